@@ -1,0 +1,68 @@
+# Two commands are enough: `make demo` and `make test`. Each sets up all that it needs, on a Debian-like
+# machine with Python and either Docker or Go and root.
+
+PYTHON ?= python3
+NAME ?= sovereign
+NODES ?= 3
+PYTEST_OPTIONS ?=
+
+RUN := .venv/bin/python
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test up down install lint format unit e2e crds prerequisites
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+demo: prerequisites ## show it, on a real cluster on this machine; leaves the cluster running
+	@$(RUN) -m hack.demo
+
+test: lint prerequisites ## prove it: lint, types, unit tests, and everything else on a real cluster
+	$(RUN) -m pytest $(PYTEST_OPTIONS)
+
+up: prerequisites ## bring up a cluster (NAME=sovereign NODES=3)
+	@$(RUN) -m hack.cluster up --name $(NAME) --nodes $(NODES)
+
+down: $(READY) ## take a cluster down (NAME=sovereign)
+	@$(RUN) -m hack.cluster down --name $(NAME)
+
+install: prerequisites ## build the image and install the chart on a cluster (NAME=sovereign)
+	@$(RUN) -m hack.install --name $(NAME)
+
+lint: $(READY) ## lint, types, layers, generated files
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+	.venv/bin/lint-imports --no-logo
+	$(RUN) -m hack.crds --check
+	$(RUN) -m hack.catalogue --check
+
+format: $(READY) ## format the code
+	$(RUN) -m ruff format
+	$(RUN) -m ruff check --fix
+
+unit: $(READY) ## the tests that need no cluster
+	$(RUN) -m pytest tests/unit $(PYTEST_OPTIONS)
+
+e2e: prerequisites ## the tests on a real cluster
+	$(RUN) -m pytest tests/e2e $(PYTEST_OPTIONS)
+
+crds: $(READY) ## generate crds/ from api/, and the shipped catalogue from its data
+	@$(RUN) -m hack.crds
+	@$(RUN) -m hack.catalogue
+
+# What the local cluster needs of this machine; says what is missing before anything long begins.
+prerequisites: $(READY)
+	@$(RUN) -m hack.cluster prerequisites
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Set PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
+	@echo "setting up .venv"
+	@$(PYTHON) -m venv .venv
+	@$(RUN) -m pip install --quiet --upgrade -c constraints.txt pip
+	@$(RUN) -m pip install --quiet -c constraints.txt -e . --group dev
+	@touch $@

@@ -1,0 +1,68 @@
+{{/*
+What the admission policies share.
+
+A pod comes into scope in one of two ways, and for each there is a policy of its own, because a
+selector is the only thing that the API server looks at before it evaluates anything: whatever is
+wrong with a policy of ours, it cannot reach a request that its selectors do not match.
+
+  by-namespace   the namespace carries sovereignty.dev/enforce; its value names the policy
+  by-label       the pod carries sovereignty.dev/policy, in a namespace without that label
+*/}}
+{{- define "sovereign-operator.scope" -}}
+{{- $root := index . 0 }}{{ $way := index . 1 -}}
+namespaceSelector:
+  matchExpressions:
+    - {key: sovereignty.dev/enforce, operator: {{ eq $way "by-namespace" | ternary "Exists" "DoesNotExist" }}}
+    - {key: kubernetes.io/metadata.name, operator: NotIn, values: {{ include "sovereign-operator.systemNamespaces" $root }}}
+{{- if eq $way "by-label" }}
+objectSelector:
+  matchExpressions:
+    - {key: sovereignty.dev/policy, operator: Exists}
+{{- end }}
+{{- end }}
+
+{{/* The name of the policy, as the namespace or the object has it. */}}
+{{- define "sovereign-operator.policyName" -}}
+- name: policy
+  expression: >-
+    {{ eq . "by-namespace" | ternary "namespaceObject" "object" }}.metadata.labels['sovereignty.dev/{{ eq . "by-namespace" | ternary "enforce" "policy" }}']
+# The label that nodes carry which this policy accepts.
+- name: nodeLabel
+  expression: "'policy.sovereignty.node-restriction.kubernetes.io/' + variables.policy"
+{{- end }}
+
+{{/*
+Who may host what is RBAC. The controller keeps, per policy, a ClusterRole that lists the nodes
+accepted now, bound to a service account that does not exist; the guards ask the authorizer what that
+account may do. Nothing that is not listed is allowed, and the answer does not need the controller.
+*/}}
+{{- define "sovereign-operator.questions" -}}
+# What the policy is allowed. A name that no policy can have is never asked about.
+- name: named
+  expression: "variables.policy.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')"
+- name: known
+  expression: >-
+    variables.named && authorizer.serviceAccount('{{ .Release.Namespace }}', 'policy-' + variables.policy)
+    .group('sovereignty.dev').resource('sovereigntypolicies').name(variables.policy).check('enforce').allowed()
+# An RBAC rule that gives everything to every service account would make each node look accepted. No
+# node can have this name, so whoever is allowed to host on it is allowed everything.
+- name: overgranted
+  expression: >-
+    variables.named && authorizer.serviceAccount('{{ .Release.Namespace }}', 'policy-' + variables.policy)
+    .group('sovereignty.dev').resource('nodes').name('no node has this name').check('host').allowed()
+{{- end }}
+
+{{/* The validations about the policy itself: it must exist, and its role must mean something. */}}
+{{- define "sovereign-operator.policyValidations" -}}
+{{- $spare := .spare -}}
+- expression: "{{ $spare }}variables.known"
+  reason: Forbidden
+  messageExpression: >-
+    'unknown policy: ' + variables.object + ' is held to sovereignty policy "' + variables.policy +
+    '", which does not exist; correct the label {{ .label }} or create the SovereigntyPolicy'
+- expression: "{{ $spare }}!variables.overgranted"
+  reason: Forbidden
+  messageExpression: >-
+    'meaningless roles: ' + variables.object + ' is refused because an RBAC binding allows every service account ' +
+    'everything, so that no node can be told from another; a cluster admin must remove that binding'
+{{- end }}

@@ -1,0 +1,1 @@
+"""Benchmarks. Each prints ratios that were measured in one run."""

@@ -1,0 +1,125 @@
+"""What the guards cost: pods and Bindings in a namespace in scope against one that is not, in turns, in one run.
+
+``python -m hack.bench.guards --name CLUSTER`` on a cluster with the operator installed. A policy made for this lists
+5,000 nodes. Requests are dry runs: they go through admission and are not stored.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hack.install import NAMESPACE, find
+from sovereign_operator.core.placement import host_role_objects
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import Api, connect
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.resource import Resource
+
+POLICY = "bench"
+NODES = tuple(f"bench-{number}" for number in range(5000))
+ROUNDS = 200
+NAMESPACES = Resource("v1", "namespaces")
+SPACES = {"bench-free": {}, "bench-held": {"sovereignty.dev/enforce": POLICY}}
+DRY = "?dryRun=All"
+
+
+def pod(selects: dict[str, str]) -> dict[str, Any]:
+    """Return a pod that no scheduler takes."""
+    spec = {"schedulerName": "nobody", "nodeSelector": selects, "containers": [{"name": "c", "image": "none"}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bench"}, "spec": spec}
+
+
+async def milliseconds(requests: dict[str, Callable[[], Awaitable[object]]]) -> dict[str, list[float]]:
+    """Time requests in turns."""
+    taken: dict[str, list[float]] = {name: [] for name in requests}
+    for _ in range(ROUNDS):
+        for name, request in requests.items():
+            begun = time.perf_counter()
+            await request()
+            taken[name].append((time.perf_counter() - begun) * 1000)
+    return taken
+
+
+def report(what: str, taken: dict[str, list[float]]) -> None:
+    """Print medians, 99th percentiles and the ratio of the medians."""
+    free, held = taken["bench-free"], taken["bench-held"]
+    ratio = statistics.median(held) / statistics.median(free)
+    tails = [statistics.quantiles(values, n=100)[98] for values in (free, held)]
+    print(
+        f"{what:8} out of scope p50 {statistics.median(free):.2f} ms p99 {tails[0]:.2f}; "
+        f"in scope p50 {statistics.median(held):.2f} ms p99 {tails[1]:.2f}; ratio {ratio:.2f}"
+    )
+
+
+async def measure(api: Api) -> None:
+    """Make what is measured, measure, and take it away."""
+    # The controller takes roles away whose policy does not exist; these carry no label of ours.
+    objects = host_role_objects(POLICY, NODES, NAMESPACE)
+    roles = (resource.CLUSTER_ROLES, resource.CLUSTER_ROLE_BINDINGS)
+    try:
+        for kind, obj in zip(roles, objects, strict=True):
+            await api.apply(kind, obj | {"metadata": {"name": obj["metadata"]["name"]}})
+        for name, labels in SPACES.items():
+            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+            await api.apply(NAMESPACES, body)
+            await _until_account(api, name)
+            await api.create(resource.PODS, pod({}), name)
+        pods = resource.PODS
+        report(
+            "CREATE",
+            await milliseconds(
+                {
+                    name: lambda name=name: api.request("POST", pods.path(namespace=name) + DRY, pod({}) | _other())  # type: ignore[misc]
+                    for name in SPACES
+                }
+            ),
+        )
+        target = {"kind": "Node", "name": NODES[2500]}
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "bench"}, "target": target}
+        report(
+            "BIND",
+            await milliseconds(
+                {
+                    name: lambda name=name: api.request("POST", pods.path("bench", name, "binding") + DRY, binding)  # type: ignore[misc]
+                    for name in SPACES
+                }
+            ),
+        )
+    finally:
+        for kind, obj in zip(roles, objects, strict=True):
+            await api.request("DELETE", kind.path(obj["metadata"]["name"]))
+        for name in SPACES:
+            await api.request("DELETE", NAMESPACES.path(name))
+
+
+def _other() -> dict[str, Any]:
+    return {"metadata": {"generateName": "bench-"}}
+
+
+async def _until_account(api: Api, namespace: str) -> None:
+    """Wait for the namespace's service account, without which no pod is admitted."""
+    accounts = Resource("v1", "serviceaccounts", namespaced=True)
+    while not (await api.list(accounts, namespace))[0]:  # noqa: ASYNC110 - the API has no event for it
+        await asyncio.sleep(0.1)
+
+
+async def run() -> None:
+    """Measure on the cluster that KUBECONFIG names."""
+    async with await connect() as client:
+        await measure(Api(client, ServerClock()))
+
+
+def main() -> None:
+    """Read which cluster, and measure."""
+    parser = argparse.ArgumentParser(prog="python -m hack.bench.guards", description=__doc__)
+    parser.add_argument("--name", default="sovereign-demo")
+    os.environ["KUBECONFIG"] = str(find(parser.parse_args().name).kubeconfig)
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""The programs of a cluster, built once from their Go modules and kept in a cache.
+
+Each folder of ``go/`` is an ordinary Go module whose ``tool`` lines name the programs. A module's programs are
+kept in a folder whose name is made of everything that decides what they are, so a change of version is another
+folder; it gets that name when all of them are built, so an unfinished build is never taken for a finished one.
+"""
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.cluster.errors import ClusterError
+from hack.cluster.paths import hold_lock, locate_binaries
+from hack.cluster.progress import Step
+
+_GO_FILES = Path(__file__).with_name("go")
+_BUILD_ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
+
+
+@dataclass(frozen=True)
+class Module:
+    """A Go module in ``go/NAME``. ``patience`` is what a first build takes on two cores, for the terminal."""
+
+    name: str
+    programs: tuple[str, ...]
+    patience: str
+    tags: str = ""
+    version_of: str = ""
+    """The required module whose version the programs shall report, as Kubernetes' build scripts do."""
+    renamed: tuple[tuple[str, str], ...] = ()
+    """(what the Go tool builds, what it is called)"""
+
+
+KUBERNETES = Module(
+    "kubernetes",
+    ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet"),
+    "about 10 minutes",
+    version_of="k8s.io/kubernetes",
+)
+ETCD = Module("etcd", ("etcd",), "about a minute", renamed=(("server", "etcd"),))
+CONTAINERD = Module(
+    "containerd",
+    ("containerd", "containerd-shim-runc-v2", "ctr"),
+    "about 2 minutes",
+    tags="no_btrfs",
+)
+CNI = Module("cni", ("host-local", "loopback", "portmap", "ptp"), "seconds")
+HELM = Module("helm", ("helm",), "about 3 minutes")
+KIND = Module("kind", ("kind",), "seconds")
+
+LOCAL = (ETCD, CONTAINERD, CNI, KUBERNETES, HELM)
+"""What the local backend needs, and what tests and the demo use."""
+TOOLS = (KUBERNETES, HELM)
+"""What tests and the demo use, whatever the backend."""
+
+_MODULES = {program: module for module in (*LOCAL, KIND) for program in module.programs}
+
+
+def path(program: str) -> Path:
+    """Return where a program such as ``kubectl`` or ``helm`` is; built first if need be.
+
+    Raises ClusterError if there is no such program or it can not be built.
+    """
+    if program not in _MODULES:
+        raise ClusterError(f"no program {program!r}: there are {', '.join(sorted(_MODULES))}")
+    return ensure_module(_MODULES[program]) / program
+
+
+def ensure(modules: Sequence[Module] = LOCAL) -> tuple[Path, ...]:
+    """Return the folders of these modules' programs, building what is not in the cache.
+
+    Raises ClusterError if Go is missing, too old, or a build fails.
+    """
+    return tuple(ensure_module(module) for module in modules)
+
+
+@functools.cache
+def ensure_module(module: Module) -> Path:
+    """Return the folder of one module's programs, built first if need be. Raises ClusterError."""
+    source = _GO_FILES / module.name
+    key = make_key(
+        (source / "go.mod").read_bytes(),
+        (source / "go.sum").read_bytes(),
+        read_go_version(source),
+        render_flags(module, (source / "go.mod").read_text()),
+    )
+    folder = locate_binaries() / f"{module.name}-{key}"
+    if not folder.exists():
+        with hold_lock(locate_binaries()):
+            if not folder.exists():
+                _build(module, folder)
+    return folder
+
+
+def make_key(go_mod: bytes, go_sum: bytes, go_version: str, flags: Sequence[str]) -> str:
+    """Return the name of what these inputs build: 12 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in (go_mod, go_sum, go_version.encode(), *(flag.encode() for flag in flags)):
+        digest.update(len(part).to_bytes(8))
+        digest.update(part)
+    return digest.hexdigest()[:12]
+
+
+def render_flags(module: Module, go_mod: str) -> list[str]:
+    """Return the flags of ``go build``."""
+    linker = "-s -w"
+    if module.version_of:
+        version = read_version(go_mod, module.version_of)
+        major, minor = version.removeprefix("v").split(".")[:2]
+        values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+        for name, value in values.items():
+            linker += f" -X k8s.io/component-base/version.{name}={value}"
+    return [*(["-tags", module.tags] if module.tags else []), "-trimpath", "-ldflags", linker]
+
+
+def read_version(go_mod: str, required: str) -> str:
+    """Return the version (``v1.2.3``) in which a go.mod requires a module. Raises ClusterError."""
+    found = re.search(rf"^(?:require)?\s*{re.escape(required)} (v\S+)", go_mod, re.MULTILINE)
+    if not found:
+        raise ClusterError(f"a go.mod in {_GO_FILES} does not require {required}")
+    return found[1]
+
+
+@functools.cache
+def read_go_version(source: Path) -> str:
+    """Return the version of the Go that builds the module in a folder. Raises ClusterError if none does."""
+    if not shutil.which("go"):
+        raise ClusterError(
+            "Go is missing: the cluster's programs are built with it. Install Go 1.26 or later from go.dev/dl"
+        )
+    # go env says nothing about a go.mod that is too new for it, go list does.
+    for command in (["go", "list", "-m"], ["go", "env", "GOVERSION"]):
+        done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ClusterError(
+                f"this Go can not build {source.name}: {done.stderr.strip()}. Install the Go that its go.mod asks for, "
+                "or let Go fetch it by itself: go env -w GOTOOLCHAIN=auto"
+            )
+    return done.stdout.strip()
+
+
+def _build(module: Module, folder: Path) -> None:
+    source = _GO_FILES / module.name
+    with (
+        Step(f"Building {', '.join(module.programs)} ({module.patience} the first time)"),
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{module.name}-") as scratch,
+    ):
+        made = Path(scratch, "bin")
+        made.mkdir()
+        flags = render_flags(module, (source / "go.mod").read_text())
+        done = subprocess.run(
+            ["go", "build", *flags, "-o", f"{made}{os.sep}", "tool"],
+            cwd=source,
+            env=os.environ | _BUILD_ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ClusterError(f"building {module.name} failed:\n{done.stderr.strip()[-4000:]}")
+        for built, wanted in module.renamed:
+            (made / built).rename(made / wanted)
+        if missing := [program for program in module.programs if not (made / program).exists()]:
+            raise ClusterError(f"the module {module.name} did not build {', '.join(missing)}")
+        made.rename(folder)

@@ -1,0 +1,57 @@
+"""Clusters by name: bring them up, find them, take them down."""
+
+from hack.cluster import prerequisites
+from hack.cluster.cluster import Cluster
+from hack.cluster.errors import ClusterError
+from hack.cluster.kind import KindCluster, can_run_kind
+from hack.cluster.local import LocalCluster, take_down
+from hack.cluster.spec import Backend, ClusterSpec, check_spec
+from hack.cluster.state import State, allocate, load
+
+
+def up(spec: ClusterSpec) -> Cluster:
+    """Return a running cluster that is as specified, made or repaired if need be.
+
+    Raises ClusterError if it can not be, or if a cluster by that name exists with other nodes or another backend.
+    """
+    check_spec(spec)
+    state = load(spec.name)
+    if state is None:
+        backend = spec.backend or choose_backend()
+        if backend == "local":
+            prerequisites.check()
+        state = allocate(spec, backend)
+    if state.nodes != spec.nodes or spec.backend not in {None, state.backend}:
+        raise ClusterError(
+            f"cluster {spec.name} exists with other nodes or another backend: take it down first, or use another name"
+        )
+    cluster = _open(state)
+    cluster.ensure_up()
+    return cluster
+
+
+def get(name: str) -> Cluster | None:
+    """Return the cluster of that name, which may be half dead; None if there is none."""
+    state = load(name)
+    return _open(state) if state else None
+
+
+def down(name: str) -> bool:
+    """Remove a cluster, whatever is left of it; return whether there was anything to remove."""
+    state = load(name)
+    if state is None:
+        return False
+    if state.backend == "local":
+        take_down(state)
+    else:
+        KindCluster(state).down()
+    return True
+
+
+def choose_backend() -> Backend:
+    """Return kind where it can run, else local."""
+    return "kind" if can_run_kind() else "local"
+
+
+def _open(state: State) -> LocalCluster | KindCluster:
+    return LocalCluster(state) if state.backend == "local" else KindCluster(state)

@@ -1,0 +1,144 @@
+"""The cables: this machine, the cluster's own network namespace, the nodes.
+
+The cluster's namespace has no default route, so nothing leaves it. This machine's namespace gets one interface
+and a route for the cluster's addresses, with an ``unreachable`` one behind it for when the cable is gone. An
+address that nobody in the cluster has ends, at once, in another ``unreachable`` route, whichever side asks. That
+takes no packet filter and changes none of this machine's settings.
+"""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from hack.cluster.addresses import Addresses
+from hack.cluster.errors import ClusterError
+from hack.cluster.processes import Process
+
+BRIDGE = "nodes"
+UPLINK = "uplink"
+LAST_METRIC = 2**32 - 1
+
+
+def read_routes() -> list[tuple[IPv4Network, str]]:
+    """Return this machine's IPv4 routes, as (destination, device)."""
+    routes = []
+    for route in json.loads(_ip("-json", "-4", "route", "show", "table", "all")):
+        destination = "0.0.0.0/0" if route["dst"] == "default" else route["dst"]
+        routes.append((IPv4Network(destination, strict=False), str(route.get("dev", ""))))
+    return routes
+
+
+def connect_cluster(addresses: Addresses, holder: Process, folder: Path) -> None:
+    """Lay the cable between this machine and a cluster's namespace, and make the bridge for its nodes."""
+    remove_link(addresses)  # left by a holder that has just gone
+    _batch(render_machine(addresses, holder.pid, folder), None)
+    _batch(render_cluster(addresses), holder)
+
+
+def connect_node(addresses: Addresses, number: int, count: int, cluster: Process, node: Process) -> None:
+    """Lay the cable between a node (counted from 0) and its cluster's bridge; ``count`` nodes there are."""
+    with contextlib.suppress(ClusterError):  # left by a node's holder that has just gone
+        _ip("link", "delete", f"node{number}", inside=cluster)
+    _batch(render_bridge_port(addresses, number, node.pid), cluster)
+    _batch(render_node(addresses, number, count), node)
+
+
+def render_machine(addresses: Addresses, holder: int, folder: Path) -> list[str]:
+    """Return the ``ip`` commands for this machine's namespace. The alias tells a person whose link it is."""
+    return [
+        f"link add {addresses.link} type veth peer name {UPLINK} netns {holder}",
+        f"link set {addresses.link} alias {str(folder)[-200:]}",
+        f"address add {addresses.machine}/30 dev {addresses.link}",
+        f"link set {addresses.link} up",
+        f"route replace {addresses.block} via {addresses.uplink} dev {addresses.link}",
+        # Ranks last: it only counts when the cable is gone. Traffic must not take the default route then.
+        f"route replace unreachable {addresses.block} metric {LAST_METRIC}",
+    ]
+
+
+def render_cluster(addresses: Addresses) -> list[str]:
+    """Return the ``ip`` commands for the cluster's own namespace."""
+    return [
+        "link set lo up",
+        f"address add {addresses.uplink}/30 dev {UPLINK}",
+        f"link set {UPLINK} up",
+        f"link add {BRIDGE} type bridge",
+        f"address add {addresses.control_plane}/{addresses.nodes.prefixlen} dev {BRIDGE}",
+        f"link set {BRIDGE} up",
+        f"route add unreachable {addresses.block}",
+    ]
+
+
+def render_bridge_port(addresses: Addresses, number: int, holder: int) -> list[str]:
+    """Return the ``ip`` commands, in the cluster's namespace, that connect one node."""
+    port = f"node{number}"
+    return [
+        f"link add {port} type veth peer name eth0 netns {holder}",
+        f"link set {port} master {BRIDGE}",
+        f"link set {port} up",
+        f"route replace {addresses.pods_of(number)} via {addresses.node(number)}",
+    ]
+
+
+def render_node(addresses: Addresses, number: int, count: int) -> list[str]:
+    """Return the ``ip`` commands for a node's namespace: itself, its default route, the others' pods."""
+    others = [other for other in range(count) if other != number]
+    return [
+        "link set lo up",
+        f"address add {addresses.node(number)}/{addresses.nodes.prefixlen} dev eth0",
+        "link set eth0 up",
+        f"route add default via {addresses.control_plane}",
+        *(f"route add {addresses.pods_of(other)} via {addresses.node(other)}" for other in others),
+    ]
+
+
+def has_link(addresses: Addresses) -> bool:
+    """Return whether a cluster's cable is there."""
+    return Path("/sys/class/net", addresses.link).exists()
+
+
+def disconnect_cluster(addresses: Addresses) -> None:
+    """Remove what connecting a cluster added to this machine's own namespace, as far as it is there."""
+    remove_link(addresses)
+    if any(network == addresses.block for network, _ in read_routes()):
+        _ip("route", "delete", "unreachable", str(addresses.block), "metric", str(LAST_METRIC))
+
+
+def remove_link(addresses: Addresses) -> None:
+    """Remove a cluster's cable, and the routes over it, if it is there."""
+    if has_link(addresses):
+        with contextlib.suppress(ClusterError):  # the kernel may be about to do it
+            _ip("link", "delete", addresses.link)
+        if has_link(addresses):
+            raise ClusterError(f"cannot remove the network interface {addresses.link}")
+
+
+def run_inside(holder: Process, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program of this machine in a holder's network namespace."""
+    return subprocess.run([*_reach(holder), *argv], capture_output=True, text=True, check=False)
+
+
+def _reach(holder: Process | None) -> list[str]:
+    # Not ip netns exec, which mounts another /sys, without the cgroups.
+    return ["nsenter", f"--net=/proc/{holder.pid}/ns/net", "--"] if holder else []
+
+
+def _ip(*arguments: str, inside: Process | None = None) -> str:
+    return _run([*_reach(inside), "ip", *arguments])
+
+
+def _batch(commands: Iterable[str], inside: Process | None) -> None:
+    _run([*_reach(inside), "ip", "-batch", "-"], "\n".join(commands))
+
+
+def _run(argv: Sequence[str], given: str = "") -> str:
+    try:
+        done = subprocess.run(argv, input=given, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise ClusterError(f"{error.filename} is missing; run: python -m hack.cluster prerequisites") from error
+    if done.returncode:
+        raise ClusterError(f"{' '.join(argv)} failed: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,193 @@
+"""Show what the operator does, on a real cluster on this machine, and leave the cluster running.
+
+Each line of a result is what the API server answered. What is refused must be refused: with the guards
+gone, the demo fails.
+"""
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hack import estate
+from hack.cluster import ClusterSpec, binaries, up
+from hack.cluster.cluster import Cluster
+from hack.cluster.errors import ClusterError
+from hack.demo import attacks, screen
+from hack.demo.traffic import Traffic
+from hack.images import public
+from hack.install import NAMESPACE, HelmError, find, install
+from hack.kubectl import Kubectl, KubectlError, TimedOutError, eventually
+
+CLUSTER = "sovereign-demo"
+POLICY = "secnumcloud"
+SPACE = "hospital"
+WORKLOADS = Path(__file__).parent.parent.parent / "tests" / "data" / "workloads"
+APPLICATION = WORKLOADS / "istio-samples" / "samples" / "httpbin" / "httpbin.yaml"
+CONTROLLER = "deployment/sovereign-controller"
+
+NODE_COLUMNS = ",".join(
+    (
+        "NODE:.metadata.name",
+        r"DATACENTRE:.metadata.labels.sovereignty\.node-restriction\.kubernetes\.io/datacentre",
+        rf"VERDICT OF POLICY {POLICY}:.metadata.annotations.verdict\.sovereignty\.dev/{POLICY}",
+    )
+)
+
+
+def prepare(name: str) -> Cluster:
+    """Bring the cluster up, install the operator, and say what there is and what is demanded."""
+    cluster = up(ClusterSpec(name, estate.NODES))
+    install(cluster)
+    cluster.load_image(public.archive("docker.io/mccutchen/go-httpbin:v2.15.0"))
+    return cluster
+
+
+def show(cluster: Cluster) -> None:
+    """Run the demo on a cluster with the operator on it. Raises AssertionError if a promise is not kept."""
+    kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    reset(kubectl)
+    show_nodes(kubectl)
+    show_adoption(cluster, kubectl)
+    show_attacks(cluster, kubectl)
+    show_suspension(kubectl)
+
+
+def reset(kubectl: Kubectl) -> None:
+    """Begin anew, whatever an earlier demo left."""
+    kubectl.run("-n", NAMESPACE, "scale", CONTROLLER, "--replicas=2")
+    kubectl.delete("namespace", SPACE, attacks.MISTYPED_SPACE)
+    kubectl.apply(*estate.services(datetime.now(UTC).date()), *estate.datacentres(kubectl))
+    eventually(lambda: accepted_nodes(kubectl) == 2, what="two nodes accepted")  # noqa: PLR2004 - Brest and Lyon
+
+
+def accepted_nodes(kubectl: Kubectl) -> int:
+    """Return how many nodes the policy accepts."""
+    nodes: int = kubectl.get("sovereigntypolicy", POLICY).get("status", {}).get("nodes", 0)
+    return nodes
+
+
+def show_nodes(kubectl: Kubectl) -> None:
+    """Show what the operator thinks of each node, and why."""
+    screen.title("The nodes: where they stand, and what the policy says of each")
+    screen.ran(f"kubectl get nodes -o custom-columns=...,VERDICT:.metadata.annotations.verdict.../{POLICY}")
+    screen.result(kubectl.run("get", "nodes", "-o", f"custom-columns={NODE_COLUMNS}"))
+
+
+def show_adoption(cluster: Cluster, kubectl: Kubectl) -> None:
+    """Take a running application of others into scope while it answers."""
+    screen.title("An application that others wrote, running anywhere, is taken into scope")
+    kubectl.run("create", "namespace", SPACE)
+    kubectl.run("-n", SPACE, "apply", "-f", str(APPLICATION))
+    kubectl.run("-n", SPACE, "patch", "deployment", "httpbin", "--patch", attacks.GRACEFUL)
+    kubectl.run("-n", SPACE, "rollout", "status", "deployment/httpbin", "--timeout=120s")
+    eventually(lambda: len(kubectl.list("pods", SPACE)) == 6, what="six pods and no more")  # noqa: PLR2004
+    screen.ran("kubectl get pods", kubectl.run("-n", SPACE, "get", "pods", "-o", "custom-columns=:.spec.nodeName"))
+    address = kubectl.get("service", "httpbin", SPACE)["spec"]["clusterIP"]
+    with Traffic(cluster, "nantes-1", f"http://{address}:8000/get") as traffic:
+        eventually(lambda: traffic.answered > 20, what="requests answered")  # noqa: PLR2004 - enough to begin with
+        screen.ran(f"kubectl label namespace {SPACE} sovereignty.dev/enforce={POLICY}")
+        kubectl.run("label", "namespace", SPACE, f"sovereignty.dev/enforce={POLICY}")
+        screen.ran("kubectl apply -f -   # a SovereignWorkload: workloadRef: {kind: Deployment, name: httpbin}")
+        kubectl.apply(attacks.SOVEREIGN_WORKLOAD, namespace=SPACE)
+        kubectl.run("-n", SPACE, "wait", "swl/httpbin", "--for=condition=Ready", "--timeout=120s")
+        kubectl.run("-n", SPACE, "rollout", "status", "deployment/httpbin", "--timeout=120s")
+        eventually(lambda: kubectl.get("swl", "httpbin", SPACE)["status"]["pods"] == 6, what="six pods")  # noqa: PLR2004
+    screen.result(kubectl.run("-n", SPACE, "get", "swl"))
+    screen.note(f"meanwhile {traffic.answered} requests were answered and {len(traffic.failures)} failed")
+    assert not traffic.failures, traffic.failures[:3]
+
+
+def show_attacks(cluster: Cluster, kubectl: Kubectl) -> None:
+    """Attack with the operator stopped. Each attacker is somebody whom RBAC fully allows."""
+    screen.title("The operator is stopped. Attacks by cluster admins and by a node")
+    screen.ran(f"kubectl -n {NAMESPACE} scale {CONTROLLER} --replicas=0")
+    kubectl.run("-n", NAMESPACE, "scale", CONTROLLER, "--replicas=0")
+    eventually(
+        lambda: not kubectl.list("pods", NAMESPACE, "app.kubernetes.io/component=controller"), what="no controller"
+    )
+    for attack in attacks.ATTACKS:
+        screen.ran(attack.title)
+        screen.result(brief(attack.run(cluster, kubectl, SPACE)))
+    kubectl.run("-n", NAMESPACE, "scale", CONTROLLER, "--replicas=2")
+    eventually(lambda: is_led(kubectl), what="a controller at work")
+
+
+def is_led(kubectl: Kubectl) -> bool:
+    """Return whether one of the controllers that run holds the Lease."""
+    pods = {
+        pod["metadata"]["name"] for pod in kubectl.list("pods", NAMESPACE, "app.kubernetes.io/component=controller")
+    }
+    return kubectl.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity") in pods
+
+
+def brief(answer: str) -> str:
+    """Shorten what the API server said to who refused it and why."""
+    found = re.search(r"ValidatingAdmissionPolicy '([^']+)' .*?denied request: (.*)", answer, re.DOTALL)
+    return f"{found[1]}: {found[2]}" if found else answer
+
+
+def show_suspension(kubectl: Kubectl) -> None:
+    """Suspend a qualification, and see what follows."""
+    screen.title("ANSSI suspends a qualification")
+    patch = '[{"op": "replace", "path": "/spec/qualifications/0/status", "value": "Suspended"}]'
+    screen.ran("kubectl patch cloudservice hexa-gouv ...   # status: Suspended")
+    begun = time.monotonic()
+    kubectl.run("patch", "cloudservice", "hexa-gouv", "--type=json", "-p", patch)
+    eventually(lambda: accepted_nodes(kubectl) == 1, what="one node left")
+    reported = eventually(
+        lambda: kubectl.get("swl", "httpbin", SPACE)["status"]["outside"], what="pods reported outside"
+    )
+    screen.note(f"after {time.monotonic() - begun:.1f} s {reported} pod(s) are reported outside; none was killed")
+    columns = (
+        "POLICY:.metadata.name,DATACENTRES:.status.datacentres,WHY:.status.refused[?(@.datacentre=='lyon')].message"
+    )
+    screen.result(kubectl.run("get", "spol", POLICY, "-o", f"custom-columns={columns}"))
+    placed = "{.status.conditions[?(@.type=='Placed')].message}"
+    screen.ran("kubectl get swl httpbin -o jsonpath={...Placed...message}")
+    screen.result(kubectl.run("-n", SPACE, "get", "swl", "httpbin", "-o", f"jsonpath={placed}"))
+    screen.ran("kubectl rollout restart deployment/httpbin   # as it says")
+    kubectl.run("-n", SPACE, "rollout", "restart", "deployment/httpbin")
+    kubectl.run("-n", SPACE, "rollout", "status", "deployment/httpbin", "--timeout=120s")
+    kubectl.run("-n", SPACE, "wait", "swl/httpbin", "--for=condition=Ready", "--timeout=120s")
+    screen.result(kubectl.run("-n", SPACE, "get", "swl"))
+    screen.title("What an auditor reads on one pod")
+    screen.result(audit_annotations(kubectl))
+
+
+def audit_annotations(kubectl: Kubectl) -> str:
+    """Return the audit annotations of one running pod, a line each."""
+
+    def read() -> str:
+        pods = kubectl.list("pods", SPACE, "app=httpbin")
+        pod = next(pod for pod in pods if "deletionTimestamp" not in pod["metadata"])
+        found = {key: value for key, value in pod["metadata"]["annotations"].items() if key.startswith("audit.")}
+        return "\n".join(f"{key}: {value}" for key, value in sorted(found.items())) if len(found) > 1 else ""
+
+    return eventually(read, what="audit annotations")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(prog="python -m hack.demo", description=__doc__)
+    parser.add_argument("--name", default=CLUSTER, help=f"the cluster's name, by default {CLUSTER}")
+    parser.add_argument("--installed", action="store_true", help="the cluster is up and the operator is on it")
+    given = parser.parse_args(arguments)
+    try:
+        cluster = find(given.name) if given.installed else prepare(given.name)
+        show(cluster)
+    except (AssertionError, ClusterError, HelmError, KubectlError, TimedOutError) as error:
+        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        return 1
+    screen.title("The cluster goes on. Look around, and stop it when you are done")
+    screen.note(f"export KUBECONFIG={cluster.kubeconfig} PATH={binaries.path('kubectl').parent}:$PATH")
+    screen.note("kubectl get sovereignty -A; kubectl describe node paris-1; kubectl -n hospital describe swl httpbin")
+    screen.note(f"make down NAME={given.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

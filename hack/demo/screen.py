@@ -1,0 +1,26 @@
+"""How the demo looks: titles, commands, results, notes."""
+
+import sys
+
+BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
+
+
+def title(text: str) -> None:
+    """Begin a part."""
+    print(f"\n{BOLD}{text}{PLAIN}", flush=True)
+
+
+def ran(command: str, outcome: str = "") -> None:
+    """Show a command, and on the same line what came of it if that is short."""
+    words = " ".join(outcome.split())
+    print(f"{DIM}$ {command}{PLAIN}" + (f"  ->  {words}" if words else ""), flush=True)
+
+
+def result(text: str) -> None:
+    """Show what the API server answered."""
+    print("\n".join(f"  {line.rstrip()}" for line in text.strip().splitlines()), flush=True)
+
+
+def note(text: str) -> None:
+    """Say something that was measured or is to be done."""
+    print(f"  {text}", flush=True)

@@ -1,0 +1,71 @@
+"""Install the operator on a cluster: build its image, load it, and let Helm do the rest.
+
+``python -m hack.install [--name CLUSTER]`` is what ``make install`` runs.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hack.cluster import Cluster, ClusterError, binaries, get
+from hack.images.own import operator_image
+from hack.kubectl import Kubectl
+
+CHART = Path(__file__).parent.parent / "charts" / "sovereign-operator"
+RELEASE = "sovereign-operator"
+NAMESPACE = "sovereign-system"
+
+
+class HelmError(Exception):
+    """Helm failed. The text is what it wrote to standard error."""
+
+
+def find(name: str) -> Cluster:
+    """Return a cluster that is up. Raises ClusterError."""
+    cluster = get(name)
+    if cluster is None:
+        raise ClusterError(f"there is no cluster {name}: bring it up with `make up NAME={name}`")
+    return cluster
+
+
+def helm(cluster: Cluster, *arguments: str) -> str:
+    """Run helm on a cluster and return what it printed. Raises HelmError."""
+    command = [str(binaries.path("helm")), "--kubeconfig", str(cluster.kubeconfig), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    if done.returncode:
+        raise HelmError(f"helm {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def install(cluster: Cluster, *options: str) -> str:
+    """Install or upgrade the operator, wait until it is ready, then add the presets. Options are Helm's."""
+    name, archive = operator_image()
+    cluster.load_image(archive)
+    repository, _, tag = name.rpartition(":")
+    command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
+    image = ["--set-string", f"image.repository={repository},image.tag={tag}", "--wait", "--timeout", "3m"]
+    if not _has_crds(cluster):
+        # Helm cannot install objects together with their CRDs.
+        helm(cluster, *command, *image, *options)
+    return helm(cluster, *command, *image, "--set", "presets.enabled=true", *options)
+
+
+def _has_crds(cluster: Cluster) -> bool:
+    kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    return kubectl.attempt("get", "crd", "sovereigntypolicies.sovereignty.dev").returncode == 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Install on a cluster that is up."""
+    parser = argparse.ArgumentParser(prog="python -m hack.install", description=__doc__)
+    parser.add_argument("--name", default="sovereign", help="the cluster's name")
+    parser.add_argument("helm_options", nargs="*", metavar="HELM_OPTION", help="after --, for example --set k=v")
+    given = parser.parse_args(arguments)
+    print(install(find(given.name), *given.helm_options))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

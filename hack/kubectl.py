@@ -1,0 +1,102 @@
+"""kubectl, as tests and the demo use it: what a person would type, with the answer as text or JSON."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+class KubectlError(Exception):
+    """kubectl failed. The text is what it wrote to standard error."""
+
+
+class TimedOutError(Exception):
+    """Something did not come true in time. The text says what was last seen."""
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """kubectl with one person's credentials."""
+
+    program: Path
+    kubeconfig: Path
+
+    def run(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl and return what it printed. Raises KubectlError."""
+        done = self.attempt(*arguments, stdin=stdin)
+        if done.returncode:
+            raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def attempt(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run kubectl, whatever comes of it."""
+        command = [str(self.program), "--kubeconfig", str(self.kubeconfig), *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=300)
+
+    def refusal(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl, which must fail, and return why. Raises AssertionError if it does not."""
+        done = self.attempt(*arguments, stdin=stdin)
+        if not done.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)} was not refused: {done.stdout.strip()}")
+        return done.stderr.strip()
+
+    def get(self, kind: str, name: str, namespace: str = "") -> Json:
+        """Return an object."""
+        found: Json = json.loads(self.run("get", kind, name, *_in(namespace), "-o", "json"))
+        return found
+
+    def list(self, kind: str, namespace: str = "", selector: str = "") -> list[Json]:
+        """Return the objects of a kind, of all namespaces if none is named."""
+        where = _in(namespace) or ["--all-namespaces"]
+        found = json.loads(self.run("get", kind, *where, "-l", selector, "-o", "json"))
+        items: list[Json] = found["items"]
+        return items
+
+    def apply(self, *manifests: Json | str, namespace: str = "", options: Sequence[str] = ()) -> str:
+        """Apply manifests, given as objects or as YAML, and return what kubectl said."""
+        return self.run("apply", *_in(namespace), *options, "-f", "-", stdin=_as_yaml(manifests))
+
+    def create(self, manifest: Json | str, namespace: str = "") -> str:
+        """Create an object."""
+        return self.run("create", *_in(namespace), "-f", "-", stdin=_as_yaml((manifest,)))
+
+    def delete(self, *arguments: str, namespace: str = "") -> None:
+        """Delete objects and wait until they are gone; one that is not there is gone."""
+        self.run("delete", *arguments, *_in(namespace), "--ignore-not-found", "--wait=true")
+
+
+def _in(namespace: str) -> list[str]:
+    return ["-n", namespace] if namespace else []
+
+
+def _as_yaml(manifests: Sequence[Json | str]) -> str:
+    texts = [text if isinstance(text, str) else yaml.safe_dump(text, sort_keys=False) for text in manifests]
+    return "\n---\n".join(texts)
+
+
+def eventually(look: Callable[[], T | Literal[False] | None], *, seconds: float = 60, what: str = "") -> T:
+    """Look again and again until something true is seen, and return it.
+
+    An AssertionError or KubectlError counts as not yet. Raises TimedOutError with what was last seen.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        last: object
+        try:
+            seen = look()
+            if seen:
+                return seen
+            last = seen
+        except (AssertionError, KubectlError) as error:
+            last = error
+        if time.monotonic() > deadline:
+            raise TimedOutError(f"{what or look} did not come true within {seconds:g} s; last seen: {last}")
+        time.sleep(0.2)

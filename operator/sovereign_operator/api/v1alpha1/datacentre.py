@@ -1,0 +1,139 @@
+"""Datacentre: one site of one service, and which of my nodes stand there."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from sovereign_operator.api.v1alpha1.kind import (
+    AGE,
+    NAME_FITS_A_LABEL,
+    Column,
+    CountryCode,
+    Kind,
+    LabelMap,
+    Model,
+    ObjectName,
+    Scope,
+    Status,
+    condition_column,
+    list_map,
+    rules,
+)
+
+
+class CloudServiceRef(Model):
+    """A CloudService by name."""
+
+    name: ObjectName = Field(description="Name of the CloudService. Example: ovhcloud-snc.")
+
+
+class DeclaredNode(Model):
+    """A node that somebody vouches for, pinned to one registration of it."""
+
+    name: str = Field(description="metadata.name of the Node. Example: worker-1.", min_length=1, max_length=253)
+    uid: str = Field(
+        description="metadata.uid of the Node, which changes when it registers anew. Find it with: "
+        "kubectl get node worker-1 -o jsonpath={.metadata.uid}",
+        min_length=1,
+        max_length=63,
+    )
+
+
+class DatacentreSpec(Model):
+    """One site of one service, and which nodes of this cluster stand there."""
+
+    model_config = rules(
+        (
+            "has(self.nodes) && size(self.nodes) > 0 || has(self.nodeSelector)",
+            "say which nodes stand here: list them in spec.nodes (name and uid), or give spec.nodeSelector",
+        ),
+        (
+            (
+                "!has(self.nodeSelector) || "
+                "!self.nodeSelector.exists(key, key.contains('sovereignty.node-restriction.kubernetes.io/'))"
+            ),
+            (
+                "spec.nodeSelector uses a label that the operator writes itself, which would prove nothing: "
+                "choose a label of your own, such as site.node-restriction.kubernetes.io/name"
+            ),
+        ),
+    )
+
+    service_ref: CloudServiceRef = Field(description="The service that this site belongs to.")
+    country: CountryCode = Field(
+        description="Where the site stands, ISO 3166-1 alpha-2, two capital letters. Example: FR."
+    )
+    city: str | None = Field(
+        default=None, description="The town, for people to read. Example: Roubaix.", max_length=253
+    )
+    nodes: tuple[DeclaredNode, ...] = Field(
+        default=(),
+        description="Nodes that stand here, by name and uid: evidence of strength Declared. A node that "
+        "registers anew gets another uid and no longer counts.",
+        json_schema_extra=list_map("name"),
+        max_length=5000,
+    )
+    node_selector: LabelMap | None = Field(
+        default=None,
+        description="Labels that nodes here carry, all of them. Evidence of strength Declared if each key "
+        "has a prefix that ends in node-restriction.kubernetes.io, which a kubelet cannot write; else "
+        "SelfAsserted, as a kubelet may set other labels on its own node. "
+        "Example: {site.node-restriction.kubernetes.io/name: rbx}.",
+        min_length=1,
+        max_length=16,
+    )
+
+    @model_validator(mode="after")
+    def _names_nodes(self) -> Self:
+        if not self.nodes and not self.node_selector:
+            raise ValueError("say which nodes stand here: spec.nodes or spec.nodeSelector")
+        return self
+
+
+class PolicyVerdict(Model):
+    """What one policy says of this datacentre."""
+
+    policy: str = Field(description="Name of the SovereigntyPolicy.")
+    accepted: bool = Field(description="Whether pods in its scope may start on nodes here.")
+    reasons: tuple[str, ...] = Field(
+        default=(), description="Why not, as CamelCase words to match on. Empty if accepted."
+    )
+    message: str = Field(description="Why, as sentences.", max_length=32768)
+
+
+class DatacentreStatus(Status):
+    """What follows from the claim today."""
+
+    nodes: int | None = Field(default=None, description="How many nodes stand here.", ge=0)
+    node_examples: tuple[str, ...] = Field(default=(), description="Names of at most ten of them.")
+    accepted_by: str | None = Field(
+        default=None, description="Policies that accept it, at most ten names, as text. none: no policy does."
+    )
+    policies: tuple[PolicyVerdict, ...] = Field(
+        default=(),
+        description="What policies say of it, refusals first, at most ten.",
+        json_schema_extra=list_map("policy"),
+    )
+
+
+DATACENTRE = Kind(
+    name="Datacentre",
+    plural="datacentres",
+    short_names=("dctr", "datacenter"),
+    scope=Scope.CLUSTER,
+    description="One site of one cloud service, and which nodes of this cluster stand there.",
+    spec=DatacentreSpec,
+    status=DatacentreStatus,
+    columns=(
+        Column("Service", ".spec.serviceRef.name", "The service that it belongs to."),
+        Column("Country", ".spec.country", "Where it stands."),
+        Column("City", ".spec.city", "The town.", priority=1),
+        Column("Nodes", ".status.nodes", "How many nodes stand here.", type="integer"),
+        Column("Accepted by", ".status.acceptedBy", "Policies that accept it."),
+        condition_column("Ready", "Ready", "Whether its claim is complete and has nodes."),
+        condition_column("Reason", "Ready", "Why, in a word.", field="reason"),
+        condition_column("Message", "Ready", "Why, in a sentence.", field="message", priority=1),
+        AGE,
+    ),
+    rules=(NAME_FITS_A_LABEL,),
+)

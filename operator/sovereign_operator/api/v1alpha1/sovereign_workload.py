@@ -1,0 +1,168 @@
+"""SovereignWorkload: one workload that must run where its policy accepts."""
+
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from sovereign_operator.api.v1alpha1.kind import (
+    AGE,
+    Column,
+    Kind,
+    LabelMap,
+    Model,
+    ObjectName,
+    Scope,
+    Status,
+    condition_column,
+    list_map,
+    rules,
+)
+
+
+class WorkloadKind(StrEnum):
+    """The kinds of workload that can be sovereign."""
+
+    DEPLOYMENT = "Deployment"
+    STATEFUL_SET = "StatefulSet"
+    DAEMON_SET = "DaemonSet"
+    JOB = "Job"
+    CRON_JOB = "CronJob"
+
+
+class PolicyRef(Model):
+    """A SovereigntyPolicy by name."""
+
+    name: ObjectName = Field(description="Name of the SovereigntyPolicy. Example: secnumcloud.")
+
+
+class WorkloadRef(Model):
+    """An existing workload in the same namespace."""
+
+    kind: WorkloadKind = Field(description="Deployment, StatefulSet, DaemonSet, Job or CronJob.")
+    name: str = Field(description="metadata.name of the workload. Example: billing.", min_length=1, max_length=253)
+
+
+class TemplateMetadata(Model):
+    """What the owned workload carries besides our own label."""
+
+    labels: LabelMap = Field(default={}, description="Labels of the workload object.")
+    annotations: LabelMap = Field(default={}, description="Annotations of the workload object.")
+
+
+class WorkloadTemplate(Model):
+    """A whole workload. It gets this SovereignWorkload's name, and goes when it goes."""
+
+    kind: WorkloadKind = Field(description="Deployment, StatefulSet, DaemonSet, Job or CronJob.")
+    metadata: TemplateMetadata = Field(
+        default=TemplateMetadata(), description="Labels and annotations of the workload object."
+    )
+    spec: dict[str, Any] = Field(
+        description="The workload's own spec, as that kind has it. The API server checks it when the "
+        "workload is written; what it says is then in the condition Accepted.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+
+
+class SovereignWorkloadSpec(Model):
+    """One workload, existing or owned, and the policy that says where it may run."""
+
+    model_config = rules(
+        (
+            "has(self.workloadRef) != has(self.template)",
+            "give either spec.workloadRef (a workload that exists) or spec.template (one to own), not both",
+        ),
+        (
+            (
+                "has(self.workloadRef) == has(oldSelf.workloadRef) && "
+                "(!has(self.workloadRef) || self.workloadRef == oldSelf.workloadRef)"
+            ),
+            "spec.workloadRef cannot change: delete this SovereignWorkload and create one for the other workload",
+        ),
+        (
+            "!has(self.template) || !has(oldSelf.template) || self.template.kind == oldSelf.template.kind",
+            "spec.template.kind cannot change: delete this SovereignWorkload and create one of the other kind",
+        ),
+    )
+
+    policy_ref: PolicyRef | None = Field(
+        default=None,
+        description="The policy. May be left out where the namespace's label sovereignty.dev/enforce names "
+        "one, and may not name another there.",
+    )
+    workload_ref: WorkloadRef | None = Field(
+        default=None,
+        description="An existing workload to take into scope. Its pod template gets one label, which rolls "
+        "its pods out anew; nothing else of it is written.",
+    )
+    template: WorkloadTemplate | None = Field(
+        default=None, description="A whole workload, created, kept up to date and owned by this object."
+    )
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.workload_ref is None) == (self.template is None):
+            raise ValueError("give either spec.workloadRef or spec.template")
+        return self
+
+
+class PodExample(Model):
+    """A pod that is not where it should be, and what to do."""
+
+    pod: str = Field(description="Name of the pod.")
+    node: str | None = Field(default=None, description="The node that it runs on, if any.")
+    datacentre: str | None = Field(default=None, description="The datacentre of that node, if known.")
+    message: str = Field(description="Why, and what to do next.", max_length=32768)
+
+
+class PlaceCount(Model):
+    """How many pods run in one datacentre."""
+
+    datacentre: str = Field(description="Name of the Datacentre; unknown for nodes in none.")
+    pods: int = Field(description="How many of the workload's pods run there.", ge=0)
+
+
+class SovereignWorkloadStatus(Status):
+    """Where the workload's pods are."""
+
+    policy: str | None = Field(default=None, description="The policy in effect.")
+    workload: str | None = Field(default=None, description="The workload, as Kind/name.")
+    pods: int | None = Field(default=None, description="How many pods it has that have not ended.", ge=0)
+    inside: int | None = Field(default=None, description="How many run where the policy accepts.", ge=0)
+    outside: int | None = Field(default=None, description="How many run elsewhere.", ge=0)
+    pending: int | None = Field(default=None, description="How many wait for a node.", ge=0)
+    places: tuple[PlaceCount, ...] = Field(
+        default=(),
+        description="Where they run, at most ten datacentres.",
+        json_schema_extra=list_map("datacentre"),
+    )
+    outside_examples: tuple[PodExample, ...] = Field(
+        default=(), description="At most ten pods outside, and why.", json_schema_extra=list_map("pod")
+    )
+    pending_examples: tuple[PodExample, ...] = Field(
+        default=(), description="At most ten pods that wait, and why.", json_schema_extra=list_map("pod")
+    )
+
+
+SOVEREIGN_WORKLOAD = Kind(
+    name="SovereignWorkload",
+    plural="sovereignworkloads",
+    short_names=("swl",),
+    scope=Scope.NAMESPACED,
+    description="One workload that must run only where its policy accepts.",
+    spec=SovereignWorkloadSpec,
+    status=SovereignWorkloadStatus,
+    columns=(
+        Column("Workload", ".status.workload", "The workload."),
+        Column("Policy", ".status.policy", "The policy in effect."),
+        Column("Pods", ".status.pods", "How many pods it has.", type="integer"),
+        Column("Inside", ".status.inside", "How many run where the policy accepts.", type="integer"),
+        Column("Outside", ".status.outside", "How many run elsewhere.", type="integer"),
+        Column("Pending", ".status.pending", "How many wait for a node.", type="integer", priority=1),
+        condition_column("Enforced", "Enforced", "Whether the API server guards every way to a node."),
+        condition_column("Ready", "Ready", "Whether it is placed as it should be."),
+        condition_column("Reason", "Ready", "Why, in a word.", field="reason"),
+        condition_column("Message", "Ready", "Why, in a sentence.", field="message", priority=1),
+        AGE,
+    ),
+)

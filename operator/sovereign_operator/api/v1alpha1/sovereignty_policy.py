@@ -1,0 +1,163 @@
+"""SovereigntyPolicy: what is demanded of a place before a pod may start there."""
+
+from datetime import date
+from enum import StrEnum
+
+from pydantic import Field
+
+from sovereign_operator.api.v1alpha1.cloud_service import (
+    Activity,
+    SchemeName,
+    TechnologyOrigin,
+    VersionText,
+)
+from sovereign_operator.api.v1alpha1.kind import (
+    AGE,
+    LIST_SET,
+    NAME_FITS_A_LABEL,
+    Column,
+    CountryCode,
+    Kind,
+    Model,
+    ObjectName,
+    Scope,
+    Status,
+    condition_column,
+    list_map,
+)
+
+
+class NodeEvidence(StrEnum):
+    """How strongly it is known that a node stands in a datacentre, weakest first."""
+
+    SELF_ASSERTED = "SelfAsserted"
+    DECLARED = "Declared"
+
+
+class QualificationDemand(Model):
+    """A scheme in which the service must be qualified."""
+
+    scheme: SchemeName = Field(description="The scheme, spelt as in CloudServices. Example: SecNumCloud.")
+    minimum_version: VersionText | None = Field(
+        default=None,
+        description='Lowest version that counts. Example: "3.2", as 3.1 gives no protection against '
+        "foreign law. A qualification whose version is not recorded is then refused.",
+    )
+    activities: tuple[Activity, ...] = Field(
+        default=(),
+        description="Activities of health-data hosting (HDS) that must be covered, numbers 1 to 6. "
+        "Example: [1, 2, 3, 4]. Empty: none in particular.",
+        json_schema_extra=LIST_SET,
+        max_length=6,
+    )
+
+
+class Derogation(Model):
+    """A service accepted without one qualification, for a while.
+
+    It waives the qualification only: never country, foreign law, technology or evidence.
+    """
+
+    service: ObjectName = Field(description="Name of the CloudService. Example: bleu.")
+    scheme: SchemeName = Field(description="The demanded scheme that is waived. Example: SecNumCloud.")
+    reason: str = Field(
+        description="Why, for the auditor. Example: pilot before qualification, decision of 2026-03-02.",
+        min_length=1,
+        max_length=1024,
+    )
+    approver: str = Field(description="Who answers for it. Example: Jeanne Martin, CISO.", min_length=1, max_length=253)
+    until: date = Field(
+        description="Last day, YYYY-MM-DD, inclusive, until midnight in Europe/Paris. Example: 2027-03-31."
+    )
+
+
+class SovereigntyPolicySpec(Model):
+    """What is demanded. Every demand that is present must be met; foreign law is always checked."""
+
+    countries: tuple[CountryCode, ...] = Field(
+        default=(),
+        description="Countries in which the datacentre may stand, as ISO 3166-1 alpha-2 codes. "
+        "Example: [FR]. Empty: any.",
+        json_schema_extra=LIST_SET,
+        max_length=64,
+    )
+    qualifications: tuple[QualificationDemand, ...] = Field(
+        default=(),
+        description="Schemes in which the service must be qualified, all of them. Empty: none.",
+        json_schema_extra=list_map("scheme"),
+        max_length=16,
+    )
+    technology_origins: tuple[TechnologyOrigin, ...] = Field(
+        default=(),
+        description="Accepted origins of technology: EU, LicensedNonEU, NonEU. Example: [EU]. Empty: any.",
+        json_schema_extra=LIST_SET,
+        max_length=3,
+    )
+    accepted_foreign_laws: tuple[CountryCode, ...] = Field(
+        default=(),
+        description="Countries outside the EU whose law may reach the service, as ISO 3166-1 alpha-2 codes. "
+        "Example: [US]. Empty, the default: none. A service whose exposure is not known is always refused.",
+        json_schema_extra=LIST_SET,
+        max_length=64,
+    )
+    node_evidence: NodeEvidence = Field(
+        default=NodeEvidence.DECLARED,
+        description="How strongly it must be known that a node stands in its datacentre: Declared (nodes "
+        "named with their uid, or selected by labels that a kubelet cannot write) or SelfAsserted (any label).",
+    )
+    derogations: tuple[Derogation, ...] = Field(
+        default=(),
+        description="Services accepted without a demanded qualification, for a while.",
+        json_schema_extra=list_map("service", "scheme"),
+        max_length=64,
+    )
+
+
+class DatacentreVerdict(Model):
+    """What this policy says of one datacentre."""
+
+    datacentre: str = Field(description="Name of the Datacentre.")
+    reasons: tuple[str, ...] = Field(default=(), description="Why not, as CamelCase words to match on.")
+    message: str = Field(description="Why, as sentences.", max_length=32768)
+
+
+class SovereigntyPolicyStatus(Status):
+    """What follows from the demands today."""
+
+    datacentres_accepted: int | None = Field(default=None, description="How many it accepts.", ge=0)
+    datacentres_refused: int | None = Field(default=None, description="How many it refuses.", ge=0)
+    datacentres: str | None = Field(
+        default=None, description="Accepted out of all datacentres, as text. Example: 2 of 5."
+    )
+    nodes: int | None = Field(default=None, description="How many nodes may host its pods.", ge=0)
+    accepted: tuple[str, ...] = Field(default=(), description="Names of at most ten accepted datacentres.")
+    refused: tuple[DatacentreVerdict, ...] = Field(
+        default=(),
+        description="At most ten refused datacentres, and why.",
+        json_schema_extra=list_map("datacentre"),
+    )
+    next_end: str | None = Field(
+        default=None,
+        description="Last day, YYYY-MM-DD, of the first qualification or derogation in use to end, as text.",
+    )
+
+
+SOVEREIGNTY_POLICY = Kind(
+    name="SovereigntyPolicy",
+    plural="sovereigntypolicies",
+    short_names=("spol",),
+    scope=Scope.CLUSTER,
+    description="What is demanded of a place before a pod in scope may start there.",
+    spec=SovereigntyPolicySpec,
+    status=SovereigntyPolicyStatus,
+    columns=(
+        Column("Datacentres", ".status.datacentres", "Accepted out of all."),
+        Column("Nodes", ".status.nodes", "How many nodes may host its pods.", type="integer"),
+        Column("Next end", ".status.nextEnd", "Last day of the first qualification in use to end."),
+        condition_column("Ready", "Ready", "Whether any node may host its pods."),
+        condition_column("Reason", "Ready", "Why, in a word.", field="reason"),
+        condition_column("Message", "Ready", "Why, in a sentence.", field="message", priority=1),
+        AGE,
+    ),
+    rules=(NAME_FITS_A_LABEL,),
+)

@@ -1,0 +1,121 @@
+"""The controller process: waits for the Lease, then watches, decides and writes until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from typing import assert_never
+
+import kopf
+
+from sovereign_operator.controller import health, metrics
+from sovereign_operator.controller.cluster import reconcile_cluster
+from sovereign_operator.controller.handlers import register
+from sovereign_operator.controller.handlers import settings as kopf_settings
+from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign
+from sovereign_operator.controller.pods import mark_pod
+from sovereign_operator.controller.queue import WorkQueue
+from sovereign_operator.controller.settings import Settings, parse
+from sovereign_operator.controller.sovereign import reconcile_sovereign, release_abandoned
+from sovereign_operator.controller.world import World
+from sovereign_operator.kube.api import Api, connect
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.lease import hand_over, lead
+
+logger = logging.getLogger(__name__)
+
+LEASE = "sovereign-controller"
+WORKERS = 8
+
+
+class Controller:
+    """One replica."""
+
+    def __init__(self, settings: Settings, api: Api) -> None:
+        self._settings = settings
+        self._queue: WorkQueue[Key] = WorkQueue(self._handle)
+        self._world = World(api, self._queue, settings.system_namespaces)
+        self._leading = False
+
+    def ailing(self) -> list[str]:
+        """Name what is stuck."""
+        return [f"nothing heard of {name}" for name in self._world.stalled] if self._leading else []
+
+    async def work(self) -> None:
+        """Do everything, until kopf is told to stop."""
+        self._leading = True
+        metrics.LEADING.set(1)
+        background = asyncio.create_task(self._background())
+        operator = asyncio.create_task(
+            kopf.operator(registry=register(self._world), settings=kopf_settings(), clusterwide=True, standalone=True)
+        )
+        try:
+            done, _ = await asyncio.wait({background, operator}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            background.cancel()
+            operator.cancel()
+            await asyncio.gather(background, operator, return_exceptions=True)
+
+    async def _background(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._world.run())
+            group.create_task(self._queue.run(WORKERS))
+
+    async def _handle(self, key: Key) -> float | None:
+        match key:
+            case Cluster():
+                return await reconcile_cluster(self._world, self._settings.namespace)
+            case Sovereign():
+                return await reconcile_sovereign(self._world, key)
+            case Labelled():
+                await release_abandoned(self._world, key)
+            case PodMarks():
+                await mark_pod(self._world, key)
+            case _:
+                assert_never(key)
+        return None
+
+
+async def run(settings: Settings) -> None:
+    """Run one replica until it is stopped or loses the Lease."""
+    async with await connect() as client:
+        api = Api(client, ServerClock())
+        controller = Controller(settings, api)
+        runner = await health.serve(settings.port, controller.ailing)
+        leading = asyncio.create_task(
+            lead(
+                api,
+                name=LEASE,
+                namespace=settings.namespace,
+                identity=settings.identity,
+                lease_seconds=settings.lease_seconds,
+                work=controller.work,
+            )
+        )
+        # kopf has handlers of its own while it runs. As the first process of a container we would
+        # otherwise ignore the signal.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leading.cancel)
+        try:
+            await leading
+        except asyncio.CancelledError:
+            logger.info("told to stop")
+        finally:
+            await hand_over(api, name=LEASE, namespace=settings.namespace, identity=settings.identity)
+            await runner.cleanup()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the controller. Its log is JSON, one object a line."""
+    settings = parse(arguments)
+    kopf.configure(debug=settings.log_level == "debug", log_format=kopf.LogFormat.JSON)
+    logging.getLogger().setLevel(settings.log_level.upper())
+    if settings.log_level != "debug":
+        # kopf reports each event that it handed to us.
+        logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

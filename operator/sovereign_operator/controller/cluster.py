@@ -1,0 +1,186 @@
+"""The whole cluster: verdicts, host roles, node marks, and the statuses of the cluster-scoped kinds."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, KINDS, SOVEREIGNTY_POLICY
+from sovereign_operator.controller import metrics
+from sovereign_operator.controller.status import write_status
+from sovereign_operator.controller.world import World
+from sovereign_operator.core import names
+from sovereign_operator.core.calendar import end_instant
+from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.placement import NodeMarks, Placement, host_role_objects, is_ours, place
+from sovereign_operator.core.verdict import Verdicts, judge
+from sovereign_operator.core.wakeup import next_change
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import MERGE, Api, Json
+from sovereign_operator.kube.errors import NotFoundError
+from sovereign_operator.kube.seen import NodeSeen, RoleSeen, see_role
+
+logger = logging.getLogger(__name__)
+
+FROZEN_RETRY_SECONDS = 15.0
+RESYNC_SECONDS = 600.0
+
+
+async def reconcile_cluster(world: World, operator_namespace: str) -> float:
+    """Look at everything once, and say in how many seconds to look again."""
+    await world.until_complete()
+    if gone := await _crds_going(world.api):
+        metrics.FROZEN.set(1)
+        logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
+        return FROZEN_RETRY_SECONDS
+    metrics.FROZEN.set(0)
+    facts = world.facts()
+    verdicts = judge(facts)
+    placement = place(facts, verdicts, world.occupied())
+    # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
+    # the scheduler is sent there.
+    await _write_roles(world, placement.roles, operator_namespace)
+    await _write_nodes(world, placement)
+    _publish(world, facts, verdicts, placement)
+    await _write_statuses(world, facts, verdicts)
+    return _seconds_until(facts)
+
+
+async def _crds_going(api: Api) -> list[str]:
+    """Return which of our CRDs are missing or being deleted.
+
+    Then objects vanish that nobody deleted, and deleting our CRDs must not change who may host what.
+    """
+    gone = []
+    for kind in KINDS:
+        name = f"{kind.plural}.{names.GROUP}"
+        try:
+            crd = await api.get(resource.CRDS, name)
+        except NotFoundError:
+            gone.append(name)
+        else:
+            if "deletionTimestamp" in crd["metadata"]:
+                gone.append(name)
+    return gone
+
+
+async def _write_roles(world: World, roles: Mapping[str, tuple[str, ...]], operator_namespace: str) -> None:
+    wanted: dict[str, tuple[Json, ...]] = {
+        names.host_role(policy): host_role_objects(policy, nodes, operator_namespace) for policy, nodes in roles.items()
+    }
+    for position, (kind, mirror) in enumerate(
+        ((resource.CLUSTER_ROLES, world.roles), (resource.CLUSTER_ROLE_BINDINGS, world.role_bindings))
+    ):
+        for name, objects in wanted.items():
+            await _write_role(world.api, kind, objects[position], mirror.get(("", name)))
+        for (_, name), seen in list(mirror.items()):
+            if name not in wanted:
+                logger.info("policy %s is gone: nothing may start under it", seen.policy)
+                await world.api.delete(kind, name, seen.uid)
+
+
+async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: RoleSeen | None) -> None:
+    if seen is None:
+        await api.apply(kind, wanted)
+        return
+    version = {"resourceVersion": seen.version}
+    fenced = wanted | {"metadata": wanted["metadata"] | version}
+    if see_role(fenced | {"metadata": fenced["metadata"] | {"uid": seen.uid}}).content != seen.content:
+        logger.info("who may host policy %s changes", seen.policy)
+        await api.apply(kind, fenced)
+
+
+async def _write_nodes(world: World, placement: Placement) -> None:
+    for marks in placement.nodes:
+        seen = world.nodes.get(("", marks.name))
+        if seen is None or seen.node.uid != marks.uid:
+            continue
+        if marks.avoid and not seen.avoided:
+            await _write_taint(world.api, seen, avoid=True)
+        await _write_marks(world.api, marks, seen)
+        if seen.avoided and not marks.avoid:
+            await _write_taint(world.api, seen, avoid=False)
+
+
+async def _write_marks(api: Api, marks: NodeMarks, seen: NodeSeen) -> None:
+    labels = {key: value for key, value in seen.node.labels.items() if is_ours(key)}
+    if labels == marks.labels and seen.annotations == marks.annotations:
+        return
+    metadata: dict[str, Any] = {
+        "name": marks.name,
+        "uid": marks.uid,
+        "labels": dict(marks.labels),
+        "annotations": dict(marks.annotations),
+    }
+    written = await api.apply(resource.NODES, {"apiVersion": "v1", "kind": "Node", "metadata": metadata})
+    # An apply takes away only what we applied. What somebody else forged has to be named.
+    left = written["metadata"].get("labels", {})
+    forged = {key: None for key in left if is_ours(key) and key not in marks.labels}
+    if forged:
+        logger.warning("node %s carried labels that we did not write: %s", marks.name, ", ".join(forged))
+        await api.patch(resource.NODES, marks.name, {"metadata": {"labels": forged}}, content_type=MERGE)
+
+
+async def _write_taint(api: Api, seen: NodeSeen, *, avoid: bool) -> None:
+    """Set or clear our taint. Taints are one list, so the version says that nobody else changed it."""
+    others = [taint for taint in seen.taints if taint["key"] != names.NOT_ACCEPTED_TAINT]
+    ours = [{"key": names.NOT_ACCEPTED_TAINT, "effect": "PreferNoSchedule"}] if avoid else []
+    body = {"metadata": {"resourceVersion": seen.version}, "spec": {"taints": [*others, *ours]}}
+    await api.patch(resource.NODES, seen.node.name, body, content_type=MERGE)
+
+
+def _publish(world: World, facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
+    """Hand the verdicts to all that depends on them, and log each decision that changed."""
+    before = world.verdicts.nodes if world.verdicts else {}
+    for (node, policy), verdict in verdicts.nodes.items():
+        if before.get((node, policy)) != verdict:
+            logger.info(
+                "decision %s: node %s, policy %s: %s",
+                verdict.decision_id,
+                node,
+                policy,
+                verdict.sentence,
+                extra={
+                    "decision": verdict.decision_id,
+                    "node": node,
+                    "nodeUID": verdict.uid,
+                    "policy": policy,
+                    "datacentre": verdict.datacentre,
+                    "service": verdict.service,
+                    "accepted": verdict.accepted,
+                },
+            )
+    changed = world.verdicts is None or verdicts.nodes != before
+    world.verdicts = verdicts
+    world.retained = placement.retained
+    if changed:
+        world.verdicts_changed()
+    metrics.NODES_ACCEPTED.clear()
+    metrics.NODES_RETAINED.clear()
+    for policy, nodes in placement.roles.items():
+        metrics.NODES_ACCEPTED.labels(policy).set(len(nodes))
+        metrics.NODES_RETAINED.labels(policy).set(sum(kept == policy for _, kept in placement.retained))
+    metrics.QUALIFICATION_END.clear()
+    for name, service in facts.services.items():
+        for entry in service.qualifications:
+            if entry.valid_until:
+                end = end_instant(entry.valid_until).timestamp()
+                metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)
+
+
+async def _write_statuses(world: World, facts: Facts, verdicts: Verdicts) -> None:
+    for name in sorted(facts.services):
+        await write_status(world, CLOUD_SERVICE, name, report_service(name, facts))
+    for name in sorted(facts.datacentres):
+        await write_status(world, DATACENTRE, name, report_datacentre(name, facts, verdicts))
+    for name in sorted(facts.policies):
+        await write_status(world, SOVEREIGNTY_POLICY, name, report_policy(name, facts, verdicts))
+
+
+def _seconds_until(facts: Facts) -> float:
+    """Return when to look again: at the next change by time alone, but not later than the resync."""
+    change = next_change(facts)
+    if change is None:
+        return RESYNC_SECONDS
+    # The server tells its time in whole seconds: one more makes sure that the instant has passed.
+    return min((change - facts.now).total_seconds() + 1.0, RESYNC_SECONDS)

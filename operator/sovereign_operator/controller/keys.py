@@ -1,0 +1,38 @@
+"""The kinds of things that can be looked at."""
+
+from dataclasses import dataclass
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Verdicts, node marks, host roles and the statuses of the cluster-scoped kinds."""
+
+
+@dataclass(frozen=True)
+class Sovereign:
+    """One SovereignWorkload and the workload it speaks of."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One workload that carries our label: does a SovereignWorkload still speak of it?"""
+
+    kind: WorkloadKind
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class PodMarks:
+    """The audit annotations of one pod."""
+
+    namespace: str
+    name: str
+
+
+Key = Cluster | Sovereign | Labelled | PodMarks

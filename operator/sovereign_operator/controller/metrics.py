@@ -1,0 +1,25 @@
+"""What /metrics shows."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LEADING: Final = Gauge("sovereign_leading", "1 if this replica is the active one.")
+RECONCILES: Final = Counter("sovereign_reconciles", "Keys handled, by kind of key and result.", ["key", "result"])
+RECONCILE_SECONDS: Final = Histogram("sovereign_reconcile_seconds", "How long handling a key took.", ["key"])
+NODES_ACCEPTED: Final = Gauge("sovereign_nodes_accepted", "Nodes that may host a policy's pods.", ["policy"])
+NODES_RETAINED: Final = Gauge(
+    "sovereign_nodes_retained", "Refused nodes that keep a policy's label for pods that still run there.", ["policy"]
+)
+PODS: Final = Gauge(
+    "sovereign_pods", "Pods of a SovereignWorkload: inside, outside or pending.", ["namespace", "workload", "place"]
+)
+QUALIFICATION_END: Final = Gauge(
+    "sovereign_qualification_end_timestamp_seconds",
+    "When a recorded qualification ends, Unix time, whatever its status.",
+    ["service", "scheme", "id"],
+)
+GUARDS_MISSING: Final = Gauge("sovereign_guards_missing", "Admission policies and bindings of ours that are not there.")
+FROZEN: Final = Gauge(
+    "sovereign_frozen", "1 while nothing is written about nodes and roles because our CRDs are missing or going."
+)

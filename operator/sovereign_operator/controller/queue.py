@@ -1,0 +1,110 @@
+"""What is to be looked at: keys, each handled by one worker at a time, again after errors.
+
+Level-based: a key says what to look at, never what happened. Adding a key that waits changes
+nothing; adding one that is being handled has it handled once more.
+"""
+
+import asyncio
+import heapq
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from sovereign_operator.controller import metrics
+from sovereign_operator.kube.errors import ApiError, ConflictError
+
+logger = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+
+FIRST_BACKOFF = 0.2
+LONGEST_BACKOFF = 60.0
+
+
+class WorkQueue(Generic[K]):
+    """A queue of keys. ``handle`` may return seconds after which it wants the key back."""
+
+    def __init__(self, handle: Callable[[K], Awaitable[float | None]]) -> None:
+        self._handle = handle
+        self._due: dict[K, float] = {}
+        self._heap: list[tuple[float, int, K]] = []
+        self._order = itertools.count()
+        self._busy: set[K] = set()
+        self._again: dict[K, float] = {}
+        self._failures: dict[K, int] = {}
+        self._wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def add(self, key: K, delay: float = 0.0) -> None:
+        """Have a key handled after so many seconds, or sooner if it was asked for sooner."""
+        due = asyncio.get_running_loop().time() + delay
+        if key in self._busy:
+            self._again[key] = min(due, self._again.get(key, due))
+        elif key not in self._due or due < self._due[key]:
+            self._due[key] = due
+            heapq.heappush(self._heap, (due, next(self._order), key))
+            self._wake.set()
+
+    async def run(self, workers: int) -> None:
+        """Handle keys for ever."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._next()
+            self._busy.add(key)
+            try:
+                delay = await self._attempt(key)
+            finally:
+                self._busy.discard(key)
+            if delay is not None:
+                self.add(key, delay)
+            if key in self._again:
+                due = self._again.pop(key)
+                self.add(key, max(0.0, due - asyncio.get_running_loop().time()))
+
+    async def _next(self) -> K:
+        """Wait for a key that is due."""
+        while True:
+            now = asyncio.get_running_loop().time()
+            while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
+                heapq.heappop(self._heap)
+            if self._heap and self._heap[0][0] <= now:
+                _, _, key = heapq.heappop(self._heap)
+                del self._due[key]
+                return key
+            self._wake.clear()
+            pause = self._heap[0][0] - now if self._heap else None
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause)
+            except TimeoutError:
+                continue
+
+    async def _attempt(self, key: K) -> float | None:
+        """Handle a key once. An error means that it is tried again later, never that it is forgotten."""
+        name = type(key).__name__
+        try:
+            with metrics.RECONCILE_SECONDS.labels(name).time():
+                delay = await self._handle(key)
+        except ApiError as error:
+            # A conflict means that our copy was old by a moment, which is not worth a word.
+            logger.log(
+                logging.DEBUG if isinstance(error, ConflictError) else logging.WARNING,
+                "%s failed and will be tried again: %s",
+                key,
+                error,
+            )
+        except Exception:
+            logger.exception("%s failed and will be tried again", key)
+        else:
+            self._failures.pop(key, None)
+            metrics.RECONCILES.labels(name, "ok").inc()
+            return delay
+        metrics.RECONCILES.labels(name, "error").inc()
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        return float(min(FIRST_BACKOFF * 2 ** (failures - 1), LONGEST_BACKOFF))

@@ -1,0 +1,249 @@
+"""One SovereignWorkload: gather what it depends on, decide, act, and say what was seen."""
+
+import logging
+from collections.abc import Sequence
+from typing import assert_never
+
+from pydantic import ValidationError
+
+from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
+from sovereign_operator.controller import metrics
+from sovereign_operator.controller.keys import Labelled, Sovereign
+from sovereign_operator.controller.status import write_status
+from sovereign_operator.controller.world import World
+from sovereign_operator.core import manifests, names
+from sovereign_operator.core.conditions import Notice
+from sovereign_operator.core.selector import Selector
+from sovereign_operator.core.workload import (
+    Action,
+    Adopt,
+    Own,
+    Refuse,
+    Watch,
+    Workload,
+    WorkloadFacts,
+    decide,
+    is_abandoned,
+    workload_of,
+)
+from sovereign_operator.core.workload_status import report_workload
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import JSON_PATCH, Json
+from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
+from sovereign_operator.kube.events import post
+from sovereign_operator.kube.seen import PodSeen, see_workload, selector_of
+
+logger = logging.getLogger(__name__)
+
+UNFINISHED_RETRY_SECONDS = 10.0
+"""Nothing tells us when a workload appears that was asked for before it existed."""
+
+PLACES = ("inside", "outside", "pending")
+
+
+async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
+    """Carry one SovereignWorkload out, and write its status."""
+    obj = world.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
+    if obj is None or world.verdicts is None:
+        _forget_metrics(key)
+        return None
+    await world.until_complete()
+    try:
+        spec = SovereignWorkloadSpec.model_validate(obj["spec"])
+    except ValidationError as error:
+        logger.error("SovereignWorkload %s/%s is skipped: %s", key.namespace, key.name, error)  # noqa: TRY400
+        return None
+    facts = await _gather(world, key, obj, spec)
+    action = decide(facts)
+    refused = await _act(world, facts, action)
+    report = report_workload(facts, action, refused)
+    for place in PLACES:
+        metrics.PODS.labels(key.namespace, key.name, place).set(report.status[place])
+    await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
+    return UNFINISHED_RETRY_SECONDS if refused or isinstance(action, Refuse) else None
+
+
+async def release_abandoned(world: World, key: Labelled) -> None:
+    """Give a workload back if we labelled it and no SovereignWorkload speaks of it any more."""
+    seen = world.workload(key.kind, key.namespace, key.name)
+    spoken_of = (key.kind, key.name) in _spoken_of(world, key.namespace)
+    if seen is None or not is_abandoned(seen, spoken_of=spoken_of) or await _kind_going(world):
+        return
+    logger.info("%s %s/%s is given back: no SovereignWorkload speaks of it", key.kind, key.namespace, key.name)
+    kind = resource.WORKLOADS[key.kind]
+    try:
+        body = manifests.release(key.kind, key.namespace, key.name, seen.uid)
+        released = await world.api.apply(kind, body)
+        if seen.policy:
+            await _forget_policy(world, key.kind, released, seen.policy)
+    except (ConflictError, NotFoundError):
+        # Gone or made anew: there is nothing of ours on it.
+        return
+
+
+async def _kind_going(world: World) -> bool:
+    """Whether our own kind is being deleted, and with it all SovereignWorkloads: nobody released anything."""
+    try:
+        crd = await world.api.get(resource.CRDS, f"{SOVEREIGN_WORKLOAD.plural}.{names.GROUP}")
+    except NotFoundError:
+        return True
+    return "deletionTimestamp" in crd["metadata"]
+
+
+async def _gather(world: World, key: Sovereign, obj: Json, spec: SovereignWorkloadSpec) -> WorkloadFacts:
+    kind, name = workload_of(key.name, spec)
+    found = await _find(world, kind, key.namespace, name)
+    enforced = world.enforced(key.namespace)
+    named = spec.policy_ref.name if spec.policy_ref else None
+    policy = named if enforced is None else enforced
+    verdicts = world.verdicts
+    assert verdicts is not None
+    return WorkloadFacts(
+        namespace=key.namespace,
+        name=key.name,
+        uid=obj["metadata"]["uid"],
+        spec=spec,
+        enforced=enforced,
+        in_system_namespace=key.namespace in world.system_namespaces,
+        policies=frozenset(name for _, name in world.objects(SOVEREIGNTY_POLICY.plural)),
+        target=see_workload(kind, found) if found else None,
+        taken_by=_older_rival(world, key, kind, name),
+        pods=tuple(seen.pod for seen in await _pods(world, kind, key.namespace, found)),
+        verdicts={node: verdict for (node, name), verdict in verdicts.nodes.items() if name == policy},
+        accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
+        as_rendered=_as_rendered(obj, spec, found, policy),
+        guards_missing=world.guards_missing(),
+    )
+
+
+def _as_rendered(obj: Json, spec: SovereignWorkloadSpec, found: Json | None, policy: str | None) -> bool:
+    """Whether an owned workload needs no write.
+
+    A field that the user took out of the template is still in the live object, so a new generation
+    is always written.
+    """
+    metadata = obj["metadata"]
+    if not spec.template or not found or not policy:
+        return False
+    if obj.get("status", {}).get("observedGeneration") != metadata["generation"]:
+        return False
+    wanted = manifests.owned(
+        spec.template,
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        owner_uid=metadata["uid"],
+        policy=policy,
+    )
+    return manifests.holds(found, wanted)
+
+
+async def _find(world: World, kind: WorkloadKind, namespace: str, name: str) -> Json | None:
+    try:
+        return await world.api.get(resource.WORKLOADS[kind], name, namespace)
+    except NotFoundError:
+        return None
+
+
+async def _pods(world: World, kind: WorkloadKind, namespace: str, workload: Json | None) -> Sequence[PodSeen]:
+    """Return the pods of a workload that have not ended and are not about to."""
+    if workload is None:
+        return ()
+    selectors: list[Selector] = []
+    if kind is WorkloadKind.CRON_JOB:
+        jobs, _ = await world.api.list(resource.WORKLOADS[WorkloadKind.JOB], namespace)
+        uid = workload["metadata"]["uid"]
+        selectors += [
+            selector_of(job)
+            for job in jobs
+            if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences", ()))
+        ]
+    else:
+        selectors.append(selector_of(workload))
+    return [
+        pod
+        for pod in world.pods(namespace)
+        if not pod.ended and not pod.terminating and any(selector.selects(pod.labels) for selector in selectors)
+    ]
+
+
+def _spoken_of(world: World, namespace: str) -> dict[tuple[WorkloadKind, str], list[Json]]:
+    """Return the workloads that SovereignWorkloads of a namespace speak of, each with these, oldest first."""
+    found: dict[tuple[WorkloadKind, str], list[Json]] = {}
+    for (where, name), obj in world.objects(SOVEREIGN_WORKLOAD.plural).items():
+        if where != namespace:
+            continue
+        try:
+            spec = SovereignWorkloadSpec.model_validate(obj["spec"])
+        except ValidationError:
+            continue
+        found.setdefault(workload_of(name, spec), []).append(obj)
+    for speakers in found.values():
+        speakers.sort(key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]))
+    return found
+
+
+def _older_rival(world: World, key: Sovereign, kind: WorkloadKind, name: str) -> str | None:
+    speakers = _spoken_of(world, key.namespace).get((kind, name), [])
+    oldest: str | None = speakers[0]["metadata"]["name"] if speakers else None
+    return None if oldest == key.name else oldest
+
+
+async def _act(world: World, facts: WorkloadFacts, action: Action) -> str | None:
+    """Carry out a decision. Return what the API server said if it refuses, else None."""
+    try:
+        match action:
+            case Adopt(target, policy):
+                await _adopt(world, facts.namespace, target, policy)
+                await _announce(world, facts, policy)
+            case Own(template, policy):
+                manifest = manifests.owned(
+                    template, namespace=facts.namespace, name=facts.name, owner_uid=facts.uid, policy=policy
+                )
+                await world.api.apply(resource.WORKLOADS[facts.kind], manifest)
+            case Watch() | Refuse():
+                pass
+            case _:
+                assert_never(action)
+    except RefusedError as error:
+        return error.message
+    return None
+
+
+async def _adopt(world: World, namespace: str, target: Workload, policy: str) -> None:
+    kind = resource.WORKLOADS[target.kind]
+    logger.info("%s %s/%s comes into scope of policy %s", target.kind, namespace, target.name, policy)
+    body = manifests.adoption(target.kind, namespace, target.name, target.uid, policy)
+    adopted = await world.api.apply(kind, body)
+    if target.policy and target.policy != policy:
+        await _forget_policy(world, target.kind, adopted, target.policy)
+
+
+async def _announce(world: World, facts: WorkloadFacts, policy: str) -> None:
+    obj = world.object(SOVEREIGN_WORKLOAD.plural, facts.name, facts.namespace)
+    if obj:
+        message = (
+            f"{facts.kind} {facts.workload_name} comes into scope of policy {policy}: its pods are rolled out anew"
+        )
+        await post(world.api, obj, Notice("Normal", "Adopted", message))
+
+
+async def _forget_policy(world: World, kind: WorkloadKind, workload: Json, policy: str) -> None:
+    """Take a former policy's selector out of a DaemonSet's template.
+
+    Admission wrote it there, so nobody owns it and nobody else would take it out.
+    """
+    namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
+    if kind is not WorkloadKind.DAEMON_SET or world.enforced(namespace) == policy:
+        return
+    key = names.node_policy_label(policy)
+    if key in workload["spec"]["template"]["spec"].get("nodeSelector", {}):
+        path = "/spec/template/spec/nodeSelector/" + key.replace("~", "~0").replace("/", "~1")
+        body = [{"op": "remove", "path": path}]
+        await world.api.patch(resource.WORKLOADS[kind], name, body, content_type=JSON_PATCH, namespace=namespace)
+
+
+def _forget_metrics(key: Sovereign) -> None:
+    for place in PLACES:
+        metrics.PODS.labels(key.namespace, key.name, place)
+        metrics.PODS.remove(key.namespace, key.name, place)

@@ -1,0 +1,272 @@
+"""All that we have seen of the cluster, and what changes in it mean for the queue.
+
+kopf watches our own kinds and namespaces; nodes, pods, workloads and roles have mirrors. A change
+adds keys, and the handlers of those keys look at the whole again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.kind import Model
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign
+from sovereign_operator.core import names
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.verdict import Verdicts
+from sovereign_operator.core.workload import Workload
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.mirror import Key as ObjectKey
+from sovereign_operator.kube.mirror import Mirror, key_of
+from sovereign_operator.kube.seen import NodeSeen, PodSeen, see_node, see_pod, see_role, see_workload
+
+logger = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Model)
+
+STALLED_SECONDS = 240
+"""A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
+
+
+class Queue(Protocol):
+    """Where keys go."""
+
+    def add(self, key: Key, delay: float = 0.0) -> None:
+        """Have a key looked at."""
+
+
+class World:
+    """Everything seen, and the verdicts that followed last."""
+
+    def __init__(self, api: Api, queue: Queue, system_namespaces: frozenset[str]) -> None:
+        self.api = api
+        self.queue = queue
+        self.system_namespaces = system_namespaces
+        self.kinds: Mapping[str, Mapping[ObjectKey, Any]] = {}
+        """What kopf has indexed, by plural."""
+        self._indexed = asyncio.Event()
+        self.nodes = Mirror(api, resource.NODES, see_node, self._node_changed)
+        self.roles = Mirror(
+            api, resource.CLUSTER_ROLES, see_role, self._cluster_changed, label_selector=names.HOST_ROLE_LABEL
+        )
+        self.role_bindings = Mirror(
+            api, resource.CLUSTER_ROLE_BINDINGS, see_role, self._cluster_changed, label_selector=names.HOST_ROLE_LABEL
+        )
+        self.guards = [
+            Mirror(api, guarded, key_of, self._guard_changed, label_selector=names.GUARD_SELECTOR)
+            for guarded in resource.ADMISSION
+        ]
+        self.labelled = {
+            kind: Mirror(
+                api,
+                resource.WORKLOADS[kind],
+                lambda obj, kind=kind: see_workload(kind, obj),  # type: ignore[misc]
+                lambda key, _old, _new, kind=kind: self._workload_changed(kind, key),  # type: ignore[misc]
+                label_selector=names.POLICY_LABEL,
+            )
+            for kind in WorkloadKind
+        }
+        self.labelled_pods = Mirror(api, resource.PODS, see_pod, self._pod_changed, label_selector=names.POLICY_LABEL)
+        self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
+        self.verdicts: Verdicts | None = None
+        self.retained: frozenset[tuple[str, str]] = frozenset()
+        """(node, policy) whose label stays only for pods that still run there."""
+
+    # Watching
+
+    async def run(self) -> None:
+        """Keep all mirrors up to date."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for mirror in self._fixed_mirrors():
+                group.create_task(mirror.run())
+
+    def follow_pods(self) -> None:
+        """Watch the pods of exactly those namespaces in which something is in scope."""
+        wanted = set(self._namespaces_in_scope())
+        for namespace in self._followed.keys() - wanted:
+            _, task = self._followed.pop(namespace)
+            task.cancel()
+        for namespace in wanted - self._followed.keys():
+            mirror = Mirror(self.api, resource.PODS, see_pod, self._pod_changed, namespace=namespace)
+            self._followed[namespace] = (mirror, self._group.create_task(mirror.run()))
+
+    async def until_complete(self) -> None:
+        """Wait until everything was listed once: nothing is withdrawn on half a picture."""
+        await self._indexed.wait()
+        for mirror in self._mirrors():
+            await mirror.synced.wait()
+
+    @property
+    def stalled(self) -> list[str]:
+        """What has not been heard of for too long."""
+        now = time.monotonic()
+        return [mirror.name for mirror in self._mirrors() if now - mirror.heard > STALLED_SECONDS]
+
+    def _fixed_mirrors(self) -> Iterator[Mirror[Any]]:
+        yield from (self.nodes, self.roles, self.role_bindings, self.labelled_pods)
+        yield from self.guards
+        yield from self.labelled.values()
+
+    def _mirrors(self) -> list[Mirror[Any]]:
+        return [*self._fixed_mirrors(), *(mirror for mirror, _ in self._followed.values())]
+
+    def _namespaces_in_scope(self) -> Iterator[str]:
+        for _, name in self.objects("namespaces"):
+            if self.enforced(name) is not None:
+                yield name
+        for namespace, _ in self.objects(SOVEREIGN_WORKLOAD.plural):
+            if namespace not in self.system_namespaces:
+                yield namespace
+
+    # What a change means
+
+    def take_indexes(self, indexes: Mapping[str, Mapping[ObjectKey, Any]]) -> None:
+        """Take kopf's indexes, which are complete by now."""
+        self.kinds = indexes
+        self._indexed.set()
+
+    def kind_changed(self, plural: str, key: ObjectKey) -> None:
+        """Take note of a change that kopf saw."""
+        if plural == "namespaces":
+            self.follow_pods()
+            self.add_sovereigns(key[1])
+            self._add_pods(key[1])
+        elif plural == SOVEREIGN_WORKLOAD.plural:
+            self.follow_pods()
+            self.queue.add(Sovereign(*key))
+            # Those that speak of the same workload, and workloads that nobody speaks of any more.
+            self.add_sovereigns(key[0])
+            for kind, mirror in self.labelled.items():
+                for namespace, name in mirror:
+                    if namespace == key[0]:
+                        self.queue.add(Labelled(kind, namespace, name))
+        else:
+            self.queue.add(Cluster())
+
+    def verdicts_changed(self) -> None:
+        """Look again at all that depends on verdicts."""
+        for namespace, name in self.objects(SOVEREIGN_WORKLOAD.plural):
+            self.queue.add(Sovereign(namespace, name))
+        self._add_pods()
+
+    def _cluster_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
+        self.queue.add(Cluster())
+
+    def _node_changed(self, _key: ObjectKey, _old: NodeSeen | None, _new: NodeSeen | None) -> None:
+        self.queue.add(Cluster())
+
+    def _guard_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
+        for namespace, name in self.objects(SOVEREIGN_WORKLOAD.plural):
+            self.queue.add(Sovereign(namespace, name))
+
+    def _workload_changed(self, kind: WorkloadKind, key: ObjectKey) -> None:
+        self.queue.add(Labelled(kind, *key))
+        self.add_sovereigns(key[0])
+
+    def _pod_changed(self, key: ObjectKey, old: PodSeen | None, new: PodSeen | None) -> None:
+        self.queue.add(PodMarks(*key))
+        self.add_sovereigns(key[0])
+        for seen in (old, new):
+            if seen and seen.pod.node and (seen.pod.node, self.policy_of(seen)) in self.retained:
+                self.queue.add(Cluster())
+
+    def add_sovereigns(self, namespace: str) -> None:
+        """Look at every SovereignWorkload of a namespace."""
+        for found, name in self.objects(SOVEREIGN_WORKLOAD.plural):
+            if found == namespace:
+                self.queue.add(Sovereign(found, name))
+
+    def _add_pods(self, namespace: str | None = None) -> None:
+        for pod in self.pods(namespace):
+            self.queue.add(PodMarks(pod.namespace, pod.pod.name))
+
+    # What there is
+
+    def objects(self, plural: str) -> Mapping[ObjectKey, Json]:
+        """Return the objects that kopf watches, by key."""
+        return {key: next(iter(found)) for key, found in self.kinds.get(plural, {}).items()}
+
+    def object(self, plural: str, name: str, namespace: str = "") -> Json | None:
+        """Return one object that kopf watches."""
+        found = self.kinds.get(plural, {}).get((namespace, name))
+        return next(iter(found)) if found else None
+
+    def enforced(self, namespace: str) -> str | None:
+        """Return the value of a namespace's enforce label, or None if it is not in scope."""
+        if namespace in self.system_namespaces:
+            return None
+        found = self.object("namespaces", namespace) or {"metadata": {}}
+        label: str | None = found["metadata"].get("labels", {}).get(names.ENFORCE_LABEL)
+        return label
+
+    def policy_of(self, pod: PodSeen) -> str | None:
+        """Return the policy that a pod is held to, or None if it is not in scope."""
+        if pod.namespace in self.system_namespaces:
+            return None
+        enforced = self.enforced(pod.namespace)
+        return pod.labels.get(names.POLICY_LABEL) if enforced is None else enforced
+
+    def pods(self, namespace: str | None = None) -> Iterable[PodSeen]:
+        """Return the pods that we watch, of one namespace or all, each once."""
+        mirrors = [self.labelled_pods, *(mirror for mirror, _ in self._followed.values())]
+        seen: dict[ObjectKey, PodSeen] = {}
+        for mirror in mirrors:
+            seen.update((key, pod) for key, pod in mirror.items() if namespace is None or key[0] == namespace)
+        return seen.values()
+
+    def pod(self, namespace: str, name: str) -> PodSeen | None:
+        """Return one pod, if it is among those that we watch."""
+        followed = self._followed.get(namespace)
+        mirror = followed[0] if followed else self.labelled_pods
+        return mirror.get((namespace, name))
+
+    def guards_missing(self) -> tuple[str, ...]:
+        """Return the names of our admission policies of which the policy or its binding is not there."""
+        policies = {name for mirror in self.guards[::2] for _, name in mirror}
+        bindings = {name for mirror in self.guards[1::2] for _, name in mirror}
+        return tuple(sorted(names.GUARDS - (policies & bindings)))
+
+    def workload(self, kind: WorkloadKind, namespace: str, name: str) -> Workload | None:
+        """Return a workload that carries our label."""
+        return self.labelled[kind].get((namespace, name))
+
+    # Gather
+
+    def facts(self) -> Facts:
+        """Gather what verdicts depend on."""
+        return Facts(
+            services=self._specs(CLOUD_SERVICE.plural, CloudServiceSpec),
+            datacentres=self._specs(DATACENTRE.plural, DatacentreSpec),
+            policies=self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec),
+            nodes={name: seen.node for (_, name), seen in self.nodes.items()},
+            now=self.api.clock.now(),
+        )
+
+    def occupied(self) -> frozenset[tuple[str, str]]:
+        """Return (node, policy) for each node on which a pod in that policy's scope has not ended."""
+        return frozenset(
+            (pod.pod.node, policy)
+            for pod in self.pods()
+            if pod.pod.node and not pod.ended and (policy := self.policy_of(pod))
+        )
+
+    def _specs(self, plural: str, model: type[M]) -> dict[str, M]:
+        specs = {}
+        for (_, name), obj in self.objects(plural).items():
+            if "deletionTimestamp" in obj["metadata"]:
+                continue
+            try:
+                specs[name] = model.model_validate(obj["spec"])
+            except ValidationError as error:
+                logger.error("%s %s counts for nothing until it is corrected: %s", plural, name, error)  # noqa: TRY400
+        return specs

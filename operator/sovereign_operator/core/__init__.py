@@ -1,0 +1,1 @@
+"""What we decide: pure functions of facts. Time is a fact."""

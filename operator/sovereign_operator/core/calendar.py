@@ -1,0 +1,18 @@
+"""French days: a decision's first and last day are days in Europe/Paris, summer time too."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+PARIS: Final = ZoneInfo("Europe/Paris")
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def first_instant(day: date) -> datetime:
+    """Return the midnight at which a day begins."""
+    return datetime.combine(day, time.min, PARIS)
+
+
+def end_instant(day: date) -> datetime:
+    """Return the first instant after a day: what ends on its last day ends here."""
+    return NEVER if day == date.max else first_instant(day + timedelta(days=1))

@@ -1,0 +1,127 @@
+"""What CloudServices, Datacentres and SovereigntyPolicies say of themselves."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.qualification import in_force, title
+from sovereign_operator.core.reasons import ConditionReason, Reason, sentences, words
+from sovereign_operator.core.verdict import Verdicts
+
+
+@dataclass(frozen=True)
+class Report:
+    """A status without its conditions, and the observations that become them."""
+
+    status: dict[str, Any]
+    observations: tuple[Observation, ...]
+
+
+def report_service(name: str, facts: Facts) -> Report:
+    """Say what of a service is in force today."""
+    spec = facts.services[name]
+    holding = [entry for entry in spec.qualifications if in_force(entry, facts.now)]
+    schemes = sorted({f"{entry.scheme} {entry.version}" if entry.version else entry.scheme for entry in holding})
+    until = _first_end(entry.valid_until for entry in holding) if holding else "none"
+    status = {
+        "qualified": ", ".join(schemes) or "none",
+        "until": until,
+        "datacentres": sum(site.service_ref.name == name for site in facts.datacentres.values()),
+    }
+    if holding:
+        message = f"{title(spec)} holds {', '.join(schemes)}, until {until}"
+        observation = Observation("Qualified", "True", ConditionReason.IN_FORCE, message)
+    else:
+        message = f"{title(spec)} holds no qualification that is in force today"
+        observation = Observation("Qualified", "False", ConditionReason.NONE_IN_FORCE, message)
+    return Report(status, (observation,))
+
+
+def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
+    """Say which nodes stand in a datacentre and which policies accept it."""
+    members = [member.node for member in verdicts.members.values() if member.datacentre == name]
+    answers = [verdicts.sites[name, policy] for policy in sorted(facts.policies)]
+    accepting = [answer.policy for answer in answers if answer.accepted]
+    refusals_first = sorted(answers, key=lambda answer: (answer.accepted, answer.policy))
+    status = {
+        "nodes": len(members),
+        "nodeExamples": members[:MAX_EXAMPLES],
+        "acceptedBy": examples(accepting) or "none",
+        "policies": [
+            {
+                "policy": answer.policy,
+                "accepted": answer.accepted,
+                "reasons": list(words(answer.findings)),
+                "message": sentences(answer.findings) or "; ".join(basis.text for basis in answer.basis) or "accepted",
+            }
+            for answer in refusals_first[:MAX_EXAMPLES]
+        ],
+    }
+    return Report(status, (_datacentre_ready(name, facts, verdicts, members),))
+
+
+def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list[str]) -> Observation:
+    spec = facts.datacentres[name]
+    if spec.service_ref.name not in facts.services:
+        message = f"there is no CloudService {spec.service_ref.name}: create it or correct spec.serviceRef"
+        return Observation("Ready", "False", Reason.SERVICE_NOT_FOUND, message)
+    wrong = [finding for node in members for finding in verdicts.members[node].findings]
+    if wrong:
+        message = f"{len(wrong)} node(s) contradict the claim: {examples(finding.message for finding in wrong)}"
+        return Observation("Ready", "False", Reason.NODE_CONTRADICTED, message)
+    if not members:
+        message = "no node of this cluster stands here: correct spec.nodes (name and uid) or spec.nodeSelector"
+        return Observation("Ready", "False", ConditionReason.NO_NODES, message)
+    message = f"{len(members)} node(s) of {title(facts.services[spec.service_ref.name])}: {examples(members)}"
+    return Observation("Ready", "True", ConditionReason.NODES_PRESENT, message)
+
+
+def report_policy(name: str, facts: Facts, verdicts: Verdicts) -> Report:
+    """Say which datacentres and how many nodes a policy accepts."""
+    answers = [verdicts.sites[datacentre, name] for datacentre in sorted(facts.datacentres)]
+    accepted = [answer for answer in answers if answer.accepted]
+    refused = [answer for answer in answers if not answer.accepted]
+    nodes = verdicts.accepted_nodes(name)
+    status = {
+        "datacentresAccepted": len(accepted),
+        "datacentresRefused": len(refused),
+        "datacentres": f"{len(accepted)} of {len(answers)}",
+        "nodes": len(nodes),
+        "accepted": [answer.datacentre for answer in accepted[:MAX_EXAMPLES]],
+        "refused": [
+            {
+                "datacentre": answer.datacentre,
+                "reasons": list(words(answer.findings)),
+                "message": sentences(answer.findings),
+            }
+            for answer in refused[:MAX_EXAMPLES]
+        ],
+        "nextEnd": _first_end(basis.until for answer in accepted for basis in answer.basis),
+    }
+    if nodes:
+        where = examples(answer.datacentre for answer in accepted)
+        message = f"{len(nodes)} node(s) may host its pods, in {where}"
+        return Report(status, (Observation("Ready", "True", ConditionReason.NODES_ACCEPTED, message),))
+    if accepted:
+        where = examples(answer.datacentre for answer in accepted)
+        findings = [
+            finding
+            for (_, policy), verdict in sorted(verdicts.nodes.items())
+            if policy == name and verdict.datacentre in {answer.datacentre for answer in accepted}
+            for finding in verdict.findings
+        ]
+        why = examples(finding.message for finding in findings) or "no node stands there"
+        message = f"no node may host its pods: {where} would do, but {why}"
+    elif refused:
+        message = f"no datacentre is accepted: {examples(sentences(answer.findings) for answer in refused)}"
+    else:
+        message = "there is no Datacentre: create one that says which of your nodes stand where"
+    return Report(status, (Observation("Ready", "False", ConditionReason.NO_NODE_ACCEPTED, message),))
+
+
+def _first_end(days: Iterable[date | None]) -> str:
+    known = sorted(day for day in days if day is not None)
+    return known[0].isoformat() if known else "no end recorded"

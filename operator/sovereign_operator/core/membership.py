@@ -1,0 +1,137 @@
+"""Which datacentre does a node stand in, and how well is that known?
+
+Labels and providerID prove nothing about who runs a machine; they can only contradict a claim. A
+contradiction is a positive mismatch, never an absence.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, NodeForm
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
+from sovereign_operator.core.facts import Facts, Node
+from sovereign_operator.core.qualification import title
+from sovereign_operator.core.reasons import Finding, Reason
+
+REGION_LABEL = "topology.kubernetes.io/region"
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Where a node stands. ``datacentre`` is None if in none; ``findings`` say what is wrong."""
+
+    node: str
+    uid: str
+    datacentre: str | None
+    evidence: NodeEvidence | None
+    findings: tuple[Finding, ...]
+
+
+def locate_all(facts: Facts) -> dict[str, Membership]:
+    """Find the one datacentre that claims each node, keyed by node."""
+    declared: dict[str, dict[str, str]] = {}
+    for name in sorted(facts.datacentres):
+        for entry in facts.datacentres[name].nodes:
+            declared.setdefault(entry.name, {})[name] = entry.uid
+    selecting = {name: spec for name, spec in facts.datacentres.items() if spec.node_selector}
+    return {name: _locate(facts.nodes[name], declared.get(name, {}), selecting, facts) for name in sorted(facts.nodes)}
+
+
+def _locate(
+    node: Node, declared: Mapping[str, str], selecting: Mapping[str, DatacentreSpec], facts: Facts
+) -> Membership:
+    """Find where one node stands. ``declared`` holds, by datacentre, the uid that it names this node with."""
+    claims = {
+        name: evidence
+        for name, datacentre in selecting.items()
+        if (evidence := _selected(node, datacentre.node_selector or {})) is not None
+    }
+    claims |= {name: NodeEvidence.DECLARED for name, uid in declared.items() if uid == node.uid}
+    if len(claims) == 1:
+        ((name, evidence),) = claims.items()
+        findings = tuple(_contradictions(node, name, facts.datacentres[name], facts.services))
+        return Membership(node.name, node.uid, name, evidence, findings)
+    if claims:
+        names = " and ".join(sorted(claims))
+        message = f"{node.name} is claimed by the datacentres {names}, so it counts for neither: correct one of them"
+        return _nowhere(node, Finding(Reason.CLAIMED_TWICE, message))
+    if declared:
+        former = ", ".join(declared)
+        message = (
+            f"{node.name} registered anew: its uid is {node.uid}, not the one that {former} declares; "
+            "check the machine, then correct spec.nodes there"
+        )
+        return _nowhere(node, Finding(Reason.NODE_REPLACED, message))
+    message = f"{node.name} is in no datacentre: name it in a Datacentre's spec.nodes if it stands in one"
+    return _nowhere(node, Finding(Reason.NOT_IN_DATACENTRE, message))
+
+
+def _selected(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
+    """Return the strength of a selector's claim on a node, or None if it does not match."""
+    if any(node.labels.get(key) != value for key, value in selector.items()):
+        return None
+    return NodeEvidence.DECLARED if all(map(_is_restricted, selector)) else NodeEvidence.SELF_ASSERTED
+
+
+def _is_restricted(key: str) -> bool:
+    """Whether the NodeRestriction admission plugin keeps kubelets from writing this label."""
+    prefix = key.rpartition("/")[0]
+    return prefix == "node-restriction.kubernetes.io" or prefix.endswith(".node-restriction.kubernetes.io")
+
+
+def _nowhere(node: Node, finding: Finding) -> Membership:
+    return Membership(node.name, node.uid, None, None, (finding,))
+
+
+def _contradictions(
+    node: Node, name: str, datacentre: DatacentreSpec, services: Mapping[str, CloudServiceSpec]
+) -> Iterator[Finding]:
+    service = services.get(datacentre.service_ref.name)
+    if service is None:
+        return
+    form = service.node_form
+    for what, value, known in (
+        ("region", node.labels.get(REGION_LABEL, ""), form.regions),
+        ("zone", node.labels.get(ZONE_LABEL, ""), form.zones),
+    ):
+        if value and known and value.casefold() not in {entry.casefold() for entry in known}:
+            yield _contradiction(node, name, service, f"{what} {value}", known)
+    if provider_id_contradicts(node.provider_id, form):
+        yield _contradiction(node, name, service, f"providerID {node.provider_id}", form.provider_ids)
+
+
+def _contradiction(
+    node: Node, datacentre: str, service: CloudServiceSpec, seen: str, known: tuple[str, ...]
+) -> Finding:
+    message = (
+        f"{node.name} has {seen}, but nodes of {title(service)} have {', '.join(sorted(known))}: "
+        f"it cannot be in {datacentre}"
+    )
+    return Finding(Reason.NODE_CONTRADICTED, message)
+
+
+def provider_id_contradicts(provider_id: str, form: NodeForm) -> bool:
+    """Whether a providerID mismatches every known form. An empty part on either side says nothing."""
+    if not provider_id or not form.provider_ids:
+        return False
+    return all(_mismatch(provider_id.casefold(), known.casefold()) for known in form.provider_ids)
+
+
+def _mismatch(seen: str, known: str) -> bool:
+    """Compare part by part. A form without a scheme, as Oracle's ``ocid1.instance``, is compared as a whole."""
+    if "://" not in known:
+        return not seen.startswith(known)
+    scheme, authority, path = _split(seen)
+    known_scheme, known_authority, known_path = _split(known)
+    authority_differs = bool(authority and known_authority) and authority != known_authority
+    path_differs = bool(path and known_path) and not path.startswith(known_path)
+    return scheme != known_scheme or authority_differs or path_differs
+
+
+def _split(provider_id: str) -> tuple[str, str, str]:
+    """Split ``scheme://authority/path``."""
+    scheme, _, rest = provider_id.partition("://")
+    authority, _, path = rest.partition("/")
+    return scheme, authority, path

@@ -1,0 +1,79 @@
+"""Every label, annotation and RBAC name that we write or read, once.
+
+The admission policies in the chart spell the same names a second time, because an admin reviews
+them there; a test against a real API server proves that the two agree.
+"""
+
+from typing import Final
+
+GROUP: Final = "sovereignty.dev"
+FIELD_MANAGER: Final = "sovereign-operator"
+
+ENFORCE_LABEL: Final = "sovereignty.dev/enforce"
+"""On a namespace: the policy that every pod in it is held to."""
+
+POLICY_LABEL: Final = "sovereignty.dev/policy"
+"""On a workload and its pod template: the policy that its pods are held to."""
+
+NODE_DATACENTRE_LABEL: Final = "sovereignty.node-restriction.kubernetes.io/datacentre"
+"""On a node: the datacentre that it stands in. A kubelet cannot write this suffix."""
+
+NODE_UID_LABEL: Final = "sovereignty.node-restriction.kubernetes.io/verified-uid"
+"""On a node: the uid that was verified. One that differs from metadata.uid counts for nothing."""
+
+ACCEPTED: Final = "accepted"
+
+NOT_ACCEPTED_TAINT: Final = "sovereignty.dev/not-accepted"
+"""On a node that keeps a policy's label for its running pods but may not start new ones."""
+
+HOST_ROLE_LABEL: Final = "sovereignty.dev/host-role"
+"""On a ClusterRole of ours and its binding: the policy whose nodes it lists."""
+
+REQUESTED_BY_ANNOTATION: Final = "audit.sovereignty.dev/requested-by"
+"""On a SovereignWorkload: who last wrote its spec. Stamped by admission."""
+
+GUARD_SELECTOR: Final = "app.kubernetes.io/name=sovereign-operator"
+"""What the chart puts on our admission policies and their bindings."""
+
+GUARDS: Final = frozenset(
+    {
+        "sovereignty-guard-bindings",
+        "sovereignty-guard-nodes",
+        "sovereignty-guard-pods-by-label",
+        "sovereignty-guard-pods-by-namespace",
+        "sovereignty-place-daemonsets-by-label",
+        "sovereignty-place-daemonsets-by-namespace",
+        "sovereignty-place-pods-by-label",
+        "sovereignty-place-pods-by-namespace",
+        "sovereignty-stamp-requester",
+    }
+)
+"""The admission policies, each of which has one binding of the same name."""
+
+SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+"""Never in scope, nor is the operator's own namespace."""
+
+
+def node_policy_label(policy: str) -> str:
+    """Return the key of the node label that pods of this policy select on."""
+    return f"policy.sovereignty.node-restriction.kubernetes.io/{policy}"
+
+
+def verdict_annotation(policy: str) -> str:
+    """Return the key of the node annotation that says what this policy thinks of the node."""
+    return f"verdict.sovereignty.dev/{policy}"
+
+
+def audit_annotation(fact: str) -> str:
+    """Return the key of one audit annotation on a pod."""
+    return f"audit.sovereignty.dev/{fact}"
+
+
+def host_role(policy: str) -> str:
+    """Return the name of the ClusterRole, and of its binding, that lists a policy's nodes."""
+    return f"sovereignty:host:{policy}"
+
+
+def policy_service_account(policy: str) -> str:
+    """Return the name of the service account that stands for a policy. It never exists."""
+    return f"policy-{policy}"

@@ -1,0 +1,86 @@
+"""Why: the words that users match on. They are API; each is described on its page in crds/README.md."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a place is refused."""
+
+    # About the datacentre's claim
+    SERVICE_NOT_FOUND = "ServiceNotFound"
+    COUNTRY_CONTRADICTED = "CountryContradicted"
+    # About the policy's demands on the service and the site
+    COUNTRY_NOT_ACCEPTED = "CountryNotAccepted"
+    QUALIFICATION_MISSING = "QualificationMissing"
+    QUALIFICATION_IN_PROCESS = "QualificationInProcess"
+    QUALIFICATION_NOT_YET_VALID = "QualificationNotYetValid"
+    QUALIFICATION_EXPIRED = "QualificationExpired"
+    QUALIFICATION_SUSPENDED = "QualificationSuspended"
+    QUALIFICATION_WITHDRAWN = "QualificationWithdrawn"
+    VERSION_TOO_LOW = "VersionTooLow"
+    VERSION_UNKNOWN = "VersionUnknown"
+    ACTIVITY_NOT_COVERED = "ActivityNotCovered"
+    TECHNOLOGY_NOT_ACCEPTED = "TechnologyNotAccepted"
+    TECHNOLOGY_UNKNOWN = "TechnologyUnknown"
+    FOREIGN_LAW = "ForeignLaw"
+    FOREIGN_LAW_UNKNOWN = "ForeignLawUnknown"
+    # About the node
+    NOT_IN_DATACENTRE = "NotInDatacentre"
+    NODE_REPLACED = "NodeReplaced"
+    CLAIMED_TWICE = "ClaimedTwice"
+    NODE_CONTRADICTED = "NodeContradicted"
+    WEAK_EVIDENCE = "WeakEvidence"
+
+
+class ConditionReason(StrEnum):
+    """Why a condition of one of our objects has its status."""
+
+    # CloudService, condition Qualified
+    IN_FORCE = "InForce"
+    NONE_IN_FORCE = "NoneInForce"
+    # Datacentre, condition Ready
+    NODES_PRESENT = "NodesPresent"
+    NO_NODES = "NoNodes"
+    # SovereigntyPolicy, condition Ready
+    NODES_ACCEPTED = "NodesAccepted"
+    NO_NODE_ACCEPTED = "NoNodeAccepted"
+    # SovereignWorkload, condition Accepted
+    ACCEPTED = "Accepted"
+    NO_POLICY = "NoPolicy"
+    POLICY_CONFLICT = "PolicyConflict"
+    UNKNOWN_POLICY = "UnknownPolicy"
+    SYSTEM_NAMESPACE = "SystemNamespace"
+    WORKLOAD_NOT_FOUND = "WorkloadNotFound"
+    ALREADY_TAKEN = "AlreadyTaken"
+    NAME_TAKEN = "NameTaken"
+    JOB_IMMUTABLE = "JobImmutable"
+    REFUSED_BY_SERVER = "RefusedByServer"
+    # SovereignWorkload, condition Placed
+    ALL_INSIDE = "AllInside"
+    PODS_OUTSIDE = "PodsOutside"
+    PODS_PENDING = "PodsPending"
+    NO_PODS = "NoPods"
+    NOT_IN_SCOPE = "NotInScope"
+    # SovereignWorkload, condition Enforced
+    NAMESPACE_ENFORCES = "NamespaceEnforces"
+    NAMESPACE_NOT_LABELLED = "NamespaceNotLabelled"
+    GUARDS_MISSING = "GuardsMissing"
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One failed check: the word to match on and the sentence that a person reads."""
+
+    reason: Reason
+    message: str
+
+
+def sentences(findings: tuple[Finding, ...]) -> str:
+    """Return all findings as one line."""
+    return "; ".join(finding.message for finding in findings)
+
+
+def words(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Return the reasons, each once, in order."""
+    return tuple(dict.fromkeys(finding.reason.value for finding in findings))

@@ -1,0 +1,109 @@
+"""May pods of a policy start on a node? The one place that decides it.
+
+A verdict joins three answers: where the node stands (`membership`), whether the policy accepts that
+site (`site`), and whether it is known well enough that the node stands there.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence, SovereigntyPolicySpec
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.membership import Membership, locate_all
+from sovereign_operator.core.qualification import Basis
+from sovereign_operator.core.reasons import Finding, Reason, sentences
+from sovereign_operator.core.site import SiteVerdict, judge_sites
+
+STRENGTH: Final = (NodeEvidence.SELF_ASSERTED, NodeEvidence.DECLARED)
+"""Evidence, weakest first."""
+
+
+@dataclass(frozen=True)
+class NodeVerdict:
+    """The answer for one node and one policy."""
+
+    node: str
+    uid: str
+    policy: str
+    datacentre: str | None
+    service: str | None
+    evidence: NodeEvidence | None
+    findings: tuple[Finding, ...]
+    basis: tuple[Basis, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether no check failed."""
+        return not self.findings
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, as nodes and pods carry it."""
+        if self.findings:
+            return f"refused: {sentences(self.findings)}"
+        rests_on = "; ".join(basis.text for basis in self.basis)
+        return f"accepted: {self.datacentre}" + (f", {rests_on}" if rests_on else "")
+
+    @property
+    def decision_id(self) -> str:
+        """16 hexadecimal digits that stand for this verdict in annotations and logs: same verdict, same id."""
+        content = [self.node, self.uid, self.policy, self.datacentre, self.service, self.evidence, self.sentence]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Every answer at one instant."""
+
+    sites: Mapping[tuple[str, str], SiteVerdict]
+    """Keyed by (datacentre, policy)."""
+    members: Mapping[str, Membership]
+    """Keyed by node."""
+    nodes: Mapping[tuple[str, str], NodeVerdict]
+    """Keyed by (node, policy)."""
+
+    def accepted_nodes(self, policy: str) -> tuple[str, ...]:
+        """Return the names of the nodes that may host a policy's pods, sorted."""
+        return tuple(
+            sorted(node for (node, name), verdict in self.nodes.items() if name == policy and verdict.accepted)
+        )
+
+
+def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPolicySpec) -> tuple[Finding, ...]:
+    """Refuse a node whose place is known less well than the policy demands."""
+    if member.evidence is None or STRENGTH.index(member.evidence) >= STRENGTH.index(policy.node_evidence):
+        return ()
+    message = (
+        f"{member.node} is in {member.datacentre} only by labels that its kubelet may set itself "
+        f"({member.evidence.value}); policy {policy_name} demands {policy.node_evidence.value}: "
+        "name the node with its uid in the Datacentre"
+    )
+    return (Finding(Reason.WEAK_EVIDENCE, message),)
+
+
+def judge(facts: Facts) -> Verdicts:
+    """Decide for every node and every policy."""
+    sites = judge_sites(facts)
+    members = locate_all(facts)
+    nodes = {
+        (member.node, policy): _judge_node(member, policy, facts, sites)
+        for member in members.values()
+        for policy in sorted(facts.policies)
+    }
+    return Verdicts(sites, members, nodes)
+
+
+def _judge_node(
+    member: Membership, policy: str, facts: Facts, sites: Mapping[tuple[str, str], SiteVerdict]
+) -> NodeVerdict:
+    if member.datacentre is None:
+        return NodeVerdict(member.node, member.uid, policy, None, None, None, member.findings, ())
+    site = sites[member.datacentre, policy]
+    findings = (*member.findings, *check_evidence(member, policy, facts.policies[policy]), *site.findings)
+    service = facts.datacentres[member.datacentre].service_ref.name
+    return NodeVerdict(
+        member.node, member.uid, policy, member.datacentre, service, member.evidence, findings, site.basis
+    )

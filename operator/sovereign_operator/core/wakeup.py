@@ -1,0 +1,34 @@
+"""When must we look again? At the next instant at which time alone changes a verdict."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from sovereign_operator.core.calendar import end_instant, first_instant
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.site import judge_sites
+
+
+def next_change(facts: Facts) -> datetime | None:
+    """Return the first instant after now at which a verdict changes by itself, or None.
+
+    Verdicts change only where a validity begins or ends, so it is enough to look at those
+    instants. Where a node stands does not depend on time.
+    """
+    today = judge_sites(facts)
+    for instant in sorted(set(_boundaries(facts))):
+        if instant > facts.now and judge_sites(replace(facts, now=instant)) != today:
+            return instant
+    return None
+
+
+def _boundaries(facts: Facts) -> Iterator[datetime]:
+    for service in facts.services.values():
+        for qualification in service.qualifications:
+            if qualification.valid_from:
+                yield first_instant(qualification.valid_from)
+            if qualification.valid_until:
+                yield end_instant(qualification.valid_until)
+    for policy in facts.policies.values():
+        for derogation in policy.derogations:
+            yield end_instant(derogation.until)

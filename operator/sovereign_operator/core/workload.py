@@ -1,0 +1,225 @@
+"""A SovereignWorkload: what to do with the workload it speaks of.
+
+Placement itself is not written here: admission writes it into pods. All that a workload of others
+gets is one label, on the object and on its pod template, which says whose rules its pods follow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import (
+    SovereignWorkloadSpec,
+    WorkloadKind,
+    WorkloadTemplate,
+)
+from sovereign_operator.core import names
+from sovereign_operator.core.reasons import ConditionReason
+from sovereign_operator.core.verdict import NodeVerdict
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What matters of a Deployment, StatefulSet, DaemonSet, Job or CronJob."""
+
+    kind: WorkloadKind
+    name: str
+    uid: str
+    policy: str | None
+    """Our label on the object."""
+    template_policy: str | None
+    """Our label on its pod template."""
+    owner_uid: str | None
+    """The uid of the object that controls it, if any."""
+    ours: bool = False
+    """Whether we wrote any part of it."""
+
+
+@dataclass(frozen=True)
+class Pod:
+    """What matters of a Pod that has not ended."""
+
+    name: str
+    uid: str
+    node: str | None
+    waiting: str = ""
+    """What the scheduler says, if it waits for a node."""
+    placed_for: frozenset[str] = frozenset()
+    """The policies whose node label it selects on."""
+
+
+@dataclass(frozen=True)
+class WorkloadFacts:
+    """All that the decision about one SovereignWorkload depends on."""
+
+    namespace: str
+    name: str
+    uid: str
+    spec: SovereignWorkloadSpec
+    enforced: str | None
+    """The namespace's enforce label: a policy's name, or None without the label."""
+    in_system_namespace: bool
+    policies: frozenset[str]
+    target: Workload | None
+    """The workload that the spec speaks of, if it exists."""
+    taken_by: str | None
+    """An older SovereignWorkload that speaks of the same workload."""
+    pods: tuple[Pod, ...]
+    verdicts: Mapping[str, NodeVerdict]
+    """Keyed by node: what the policy in effect says of it."""
+    accepted_nodes: int
+    as_rendered: bool
+    """Whether all that we would write into an owned workload is there already."""
+    guards_missing: tuple[str, ...]
+    """Admission policies of ours that are not there."""
+
+    @property
+    def kind(self) -> WorkloadKind:
+        """The kind of the workload."""
+        return workload_of(self.name, self.spec)[0]
+
+    @property
+    def workload_name(self) -> str:
+        """The workload's name."""
+        return workload_of(self.name, self.spec)[1]
+
+    @property
+    def policy(self) -> str | None:
+        """The policy in effect: the namespace's, else the one that the spec names."""
+        if self.enforced is not None:
+            return self.enforced
+        return self.spec.policy_ref.name if self.spec.policy_ref else None
+
+
+def workload_of(name: str, spec: SovereignWorkloadSpec) -> tuple[WorkloadKind, str]:
+    """Return kind and name of the workload that a SovereignWorkload of this name speaks of.
+
+    One that is owned is called like its SovereignWorkload.
+    """
+    if spec.workload_ref:
+        return spec.workload_ref.kind, spec.workload_ref.name
+    assert spec.template is not None
+    return spec.template.kind, name
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """Put our label on a workload of others and on its pod template."""
+
+    target: Workload
+    policy: str
+
+
+@dataclass(frozen=True)
+class Own:
+    """Create or update the workload that the template describes."""
+
+    template: WorkloadTemplate
+    policy: str
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Write nothing: the workload is as it should be."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Write nothing: the SovereignWorkload cannot be carried out."""
+
+    reason: ConditionReason
+    message: str
+
+
+Action = Adopt | Own | Watch | Refuse
+
+
+def decide(facts: WorkloadFacts) -> Action:
+    """Decide what to do with the workload."""
+    refusal = _refuse_policy(facts) or _refuse_target(facts)
+    if refusal:
+        return refusal
+    policy = facts.policy
+    assert policy is not None
+    if facts.spec.template:
+        return Watch() if facts.as_rendered else Own(facts.spec.template, policy)
+    target = facts.target
+    assert target is not None
+    if facts.kind is WorkloadKind.JOB:
+        return Watch() if facts.enforced is not None else _watch_job(target, policy, facts.namespace)
+    return (
+        Watch() if _is_adopted(target, policy) or _needs_no_adoption(facts, target, policy) else Adopt(target, policy)
+    )
+
+
+def _is_adopted(target: Workload, policy: str) -> bool:
+    return target.ours and target.policy == policy and target.template_policy == policy
+
+
+def _needs_no_adoption(facts: WorkloadFacts, target: Workload, policy: str) -> bool:
+    """Whether the namespace does all: then the label would cause a roll-out for nothing.
+
+    Pods that were created before the namespace was labelled are not placed, and have to be rolled out.
+    """
+    namespace_places = facts.enforced is not None and target.template_policy in {None, policy}
+    return namespace_places and all(policy in pod.placed_for for pod in facts.pods)
+
+
+def _refuse_policy(facts: WorkloadFacts) -> Refuse | None:
+    policy, named = facts.policy, facts.spec.policy_ref
+    if facts.in_system_namespace:
+        message = f"namespace {facts.namespace} is never in scope: use a namespace of your own"
+        return Refuse(ConditionReason.SYSTEM_NAMESPACE, message)
+    if not policy:
+        message = (
+            "no policy: name one in spec.policyRef, or label the namespace: "
+            f"kubectl label namespace {facts.namespace} {names.ENFORCE_LABEL}=POLICY"
+        )
+        return Refuse(ConditionReason.NO_POLICY, message)
+    if named and named.name != policy:
+        message = (
+            f"namespace {facts.namespace} enforces policy {policy}, spec.policyRef names {named.name}: "
+            "leave spec.policyRef out or use another namespace"
+        )
+        return Refuse(ConditionReason.POLICY_CONFLICT, message)
+    if policy not in facts.policies:
+        known = ", ".join(sorted(facts.policies)) or "none"
+        message = f"there is no SovereigntyPolicy {policy}: create it or correct the name; there are: {known}"
+        return Refuse(ConditionReason.UNKNOWN_POLICY, message)
+    return None
+
+
+def _refuse_target(facts: WorkloadFacts) -> Refuse | None:
+    called = f"{facts.kind.value} {facts.workload_name}"
+    if facts.taken_by:
+        message = f"SovereignWorkload {facts.taken_by} already speaks of {called}: delete one of the two"
+        return Refuse(ConditionReason.ALREADY_TAKEN, message)
+    if facts.spec.workload_ref and facts.target is None:
+        message = f"there is no {called} in namespace {facts.namespace}: create it, it is taken into scope then"
+        return Refuse(ConditionReason.WORKLOAD_NOT_FOUND, message)
+    if facts.spec.template and facts.target and facts.target.owner_uid != facts.uid:
+        message = (
+            f"{called} exists and belongs to somebody else: take it into scope with spec.workloadRef, "
+            "or choose another name for this SovereignWorkload"
+        )
+        return Refuse(ConditionReason.NAME_TAKEN, message)
+    return None
+
+
+def _watch_job(job: Workload, policy: str, namespace: str) -> Action:
+    """Accept a Job as it stands or refuse it: its pod template is immutable."""
+    if job.template_policy == policy:
+        return Watch()
+    message = (
+        f"the pod template of Job {job.name} cannot be changed: label the namespace "
+        f"(kubectl label namespace {namespace} {names.ENFORCE_LABEL}={policy}), or create the Job with "
+        f"the label {names.POLICY_LABEL}={policy} in its pod template"
+    )
+    return Refuse(ConditionReason.JOB_IMMUTABLE, message)
+
+
+def is_abandoned(workload: Workload, *, spoken_of: bool) -> bool:
+    """Whether a workload that we labelled is to be given back, as no SovereignWorkload speaks of it.
+
+    One that a SovereignWorkload owned goes with its owner, by garbage collection.
+    """
+    return workload.ours and workload.policy is not None and workload.owner_uid is None and not spoken_of

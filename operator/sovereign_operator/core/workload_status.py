@@ -1,0 +1,152 @@
+"""What a SovereignWorkload says of itself, to a developer who cannot list nodes."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.core import names
+from sovereign_operator.core.cluster_status import Report
+from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation
+from sovereign_operator.core.reasons import ConditionReason, sentences
+from sovereign_operator.core.workload import Action, Adopt, Own, Pod, Refuse, Watch, WorkloadFacts
+
+
+@dataclass(frozen=True)
+class _Places:
+    """The pods, by where they are."""
+
+    inside: tuple[Pod, ...]
+    outside: tuple[Pod, ...]
+    pending: tuple[Pod, ...]
+
+
+def report_workload(facts: WorkloadFacts, action: Action, refused: str | None) -> Report:
+    """Say where the pods are and what is wrong. ``refused`` is the API server's word on our last write."""
+    places = _sort_pods(facts)
+    accepted = _accepted(facts, action, refused)
+    in_scope = accepted.status == "True"
+    placed = _placed(facts, places, in_scope=in_scope)
+    enforced = _enforced(facts, in_scope=in_scope)
+    ready = next((seen for seen in (accepted, placed) if seen.status != "True"), placed)
+    counts = Counter(_datacentre(facts, pod.node) for pod in (*places.inside, *places.outside))
+    status: dict[str, Any] = {
+        "policy": facts.policy or "none",
+        "workload": f"{facts.kind.value}/{facts.workload_name}",
+        "pods": len(facts.pods),
+        "inside": len(places.inside),
+        "outside": len(places.outside),
+        "pending": len(places.pending),
+        "places": [
+            {"datacentre": name, "pods": count}
+            for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_EXAMPLES]
+        ],
+        "outsideExamples": [_outside_example(facts, pod) for pod in places.outside[:MAX_EXAMPLES]],
+        "pendingExamples": [
+            {"pod": pod.name, "message": _why_pending(facts, pod)} for pod in places.pending[:MAX_EXAMPLES]
+        ],
+    }
+    summary = ready.message if enforced.status != "False" else f"{ready.message}; {enforced.message}"
+    final = Observation("Ready", ready.status, ready.reason, summary)
+    return Report(status, (accepted, placed, enforced, final))
+
+
+def _sort_pods(facts: WorkloadFacts) -> _Places:
+    pods = sorted(facts.pods, key=lambda pod: pod.name)
+    bound = [pod for pod in pods if pod.node]
+    inside = tuple(pod for pod in bound if (verdict := facts.verdicts.get(pod.node or "")) and verdict.accepted)
+    outside = tuple(pod for pod in bound if pod not in inside)
+    return _Places(inside, outside, tuple(pod for pod in pods if not pod.node))
+
+
+def _accepted(facts: WorkloadFacts, action: Action, refused: str | None) -> Observation:
+    if refused:
+        message = f"the API server refused {facts.kind.value} {facts.workload_name}: {refused}"
+        return Observation("Accepted", "False", ConditionReason.REFUSED_BY_SERVER, message)
+    called = f"{facts.kind.value} {facts.workload_name}"
+    match action:
+        case Refuse(reason, message):
+            return Observation("Accepted", "False", reason, message)
+        case Adopt() | Own() | Watch():
+            message = f"{called} is in scope of policy {facts.policy}"
+            return Observation("Accepted", "True", ConditionReason.ACCEPTED, message)
+        case _:
+            assert_never(action)
+
+
+def _placed(facts: WorkloadFacts, places: _Places, *, in_scope: bool) -> Observation:
+    if not in_scope:
+        message = "not in scope yet: see condition Accepted"
+        return Observation("Placed", "Unknown", ConditionReason.NOT_IN_SCOPE, message)
+    if places.outside:
+        message = f"{len(places.outside)} of {len(facts.pods)} pod(s) outside: {_why_outside(facts, places.outside[0])}"
+        return Observation("Placed", "False", ConditionReason.PODS_OUTSIDE, message)
+    if places.pending:
+        why = _why_pending(facts, places.pending[0])
+        message = f"{len(places.pending)} of {len(facts.pods)} pod(s) wait for a node: {why}"
+        return Observation("Placed", "False", ConditionReason.PODS_PENDING, message)
+    if not facts.pods:
+        message = "no pods yet" + ("" if facts.accepted_nodes else f", and {_nowhere_to_run(facts)}")
+        return Observation("Placed", "Unknown", ConditionReason.NO_PODS, message)
+    where = ", ".join(sorted({_datacentre(facts, pod.node) for pod in places.inside}))
+    return Observation("Placed", "True", ConditionReason.ALL_INSIDE, f"all {len(places.inside)} pod(s) run in {where}")
+
+
+def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
+    if facts.guards_missing:
+        message = f"admission bindings are missing: {', '.join(facts.guards_missing)}; reinstall the chart"
+        return Observation("Enforced", "False", ConditionReason.GUARDS_MISSING, message)
+    if not in_scope:
+        message = "not in scope yet: see condition Accepted"
+        return Observation("Enforced", "Unknown", ConditionReason.NOT_IN_SCOPE, message)
+    if facts.enforced is None:
+        message = (
+            "not enforced, as a Binding by hand shows no labels of the pod: "
+            f"kubectl label namespace {facts.namespace} {names.ENFORCE_LABEL}={facts.policy}"
+        )
+        return Observation("Enforced", "False", ConditionReason.NAMESPACE_NOT_LABELLED, message)
+    message = f"namespace {facts.namespace} enforces policy {facts.policy}"
+    return Observation("Enforced", "True", ConditionReason.NAMESPACE_ENFORCES, message)
+
+
+def _datacentre(facts: WorkloadFacts, node: str | None) -> str:
+    verdict = facts.verdicts.get(node or "")
+    return (verdict.datacentre if verdict else None) or "unknown"
+
+
+def _outside_example(facts: WorkloadFacts, pod: Pod) -> dict[str, Any]:
+    place = {"pod": pod.name, "node": pod.node, "message": _why_outside(facts, pod)}
+    datacentre = _datacentre(facts, pod.node)
+    return place if datacentre == "unknown" else place | {"datacentre": datacentre}
+
+
+def _why_outside(facts: WorkloadFacts, pod: Pod) -> str:
+    verdict = facts.verdicts.get(pod.node or "")
+    why = sentences(verdict.findings) if verdict else f"node {pod.node} is gone"
+    return f"{pod.name} runs on {pod.node}: {why}. {_restart_advice(facts)}"
+
+
+def _restart_advice(facts: WorkloadFacts) -> str:
+    """Say how a developer moves the pods: new ones start only where the policy accepts."""
+    if not facts.accepted_nodes:
+        return f"Nothing can move it now: {_nowhere_to_run(facts)}"
+    if facts.kind in (WorkloadKind.JOB, WorkloadKind.CRON_JOB):
+        return f"Delete the pod to have it run elsewhere: kubectl -n {facts.namespace} delete pod"
+    target = f"{facts.kind.value.lower()}/{facts.workload_name}"
+    return f"To move its pods: kubectl -n {facts.namespace} rollout restart {target}"
+
+
+def _why_pending(facts: WorkloadFacts, pod: Pod) -> str:
+    if not facts.accepted_nodes:
+        return f"{pod.name}: {_nowhere_to_run(facts)}"
+    said = pod.waiting or "the scheduler has not looked at it yet"
+    return (
+        f"{pod.name}: {facts.accepted_nodes} node(s) are accepted by policy {facts.policy}; the scheduler says: {said}"
+    )
+
+
+def _nowhere_to_run(facts: WorkloadFacts) -> str:
+    return (
+        f"no node is accepted by policy {facts.policy}: ask a cluster admin to read "
+        f"`kubectl describe sovereigntypolicy {facts.policy}`"
+    )

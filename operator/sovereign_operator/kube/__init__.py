@@ -1,0 +1,1 @@
+"""How we read and write Kubernetes: client, watches, apply, Lease, clock."""

@@ -1,0 +1,173 @@
+"""Asking the API server, in plain JSON.
+
+The generated client turns every object into classes and back, and drops fields that it does not
+know. We keep its connection, credentials and TLS, and speak JSON over them.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from sovereign_operator.core.names import FIELD_MANAGER
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.errors import UnavailableError, from_status
+from sovereign_operator.kube.resource import Resource
+
+Json = dict[str, Any]
+
+APPLY: Final = "application/apply-patch+yaml"
+MERGE: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
+
+REQUEST_SECONDS: Final = 30
+PAGE: Final = 500
+WATCH_SECONDS: Final = 280
+"""After this long the API server ends a watch and we begin another where it ended."""
+SILENCE_SECONDS: Final = 120
+"""A watch hears a bookmark about every minute; one that hears nothing for this long has stalled."""
+
+
+async def connect() -> client.ApiClient:
+    """Return a client for the cluster that this process runs in, else for the kubeconfig."""
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    return client.ApiClient(configuration)
+
+
+class Api:
+    """Reads and writes objects as JSON. Every answer tells the clock the time."""
+
+    def __init__(self, api_client: client.ApiClient, clock: ServerClock) -> None:
+        self._client = api_client
+        self.clock = clock
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Json:
+        """Return an object. Raises NotFoundError."""
+        return await self.request("GET", resource.path(name, namespace))
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, label_selector: str = ""
+    ) -> tuple[list[Json], str]:
+        """Return all objects, in pages, and the version from which to watch."""
+        items: list[Json] = []
+        query: dict[str, Any] = {"limit": PAGE, "labelSelector": label_selector}
+        while True:
+            page = await self.request("GET", resource.path(namespace=namespace), query=query)
+            items += page["items"]
+            query["continue"] = page["metadata"].get("continue", "")
+            if not query["continue"]:
+                return items, page["metadata"]["resourceVersion"]
+
+    async def create(self, resource: Resource, body: Json, namespace: str | None = None) -> Json:
+        """Create an object. Raises ConflictError if it exists."""
+        return await self.request("POST", resource.path(namespace=namespace), body=body)
+
+    async def apply(self, resource: Resource, body: Json, subresource: str | None = None) -> Json:
+        """Apply what we want of an object, as our one field manager, and return the whole.
+
+        Where others own a field, ours wins. With a uid or resourceVersion in the metadata, an object
+        that is another one by now raises ConflictError.
+        """
+        metadata = body["metadata"]
+        path = resource.path(metadata["name"], metadata.get("namespace"), subresource)
+        query = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
+        return await self.request("PATCH", path, query=query, body=body, content_type=APPLY)
+
+    async def patch(
+        self, resource: Resource, name: str, body: Any, *, content_type: str, namespace: str | None = None
+    ) -> Json:
+        """Patch an object as a merge patch or a JSON patch says."""
+        path = resource.path(name, namespace)
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self.request("PATCH", path, query=query, body=body, content_type=content_type)
+
+    async def delete(self, resource: Resource, name: str, uid: str, namespace: str | None = None) -> Json:
+        """Delete an object, if it is still the one with this uid."""
+        return await self.request("DELETE", resource.path(name, namespace), body={"preconditions": {"uid": uid}})
+
+    async def watch(
+        self, resource: Resource, version: str, namespace: str | None = None, label_selector: str = ""
+    ) -> AsyncIterator[tuple[str, Json]]:
+        """Yield (type, object) for each change after a version, bookmarks included.
+
+        Ends when the server ends it. Raises GoneError if the version is forgotten.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": WATCH_SECONDS,
+            "labelSelector": label_selector,
+        }
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
+        response = await self._send("GET", resource.path(namespace=namespace), query=query, timeout=timeout)
+        try:
+            async for line in response.content:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise from_status(status.get("code", 0), status.get("message", "watch failed"))
+                yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise UnavailableError(0, f"the watch of {resource.plural} broke off: {error!r}") from error
+        finally:
+            response.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> Json:
+        """Ask for a path and return the answer. Raises ApiError."""
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        response = await self._send(method, path, query=query, body=body, content_type=content_type, timeout=timeout)
+        try:
+            answer: Json = await response.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise UnavailableError(0, f"{method} {path} broke off: {error!r}") from error
+        return answer
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp enforces it; a watch has no total
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        pairs = [(key, value) for key, value in (query or {}).items() if value != ""]
+        request = await self._client.param_serialize(
+            method, path, query_params=pairs, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        try:
+            answer = await self._client.call_api(*request, _request_timeout=timeout)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnavailableError(0, f"{method} {path}: the API server does not answer: {error!r}") from error
+        response: aiohttp.ClientResponse = answer.response
+        self.clock.learn(response.headers.get("Date"))
+        if response.ok:
+            return response
+        raise from_status(response.status, await _message(response))
+
+
+async def _message(response: aiohttp.ClientResponse) -> str:
+    """Return what the server says went wrong, whatever form it has."""
+    text = await response.text()
+    try:
+        status = json.loads(text)
+    except ValueError:
+        return text[:500] or str(response.reason)
+    return str(status.get("message") or text[:500]) if isinstance(status, dict) else text[:500]

@@ -1,0 +1,58 @@
+"""Events: what `kubectl describe` shows under an object."""
+
+import hashlib
+import logging
+from typing import Any
+
+from sovereign_operator.core.conditions import Notice, timestamp
+from sovereign_operator.core.names import FIELD_MANAGER
+from sovereign_operator.kube.api import MERGE, Api, Json
+from sovereign_operator.kube.errors import ApiError, ConflictError
+from sovereign_operator.kube.resource import EVENTS
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE = 1024
+"""The API server refuses longer messages."""
+
+
+async def post(api: Api, about: Json, notice: Notice) -> None:
+    """Post an Event about an object. The same Event again is counted, not repeated.
+
+    An Event tells people; nothing depends on it, so one that cannot be posted is only logged.
+    """
+    reference = {
+        "apiVersion": about["apiVersion"],
+        "kind": about["kind"],
+        "name": about["metadata"]["name"],
+        "uid": about["metadata"]["uid"],
+    }
+    namespace = about["metadata"].get("namespace", "default")
+    if "namespace" in about["metadata"]:
+        reference["namespace"] = namespace
+    content = "|".join((reference["uid"], notice.type, notice.reason, notice.message))
+    name = f"{reference['name'][:200]}.{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    now = timestamp(api.clock.now())
+    event: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": namespace},
+        "involvedObject": reference,
+        "type": notice.type,
+        "reason": notice.reason,
+        "message": notice.message[:MAX_MESSAGE],
+        "source": {"component": FIELD_MANAGER},
+        "reportingComponent": FIELD_MANAGER,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }
+    try:
+        try:
+            await api.create(EVENTS, event, namespace)
+        except ConflictError:
+            known = await api.get(EVENTS, name, namespace)
+            body = {"count": known.get("count", 1) + 1, "lastTimestamp": now}
+            await api.patch(EVENTS, name, body, content_type=MERGE, namespace=namespace)
+    except ApiError as error:
+        logger.warning("Event %s about %s was not posted: %s", notice.reason, reference["name"], error)

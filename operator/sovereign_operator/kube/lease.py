@@ -1,0 +1,145 @@
+"""Which of our replicas is active: the holder of a Lease."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from kubernetes.aio.client import ApiException
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
+
+from sovereign_operator.kube.api import MERGE, Api, Json
+from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.kube.resource import LEASES
+
+logger = logging.getLogger(__name__)
+
+
+class _Lock(BaseLock):
+    """A Lease, as the library's election wants it.
+
+    The library's own LeaseLock (37.0.2) cannot create a Lease, as it passes a boolean where its
+    client now checks for text, and it takes a lost connection for the end of the election.
+    """
+
+    def __init__(self, api: Api, name: str, namespace: str, identity: str) -> None:
+        super().__init__(name, namespace, identity)
+        self._api = api
+        self._version = ""
+
+    async def get(self, name: str, namespace: str) -> Any:
+        """Return (True, record) or (False, error)."""
+        try:
+            lease = await self._api.get(LEASES, name, namespace)
+        except ApiError as error:
+            failure = ApiException(status=error.status, reason=str(error))
+            failure.body = f'{{"code": {error.status}}}'
+            return False, failure
+        self._version = lease["metadata"]["resourceVersion"]
+        spec = lease.get("spec") or {}
+        duration = spec.get("leaseDurationSeconds")
+        return True, LeaderElectionRecord(
+            spec.get("holderIdentity"), duration and str(duration), spec.get("acquireTime"), spec.get("renewTime")
+        )
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        """Create the Lease, and say whether it worked."""
+        body = {"metadata": {"name": name}, "spec": _spec(election_record)}
+        try:
+            await self._api.create(LEASES, body, namespace)
+        except ApiError as error:
+            logger.warning("the Lease could not be created: %s", error)
+            return False
+        return True
+
+    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
+        """Write the Lease, if nobody else has since it was read, and say whether it worked."""
+        body = {"metadata": {"resourceVersion": self._version}, "spec": _spec(updated_record)}
+        try:
+            lease = await self._api.patch(LEASES, name, body, content_type=MERGE, namespace=namespace)
+        except ApiError as error:
+            logger.warning("the Lease could not be written: %s", error)
+            return False
+        self._version = lease["metadata"]["resourceVersion"]
+        return True
+
+
+def _spec(record: LeaderElectionRecord) -> Json:
+    return {
+        "holderIdentity": record.holder_identity,
+        "leaseDurationSeconds": int(record.lease_duration or 0),
+        "acquireTime": _micro_time(record.acquire_time),
+        "renewTime": _micro_time(record.renew_time),
+    }
+
+
+def _micro_time(text: str | None) -> str:
+    """Return a time as a Lease has it. The library gives local times without a zone, or what we read."""
+    moment = datetime.fromisoformat(text or "")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+async def lead(
+    api: Api,
+    *,
+    name: str,
+    namespace: str,
+    identity: str,
+    lease_seconds: int,
+    work: Callable[[], Coroutine[Any, Any, None]],
+) -> None:
+    """Wait for the Lease, then run ``work``. Return when the Lease is lost; raise what the work raises.
+
+    Whoever calls this must end the process then: what the work had begun may still be under way.
+    """
+    leading = asyncio.Event()
+
+    async def started() -> None:
+        leading.set()
+
+    async def stopped() -> None:
+        logger.error("the Lease is lost: ending, so that two controllers never act at once")
+
+    async def work_once_leading() -> None:
+        await leading.wait()
+        logger.info("%s holds the Lease and begins to work", identity)
+        await work()
+
+    election = LeaderElection(
+        Config(
+            _Lock(api, name, namespace, identity),
+            lease_duration=lease_seconds,
+            renew_deadline=lease_seconds * 2 / 3,
+            retry_period=max(1.0, lease_seconds / 7),
+            onstarted_leading=started,
+            onstopped_leading=stopped,
+        )
+    )
+    tasks = [asyncio.create_task(election.run()), asyncio.create_task(work_once_leading())]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def hand_over(api: Api, *, name: str, namespace: str, identity: str) -> None:
+    """Give the Lease up at once, if we hold it, so that the next replica need not wait for its end."""
+    try:
+        lease = await api.get(LEASES, name, namespace)
+        if lease["spec"].get("holderIdentity") != identity:
+            return
+        body = {
+            "metadata": {"resourceVersion": lease["metadata"]["resourceVersion"]},
+            "spec": {"holderIdentity": None},
+        }
+        await api.patch(LEASES, name, body, content_type=MERGE, namespace=namespace)
+    except ApiError as error:
+        logger.warning("the Lease could not be handed over, it ends by itself: %s", error)

@@ -1,0 +1,57 @@
+"""Where the API server keeps what: paths of resources and their objects."""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from sovereign_operator.api import v1alpha1
+from sovereign_operator.api.v1alpha1.kind import Scope
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.core.manifests import API_VERSIONS, PLURALS
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource type. ``api_version`` is group/version, or v1 for the core group."""
+
+    api_version: str
+    plural: str
+    namespaced: bool = False
+
+    def path(self, name: str | None = None, namespace: str | None = None, subresource: str | None = None) -> str:
+        """Return the path of a collection, an object, or a subresource of an object."""
+        prefix = "/api" if self.api_version == "v1" else "/apis"
+        parts = [prefix, self.api_version]
+        if namespace and self.namespaced:
+            parts += ["namespaces", quote(namespace, safe="")]
+        parts.append(self.plural)
+        if name:
+            parts.append(quote(name, safe=""))
+        if subresource:
+            parts.append(subresource)
+        return "/".join(parts)
+
+
+NODES: Final = Resource("v1", "nodes")
+PODS: Final = Resource("v1", "pods", namespaced=True)
+EVENTS: Final = Resource("v1", "events", namespaced=True)
+CLUSTER_ROLES: Final = Resource("rbac.authorization.k8s.io/v1", "clusterroles")
+CLUSTER_ROLE_BINDINGS: Final = Resource("rbac.authorization.k8s.io/v1", "clusterrolebindings")
+CRDS: Final = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
+LEASES: Final = Resource("coordination.k8s.io/v1", "leases", namespaced=True)
+ADMISSION: Final = tuple(
+    Resource("admissionregistration.k8s.io/v1", plural)
+    for plural in (
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicybindings",
+    )
+)
+
+OURS: Final = {
+    kind.plural: Resource(f"{v1alpha1.GROUP}/{v1alpha1.VERSION}", kind.plural, kind.scope is Scope.NAMESPACED)
+    for kind in v1alpha1.KINDS
+}
+
+WORKLOADS: Final = {kind: Resource(API_VERSIONS[kind], PLURALS[kind], namespaced=True) for kind in WorkloadKind}

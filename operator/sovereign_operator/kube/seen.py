@@ -1,0 +1,131 @@
+"""What we keep of objects that others own: as much as decisions need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.core import names
+from sovereign_operator.core.facts import Node
+from sovereign_operator.core.manifests import pod_template_path
+from sovereign_operator.core.selector import Selector
+from sovereign_operator.core.workload import Pod, Workload
+from sovereign_operator.kube.api import Json
+
+VERDICT_PREFIX = names.verdict_annotation("")
+PLACEMENT_PREFIX = names.node_policy_label("")
+AUDIT_PREFIX = names.audit_annotation("")
+ENDED_PHASES = frozenset({"Succeeded", "Failed"})
+
+
+@dataclass(frozen=True)
+class NodeSeen:
+    """A Node: the facts, and what we wrote on it."""
+
+    node: Node
+    annotations: Mapping[str, str]
+    """The verdict annotations only."""
+    taints: tuple[Mapping[str, Any], ...]
+    version: str = field(compare=False)
+    """Its resourceVersion. Heartbeats change it; nothing of ours depends on them."""
+
+    @property
+    def avoided(self) -> bool:
+        """Whether it carries our taint."""
+        return any(taint["key"] == names.NOT_ACCEPTED_TAINT for taint in self.taints)
+
+
+@dataclass(frozen=True)
+class PodSeen:
+    """A Pod: the facts, its labels, and our annotations on it."""
+
+    namespace: str
+    pod: Pod
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    """The audit annotations only."""
+    ended: bool
+    terminating: bool
+
+
+@dataclass(frozen=True)
+class RoleSeen:
+    """A ClusterRole or ClusterRoleBinding of ours: what it says, whatever else it carries."""
+
+    policy: str
+    content: Any
+    uid: str
+    version: str = field(compare=False)
+
+
+def see_node(obj: Json) -> NodeSeen:
+    """Keep what matters of a Node."""
+    metadata, spec = obj["metadata"], obj.get("spec", {})
+    return NodeSeen(
+        Node(metadata["name"], metadata["uid"], metadata.get("labels", {}), spec.get("providerID", "")),
+        _with_prefix(metadata.get("annotations", {}), VERDICT_PREFIX),
+        tuple(spec.get("taints", ())),
+        metadata["resourceVersion"],
+    )
+
+
+def see_pod(obj: Json) -> PodSeen:
+    """Keep what matters of a Pod."""
+    metadata, status = obj["metadata"], obj.get("status", {})
+    node, selector = obj["spec"].get("nodeName"), obj["spec"].get("nodeSelector", {})
+    return PodSeen(
+        metadata["namespace"],
+        Pod(
+            metadata["name"],
+            metadata["uid"],
+            node,
+            "" if node else _scheduler_says(status),
+            frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX)),
+        ),
+        metadata.get("labels", {}),
+        _with_prefix(metadata.get("annotations", {}), AUDIT_PREFIX),
+        ended=status.get("phase") in ENDED_PHASES,
+        terminating="deletionTimestamp" in metadata,
+    )
+
+
+def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
+    """Keep what matters of a workload."""
+    metadata = obj["metadata"]
+    template: Any = obj
+    for key in pod_template_path(kind):
+        template = template.get(key) or {}
+    owner = next((owner["uid"] for owner in metadata.get("ownerReferences", ()) if owner.get("controller")), None)
+    return Workload(
+        kind,
+        metadata["name"],
+        metadata["uid"],
+        metadata.get("labels", {}).get(names.POLICY_LABEL),
+        template.get("metadata", {}).get("labels", {}).get(names.POLICY_LABEL),
+        owner,
+        ours=any(entry.get("manager") == names.FIELD_MANAGER for entry in metadata.get("managedFields", ())),
+    )
+
+
+def see_role(obj: Json) -> RoleSeen:
+    """Keep what a ClusterRole of ours, or its binding, says."""
+    metadata = obj["metadata"]
+    content = obj.get("rules") if "roleRef" not in obj else [obj["roleRef"], obj.get("subjects")]
+    return RoleSeen(metadata["labels"][names.HOST_ROLE_LABEL], content, metadata["uid"], metadata["resourceVersion"])
+
+
+def selector_of(obj: Json) -> Selector:
+    """Return a workload's own pod selector."""
+    selector = obj["spec"].get("selector") or {}
+    return Selector(selector.get("matchLabels") or {}, tuple(selector.get("matchExpressions") or ()))
+
+
+def _with_prefix(annotations: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {key: value for key, value in annotations.items() if key.startswith(prefix)}
+
+
+def _scheduler_says(status: Json) -> str:
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return str(condition.get("message", ""))
+    return ""

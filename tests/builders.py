@@ -1,0 +1,174 @@
+"""Specs, nodes and facts with sensible defaults, so that a test says only what it is about.
+
+The defaults describe a place that is accepted: a French service of EU technology under no foreign
+law, with one qualification in force. Dates are invented and relative to `NOW`.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from sovereign_operator.api.v1alpha1.cloud_service import (
+    CloudServiceSpec,
+    NodeForm,
+    Qualification,
+    QualificationStatus,
+    TechnologyOrigin,
+)
+from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
+from sovereign_operator.api.v1alpha1.sovereignty_policy import (
+    Derogation,
+    NodeEvidence,
+    QualificationDemand,
+    SovereigntyPolicySpec,
+)
+from sovereign_operator.core.facts import Facts, Node
+from sovereign_operator.core.membership import REGION_LABEL, ZONE_LABEL
+from sovereign_operator.core.site import SiteVerdict, judge_site
+
+NOW: Final = datetime(2030, 6, 15, 12, tzinfo=UTC)
+TODAY: Final = NOW.date()
+YESTERDAY: Final = TODAY - timedelta(days=1)
+TOMORROW: Final = TODAY + timedelta(days=1)
+LAST_YEAR: Final = date(2029, 6, 15)
+NEXT_YEAR: Final = date(2031, 6, 15)
+
+SITE_LABEL: Final = "site.node-restriction.kubernetes.io/name"
+"""A label that a kubelet cannot write."""
+
+
+def qualification(
+    scheme: str = "SecNumCloud",
+    version: str | None = "3.2",
+    *,
+    status: QualificationStatus = QualificationStatus.QUALIFIED,
+    since: date | None = LAST_YEAR,
+    until: date | None = NEXT_YEAR,
+    decision: str | None = "100",
+    activities: tuple[int, ...] | None = None,
+    called: str = "",
+) -> Qualification:
+    """Build a qualification, in force unless told otherwise."""
+    return Qualification(
+        id=called or f"{scheme.lower()}-{decision or 'x'}",
+        scheme=scheme,
+        version=version,
+        status=status,
+        decision=decision,
+        valid_from=since,
+        valid_until=until,
+        activities=activities,
+    )
+
+
+def service(
+    *qualifications: Qualification,
+    provider: str = "Acme",
+    called: str = "Cloud",
+    countries: tuple[str, ...] = ("FR",),
+    technology: TechnologyOrigin | None = TechnologyOrigin.EU,
+    laws: tuple[str, ...] | None = (),
+    regions: tuple[str, ...] = (),
+    zones: tuple[str, ...] = (),
+    provider_ids: tuple[str, ...] = (),
+) -> CloudServiceSpec:
+    """Build a service with these qualifications and no others."""
+    return CloudServiceSpec(
+        provider=provider,
+        service=called,
+        countries=countries,
+        qualifications=qualifications,
+        technology_origin=technology,
+        foreign_laws=laws,
+        node_form=NodeForm(regions=regions, zones=zones, provider_ids=provider_ids),
+    )
+
+
+def node(
+    name: str = "worker-1",
+    uid: str = "",
+    *,
+    region: str = "",
+    zone: str = "",
+    provider_id: str = "",
+    labels: Mapping[str, str] | None = None,
+) -> Node:
+    """Build a node whose uid follows from its name."""
+    topology = {key: value for key, value in ((REGION_LABEL, region), (ZONE_LABEL, zone)) if value}
+    return Node(name, uid or f"uid-of-{name}", {**topology, **(labels or {})}, provider_id)
+
+
+def datacentre(
+    *nodes: Node,
+    service: str = "acme-cloud",
+    country: str = "FR",
+    selector: Mapping[str, str] | None = None,
+) -> DatacentreSpec:
+    """Build a datacentre in which these nodes are declared by name and uid."""
+    declared = tuple(DeclaredNode(name=node.name, uid=node.uid) for node in nodes)
+    if not declared and selector is None:
+        selector = {SITE_LABEL: "empty"}
+    return DatacentreSpec(
+        service_ref=CloudServiceRef(name=service), country=country, nodes=declared, node_selector=selector
+    )
+
+
+def demand(
+    scheme: str = "SecNumCloud", at_least: str | None = None, activities: tuple[int, ...] = ()
+) -> QualificationDemand:
+    """Build a demand for a qualification."""
+    return QualificationDemand(scheme=scheme, minimum_version=at_least, activities=activities)
+
+
+def derogation(scheme: str = "SecNumCloud", *, service: str = "acme-cloud", until: date = NEXT_YEAR) -> Derogation:
+    """Build a derogation from one scheme for one service."""
+    return Derogation(service=service, scheme=scheme, reason="pilot", approver="Jeanne Martin, CISO", until=until)
+
+
+def policy(
+    *demands: QualificationDemand,
+    countries: tuple[str, ...] = (),
+    technologies: tuple[TechnologyOrigin, ...] = (),
+    laws: tuple[str, ...] = (),
+    evidence: NodeEvidence = NodeEvidence.DECLARED,
+    derogations: tuple[Derogation, ...] = (),
+) -> SovereigntyPolicySpec:
+    """Build a policy with these demands and no others."""
+    return SovereigntyPolicySpec(
+        countries=countries,
+        qualifications=demands,
+        technology_origins=technologies,
+        accepted_foreign_laws=laws,
+        node_evidence=evidence,
+        derogations=derogations,
+    )
+
+
+def facts(
+    *nodes: Node,
+    services: Mapping[str, CloudServiceSpec] | None = None,
+    datacentres: Mapping[str, DatacentreSpec] | None = None,
+    policies: Mapping[str, SovereigntyPolicySpec] | None = None,
+    now: datetime = NOW,
+) -> Facts:
+    """Build facts. Unless told otherwise: one qualified service, one policy that demands SecNumCloud."""
+    return Facts(
+        services={"acme-cloud": service(qualification())} if services is None else services,
+        datacentres=datacentres or {},
+        policies={"demo": policy(demand())} if policies is None else policies,
+        nodes={node.name: node for node in nodes},
+        now=now,
+    )
+
+
+def ask(
+    service: CloudServiceSpec | None,
+    policy: SovereigntyPolicySpec,
+    *,
+    country: str = "FR",
+    now: datetime = NOW,
+) -> SiteVerdict:
+    """Ask whether policy ``demo`` accepts the site ``gra-1`` of this service. None: there is no such service."""
+    services = {} if service is None else {"acme-cloud": service}
+    site = datacentre(country=country)
+    return judge_site("gra-1", "demo", Facts(services, {"gra-1": site}, {"demo": policy}, {}, now))

@@ -1,0 +1,40 @@
+"""The chart, rendered by Helm."""
+
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from hack.cluster import binaries
+from hack.install import CHART
+
+Json = dict[str, Any]
+Render = Callable[..., list[Json]]
+
+KNOWS_CRDS = ("--api-versions", "sovereignty.dev/v1alpha1/SovereigntyPolicy")
+
+
+def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run helm, whatever comes of it."""
+    helm = binaries.path("helm")
+    return subprocess.run([str(helm), *arguments], capture_output=True, text=True, check=False, timeout=120)
+
+
+def template(*options: str) -> subprocess.CompletedProcess[str]:
+    """Render the chart as for a release."""
+    fixed = ("--namespace", "sovereign-system", "--kube-version", "1.37.2")
+    return run_helm("template", "release", str(CHART), *fixed, *options)
+
+
+@pytest.fixture(scope="session")
+def render() -> Render:
+    """Render the chart with options, and return its objects."""
+
+    def run(*options: str) -> list[Json]:
+        done = template(*options)
+        assert done.returncode == 0, done.stderr
+        return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+    return run

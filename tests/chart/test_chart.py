@@ -1,0 +1,156 @@
+"""What the chart installs, as Helm renders it."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from hack.install import CHART
+from sovereign_operator.core import names
+from tests.chart.conftest import KNOWS_CRDS, Json, Render, run_helm, template
+
+ADMISSION = "admissionregistration.k8s.io/v1"
+
+
+def of_kind(objects: list[Json], *kinds: str) -> dict[str, Json]:
+    """Return the objects of some kinds, by name."""
+    return {obj["metadata"]["name"]: obj for obj in objects if obj["kind"] in kinds}
+
+
+def test_helm_finds_nothing_wrong(render: Render) -> None:
+    assert render()
+    linted = run_helm("lint", "--strict", str(CHART))
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_the_crds_are_those_that_are_generated(render: Render) -> None:
+    rendered = of_kind(render(), "CustomResourceDefinition")
+    files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (CHART / "files" / "crds").glob("*.yaml")]
+    assert len(files) == 4
+    for crd in files:
+        name = crd["metadata"]["name"]
+        assert rendered[name]["spec"] == crd["spec"]
+        assert rendered[name]["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+def test_crds_can_be_left_out_and_can_go_with_the_release(render: Render) -> None:
+    assert not of_kind(render("--set", "crds.enabled=false"), "CustomResourceDefinition")
+    going = of_kind(render("--set", "crds.keep=false"), "CustomResourceDefinition")
+    assert not any("annotations" in crd["metadata"] for crd in going.values())
+
+
+def test_the_chart_and_the_controller_know_the_same_guards(render: Render) -> None:
+    objects = render()
+    policies = of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+    bindings = of_kind(objects, "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicyBinding")
+    assert set(policies) == set(bindings) == names.GUARDS
+    key, _, value = names.GUARD_SELECTOR.partition("=")
+    for name, binding in bindings.items():
+        assert binding["spec"]["policyName"] == name
+        assert binding["metadata"]["labels"][key] == policies[name]["metadata"]["labels"][key] == value
+
+
+def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
+    objects = render()
+    for binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").values():
+        assert binding["spec"]["validationActions"] == ["Deny"]
+    for policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").values():
+        assert "paramKind" not in policy["spec"]
+
+
+def test_only_the_guard_that_sees_all_nodes_fails_open(render: Render) -> None:
+    policies = of_kind(render(), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+    open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
+    assert open_ones == {"sovereignty-guard-nodes"}
+
+
+def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(render: Render) -> None:
+    policies = of_kind(render("--set", "systemNamespaces={kube-system,rook-ceph}"), *_POLICIES)
+    for name, policy in policies.items():
+        if name in {"sovereignty-guard-nodes", "sovereignty-stamp-requester"}:
+            continue
+        expressions = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
+        left_out = next(entry for entry in expressions if entry["key"] == "kubernetes.io/metadata.name")
+        assert left_out["operator"] == "NotIn"
+        assert set(left_out["values"]) == {"kube-system", "rook-ceph", "sovereign-system"}
+        enforce = next(entry for entry in expressions if entry["key"] == names.ENFORCE_LABEL)
+        if name.endswith("-by-label"):
+            selector = policy["spec"]["matchConstraints"]["objectSelector"]["matchExpressions"]
+            assert selector == [{"key": names.POLICY_LABEL, "operator": "Exists"}]
+            assert enforce["operator"] == "DoesNotExist"
+        else:
+            assert enforce["operator"] == "Exists"
+
+
+_POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+
+
+def test_both_endpoints_that_bind_are_guarded(render: Render) -> None:
+    (rule,) = of_kind(render(), *_POLICIES)["sovereignty-guard-bindings"]["spec"]["matchConstraints"]["resourceRules"]
+    assert set(rule["resources"]) == {"pods/binding", "bindings"}
+    assert rule["operations"] == ["CREATE"]
+
+
+def test_the_names_in_the_admission_policies_are_those_of_the_controller(render: Render) -> None:
+    text = json.dumps(list(of_kind(render(), *_POLICIES).values()))
+    for name in (
+        names.ENFORCE_LABEL,
+        names.POLICY_LABEL,
+        names.node_policy_label(""),
+        names.NODE_UID_LABEL.rpartition("/")[0] + "/",
+        names.REQUESTED_BY_ANNOTATION,
+        names.audit_annotation("policy"),
+        names.policy_service_account(""),
+    ):
+        assert name in text
+
+
+def test_the_controller_cannot_touch_admission_nor_evict_nor_sign(render: Render) -> None:
+    role = of_kind(render(), "ClusterRole")["sovereign-controller"]
+    for rule in role["rules"]:
+        assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])
+        if "admissionregistration.k8s.io" in rule["apiGroups"]:
+            assert set(rule["verbs"]) == {"list", "watch"}
+        forbidden = {"secrets", "pods/eviction", "pods/binding", "signers", "serviceaccounts/token", "pods/exec"}
+        assert not forbidden & set(rule["resources"])
+        assert not {"escalate", "bind", "impersonate", "sign"} & set(rule["verbs"])
+
+
+def test_presets_and_catalogue_are_opt_in_and_kept(render: Render) -> None:
+    ours = ("CloudService", "SovereigntyPolicy")
+    assert not of_kind(render(*KNOWS_CRDS), *ours)
+    both = of_kind(render(*KNOWS_CRDS, "--set", "presets.enabled=true", "--set", "catalogue.enabled=true"), *ours)
+    assert {"secnumcloud", "hds", "sovereign-strict", "outscale-cloudgouv", "bleu"} <= set(both)
+    for obj in both.values():
+        assert obj["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_presets_without_their_crds_say_what_to_do() -> None:
+    refused = template("--set", "presets.enabled=true")
+    assert refused.returncode != 0
+    assert "install without them first, then run helm upgrade with them" in refused.stderr
+
+
+def test_a_digest_wins_over_a_tag(render: Render) -> None:
+    digest = "sha256:" + "0" * 64
+    deployment = of_kind(render("--set", f"image.digest={digest}", "--set", "image.tag=v1"), "Deployment")
+    (container,) = deployment["sovereign-controller"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"localhost/sovereign-operator@{digest}"
+
+
+MISTAKES: dict[str, Any] = {
+    "an unknown value": "controler.replicas=2",
+    "an unknown value within": "controller.replica=2",
+    "a word for a number": "controller.replicas=two",
+    "an unknown log level": "controller.logLevel=chatty",
+    "a digest that is none": "image.digest=sha256:12",
+    "no kube-system among the system namespaces": "systemNamespaces={default}",
+}
+
+
+@pytest.mark.parametrize("option", MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_in_the_values_is_refused(option: str) -> None:
+    refused = template("--set", option)
+    assert refused.returncode != 0
+    assert "values don't meet the specifications of the schema" in refused.stderr

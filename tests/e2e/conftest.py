@@ -1,0 +1,96 @@
+"""One cluster with the operator on it, as the chart installs it, for all tests of this folder."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from hack import estate
+from hack.cluster import Cluster, ClusterSpec, binaries, up
+from hack.images import public
+from hack.install import NAMESPACE, install
+from hack.kubectl import Kubectl, eventually
+from tests.e2e import manifests
+
+Space = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Four nodes, each in a datacentre of its own; nothing on it."""
+    cluster = up(ClusterSpec(request.config.getoption("--cluster"), estate.NODES))
+    cluster.load_image(public.archive(manifests.IMAGE))
+    yield cluster
+    if not request.config.getoption("--keep-cluster"):
+        cluster.down()
+
+
+@pytest.fixture(scope="session")
+def cluster(bare_cluster: Cluster) -> Cluster:
+    """The cluster with the operator, the example estate and the preset policies."""
+    install(bare_cluster, "--set", "controller.leaseDurationSeconds=6")
+    kubectl = Kubectl(binaries.path("kubectl"), bare_cluster.kubeconfig)
+    restore_estate(kubectl)
+    return bare_cluster
+
+
+@pytest.fixture(scope="session")
+def admin(cluster: Cluster) -> Kubectl:
+    """The cluster admin: RBAC allows everything."""
+    return Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+
+
+@pytest.fixture
+def space(admin: Kubectl, request: pytest.FixtureRequest) -> Iterator[Space]:
+    """Make namespaces, in scope of a policy if one is given, which go when the test ends."""
+    made: list[str] = []
+
+    def make(policy: str | None = "secnumcloud") -> str:
+        words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-").removeprefix("test-")
+        name = f"{words[:40].strip('-')}-{uuid4().hex[:6]}"
+        labels = {} if policy is None else {"sovereignty.dev/enforce": policy}
+        admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        made.append(name)
+        eventually(lambda: admin.get("serviceaccount", "default", name), what=f"service account of {name}")
+        return name
+
+    yield make
+    for name in made:
+        admin.run("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture
+def changed_estate(admin: Kubectl) -> Iterator[None]:
+    """Let a test change services, datacentres, presets and replicas; they are as before when it ends."""
+    yield
+    restore_estate(admin)
+
+
+def restore_estate(kubectl: Kubectl) -> None:
+    """Put services and datacentres back, and wait until the operator has seen them."""
+    kubectl.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=2")
+    kubectl.apply(
+        *estate.services(datetime.now(UTC).date()),
+        *estate.datacentres(kubectl),
+        options=["--server-side", "--force-conflicts"],
+    )
+    eventually(
+        lambda: (
+            host_names(kubectl, "secnumcloud") == list(estate.ACCEPTED) and labelled(kubectl) == set(estate.ACCEPTED)
+        ),
+        what="the estate's verdicts",
+    )
+
+
+def host_names(kubectl: Kubectl, policy: str) -> list[str]:
+    """Return the nodes that may host a policy's pods, as RBAC has them."""
+    rules = kubectl.get("clusterrole", f"sovereignty:host:{policy}")["rules"]
+    return sorted(name for rule in rules if rule["resources"] == ["nodes"] for name in rule["resourceNames"])
+
+
+def labelled(kubectl: Kubectl, policy: str = "secnumcloud") -> set[str]:
+    """Return the nodes that carry a policy's label."""
+    selector = f"policy.sovereignty.node-restriction.kubernetes.io/{policy}=accepted"
+    return {node["metadata"]["name"] for node in kubectl.list("nodes", selector=selector)}

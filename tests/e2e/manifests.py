@@ -1,0 +1,81 @@
+"""Small workloads for tests."""
+
+from typing import Any
+
+from hack.kubectl import Json
+
+IMAGE = "docker.io/library/busybox:latest"
+KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
+
+_VERSIONS = {
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "Job": "batch/v1",
+    "CronJob": "batch/v1",
+}
+
+
+def pod_spec(**spec: Any) -> Json:
+    """Return the spec of a pod that runs until it is told to stop, and then stops at once."""
+    container = {
+        "name": "idle",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"],
+    }
+    return {"containers": [container], "terminationGracePeriodSeconds": 1, **spec}
+
+
+def pod(name: str, *, labels: dict[str, str] | None = None, **spec: Any) -> Json:
+    """Return a pod."""
+    metadata = {"name": name, "labels": labels or {}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_spec(**spec)}
+
+
+def workload(kind: str, name: str, replicas: int = 2, **spec: Any) -> Json:
+    """Return a workload of any kind, with so many pods where the kind has a number."""
+    return {
+        "apiVersion": _VERSIONS[kind],
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": workload_spec(kind, name, replicas, **spec),
+    }
+
+
+def workload_spec(kind: str, name: str, replicas: int = 2, **spec: Any) -> Json:
+    """Return a workload's spec."""
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": pod_spec(**spec)}
+    batch = {"metadata": {"labels": labels}, "spec": pod_spec(restartPolicy="Never", **spec)}
+    match kind:
+        case "Deployment":
+            return {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+        case "StatefulSet":
+            return {
+                "replicas": replicas,
+                "serviceName": name,
+                "podManagementPolicy": "Parallel",
+                "selector": {"matchLabels": labels},
+                "template": template,
+            }
+        case "DaemonSet":
+            template["spec"]["tolerations"] = [{"operator": "Exists"}]
+            return {"selector": {"matchLabels": labels}, "template": template}
+        case "Job":
+            return {"parallelism": replicas, "completions": replicas, "template": batch}
+        case "CronJob":
+            return {"schedule": "0 3 1 1 *", "jobTemplate": {"spec": {"parallelism": replicas, "template": batch}}}
+        case _:
+            raise ValueError(kind)
+
+
+def sovereign(name: str, *, policy: str | None = None, **spec: Any) -> Json:
+    """Return a SovereignWorkload; ``spec`` has workloadRef or template."""
+    named = {"policyRef": {"name": policy}} if policy else {}
+    return {
+        "apiVersion": "sovereignty.dev/v1alpha1",
+        "kind": "SovereignWorkload",
+        "metadata": {"name": name},
+        "spec": named | spec,
+    }

@@ -1,0 +1,41 @@
+"""What tests look at: conditions, pods, places."""
+
+from hack.kubectl import Json, Kubectl
+
+
+def condition(admin: Kubectl, kind: str, name: str, which: str, namespace: str = "") -> Json:
+    """Return one condition of an object of ours. Raises AssertionError if it is not there yet."""
+    obj = admin.get(kind, name, namespace)
+    for found in obj.get("status", {}).get("conditions", ()):
+        if found["type"] == which:
+            assert found["observedGeneration"] == obj["metadata"]["generation"], f"{which} is of an older generation"
+            result: Json = found
+            return result
+    raise AssertionError(f"{kind} {name} has no condition {which} yet")
+
+
+def living_pods(admin: Kubectl, namespace: str, selector: str = "") -> list[Json]:
+    """Return the running pods that are not about to end."""
+    pods = admin.list("pods", namespace, selector)
+    return [pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]]
+
+
+def nodes_of(pods: list[Json]) -> set[str]:
+    """Return the nodes that pods run on."""
+    return {pod["spec"]["nodeName"] for pod in pods}
+
+
+def audit(pod: Json) -> dict[str, str]:
+    """Return a pod's audit annotations, without their prefix."""
+    prefix = "audit.sovereignty.dev/"
+    annotations = pod["metadata"].get("annotations", {})
+    return {key.removeprefix(prefix): value for key, value in annotations.items() if key.startswith(prefix)}
+
+
+def events(admin: Kubectl, namespace: str, name: str) -> dict[str, str]:
+    """Return the Events about an object: reason to message."""
+    return {
+        event["reason"]: event["message"]
+        for event in admin.list("events", namespace)
+        if event["involvedObject"]["name"] == name
+    }

@@ -1,0 +1,236 @@
+"""The controller as the chart runs it: its rights, its replicas, its traces, and what it leaves alone."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from hack.cluster import Cluster
+from hack.install import NAMESPACE
+from hack.kubectl import Json, Kubectl, TimedOutError, eventually
+from tests.e2e.conftest import Space, host_names, labelled, restore_estate
+from tests.e2e.manifests import pod, sovereign, workload
+from tests.e2e.seen import condition, living_pods
+
+COMPONENT = "app.kubernetes.io/component=controller"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:sovereign-controller"
+
+
+def leader(admin: Kubectl) -> str:
+    """Return the pod that holds the Lease and still runs. Raises AssertionError if none does."""
+    holder = admin.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity")
+    running = {pod["metadata"]["name"] for pod in living_pods(admin, NAMESPACE, COMPONENT)}
+    assert holder in running, f"{holder} holds the Lease, {running} run"
+    return str(holder)
+
+
+def test_it_runs_without_privileges(admin: Kubectl) -> None:
+    for running in living_pods(admin, NAMESPACE, COMPONENT):
+        (container,) = running["spec"]["containers"]
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"]
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert not context["allowPrivilegeEscalation"]
+        assert running["spec"]["securityContext"]["runAsNonRoot"]
+        assert running["status"]["containerStatuses"][0]["restartCount"] == 0
+    admitted = admin.run(
+        "label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted", "--dry-run=server"
+    )
+    assert "violate" not in admitted
+
+
+@pytest.mark.last
+def test_it_was_never_refused_anything(admin: Kubectl, cluster: Cluster, space: Space) -> None:
+    """Its rights are as small as it works, and as large: after a full round no request of it was forbidden."""
+    namespace = space(None)
+    admin.apply(
+        workload("DaemonSet", "app"),
+        sovereign("app", policy="secnumcloud", workloadRef={"kind": "DaemonSet", "name": "app"}),
+        namespace=namespace,
+    )
+    eventually(lambda: condition(admin, "swl", "app", "Ready", namespace)["status"] == "True", what="ready")
+    requests = list(_requests(cluster))
+    assert len(requests) > 50
+    forbidden = {
+        (entry["verb"], entry["requestURI"].partition("?")[0])
+        for entry in requests
+        if entry.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
+    }
+    assert not forbidden
+
+
+@pytest.mark.last
+def test_every_right_that_it_has_is_used(admin: Kubectl, cluster: Cluster) -> None:
+    """What the chart grants and no test makes it use would be a right too many."""
+    granted = set()
+    for rule in admin.get("clusterrole", "sovereign-controller")["rules"]:
+        for group in rule["apiGroups"]:
+            granted |= {(group, resource, verb) for resource in rule["resources"] for verb in rule["verbs"]}
+    used = {
+        (ref.get("apiGroup", ""), "/".join(filter(None, (ref["resource"], ref.get("subresource")))), entry["verb"])
+        for entry in _requests(cluster)
+        if (ref := entry.get("objectRef"))
+    }
+    # It holds these only because nobody may grant what they do not hold.
+    held = {("sovereignty.dev", "nodes", "host"), ("sovereignty.dev", "sovereigntypolicies", "enforce")}
+    # An apply that creates is logged as a patch, and needs both rights.
+    applied = {(group, resource, "create") for group, resource, verb in used if verb == "patch"}
+    unused = granted - used - held - applied
+    assert not unused
+
+
+def _requests(cluster: Cluster) -> list[Json]:
+    lines = cluster.audit_log.read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines if ACCOUNT in line]
+    return [entry for entry in entries if entry["user"]["username"] == ACCOUNT]
+
+
+def test_another_replica_takes_over_at_once_when_the_active_one_ends(admin: Kubectl) -> None:
+    first = eventually(lambda: leader(admin), what="a leader")
+    admin.run("-n", NAMESPACE, "delete", "pod", first, "--wait=false")
+    second = eventually(lambda: (seen := leader(admin)) != first and seen, seconds=30, what="another leader")
+    assert second != first
+    admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=90s")
+
+
+def test_another_replica_takes_over_when_the_active_one_is_killed(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    first = eventually(lambda: leader(admin), what="a leader")
+    admin.run("-n", NAMESPACE, "delete", "pod", first, "--force", "--grace-period=0")
+    admin.create(pod("one"), namespace)
+    annotated = eventually(
+        lambda: "audit.sovereignty.dev/decision-id" in admin.get("pod", "one", namespace)["metadata"]["annotations"],
+        seconds=60,
+        what="work goes on",
+    )
+    assert annotated
+    admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=90s")
+
+
+def test_it_leaves_no_finalizers_and_no_state(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    admin.apply(
+        workload("Deployment", "app"),
+        sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}),
+        namespace=namespace,
+    )
+    eventually(lambda: condition(admin, "swl", "app", "Ready", namespace)["status"] == "True", what="ready")
+    kinds = "cloudservices,datacentres,sovereigntypolicies,sovereignworkloads,nodes,namespaces,deployments,pods"
+    for obj in admin.list(kinds):
+        text = json.dumps({**obj["metadata"], "managedFields": None})
+        assert "kopf" not in text, obj["metadata"]["name"]
+        ours = [entry for entry in obj["metadata"].get("finalizers", ()) if "sovereignty" in entry]
+        assert not ours, obj["metadata"]["name"]
+
+
+def test_its_log_is_json_and_names_decisions(admin: Kubectl) -> None:
+    log = admin.run("-n", NAMESPACE, "logs", eventually(lambda: leader(admin), what="a leader"))
+    entries = [json.loads(line) for line in log.splitlines()]
+    decisions = [entry for entry in entries if "decision" in entry]
+    assert {"node", "policy", "accepted", "nodeUID"} <= decisions[0].keys()
+    assert {entry["node"] for entry in decisions} >= {"brest-1", "paris-1"}
+
+
+def test_it_shows_its_health_and_metrics(admin: Kubectl, cluster: Cluster) -> None:
+    name = eventually(lambda: leader(admin), what="a leader")
+    address = admin.get("pod", name, NAMESPACE)["status"]["podIP"]
+    health = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", f"http://{address}:8080/healthz"])
+    assert health.stdout == "ok"
+    metrics = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", f"http://{address}:8080/metrics"]).stdout
+    assert 'sovereign_nodes_accepted{policy="secnumcloud"} 2.0' in metrics
+    assert "sovereign_leading 1.0" in metrics
+    assert "sovereign_guards_missing 0.0" in metrics
+
+
+def test_a_missing_guard_is_reported(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    admin.apply(
+        workload("Deployment", "app"),
+        sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}),
+        namespace=namespace,
+    )
+    eventually(lambda: condition(admin, "swl", "app", "Enforced", namespace)["status"] == "True", what="enforced")
+    name = "sovereignty-guard-bindings"
+    binding = admin.get("validatingadmissionpolicybinding", name)
+    admin.delete("validatingadmissionpolicybinding", name)
+    try:
+        enforced = eventually(
+            lambda: (seen := condition(admin, "swl", "app", "Enforced", namespace))["status"] == "False" and seen,
+            what="the missing guard reported",
+        )
+        assert enforced["reason"] == "GuardsMissing"
+        assert name in enforced["message"]
+    finally:
+        metadata = {key: binding["metadata"][key] for key in ("name", "labels", "annotations")}
+        admin.create(binding | {"metadata": metadata})
+    eventually(lambda: condition(admin, "swl", "app", "Enforced", namespace)["status"] == "True", what="enforced again")
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_a_role_that_somebody_changes_is_put_right(admin: Kubectl) -> None:
+    add = '[{"op": "add", "path": "/rules/1/resourceNames/-", "value": "paris-1"}]'
+    admin.run("patch", "clusterrole", "sovereignty:host:secnumcloud", "--type=json", "-p", add)
+    eventually(lambda: host_names(admin, "secnumcloud") == ["brest-1", "lyon-1"], seconds=20, what="the role put right")
+    admin.delete("clusterrolebinding", "sovereignty:host:secnumcloud")
+    eventually(
+        lambda: admin.get("clusterrolebinding", "sovereignty:host:secnumcloud"), seconds=20, what="its binding again"
+    )
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, cluster: Cluster, space: Space) -> None:
+    """All our objects vanish with their kinds. Who may host what must not change by that."""
+    namespace = space()
+    policies = [_bare(entry) for entry in admin.list("sovereigntypolicies")]
+    crds = [_bare(entry) for entry in admin.list("crds") if entry["spec"]["group"] == "sovereignty.dev"]
+    assert len(crds) == 4
+    try:
+        admin.delete("crd", *(entry["metadata"]["name"] for entry in crds))
+        frozen = eventually(lambda: _metric(admin, cluster, "sovereign_frozen") == 1.0, seconds=40, what="frozen")
+        assert frozen
+        assert host_names(admin, "secnumcloud") == ["brest-1", "lyon-1"]
+        assert labelled(admin) == {"brest-1", "lyon-1"}
+        refused = admin.refusal("-n", namespace, "create", "-f", "-", stdin=json.dumps(pod("by", nodeName="paris-1")))
+        assert "sovereignty-guard-pods-by-namespace" in refused
+        admin.create(pod("inside"), namespace)
+        eventually(lambda: living_pods(admin, namespace), what="a pod that runs inside")
+    finally:
+        admin.apply(*crds, options=["--server-side"])
+        for entry in crds:
+            admin.run("wait", f"crd/{entry['metadata']['name']}", "--for=condition=Established", "--timeout=30s")
+        admin.apply(*policies, options=["--server-side", "--force-conflicts"])
+        restore_estate(admin)
+    assert _metric(admin, cluster, "sovereign_frozen") == 0.0
+
+
+def _metric(admin: Kubectl, cluster: Cluster, name: str) -> float:
+    try:
+        pod_name = eventually(lambda: leader(admin), seconds=20, what="a leader")
+    except TimedOutError:
+        return -1
+    address = admin.get("pod", pod_name, NAMESPACE)["status"]["podIP"]
+    text = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", f"http://{address}:8080/metrics"]).stdout
+    return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} ")), -1)
+
+
+def _bare(obj: Json) -> Json:
+    """Return an object as somebody would write it anew."""
+    kept = {key: obj["metadata"][key] for key in ("name", "labels", "annotations") if key in obj["metadata"]}
+    return {key: value for key, value in obj.items() if key != "status"} | {"metadata": kept}
+
+
+def test_the_time_is_the_servers(admin: Kubectl) -> None:
+    """A condition's transition time is the API server's time, to a few seconds."""
+    admin.delete("sovereigntypolicy", "timed")
+    admin.apply(
+        {
+            "apiVersion": "sovereignty.dev/v1alpha1",
+            "kind": "SovereigntyPolicy",
+            "metadata": {"name": "timed"},
+            "spec": {},
+        }
+    )
+    seen = eventually(lambda: condition(admin, "sovereigntypolicy", "timed", "Ready"), what="a condition")
+    admin.delete("sovereigntypolicy", "timed")
+    age = datetime.now(UTC) - datetime.fromisoformat(seen["lastTransitionTime"])
+    assert abs(age.total_seconds()) < 60

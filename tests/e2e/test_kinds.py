@@ -1,0 +1,69 @@
+"""Each kind of workload, owned and adopted, labelled namespace or not, runs only where its policy accepts."""
+
+import pytest
+
+from hack import estate
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.conftest import Space
+from tests.e2e.manifests import KINDS, sovereign, workload, workload_spec
+from tests.e2e.seen import condition, living_pods
+
+POLICY = "secnumcloud"
+
+
+def until_placed(admin: Kubectl, namespace: str, name: str) -> list[Json]:
+    """Wait until the SovereignWorkload says that all is well, and return its pods."""
+
+    def look() -> list[Json]:
+        status = admin.get("swl", name, namespace).get("status", {})
+        conditions = {condition["type"]: condition for condition in status.get("conditions", ())}
+        assert conditions.get("Placed", {}).get("status") == "True", status
+        pods = living_pods(admin, namespace, f"app={name}")
+        assert status["inside"] == len(pods) == 2, (status, len(pods))
+        return pods
+
+    return eventually(look, seconds=90, what=f"{name} placed")
+
+
+def trigger(admin: Kubectl, kind: str, namespace: str, name: str) -> None:
+    """Start a CronJob now; other kinds start by themselves."""
+    if kind == "CronJob":
+        admin.run("-n", namespace, "create", "job", f"{name}-now", f"--from=cronjob/{name}")
+
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_owned_workload_runs_only_on_accepted_nodes(admin: Kubectl, space: Space, kind: str, labelled: bool) -> None:
+    namespace = space(POLICY if labelled else None)
+    template = {"kind": kind, "spec": workload_spec(kind, "owned")}
+    admin.apply(sovereign("owned", policy=POLICY, template=template), namespace=namespace)
+    eventually(lambda: admin.get(kind.lower(), "owned", namespace), what="the workload")
+    trigger(admin, kind, namespace, "owned")
+    pods = until_placed(admin, namespace, "owned")
+    assert {pod["spec"]["nodeName"] for pod in pods} <= set(estate.ACCEPTED)
+    owner = admin.get(kind.lower(), "owned", namespace)["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["name"]) == ("SovereignWorkload", "owned")
+    enforced = condition(admin, "swl", "owned", "Enforced", namespace)
+    assert enforced["status"] == str(labelled), enforced
+
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_adopted_workload_runs_only_on_accepted_nodes(
+    admin: Kubectl, space: Space, kind: str, labelled: bool
+) -> None:
+    namespace = space(POLICY if labelled else None)
+    admin.apply(workload(kind, "taken"), namespace=namespace)
+    admin.apply(sovereign("taken", policy=POLICY, workloadRef={"kind": kind, "name": "taken"}), namespace=namespace)
+    if kind == "Job" and not labelled:
+        reason = eventually(lambda: condition(admin, "swl", "taken", "Accepted", namespace)["reason"], what="a reason")
+        assert reason == "JobImmutable"
+        return
+    if kind == "CronJob":
+        eventually(
+            lambda: condition(admin, "swl", "taken", "Accepted", namespace)["status"] == "True", what="acceptance"
+        )
+    trigger(admin, kind, namespace, "taken")
+    pods = until_placed(admin, namespace, "taken")
+    assert {pod["spec"]["nodeName"] for pod in pods} <= set(estate.ACCEPTED)
+    assert "ownerReferences" not in admin.get(kind.lower(), "taken", namespace)["metadata"]

@@ -1,0 +1,165 @@
+"""What follows when a datacentre is no longer accepted, and when it is again."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from hack.install import NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.conftest import Space, host_names, labelled
+from tests.e2e.manifests import pod, sovereign, workload
+from tests.e2e.seen import audit, condition, events, living_pods, nodes_of
+
+pytestmark = pytest.mark.usefixtures("changed_estate")
+
+
+def set_status(admin: Kubectl, service: str, status: str) -> None:
+    """Set the status of a service's first qualification."""
+    patch = f'[{{"op": "replace", "path": "/spec/qualifications/0/status", "value": "{status}"}}]'
+    admin.run("patch", "cloudservice", service, "--type=json", "-p", patch)
+
+
+def taints(admin: Kubectl, node: str) -> set[str]:
+    """Return keys and effects of a node's taints."""
+    return {f"{taint['key']}:{taint['effect']}" for taint in admin.get("node", node)["spec"].get("taints", ())}
+
+
+AVOID = "sovereignty.dev/not-accepted:PreferNoSchedule"
+
+
+def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    admin.apply(
+        workload("Deployment", "app", 4),
+        sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}),
+        namespace=namespace,
+    )
+    admin.run("-n", namespace, "wait", "swl/app", "--for=condition=Ready", "--timeout=90s")
+    eventually(lambda: nodes_of(living_pods(admin, namespace)) == {"brest-1", "lyon-1"}, what="pods on both nodes")
+    before = {entry["metadata"]["uid"] for entry in living_pods(admin, namespace)}
+
+    set_status(admin, "hexa-gouv", "Suspended")
+
+    eventually(lambda: host_names(admin, "secnumcloud") == ["brest-1"], seconds=20, what="the role without lyon-1")
+    placed = eventually(
+        lambda: (seen := condition(admin, "swl", "app", "Placed", namespace))["status"] == "False" and seen,
+        what="pods reported outside",
+    )
+    assert placed["reason"] == "PodsOutside"
+    assert "SecNumCloud 3.2 (decision EX-201) is suspended" in placed["message"]
+    assert f"kubectl -n {namespace} rollout restart deployment/app" in placed["message"]
+    assert "PodsOutside" in eventually(lambda: events(admin, namespace, "app"), what="Events")
+    # The label stays for those that run, or a kubelet that restarts would kill them; the taint keeps
+    # the scheduler from trying in vain.
+    assert "lyon-1" in labelled(admin)
+    eventually(lambda: AVOID in taints(admin, "lyon-1"), what="the taint")
+    assert {entry["metadata"]["uid"] for entry in living_pods(admin, namespace)} == before
+    refused = admin.refusal("-n", namespace, "create", "-f", "-", stdin=json.dumps(pod("late", nodeName="lyon-1")))
+    assert "node not accepted" in refused
+
+    admin.run("-n", namespace, "rollout", "restart", "deployment/app")
+    admin.run("-n", namespace, "wait", "swl/app", "--for=condition=Ready", "--timeout=90s")
+    assert nodes_of(living_pods(admin, namespace)) == {"brest-1"}
+    eventually(lambda: labelled(admin) == {"brest-1"} and AVOID not in taints(admin, "lyon-1"), what="lyon-1 clean")
+
+    set_status(admin, "hexa-gouv", "Qualified")
+    eventually(lambda: host_names(admin, "secnumcloud") == ["brest-1", "lyon-1"], what="lyon-1 back")
+    eventually(lambda: labelled(admin) == {"brest-1", "lyon-1"}, what="its label back")
+
+
+def test_audit_annotations_follow_the_verdict(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    admin.create(pod("one"), namespace)
+    found = eventually(
+        lambda: "decision-id" in (seen := audit(admin.get("pod", "one", namespace))) and seen, what="annotations"
+    )
+    bound = admin.get("pod", "one", namespace)["spec"]["nodeName"]
+    service = {"brest-1": "armor-snc", "lyon-1": "hexa-gouv"}[bound]
+    decision = {"brest-1": "EX-101", "lyon-1": "EX-201"}[bound]
+    assert found["datacentre"] == bound.removesuffix("-1")
+    assert (found["policy"], found["service"], found["evidence"]) == ("secnumcloud", service, "Declared")
+    assert f"SecNumCloud 3.2 (decision {decision})" in found["qualification"]
+    assert found["node-uid"] == admin.get("node", bound)["metadata"]["uid"]
+    assert found["verdict"].startswith("accepted")
+    log = admin.run("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/component=controller", "--tail=-1")
+    assert f'"decision": "{found["decision-id"]}"' in log
+
+    set_status(admin, service, "Withdrawn")
+    later = eventually(
+        lambda: (seen := audit(admin.get("pod", "one", namespace)))["verdict"].startswith("refused") and seen,
+        what="the new verdict on the pod",
+    )
+    assert "was withdrawn" in later["verdict"]
+    assert later["decision-id"] != found["decision-id"]
+    assert "qualification" not in later
+
+
+def test_time_alone_ends_an_acceptance(admin: Kubectl) -> None:
+    """A derogation that ended yesterday counts for nothing; one until today still does, in Europe/Paris."""
+    today = datetime.now(UTC).date()
+    admin.apply(_pilot(today - timedelta(days=2)))
+    eventually(lambda: host_names(admin, "pilot") == ["brest-1"], what="no derogation in force")
+    admin.apply(_pilot(today + timedelta(days=1)))
+    eventually(lambda: host_names(admin, "pilot") == ["brest-1", "nantes-1"], what="a derogation in force")
+    admin.delete("sovereigntypolicy", "pilot")
+    eventually(
+        lambda: admin.attempt("get", "clusterrole", "sovereignty:host:pilot").returncode, what="no role without policy"
+    )
+    eventually(lambda: not labelled(admin, "pilot"), what="no label without policy")
+
+
+def test_a_node_that_registers_anew_counts_for_nothing(admin: Kubectl) -> None:
+    """Whoever runs the machine now, it is not the one that was declared."""
+    node = admin.get("node", "brest-1")
+    admin.run("patch", "datacentre", "brest", "--type=merge", "-p", _declare("brest-1", "00000000-somebody-else"))
+    eventually(lambda: "brest-1" not in host_names(admin, "secnumcloud"), what="brest-1 out")
+    annotations = admin.get("node", "brest-1")["metadata"]["annotations"]
+    assert "registered anew" in annotations["verdict.sovereignty.dev/secnumcloud"]
+    admin.run("patch", "datacentre", "brest", "--type=merge", "-p", _declare("brest-1", node["metadata"]["uid"]))
+    eventually(lambda: "brest-1" in host_names(admin, "secnumcloud"), what="brest-1 back")
+
+
+def test_no_accepted_node_is_said_to_the_developer(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    set_status(admin, "hexa-gouv", "Suspended")
+    set_status(admin, "armor-snc", "Suspended")
+    eventually(lambda: host_names(admin, "secnumcloud") == [], what="no node accepted")
+    admin.apply(
+        workload("Deployment", "app"),
+        sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}),
+        namespace=namespace,
+    )
+    placed = eventually(
+        lambda: (seen := condition(admin, "swl", "app", "Placed", namespace))["reason"] == "PodsPending" and seen,
+        what="pods pending",
+    )
+    assert "no node is accepted by policy secnumcloud: ask a cluster admin to read" in placed["message"]
+    ready = condition(admin, "sovereigntypolicy", "secnumcloud", "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "NoNodeAccepted")
+    assert "is suspended" in ready["message"]
+
+
+def _pilot(until: date) -> Json:
+    derogation = {
+        "service": "armor-public",
+        "scheme": "SecNumCloud",
+        "reason": "pilot",
+        "approver": "CISO",
+        "until": until.isoformat(),
+    }
+    return {
+        "apiVersion": "sovereignty.dev/v1alpha1",
+        "kind": "SovereigntyPolicy",
+        "metadata": {"name": "pilot"},
+        "spec": {
+            "countries": ["FR"],
+            "technologyOrigins": ["EU"],
+            "qualifications": [{"scheme": "SecNumCloud", "minimumVersion": "3.2"}],
+            "derogations": [derogation],
+        },
+    }
+
+
+def _declare(node: str, uid: str) -> str:
+    return f'{{"spec": {{"nodes": [{{"name": "{node}", "uid": "{uid}"}}]}}}}'

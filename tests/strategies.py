@@ -1,0 +1,286 @@
+"""Hypothesis strategies for facts.
+
+Names, schemes, versions and labels come from small pools, so that claims collide, renewals overlap
+and references dangle. Dates gather around changes of summer time and the ends of the calendar. Pools
+are spelt out and drawn from at once, which is what keeps hundreds of examples cheap.
+"""
+
+import random
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
+from typing import Any, Final, TypeVar
+
+from hypothesis import strategies as st
+
+from sovereign_operator.api.v1alpha1.cloud_service import (
+    CloudServiceSpec,
+    NodeForm,
+    Qualification,
+    QualificationStatus,
+    TechnologyOrigin,
+)
+from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
+from sovereign_operator.api.v1alpha1.kind import Model
+from sovereign_operator.api.v1alpha1.sovereignty_policy import (
+    Derogation,
+    NodeEvidence,
+    QualificationDemand,
+    SovereigntyPolicySpec,
+)
+from sovereign_operator.core.facts import Facts, Node
+from sovereign_operator.core.membership import REGION_LABEL, ZONE_LABEL
+
+T = TypeVar("T")
+
+SERVICES: Final = ("acme-cloud", "bravo-cloud")
+NO_SERVICE: Final = "no-such-service"
+DATACENTRES: Final = ("gra-1", "rbx-1", "sbg-1")
+POLICIES: Final = ("health", "secnumcloud")
+NODES: Final = ("n1", "n2", "n3")
+SCHEMES: Final = ("SecNumCloud", "HDS", "C5")
+VERSIONS: Final = ("2", "3", "3.1", "3.2", "3.2.0", "3.10", "10")
+COUNTRIES: Final = ("FR", "DE", "US")
+REGIONS: Final = ("gra", "GRA", "par")
+PROVIDER_IDS: Final = ("openstack:///", "openstack://GRA/", "aws:///eu-west-2", "ocid1.instance")
+NODE_LABELS: Final = ("site.node-restriction.kubernetes.io/name", "site")
+
+
+def _around(centre: date, reach: int) -> tuple[date, ...]:
+    return tuple(centre + timedelta(days=offset) for offset in range(-reach, reach + 1))
+
+
+SPRING: Final = _around(date(2030, 3, 31), 2)
+AUTUMN: Final = _around(date(2030, 10, 27), 2)
+SUMMER: Final = _around(date(2030, 6, 15), 2)
+ENDS: Final = (date.min, date(1, 1, 2), date(1911, 3, 10), date(9999, 12, 30), date.max)
+DAYS: Final = (*SPRING, *SUMMER, *AUTUMN, *ENDS)
+SPANS: Final = tuple(combinations(sorted(DAYS), 2)) + tuple((day, day) for day in DAYS)
+INSTANTS: Final = tuple(
+    datetime(day.year, day.month, day.day, hour, tzinfo=UTC) + timedelta(microseconds=delta)
+    for day in (*SPRING, *SUMMER, *AUTUMN)
+    for hour in (0, 12, 22, 23)
+    for delta in (-1, 0, 1)
+)
+
+
+def _mostly(usual: T, *others: T) -> st.SearchStrategy[T]:
+    """Draw the usual value in about three of four cases, so that acceptance is not too rare to be tested."""
+    return st.sampled_from((*[usual] * 3 * len(others), *others))
+
+
+def _some(pool: tuple[T, ...], most: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
+    """Draw some of the pool, more rather than fewer."""
+    return st.sampled_from([chosen for size in range(most, -1, -1) for chosen in combinations(pool, size)])
+
+
+def _dicts(keys: tuple[str, ...], values: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return every map from some of the keys to one of the values."""
+    maps: list[dict[str, str]] = [{}]
+    for key in keys:
+        maps += [known | {key: value} for known in maps for value in values]
+    return maps
+
+
+def instants() -> st.SearchStrategy[datetime]:
+    """Instants in UTC around the midnights of the pool's days, to the microsecond, and now and then any other."""
+    return _INSTANTS
+
+
+_INSTANTS: Final = st.sampled_from(INSTANTS) | st.datetimes(
+    datetime(1970, 1, 1),  # noqa: DTZ001 - hypothesis wants its bounds without a time zone
+    datetime(2200, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+
+QUALIFICATIONS: Final = st.builds(
+    lambda scheme, version, status, span, known, activities: Qualification(
+        id="set-by-the-service",
+        scheme=scheme,
+        version=version,
+        status=status,
+        valid_from=span[0] if known != "end" else None,
+        valid_until=span[1] if known != "start" else None,
+        activities=activities,
+    ),
+    scheme=_mostly("SecNumCloud", "HDS", "C5"),
+    version=_mostly("3.2", None, *VERSIONS),
+    status=_mostly(QualificationStatus.QUALIFIED, *QualificationStatus),
+    span=st.just((date.min, date.max)) | st.sampled_from(SPANS),
+    known=_mostly("both", "start", "end"),
+    activities=_mostly((1, 2, 3, 4, 5, 6), None, (), (1,), (2, 3, 4)),
+)
+"""One decision, with its dates in order or left out."""
+
+NODE_FORMS: Final = st.builds(
+    NodeForm,
+    regions=_mostly((), REGIONS, ("gra",)),
+    zones=_mostly((), REGIONS, ("par",)),
+    provider_ids=_mostly((), *((form,) for form in PROVIDER_IDS)),
+)
+
+SERVICE_SPECS: Final = st.builds(
+    lambda held, countries, origin, laws, form: CloudServiceSpec(
+        provider="Acme",
+        service="Cloud",
+        countries=countries,
+        qualifications=tuple(
+            entry.model_copy(update={"id": f"{entry.scheme.lower()}-{number}"}) for number, entry in enumerate(held)
+        ),
+        technology_origin=origin,
+        foreign_laws=laws,
+        node_form=form,
+    ),
+    held=st.lists(QUALIFICATIONS, max_size=3) | st.lists(QUALIFICATIONS, min_size=2, max_size=3),
+    countries=_mostly((), ("FR",), ("DE",), ("FR", "DE")),
+    origin=_mostly(TechnologyOrigin.EU, None, *TechnologyOrigin),
+    laws=_mostly((), None, ("US",), ("US", "CN")),
+    form=NODE_FORMS,
+)
+"""A service with up to three decisions, several of one scheme among them."""
+
+SELECTORS: Final = st.sampled_from(_dicts(NODE_LABELS, DATACENTRES[:2])[1:])
+
+DECLARED: Final = st.builds(
+    lambda names, uid: tuple(DeclaredNode(name=name, uid=uid.format(name)) for name in names),
+    names=_mostly(("n1", "n2"), (), ("n2",), ("n3",), NODES),
+    uid=_mostly("uid-{}", "outdated"),
+)
+
+DATACENTRE_SPECS: Final = st.builds(
+    lambda service, country, declared, selector, selects: DatacentreSpec(
+        service_ref=CloudServiceRef(name=service),
+        country=country,
+        nodes=declared,
+        node_selector=selector if selects or not declared else None,
+    ),
+    service=_mostly("acme-cloud", "bravo-cloud", NO_SERVICE),
+    country=_mostly("FR", *COUNTRIES),
+    declared=DECLARED,
+    selector=SELECTORS,
+    selects=_mostly(False, True),
+)
+"""A claim on nodes that others may claim too, with uids that may be outdated."""
+
+NODE_PARTS: Final = st.tuples(
+    _mostly("uid-{}", "anew"),
+    _mostly({}, *_dicts(NODE_LABELS, DATACENTRES[:2])),
+    st.sampled_from(_dicts((REGION_LABEL, ZONE_LABEL), REGIONS)),
+    _mostly("", *PROVIDER_IDS, *(form + "a/1" for form in PROVIDER_IDS)),
+)
+"""A node, perhaps registered anew, perhaps with labels that contradict a claim."""
+
+DEMANDS: Final = st.builds(
+    lambda schemes, version, activities: tuple(
+        QualificationDemand(scheme=scheme, minimum_version=version, activities=activities) for scheme in schemes
+    ),
+    schemes=_mostly(("SecNumCloud",), (), ("HDS", "SecNumCloud"), ("C5",)),
+    version=_mostly(None, *VERSIONS),
+    activities=_mostly((), (1,), (2, 3)),
+)
+"""Demands, at most one for each scheme."""
+
+DEROGATIONS: Final = st.builds(
+    lambda waived, until: tuple(
+        Derogation(service=service, scheme=scheme, reason="pilot", approver="CISO", until=until)
+        for service, scheme in waived
+    ),
+    waived=_some(tuple((service, scheme) for service in SERVICES for scheme in SCHEMES[:2]), 2),
+    until=st.sampled_from(DAYS),
+)
+"""Derogations, at most one for each service and scheme."""
+
+POLICY_SPECS: Final = st.builds(
+    SovereigntyPolicySpec,
+    countries=_mostly((), ("FR",), ("FR", "DE")),
+    qualifications=DEMANDS,
+    technology_origins=_mostly((), (TechnologyOrigin.EU,), tuple(TechnologyOrigin)),
+    accepted_foreign_laws=_some(("US", "CN"), 2),
+    node_evidence=st.sampled_from(NodeEvidence),
+    derogations=DEROGATIONS,
+)
+"""A policy, from one that demands nothing to one that demands it all."""
+
+
+def _named(names: tuple[str, ...], specs: st.SearchStrategy[T]) -> st.SearchStrategy[dict[str, T]]:
+    return st.lists(specs, min_size=1, max_size=len(names)).map(lambda drawn: dict(zip(names, drawn, strict=False)))
+
+
+_FACTS: Final = st.builds(
+    Facts,
+    services=_named(SERVICES, SERVICE_SPECS),
+    datacentres=_named(DATACENTRES, DATACENTRE_SPECS),
+    policies=_named(POLICIES, POLICY_SPECS),
+    nodes=_named(NODES, NODE_PARTS).map(
+        lambda drawn: {
+            name: Node(name, uid.format(name), site | topology, provider_id)
+            for name, (uid, site, topology, provider_id) in drawn.items()
+        }
+    ),
+    now=_INSTANTS,
+)
+
+
+def facts() -> st.SearchStrategy[Facts]:
+    """Facts in which references may dangle, dates border each other and nodes are claimed twice."""
+    return _FACTS
+
+
+def stricter(policy: SovereigntyPolicySpec) -> st.SearchStrategy[SovereigntyPolicySpec]:
+    """Policies that demand more than this one, by one change at most."""
+    return st.sampled_from(_stricter_changes(policy)).map(lambda change: policy.model_copy(update=change))
+
+
+def _stricter_changes(policy: SovereigntyPolicySpec) -> list[dict[str, Any]]:
+    held = policy.qualifications
+    demanded = {demand.scheme for demand in held}
+    changes: list[dict[str, Any]] = [{"node_evidence": NodeEvidence.DECLARED}]
+    changes += [
+        {"qualifications": (*held, QualificationDemand(scheme=scheme))} for scheme in SCHEMES if scheme not in demanded
+    ]
+    for index, demand in enumerate(held):
+        harder = (
+            {"activities": (*demand.activities, 6)},
+            {"minimum_version": (demand.minimum_version and f"1{demand.minimum_version}") or "3.2"},
+        )
+        changes += [
+            {"qualifications": (*held[:index], demand.model_copy(update=update), *held[index + 1 :])}
+            for update in harder
+        ]
+    changes += [{"countries": (country,)} for country in policy.countries or COUNTRIES]
+    changes += [{"technology_origins": (origin,)} for origin in policy.technology_origins or tuple(TechnologyOrigin)]
+    for field in ("accepted_foreign_laws", "derogations"):
+        values = getattr(policy, field)
+        changes += [{field: values[:index] + values[index + 1 :]} for index in range(len(values))]
+    for index, entry in enumerate(policy.derogations):
+        if entry.until > date.min:
+            earlier = entry.model_copy(update={"until": entry.until - timedelta(days=1)})
+            changes.append({"derogations": (*policy.derogations[:index], earlier, *policy.derogations[index + 1 :])})
+    return changes
+
+
+def reordered(told: Facts) -> st.SearchStrategy[Facts]:
+    """Build the same facts with every list, set and map of them in another order."""
+    return st.randoms(use_true_random=False).map(
+        lambda order: Facts(
+            services=_shuffled(told.services, order),
+            datacentres=_shuffled(told.datacentres, order),
+            policies=_shuffled(told.policies, order),
+            nodes=_shuffled(told.nodes, order),
+            now=told.now,
+        )
+    )
+
+
+def _shuffled(value: Any, order: random.Random) -> Any:
+    if isinstance(value, Model):
+        fields = type(value).model_fields
+        return value.model_copy(update={name: _shuffled(getattr(value, name), order) for name in fields})
+    if isinstance(value, Node):
+        return Node(value.name, value.uid, _shuffled(value.labels, order), value.provider_id)
+    if isinstance(value, Mapping):
+        keys = order.sample(list(value), len(value))
+        return {key: _shuffled(value[key], order) for key in keys}
+    if isinstance(value, tuple):
+        return tuple(_shuffled(item, order) for item in order.sample(value, len(value)))
+    return value

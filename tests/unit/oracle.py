@@ -1,0 +1,76 @@
+"""What acceptance means, written a second time and another way: by days in Paris, not by instants.
+
+It shares no code with the core, is slow, and says only yes or no.
+"""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand, SovereigntyPolicySpec
+from sovereign_operator.core.facts import Facts, Node
+
+
+def today_in_paris(now: datetime) -> date:
+    """Return the day on a calendar that hangs in Paris."""
+    return now.astimezone(ZoneInfo("Europe/Paris")).date()
+
+
+def accepts_site(facts: Facts, policy: SovereigntyPolicySpec, site: DatacentreSpec) -> bool:
+    """Whether a policy accepts a site."""
+    service = facts.services.get(site.service_ref.name)
+    if service is None or service.foreign_laws is None:
+        return False
+    today = today_in_paris(facts.now)
+    return (
+        set(service.foreign_laws) <= set(policy.accepted_foreign_laws)
+        and (not policy.countries or site.country in policy.countries)
+        and (not service.countries or site.country in service.countries)
+        and (not policy.technology_origins or service.technology_origin in policy.technology_origins)
+        and all(
+            is_qualified(service, demand, today) or is_waived(policy, site.service_ref.name, demand.scheme, today)
+            for demand in policy.qualifications
+        )
+    )
+
+
+def is_qualified(service: CloudServiceSpec, demand: QualificationDemand, today: date) -> bool:
+    """Whether one qualification meets the whole demand today."""
+    return any(
+        entry.scheme == demand.scheme
+        and is_in_force(entry, today)
+        and set(demand.activities) <= set(entry.activities or ())
+        and (demand.minimum_version is None or _at_least(entry.version, demand.minimum_version))
+        for entry in service.qualifications
+    )
+
+
+def is_in_force(entry: Qualification, today: date) -> bool:
+    """Whether today is between the two days, both inclusive, and the authority says Qualified."""
+    starts, ends = entry.valid_from or date.min, entry.valid_until or date.max
+    return entry.status.value == "Qualified" and starts <= today <= ends
+
+
+def is_waived(policy: SovereigntyPolicySpec, service: str, scheme: str, today: date) -> bool:
+    """Whether a derogation from the scheme for the service is in force today."""
+    return any(
+        entry.service == service and entry.scheme == scheme and today <= entry.until for entry in policy.derogations
+    )
+
+
+def claims(site: DatacentreSpec, node: Node) -> bool:
+    """Whether a datacentre claims a node as it is registered now."""
+    by_name = any(entry.name == node.name and entry.uid == node.uid for entry in site.nodes)
+    return by_name or bool(site.node_selector and site.node_selector.items() <= node.labels.items())
+
+
+def _at_least(version: str | None, minimum: str) -> bool:
+    """Compare as decimals of equal length: 3.2 and 3.10 as (3, 2) and (3, 10), padded with zeros."""
+    if version is None:
+        return False
+    left, right = version.split("."), minimum.split(".")
+    length = max(len(left), len(right))
+    left += ["0"] * (length - len(left))
+    right += ["0"] * (length - len(right))
+    return [int(part) for part in left] >= [int(part) for part in right]

@@ -1,0 +1,141 @@
+"""May pods of a policy start on a node? Site, place and evidence joined."""
+
+import pytest
+
+from sovereign_operator.api.v1alpha1.cloud_service import TechnologyOrigin
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.reasons import Reason, words
+from sovereign_operator.core.verdict import NodeVerdict, judge
+from tests.builders import (
+    NEXT_YEAR,
+    SITE_LABEL,
+    datacentre,
+    demand,
+    derogation,
+    facts,
+    node,
+    policy,
+    qualification,
+    service,
+)
+
+WEAK = {"site": "gra"}
+STRONG = {SITE_LABEL: "gra"}
+
+
+def verdict_of(facts: Facts) -> NodeVerdict:
+    """Judge the one node of the facts by their one policy."""
+    (verdict,) = judge(facts).nodes.values()
+    return verdict
+
+
+def test_an_accepted_node_says_where_it_stands_and_on_what_that_rests() -> None:
+    verdict = verdict_of(facts(node(), datacentres={"gra-1": datacentre(node())}))
+    assert verdict.accepted
+    assert (verdict.datacentre, verdict.service, verdict.uid) == ("gra-1", "acme-cloud", "uid-of-worker-1")
+    assert verdict.sentence == "accepted: gra-1, SecNumCloud 3.2 (decision 100), until 2031-06-15"
+
+
+def test_a_node_accepted_by_a_policy_without_demands_rests_on_nothing() -> None:
+    verdict = verdict_of(facts(node(), datacentres={"gra-1": datacentre(node())}, policies={"open": policy()}))
+    assert verdict.sentence == "accepted: gra-1"
+
+
+def test_a_node_in_no_datacentre_is_refused_whatever_the_policy() -> None:
+    verdict = verdict_of(facts(node(), policies={"open": policy(evidence=NodeEvidence.SELF_ASSERTED)}))
+    assert not verdict.accepted
+    assert verdict.sentence == (
+        "refused: worker-1 is in no datacentre: name it in a Datacentre's spec.nodes if it stands in one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "demanded", "reasons"),
+    [
+        pytest.param(STRONG, NodeEvidence.DECLARED, (), id="declared-for-declared"),
+        pytest.param(STRONG, NodeEvidence.SELF_ASSERTED, (), id="declared-for-self-asserted"),
+        pytest.param(WEAK, NodeEvidence.SELF_ASSERTED, (), id="self-asserted-for-self-asserted"),
+        pytest.param(WEAK, NodeEvidence.DECLARED, (Reason.WEAK_EVIDENCE,), id="self-asserted-for-declared"),
+    ],
+)
+def test_a_node_is_known_as_well_as_the_policy_demands(
+    labels: dict[str, str], demanded: NodeEvidence, reasons: tuple[Reason, ...]
+) -> None:
+    verdict = verdict_of(
+        facts(
+            node(labels=labels),
+            datacentres={"gra-1": datacentre(selector=labels)},
+            policies={"demo": policy(evidence=demanded)},
+        )
+    )
+    assert words(verdict.findings) == reasons
+
+
+def test_a_person_reads_what_better_evidence_would_be() -> None:
+    weak = facts(node(labels=WEAK), datacentres={"gra-1": datacentre(selector=WEAK)})
+    assert verdict_of(weak).sentence == (
+        "refused: worker-1 is in gra-1 only by labels that its kubelet may set itself (SelfAsserted); "
+        "policy demo demands Declared: name the node with its uid in the Datacentre"
+    )
+
+
+def test_what_is_wrong_with_node_evidence_and_site_is_said_at_once() -> None:
+    foreign = service(technology=TechnologyOrigin.NON_EU, laws=("US",), regions=("gra",))
+    verdict = verdict_of(
+        facts(
+            node(labels=WEAK, region="par"),
+            services={"acme-cloud": foreign},
+            datacentres={"gra-1": datacentre(selector=WEAK, country="IE")},
+            policies={"demo": policy(demand(), countries=("FR",), technologies=(TechnologyOrigin.EU,))},
+        )
+    )
+    assert words(verdict.findings) == (
+        Reason.NODE_CONTRADICTED,
+        Reason.WEAK_EVIDENCE,
+        Reason.COUNTRY_NOT_ACCEPTED,
+        Reason.COUNTRY_CONTRADICTED,
+        Reason.QUALIFICATION_MISSING,
+        Reason.TECHNOLOGY_NOT_ACCEPTED,
+        Reason.FOREIGN_LAW,
+    )
+
+
+def test_a_derogation_waives_neither_evidence_nor_a_contradiction() -> None:
+    verdict = verdict_of(
+        facts(
+            node(labels=WEAK, region="par"),
+            services={"acme-cloud": service(regions=("gra",))},
+            datacentres={"gra-1": datacentre(selector=WEAK)},
+            policies={"demo": policy(demand(), derogations=(derogation(),))},
+        )
+    )
+    assert words(verdict.findings) == (Reason.NODE_CONTRADICTED, Reason.WEAK_EVIDENCE)
+
+
+def test_every_node_is_judged_by_every_policy() -> None:
+    lenient, strict = policy(), policy(demand("HDS"))
+    verdicts = judge(
+        facts(
+            node("a"),
+            node("b"),
+            node("c"),
+            datacentres={"gra-1": datacentre(node("a"), node("b"))},
+            policies={"lenient": lenient, "strict": strict},
+        )
+    )
+    assert len(verdicts.nodes) == 6
+    assert verdicts.accepted_nodes("lenient") == ("a", "b")
+    assert verdicts.accepted_nodes("strict") == ()
+    assert verdicts.accepted_nodes("unknown") == ()
+
+
+def test_the_decision_id_stands_for_the_verdict() -> None:
+    standing = {"gra-1": datacentre(node())}
+    first = verdict_of(facts(node(), datacentres=standing))
+    again = verdict_of(facts(node(), datacentres=standing))
+    renewed = {"acme-cloud": service(qualification(until=NEXT_YEAR.replace(year=2032)))}
+    after_renewal = verdict_of(facts(node(), datacentres=standing, services=renewed))
+    assert first.decision_id == again.decision_id
+    assert first.decision_id != after_renewal.decision_id
+    assert len(first.decision_id) == len(bytes.fromhex(first.decision_id)) * 2 == 16

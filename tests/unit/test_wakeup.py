@@ -1,0 +1,132 @@
+"""When must we look again? Not earlier than something changes, and never later."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import find, given
+from hypothesis import strategies as st
+
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.verdict import judge
+from sovereign_operator.core.wakeup import next_change
+from tests import strategies
+from tests.builders import (
+    NEXT_YEAR,
+    TODAY,
+    TOMORROW,
+    YESTERDAY,
+    datacentre,
+    demand,
+    derogation,
+    facts,
+    policy,
+    qualification,
+    service,
+)
+from tests.unit.test_properties import ANY_EXAMPLE, canonical
+
+MIDNIGHT = datetime(2030, 6, 15, 22, tzinfo=UTC)
+"""The end of TODAY in Paris."""
+A_DAY = timedelta(days=1)
+
+
+def site_of(service: CloudServiceSpec) -> Facts:
+    """Return facts with one site of one service and a policy that demands SecNumCloud."""
+    return facts(services={"acme-cloud": service}, datacentres={"gra-1": datacentre()})
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        pytest.param(site_of(service(qualification(until=TODAY))), MIDNIGHT, id="ends-today"),
+        pytest.param(site_of(service(qualification(until=TOMORROW))), MIDNIGHT + A_DAY, id="ends-tomorrow"),
+        pytest.param(site_of(service(qualification(since=TOMORROW))), MIDNIGHT, id="begins-tomorrow"),
+        pytest.param(site_of(service(qualification(until=None))), None, id="no-end"),
+        pytest.param(site_of(service(qualification(until=YESTERDAY))), None, id="has-ended"),
+        pytest.param(site_of(service()), None, id="no-qualification"),
+        pytest.param(site_of(service(qualification("HDS", until=TODAY))), None, id="a-scheme-that-nobody-demands"),
+        pytest.param(
+            site_of(service(qualification(status=QualificationStatus.SUSPENDED, until=TODAY))),
+            MIDNIGHT,
+            id="a-suspended-one-ends-and-the-sentence-changes",
+        ),
+        pytest.param(
+            facts(
+                services={"acme-cloud": service()},
+                datacentres={"gra-1": datacentre()},
+                policies={"demo": policy(demand(), derogations=(derogation(until=TODAY),))},
+            ),
+            MIDNIGHT,
+            id="a-derogation-ends",
+        ),
+        pytest.param(facts(), None, id="no-datacentre"),
+        pytest.param(
+            facts(
+                services={"acme-cloud": service(qualification(until=date(2030, 10, 27)))},
+                datacentres={"gra-1": datacentre()},
+            ),
+            datetime(2030, 10, 27, 23, tzinfo=UTC),
+            id="the-day-of-25-hours",
+        ),
+    ],
+)
+def test_the_next_look_is_when_a_verdict_changes_by_itself(told: Facts, expected: datetime | None) -> None:
+    assert next_change(told) == expected
+
+
+def test_at_the_instant_of_a_change_the_next_look_is_the_one_after() -> None:
+    told = site_of(service(qualification(until=TODAY), qualification(since=NEXT_YEAR, until=None, decision="200")))
+    assert next_change(told) == MIDNIGHT
+    later = next_change(replace(told, now=MIDNIGHT))
+    assert later == datetime(2031, 6, 14, 22, tzinfo=UTC)
+    assert next_change(replace(told, now=later)) is None
+
+
+def sampled(told: Facts, data: st.DataObject) -> list[datetime]:
+    """Return instants after now at which something might change, found without the code under test.
+
+    Every midnight in Paris that borders a day in the facts, the microseconds beside it, and others at random.
+    """
+    days = {
+        day
+        for service in told.services.values()
+        for entry in service.qualifications
+        for day in (entry.valid_from, entry.valid_until)
+        if day
+    } | {entry.until for policy in told.policies.values() for entry in policy.derogations}
+    midnights = [
+        datetime.combine(day + timedelta(days=offset), time.min, ZoneInfo("Europe/Paris")).astimezone(UTC)
+        for day in days
+        for offset in (0, 1)
+        if date(1, 1, 3) < day < date(9999, 12, 30)
+    ]
+    besides = [instant + timedelta(microseconds=delta) for instant in midnights for delta in (-1, 0, 1)]
+    anywhere = data.draw(st.lists(strategies.instants(), max_size=3))
+    return sorted({instant for instant in (*besides, *anywhere) if instant > told.now})
+
+
+@given(st.data())
+def test_nothing_changes_before_the_next_change_and_something_changes_at_it(data: st.DataObject) -> None:
+    told = data.draw(strategies.facts())
+    now = canonical(judge(told))
+    change = next_change(told)
+    for instant in sampled(told, data):
+        if change is None or instant < change:
+            assert canonical(judge(replace(told, now=instant))) == now
+    if change is not None:
+        assert change > told.now
+        assert canonical(judge(replace(told, now=change))) != now
+
+
+def test_the_strategies_reach_facts_that_change_and_facts_that_do_not() -> None:
+    def change_of_a_node(told: Facts) -> bool:
+        return next_change(told) is not None and bool(judge(told).nodes)
+
+    def no_change_of_a_site(told: Facts) -> bool:
+        return next_change(told) is None and bool(judge(told).sites)
+
+    assert find(strategies.facts(), change_of_a_node, settings=ANY_EXAMPLE)
+    assert find(strategies.facts(), no_change_of_a_site, settings=ANY_EXAMPLE)
