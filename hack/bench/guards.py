@@ -6,10 +6,10 @@
 
 import argparse
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from hack.install import NAMESPACE, find
@@ -107,9 +107,9 @@ async def _until_account(api: Api, namespace: str) -> None:
         await asyncio.sleep(0.1)
 
 
-async def run() -> None:
-    """Measure on the cluster that KUBECONFIG names."""
-    async with await connect() as client:
+async def run(kubeconfig: Path) -> None:
+    """Measure on a cluster."""
+    async with await connect(kubeconfig) as client:
         await measure(Api(client, ServerClock()))
 
 
@@ -117,8 +117,7 @@ def main() -> None:
     """Read which cluster, and measure."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.guards", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
-    os.environ["KUBECONFIG"] = str(find(parser.parse_args().name).kubeconfig)
-    asyncio.run(run())
+    asyncio.run(run(find(parser.parse_args().name).kubeconfig))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from hack.cluster.progress import Step
 
 PACKAGES = {
     "busybox": "busybox-static",
+    "curl": "curl",
+    "debootstrap": "debootstrap",
     "ip": "iproute2",
     "mount": "mount",
     "nft": "nftables",

@@ -87,7 +87,7 @@ def restore_estate(kubectl: Kubectl) -> None:
 def host_names(kubectl: Kubectl, policy: str) -> list[str]:
     """Return the nodes that may host a policy's pods, as RBAC has them."""
     rules = kubectl.get("clusterrole", f"sovereignty:host:{policy}")["rules"]
-    return sorted(name for rule in rules if rule["resources"] == ["nodes"] for name in rule["resourceNames"])
+    return sorted(name for rule in rules if rule["resources"] == ["nodes"] for name in rule.get("resourceNames", ()))
 
 
 def labelled(kubectl: Kubectl, policy: str = "secnumcloud") -> set[str]:

@@ -126,12 +126,3 @@ def test_describe_node_says_why_it_is_refused(admin: Kubectl) -> None:
 def test_every_field_is_explained(admin: Kubectl) -> None:
     explained = admin.run("explain", "cloudservice.spec.qualifications.validUntil")
     assert "Europe/Paris" in explained
-
-
-def test_the_requester_is_stamped(admin: Kubectl, space: Space) -> None:
-    namespace = space(None)
-    forged = sovereign("a", workloadRef=REF)
-    forged["metadata"]["annotations"] = {"audit.sovereignty.dev/requested-by": "somebody else"}
-    admin.apply(forged, namespace=namespace)
-    annotations = admin.get("swl", "a", namespace)["metadata"]["annotations"]
-    assert annotations["audit.sovereignty.dev/requested-by"] == "sovereign-admin"

@@ -9,6 +9,7 @@ from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, TimedOutError, eventually
 from tests.e2e.conftest import Space, host_names, labelled, restore_estate
+from tests.e2e.guards import bare, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
 from tests.e2e.seen import condition, living_pods
 
@@ -151,18 +152,13 @@ def test_a_missing_guard_is_reported(admin: Kubectl, space: Space) -> None:
     )
     eventually(lambda: condition(admin, "swl", "app", "Enforced", namespace)["status"] == "True", what="enforced")
     name = "sovereignty-guard-bindings"
-    binding = admin.get("validatingadmissionpolicybinding", name)
-    admin.delete("validatingadmissionpolicybinding", name)
-    try:
+    with without_bindings(admin, name):
         enforced = eventually(
             lambda: (seen := condition(admin, "swl", "app", "Enforced", namespace))["status"] == "False" and seen,
             what="the missing guard reported",
         )
         assert enforced["reason"] == "GuardsMissing"
         assert name in enforced["message"]
-    finally:
-        metadata = {key: binding["metadata"][key] for key in ("name", "labels", "annotations")}
-        admin.create(binding | {"metadata": metadata})
     eventually(lambda: condition(admin, "swl", "app", "Enforced", namespace)["status"] == "True", what="enforced again")
 
 
@@ -181,8 +177,8 @@ def test_a_role_that_somebody_changes_is_put_right(admin: Kubectl) -> None:
 def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, cluster: Cluster, space: Space) -> None:
     """All our objects vanish with their kinds. Who may host what must not change by that."""
     namespace = space()
-    policies = [_bare(entry) for entry in admin.list("sovereigntypolicies")]
-    crds = [_bare(entry) for entry in admin.list("crds") if entry["spec"]["group"] == "sovereignty.dev"]
+    policies = [bare(entry) for entry in admin.list("sovereigntypolicies")]
+    crds = [bare(entry) for entry in admin.list("crds") if entry["spec"]["group"] == "sovereignty.dev"]
     assert len(crds) == 4
     try:
         admin.delete("crd", *(entry["metadata"]["name"] for entry in crds))
@@ -200,7 +196,7 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
             admin.run("wait", f"crd/{entry['metadata']['name']}", "--for=condition=Established", "--timeout=30s")
         admin.apply(*policies, options=["--server-side", "--force-conflicts"])
         restore_estate(admin)
-    assert _metric(admin, cluster, "sovereign_frozen") == 0.0
+    eventually(lambda: _metric(admin, cluster, "sovereign_frozen") == 0.0, seconds=40, what="thawed")
 
 
 def _metric(admin: Kubectl, cluster: Cluster, name: str) -> float:
@@ -211,12 +207,6 @@ def _metric(admin: Kubectl, cluster: Cluster, name: str) -> float:
     address = admin.get("pod", pod_name, NAMESPACE)["status"]["podIP"]
     text = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", f"http://{address}:8080/metrics"]).stdout
     return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} ")), -1)
-
-
-def _bare(obj: Json) -> Json:
-    """Return an object as somebody would write it anew."""
-    kept = {key: obj["metadata"][key] for key in ("name", "labels", "annotations") if key in obj["metadata"]}
-    return {key: value for key, value in obj.items() if key != "status"} | {"metadata": kept}
 
 
 def test_the_time_is_the_servers(admin: Kubectl) -> None:

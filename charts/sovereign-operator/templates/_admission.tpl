@@ -44,8 +44,8 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
   expression: >-
     variables.named && authorizer.serviceAccount('{{ .Release.Namespace }}', 'policy-' + variables.policy)
     .group('sovereignty.dev').resource('sovereigntypolicies').name(variables.policy).check('enforce').allowed()
-# An RBAC rule that gives everything to every service account would make each node look accepted. No
-# node can have this name, so whoever is allowed to host on it is allowed everything.
+# An RBAC rule that gives everything to every service account, or one without resourceNames, would make
+# each node look accepted. No node can have this name, so whoever may host on it may host on any.
 - name: overgranted
   expression: >-
     variables.named && authorizer.serviceAccount('{{ .Release.Namespace }}', 'policy-' + variables.policy)
@@ -63,6 +63,7 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
 - expression: "{{ $spare }}!variables.overgranted"
   reason: Forbidden
   messageExpression: >-
-    'meaningless roles: ' + variables.object + ' is refused because an RBAC binding allows every service account ' +
-    'everything, so that no node can be told from another; a cluster admin must remove that binding'
+    'meaningless roles: ' + variables.object + ' is refused because RBAC allows policy ' + variables.policy + ' every node there could be, ' +
+    'so that none can be told from another; a cluster admin must find and remove what grants it: kubectl auth can-i --list ' +
+    '--as=system:serviceaccount:{{ .namespace }}:policy-' + variables.policy
 {{- end }}

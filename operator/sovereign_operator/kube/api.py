@@ -6,6 +6,7 @@ know. We keep its connection, credentials and TLS, and speak JSON over them.
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -30,13 +31,13 @@ SILENCE_SECONDS: Final = 120
 """A watch hears a bookmark about every minute; one that hears nothing for this long has stalled."""
 
 
-async def connect() -> client.ApiClient:
-    """Return a client for the cluster that this process runs in, else for the kubeconfig."""
+async def connect(kubeconfig: Path | None = None) -> client.ApiClient:
+    """Return a client for the cluster of a kubeconfig, by default for the one that this process runs in."""
     configuration = client.Configuration()
-    try:
+    if kubeconfig:
+        await config.load_kube_config(str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
+    else:
         config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-    except config.ConfigException:
-        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     return client.ApiClient(configuration)
 
 

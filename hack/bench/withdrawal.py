@@ -1,0 +1,137 @@
+"""How long a suspension takes to bite, beside what one write to the API server takes in the same run.
+
+``python -m hack.bench.withdrawal --name CLUSTER`` on a cluster where the demo or the tests have run. A service's
+qualification is suspended and set back, in turns. Looks are as close together as the API server answers.
+"""
+
+import argparse
+import asyncio
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hack import estate
+from hack.cluster import binaries
+from hack.install import find
+from hack.kubectl import Kubectl
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, SOVEREIGNTY_POLICY
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import JSON_PATCH, Api, connect
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.errors import RefusedError
+from sovereign_operator.kube.resource import Resource
+
+POLICY, SERVICE, NODE = "secnumcloud", "hexa-gouv", "lyon-1"
+SPACE = "bench-withdrawal"
+ROUNDS = 10
+SERVICES = resource.OURS[CLOUD_SERVICE.plural]
+POLICIES = resource.OURS[SOVEREIGNTY_POLICY.plural]
+NAMESPACES = Resource("v1", "namespaces")
+
+Look = Callable[[], Awaitable[bool]]
+
+
+class Bench:
+    """One cluster, and whether the node may host the policy's pods, as several see it."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def role(self) -> bool:
+        """Whether RBAC lists the node."""
+        role = await self._api.get(resource.CLUSTER_ROLES, f"sovereignty:host:{POLICY}")
+        return any(NODE in rule["resourceNames"] for rule in role["rules"])
+
+    async def guard(self) -> bool:
+        """Whether the API server lets a pod be bound to the node."""
+        body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "bench"}}
+        path = resource.PODS.path("bench", SPACE, "binding") + "?dryRun=All"
+        try:
+            await self._api.request("POST", path, body | {"target": {"kind": "Node", "name": NODE}})
+        except RefusedError:
+            return False
+        return True
+
+    async def status(self) -> bool:
+        """Whether the policy's status counts the node."""
+        policy = await self._api.get(POLICIES, POLICY)
+        nodes: int = policy["status"]["nodes"]
+        return nodes == len(estate.ACCEPTED)
+
+    async def set(self, status: str) -> None:
+        """Set the service's status."""
+        body = [{"op": "replace", "path": "/spec/qualifications/0/status", "value": status}]
+        await self._api.patch(SERVICES, SERVICE, body, content_type=JSON_PATCH)
+
+    async def waiting_pod(self) -> None:
+        """Make the pod that is bound by hand."""
+        labels = {"sovereignty.dev/enforce": POLICY}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE, "labels": labels}}
+        await self._api.apply(NAMESPACES, namespace)
+        spec: dict[str, Any] = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "none"}]}
+        accounts = Resource("v1", "serviceaccounts", namespaced=True)
+        while not (await self._api.list(accounts, SPACE))[0]:  # noqa: ASYNC110 - the API has no event for it
+            await asyncio.sleep(0.1)
+        await self._api.create(
+            resource.PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bench"}, "spec": spec}, SPACE
+        )
+
+    async def clean(self) -> None:
+        """Take away what was made."""
+        await self._api.request("DELETE", NAMESPACES.path(SPACE))
+
+
+async def until(look: Look, begun: float, *, wanted: bool) -> float:
+    """Return the seconds from ``begun`` until a look sees what is wanted."""
+    while await look() is not wanted:
+        pass
+    return time.perf_counter() - begun
+
+
+async def measure(bench: Bench) -> None:
+    """Print the figures."""
+    looks: dict[str, Look] = {"role": bench.role, "guard": bench.guard, "status": bench.status}
+    taken: dict[str, list[float]] = defaultdict(list)
+    for number in range(2 * ROUNDS):
+        suspended = number % 2 == 0
+        begun = time.perf_counter()
+        await bench.set("Suspended" if suspended else "Qualified")
+        written = time.perf_counter() - begun
+        seconds = await asyncio.gather(*(until(look, begun, wanted=not suspended) for look in looks.values()))
+        if suspended:
+            taken["write"].append(written)
+            for name, value in zip(looks, seconds, strict=True):
+                taken[name].append(value)
+    write = statistics.median(taken["write"])
+    for name, values in taken.items():
+        median = statistics.median(values)
+        print(f"{name:7} median {median:.3f} s, worst {max(values):.3f} s, ratio to one write {median / write:.1f}")
+
+
+async def run(kubeconfig: Path) -> None:
+    """Measure on a cluster."""
+    async with await connect(kubeconfig) as client:
+        bench = Bench(Api(client, ServerClock()))
+        await bench.waiting_pod()
+        try:
+            await measure(bench)
+        finally:
+            await bench.clean()
+
+
+def main() -> None:
+    """Read which cluster, put the estate on it, and measure."""
+    parser = argparse.ArgumentParser(prog="python -m hack.bench.withdrawal", description=__doc__)
+    parser.add_argument("--name", default="sovereign-demo")
+    cluster = find(parser.parse_args().name)
+    kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    kubectl.apply(*estate.services(datetime.now(UTC).date()), *estate.datacentres(kubectl))
+    asyncio.run(run(cluster.kubeconfig))
+
+
+if __name__ == "__main__":
+    main()

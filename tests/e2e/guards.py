@@ -1,0 +1,40 @@
+"""Taking parts of our admission away, as only a cluster admin may, and putting them back."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hack.kubectl import Json, Kubectl
+
+VALIDATING, MUTATING = "validatingadmissionpolicy", "mutatingadmissionpolicy"
+
+
+def bare(obj: Json) -> Json:
+    """Return an object as somebody would write it anew."""
+    kept = {key: obj["metadata"][key] for key in ("name", "labels", "annotations") if key in obj["metadata"]}
+    return {key: value for key, value in obj.items() if key != "status"} | {"metadata": kept}
+
+
+@contextmanager
+def without_bindings(admin: Kubectl, *names: str) -> Iterator[None]:
+    """Delete bindings of admission policies by name, and create them again in the end."""
+    kinds = [f"{VALIDATING if '-guard-' in name else MUTATING}binding" for name in names]
+    found = [admin.get(kind, name) for kind, name in zip(kinds, names, strict=True)]
+    for kind, name in zip(kinds, names, strict=True):
+        admin.delete(kind, name)
+    try:
+        yield
+    finally:
+        for binding in found:
+            admin.create(bare(binding))
+
+
+@contextmanager
+def changed_policy(admin: Kubectl, kind: str, name: str, **spec: object) -> Iterator[None]:
+    """Change fields of an admission policy's spec, and change them back in the end."""
+    before = bare(admin.get(kind, name))
+    admin.run("replace", "-f", "-", stdin=json.dumps(before | {"spec": before["spec"] | spec}))
+    try:
+        yield
+    finally:
+        admin.run("replace", "-f", "-", stdin=json.dumps(before))

@@ -1,0 +1,86 @@
+"""A broken policy of ours cannot reach beyond its scope, and what runs the cluster is never in scope."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from hack.install import NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.conftest import Space
+from tests.e2e.guards import MUTATING, VALIDATING, changed_policy
+from tests.e2e.manifests import pod, sovereign, workload
+
+SYSTEM = ("kube-system", "kube-public", "kube-node-lease", NAMESPACE)
+
+DRY = ("create", "--dry-run=server", "-f", "-")
+
+BREAKAGES: dict[str, Json] = {
+    "an expression that fails": {
+        "matchConditions": [{"name": "broken", "expression": "object.spec.no.such.field == 1"}]
+    },
+    "parameters of a kind that does not exist": {"paramKind": {"apiVersion": "example.org/v1", "kind": "Missing"}},
+}
+
+
+def admission(admin: Kubectl) -> Iterator[tuple[str, str]]:
+    """Return kind and name of every admission policy of ours."""
+    for kind in (VALIDATING, MUTATING):
+        for policy in admin.list(kind):
+            if policy["metadata"]["name"].startswith("sovereignty-"):
+                yield kind, policy["metadata"]["name"]
+
+
+def answer(admin: Kubectl, namespace: str, manifest: Json) -> str:
+    """Return what the API server says to an object, which it does not keep: "" if it is let in."""
+    return admin.attempt("-n", namespace, *DRY, stdin=json.dumps(manifest)).stderr.strip()
+
+
+def refuse(admin: Kubectl, namespace: str, *manifests: Json) -> bool:
+    """Return whether the API server refuses all of these."""
+    return all(answer(admin, namespace, manifest) for manifest in manifests)
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES.values(), ids=BREAKAGES.keys())
+def test_a_broken_policy_refuses_what_is_in_scope_and_nothing_else(
+    admin: Kubectl, space: Space, breakage: Json
+) -> None:
+    inside, outside = space("secnumcloud"), space(None)
+    labelled = pod("one", labels={"sovereignty.dev/policy": "secnumcloud"})
+    ours = (pod("one"), workload("DaemonSet", "all"))
+    sovereignty = sovereign("app", workloadRef={"kind": "Deployment", "name": "app"})
+    broken = list(admission(admin))
+    assert len(broken) == 9
+    with ExitStack() as stack:
+        for kind, name in broken:
+            stack.enter_context(changed_policy(admin, kind, name, **breakage))
+        # They do fail, where they look: else the rest would say nothing.
+        eventually(lambda: refuse(admin, inside, *ours), seconds=20, what="refusals in scope")
+        eventually(lambda: refuse(admin, outside, labelled, sovereignty), seconds=20, what="refusals by label")
+
+        for namespace in (outside, "default", *SYSTEM):
+            for manifest in ours:
+                assert not answer(admin, namespace, manifest)
+        for namespace in SYSTEM:
+            assert not answer(admin, namespace, labelled)
+        for manifest in (workload("Deployment", "app"), workload("Job", "app")):
+            assert not answer(admin, inside, manifest)
+        # A node that cannot update its status would be taken for dead: that guard fails open.
+        patch = json.dumps({"metadata": {"annotations": {"example.org/seen": "yes"}}})
+        for options in ((), ("--subresource=status",)):
+            admin.run("patch", "node", "paris-1", *options, "--type=merge", "-p", patch, "--dry-run=server")
+    eventually(lambda: not answer(admin, inside, pod("one")), seconds=20, what="all as before")
+
+
+def test_what_runs_the_cluster_is_never_in_scope(admin: Kubectl) -> None:
+    """Not even by a label on its namespace, nor on its pods."""
+    claims = pod("one", labels={"sovereignty.dev/policy": "no-such-policy"}, nodeName="paris-1")
+    try:
+        for namespace in SYSTEM:
+            admin.run("label", "namespace", namespace, "sovereignty.dev/enforce=no-such-policy", "--overwrite")
+            created = admin.run("-n", namespace, *DRY, "-o", "json", stdin=json.dumps(claims))
+            assert "nodeSelector" not in json.loads(created)["spec"]
+    finally:
+        for namespace in SYSTEM:
+            admin.run("label", "namespace", namespace, "sovereignty.dev/enforce-")
