@@ -23,7 +23,7 @@ GRACEFUL: Final = json.dumps(
                         {
                             "name": "httpbin",
                             "readinessProbe": {"httpGet": {"path": "/status/200", "port": 8080}, "periodSeconds": 1},
-                            "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
+                            "lifecycle": {"preStop": {"sleep": {"seconds": 10}}},
                         }
                     ]
                 }

@@ -135,8 +135,8 @@ def test_an_attack_is_refused_by_one_guard_and_nothing_else(
 
     with without_bindings(admin, attack.guard):
         eventually(lambda: attack.run(mallory, namespace).returncode == 0, seconds=20, what="success without the guard")
-    admin.delete("node", "fake")
     eventually(lambda: attack.guard in attack.run(mallory, namespace).stderr, seconds=20, what="the guard again")
+    admin.delete("node", "fake")
 
 
 RELABEL = {"nodes": (), "nodes/status": ("--subresource=status",)}

@@ -108,6 +108,26 @@ def test_another_replica_takes_over_when_the_active_one_is_killed(admin: Kubectl
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=90s")
 
 
+@pytest.mark.usefixtures("changed_estate")
+def test_a_restart_changes_nothing(admin: Kubectl, space: Space) -> None:
+    """What is adopted stays adopted: giving it back, even for a moment, would be two roll-outs."""
+    adopted = [space(None), space("secnumcloud")]
+    for namespace in adopted:
+        admin.apply(workload("Deployment", "app"), namespace=namespace)
+        speaks = sovereign("app", policy="secnumcloud", workloadRef={"kind": "Deployment", "name": "app"})
+        admin.apply(speaks, namespace=namespace)
+        eventually(lambda: condition(admin, "swl", "app", "Ready", namespace)["status"] == "True", what="ready")  # noqa: B023
+    before = [admin.get("deployment", "app", namespace)["metadata"]["generation"] for namespace in adopted]
+    admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=0")
+    eventually(lambda: not admin.list("pods", NAMESPACE, COMPONENT), what="no controller")
+    admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=1")
+    # It has gone through everything once it has told of something new.
+    admin.apply(sovereign("new", workloadRef={"kind": "Deployment", "name": "none"}), namespace=adopted[0])
+    eventually(lambda: condition(admin, "swl", "new", "Ready", adopted[0]), what="work goes on")
+    after = [admin.get("deployment", "app", namespace)["metadata"]["generation"] for namespace in adopted]
+    assert after == before
+
+
 def test_it_leaves_no_finalizers_and_no_state(admin: Kubectl, space: Space) -> None:
     namespace = space()
     admin.apply(

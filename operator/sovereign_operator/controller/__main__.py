@@ -64,6 +64,8 @@ class Controller:
             group.create_task(self._queue.run(WORKERS))
 
     async def _handle(self, key: Key) -> float | None:
+        # On half a picture, what was not listed yet looks as if it were gone.
+        await self._world.until_complete()
         match key:
             case Cluster():
                 return await reconcile_cluster(self._world, self._settings.namespace)

@@ -28,7 +28,6 @@ RESYNC_SECONDS = 600.0
 
 async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     """Look at everything once, and say in how many seconds to look again."""
-    await world.until_complete()
     if gone := await _crds_going(world.api):
         metrics.FROZEN.set(1)
         logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))

@@ -48,7 +48,6 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     if obj is None or world.verdicts is None:
         _forget_metrics(key)
         return None
-    await world.until_complete()
     try:
         spec = SovereignWorkloadSpec.model_validate(obj["spec"])
     except ValidationError as error:

@@ -101,7 +101,7 @@ class World:
             self._followed[namespace] = (mirror, self._group.create_task(mirror.run()))
 
     async def until_complete(self) -> None:
-        """Wait until everything was listed once: nothing is withdrawn on half a picture."""
+        """Wait until everything was listed once."""
         await self._indexed.wait()
         for mirror in self._mirrors():
             await mirror.synced.wait()

@@ -52,11 +52,13 @@ def report_workload(facts: WorkloadFacts, action: Action, refused: str | None) -
 
 
 def _sort_pods(facts: WorkloadFacts) -> _Places:
-    pods = sorted(facts.pods, key=lambda pod: pod.name)
-    bound = [pod for pod in pods if pod.node]
-    inside = tuple(pod for pod in bound if (verdict := facts.verdicts.get(pod.node or "")) and verdict.accepted)
-    outside = tuple(pod for pod in bound if pod not in inside)
-    return _Places(inside, outside, tuple(pod for pod in pods if not pod.node))
+    inside: list[Pod] = []
+    outside: list[Pod] = []
+    pending: list[Pod] = []
+    for pod in sorted(facts.pods, key=lambda pod: pod.name):
+        verdict = facts.verdicts.get(pod.node or "")
+        (inside if verdict and verdict.accepted else outside if pod.node else pending).append(pod)
+    return _Places(tuple(inside), tuple(outside), tuple(pending))
 
 
 def _accepted(facts: WorkloadFacts, action: Action, refused: str | None) -> Observation:
