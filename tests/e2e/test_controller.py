@@ -216,6 +216,9 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
             admin.run("wait", f"crd/{entry['metadata']['name']}", "--for=condition=Established", "--timeout=30s")
         admin.apply(*policies, options=["--server-side", "--force-conflicts"])
         restore_estate(admin)
+        # The admission policy that stamps requesters learns of a new kind a little later than the server.
+        again = sovereign("again", workloadRef={"kind": "Deployment", "name": "app"})
+        eventually(lambda: admin.apply(again, namespace=namespace), what="the kind again")
     eventually(lambda: _metric(admin, cluster, "sovereign_frozen") == 0.0, seconds=40, what="thawed")
 
 

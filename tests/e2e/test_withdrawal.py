@@ -130,11 +130,9 @@ def test_no_accepted_node_is_said_to_the_developer(admin: Kubectl, space: Space)
         sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}),
         namespace=namespace,
     )
-    placed = eventually(
-        lambda: (seen := condition(admin, "swl", "app", "Placed", namespace))["reason"] == "PodsPending" and seen,
-        what="pods pending",
-    )
-    assert "no node is accepted by policy secnumcloud: ask a cluster admin to read" in placed["message"]
+    said = "no node is accepted by policy secnumcloud: ask a cluster admin to read"
+    eventually(lambda: said in condition(admin, "swl", "app", "Placed", namespace)["message"], what="word of it")
+    assert condition(admin, "swl", "app", "Placed", namespace)["reason"] == "PodsPending"
     ready = condition(admin, "sovereigntypolicy", "secnumcloud", "Ready")
     assert (ready["status"], ready["reason"]) == ("False", "NoNodeAccepted")
     assert "is suspended" in ready["message"]
