@@ -5,7 +5,6 @@ gone, the demo fails.
 """
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -111,7 +110,7 @@ def show_attacks(cluster: Cluster, kubectl: Kubectl) -> None:
     )
     for attack in attacks.ATTACKS:
         screen.ran(attack.title)
-        screen.result(brief(attack.run(cluster, kubectl, SPACE)))
+        screen.result(attacks.brief(attack.run(cluster, kubectl, SPACE)))
     kubectl.run("-n", NAMESPACE, "scale", CONTROLLER, "--replicas=2")
     eventually(lambda: is_led(kubectl), what="a controller at work")
 
@@ -122,12 +121,6 @@ def is_led(kubectl: Kubectl) -> bool:
         pod["metadata"]["name"] for pod in kubectl.list("pods", NAMESPACE, "app.kubernetes.io/component=controller")
     }
     return kubectl.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity") in pods
-
-
-def brief(answer: str) -> str:
-    """Shorten what the API server said to who refused it and why."""
-    found = re.search(r"ValidatingAdmissionPolicy '([^']+)' .*?denied request: (.*)", answer, re.DOTALL)
-    return f"{found[1]}: {found[2]}" if found else answer
 
 
 def show_suspension(kubectl: Kubectl) -> None:
@@ -142,10 +135,6 @@ def show_suspension(kubectl: Kubectl) -> None:
         lambda: kubectl.get("swl", "httpbin", SPACE)["status"]["outside"], what="pods reported outside"
     )
     screen.note(f"after {time.monotonic() - begun:.1f} s {reported} pod(s) are reported outside; none was killed")
-    columns = (
-        "POLICY:.metadata.name,DATACENTRES:.status.datacentres,WHY:.status.refused[?(@.datacentre=='lyon')].message"
-    )
-    screen.result(kubectl.run("get", "spol", POLICY, "-o", f"custom-columns={columns}"))
     placed = "{.status.conditions[?(@.type=='Placed')].message}"
     screen.ran("kubectl get swl httpbin -o jsonpath={...Placed...message}")
     screen.result(kubectl.run("-n", SPACE, "get", "swl", "httpbin", "-o", f"jsonpath={placed}"))
@@ -153,7 +142,7 @@ def show_suspension(kubectl: Kubectl) -> None:
     kubectl.run("-n", SPACE, "rollout", "restart", "deployment/httpbin")
     kubectl.run("-n", SPACE, "rollout", "status", "deployment/httpbin", "--timeout=120s")
     kubectl.run("-n", SPACE, "wait", "swl/httpbin", "--for=condition=Ready", "--timeout=120s")
-    screen.result(kubectl.run("-n", SPACE, "get", "swl"))
+    screen.result(kubectl.run("-n", SPACE, "get", "swl", "--no-headers"))
     screen.title("What an auditor reads on one pod")
     screen.result(audit_annotations(kubectl))
 

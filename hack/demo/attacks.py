@@ -1,6 +1,7 @@
 """What somebody with every right may try, and what the API server says to it."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -76,16 +77,22 @@ def name_a_node(_: Cluster, kubectl: Kubectl, space: str) -> str:
     return kubectl.refusal("-n", space, "create", "-f", "-", stdin=manifest)
 
 
-def bind_by_hand(path: str) -> Callable[[Cluster, Kubectl, str], str]:
-    """Bind a waiting pod to a node through one of the two endpoints."""
+def brief(answer: str) -> str:
+    """Shorten what the API server said to who refused it and why."""
+    found = re.search(r"ValidatingAdmissionPolicy '([^']+)' .*?denied request: (.*)", answer, re.DOTALL)
+    return f"{found[1]}: {found[2]}" if found else answer
 
-    def run(_: Cluster, kubectl: Kubectl, space: str) -> str:
-        kubectl.delete("pod", "waiting", namespace=space)
-        kubectl.create(pod("waiting", schedulerName="nobody"), space)
-        manifest = json.dumps(binding("waiting", TARGET))
-        return kubectl.refusal("create", "--raw", path.format(space=space), "-f", "-", stdin=manifest)
 
-    return run
+def bind_by_hand(_: Cluster, kubectl: Kubectl, space: str) -> str:
+    """Bind a waiting pod to a node through each of the two endpoints."""
+    kubectl.delete("pod", "waiting", namespace=space)
+    kubectl.create(pod("waiting", schedulerName="nobody"), space)
+    manifest = json.dumps(binding("waiting", TARGET))
+    answers = {
+        brief(kubectl.refusal("create", "--raw", f"/api/v1/namespaces/{space}/{path}", "-f", "-", stdin=manifest))
+        for path in ("pods/waiting/binding", "bindings")
+    }
+    return "\n".join(answers)
 
 
 def open_affinity(_: Cluster, kubectl: Kubectl, space: str) -> str:
@@ -127,11 +134,7 @@ def mistype_the_policy(_: Cluster, kubectl: Kubectl, __: str) -> str:
 
 ATTACKS: Final = (
     Attack(f"create a pod with spec.nodeName: {TARGET}", name_a_node),
-    Attack(
-        f"bind a pod to {TARGET} by hand: POST .../pods/waiting/binding",
-        bind_by_hand("/api/v1/namespaces/{space}/pods/waiting/binding"),
-    ),
-    Attack("the same through the old endpoint: POST .../bindings", bind_by_hand("/api/v1/namespaces/{space}/bindings")),
+    Attack(f"bind a pod to {TARGET} by hand: POST .../pods/waiting/binding, and the old .../bindings", bind_by_hand),
     Attack(f"create a pod with an affinity for {TARGET} or any node, tolerating everything", open_affinity),
     Attack(f"label {TARGET} as accepted, as its own kubelet", relabel_own_node),
     Attack(f"label {TARGET} as accepted, as a cluster admin", relabel_as_admin),

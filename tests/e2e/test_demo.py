@@ -34,8 +34,8 @@ def test_it_shows_everything_on_one_screen(cluster: Cluster) -> None:
     demo = run(cluster)
     assert demo.returncode == 0, demo.stderr
     assert "requests were answered and 0 failed" in demo.stdout
-    assert demo.stdout.count("sovereignty-guard-") >= 5
-    assert len(demo.stdout.splitlines()) <= 80
+    assert demo.stdout.count("sovereignty-guard-") == 4
+    assert len(demo.stdout.splitlines()) <= 60
 
 
 def test_it_fails_without_the_guards(admin: Kubectl, cluster: Cluster) -> None:
