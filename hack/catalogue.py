@@ -6,6 +6,7 @@ sources are kept; what the data does not say stays absent.
 
 import argparse
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,22 +24,25 @@ _SAME = {
     "types": "serviceTypes",
     "technologyOrigin": "technologyOrigin",
     "foreignLaw": "foreignLaws",
-    "sources": "sources",
 }
 _FORM = {"regions": "regions", "zones": "zones", "providerID": "providerIDs"}
 _CLAIM = ("scheme", "version", "decision", "validFrom", "validUntil", "activities")
 KNOWN = {
     *(_SAME | _FORM),
-    *("id", "country", "sites", "status", "scheme", "version", "decision", "validFrom", "validUntil"),
+    *("id", "country", "sites", "sources", "status", "scheme", "version", "decision", "validFrom", "validUntil"),
     *("otherSchemes", "milestones", "note"),
 }
 
 
-def service(row: Json, authority: str) -> Json:
-    """Return the CloudService that a row of the data describes. Raises ValueError for a field we do not know."""
+def service(row: Json, authority: str, sources: Mapping[str, str]) -> Json:
+    """Return the CloudService that a row of the data describes.
+
+    ``sources`` says what the ids stand for. Raises ValueError for a field, and KeyError for a source, that is unknown.
+    """
     if unknown := set(row) - KNOWN:
         raise ValueError(f"{row['id']}: fields that the catalogue would lose: {', '.join(sorted(unknown))}")
     spec: Json = {new: row[old] for old, new in _SAME.items() if old in row}
+    spec["sources"] = [f"{source}: {sources[source]}" for source in row["sources"]]
     spec["countries"] = [row["country"]]
     qualifications = []
     if row["status"] != "NotQualified":
@@ -84,7 +88,7 @@ def render() -> str:
         f"# As of {data['asOf']}. A person must check a row at the authority before relying on it:\n"
         f"# {data['authority']}\n"
     )
-    documents = [service(row, data["authority"]) for row in data["services"]]
+    documents = [service(row, data["authority"], data["sources"]) for row in data["services"]]
     bodies = [yaml.safe_dump(obj, sort_keys=False, width=110, allow_unicode=True) for obj in documents]
     return header + "".join(f"---\n{body}" for body in bodies)
 

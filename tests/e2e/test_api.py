@@ -1,11 +1,14 @@
 """What a real API server says to our kinds: rules, defaults, columns, short names."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from hack.kubectl import Json, Kubectl, eventually
+from tests.documents import README, REFERENCE, examples
 from tests.e2e.conftest import Space
 from tests.e2e.manifests import sovereign
 
@@ -121,6 +124,16 @@ def test_describe_node_says_why_it_is_refused(admin: Kubectl) -> None:
     described = admin.run("describe", "node", "paris-1")
     assert "Globex West Europe has no SecNumCloud qualification" in described
     assert "is exposed to the law of US" in described
+
+
+@pytest.mark.parametrize("page", [REFERENCE, README], ids=["reference", "readme"])
+def test_the_server_accepts_the_examples_of_our_pages(admin: Kubectl, space: Space, page: Path) -> None:
+    namespace = space(None)
+    for example in examples(page):
+        example["metadata"]["name"] = "an-example"
+        if "namespace" in example["metadata"]:
+            example["metadata"]["namespace"] = namespace
+        admin.run("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump(example))
 
 
 def test_every_field_is_explained(admin: Kubectl) -> None:

@@ -76,9 +76,15 @@ class Finding:
     message: str
 
 
+MAX_SENTENCES = 10
+"""A line is for a person to read. All reasons are in the list of words beside it."""
+
+
 def sentences(findings: tuple[Finding, ...]) -> str:
-    """Return all findings as one line."""
-    return "; ".join(finding.message for finding in findings)
+    """Return findings as one line: the first ten, and how many more there are."""
+    left = len(findings) - MAX_SENTENCES
+    shown = "; ".join(finding.message for finding in findings[:MAX_SENTENCES])
+    return f"{shown}; and {left} more" if left > 0 else shown
 
 
 def words(findings: tuple[Finding, ...]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ async def post(api: Api, about: Json, notice: Notice) -> None:
     if "namespace" in about["metadata"]:
         reference["namespace"] = namespace
     content = "|".join((reference["uid"], notice.type, notice.reason, notice.message))
-    name = f"{reference['name'][:200]}.{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    name = f"{reference['name'][:200].rstrip('.-')}.{hashlib.sha256(content.encode()).hexdigest()[:16]}"
     now = timestamp(api.clock.now())
     event: dict[str, Any] = {
         "apiVersion": "v1",
@@ -40,7 +40,7 @@ async def post(api: Api, about: Json, notice: Notice) -> None:
         "involvedObject": reference,
         "type": notice.type,
         "reason": notice.reason,
-        "message": notice.message[:MAX_MESSAGE],
+        "message": notice.message.encode()[:MAX_MESSAGE].decode(errors="ignore"),
         "source": {"component": FIELD_MANAGER},
         "reportingComponent": FIELD_MANAGER,
         "firstTimestamp": now,

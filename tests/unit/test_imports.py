@@ -1,0 +1,52 @@
+"""The folder `operator` is named like a module of Python's own, and the layers are held apart: both can be tested."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+STDLIB_OPERATOR = "import operator; assert operator.itemgetter and operator.__file__.endswith('operator.py')"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-c", STDLIB_OPERATOR), ("-m", "hack.crds", "--check")], ids=["import operator", "python -m"]
+)
+def test_python_finds_its_own_operator_module_in_our_folder(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_our_folder_is_no_package() -> None:
+    """With an __init__.py it would hide Python's module from whatever runs in the repository's root."""
+    assert not (ROOT / "operator" / "__init__.py").exists()
+    assert not list((ROOT / "operator").glob("*.py"))
+
+
+FORBIDDEN = {
+    "the core imports the Kubernetes client": ("core/verdict.py", "import kubernetes"),
+    "the core imports a process": ("core/verdict.py", "import sovereign_operator.controller.queue"),
+    "the client imports kopf": ("kube/errors.py", "import kopf"),
+    "the models import the core": ("api/v1alpha1/kind.py", "import sovereign_operator.core.names"),
+}
+
+
+@pytest.mark.parametrize(("module", "line"), FORBIDDEN.values(), ids=FORBIDDEN.keys())
+def test_an_import_against_the_layers_is_found(tmp_path: Path, module: str, line: str) -> None:
+    shutil.copytree(ROOT / "operator" / "sovereign_operator", tmp_path / "sovereign_operator")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    changed = tmp_path / "sovereign_operator" / module
+    changed.write_text(f"{changed.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [linter, "--no-cache"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "BROKEN" in done.stdout

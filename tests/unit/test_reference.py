@@ -1,0 +1,70 @@
+"""The reference page has every word that users may match on, and its examples mean what they say."""
+
+import re
+from typing import Any
+
+import pytest
+from prometheus_client import Counter, Gauge, Histogram
+
+from sovereign_operator.api import v1alpha1
+from sovereign_operator.controller import metrics
+from sovereign_operator.core.reasons import ConditionReason, Reason
+from tests.documents import README, REFERENCE, examples
+
+PAGE = REFERENCE.read_text(encoding="utf-8")
+Metric = Counter | Gauge | Histogram
+WORDS = {reason.value for reason in (*Reason, *ConditionReason)}
+KINDS = {kind.name: kind for kind in v1alpha1.KINDS}
+
+EXAMPLES = [
+    pytest.param(example, id=f"{page.parent.name}/{page.name}-{number}-{example['kind']}")
+    for page in (REFERENCE, README)
+    for number, example in enumerate(examples(page))
+]
+
+
+def rows() -> list[list[str]]:
+    """Return the cells of every table row of the page."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("|")]
+
+
+def test_every_reason_has_a_row() -> None:
+    listed = {word for row in rows() for cell in row[:2] for word in re.findall(r"^`([A-Z][A-Za-z]+)`$", cell)}
+    assert not WORDS - listed
+
+
+def test_no_row_names_a_reason_that_does_not_exist() -> None:
+    conditions = {"Accepted", "Placed", "Enforced", "Ready", "Qualified"}
+    listed = {word for row in rows() for cell in row[:2] for word in re.findall(r"^`([A-Z][a-z]+[A-Za-z]+)`", cell)}
+    assert not listed - WORDS - conditions
+
+
+def test_every_kind_has_a_section_with_an_example() -> None:
+    assert {f"## {name}" for name in KINDS} <= set(PAGE.splitlines())
+    assert {example["kind"] for example in examples(REFERENCE)} == set(KINDS)
+
+
+def test_every_metric_is_listed() -> None:
+    names = {next(iter(value.describe())).name for value in vars(metrics).values() if isinstance(value, Metric)}
+    assert names
+    for name in names:
+        assert f"`{name}" in PAGE
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_is_valid_and_has_no_field_that_does_not_exist(example: dict[str, Any]) -> None:
+    kind = KINDS[example["kind"]]
+    spec = kind.spec.model_validate(example["spec"])
+    assert not lost(example["spec"], spec.model_dump(by_alias=True, mode="json"))
+
+
+def lost(written: Any, read: Any, path: str = "spec") -> list[str]:
+    """Return the paths of what was written and not read."""
+    if isinstance(written, dict):
+        missing = [f"{path}.{key}" for key in written if key not in read]
+        return missing + [
+            entry for key in written if key in read for entry in lost(written[key], read[key], f"{path}.{key}")
+        ]
+    if isinstance(written, list):
+        return [entry for one, other in zip(written, read, strict=True) for entry in lost(one, other, path)]
+    return []

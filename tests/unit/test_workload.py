@@ -1,0 +1,257 @@
+"""What is done with a workload, and what its SovereignWorkload then says."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
+from sovereign_operator.core.reasons import ConditionReason, Finding, Reason
+from sovereign_operator.core.verdict import NodeVerdict
+from sovereign_operator.core.workload import (
+    Adopt,
+    Own,
+    Pod,
+    Refuse,
+    Watch,
+    Workload,
+    WorkloadFacts,
+    decide,
+    is_abandoned,
+)
+from sovereign_operator.core.workload_status import report_workload
+
+POLICY = "secnumcloud"
+KINDS = tuple(WorkloadKind)
+
+
+def ref(kind: str = "Deployment", policy: str | None = POLICY) -> SovereignWorkloadSpec:
+    """Build a spec that speaks of a workload `app`."""
+    named = {"policyRef": {"name": policy}} if policy else {}
+    return SovereignWorkloadSpec.model_validate(named | {"workloadRef": {"kind": kind, "name": "app"}})
+
+
+def template(kind: str = "Deployment") -> SovereignWorkloadSpec:
+    """Build a spec that owns a workload."""
+    return SovereignWorkloadSpec.model_validate(
+        {"policyRef": {"name": POLICY}, "template": {"kind": kind, "spec": {"replicas": 1}}}
+    )
+
+
+def workload(kind: WorkloadKind = WorkloadKind.DEPLOYMENT, **fields: Any) -> Workload:
+    """Build a workload of somebody else's."""
+    usual = {"kind": kind, "name": "app", "uid": "w", "policy": None, "template_policy": None, "owner_uid": None}
+    return Workload(**(usual | fields))
+
+
+ADOPTED: dict[str, Any] = {"policy": POLICY, "template_policy": POLICY, "ours": True}
+
+
+def verdict(node: str, *findings: Finding) -> NodeVerdict:
+    """Build a verdict about a node in the datacentre `gra`."""
+    return NodeVerdict(node, f"uid-{node}", POLICY, "gra", "acme", None, findings, ())
+
+
+SUSPENDED = Finding(Reason.QUALIFICATION_SUSPENDED, "gra: Acme Cloud: SecNumCloud 3.2 is suspended")
+VERDICTS = {"good": verdict("good"), "bad": verdict("bad", SUSPENDED)}
+
+
+def facts(**fields: Any) -> WorkloadFacts:
+    """Build facts: a Deployment that exists, in a namespace without label, one node accepted."""
+    usual: dict[str, Any] = {
+        "namespace": "hospital",
+        "name": "app",
+        "uid": "s",
+        "spec": ref(),
+        "enforced": None,
+        "in_system_namespace": False,
+        "policies": frozenset({POLICY, "hds"}),
+        "target": workload(),
+        "taken_by": None,
+        "pods": (),
+        "verdicts": VERDICTS,
+        "accepted_nodes": 1,
+        "as_rendered": False,
+        "guards_missing": (),
+    }
+    return WorkloadFacts(**(usual | fields))
+
+
+def pod(name: str = "app-1", node: str | None = "good", *, placed: bool = True, waiting: str = "") -> Pod:
+    """Build a pod."""
+    return Pod(name, f"uid-{name}", node, waiting, frozenset({POLICY} if placed else ()))
+
+
+REFUSALS = {
+    ConditionReason.SYSTEM_NAMESPACE: facts(in_system_namespace=True),
+    ConditionReason.NO_POLICY: facts(spec=ref(policy=None)),
+    ConditionReason.POLICY_CONFLICT: facts(enforced="hds"),
+    ConditionReason.UNKNOWN_POLICY: facts(spec=ref(policy="secnumcluod")),
+    ConditionReason.ALREADY_TAKEN: facts(taken_by="older"),
+    ConditionReason.WORKLOAD_NOT_FOUND: facts(target=None),
+    ConditionReason.NAME_TAKEN: facts(spec=template(), target=workload(owner_uid="somebody")),
+    ConditionReason.JOB_IMMUTABLE: facts(spec=ref("Job"), target=workload(WorkloadKind.JOB)),
+}
+
+
+@pytest.mark.parametrize(("reason", "told"), REFUSALS.items(), ids=[reason.value for reason in REFUSALS])
+def test_what_cannot_be_carried_out_is_refused_with_a_word_and_what_to_do(
+    reason: ConditionReason, told: WorkloadFacts
+) -> None:
+    action = decide(told)
+    assert isinstance(action, Refuse)
+    assert action.reason is reason
+    assert any(word in action.message for word in (":", "label", "use"))
+    report = report_workload(told, action, None)
+    assert [seen.status for seen in report.observations] == ["False", "Unknown", "Unknown", "False"]
+    assert report.observations[-1].reason is reason
+
+
+def test_an_empty_label_on_the_namespace_is_no_policy() -> None:
+    action = decide(facts(enforced="", spec=ref(policy=None)))
+    assert isinstance(action, Refuse)
+    assert action.reason is ConditionReason.NO_POLICY
+
+
+ACTIONS = {
+    "an unlabelled namespace": (facts(), Adopt),
+    "already adopted": (facts(target=workload(**ADOPTED)), Watch),
+    "adopted, but somebody took the template's label": (
+        facts(target=workload(**{**ADOPTED, "template_policy": None})),
+        Adopt,
+    ),
+    "somebody else's label of the same name": (
+        facts(target=workload(policy=POLICY, template_policy=POLICY)),
+        Adopt,
+    ),
+    "adopted for another policy": (facts(target=workload(policy="hds", template_policy="hds", ours=True)), Adopt),
+    "a labelled namespace, no pod yet": (facts(enforced=POLICY), Watch),
+    "a labelled namespace, all pods placed": (facts(enforced=POLICY, pods=(pod(),)), Watch),
+    "a labelled namespace, a pod of before": (facts(enforced=POLICY, pods=(pod(), pod("old", placed=False))), Adopt),
+    "a labelled namespace, a template that says another": (
+        facts(enforced=POLICY, target=workload(template_policy="hds")),
+        Adopt,
+    ),
+    "a Job in a labelled namespace": (
+        facts(enforced=POLICY, spec=ref("Job"), target=workload(WorkloadKind.JOB)),
+        Watch,
+    ),
+    "a Job with the label": (facts(spec=ref("Job"), target=workload(WorkloadKind.JOB, template_policy=POLICY)), Watch),
+    "a template without its workload": (facts(spec=template(), target=None), Own),
+    "a template that differs": (facts(spec=template(), target=workload(owner_uid="s")), Own),
+    "a template as it should be": (facts(spec=template(), target=workload(owner_uid="s"), as_rendered=True), Watch),
+}
+
+
+@pytest.mark.parametrize(("told", "expected"), ACTIONS.values(), ids=ACTIONS.keys())
+def test_what_is_done(told: WorkloadFacts, expected: type) -> None:
+    assert isinstance(decide(told), expected)
+
+
+def test_the_namespaces_policy_counts_before_the_specs() -> None:
+    assert decide(facts(enforced=POLICY, spec=ref(policy=None), pods=(pod(placed=False),))) == Adopt(workload(), POLICY)
+
+
+@pytest.mark.parametrize(
+    ("seen", "spoken_of", "abandoned"),
+    [
+        (workload(**ADOPTED), False, True),
+        (workload(**ADOPTED), True, False),
+        (workload(), False, False),
+        (workload(policy=POLICY, template_policy=POLICY), False, False),
+        (workload(**ADOPTED, owner_uid="s"), False, False),
+    ],
+    ids=["adopted", "spoken of", "never ours", "the label is somebody else's", "owned"],
+)
+def test_only_what_was_adopted_and_nobody_speaks_of_is_given_back(
+    seen: Workload, spoken_of: bool, abandoned: bool
+) -> None:
+    assert is_abandoned(seen, spoken_of=spoken_of) is abandoned
+
+
+def conditions(told: WorkloadFacts) -> dict[str, tuple[str, str]]:
+    """Return status and reason of each condition."""
+    report = report_workload(told, decide(told), None)
+    return {seen.type: (seen.status, seen.reason.value) for seen in report.observations}
+
+
+@pytest.mark.parametrize(
+    ("pods", "expected"),
+    [
+        ((), ("Unknown", "NoPods")),
+        ((pod(),), ("True", "AllInside")),
+        ((pod(), pod("b", "bad")), ("False", "PodsOutside")),
+        ((pod(), pod("b", None)), ("False", "PodsPending")),
+        ((pod("b", "bad"), pod("c", None)), ("False", "PodsOutside")),
+        ((pod("b", "vanished"),), ("False", "PodsOutside")),
+    ],
+    ids=["none", "inside", "one outside", "one waits", "outside counts before waiting", "its node is gone"],
+)
+def test_placed_follows_the_pods(pods: tuple[Pod, ...], expected: tuple[str, str]) -> None:
+    told = facts(target=workload(**ADOPTED), pods=pods)
+    assert conditions(told)["Placed"] == expected
+    assert conditions(told)["Ready"] == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, ("False", "NamespaceNotLabelled")),
+        ({"enforced": POLICY}, ("True", "NamespaceEnforces")),
+        ({"enforced": POLICY, "guards_missing": ("sovereignty-guard-bindings",)}, ("False", "GuardsMissing")),
+    ],
+)
+def test_enforced_follows_the_namespace_and_the_guards(changed: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert conditions(facts(target=workload(**ADOPTED), **changed))["Enforced"] == expected
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not WorkloadKind.JOB])
+def test_a_message_has_the_command_that_moves_the_pods(kind: WorkloadKind) -> None:
+    told = facts(spec=ref(kind.value), target=workload(kind, **ADOPTED), pods=(pod("b", "bad"),))
+    placed = report_workload(told, decide(told), None).observations[1]
+    moves = "delete pod" if kind is WorkloadKind.CRON_JOB else f"rollout restart {kind.value.lower()}/app"
+    assert f"kubectl -n hospital {moves}" in placed.message
+    assert SUSPENDED.message in placed.message
+
+
+def test_with_no_node_accepted_nobody_is_told_to_restart_in_vain() -> None:
+    told = facts(target=workload(**ADOPTED), accepted_nodes=0, pods=(pod("b", "bad"), pod("c", None)))
+    report = report_workload(told, decide(told), None)
+    assert "rollout restart" not in str(report)
+    assert "ask a cluster admin" in report.observations[1].message
+
+
+def test_what_the_server_refused_is_said_in_its_words() -> None:
+    told = facts(spec=template(), target=None)
+    accepted = report_workload(told, decide(told), "spec.selector: Required value").observations[0]
+    assert (accepted.status, accepted.reason) == ("False", ConditionReason.REFUSED_BY_SERVER)
+    assert "spec.selector: Required value" in accepted.message
+
+
+PODS = st.lists(
+    st.tuples(st.sampled_from(["good", "bad", "vanished", None]), st.booleans(), st.sampled_from(["", "0/4 nodes"])),
+    max_size=40,
+).map(lambda drawn: tuple(pod(f"p{n}", node, placed=ok, waiting=why) for n, (node, ok, why) in enumerate(drawn)))
+
+
+@given(PODS, st.sampled_from([None, POLICY]), st.integers(0, 2))
+def test_every_pod_is_counted_once_and_examples_are_few(
+    pods: tuple[Pod, ...], enforced: str | None, accepted: int
+) -> None:
+    told = facts(pods=pods, enforced=enforced, accepted_nodes=accepted)
+    report = report_workload(told, decide(told), None)
+    status = report.status
+    assert status["pods"] == len(pods) == status["inside"] + status["outside"] + status["pending"]
+    assert all(len(value) <= 10 for value in status.values() if isinstance(value, list))
+    assert all("\n" not in seen.message and seen.message for seen in report.observations)
+    assert {seen.type for seen in report.observations} == {"Accepted", "Placed", "Enforced", "Ready"}
+
+
+@given(PODS, st.randoms(use_true_random=False))
+def test_the_order_of_pods_changes_nothing(pods: tuple[Pod, ...], order: Any) -> None:
+    shuffled = list(pods)
+    order.shuffle(shuffled)
+    told = facts(pods=pods)
+    assert report_workload(replace(told, pods=tuple(shuffled)), Watch(), None) == report_workload(told, Watch(), None)
