@@ -16,7 +16,7 @@ from hack.demo.attacks import NODE_LABEL, TARGET, binding
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, labelled
 from tests.e2e.guards import without_bindings
-from tests.e2e.manifests import pod, sovereign
+from tests.e2e.manifests import KINDS, pod, sovereign, workload_spec
 from tests.e2e.seen import audit
 
 INSIDE = "brest-1"
@@ -287,3 +287,54 @@ def test_nobody_says_who_asked_but_the_api_server(admin: Kubectl, mallory: Kubec
     mallory.run("-n", namespace, "delete", "swl", "app")
     with without_bindings(admin, "sovereignty-stamp-requester"):
         eventually(lambda: requester() == "somebody else", what="forgery without the stamp")
+
+
+@pytest.fixture
+def intern(admin: Kubectl, cluster: Cluster, space: Space) -> tuple[Kubectl, str]:
+    """Somebody who may do nothing but write SovereignWorkloads, in one namespace."""
+    namespace = space(None)
+    rights = ("--verb=get,list,create,update,patch", "--resource=sovereignworkloads.sovereignty.dev")
+    admin.run("-n", namespace, "create", "role", "intern", *rights)
+    admin.run("-n", namespace, "create", "rolebinding", "intern", "--role=intern", "--user=intern")
+    return Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig("intern")), namespace
+
+
+DEPUTY: dict[str, dict[str, Any]] = {
+    f"{word} a {kind}": {word: {"kind": kind, field: value}}
+    for kind in KINDS
+    for word, field, value in (("template", "spec", workload_spec(kind, "app")), ("workloadRef", "name", "app"))
+}
+
+
+@pytest.mark.parametrize("spec", DEPUTY.values(), ids=DEPUTY.keys())
+def test_the_operator_does_nothing_for_people_that_they_may_not_do(
+    admin: Kubectl, intern: tuple[Kubectl, str], spec: dict[str, Any]
+) -> None:
+    person, namespace = intern
+    manifest = json.dumps(sovereign("app", policy="secnumcloud", **spec))
+    attempt = ("-n", namespace, "create", "--dry-run=server", "-f", "-")
+    refused = person.refusal(*attempt, stdin=manifest)
+    assert "ValidatingAdmissionPolicy 'sovereignty-guard-workloads'" in refused
+    assert "intern may not" in refused
+
+    (chosen,) = spec.values()
+    kind = chosen["kind"].lower() + "s"
+    group = "batch" if "job" in kind else "apps"
+    admin.run("-n", namespace, "create", "role", "more", "--verb=create,patch", f"--resource={kind}.{group}")
+    admin.run("-n", namespace, "create", "rolebinding", "more", "--role=more", "--user=intern")
+    eventually(lambda: person.run(*attempt, stdin=manifest), seconds=20, what="leave to do it")
+
+
+def test_who_may_not_touch_a_workload_may_still_annotate_its_sovereign_workload(
+    admin: Kubectl, intern: tuple[Kubectl, str]
+) -> None:
+    person, namespace = intern
+    admin.apply(sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}), namespace=namespace)
+    person.run("-n", namespace, "annotate", "swl", "app", "example.org/seen=yes")
+    patch = json.dumps({"spec": {"policyRef": {"name": "hds"}}})
+    refused = person.refusal("-n", namespace, "patch", "swl", "app", "--type=merge", "-p", patch)
+    assert "sovereignty-guard-workloads" in refused
+
+    with without_bindings(admin, "sovereignty-guard-workloads"):
+        attempt = ("-n", namespace, "patch", "swl", "app", "--type=merge", "-p", patch)
+        eventually(lambda: person.run(*attempt), seconds=20, what="success without the guard")

@@ -41,6 +41,7 @@ GUARDS: Final = frozenset(
         "sovereignty-guard-nodes",
         "sovereignty-guard-pods-by-label",
         "sovereignty-guard-pods-by-namespace",
+        "sovereignty-guard-workloads",
         "sovereignty-place-daemonsets-by-label",
         "sovereignty-place-daemonsets-by-namespace",
         "sovereignty-place-pods-by-label",
