@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hack.cluster import Cluster, ClusterError, binaries, get
+from hack.images.errors import ImageBuildError
 from hack.images.own import operator_image
-from hack.kubectl import Kubectl
+from hack.kubectl import Kubectl, KubectlError
 
 CHART = Path(__file__).parent.parent / "charts" / "sovereign-operator"
 RELEASE = "sovereign-operator"
@@ -40,16 +41,23 @@ def helm(cluster: Cluster, *arguments: str) -> str:
 
 
 def install(cluster: Cluster, *options: str) -> str:
-    """Install or upgrade the operator, wait until it is ready, then add the presets. Options are Helm's."""
+    """Install or upgrade the operator with the presets, and wait until it runs. Options are Helm's.
+
+    Raises ImageBuildError, ClusterError, HelmError, or KubectlError if it does not come to run.
+    """
     name, archive = operator_image()
     cluster.load_image(archive)
     repository, _, tag = name.rpartition(":")
     command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
-    image = ["--set-string", f"image.repository={repository},image.tag={tag}", "--wait", "--timeout", "3m"]
+    command += ["--set-string", f"image.repository={repository},image.tag={tag}", *options]
     if not _has_crds(cluster):
         # Helm cannot install objects together with their CRDs.
-        helm(cluster, *command, *image, *options)
-    return helm(cluster, *command, *image, "--set", "presets.enabled=true", *options)
+        helm(cluster, *command, "--wait", "--timeout", "3m")
+    # No --wait: Helm would wait for the presets, which are not Ready before a Datacentre satisfies them.
+    said = helm(cluster, *command, "--set", "presets.enabled=true")
+    kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    kubectl.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=3m")
+    return said
 
 
 def _has_crds(cluster: Cluster) -> bool:
@@ -63,7 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="sovereign", help="the cluster's name")
     parser.add_argument("helm_options", nargs="*", metavar="HELM_OPTION", help="after --, for example --set k=v")
     given = parser.parse_args(arguments)
-    print(install(find(given.name), *given.helm_options))
+    try:
+        print(install(find(given.name), *given.helm_options))
+    except (ClusterError, HelmError, ImageBuildError, KubectlError) as error:
+        print(f"The operator could not be installed: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

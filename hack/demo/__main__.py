@@ -18,6 +18,7 @@ from hack.cluster.errors import ClusterError
 from hack.demo import attacks, screen
 from hack.demo.traffic import Traffic
 from hack.images import public
+from hack.images.errors import ImageBuildError
 from hack.install import NAMESPACE, HelmError, find, install
 from hack.kubectl import Kubectl, KubectlError, TimedOutError, eventually
 
@@ -168,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         cluster = find(given.name) if given.installed else prepare(given.name)
         show(cluster)
-    except (AssertionError, ClusterError, HelmError, KubectlError, TimedOutError) as error:
+    except (AssertionError, ClusterError, HelmError, ImageBuildError, KubectlError, TimedOutError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
     screen.title("The cluster goes on. Look around, and stop it when you are done")

@@ -68,7 +68,7 @@ def test_only_the_guard_that_sees_all_nodes_fails_open(render: Render) -> None:
 def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(render: Render) -> None:
     policies = of_kind(render("--set", "systemNamespaces={kube-system,rook-ceph}"), *_POLICIES)
     for name, policy in policies.items():
-        if name in {"sovereignty-guard-nodes", "sovereignty-stamp-requester"}:
+        if name in _NOT_ABOUT_PODS:
             continue
         expressions = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
         left_out = next(entry for entry in expressions if entry["key"] == "kubernetes.io/metadata.name")
@@ -84,6 +84,7 @@ def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(rende
 
 
 _POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+_NOT_ABOUT_PODS = {"sovereignty-guard-nodes", "sovereignty-guard-workloads", "sovereignty-stamp-requester"}
 
 
 def test_both_endpoints_that_bind_are_guarded(render: Render) -> None:

@@ -39,3 +39,10 @@ def events(admin: Kubectl, namespace: str, name: str) -> dict[str, str]:
         for event in admin.list("events", namespace)
         if event["involvedObject"]["name"] == name
     }
+
+
+def placed_for(pod: Json) -> set[str]:
+    """Return the policies whose node label a pod selects on."""
+    prefix = "policy.sovereignty.node-restriction.kubernetes.io/"
+    selector = pod["spec"].get("nodeSelector", {})
+    return {key.removeprefix(prefix) for key in selector if key.startswith(prefix) and selector[key] == "accepted"}

@@ -25,7 +25,7 @@ objectSelector:
 {{- define "sovereign-operator.policyName" -}}
 - name: policy
   expression: >-
-    {{ eq . "by-namespace" | ternary "namespaceObject" "object" }}.metadata.labels['sovereignty.dev/{{ eq . "by-namespace" | ternary "enforce" "policy" }}']
+    {{ eq . "by-namespace" | ternary "namespaceObject.metadata.labels['sovereignty.dev/enforce']" "object.metadata.?labels[?'sovereignty.dev/policy'].orValue('')" }}
 # The label that nodes carry which this policy accepts.
 - name: nodeLabel
   expression: "'policy.sovereignty.node-restriction.kubernetes.io/' + variables.policy"

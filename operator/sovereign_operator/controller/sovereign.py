@@ -29,7 +29,7 @@ from sovereign_operator.core.workload import (
 )
 from sovereign_operator.core.workload_status import report_workload
 from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import JSON_PATCH, Json
+from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
 from sovereign_operator.kube.events import post
 from sovereign_operator.kube.seen import PodSeen, see_workload, selector_of
@@ -73,9 +73,7 @@ async def release_abandoned(world: World, key: Labelled) -> None:
     kind = resource.WORKLOADS[key.kind]
     try:
         body = manifests.release(key.kind, key.namespace, key.name, seen.uid)
-        released = await world.api.apply(kind, body)
-        if seen.policy:
-            await _forget_policy(world, key.kind, released, seen.policy)
+        await world.api.apply(kind, body)
     except (ConflictError, NotFoundError):
         # Gone or made anew: there is nothing of ours on it.
         return
@@ -213,9 +211,7 @@ async def _adopt(world: World, namespace: str, target: Workload, policy: str) ->
     kind = resource.WORKLOADS[target.kind]
     logger.info("%s %s/%s comes into scope of policy %s", target.kind, namespace, target.name, policy)
     body = manifests.adoption(target.kind, namespace, target.name, target.uid, policy)
-    adopted = await world.api.apply(kind, body)
-    if target.policy and target.policy != policy:
-        await _forget_policy(world, target.kind, adopted, target.policy)
+    await world.api.apply(kind, body)
 
 
 async def _announce(world: World, facts: WorkloadFacts, policy: str) -> None:
@@ -225,21 +221,6 @@ async def _announce(world: World, facts: WorkloadFacts, policy: str) -> None:
             f"{facts.kind} {facts.workload_name} comes into scope of policy {policy}: its pods are rolled out anew"
         )
         await post(world.api, obj, Notice("Normal", "Adopted", message))
-
-
-async def _forget_policy(world: World, kind: WorkloadKind, workload: Json, policy: str) -> None:
-    """Take a former policy's selector out of a DaemonSet's template.
-
-    Admission wrote it there, so nobody owns it and nobody else would take it out.
-    """
-    namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
-    if kind is not WorkloadKind.DAEMON_SET or world.enforced(namespace) == policy:
-        return
-    key = names.node_policy_label(policy)
-    if key in workload["spec"]["template"]["spec"].get("nodeSelector", {}):
-        path = "/spec/template/spec/nodeSelector/" + key.replace("~", "~0").replace("/", "~1")
-        body = [{"op": "remove", "path": path}]
-        await world.api.patch(resource.WORKLOADS[kind], name, body, content_type=JSON_PATCH, namespace=namespace)
 
 
 def _forget_metrics(key: Sovereign) -> None:

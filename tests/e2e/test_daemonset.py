@@ -1,0 +1,116 @@
+"""A DaemonSet has a pod on each accepted node and nowhere else, whatever it tolerates."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from hack import estate
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.conftest import Space, host_names, labelled
+from tests.e2e.manifests import sovereign, workload
+from tests.e2e.seen import condition, living_pods, placed_for
+from tests.e2e.test_withdrawal import set_status
+
+POLICY = "secnumcloud"
+EVERY_NODE = {*estate.ACCEPTED, *estate.REFUSED}
+
+AGENT = workload("DaemonSet", "agent")
+SPEAKER = sovereign("agent", policy=POLICY, workloadRef={"kind": "DaemonSet", "name": "agent"})
+
+
+def until_on(admin: Kubectl, namespace: str, nodes: set[str]) -> list[Json]:
+    """Wait until the DaemonSet wants a pod on so many nodes, and one runs on each of these; return them."""
+
+    def look() -> list[Json]:
+        found = admin.get("daemonset", "agent", namespace)
+        pods = admin.list("pods", namespace)
+        status = found["status"]
+        assert status.get("observedGeneration") == found["metadata"]["generation"]
+        assert (status["desiredNumberScheduled"], status["numberMisscheduled"]) == (len(nodes), 0), status
+        assert status.get("updatedNumberScheduled") == status["numberReady"] == len(pods) == len(nodes), status
+        assert sorted(pod["spec"].get("nodeName", "") for pod in pods) == sorted(nodes)
+        return living_pods(admin, namespace)
+
+    return eventually(look, seconds=90, what=f"a pod on each of {sorted(nodes)}")
+
+
+def uids(pods: list[Json]) -> set[str]:
+    """Tell pods from those that replace them."""
+    return {pod["metadata"]["uid"] for pod in pods}
+
+
+def test_in_a_labelled_namespace_it_makes_as_many_pods_as_there_are_accepted_nodes(
+    admin: Kubectl, space: Space
+) -> None:
+    namespace = space()
+    assert AGENT["spec"]["template"]["spec"]["tolerations"] == [{"operator": "Exists"}]
+    admin.apply(AGENT, namespace=namespace)
+    pods = until_on(admin, namespace, set(estate.ACCEPTED))
+    assert all(placed_for(pod) == {POLICY} for pod in pods)
+    # It never tried elsewhere.
+    told = [event for event in admin.list("events", namespace) if event["involvedObject"]["kind"] == "DaemonSet"]
+    assert {event["reason"] for event in told} == {"SuccessfulCreate"}
+    assert len(told) == len(estate.ACCEPTED)
+
+
+def test_adopted_in_an_unlabelled_namespace_it_leaves_the_other_nodes(admin: Kubectl, space: Space) -> None:
+    namespace = space(None)
+    admin.apply(AGENT, namespace=namespace)
+    until_on(admin, namespace, EVERY_NODE)
+    admin.apply(SPEAKER, namespace=namespace)
+    pods = until_on(admin, namespace, set(estate.ACCEPTED))
+    assert all(placed_for(pod) == {POLICY} for pod in pods)
+    admin.run("-n", namespace, "wait", "swl/agent", "--for=condition=Ready", "--timeout=60s")
+
+
+@pytest.mark.parametrize("change", ["adopted", "updated"])
+def test_one_that_was_there_before_its_namespace_was_labelled_comes_inside_once_it_is(
+    admin: Kubectl, space: Space, change: str
+) -> None:
+    namespace = space(None)
+    admin.apply(AGENT, namespace=namespace)
+    before = until_on(admin, namespace, EVERY_NODE)
+    admin.run("label", "namespace", namespace, f"sovereignty.dev/enforce={POLICY}")
+    assert uids(until_on(admin, namespace, EVERY_NODE)) == uids(before)
+    if change == "adopted":
+        admin.apply(SPEAKER, namespace=namespace)
+    else:
+        admin.run("-n", namespace, "rollout", "restart", "daemonset/agent")
+    pods = until_on(admin, namespace, set(estate.ACCEPTED))
+    assert all(placed_for(pod) == {POLICY} for pod in pods)
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_it_comes_to_a_datacentre_that_is_accepted_from_now_on(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    admin.apply(AGENT, namespace=namespace)
+    before = until_on(admin, namespace, set(estate.ACCEPTED))
+    services = {service["metadata"]["name"]: service for service in estate.services(datetime.now(UTC).date())}
+    qualified = services["armor-snc"]["spec"]["qualifications"]
+    services["armor-public"]["spec"]["qualifications"] = qualified
+    admin.apply(services["armor-public"], options=["--server-side", "--force-conflicts"])
+    after = until_on(admin, namespace, {*estate.ACCEPTED, "nantes-1"})
+    assert uids(before) < uids(after)
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_a_suspension_kills_none_of_its_pods_and_starts_none(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    admin.apply(AGENT, SPEAKER, namespace=namespace)
+    before = until_on(admin, namespace, set(estate.ACCEPTED))
+
+    set_status(admin, "hexa-gouv", "Suspended")
+    eventually(lambda: host_names(admin, POLICY) == ["brest-1"], what="the role without lyon-1")
+    eventually(
+        lambda: condition(admin, "swl", "agent", "Placed", namespace)["reason"] == "PodsOutside", what="reported"
+    )
+    # Were its label taken from the node, the DaemonSet controller would kill the pod there.
+    assert uids(until_on(admin, namespace, set(estate.ACCEPTED))) == uids(before)
+
+    admin.run("-n", namespace, "rollout", "restart", "daemonset/agent")
+    after = until_on(admin, namespace, {"brest-1"})
+    assert not uids(before) & uids(after)
+    assert labelled(admin) == {"brest-1"}
+
+    set_status(admin, "hexa-gouv", "Qualified")
+    assert uids(after) < uids(until_on(admin, namespace, set(estate.ACCEPTED)))
