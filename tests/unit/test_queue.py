@@ -1,29 +1,36 @@
 """A queue that forgets nothing: a key is handled by one worker at a time, once more if it changed meanwhile."""
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from sovereign_operator.controller.queue import WorkQueue
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.controller.queue import FIRST_BACKOFF, LONGEST_BACKOFF, WorkQueue
 from sovereign_operator.kube.errors import UnavailableError
+from tests.unit import virtual_time
 
 Handle = Callable[[str], Awaitable[float | None]]
 
 
 def run(handle: Handle, use: Callable[[WorkQueue[str]], Awaitable[None]], workers: int = 4) -> None:
-    """Use a queue while its workers run."""
+    """Use a queue while its workers run. Time jumps over what all wait for."""
 
     async def work() -> None:
         queue = WorkQueue(handle)
         running = asyncio.create_task(queue.run(workers))
         try:
-            async with asyncio.timeout(20):
-                await use(queue)
+            await use(queue)
+            assert not running.done()
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
-    asyncio.run(work())
+    virtual_time.run(work())
 
 
 def test_a_key_added_many_times_is_handled_once() -> None:
@@ -48,11 +55,12 @@ def test_a_key_added_many_times_is_handled_once() -> None:
 def test_a_key_that_changes_while_it_is_handled_is_handled_once_more_and_never_twice_at_once() -> None:
     entered, go_on, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
     busy, runs = 0, 0
+    at_once: list[int] = []
 
     async def handle(_: str) -> None:
         nonlocal busy, runs
         busy, runs = busy + 1, runs + 1
-        assert busy == 1
+        at_once.append(busy)
         entered.set()
         await go_on.wait()
         busy -= 1
@@ -69,7 +77,7 @@ def test_a_key_that_changes_while_it_is_handled_is_handled_once_more_and_never_t
         assert not len(queue)
 
     run(handle, use)
-    assert runs == 2
+    assert at_once == [1, 1]
 
 
 def test_a_failure_of_any_sort_is_tried_again_and_stops_nobody_else() -> None:
@@ -112,3 +120,99 @@ def test_a_handler_may_ask_for_its_key_back_and_a_change_comes_sooner() -> None:
 
     run(handle, use)
     assert runs == 2
+
+
+def test_a_key_that_fails_for_days_is_tried_every_minute() -> None:
+    attempts: list[float] = []
+    tired = asyncio.Event()
+
+    async def handle(_: str) -> None:
+        attempts.append(asyncio.get_running_loop().time())
+        if len(attempts) == 3 * 24 * 60:
+            tired.set()
+        raise UnavailableError(503, "not now")
+
+    async def use(queue: WorkQueue[str]) -> None:
+        queue.add("a")
+        async with asyncio.timeout(4 * 24 * 3600):
+            await tired.wait()
+
+    run(handle, use)
+    pauses = [after - before for before, after in itertools.pairwise(attempts)]
+    assert pauses[:3] == pytest.approx([FIRST_BACKOFF, 2 * FIRST_BACKOFF, 4 * FIRST_BACKOFF], abs=0.001)
+    assert pauses[20:] == pytest.approx([LONGEST_BACKOFF] * len(pauses[20:]), abs=0.001)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Somebody asks at some second for a key to be handled, after a delay."""
+
+    at: int
+    key: str
+    delay: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How long one handling takes, and what comes of it: an error, a wish to have the key back, or nothing."""
+
+    lasts: int
+    fails: bool
+    wish: int | None
+
+
+REQUESTS = st.lists(
+    st.builds(Request, st.integers(0, 20), st.sampled_from("abc"), st.sampled_from([0, 0, 1, 5])),
+    min_size=1,
+    max_size=12,
+)
+ATTEMPTS = st.lists(st.builds(Attempt, st.integers(0, 5), st.booleans(), st.sampled_from([None, 0, 3])), max_size=12)
+
+
+@given(REQUESTS, ATTEMPTS, st.integers(1, 3))
+def test_each_request_is_answered_none_too_soon_and_no_key_twice_at_once(
+    requests: list[Request], attempts: list[Attempt], workers: int
+) -> None:
+    busy: set[str] = set()
+    asked: dict[str, list[tuple[float, float]]] = {key: [] for key in "abc"}
+    begun: dict[str, list[float]] = {key: [] for key in "abc"}
+    wrong: list[str] = []
+    """A failure within the handler would only be tried again."""
+    script = iter(attempts)
+
+    async def handle(key: str) -> float | None:
+        now = asyncio.get_running_loop().time()
+        former = begun[key][-1] if begun[key] else 0
+        if key in busy:
+            wrong.append(f"{key} is handled twice at {now}")
+        if not any(since >= former and due <= now for since, due in asked[key]):
+            wrong.append(f"nobody asked for {key} by {now}")
+        busy.add(key)
+        begun[key].append(now)
+        attempt = next(script, Attempt(0, fails=False, wish=None))
+        await asyncio.sleep(attempt.lasts)
+        busy.remove(key)
+        now = asyncio.get_running_loop().time()
+        if attempt.fails:
+            asked[key].append((now, now + FIRST_BACKOFF))
+            raise UnavailableError(503, "not now")
+        if attempt.wish is not None:
+            asked[key].append((now, now + attempt.wish))
+        return attempt.wish
+
+    async def use(queue: WorkQueue[str]) -> None:
+        for request in sorted(requests, key=lambda request: request.at):
+            await asyncio.sleep(max(0.0, request.at - asyncio.get_running_loop().time()))
+            now = asyncio.get_running_loop().time()
+            queue.add(request.key, request.delay)
+            asked[request.key].append((now, now + request.delay))
+        await asyncio.sleep(1000)
+        assert not busy
+        assert not len(queue)
+
+    run(handle, use, workers)
+    assert not wrong
+    busy_for = sum(attempt.lasts for attempt in attempts)
+    for request in requests:
+        latest = request.at + request.delay + busy_for + 0.01
+        assert any(request.at <= begin <= latest for begin in begun[request.key])

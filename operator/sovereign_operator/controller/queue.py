@@ -32,7 +32,7 @@ class WorkQueue(Generic[K]):
         self._order = itertools.count()
         self._busy: set[K] = set()
         self._again: dict[K, float] = {}
-        self._failures: dict[K, int] = {}
+        self._backoff: dict[K, float] = {}
         self._wake = asyncio.Event()
 
     def __len__(self) -> int:
@@ -102,9 +102,9 @@ class WorkQueue(Generic[K]):
         except Exception:
             logger.exception("%s failed and will be tried again", key)
         else:
-            self._failures.pop(key, None)
+            self._backoff.pop(key, None)
             metrics.RECONCILES.labels(name, "ok").inc()
             return delay
         metrics.RECONCILES.labels(name, "error").inc()
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        return float(min(FIRST_BACKOFF * 2 ** (failures - 1), LONGEST_BACKOFF))
+        backoff = self._backoff[key] = min(2 * self._backoff.get(key, FIRST_BACKOFF / 2), LONGEST_BACKOFF)
+        return backoff
