@@ -4,6 +4,7 @@
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from hack.cluster import Cluster, ClusterError, binaries, get
 from hack.images.errors import ImageBuildError
 from hack.images.own import operator_image
-from hack.kubectl import Kubectl, KubectlError
+from hack.kubectl import Kubectl, KubectlError, TimedOutError, eventually
 
 CHART = Path(__file__).parent.parent / "charts" / "sovereign-operator"
 RELEASE = "sovereign-operator"
@@ -41,9 +42,9 @@ def helm(cluster: Cluster, *arguments: str) -> str:
 
 
 def install(cluster: Cluster, *options: str) -> str:
-    """Install or upgrade the operator with the presets, and wait until it runs. Options are Helm's.
+    """Install or upgrade the operator with the presets, and wait until it can be used. Options are Helm's.
 
-    Raises ImageBuildError, ClusterError, HelmError, or KubectlError if it does not come to run.
+    Raises ImageBuildError, ClusterError, HelmError, or KubectlError or TimedOutError if it does not come to run.
     """
     name, archive = operator_image()
     cluster.load_image(archive)
@@ -57,7 +58,26 @@ def install(cluster: Cluster, *options: str) -> str:
     said = helm(cluster, *command, "--set", "presets.enabled=true")
     kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
     kubectl.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=3m")
+    wait_for_kinds(kubectl)
     return said
+
+
+def wait_for_kinds(kubectl: Kubectl) -> None:
+    """Wait until the API server takes SovereignWorkloads. Raises TimedOutError.
+
+    A mutating admission policy, as the one that stamps their requester, needs the kind's schema, which the
+    server reads some seconds after the CRD is Established. Until then it answers 503 to each write.
+    """
+    probe = {
+        "apiVersion": "sovereignty.dev/v1alpha1",
+        "kind": "SovereignWorkload",
+        "metadata": {"generateName": "probe-", "namespace": NAMESPACE},
+        "spec": {"workloadRef": {"kind": "Deployment", "name": "sovereign-controller"}},
+    }
+    eventually(
+        lambda: kubectl.run("create", "--dry-run=server", "-f", "-", stdin=json.dumps(probe)),
+        what="a SovereignWorkload that the API server takes",
+    )
 
 
 def _has_crds(cluster: Cluster) -> bool:
@@ -73,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         print(install(find(given.name), *given.helm_options))
-    except (ClusterError, HelmError, ImageBuildError, KubectlError) as error:
+    except (ClusterError, HelmError, ImageBuildError, KubectlError, TimedOutError) as error:
         print(f"The operator could not be installed: {error}", file=sys.stderr)
         return 1
     return 0

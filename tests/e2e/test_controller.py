@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hack.cluster import Cluster
-from hack.install import NAMESPACE
+from hack.install import NAMESPACE, wait_for_kinds
 from hack.kubectl import Json, Kubectl, TimedOutError, eventually
 from tests.e2e.conftest import Space, host_names, labelled, restore_estate
 from tests.e2e.guards import bare, without_bindings
@@ -216,9 +216,7 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
             admin.run("wait", f"crd/{entry['metadata']['name']}", "--for=condition=Established", "--timeout=30s")
         admin.apply(*policies, options=["--server-side", "--force-conflicts"])
         restore_estate(admin)
-        # The admission policy that stamps requesters learns of a new kind a little later than the server.
-        again = sovereign("again", workloadRef={"kind": "Deployment", "name": "app"})
-        eventually(lambda: admin.apply(again, namespace=namespace), what="the kind again")
+        wait_for_kinds(admin)
     eventually(lambda: _metric(admin, cluster, "sovereign_frozen") == 0.0, seconds=40, what="thawed")
 
 
