@@ -226,6 +226,74 @@ def facts() -> st.SearchStrategy[Facts]:
     return _FACTS
 
 
+HOSTILE: Final = ("two\nlines", "\x1b[31mred\x1b[0m", "\u2028", "\x00", "é" * 250, "\U0001f5fa" * 250, "; " * 125)
+"""Text that people and kubelets may write, as far as a schema bounds it."""
+
+UNBOUNDED: Final = (*HOSTILE, "x://" + "y" * 300_000, "\n" * 300_000)
+"""Text that nothing bounds, as a kubelet's providerID."""
+
+
+def hostile() -> st.SearchStrategy[Facts]:
+    """Facts in which all free text is hostile."""
+    return st.builds(_hostile, _FACTS, st.sampled_from(HOSTILE), st.sampled_from(UNBOUNDED), st.sampled_from(UNBOUNDED))
+
+
+def _hostile(told: Facts, text: str, seen: str, known: str) -> Facts:
+    form = NodeForm(regions=(known, text), zones=(known,), provider_ids=(known,))
+    services = {
+        name: spec.model_copy(
+            update={
+                "provider": text,
+                "service": text,
+                "node_form": form,
+                "qualifications": tuple(entry.model_copy(update={"decision": text}) for entry in spec.qualifications),
+            }
+        )
+        for name, spec in told.services.items()
+    }
+    policies = {
+        name: spec.model_copy(
+            update={
+                "derogations": tuple(
+                    entry.model_copy(update={"reason": text * 4, "approver": text}) for entry in spec.derogations
+                )
+            }
+        )
+        for name, spec in told.policies.items()
+    }
+    nodes = {name: Node(name, node.uid, node.labels, seen) for name, node in told.nodes.items()}
+    return Facts(services, told.datacentres, policies, nodes, told.now)
+
+
+def crowded() -> st.SearchStrategy[Facts]:
+    """Facts with more datacentres, policies and nodes than a status lists."""
+    return _FACTS.map(_crowd)
+
+
+def _crowd(told: Facts, times: int = 12) -> Facts:
+    """Repeat each datacentre, policy and node under other names."""
+    copies = range(times)
+    return Facts(
+        services=told.services,
+        datacentres={
+            f"{name}-{copy}": spec.model_copy(
+                update={
+                    "nodes": tuple(DeclaredNode(name=f"{node.name}-{copy}", uid=node.uid) for node in spec.nodes),
+                }
+            )
+            for name, spec in told.datacentres.items()
+            for copy in copies
+        },
+        policies={f"{name}-{copy}": spec for name, spec in told.policies.items() for copy in copies},
+        nodes={
+            f"{name}-{copy}": Node(f"{name}-{copy}", node.uid, node.labels, node.provider_id)
+            for name, node in told.nodes.items()
+            for copy in copies
+        },
+        now=told.now,
+    )
+
+
 def stricter(policy: SovereigntyPolicySpec) -> st.SearchStrategy[SovereigntyPolicySpec]:
     """Policies that demand more than this one, by one change at most."""
     return st.sampled_from(_stricter_changes(policy)).map(lambda change: policy.model_copy(update=change))

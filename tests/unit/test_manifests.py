@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind, WorkloadTemplate
@@ -54,7 +54,15 @@ def test_giving_back_names_nothing_that_was_applied(kind: WorkloadKind) -> None:
     }
 
 
-@given(st.sampled_from(WorkloadKind), st.dictionaries(st.sampled_from(["template", "jobTemplate", "x"]), JSON))
+KEYS = st.sampled_from(["jobTemplate", "spec", "template", "metadata", "labels", POLICY_LABEL, "x"])
+MALFORMED = st.recursive(
+    JSON, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=10
+)
+
+
+@given(st.sampled_from(WorkloadKind), st.dictionaries(KEYS, MALFORMED))
+@example(WorkloadKind.DEPLOYMENT, {"template": {"metadata": "text"}})
+@example(WorkloadKind.DEPLOYMENT, {"template": {"metadata": {"labels": ["app=a"]}}})
 def test_an_owned_workload_carries_the_label_whatever_is_malformed_in_it(
     kind: WorkloadKind, spec: dict[str, Any]
 ) -> None:

@@ -99,7 +99,7 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts) -> Report:
             }
             for answer in refused[:MAX_EXAMPLES]
         ],
-        "nextEnd": _first_end(basis.until for answer in accepted for basis in answer.basis),
+        "nextEnd": _first_end(basis.until for answer in accepted for basis in answer.basis) if accepted else "none",
     }
     if nodes:
         where = examples(answer.datacentre for answer in accepted)

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sovereign_operator.core.reasons import ConditionReason, Reason
+from sovereign_operator.core.reasons import ConditionReason, Reason, line
 
 MAX_EXAMPLES = 10
 """Status holds counts and at most this many examples."""
+
+MAX_MESSAGE = 32768
+"""Characters of a condition's message."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,9 @@ class Observation:
     status: Literal["True", "False", "Unknown"]
     reason: ConditionReason | Reason
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", line(self.message, MAX_MESSAGE))
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def merge(
                 "type": observed.type,
                 "status": observed.status,
                 "reason": observed.reason.value,
-                "message": observed.message[:32768],
+                "message": observed.message,
                 "lastTransitionTime": known["lastTransitionTime"] if known and unchanged else timestamp(now),
                 "observedGeneration": generation,
             }

@@ -93,9 +93,13 @@ def _nested(path: tuple[str, ...], leaf: dict[str, Any]) -> dict[str, Any]:
 
 def _labelled(spec: Any, path: tuple[str, ...], policy: str) -> dict[str, Any]:
     """Copy a spec with our label on the pod template at this path, whatever else is malformed in it."""
-    copy: dict[str, Any] = dict(spec) if isinstance(spec, dict) else {}
+    copy = _mapping(spec)
     if path:
         return copy | {path[0]: _labelled(copy.get(path[0]), path[1:], policy)}
-    metadata = dict(copy.get("metadata") or {})
-    metadata["labels"] = {**(metadata.get("labels") or {}), names.POLICY_LABEL: policy}
-    return copy | {"metadata": metadata}
+    metadata = _mapping(copy.get("metadata"))
+    labels = _mapping(metadata.get("labels")) | {names.POLICY_LABEL: policy}
+    return copy | {"metadata": metadata | {"labels": labels}}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}

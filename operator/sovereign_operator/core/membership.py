@@ -12,7 +12,7 @@ from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.facts import Facts, Node
 from sovereign_operator.core.qualification import title
-from sovereign_operator.core.reasons import Finding, Reason
+from sovereign_operator.core.reasons import Finding, Reason, line
 
 REGION_LABEL = "topology.kubernetes.io/region"
 ZONE_LABEL = "topology.kubernetes.io/zone"
@@ -105,8 +105,9 @@ def _contradictions(
 def _contradiction(
     node: Node, datacentre: str, service: CloudServiceSpec, seen: str, known: tuple[str, ...]
 ) -> Finding:
+    known_form = line(", ".join(sorted(known)), 300)
     message = (
-        f"{node.name} has {seen}, but nodes of {title(service)} have {', '.join(sorted(known))}: "
+        f"{node.name} has {line(seen, 100)}, but nodes of {title(service)} have {known_form}: "
         f"it cannot be in {datacentre}"
     )
     return Finding(Reason.NODE_CONTRADICTED, message)

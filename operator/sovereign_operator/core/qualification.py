@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification, QualificationStatus
 from sovereign_operator.api.v1alpha1.sovereignty_policy import Derogation, QualificationDemand
 from sovereign_operator.core.calendar import end_instant, first_instant
-from sovereign_operator.core.reasons import Finding, Reason
+from sovereign_operator.core.reasons import Finding, Reason, line
 
 
 @dataclass(frozen=True, order=True)
@@ -17,6 +17,9 @@ class Basis:
     text: str
     decision: str | None
     until: date | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", line(self.text))
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Standing:
 
 def title(service: CloudServiceSpec) -> str:
     """Return the service as people call it."""
-    return f"{service.provider} {service.service}"
+    return line(f"{service.provider} {service.service}")
 
 
 def label(qualification: Qualification) -> str:

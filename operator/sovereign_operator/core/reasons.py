@@ -68,12 +68,30 @@ class ConditionReason(StrEnum):
     GUARDS_MISSING = "GuardsMissing"
 
 
+MAX_LINE = 1024
+"""Characters of one sentence."""
+
+
+def line(text: str, longest: int = MAX_LINE) -> str:
+    """Return text as one line that a terminal shows as it is.
+
+    Messages quote what others wrote, a kubelet its node's providerID among them: line breaks and control
+    characters become spaces, and what is too long for a status or an annotation is cut.
+    """
+    if not text.isprintable() or text != text.strip():
+        text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
 @dataclass(frozen=True, order=True)
 class Finding:
     """One failed check: the word to match on and the sentence that a person reads."""
 
     reason: Reason
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", line(self.message))
 
 
 MAX_SENTENCES = 10

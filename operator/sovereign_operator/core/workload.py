@@ -13,6 +13,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import (
     WorkloadTemplate,
 )
 from sovereign_operator.core import names
+from sovereign_operator.core.conditions import examples
 from sovereign_operator.core.reasons import ConditionReason
 from sovereign_operator.core.verdict import NodeVerdict
 
@@ -182,7 +183,7 @@ def _refuse_policy(facts: WorkloadFacts) -> Refuse | None:
         )
         return Refuse(ConditionReason.POLICY_CONFLICT, message)
     if policy not in facts.policies:
-        known = ", ".join(sorted(facts.policies)) or "none"
+        known = examples(sorted(facts.policies)) or "none"
         message = f"there is no SovereigntyPolicy {policy}: create it or correct the name; there are: {known}"
         return Refuse(ConditionReason.UNKNOWN_POLICY, message)
     return None

@@ -7,8 +7,8 @@ from typing import Any, assert_never
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.cluster_status import Report
-from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation
-from sovereign_operator.core.reasons import ConditionReason, sentences
+from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples
+from sovereign_operator.core.reasons import ConditionReason, line, sentences
 from sovereign_operator.core.workload import Action, Adopt, Own, Pod, Refuse, Watch, WorkloadFacts
 
 
@@ -90,7 +90,7 @@ def _placed(facts: WorkloadFacts, places: _Places, *, in_scope: bool) -> Observa
     if not facts.pods:
         message = "no pods yet" + ("" if facts.accepted_nodes else f", and {_nowhere_to_run(facts)}")
         return Observation("Placed", "Unknown", ConditionReason.NO_PODS, message)
-    where = ", ".join(sorted({_datacentre(facts, pod.node) for pod in places.inside}))
+    where = examples(sorted({_datacentre(facts, pod.node) for pod in places.inside}))
     return Observation("Placed", "True", ConditionReason.ALL_INSIDE, f"all {len(places.inside)} pod(s) run in {where}")
 
 
@@ -141,7 +141,7 @@ def _restart_advice(facts: WorkloadFacts) -> str:
 def _why_pending(facts: WorkloadFacts, pod: Pod) -> str:
     if not facts.accepted_nodes:
         return f"{pod.name}: {_nowhere_to_run(facts)}"
-    said = pod.waiting or "the scheduler has not looked at it yet"
+    said = line(pod.waiting) or "the scheduler has not looked at it yet"
     return (
         f"{pod.name}: {facts.accepted_nodes} node(s) are accepted by policy {facts.policy}; the scheduler says: {said}"
     )

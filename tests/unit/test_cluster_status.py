@@ -1,0 +1,227 @@
+"""What CloudServices, Datacentres and SovereigntyPolicies say of themselves."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sovereign_operator.api import v1alpha1
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.kind import Kind
+from sovereign_operator.core.cluster_status import Report, report_datacentre, report_policy, report_service
+from sovereign_operator.core.conditions import merge
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.verdict import judge
+from tests import strategies
+from tests.builders import (
+    NEXT_YEAR,
+    NOW,
+    TODAY,
+    YESTERDAY,
+    datacentre,
+    demand,
+    derogation,
+    facts,
+    node,
+    policy,
+    qualification,
+    service,
+)
+from tests.schema import schema_of, sent, violations, with_defaults
+
+WORKER = node("worker-1", region="gra")
+HERE = {"gra": datacentre(WORKER)}
+
+
+def reports(told: Facts) -> Iterator[tuple[Kind, Report]]:
+    """Yield what every cluster-scoped object says."""
+    verdicts = judge(told)
+    yield from ((v1alpha1.CLOUD_SERVICE, report_service(name, told)) for name in told.services)
+    yield from ((v1alpha1.DATACENTRE, report_datacentre(name, told, verdicts)) for name in told.datacentres)
+    yield from ((v1alpha1.SOVEREIGNTY_POLICY, report_policy(name, told, verdicts)) for name in told.policies)
+
+
+def written(report: Report) -> dict[str, Any]:
+    """Return the status that is written."""
+    conditions = merge(report.observations, (), 1, NOW)
+    return report.status | {"observedGeneration": 1, "conditions": conditions}
+
+
+def condition(report: Report) -> tuple[str, str]:
+    """Return status and reason of the one condition."""
+    (seen,) = report.observations
+    return seen.status, seen.reason.value
+
+
+RENEWAL = qualification(since=TODAY, until=NEXT_YEAR.replace(year=2034), called="renewal")
+
+QUALIFIED: dict[str, tuple[CloudServiceSpec, tuple[str, str], str, str]] = {
+    "one in force": (service(qualification()), ("True", "InForce"), "SecNumCloud 3.2", "2031-06-15"),
+    "two schemes": (
+        service(qualification(), qualification("HDS", None, until=TODAY)),
+        ("True", "InForce"),
+        "HDS, SecNumCloud 3.2",
+        TODAY.isoformat(),
+    ),
+    "a decision and its renewal are one": (
+        service(qualification(), RENEWAL),
+        ("True", "InForce"),
+        "SecNumCloud 3.2",
+        "2031-06-15",
+    ),
+    "no end is recorded": (
+        service(qualification(until=None)),
+        ("True", "InForce"),
+        "SecNumCloud 3.2",
+        "no end recorded",
+    ),
+    "it ended yesterday": (service(qualification(until=YESTERDAY)), ("False", "NoneInForce"), "none", "none"),
+    "suspended": (
+        service(qualification(status=QualificationStatus.SUSPENDED)),
+        ("False", "NoneInForce"),
+        "none",
+        "none",
+    ),
+    "nothing recorded": (service(), ("False", "NoneInForce"), "none", "none"),
+}
+
+
+@pytest.mark.parametrize(("spec", "expected", "held", "until"), QUALIFIED.values(), ids=QUALIFIED.keys())
+def test_a_service_says_what_of_it_is_in_force_today(
+    spec: CloudServiceSpec, expected: tuple[str, str], held: str, until: str
+) -> None:
+    report = report_service("acme-cloud", facts(services={"acme-cloud": spec}))
+    assert condition(report) == expected
+    assert (report.status["qualified"], report.status["until"]) == (held, until)
+
+
+def test_a_service_counts_its_datacentres() -> None:
+    told = facts(datacentres={"gra": datacentre(), "rbx": datacentre(), "par": datacentre(service="other")})
+    assert report_service("acme-cloud", told).status["datacentres"] == 2
+
+
+READY: dict[str, tuple[Facts, tuple[str, str]]] = {
+    "nodes stand there": (facts(WORKER, datacentres=HERE), ("True", "NodesPresent")),
+    "nodes stand there, which no policy accepts": (
+        facts(WORKER, datacentres=HERE, services={"acme-cloud": service()}),
+        ("True", "NodesPresent"),
+    ),
+    "the node is not in the cluster": (facts(datacentres=HERE), ("False", "NoNodes")),
+    "the node registered anew": (facts(node("worker-1", "anew"), datacentres=HERE), ("False", "NoNodes")),
+    "its service is not there": (facts(WORKER, datacentres=HERE, services={}), ("False", "ServiceNotFound")),
+    "a node has another region": (
+        facts(WORKER, datacentres=HERE, services={"acme-cloud": service(regions=("rbx",))}),
+        ("False", "NodeContradicted"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("told", "expected"), READY.values(), ids=READY.keys())
+def test_a_datacentre_is_ready_if_nodes_stand_there_and_nothing_contradicts_them(
+    told: Facts, expected: tuple[str, str]
+) -> None:
+    assert condition(report_datacentre("gra", told, judge(told))) == expected
+
+
+def test_a_datacentre_lists_what_policies_say_of_it_refusals_first() -> None:
+    policies = {"a-lenient": policy(), "b-hds": policy(demand("HDS")), "c-secnumcloud": policy(demand())}
+    told = facts(WORKER, datacentres=HERE, policies=policies)
+    status = report_datacentre("gra", told, judge(told)).status
+    assert [(entry["policy"], entry["accepted"], entry["reasons"]) for entry in status["policies"]] == [
+        ("b-hds", False, ["QualificationMissing"]),
+        ("a-lenient", True, []),
+        ("c-secnumcloud", True, []),
+    ]
+    assert status["acceptedBy"] == "a-lenient, c-secnumcloud"
+    assert "SecNumCloud 3.2 (decision 100), until 2031-06-15" in status["policies"][2]["message"]
+
+
+NOWHERE: dict[str, tuple[Facts, str]] = {
+    "there is no datacentre": (facts(), "there is no Datacentre: create one"),
+    "no datacentre is accepted": (
+        facts(WORKER, datacentres=HERE, services={"acme-cloud": service()}),
+        "no datacentre is accepted: gra: Acme Cloud has no SecNumCloud qualification",
+    ),
+    "no node stands in the accepted one": (facts(datacentres=HERE), "gra would do, but no node stands there"),
+    "its node is contradicted": (
+        facts(WORKER, datacentres=HERE, services={"acme-cloud": service(qualification(), regions=("rbx",))}),
+        "gra would do, but worker-1 has region gra",
+    ),
+}
+
+
+@pytest.mark.parametrize(("told", "why"), NOWHERE.values(), ids=NOWHERE.keys())
+def test_a_policy_that_accepts_no_node_says_why(told: Facts, why: str) -> None:
+    report = report_policy("demo", told, judge(told))
+    assert condition(report) == ("False", "NoNodeAccepted")
+    assert why in report.observations[0].message
+
+
+def test_a_policy_says_which_datacentres_it_accepts_and_what_ends_first() -> None:
+    sites: dict[str, DatacentreSpec] = {**HERE, "rbx": datacentre(service="pilot"), "par": datacentre(country="DE")}
+    waiver = derogation(service="pilot", until=TODAY)
+    told = facts(
+        WORKER,
+        services={"acme-cloud": service(qualification()), "pilot": service()},
+        datacentres=sites,
+        policies={"demo": policy(demand(), countries=("FR",), derogations=(waiver,))},
+    )
+    report = report_policy("demo", told, judge(told))
+    assert condition(report) == ("True", "NodesAccepted")
+    assert {key: value for key, value in report.status.items() if key != "refused"} == {
+        "datacentresAccepted": 2,
+        "datacentresRefused": 1,
+        "datacentres": "2 of 3",
+        "nodes": 1,
+        "accepted": ["gra", "rbx"],
+        "nextEnd": TODAY.isoformat(),
+    }
+    assert [entry["datacentre"] for entry in report.status["refused"]] == ["par"]
+
+
+@pytest.mark.parametrize("told", [facts(), replace(facts(), datacentres=HERE, services={})])
+def test_a_policy_that_accepts_nothing_has_no_end_to_come(told: Facts) -> None:
+    assert report_policy("demo", told, judge(told)).status["nextEnd"] == "none"
+
+
+@given(strategies.facts())
+def test_what_is_accepted_and_what_is_refused_add_up(told: Facts) -> None:
+    verdicts = judge(told)
+    for name in told.policies:
+        status = report_policy(name, told, verdicts).status
+        assert status["datacentresAccepted"] + status["datacentresRefused"] == len(told.datacentres)
+        assert status["nodes"] == len(verdicts.accepted_nodes(name))
+    stand = [report_datacentre(name, told, verdicts).status["nodes"] for name in told.datacentres]
+    assert sum(stand) == sum(member.datacentre is not None for member in verdicts.members.values())
+
+
+@given(strategies.facts())
+def test_a_status_is_what_the_schema_says_and_leaves_no_default_to_the_server(told: Facts) -> None:
+    """Else what is written and what is read back would differ, and be written again for ever."""
+    for kind, report in reports(told):
+        schema, status = schema_of(kind, "status"), sent(written(report))
+        assert not list(violations(schema, status))
+        assert with_defaults(schema, status) == status
+
+
+@settings(max_examples=20)
+@given(strategies.crowded())
+def test_a_status_lists_at_most_ten_of_anything(told: Facts) -> None:
+    for kind, report in reports(told):
+        assert all(len(value) <= 10 for value in report.status.values() if isinstance(value, list))
+        assert not list(violations(schema_of(kind, "status"), sent(written(report))))
+
+
+@given(st.data())
+def test_the_same_facts_in_any_order_give_the_same_statuses(data: st.DataObject) -> None:
+    told = data.draw(strategies.facts())
+    shuffled = data.draw(strategies.reordered(told))
+
+    def said(order: Facts) -> list[str]:
+        return sorted(f"{kind.name} {report}" for kind, report in reports(order))
+
+    assert said(shuffled) == said(told)

@@ -1,0 +1,105 @@
+"""What others write (a kubelet its node's providerID, an admin a provider's name) cannot break what we write.
+
+Every message is one line that a terminal can show, and fits where it is written: a status that is too
+long is refused as a whole, and so is an apply to a node.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.api import v1alpha1
+from sovereign_operator.core.audit import audit_annotations
+from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service
+from sovereign_operator.core.conditions import Observation, merge, notices
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.placement import place
+from sovereign_operator.core.reasons import MAX_LINE, ConditionReason, line
+from sovereign_operator.core.verdict import judge
+from tests import strategies
+from tests.builders import NOW
+from tests.schema import schema_of, sent, violations
+
+ALL_ANNOTATIONS = 256 * 1024
+"""Bytes that the annotations of one object may have in all, those of others included."""
+
+
+def words(value: Any) -> Iterator[str]:
+    """Yield all text in an object."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        yield from words(inner)
+
+
+def is_one_line(text: str) -> bool:
+    """Whether a terminal shows a text in one line and as it is."""
+    return text.isprintable() and text == text.strip()
+
+
+def size(annotations: Iterable[tuple[str, str]]) -> int:
+    """Return the bytes of annotations."""
+    return sum(len(key.encode()) + len(value.encode()) for key, value in annotations)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("plain words", "plain words"),
+        ("  two\n\n lines\t", "two lines"),
+        ("\x1b[31mred\x1b[0m", "[31mred [0m"),
+        ("a\u2028b\x85c\x00d", "a b c d"),
+        ("très\u00a0bien", "très bien"),
+        ("\n", ""),
+        ("x" * MAX_LINE, "x" * MAX_LINE),
+        ("x" * (MAX_LINE + 1), "x" * (MAX_LINE - 3) + "..."),
+    ],
+)
+def test_a_line_is_short_and_printable(written: str, shown: str) -> None:
+    assert line(written) == shown
+
+
+@given(st.text() | st.sampled_from(strategies.UNBOUNDED))
+def test_a_line_of_a_line_is_the_same_line(text: str) -> None:
+    assert is_one_line(line(text))
+    assert len(line(text)) <= MAX_LINE
+    assert line(line(text)) == line(text)
+
+
+@given(strategies.hostile())
+def test_what_nodes_and_pods_carry_is_one_line_and_fits(told: Facts) -> None:
+    verdicts = judge(told)
+    for mark in place(told, verdicts, frozenset()).nodes:
+        assert all(map(is_one_line, mark.annotations.values()))
+        assert size(mark.annotations.items()) < ALL_ANNOTATIONS / 4
+    for verdict in verdicts.nodes.values():
+        annotations = audit_annotations(verdict)
+        assert all(map(is_one_line, annotations.values()))
+        assert size(annotations.items()) < ALL_ANNOTATIONS / 4
+
+
+@given(strategies.hostile())
+def test_a_status_is_of_lines_and_fits_its_schema(told: Facts) -> None:
+    verdicts = judge(told)
+    reports = [
+        *((v1alpha1.CLOUD_SERVICE, report_service(name, told)) for name in told.services),
+        *((v1alpha1.DATACENTRE, report_datacentre(name, told, verdicts)) for name in told.datacentres),
+        *((v1alpha1.SOVEREIGNTY_POLICY, report_policy(name, told, verdicts)) for name in told.policies),
+    ]
+    for kind, report in reports:
+        status = report.status | {"conditions": merge(report.observations, (), 1, NOW)}
+        assert all(map(is_one_line, words(status)))
+        assert not list(violations(schema_of(kind, "status"), sent(status)))
+
+
+@given(st.sampled_from(strategies.UNBOUNDED))
+def test_a_condition_and_its_event_are_one_line_whatever_is_observed(text: str) -> None:
+    observed = Observation("Accepted", "False", ConditionReason.REFUSED_BY_SERVER, f"refused: {text}")
+    (condition,) = merge([observed], (), 1, NOW)
+    assert is_one_line(condition["message"])
+    assert len(condition["message"]) <= 32768
+    (notice,) = notices([observed], ())
+    assert is_one_line(notice.message)
