@@ -1,13 +1,18 @@
 """The controller as the chart runs it: its rights, its replicas, its traces, and what it leaves alone."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 
 import pytest
+from kopf._cogs.structs.references import Insights
 
 from hack.cluster import Cluster
 from hack.install import NAMESPACE, wait_for_kinds
 from hack.kubectl import Json, Kubectl, TimedOutError, eventually
+from sovereign_operator.controller.handlers import DeafError, until_deaf
+from sovereign_operator.kube.api import Api, connect
+from sovereign_operator.kube.clock import ServerClock
 from tests.e2e.conftest import Space, host_names, labelled, restore_estate
 from tests.e2e.guards import bare, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
@@ -218,6 +223,24 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
         restore_estate(admin)
         wait_for_kinds(admin)
     eventually(lambda: _metric(admin, cluster, "sovereign_frozen") == 0.0, seconds=40, what="thawed")
+    admin.apply(sovereign("again", workloadRef={"kind": "Deployment", "name": "nowhere"}), namespace=namespace)
+    eventually(
+        lambda: condition(admin, "swl", "again", "Ready", namespace)["status"] == "False",
+        what="heard of again",
+    )
+
+
+def test_it_begins_anew_when_kopf_has_lost_a_kind(cluster: Cluster) -> None:
+    """After CRDs were deleted and made again kopf now and then watches a kind no more, without a word."""
+
+    async def listens() -> None:
+        insights = Insights()
+        insights.ready_resources.set()
+        async with asyncio.timeout(60), await connect(cluster.kubeconfig) as client:
+            await until_deaf(Api(client, ServerClock()), insights)
+
+    with pytest.raises(DeafError, match="cloudservices, datacentres, sovereigntypolicies, sovereignworkloads"):
+        asyncio.run(listens())
 
 
 def _metric(admin: Kubectl, cluster: Cluster, name: str) -> float:

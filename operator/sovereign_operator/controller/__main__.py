@@ -10,8 +10,7 @@ import kopf
 
 from sovereign_operator.controller import health, metrics
 from sovereign_operator.controller.cluster import reconcile_cluster
-from sovereign_operator.controller.handlers import register
-from sovereign_operator.controller.handlers import settings as kopf_settings
+from sovereign_operator.controller.handlers import listen
 from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign
 from sovereign_operator.controller.pods import mark_pod
 from sovereign_operator.controller.queue import WorkQueue
@@ -21,6 +20,7 @@ from sovereign_operator.controller.world import World
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.lease import hand_over, lead
+from sovereign_operator.kube.tasks import until_first_ends
 
 logger = logging.getLogger(__name__)
 
@@ -45,18 +45,7 @@ class Controller:
         """Do everything, until kopf is told to stop."""
         self._leading = True
         metrics.LEADING.set(1)
-        background = asyncio.create_task(self._background())
-        operator = asyncio.create_task(
-            kopf.operator(registry=register(self._world), settings=kopf_settings(), clusterwide=True, standalone=True)
-        )
-        try:
-            done, _ = await asyncio.wait({background, operator}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            background.cancel()
-            operator.cancel()
-            await asyncio.gather(background, operator, return_exceptions=True)
+        await until_first_ends(self._background(), listen(self._world))
 
     async def _background(self) -> None:
         async with asyncio.TaskGroup() as group:

@@ -5,13 +5,64 @@ state on objects. kopf calls no event handler before every index is complete, wh
 that the first picture is whole; namespaces always exist, so at least one call comes.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import kopf
 
+# kopf.operator takes it, but kopf has no public name for it.
+from kopf._cogs.structs.references import Insights
+
 from sovereign_operator.api.v1alpha1 import GROUP, KINDS, VERSION
 from sovereign_operator.controller.world import World
+from sovereign_operator.kube.api import Api
+from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.kube.resource import OURS
+from sovereign_operator.kube.tasks import until_first_ends
+
+LOOK_SECONDS = 5.0
+
+
+class DeafError(Exception):
+    """kopf does not watch a kind that the API server serves."""
+
+
+async def listen(world: World) -> None:
+    """Have kopf tell a world about our kinds and namespaces, until it is told to stop.
+
+    Raises DeafError if kopf has lost a kind: whoever calls this must begin anew.
+    """
+    insights = Insights()
+    operator = kopf.operator(
+        registry=register(world), settings=settings(), insights=insights, clusterwide=True, standalone=True
+    )
+    await until_first_ends(operator, until_deaf(world.api, insights))
+
+
+async def until_deaf(api: Api, insights: Insights) -> None:
+    """Return never, and raise DeafError once the API server has served a kind for a while that kopf does not watch.
+
+    kopf (1.45) looks which kinds are served after each change of a CRD, several times at once if several
+    change. A look that began before a kind was served may be the last to count, and then kopf never
+    watches that kind.
+    """
+    missed: set[str] = set()
+    await insights.ready_resources.wait()
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        watched = {found.plural for found in insights.watched_resources}
+        before, missed = missed, {plural for plural in OURS.keys() - watched if await _is_served(api, plural)}
+        if deaf := sorted(before & missed):
+            raise DeafError(f"kopf does not watch {', '.join(deaf)}: ending, to begin anew")
+
+
+async def _is_served(api: Api, plural: str) -> bool:
+    try:
+        await api.request("GET", OURS[plural].path(), query={"limit": 1})
+    except ApiError:
+        return False
+    return True
 
 
 def register(world: World) -> kopf.OperatorRegistry:

@@ -15,6 +15,7 @@ from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.errors import ApiError
 from sovereign_operator.kube.resource import LEASES
+from sovereign_operator.kube.tasks import until_first_ends
 
 logger = logging.getLogger(__name__)
 
@@ -119,15 +120,7 @@ async def lead(
             onstopped_leading=stopped,
         )
     )
-    tasks = [asyncio.create_task(election.run()), asyncio.create_task(work_once_leading())]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await until_first_ends(election.run(), work_once_leading())
 
 
 async def hand_over(api: Api, *, name: str, namespace: str, identity: str) -> None:
