@@ -16,7 +16,7 @@ from hack.demo.attacks import NODE_LABEL, TARGET, binding
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, labelled
 from tests.e2e.guards import without_bindings
-from tests.e2e.manifests import KINDS, pod, sovereign, workload_spec
+from tests.e2e.manifests import KINDS, pod, sovereign, workload, workload_spec
 from tests.e2e.seen import audit
 
 INSIDE = "brest-1"
@@ -293,7 +293,7 @@ def test_nobody_says_who_asked_but_the_api_server(admin: Kubectl, mallory: Kubec
 def intern(admin: Kubectl, cluster: Cluster, space: Space) -> tuple[Kubectl, str]:
     """Somebody who may do nothing but write SovereignWorkloads, in one namespace."""
     namespace = space(None)
-    rights = ("--verb=get,list,create,update,patch", "--resource=sovereignworkloads.sovereignty.dev")
+    rights = ("--verb=get,list,create,update,patch,delete", "--resource=sovereignworkloads.sovereignty.dev")
     admin.run("-n", namespace, "create", "role", "intern", *rights)
     admin.run("-n", namespace, "create", "rolebinding", "intern", "--role=intern", "--user=intern")
     return Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig("intern")), namespace
@@ -338,3 +338,41 @@ def test_who_may_not_touch_a_workload_may_still_annotate_its_sovereign_workload(
     with without_bindings(admin, "sovereignty-guard-workloads"):
         attempt = ("-n", namespace, "patch", "swl", "app", "--type=merge", "-p", patch)
         eventually(lambda: person.run(*attempt), seconds=20, what="success without the guard")
+
+
+NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
+
+WAYS_TO_GIVE_BACK = {
+    "delete it": ("delete", "swl", "app"),
+    "have it collected": (
+        *("patch", "swl", "app", "--type=merge", "-p"),
+        json.dumps({"metadata": {"ownerReferences": [NOBODY]}}),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_GIVE_BACK.values(), ids=WAYS_TO_GIVE_BACK.keys())
+@pytest.mark.parametrize("spec", [DEPUTY["template a Deployment"], DEPUTY["workloadRef a Deployment"]])
+def test_who_may_not_touch_a_workload_may_not_have_it_given_back(
+    admin: Kubectl, intern: tuple[Kubectl, str], spec: dict[str, Any], way: tuple[str, ...]
+) -> None:
+    person, namespace = intern
+    admin.apply(sovereign("app", policy="secnumcloud", **spec), namespace=namespace)
+    attempt = ("-n", namespace, *way, "--dry-run=server")
+    # An earlier test may have taken the guard away, which comes back a moment after its binding.
+    refused = eventually(lambda: person.refusal(*attempt), seconds=20, what="the guard")
+    assert "ValidatingAdmissionPolicy 'sovereignty-guard-workloads'" in refused
+    with without_bindings(admin, "sovereignty-guard-workloads"):
+        eventually(lambda: person.run(*attempt), seconds=20, what="success without the guard")
+
+
+def test_a_namespace_with_a_sovereign_workload_can_be_deleted(admin: Kubectl, space: Space) -> None:
+    """The namespace controller may delete what is in a namespace, but not patch workloads."""
+    namespace = space(None)
+    admin.apply(
+        workload("Deployment", "app"),
+        sovereign("app", policy="secnumcloud", workloadRef={"kind": "Deployment", "name": "app"}),
+        sovereign("owned", policy="secnumcloud", **DEPUTY["template a Deployment"]),
+        namespace=namespace,
+    )
+    admin.run("delete", "namespace", namespace, "--timeout=90s")
