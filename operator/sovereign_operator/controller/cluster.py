@@ -1,7 +1,7 @@
 """The whole cluster: verdicts, host roles, node marks, and the statuses of the cluster-scoped kinds."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, KINDS, SOVEREIGNTY_POLICY
@@ -17,7 +17,7 @@ from sovereign_operator.core.verdict import Verdicts, judge
 from sovereign_operator.core.wakeup import next_change
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
-from sovereign_operator.kube.errors import NotFoundError
+from sovereign_operator.kube.errors import ApiError, NotFoundError
 from sovereign_operator.kube.seen import NodeSeen, RoleSeen, see_role
 
 logger = logging.getLogger(__name__)
@@ -38,11 +38,30 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     placement = place(facts, verdicts, world.occupied())
     # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
     # the scheduler is sent there.
-    await _write_roles(world, placement.roles, operator_namespace)
-    await _write_nodes(world, placement)
+    failures = [
+        *await _all(_role_writes(world, placement.roles, operator_namespace)),
+        *await _all(_node_writes(world, placement)),
+    ]
     _publish(world, facts, verdicts, placement)
-    await _write_statuses(world, facts, verdicts)
+    failures += await _all(_status_writes(world, facts, verdicts))
+    if failures:
+        raise failures[0]
     return _seconds_until(facts)
+
+
+async def _all(writes: Iterable[Awaitable[None]]) -> list[ApiError]:
+    """Write all, one after another, and return what went wrong.
+
+    Whoever can spoil one object, as a kubelet its own node, must not hold up the others.
+    """
+    failures = []
+    for write in writes:
+        try:
+            await write
+        except ApiError as error:
+            logger.warning("not written, all else is: %s", error)
+            failures.append(error)
+    return failures
 
 
 async def _crds_going(api: Api) -> list[str]:
@@ -63,7 +82,9 @@ async def _crds_going(api: Api) -> list[str]:
     return gone
 
 
-async def _write_roles(world: World, roles: Mapping[str, tuple[str, ...]], operator_namespace: str) -> None:
+def _role_writes(
+    world: World, roles: Mapping[str, tuple[str, ...]], operator_namespace: str
+) -> Iterator[Awaitable[None]]:
     wanted: dict[str, tuple[Json, ...]] = {
         names.host_role(policy): host_role_objects(policy, nodes, operator_namespace) for policy, nodes in roles.items()
     }
@@ -71,11 +92,15 @@ async def _write_roles(world: World, roles: Mapping[str, tuple[str, ...]], opera
         ((resource.CLUSTER_ROLES, world.roles), (resource.CLUSTER_ROLE_BINDINGS, world.role_bindings))
     ):
         for name, objects in wanted.items():
-            await _write_role(world.api, kind, objects[position], mirror.get(("", name)))
+            yield _write_role(world.api, kind, objects[position], mirror.get(("", name)))
         for (_, name), seen in list(mirror.items()):
             if name not in wanted:
-                logger.info("policy %s is gone: nothing may start under it", seen.policy)
-                await world.api.delete(kind, name, seen.uid)
+                yield _delete_role(world.api, kind, name, seen)
+
+
+async def _delete_role(api: Api, kind: resource.Resource, name: str, seen: RoleSeen) -> None:
+    logger.info("policy %s is gone: nothing may start under it", seen.policy)
+    await api.delete(kind, name, seen.uid)
 
 
 async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: RoleSeen | None) -> None:
@@ -89,16 +114,19 @@ async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: Rol
         await api.apply(kind, fenced)
 
 
-async def _write_nodes(world: World, placement: Placement) -> None:
+def _node_writes(world: World, placement: Placement) -> Iterator[Awaitable[None]]:
     for marks in placement.nodes:
         seen = world.nodes.get(("", marks.name))
-        if seen is None or seen.node.uid != marks.uid:
-            continue
-        if marks.avoid and not seen.avoided:
-            await _write_taint(world.api, seen, avoid=True)
-        await _write_marks(world.api, marks, seen)
-        if seen.avoided and not marks.avoid:
-            await _write_taint(world.api, seen, avoid=False)
+        if seen is not None and seen.node.uid == marks.uid:
+            yield _write_node(world.api, marks, seen)
+
+
+async def _write_node(api: Api, marks: NodeMarks, seen: NodeSeen) -> None:
+    if marks.avoid and not seen.avoided:
+        await _write_taint(api, seen, avoid=True)
+    await _write_marks(api, marks, seen)
+    if seen.avoided and not marks.avoid:
+        await _write_taint(api, seen, avoid=False)
 
 
 async def _write_marks(api: Api, marks: NodeMarks, seen: NodeSeen) -> None:
@@ -167,13 +195,13 @@ def _publish(world: World, facts: Facts, verdicts: Verdicts, placement: Placemen
                 metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)
 
 
-async def _write_statuses(world: World, facts: Facts, verdicts: Verdicts) -> None:
+def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[Awaitable[None]]:
     for name in sorted(facts.services):
-        await write_status(world, CLOUD_SERVICE, name, report_service(name, facts))
+        yield write_status(world, CLOUD_SERVICE, name, report_service(name, facts))
     for name in sorted(facts.datacentres):
-        await write_status(world, DATACENTRE, name, report_datacentre(name, facts, verdicts))
+        yield write_status(world, DATACENTRE, name, report_datacentre(name, facts, verdicts))
     for name in sorted(facts.policies):
-        await write_status(world, SOVEREIGNTY_POLICY, name, report_policy(name, facts, verdicts))
+        yield write_status(world, SOVEREIGNTY_POLICY, name, report_policy(name, facts, verdicts))
 
 
 def _seconds_until(facts: Facts) -> float:

@@ -109,7 +109,7 @@ class Api:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
         response = await self._send("GET", resource.path(namespace=namespace), query=query, timeout=timeout)
         try:
-            async for line in response.content:
+            async for line in _lines(response.content):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     status = event["object"]
@@ -162,6 +162,20 @@ class Api:
         if response.ok:
             return response
         raise from_status(response.status, await _message(response))
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Yield whole lines of any length.
+
+    aiohttp's own iterator raises on long ones, and one object makes a line of some 9 MB if it is written so.
+    """
+    pieces: list[bytes] = []
+    async for chunk in content.iter_any():
+        end, *begins = chunk.split(b"\n")
+        pieces.append(end)
+        for begin in begins:
+            yield b"".join(pieces)
+            pieces = [begin]
 
 
 async def _message(response: aiohttp.ClientResponse) -> str:

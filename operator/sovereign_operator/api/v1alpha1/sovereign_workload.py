@@ -40,7 +40,12 @@ class WorkloadRef(Model):
     """An existing workload in the same namespace."""
 
     kind: WorkloadKind = Field(description="Deployment, StatefulSet, DaemonSet, Job or CronJob.")
-    name: str = Field(description="metadata.name of the workload. Example: billing.", min_length=1, max_length=253)
+    name: str = Field(
+        description="metadata.name of the workload. Example: billing.",
+        min_length=1,
+        max_length=253,
+        pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+    )
 
 
 class TemplateMetadata(Model):

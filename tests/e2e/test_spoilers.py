@@ -1,0 +1,104 @@
+"""Whoever may write one object makes it as large or odd as the API server lets them, and holds up nobody else."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hack.cluster import Cluster, binaries
+from hack.demo.attacks import NODE_LABEL
+from hack.install import NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.conftest import Space, host_names, labelled
+from tests.e2e.guards import without_bindings
+from tests.e2e.manifests import pod, sovereign
+from tests.e2e.seen import audit
+
+SPOILED = "nantes-1"
+ALL_ANNOTATIONS = 256 * 1024
+"""Bytes that the annotations of one object may have in all."""
+
+
+def restarts(admin: Kubectl) -> dict[str, int]:
+    """Return how often each replica's container ended."""
+    return {
+        found["metadata"]["uid"]: found["status"]["containerStatuses"][0]["restartCount"]
+        for found in admin.list("pods", NAMESPACE, selector="app.kubernetes.io/component=controller")
+    }
+
+
+def test_an_object_of_megabytes_ends_no_replica(admin: Kubectl, space: Space, tmp_path: Path) -> None:
+    """The API server writes each `<` as six bytes: one pod is a line of a watch that is longer than clients expect."""
+    namespace = space()
+    before = restarts(admin)
+    gated = pod("fat", schedulingGates=[{"name": "example.org/never"}])
+    gated["spec"]["containers"][0]["env"] = [{"name": "FAT", "value": "<" * 1_300_000}]
+    manifest = tmp_path / "fat.json"
+    manifest.write_text(json.dumps(gated), encoding="utf-8")
+    admin.run("create", "--raw", f"/api/v1/namespaces/{namespace}/pods", "-f", str(manifest))
+    admin.create(pod("after"), namespace)
+    place = eventually(lambda: audit(admin.get("pod", "after", namespace)).get("datacentre"), what="annotations")
+    assert place in {"brest", "lyon"}
+    assert restarts(admin) == before
+
+
+@pytest.fixture
+def full_node(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
+    """A node whose kubelet has filled its annotations."""
+    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(SPOILED))
+    annotations = admin.get("node", SPOILED)["metadata"]["annotations"]
+    taken = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+    filling = {"example.org/full": "x" * (ALL_ANNOTATIONS - taken - 100)}
+    patch = json.dumps({"metadata": {"annotations": filling}})
+    kubelet.run("patch", "node", SPOILED, "--type=merge", "--patch-file=/dev/stdin", stdin=patch)
+    yield SPOILED
+    admin.run("annotate", "node", SPOILED, "example.org/full-")
+
+
+def test_a_node_that_cannot_be_written_holds_up_no_other(admin: Kubectl, full_node: str) -> None:
+    policy: Json = {
+        "apiVersion": "sovereignty.dev/v1alpha1",
+        "kind": "SovereigntyPolicy",
+        "metadata": {"name": "anywhere"},
+        "spec": {"acceptedForeignLaws": ["US"]},
+    }
+    everywhere = {"brest-1", "lyon-1", "nantes-1", "paris-1"}
+    try:
+        admin.apply(policy)
+        eventually(lambda: labelled(admin, "anywhere") >= everywhere - {full_node}, what="labels on all other nodes")
+        eventually(lambda: admin.get("spol", "anywhere")["status"]["conditions"], what="a status")
+        assert "brest-1" in host_names(admin, "anywhere")
+    finally:
+        admin.delete("spol", "anywhere")
+    eventually(lambda: not labelled(admin, "anywhere") - {full_node}, what="the labels gone")
+
+
+def test_no_crowd_of_labels_hides_one_from_the_guard(admin: Kubectl) -> None:
+    """A guard that runs out of the API server's budget would be open, as this one must not keep a node from living."""
+    crowd = {f"example.org/{number}": "" for number in range(40_000)}
+
+    def attempt(labels: dict[str, str]) -> tuple[int, str]:
+        patch = json.dumps({"metadata": {"labels": labels}})
+        arguments = ("patch", "node", "paris-1", "--type=merge", "--dry-run=server", "--patch-file=/dev/stdin")
+        done = admin.attempt(*arguments, stdin=patch)
+        return done.returncode, done.stderr
+
+    _, said = attempt(crowd | {NODE_LABEL: "accepted"})
+    assert "ValidatingAdmissionPolicy 'sovereignty-guard-nodes'" in said
+    assert "too many labels" in said
+    _, said = attempt({key: crowd[key] for key in list(crowd)[:1900]} | {NODE_LABEL: "accepted"})
+    assert "may not change policy.sovereignty" in said
+    assert attempt({key: crowd[key] for key in list(crowd)[:1900]}) == (0, "")
+    with without_bindings(admin, "sovereignty-guard-nodes"):
+        eventually(lambda: attempt(crowd | {NODE_LABEL: "accepted"}) == (0, ""), what="success without the guard")
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../../../../api/v1/nodes/paris-1", "..", "app/status", "app?dryRun=All", "APP"]
+)
+def test_a_name_is_a_name(admin: Kubectl, space: Space, name: str) -> None:
+    """It becomes a part of a path when the operator asks for the workload."""
+    odd = sovereign("odd", policy="secnumcloud", workloadRef={"kind": "Deployment", "name": name})
+    refused = admin.refusal("-n", space(None), "create", "--dry-run=server", "-f", "-", stdin=json.dumps(odd))
+    assert "spec.workloadRef.name" in refused
