@@ -67,3 +67,22 @@ def test_an_adopted_workload_runs_only_on_accepted_nodes(
     pods = until_placed(admin, namespace, "taken")
     assert {pod["spec"]["nodeName"] for pod in pods} <= set(estate.ACCEPTED)
     assert "ownerReferences" not in admin.get(kind.lower(), "taken", namespace)["metadata"]
+
+
+# A Job's template cannot change, and the API server copies its labels to a Job that has none.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Job"])
+def test_an_orphan_goes_on_without_our_label(admin: Kubectl, space: Space, kind: str) -> None:
+    """All of it was written by us, so giving it back cannot mean taking all away that we wrote."""
+    namespace = space(None)
+    template = {"kind": kind, "spec": workload_spec(kind, "owned")}
+    admin.apply(sovereign("owned", policy=POLICY, template=template), namespace=namespace)
+    uid = eventually(lambda: admin.get(kind.lower(), "owned", namespace)["metadata"]["uid"], what="the workload")
+    admin.run("-n", namespace, "delete", "swl", "owned", "--cascade=orphan")
+
+    def without_label() -> bool:
+        metadata = admin.get(kind.lower(), "owned", namespace)["metadata"]
+        assert metadata["uid"] == uid
+        assert "ownerReferences" not in metadata
+        return "sovereignty.dev/policy" not in metadata.get("labels", {})
+
+    eventually(without_label, seconds=30, what="the label gone")

@@ -54,6 +54,14 @@ def test_giving_back_names_nothing_that_was_applied(kind: WorkloadKind) -> None:
     }
 
 
+@pytest.mark.parametrize("kind", WorkloadKind)
+def test_taking_the_label_off_says_nothing_else_and_leaves_a_job_its_template(kind: WorkloadKind) -> None:
+    said = {("metadata", "uid"): "uid", ("metadata", "labels", POLICY_LABEL): None}
+    if kind is not WorkloadKind.JOB:
+        said[(*manifests.pod_template_path(kind), "metadata", "labels", POLICY_LABEL)] = None
+    assert leaves(manifests.unlabelled(kind, "uid")) == said
+
+
 KEYS = st.sampled_from(["jobTemplate", "spec", "template", "metadata", "labels", POLICY_LABEL, "x"])
 MALFORMED = st.recursive(
     JSON, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=10

@@ -29,7 +29,7 @@ from sovereign_operator.core.workload import (
 )
 from sovereign_operator.core.workload_status import report_workload
 from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.api import MERGE, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
 from sovereign_operator.kube.events import post
 from sovereign_operator.kube.seen import PodSeen, see_workload, selector_of
@@ -72,8 +72,12 @@ async def release_abandoned(world: World, key: Labelled) -> None:
     logger.info("%s %s/%s is given back: no SovereignWorkload speaks of it", key.kind, key.namespace, key.name)
     kind = resource.WORKLOADS[key.kind]
     try:
-        body = manifests.release(key.kind, key.namespace, key.name, seen.uid)
-        await world.api.apply(kind, body)
+        try:
+            await world.api.apply(kind, manifests.release(key.kind, key.namespace, key.name, seen.uid))
+        except RefusedError:
+            # It was made from a template and orphaned: without all that we applied nothing would be left of it.
+            patch = manifests.unlabelled(key.kind, seen.uid)
+            await world.api.patch(kind, key.name, patch, content_type=MERGE, namespace=key.namespace)
     except (ConflictError, NotFoundError):
         # Gone or made anew: there is nothing of ours on it.
         return

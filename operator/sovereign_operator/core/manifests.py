@@ -44,6 +44,13 @@ def release(kind: WorkloadKind, namespace: str, name: str, uid: str) -> dict[str
     return _identity(kind, namespace, name, uid)
 
 
+def unlabelled(kind: WorkloadKind, uid: str) -> dict[str, Any]:
+    """Return a merge patch that takes our label off a workload and off its pods; a Job's pods are as they are."""
+    label: dict[str, Any] = {"metadata": {"labels": {names.POLICY_LABEL: None}}}
+    patch = {} if kind is WorkloadKind.JOB else _nested(pod_template_path(kind), label)
+    return patch | {"metadata": label["metadata"] | {"uid": uid}}
+
+
 def owned(template: WorkloadTemplate, *, namespace: str, name: str, owner_uid: str, policy: str) -> dict[str, Any]:
     """Return the workload that a SovereignWorkload owns, with our label on it and on its pods."""
     spec = _labelled(template.spec, pod_template_path(template.kind)[1:], policy)
