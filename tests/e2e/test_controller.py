@@ -168,7 +168,7 @@ def test_it_shows_its_health_and_metrics(admin: Kubectl, cluster: Cluster) -> No
     assert "sovereign_guards_missing 0.0" in metrics
 
 
-def test_a_missing_guard_is_reported(admin: Kubectl, space: Space) -> None:
+def test_a_missing_guard_is_reported(admin: Kubectl, cluster: Cluster, space: Space) -> None:
     namespace = space()
     admin.apply(
         workload("Deployment", "app"),
@@ -183,6 +183,7 @@ def test_a_missing_guard_is_reported(admin: Kubectl, space: Space) -> None:
             what="the missing guard reported",
         )
         assert enforced["reason"] == "GuardsMissing"
+        eventually(lambda: _metric(admin, cluster, "sovereign_guards_missing") == 1.0, what="the metric")
         assert name in enforced["message"]
     eventually(lambda: condition(admin, "swl", "app", "Enforced", namespace)["status"] == "True", what="enforced again")
 

@@ -127,6 +127,18 @@ def test_a_datacentre_is_ready_if_nodes_stand_there_and_nothing_contradicts_them
     assert condition(report_datacentre("gra", told, judge(told))) == expected
 
 
+def test_a_datacentre_names_the_entries_that_are_no_node_of_the_cluster() -> None:
+    """The nodes that are there must not hide them."""
+    told = facts(
+        WORKER, node("worker-2", "anew"), datacentres={"gra": datacentre(WORKER, node("worker-2"), node("wroker-3"))}
+    )
+    (ready,) = report_datacentre("gra", told, judge(told)).observations
+    assert (ready.status, ready.reason) == ("True", "NodesPresent")
+    assert "1 node(s) of Acme Cloud: worker-1; 2 of spec.nodes not found: " in ready.message
+    assert "worker-2 has the uid anew, not " in ready.message
+    assert "no node is called wroker-3" in ready.message
+
+
 def test_a_datacentre_lists_what_policies_say_of_it_refusals_first() -> None:
     policies = {"a-lenient": policy(), "b-hds": policy(demand("HDS")), "c-secnumcloud": policy(demand())}
     told = facts(WORKER, datacentres=HERE, policies=policies)

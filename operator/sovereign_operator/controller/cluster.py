@@ -33,6 +33,8 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
         logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
         return FROZEN_RETRY_SECONDS
     metrics.FROZEN.set(0)
+    # What came into scope while we asked is listed by now, and no await comes before all is gathered.
+    await world.until_complete()
     facts = world.facts()
     verdicts = judge(facts)
     placement = place(facts, verdicts, world.occupied())
@@ -182,6 +184,7 @@ def _publish(world: World, facts: Facts, verdicts: Verdicts, placement: Placemen
     world.retained = placement.retained
     if changed:
         world.verdicts_changed()
+    metrics.GUARDS_MISSING.set(len(world.guards_missing()))
     metrics.NODES_ACCEPTED.clear()
     metrics.NODES_RETAINED.clear()
     for policy, nodes in placement.roles.items():

@@ -1,8 +1,9 @@
 """What kopf does for us: it watches our kinds and namespaces, and keeps an index of them.
 
 Only indexes and raw event handlers are used: anything else of kopf's puts finalizers or its own
-state on objects. kopf calls no event handler before every index is complete, which is how we know
-that the first picture is whole; namespaces always exist, so at least one call comes.
+state on objects. kopf calls no event handler before every index of what it watches is complete, which,
+once it watches all of our kinds, is how we know that the first picture is whole; namespaces always
+exist, so at least one call comes.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ async def listen(world: World) -> None:
     """
     insights = Insights()
     operator = kopf.operator(
-        registry=register(world), settings=settings(), insights=insights, clusterwide=True, standalone=True
+        registry=register(world, insights), settings=settings(), insights=insights, clusterwide=True, standalone=True
     )
     await until_first_ends(operator, until_deaf(world.api, insights))
 
@@ -65,13 +66,13 @@ async def _is_served(api: Api, plural: str) -> bool:
     return True
 
 
-def register(world: World) -> kopf.OperatorRegistry:
+def register(world: World, insights: Insights) -> kopf.OperatorRegistry:
     """Return the handlers that tell a world about our kinds and namespaces."""
     registry = kopf.OperatorRegistry()
     watched = [(GROUP, VERSION, kind.plural) for kind in KINDS] + [("", "v1", "namespaces")]
 
     async def notice(namespace: str | None, name: str, resource: kopf.Resource, **indexes: Any) -> None:
-        if not world.kinds:
+        if not world.kinds and OURS.keys() <= {found.plural for found in insights.watched_resources}:
             world.take_indexes({plural: indexes[plural] for _, _, plural in watched})
         world.kind_changed(resource.plural, (namespace or "", name))
 

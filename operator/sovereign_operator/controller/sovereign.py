@@ -29,7 +29,7 @@ from sovereign_operator.core.workload import (
 )
 from sovereign_operator.core.workload_status import report_workload
 from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import MERGE, Json
+from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
 from sovereign_operator.kube.events import post
 from sovereign_operator.kube.seen import PodSeen, see_workload, selector_of
@@ -47,6 +47,9 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     obj = world.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
     if obj is None or world.verdicts is None:
         _forget_metrics(key)
+        return None
+    if "deletionTimestamp" in obj["metadata"]:
+        # Whoever deletes it has said what becomes of its workload.
         return None
     try:
         spec = SovereignWorkloadSpec.model_validate(obj["spec"])
@@ -139,6 +142,18 @@ def _as_rendered(obj: Json, spec: SovereignWorkloadSpec, found: Json | None, pol
     return manifests.holds(found, wanted)
 
 
+async def _is_wanted(api: Api, facts: WorkloadFacts) -> bool:
+    """Whether a SovereignWorkload is still there, and to stay.
+
+    An owner that is gone, written to a workload that was just orphaned, has the garbage collector delete it.
+    """
+    try:
+        live = await api.get(resource.OURS[SOVEREIGN_WORKLOAD.plural], facts.name, facts.namespace)
+    except NotFoundError:
+        return False
+    return live["metadata"]["uid"] == facts.uid and "deletionTimestamp" not in live["metadata"]
+
+
 async def _find(world: World, kind: WorkloadKind, namespace: str, name: str) -> Json | None:
     try:
         return await world.api.get(resource.WORKLOADS[kind], name, namespace)
@@ -201,7 +216,10 @@ async def _act(world: World, facts: WorkloadFacts, action: Action) -> str | None
                 manifest = manifests.owned(
                     template, namespace=facts.namespace, name=facts.name, owner_uid=facts.uid, policy=policy
                 )
-                await world.api.apply(resource.WORKLOADS[facts.kind], manifest)
+                if facts.target:
+                    manifest["metadata"]["uid"] = facts.target.uid
+                if await _is_wanted(world.api, facts):
+                    await world.api.apply(resource.WORKLOADS[facts.kind], manifest)
             case Watch() | Refuse():
                 pass
             case _:

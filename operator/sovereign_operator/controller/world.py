@@ -94,8 +94,10 @@ class World:
         """Watch the pods of exactly those namespaces in which something is in scope."""
         wanted = set(self._namespaces_in_scope())
         for namespace in self._followed.keys() - wanted:
-            _, task = self._followed.pop(namespace)
+            mirror, task = self._followed.pop(namespace)
             task.cancel()
+            # Nobody shall wait for it any more.
+            mirror.synced.set()
         for namespace in wanted - self._followed.keys():
             mirror = Mirror(self.api, resource.PODS, see_pod, self._pod_changed, namespace=namespace)
             self._followed[namespace] = (mirror, self._group.create_task(mirror.run()))
@@ -103,8 +105,9 @@ class World:
     async def until_complete(self) -> None:
         """Wait until everything was listed once."""
         await self._indexed.wait()
-        for mirror in self._mirrors():
-            await mirror.synced.wait()
+        # Others may be followed by the time that these are listed.
+        while late := [mirror for mirror in self._mirrors() if not mirror.synced.is_set()]:
+            await late[0].synced.wait()
 
     @property
     def stalled(self) -> list[str]:
@@ -133,6 +136,7 @@ class World:
     def take_indexes(self, indexes: Mapping[str, Mapping[ObjectKey, Any]]) -> None:
         """Take kopf's indexes, which are complete by now."""
         self.kinds = indexes
+        self.follow_pods()
         self._indexed.set()
 
     def kind_changed(self, plural: str, key: ObjectKey) -> None:
@@ -166,6 +170,7 @@ class World:
         self.queue.add(Cluster())
 
     def _guard_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
+        self.queue.add(Cluster())
         for namespace, name in self.objects(SOVEREIGN_WORKLOAD.plural):
             self.queue.add(Sovereign(namespace, name))
 

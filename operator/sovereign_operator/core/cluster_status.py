@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.qualification import in_force, title
@@ -35,7 +36,7 @@ def report_service(name: str, facts: Facts) -> Report:
         message = f"{title(spec)} holds {', '.join(schemes)}, until {until}"
         observation = Observation("Qualified", "True", ConditionReason.IN_FORCE, message)
     else:
-        message = f"{title(spec)} holds no qualification that is in force today"
+        message = f"{title(spec)} holds no qualification that is in force today: see its spec"
         observation = Observation("Qualified", "False", ConditionReason.NONE_IN_FORCE, message)
     return Report(status, (observation,))
 
@@ -72,11 +73,22 @@ def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list
     if wrong:
         message = f"{len(wrong)} node(s) contradict the claim: {examples(finding.message for finding in wrong)}"
         return Observation("Ready", "False", Reason.NODE_CONTRADICTED, message)
+    unseen = _unseen(spec, facts)
     if not members:
         message = "no node of this cluster stands here: correct spec.nodes (name and uid) or spec.nodeSelector"
-        return Observation("Ready", "False", ConditionReason.NO_NODES, message)
-    message = f"{len(members)} node(s) of {title(facts.services[spec.service_ref.name])}: {examples(members)}"
+        return Observation("Ready", "False", ConditionReason.NO_NODES, message + unseen)
+    message = f"{len(members)} node(s) of {title(facts.services[spec.service_ref.name])}: {examples(members)}{unseen}"
     return Observation("Ready", "True", ConditionReason.NODES_PRESENT, message)
+
+
+def _unseen(spec: DatacentreSpec, facts: Facts) -> str:
+    """Say which entries of spec.nodes are no node of this cluster, and why."""
+    wrong = [
+        f"no node is called {entry.name}" if node is None else f"{entry.name} has the uid {node.uid}, not {entry.uid}"
+        for entry in sorted(spec.nodes, key=lambda entry: entry.name)
+        if (node := facts.nodes.get(entry.name)) is None or node.uid != entry.uid
+    ]
+    return f"; {len(wrong)} of spec.nodes not found: {examples(wrong)}" if wrong else ""
 
 
 def report_policy(name: str, facts: Facts, verdicts: Verdicts) -> Report:

@@ -78,7 +78,8 @@ def check_foreign_law(site: Site) -> tuple[Finding, ...]:
     """Refuse a service that a foreign law can reach. Unknown exposure is not none."""
     laws = site.service.foreign_laws
     if laws is None:
-        message = f"{site.name}: which foreign laws reach {title(site.service)} is not recorded"
+        unknown = f"which foreign laws reach {title(site.service)} is not recorded"
+        message = f"{site.name}: {unknown}: write spec.foreignLaws there, [] if there are none"
         return (Finding(Reason.FOREIGN_LAW_UNKNOWN, message),)
     reaching = sorted(set(laws) - set(site.policy.accepted_foreign_laws))
     if not reaching:

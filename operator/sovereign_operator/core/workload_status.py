@@ -125,15 +125,15 @@ def _outside_example(facts: WorkloadFacts, pod: Pod) -> dict[str, Any]:
 def _why_outside(facts: WorkloadFacts, pod: Pod) -> str:
     verdict = facts.verdicts.get(pod.node or "")
     why = sentences(verdict.findings) if verdict else f"node {pod.node} is gone"
-    return f"{pod.name} runs on {pod.node}: {why}. {_restart_advice(facts)}"
+    return f"{pod.name} runs on {pod.node}: {why}. {_restart_advice(facts, pod)}"
 
 
-def _restart_advice(facts: WorkloadFacts) -> str:
+def _restart_advice(facts: WorkloadFacts, pod: Pod) -> str:
     """Say how a developer moves the pods: new ones start only where the policy accepts."""
     if not facts.accepted_nodes:
         return f"Nothing can move it now: {_nowhere_to_run(facts)}"
     if facts.kind in (WorkloadKind.JOB, WorkloadKind.CRON_JOB):
-        return f"Delete the pod to have it run elsewhere: kubectl -n {facts.namespace} delete pod"
+        return f"Delete the pod to have it run elsewhere: kubectl -n {facts.namespace} delete pod {pod.name}"
     target = f"{facts.kind.value.lower()}/{facts.workload_name}"
     return f"To move its pods: kubectl -n {facts.namespace} rollout restart {target}"
 

@@ -180,7 +180,10 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 async def _message(response: aiohttp.ClientResponse) -> str:
     """Return what the server says went wrong, whatever form it has."""
-    text = await response.text()
+    try:
+        text = await response.text()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return f"{response.reason}; its answer broke off: {error!r}"
     try:
         status = json.loads(text)
     except ValueError:

@@ -13,7 +13,7 @@ from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRec
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
 from sovereign_operator.kube.api import MERGE, Api, Json
-from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.kube.errors import ApiError, UnavailableError
 from sovereign_operator.kube.resource import LEASES
 from sovereign_operator.kube.tasks import until_first_ends
 
@@ -27,15 +27,16 @@ class _Lock(BaseLock):
     client now checks for text, and it takes a lost connection for the end of the election.
     """
 
-    def __init__(self, api: Api, name: str, namespace: str, identity: str) -> None:
+    def __init__(self, api: Api, name: str, namespace: str, identity: str, patience: float) -> None:
         super().__init__(name, namespace, identity)
         self._api = api
+        self._patience = patience
         self._version = ""
 
     async def get(self, name: str, namespace: str) -> Any:
         """Return (True, record) or (False, error)."""
         try:
-            lease = await self._api.get(LEASES, name, namespace)
+            lease = await self._timely(self._api.get(LEASES, name, namespace))
         except ApiError as error:
             failure = ApiException(status=error.status, reason=str(error))
             failure.body = f'{{"code": {error.status}}}'
@@ -51,7 +52,7 @@ class _Lock(BaseLock):
         """Create the Lease, and say whether it worked."""
         body = {"metadata": {"name": name}, "spec": _spec(election_record)}
         try:
-            await self._api.create(LEASES, body, namespace)
+            await self._timely(self._api.create(LEASES, body, namespace))
         except ApiError as error:
             logger.warning("the Lease could not be created: %s", error)
             return False
@@ -61,12 +62,20 @@ class _Lock(BaseLock):
         """Write the Lease, if nobody else has since it was read, and say whether it worked."""
         body = {"metadata": {"resourceVersion": self._version}, "spec": _spec(updated_record)}
         try:
-            lease = await self._api.patch(LEASES, name, body, content_type=MERGE, namespace=namespace)
+            lease = await self._timely(self._api.patch(LEASES, name, body, content_type=MERGE, namespace=namespace))
         except ApiError as error:
             logger.warning("the Lease could not be written: %s", error)
             return False
         self._version = lease["metadata"]["resourceVersion"]
         return True
+
+    async def _timely(self, request: Coroutine[Any, Any, Json]) -> Json:
+        """Await an answer, but not beyond the time at which another replica may take the Lease."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await request
+        except TimeoutError as error:
+            raise UnavailableError(0, f"no answer within {self._patience:g} s") from error
 
 
 def _spec(record: LeaderElectionRecord) -> Json:
@@ -110,12 +119,14 @@ async def lead(
         logger.info("%s holds the Lease and begins to work", identity)
         await work()
 
+    # The last attempt begins before the deadline and makes two requests: all of it ends within the Lease.
+    pause = max(1.0, lease_seconds / 7)
     election = LeaderElection(
         Config(
-            _Lock(api, name, namespace, identity),
+            _Lock(api, name, namespace, identity, patience=pause),
             lease_duration=lease_seconds,
             renew_deadline=lease_seconds * 2 / 3,
-            retry_period=max(1.0, lease_seconds / 7),
+            retry_period=pause,
             onstarted_leading=started,
             onstopped_leading=stopped,
         )
