@@ -161,3 +161,22 @@ def _pilot(until: date) -> Json:
 
 def _declare(node: str, uid: str) -> str:
     return f'{{"spec": {{"nodes": [{{"name": "{node}", "uid": "{uid}"}}]}}}}'
+
+
+def test_nothing_that_runs_is_stopped_while_it_could_run_nowhere(admin: Kubectl, space: Space) -> None:
+    namespace = space(None)
+    admin.apply(workload("DaemonSet", "app"), namespace=namespace)
+    eventually(lambda: len(living_pods(admin, namespace)) == 4, what="pods on all nodes")
+    before = {entry["metadata"]["uid"] for entry in living_pods(admin, namespace)}
+    for service in ("armor-snc", "hexa-gouv"):
+        set_status(admin, service, "Suspended")
+    eventually(lambda: not host_names(admin, "secnumcloud"), seconds=20, what="no node accepted")
+
+    reference = {"kind": "DaemonSet", "name": "app"}
+    admin.apply(sovereign("app", policy="secnumcloud", workloadRef=reference), namespace=namespace)
+    accepted = eventually(lambda: condition(admin, "swl", "app", "Accepted", namespace), what="an answer")
+    assert (accepted["status"], accepted["reason"]) == ("False", "NoNodeAccepted")
+    assert {entry["metadata"]["uid"] for entry in living_pods(admin, namespace)} == before
+
+    set_status(admin, "armor-snc", "Qualified")
+    eventually(lambda: nodes_of(living_pods(admin, namespace)) == {"brest-1"}, what="it placed once it can be")

@@ -92,8 +92,21 @@ REFUSALS = {
     ConditionReason.ALREADY_TAKEN: facts(taken_by="older"),
     ConditionReason.WORKLOAD_NOT_FOUND: facts(target=None),
     ConditionReason.NAME_TAKEN: facts(spec=template(), target=workload(owner_uid="somebody")),
+    ConditionReason.NO_NODE_ACCEPTED: facts(pods=(pod(placed=False),), accepted_nodes=0),
     ConditionReason.JOB_IMMUTABLE: facts(spec=ref("Job"), target=workload(WorkloadKind.JOB)),
 }
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        facts(accepted_nodes=0),
+        facts(spec=ref("CronJob"), target=workload(WorkloadKind.CRON_JOB), pods=(pod(placed=False),), accepted_nodes=0),
+    ],
+    ids=["nothing runs", "only later pods are placed"],
+)
+def test_what_stops_nothing_is_taken_though_no_node_is_accepted(told: WorkloadFacts) -> None:
+    assert isinstance(decide(told), Adopt)
 
 
 @pytest.mark.parametrize(("reason", "told"), REFUSALS.items(), ids=[reason.value for reason in REFUSALS])

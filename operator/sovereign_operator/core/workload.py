@@ -147,9 +147,21 @@ def decide(facts: WorkloadFacts) -> Action:
     assert target is not None
     if facts.kind is WorkloadKind.JOB:
         return Watch() if facts.enforced is not None else _watch_job(target, policy, facts.namespace)
-    return (
-        Watch() if _is_adopted(target, policy) or _needs_no_adoption(facts, target, policy) else Adopt(target, policy)
+    if _is_adopted(target, policy) or _needs_no_adoption(facts, target, policy):
+        return Watch()
+    return _refuse_to_stop(facts, policy) or Adopt(target, policy)
+
+
+def _refuse_to_stop(facts: WorkloadFacts, policy: str) -> Refuse | None:
+    """Refuse to roll out what runs while there is nowhere for it to run."""
+    if facts.accepted_nodes or not facts.pods or facts.kind is WorkloadKind.CRON_JOB:
+        return None
+    called = f"{facts.kind.value} {facts.workload_name}"
+    message = (
+        f"policy {policy} accepts no node now, and taking {called} into scope would stop its {len(facts.pods)} pod(s) "
+        f"for nothing: it is taken once a node is accepted; kubectl get sovereigntypolicy {policy} says what is missing"
     )
+    return Refuse(ConditionReason.NO_NODE_ACCEPTED, message)
 
 
 def _is_adopted(target: Workload, policy: str) -> bool:
