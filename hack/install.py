@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,8 @@ from hack.kubectl import Kubectl, KubectlError, TimedOutError, eventually
 CHART = Path(__file__).parent.parent / "charts" / "sovereign-operator"
 RELEASE = "sovereign-operator"
 NAMESPACE = "sovereign-system"
+CONTROLLER_PODS = "app.kubernetes.io/component=controller"
+"""The label that selects the pods of all replicas."""
 
 
 class HelmError(Exception):
@@ -71,11 +72,11 @@ def wait_for_kinds(kubectl: Kubectl) -> None:
     probe = {
         "apiVersion": "sovereignty.dev/v1alpha1",
         "kind": "SovereignWorkload",
-        "metadata": {"generateName": "probe-", "namespace": NAMESPACE},
+        "metadata": {"name": "probe", "namespace": NAMESPACE},
         "spec": {"workloadRef": {"kind": "Deployment", "name": "sovereign-controller"}},
     }
     eventually(
-        lambda: kubectl.run("create", "--dry-run=server", "-f", "-", stdin=json.dumps(probe)),
+        lambda: kubectl.apply(probe, options=["--dry-run=server"]),
         what="a SovereignWorkload that the API server takes",
     )
 

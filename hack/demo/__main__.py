@@ -19,7 +19,7 @@ from hack.demo import attacks, screen
 from hack.demo.traffic import Traffic
 from hack.images import public
 from hack.images.errors import ImageBuildError
-from hack.install import NAMESPACE, HelmError, find, install
+from hack.install import CONTROLLER_PODS, NAMESPACE, HelmError, find, install
 from hack.kubectl import Kubectl, KubectlError, TimedOutError, eventually
 
 CLUSTER = "sovereign-demo"
@@ -106,9 +106,7 @@ def show_attacks(cluster: Cluster, kubectl: Kubectl) -> None:
     screen.title("The operator is stopped. Attacks by cluster admins and by a node")
     screen.ran(f"kubectl -n {NAMESPACE} scale {CONTROLLER} --replicas=0")
     kubectl.run("-n", NAMESPACE, "scale", CONTROLLER, "--replicas=0")
-    eventually(
-        lambda: not kubectl.list("pods", NAMESPACE, "app.kubernetes.io/component=controller"), what="no controller"
-    )
+    eventually(lambda: not kubectl.list("pods", NAMESPACE, CONTROLLER_PODS), what="no controller")
     for attack in attacks.ATTACKS:
         screen.ran(attack.title)
         screen.result(attacks.brief(attack.run(cluster, kubectl, SPACE)))
@@ -118,9 +116,7 @@ def show_attacks(cluster: Cluster, kubectl: Kubectl) -> None:
 
 def is_led(kubectl: Kubectl) -> bool:
     """Return whether one of the controllers that run holds the Lease."""
-    pods = {
-        pod["metadata"]["name"] for pod in kubectl.list("pods", NAMESPACE, "app.kubernetes.io/component=controller")
-    }
+    pods = {pod["metadata"]["name"] for pod in kubectl.list("pods", NAMESPACE, CONTROLLER_PODS)}
     return kubectl.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity") in pods
 
 

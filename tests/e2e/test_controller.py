@@ -8,7 +8,7 @@ import pytest
 from kopf._cogs.structs.references import Insights
 
 from hack.cluster import Cluster
-from hack.install import NAMESPACE, wait_for_kinds
+from hack.install import CONTROLLER_PODS, NAMESPACE, wait_for_kinds
 from hack.kubectl import Json, Kubectl, TimedOutError, eventually
 from sovereign_operator.controller.handlers import DeafError, until_deaf
 from sovereign_operator.kube.api import Api, connect
@@ -18,20 +18,19 @@ from tests.e2e.guards import bare, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
 from tests.e2e.seen import condition, living_pods
 
-COMPONENT = "app.kubernetes.io/component=controller"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:sovereign-controller"
 
 
 def leader(admin: Kubectl) -> str:
     """Return the pod that holds the Lease and still runs. Raises AssertionError if none does."""
     holder = admin.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity")
-    running = {pod["metadata"]["name"] for pod in living_pods(admin, NAMESPACE, COMPONENT)}
+    running = {pod["metadata"]["name"] for pod in living_pods(admin, NAMESPACE, CONTROLLER_PODS)}
     assert holder in running, f"{holder} holds the Lease, {running} run"
     return str(holder)
 
 
 def test_it_runs_without_privileges(admin: Kubectl) -> None:
-    for running in living_pods(admin, NAMESPACE, COMPONENT):
+    for running in living_pods(admin, NAMESPACE, CONTROLLER_PODS):
         (container,) = running["spec"]["containers"]
         context = container["securityContext"]
         assert context["readOnlyRootFilesystem"]
@@ -124,7 +123,7 @@ def test_a_restart_changes_nothing(admin: Kubectl, space: Space) -> None:
         eventually(lambda: condition(admin, "swl", "app", "Ready", namespace)["status"] == "True", what="ready")  # noqa: B023
     before = [admin.get("deployment", "app", namespace)["metadata"]["generation"] for namespace in adopted]
     admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=0")
-    eventually(lambda: not admin.list("pods", NAMESPACE, COMPONENT), what="no controller")
+    eventually(lambda: not admin.list("pods", NAMESPACE, CONTROLLER_PODS), what="no controller")
     admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=1")
     # It has gone through everything once it has told of something new.
     admin.apply(sovereign("new", workloadRef={"kind": "Deployment", "name": "none"}), namespace=adopted[0])

@@ -6,7 +6,7 @@ import pytest
 
 from hack import estate
 from hack.demo.attacks import binding
-from hack.install import NAMESPACE
+from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names
 from tests.e2e.manifests import pod
@@ -44,7 +44,7 @@ def test_a_rule_without_names_accepts_no_node_either(admin: Kubectl, space: Spac
     """Should anybody ever write such a rule while no controller runs: the guards notice that it allows everything."""
     namespace = space()
     admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=0")
-    eventually(lambda: not admin.list("pods", NAMESPACE, "app.kubernetes.io/component=controller"), what="no operator")
+    eventually(lambda: not admin.list("pods", NAMESPACE, CONTROLLER_PODS), what="no operator")
     rule = {"apiGroups": ["sovereignty.dev"], "resources": ["nodes"], "verbs": ["host"]}
     admin.run("patch", "clusterrole", ROLE, "--type=merge", "-p", json.dumps({"rules": [*rules(admin)[:1], rule]}))
     manifest = json.dumps(pod("named", nodeName="paris-1"))

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from hack.install import NAMESPACE
+from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names, labelled
 from tests.e2e.manifests import pod, sovereign, workload
@@ -82,7 +82,7 @@ def test_audit_annotations_follow_the_verdict(admin: Kubectl, space: Space) -> N
     assert f"SecNumCloud 3.2 (decision {decision})" in found["qualification"]
     assert found["node-uid"] == admin.get("node", bound)["metadata"]["uid"]
     assert found["verdict"].startswith("accepted")
-    log = admin.run("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/component=controller", "--tail=-1")
+    log = admin.run("-n", NAMESPACE, "logs", "-l", CONTROLLER_PODS, "--tail=-1")
     assert f'"decision": "{found["decision-id"]}"' in log
 
     set_status(admin, service, "Withdrawn")

@@ -2,9 +2,7 @@
 
 import pytest
 
-from tests.workloads import FOLDER, QUESTIONS, Complete, Manifest, list_manifests, list_running
-
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the manifests are elsewhere: set SOVEREIGN_WORKLOADS")
+from tests.workloads import QUESTIONS, Complete, Manifest, list_manifests, list_running
 
 
 def _find(path: str) -> Manifest:

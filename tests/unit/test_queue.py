@@ -54,17 +54,17 @@ def test_a_key_added_many_times_is_handled_once() -> None:
 
 def test_a_key_that_changes_while_it_is_handled_is_handled_once_more_and_never_twice_at_once() -> None:
     entered, go_on, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    busy, runs = 0, 0
+    busy = 0
     at_once: list[int] = []
 
     async def handle(_: str) -> None:
-        nonlocal busy, runs
-        busy, runs = busy + 1, runs + 1
+        nonlocal busy
+        busy += 1
         at_once.append(busy)
         entered.set()
         await go_on.wait()
         busy -= 1
-        if runs == 2:
+        if len(at_once) == 2:
             again.set()
 
     async def use(queue: WorkQueue[str]) -> None:

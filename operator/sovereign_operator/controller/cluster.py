@@ -17,7 +17,7 @@ from sovereign_operator.core.verdict import Verdicts, judge
 from sovereign_operator.core.wakeup import next_change
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
-from sovereign_operator.kube.errors import ApiError, NotFoundError
+from sovereign_operator.kube.errors import ApiError
 from sovereign_operator.kube.seen import NodeSeen, RoleSeen, see_role
 
 logger = logging.getLogger(__name__)
@@ -71,17 +71,8 @@ async def _crds_going(api: Api) -> list[str]:
 
     Then objects vanish that nobody deleted, and deleting our CRDs must not change who may host what.
     """
-    gone = []
-    for kind in KINDS:
-        name = f"{kind.plural}.{names.GROUP}"
-        try:
-            crd = await api.get(resource.CRDS, name)
-        except NotFoundError:
-            gone.append(name)
-        else:
-            if "deletionTimestamp" in crd["metadata"]:
-                gone.append(name)
-    return gone
+    crds = [f"{kind.plural}.{names.GROUP}" for kind in KINDS]
+    return [name for name in crds if await api.lasting(resource.CRDS, name) is None]
 
 
 def _role_writes(

@@ -52,10 +52,14 @@ async def until_deaf(api: Api, insights: Insights) -> None:
     await insights.ready_resources.wait()
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        watched = {found.plural for found in insights.watched_resources}
-        before, missed = missed, {plural for plural in OURS.keys() - watched if await _is_served(api, plural)}
+        before, missed = missed, {plural for plural in _unwatched(insights) if await _is_served(api, plural)}
         if deaf := sorted(before & missed):
             raise DeafError(f"kopf does not watch {', '.join(deaf)}: ending, to begin anew")
+
+
+def _unwatched(insights: Insights) -> set[str]:
+    """Return which of our kinds kopf does not watch, by plural."""
+    return OURS.keys() - {found.plural for found in insights.watched_resources}
 
 
 async def _is_served(api: Api, plural: str) -> bool:
@@ -72,7 +76,7 @@ def register(world: World, insights: Insights) -> kopf.OperatorRegistry:
     watched = [(GROUP, VERSION, kind.plural) for kind in KINDS] + [("", "v1", "namespaces")]
 
     async def notice(namespace: str | None, name: str, resource: kopf.Resource, **indexes: Any) -> None:
-        if not world.kinds and OURS.keys() <= {found.plural for found in insights.watched_resources}:
+        if not world.kinds and not _unwatched(insights):
             world.take_indexes({plural: indexes[plural] for _, _, plural in watched})
         world.kind_changed(resource.plural, (namespace or "", name))
 

@@ -88,11 +88,7 @@ async def release_abandoned(world: World, key: Labelled) -> None:
 
 async def _kind_going(world: World) -> bool:
     """Whether our own kind is being deleted, and with it all SovereignWorkloads: nobody released anything."""
-    try:
-        crd = await world.api.get(resource.CRDS, f"{SOVEREIGN_WORKLOAD.plural}.{names.GROUP}")
-    except NotFoundError:
-        return True
-    return "deletionTimestamp" in crd["metadata"]
+    return await world.api.lasting(resource.CRDS, f"{SOVEREIGN_WORKLOAD.plural}.{names.GROUP}") is None
 
 
 async def _gather(world: World, key: Sovereign, obj: Json, spec: SovereignWorkloadSpec) -> WorkloadFacts:
@@ -147,11 +143,8 @@ async def _is_wanted(api: Api, facts: WorkloadFacts) -> bool:
 
     An owner that is gone, written to a workload that was just orphaned, has the garbage collector delete it.
     """
-    try:
-        live = await api.get(resource.OURS[SOVEREIGN_WORKLOAD.plural], facts.name, facts.namespace)
-    except NotFoundError:
-        return False
-    return live["metadata"]["uid"] == facts.uid and "deletionTimestamp" not in live["metadata"]
+    live = await api.lasting(resource.OURS[SOVEREIGN_WORKLOAD.plural], facts.name, facts.namespace)
+    return live is not None and live["metadata"]["uid"] == facts.uid
 
 
 async def _find(world: World, kind: WorkloadKind, namespace: str, name: str) -> Json | None:

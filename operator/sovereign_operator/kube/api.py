@@ -14,7 +14,7 @@ from kubernetes.aio import client, config
 
 from sovereign_operator.core.names import FIELD_MANAGER
 from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.errors import UnavailableError, from_status
+from sovereign_operator.kube.errors import NotFoundError, UnavailableError, from_status
 from sovereign_operator.kube.resource import Resource
 
 Json = dict[str, Any]
@@ -51,6 +51,14 @@ class Api:
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Json:
         """Return an object. Raises NotFoundError."""
         return await self.request("GET", resource.path(name, namespace))
+
+    async def lasting(self, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
+        """Return an object that is there to stay, or None if it is not there or being deleted."""
+        try:
+            found = await self.get(resource, name, namespace)
+        except NotFoundError:
+            return None
+        return None if "deletionTimestamp" in found["metadata"] else found
 
     async def list(
         self, resource: Resource, namespace: str | None = None, label_selector: str = ""

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from sovereign_operator.api.v1alpha1.kind import (
     AGE,
     LIST_SET,
+    NAME_PATTERN,
     Column,
     CountryCode,
     Kind,
@@ -85,7 +86,7 @@ class Qualification(Model):
         description="Name of this entry within the service. Example: secnumcloud-3393.",
         min_length=1,
         max_length=63,
-        pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        pattern=NAME_PATTERN,
     )
     scheme: SchemeName = Field(description="The scheme, spelt as policies demand it. Example: SecNumCloud.")
     version: VersionText | None = Field(

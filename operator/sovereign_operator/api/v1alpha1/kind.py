@@ -42,7 +42,10 @@ def list_map(*keys: str) -> dict[str, Any]:
 CountryCode = Annotated[str, Field(pattern="^[A-Z]{2}$")]
 """Two capital letters, ISO 3166-1 alpha-2: FR, DE, US."""
 
-ObjectName = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+NAME_PATTERN = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+"""What names of objects are made of: a DNS-1123 subdomain, as far as one short expression tells."""
+
+ObjectName = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
 """The name of one of our cluster-scoped objects: short enough to be part of a label."""
 
 NAME_FITS_A_LABEL = (

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from sovereign_operator.api.v1alpha1.kind import (
     AGE,
+    NAME_PATTERN,
     Column,
     Kind,
     LabelMap,
@@ -44,7 +45,7 @@ class WorkloadRef(Model):
         description="metadata.name of the workload. Example: billing.",
         min_length=1,
         max_length=253,
-        pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        pattern=NAME_PATTERN,
     )
 
 
