@@ -131,8 +131,14 @@ def test_no_accepted_node_is_said_to_the_developer(admin: Kubectl, space: Space)
         namespace=namespace,
     )
     said = "no node is accepted by policy secnumcloud: ask a cluster admin to read"
-    eventually(lambda: said in condition(admin, "swl", "app", "Placed", namespace)["message"], what="word of it")
-    assert condition(admin, "swl", "app", "Placed", namespace)["reason"] == "PodsPending"
+
+    def told() -> bool:
+        placed = condition(admin, "swl", "app", "Placed", namespace)
+        # Before there are pods it says so, too, for another reason.
+        assert placed["reason"] == "PodsPending"
+        return said in placed["message"]
+
+    eventually(told, what="word of it")
     ready = condition(admin, "sovereigntypolicy", "secnumcloud", "Ready")
     assert (ready["status"], ready["reason"]) == ("False", "NoNodeAccepted")
     assert "is suspended" in ready["message"]
