@@ -103,7 +103,7 @@ def _other() -> dict[str, Any]:
 async def _until_account(api: Api, namespace: str) -> None:
     """Wait for the namespace's service account, without which no pod is admitted."""
     accounts = Resource("v1", "serviceaccounts", namespaced=True)
-    while not (await api.list(accounts, namespace))[0]:  # noqa: ASYNC110 - the API has no event for it
+    while await api.lasting(accounts, "default", namespace) is None:  # noqa: ASYNC110 - the API has no event for it
         await asyncio.sleep(0.1)
 
 

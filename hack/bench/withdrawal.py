@@ -74,7 +74,7 @@ class Bench:
         await self._api.apply(NAMESPACES, namespace)
         spec: dict[str, Any] = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "none"}]}
         accounts = Resource("v1", "serviceaccounts", namespaced=True)
-        while not (await self._api.list(accounts, SPACE))[0]:  # noqa: ASYNC110 - the API has no event for it
+        while await self._api.lasting(accounts, "default", SPACE) is None:  # noqa: ASYNC110 - the API has no event for it
             await asyncio.sleep(0.1)
         await self._api.create(
             resource.PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bench"}, "spec": spec}, SPACE

@@ -110,6 +110,7 @@ def show_attacks(cluster: Cluster, kubectl: Kubectl) -> None:
     for attack in attacks.ATTACKS:
         screen.ran(attack.title)
         screen.result(attacks.brief(attack.run(cluster, kubectl, SPACE)))
+    screen.ran(f"kubectl -n {NAMESPACE} scale {CONTROLLER} --replicas=2")
     kubectl.run("-n", NAMESPACE, "scale", CONTROLLER, "--replicas=2")
     eventually(lambda: is_led(kubectl), what="a controller at work")
 

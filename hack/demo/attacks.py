@@ -108,8 +108,10 @@ def open_affinity(_: Cluster, kubectl: Kubectl, space: str) -> str:
         lambda: kubectl.get("pod", "anywhere", space)["spec"].get("nodeName"), what="the pod is scheduled"
     )
     assert node != TARGET, f"the pod was scheduled to {node}"
-    columns = "NAME:.metadata.name,NODE:.spec.nodeName,SELECTS ON:.spec.nodeSelector"
-    return kubectl.run("-n", space, "get", "pod", "anywhere", "--no-headers", "-o", f"custom-columns={columns}")
+    said = (
+        "jsonpath={.metadata.name} was let in and runs on {.spec.nodeName}, as its nodeSelector is {.spec.nodeSelector}"
+    )
+    return kubectl.run("-n", space, "get", "pod", "anywhere", "-o", said)
 
 
 def relabel_own_node(cluster: Cluster, _: Kubectl, __: str) -> str:

@@ -40,11 +40,15 @@ def test_crds_can_be_left_out_and_can_go_with_the_release(render: Render) -> Non
     assert not any("annotations" in crd["metadata"] for crd in going.values())
 
 
-def test_the_chart_and_the_controller_know_the_same_guards(render: Render) -> None:
+def test_the_controller_is_told_of_every_guard(render: Render) -> None:
     objects = render()
-    policies = of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
-    bindings = of_kind(objects, "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicyBinding")
-    assert set(policies) == set(bindings) == names.GUARDS
+    policies = of_kind(objects, *_POLICIES)
+    bindings = of_kind(objects, *_BINDINGS)
+    told = json.loads(of_kind(objects, "ConfigMap")["sovereign-guards"]["data"]["guards.json"])
+    assert {(entry["kind"], entry["metadata"]["name"]): entry["spec"] for entry in told} == {
+        (obj["kind"], name): obj["spec"] for found in (policies, bindings) for name, obj in found.items()
+    }
+    assert set(policies) == set(bindings)
     key, _, value = names.GUARD_SELECTOR.partition("=")
     for name, binding in bindings.items():
         assert binding["spec"]["policyName"] == name
@@ -53,16 +57,16 @@ def test_the_chart_and_the_controller_know_the_same_guards(render: Render) -> No
 
 def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
     objects = render()
-    for binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").values():
-        assert binding["spec"]["validationActions"] == ["Deny"]
+    for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():
+        assert binding["spec"]["validationActions"] == ["Warn" if name == "sovereignty-warn-namespaces" else "Deny"]
     for policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").values():
         assert "paramKind" not in policy["spec"]
 
 
-def test_only_the_guard_that_sees_all_nodes_fails_open(render: Render) -> None:
+def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None:
     policies = of_kind(render(), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
     open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
-    assert open_ones == {"sovereignty-guard-nodes"}
+    assert open_ones == {"sovereignty-guard-nodes", "sovereignty-guard-controller", "sovereignty-warn-namespaces"}
 
 
 def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(render: Render) -> None:
@@ -75,16 +79,25 @@ def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(rende
         assert left_out["operator"] == "NotIn"
         assert set(left_out["values"]) == {"kube-system", "rook-ceph", "sovereign-system"}
         enforce = next(entry for entry in expressions if entry["key"] == names.ENFORCE_LABEL)
-        if name.endswith("-by-label"):
+        _, _, way = name.rpartition("-")
+        if way in {"label", "formerly"}:
             selector = policy["spec"]["matchConstraints"]["objectSelector"]["matchExpressions"]
-            assert selector == [{"key": names.POLICY_LABEL, "operator": "Exists"}]
+            key = names.POLICY_LABEL if way == "label" else names.PLACED_LABEL
+            assert selector == [{"key": key, "operator": "Exists"}]
             assert enforce["operator"] == "DoesNotExist"
         else:
             assert enforce["operator"] == "Exists"
 
 
 _POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
-_NOT_ABOUT_PODS = {"sovereignty-guard-nodes", "sovereignty-guard-workloads", "sovereignty-stamp-requester"}
+_BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
+_NOT_ABOUT_PODS = {
+    "sovereignty-guard-controller",
+    "sovereignty-guard-nodes",
+    "sovereignty-guard-workloads",
+    "sovereignty-stamp-requester",
+    "sovereignty-warn-namespaces",
+}
 
 
 def test_both_endpoints_that_bind_are_guarded(render: Render) -> None:
@@ -98,6 +111,8 @@ def test_the_names_in_the_admission_policies_are_those_of_the_controller(render:
     for name in (
         names.ENFORCE_LABEL,
         names.POLICY_LABEL,
+        names.PLACED_LABEL,
+        names.NOT_ACCEPTED_TAINT,
         names.node_policy_label(""),
         names.NODE_UID_LABEL.rpartition("/")[0] + "/",
         names.REQUESTED_BY_ANNOTATION,

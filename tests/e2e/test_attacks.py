@@ -273,6 +273,61 @@ def test_a_grant_to_every_service_account_accepts_no_node(admin: Kubectl, mallor
     eventually(lambda: "names node" in mallory.attempt(*attempt, stdin=manifest).stderr, what="roles mean something")
 
 
+CONTROLLER = "system:serviceaccount:sovereign-system:sovereign-controller"
+ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+SET_IMAGE = json.dumps({"spec": {"containers": [{"name": "idle", "image": "example.org/evil"}]}})
+
+STOLEN: dict[str, tuple[tuple[str, ...], Json | None]] = {
+    "write another role": (("create", "-f", "-"), ROLE | {"metadata": {"name": "evil"}, "rules": []}),
+    "delete another role": (("delete", "clusterrole", "view"), None),
+    "write a workload that runs the cluster": (
+        ("-n", "kube-system", "create", "-f", "-"),
+        workload("DaemonSet", "evil"),
+    ),
+    "change what a pod runs": (("patch", "pod", "waiting", "-p", SET_IMAGE), None),
+    "take a pod's label off": (("patch", "pod", "waiting", "-p", '{"metadata": {"labels": {"app": null}}}'), None),
+    "keep pods from a node": (("patch", "node", INSIDE, "-p", '{"spec": {"unschedulable": true}}'), None),
+    "taint a node": (
+        ("patch", "node", INSIDE, "-p", '{"spec": {"taints": [{"key": "x", "effect": "NoExecute"}]}}'),
+        None,
+    ),
+    "label a node for others": (
+        ("patch", "node", INSIDE, "-p", '{"metadata": {"labels": {"example.org/x": "y"}}}'),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("attempt", "body"), STOLEN.values(), ids=STOLEN.keys())
+def test_who_has_the_controllers_token_can_do_no_more_than_it_does(
+    admin: Kubectl, space: Space, attempt: tuple[str, ...], body: Json | None
+) -> None:
+    """RBAC allows all of these, as it cannot tell them from what the controller needs."""
+    namespace = space()
+    admin.create(pod("waiting", labels={"app": "a"}, schedulerName="nobody"), namespace)
+    words = (
+        *(() if "kube-system" in attempt else ("-n", namespace)),
+        *attempt,
+        "--dry-run=server",
+        f"--as={CONTROLLER}",
+    )
+    stdin = json.dumps(body) if body else None
+    # An earlier test may have taken the guard away, which comes back a moment after its binding.
+    refused = eventually(lambda: admin.refusal(*words, stdin=stdin), seconds=20, what="the guard")
+    assert "ValidatingAdmissionPolicy 'sovereignty-guard-controller'" in refused
+    with without_bindings(admin, "sovereignty-guard-controller"):
+        eventually(lambda: admin.run(*words, stdin=stdin), seconds=20, what="success without the guard")
+
+
+def test_a_mistyped_policy_is_told_to_whoever_writes_it(admin: Kubectl, space: Space) -> None:
+    label = ("label", "namespace", space(None), "--overwrite")
+    said = admin.attempt(*label, "sovereignty.dev/enforce=secnumcluod")
+    assert said.returncode == 0
+    assert "Warning: " in said.stderr
+    assert 'there is no SovereigntyPolicy "secnumcluod" yet, so no pod can start' in said.stderr
+    assert admin.attempt(*label, "sovereignty.dev/enforce=secnumcloud").stderr == ""
+
+
 def test_nobody_says_who_asked_but_the_api_server(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
     namespace = space(None)
     forged = sovereign("app", workloadRef={"kind": "Deployment", "name": "app"})

@@ -14,9 +14,9 @@ from sovereign_operator.controller.handlers import DeafError, until_deaf
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 from tests.e2e.conftest import Space, host_names, labelled, restore_estate
-from tests.e2e.guards import bare, without_bindings
+from tests.e2e.guards import VALIDATING, bare, changed_policy, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
-from tests.e2e.seen import condition, living_pods
+from tests.e2e.seen import audit, condition, living_pods
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:sovereign-controller"
 
@@ -62,6 +62,9 @@ def test_it_was_never_refused_anything(admin: Kubectl, cluster: Cluster, space: 
         if entry.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
     }
     assert not forbidden
+    # Nor by the guard that bounds it further.
+    said = {entry.get("responseStatus", {}).get("message", "") for entry in requests}
+    assert not {text for text in said if "sovereignty-guard" in text}
 
 
 @pytest.mark.last
@@ -132,6 +135,54 @@ def test_a_restart_changes_nothing(admin: Kubectl, space: Space) -> None:
     assert after == before
 
 
+def test_what_is_taken_out_of_a_template_goes_and_what_others_change_comes_back(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    template = {"kind": "Deployment", "spec": workload("Deployment", "app")["spec"]}
+    template["spec"]["minReadySeconds"] = 1
+    admin.apply(sovereign("app", template=template), namespace=namespace)
+    eventually(lambda: admin.get("deployment", "app", namespace)["spec"]["minReadySeconds"] == 1, what="the workload")
+    admin.run("-n", namespace, "scale", "deployment/app", "--replicas=1")
+    eventually(lambda: admin.get("deployment", "app", namespace)["spec"]["replicas"] == 2, what="two replicas again")
+    del template["spec"]["minReadySeconds"]
+    admin.apply(sovereign("app", template=template), namespace=namespace)
+    eventually(
+        lambda: "minReadySeconds" not in admin.get("deployment", "app", namespace)["spec"], what="the field gone"
+    )
+
+
+def test_one_that_cannot_be_carried_out_is_in_nobodys_way(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    admin.apply(workload("Deployment", "app"), namespace=namespace)
+    reference = {"kind": "Deployment", "name": "app"}
+    admin.apply(sovereign("first", policy="hds", workloadRef=reference), namespace=namespace)
+    eventually(
+        lambda: condition(admin, "swl", "first", "Accepted", namespace)["reason"] == "PolicyConflict", what="a conflict"
+    )
+    admin.apply(sovereign("second", workloadRef=reference), namespace=namespace)
+    eventually(lambda: condition(admin, "swl", "second", "Ready", namespace)["status"] == "True", what="ready")
+    admin.apply(sovereign("third", workloadRef=reference), namespace=namespace)
+    taken = eventually(lambda: condition(admin, "swl", "third", "Accepted", namespace), what="an answer")
+    assert taken["reason"] == "AlreadyTaken"
+    assert "second" in taken["message"]
+
+
+def test_it_takes_away_what_others_forged_under_its_prefix(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    forged = pod("one")
+    forged["metadata"]["annotations"] = {f"audit.sovereignty.dev/{word}": "by me" for word in ("auditor", "verdict")}
+    admin.create(forged, namespace)
+    said = eventually(
+        lambda: "decision-id" in (seen := audit(admin.get("pod", "one", namespace))) and "auditor" not in seen and seen,
+        what="annotations of the operator's alone",
+    )
+    assert said["verdict"].startswith("accepted")
+    admin.run("annotate", "node", "brest-1", "verdict.sovereignty.dev/forged=accepted")
+    eventually(
+        lambda: "verdict.sovereignty.dev/forged" not in admin.get("node", "brest-1")["metadata"]["annotations"],
+        what="the forged verdict gone",
+    )
+
+
 def test_it_leaves_no_finalizers_and_no_state(admin: Kubectl, space: Space) -> None:
     namespace = space()
     admin.apply(
@@ -164,10 +215,10 @@ def test_it_shows_its_health_and_metrics(admin: Kubectl, cluster: Cluster) -> No
     metrics = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", f"http://{address}:8080/metrics"]).stdout
     assert 'sovereign_nodes_accepted{policy="secnumcloud"} 2.0' in metrics
     assert "sovereign_leading 1.0" in metrics
-    assert "sovereign_guards_missing 0.0" in metrics
+    assert "sovereign_guards_broken 0.0" in metrics
 
 
-def test_a_missing_guard_is_reported(admin: Kubectl, cluster: Cluster, space: Space) -> None:
+def test_a_guard_that_is_missing_or_hollow_is_reported(admin: Kubectl, cluster: Cluster, space: Space) -> None:
     namespace = space()
     admin.apply(
         workload("Deployment", "app"),
@@ -181,9 +232,14 @@ def test_a_missing_guard_is_reported(admin: Kubectl, cluster: Cluster, space: Sp
             lambda: (seen := condition(admin, "swl", "app", "Enforced", namespace))["status"] == "False" and seen,
             what="the missing guard reported",
         )
-        assert enforced["reason"] == "GuardsMissing"
-        eventually(lambda: _metric(admin, cluster, "sovereign_guards_missing") == 1.0, what="the metric")
-        assert name in enforced["message"]
+        assert enforced["reason"] == "GuardsBroken"
+        assert f"ValidatingAdmissionPolicyBinding {name} is missing" in enforced["message"]
+        eventually(lambda: _metric(admin, cluster, "sovereign_guards_broken") == 1.0, what="the metric")
+    with changed_policy(admin, f"{VALIDATING}binding", name, validationActions=["Audit"]):
+        eventually(
+            lambda: f"{name} was changed" in condition(admin, "swl", "app", "Enforced", namespace)["message"],
+            what="the hollow guard reported",
+        )
     eventually(lambda: condition(admin, "swl", "app", "Enforced", namespace)["status"] == "True", what="enforced again")
 
 

@@ -114,3 +114,57 @@ def test_a_suspension_kills_none_of_its_pods_and_starts_none(admin: Kubectl, spa
 
     set_status(admin, "hexa-gouv", "Qualified")
     assert uids(after) < uids(until_on(admin, namespace, set(estate.ACCEPTED)))
+
+
+OTHER = "sovereign-strict"
+"""A preset policy that accepts only Brest."""
+
+CHANGES: dict[str, tuple[tuple[str, ...], set[str], set[str]]] = {
+    "another policy": ((f"sovereignty.dev/enforce={OTHER}", "--overwrite"), {"brest-1"}, {OTHER}),
+    "out of scope": (("sovereignty.dev/enforce-",), EVERY_NODE, set()),
+}
+
+
+@pytest.mark.parametrize(("label", "nodes", "policies"), CHANGES.values(), ids=CHANGES.keys())
+def test_when_its_namespace_changes_sides_no_selector_of_the_former_policy_stays(
+    admin: Kubectl, space: Space, label: tuple[str, ...], nodes: set[str], policies: set[str]
+) -> None:
+    """Nobody owns the selector that admission wrote, so nobody else would take it out."""
+    namespace = space()
+    admin.apply(AGENT, namespace=namespace)
+    before = until_on(admin, namespace, set(estate.ACCEPTED))
+    admin.run("label", "namespace", namespace, *label)
+    # The label alone touches nothing that runs; what is written next is placed anew.
+    assert uids(until_on(admin, namespace, set(estate.ACCEPTED))) == uids(before)
+    admin.run("-n", namespace, "rollout", "restart", "daemonset/agent")
+    pods = until_on(admin, namespace, nodes)
+    assert {frozenset(placed_for(pod)) for pod in pods} == {frozenset(policies)}
+    marks = admin.get("daemonset", "agent", namespace)["metadata"].get("labels", {})
+    assert marks.get("sovereignty.dev/placed-for") == next(iter(policies), None)
+
+
+def test_a_selector_that_the_user_wrote_stays_when_nothing_is_in_scope(admin: Kubectl, space: Space) -> None:
+    namespace = space(None)
+    chosen = {"policy.sovereignty.node-restriction.kubernetes.io/secnumcloud": "accepted"}
+    admin.apply(workload("DaemonSet", "agent", nodeSelector=chosen), namespace=namespace)
+    admin.run("-n", namespace, "rollout", "restart", "daemonset/agent")
+    assert admin.get("daemonset", "agent", namespace)["spec"]["template"]["spec"]["nodeSelector"] == chosen
+
+
+@pytest.mark.usefixtures("changed_estate")
+@pytest.mark.parametrize("label", [("sovereignty.dev/enforce-",), (f"sovereignty.dev/enforce={OTHER}", "--overwrite")])
+def test_a_node_keeps_its_label_for_pods_whose_namespace_has_left(
+    admin: Kubectl, space: Space, label: tuple[str, ...]
+) -> None:
+    """They still select on it: without it the DaemonSet controller would end them."""
+    namespace = space()
+    admin.apply(AGENT, namespace=namespace)
+    before = until_on(admin, namespace, set(estate.ACCEPTED))
+    admin.run("label", "namespace", namespace, *label)
+    set_status(admin, "hexa-gouv", "Suspended")
+    eventually(lambda: host_names(admin, POLICY) == ["brest-1"], what="the role without lyon-1")
+    eventually(lambda: "not-accepted" in str(admin.get("node", "lyon-1")["spec"].get("taints")), what="the taint")
+    assert uids(until_on(admin, namespace, set(estate.ACCEPTED))) == uids(before)
+    assert "lyon-1" in labelled(admin)
+    admin.delete("daemonset", "agent", namespace=namespace)
+    eventually(lambda: labelled(admin) == {"brest-1"}, what="the label gone after the last pod")

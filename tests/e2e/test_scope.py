@@ -8,7 +8,6 @@ import pytest
 
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.core.names import GUARDS
 from tests.e2e.conftest import Space
 from tests.e2e.guards import MUTATING, VALIDATING, changed_policy
 from tests.e2e.manifests import pod, sovereign, workload
@@ -52,7 +51,8 @@ def test_a_broken_policy_refuses_what_is_in_scope_and_nothing_else(
     ours = (pod("one"), workload("DaemonSet", "all"))
     sovereignty = sovereign("app", workloadRef={"kind": "Deployment", "name": "app"})
     broken = list(admission(admin))
-    assert {name for _, name in broken} == GUARDS
+    installed = json.loads(admin.get("configmap", "sovereign-guards", NAMESPACE)["data"]["guards.json"])
+    assert {name for _, name in broken} == {entry["metadata"]["name"] for entry in installed}
     with ExitStack() as stack:
         for kind, name in broken:
             stack.enter_context(changed_policy(admin, kind, name, **breakage))

@@ -25,7 +25,7 @@ def test_the_transition_time_moves_with_the_status_only() -> None:
 
 
 def test_the_same_observation_again_is_the_same_condition() -> None:
-    other = Observation("Enforced", "False", ConditionReason.GUARDS_MISSING, "admission bindings are missing")
+    other = Observation("Enforced", "False", ConditionReason.GUARDS_BROKEN, "admission bindings are missing")
     before = merge([READY, other], [], 1, EARLIER)
     assert merge([READY, other], before, 1, NOW) == before
 

@@ -1,5 +1,6 @@
 """What is written about workloads."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind, WorkloadTemplate
 from sovereign_operator.core import manifests
-from sovereign_operator.core.names import POLICY_LABEL
+from sovereign_operator.core.names import POLICY_LABEL, RENDERED_ANNOTATION
 
 LABEL = {POLICY_LABEL: "secnumcloud"}
 
@@ -55,8 +56,12 @@ def test_giving_back_names_nothing_that_was_applied(kind: WorkloadKind) -> None:
 
 
 @pytest.mark.parametrize("kind", WorkloadKind)
-def test_taking_the_label_off_says_nothing_else_and_leaves_a_job_its_template(kind: WorkloadKind) -> None:
-    said = {("metadata", "uid"): "uid", ("metadata", "labels", POLICY_LABEL): None}
+def test_taking_our_marks_off_says_nothing_else_and_leaves_a_job_its_template(kind: WorkloadKind) -> None:
+    said = {
+        ("metadata", "uid"): "uid",
+        ("metadata", "labels", POLICY_LABEL): None,
+        ("metadata", "annotations", RENDERED_ANNOTATION): None,
+    }
     if kind is not WorkloadKind.JOB:
         said[(*manifests.pod_template_path(kind), "metadata", "labels", POLICY_LABEL)] = None
     assert leaves(manifests.unlabelled(kind, "uid")) == said
@@ -90,6 +95,19 @@ def test_an_owned_workload_cannot_choose_another_policy() -> None:
     body = manifests.owned(template, namespace="hospital", name="app", owner_uid="u", policy="secnumcloud")
     assert body["metadata"]["labels"] == LABEL
     assert body["spec"]["template"]["metadata"]["labels"] == {**LABEL, "app": "a"}
+
+
+@given(st.dictionaries(st.sampled_from("abc"), JSON), st.dictionaries(st.sampled_from("abc"), JSON))
+@example({"a": 1, "b": 2}, {"a": 1})
+def test_a_live_object_holds_no_other_rendering(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """What was taken out of a template is still in the live object, which must be seen all the same."""
+
+    def rendered(spec: dict[str, Any]) -> dict[str, Any]:
+        template = WorkloadTemplate(kind=WorkloadKind.DEPLOYMENT, spec=spec)
+        return manifests.owned(template, namespace="hospital", name="app", owner_uid="u", policy="secnumcloud")
+
+    one, other = (json.dumps(rendered(spec)["spec"], sort_keys=True) for spec in (before, after))
+    assert manifests.holds(rendered(before), rendered(after)) is (one == other)
 
 
 @given(JSON)

@@ -63,7 +63,7 @@ WORKER = node("worker-1")
 ACCEPTED = facts(WORKER, datacentres={"gra": datacentre(WORKER)})
 REFUSED = replace(ACCEPTED, services={})
 LABELLED = {names.NODE_UID_LABEL: WORKER.uid, ACCEPTED_LABEL: names.ACCEPTED}
-KNOWN = replace(WORKER, labels=LABELLED)
+KNOWN = replace(WORKER, labels=LABELLED, applied=frozenset(LABELLED))
 
 
 def test_an_accepted_node_carries_the_policys_label_its_datacentre_and_its_uid() -> None:
@@ -85,6 +85,9 @@ def test_an_accepted_node_carries_the_policys_label_its_datacentre_and_its_uid()
             id="the label is of an earlier registration",
         ),
         pytest.param(replace(KNOWN, labels={**LABELLED, ACCEPTED_LABEL: "no"}), True, False, id="the label is forged"),
+        pytest.param(
+            replace(KNOWN, applied=frozenset({names.NODE_UID_LABEL})), True, False, id="somebody else wrote the label"
+        ),
     ],
 )
 def test_a_refused_node_keeps_its_label_for_its_pods_only(known: Node, occupied: bool, stays: bool) -> None:

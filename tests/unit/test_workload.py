@@ -74,7 +74,7 @@ def facts(**fields: Any) -> WorkloadFacts:
         "verdicts": VERDICTS,
         "accepted_nodes": 1,
         "as_rendered": False,
-        "guards_missing": (),
+        "guards_broken": (),
     }
     return WorkloadFacts(**(usual | fields))
 
@@ -213,7 +213,7 @@ def test_placed_follows_the_pods(pods: tuple[Pod, ...], expected: tuple[str, str
     [
         ({}, ("False", "NamespaceNotLabelled")),
         ({"enforced": POLICY}, ("True", "NamespaceEnforces")),
-        ({"enforced": POLICY, "guards_missing": ("sovereignty-guard-bindings",)}, ("False", "GuardsMissing")),
+        ({"enforced": POLICY, "guards_broken": ("sovereignty-guard-bindings",)}, ("False", "GuardsBroken")),
     ],
 )
 def test_enforced_follows_the_namespace_and_the_guards(changed: dict[str, Any], expected: tuple[str, str]) -> None:

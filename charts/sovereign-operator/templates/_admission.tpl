@@ -6,7 +6,8 @@ selector is the only thing that the API server looks at before it evaluates anyt
 wrong with a policy of ours, it cannot reach a request that its selectors do not match.
 
   by-namespace   the namespace carries sovereignty.dev/enforce; its value names the policy
-  by-label       the pod carries sovereignty.dev/policy, in a namespace without that label
+  by-label       the object carries sovereignty.dev/policy, in a namespace without that label
+  formerly       the object carries sovereignty.dev/placed-for, which we wrote, in a namespace without that label
 */}}
 {{- define "sovereign-operator.scope" -}}
 {{- $root := index . 0 }}{{ $way := index . 1 -}}
@@ -14,10 +15,10 @@ namespaceSelector:
   matchExpressions:
     - {key: sovereignty.dev/enforce, operator: {{ eq $way "by-namespace" | ternary "Exists" "DoesNotExist" }}}
     - {key: kubernetes.io/metadata.name, operator: NotIn, values: {{ include "sovereign-operator.systemNamespaces" $root }}}
-{{- if eq $way "by-label" }}
+{{- if ne $way "by-namespace" }}
 objectSelector:
   matchExpressions:
-    - {key: sovereignty.dev/policy, operator: Exists}
+    - {key: sovereignty.dev/{{ eq $way "by-label" | ternary "policy" "placed-for" }}, operator: Exists}
 {{- end }}
 {{- end }}
 
@@ -29,6 +30,17 @@ objectSelector:
 # The label that nodes carry which this policy accepts.
 - name: nodeLabel
   expression: "'policy.sovereignty.node-restriction.kubernetes.io/' + variables.policy"
+{{- end }}
+
+{{/* A mutation that says on the object for which policy it was placed, so that it can be found by that. */}}
+{{- define "sovereign-operator.markPlaced" -}}
+- patchType: JSONPatch
+  jsonPatch:
+    expression: >-
+      variables.policy == '' ? [] :
+      has(object.metadata.labels)
+      ? [JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('sovereignty.dev/placed-for'), value: variables.policy}]
+      : [JSONPatch{op: 'add', path: '/metadata/labels', value: {'sovereignty.dev/placed-for': variables.policy}}]
 {{- end }}
 
 {{/*
@@ -50,6 +62,22 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
   expression: >-
     variables.named && authorizer.serviceAccount('{{ .Release.Namespace }}', 'policy-' + variables.policy)
     .group('sovereignty.dev').resource('nodes').name('no node has this name').check('host').allowed()
+{{- end }}
+
+{{/*
+All admission policies and their bindings as a JSON list. The controller compares what is in the cluster
+with it, and says so when a guard is gone or was hollowed out.
+*/}}
+{{- define "sovereign-operator.guards" -}}
+{{- $guards := list -}}
+{{- range $file := tuple "guard-bindings" "guard-controller" "guard-nodes" "guard-pods" "guard-workloads" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" -}}
+{{- range $document := splitList "\n---\n" (include (printf "%s/admission/%s.yaml" $.Template.BasePath $file) $) -}}
+{{- with fromYaml $document -}}
+{{- $guards = append $guards (dict "kind" .kind "metadata" (dict "name" .metadata.name) "spec" .spec) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $guards | toJson -}}
 {{- end }}
 
 {{/* The validations about the policy itself: it must exist, and its role must mean something. */}}

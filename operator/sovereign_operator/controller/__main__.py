@@ -34,7 +34,7 @@ class Controller:
     def __init__(self, settings: Settings, api: Api) -> None:
         self._settings = settings
         self._queue: WorkQueue[Key] = WorkQueue(self._handle)
-        self._world = World(api, self._queue, settings.system_namespaces)
+        self._world = World(api, self._queue, settings)
         self._leading = False
 
     def ailing(self) -> list[str]:

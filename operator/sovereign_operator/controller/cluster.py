@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, KINDS, SOVEREIGNTY_POLICY
@@ -18,6 +19,7 @@ from sovereign_operator.core.wakeup import next_change
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.kube.marks import apply_marks
 from sovereign_operator.kube.seen import NodeSeen, RoleSeen, see_role
 
 logger = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     failures += await _all(_status_writes(world, facts, verdicts))
     if failures:
         raise failures[0]
-    return _seconds_until(facts)
+    return _seconds_until(facts, world.api.clock.now())
 
 
 async def _all(writes: Iterable[Awaitable[None]]) -> list[ApiError]:
@@ -115,38 +117,42 @@ def _node_writes(world: World, placement: Placement) -> Iterator[Awaitable[None]
 
 
 async def _write_node(api: Api, marks: NodeMarks, seen: NodeSeen) -> None:
+    version = seen.version
     if marks.avoid and not seen.avoided:
-        await _write_taint(api, seen, avoid=True)
-    await _write_marks(api, marks, seen)
+        version = await _write_taint(api, seen, version, avoid=True)
+    version = await _write_marks(api, marks, seen) or version
     if seen.avoided and not marks.avoid:
-        await _write_taint(api, seen, avoid=False)
+        await _write_taint(api, seen, version, avoid=False)
 
 
-async def _write_marks(api: Api, marks: NodeMarks, seen: NodeSeen) -> None:
+async def _write_marks(api: Api, marks: NodeMarks, seen: NodeSeen) -> str | None:
+    """Write labels and annotations where they differ. Return the node's version if anything was written."""
     labels = {key: value for key, value in seen.node.labels.items() if is_ours(key)}
     if labels == marks.labels and seen.annotations == marks.annotations:
-        return
+        return None
     metadata: dict[str, Any] = {
         "name": marks.name,
         "uid": marks.uid,
         "labels": dict(marks.labels),
         "annotations": dict(marks.annotations),
     }
-    written = await api.apply(resource.NODES, {"apiVersion": "v1", "kind": "Node", "metadata": metadata})
-    # An apply takes away only what we applied. What somebody else forged has to be named.
-    left = written["metadata"].get("labels", {})
-    forged = {key: None for key in left if is_ours(key) and key not in marks.labels}
-    if forged:
-        logger.warning("node %s carried labels that we did not write: %s", marks.name, ", ".join(forged))
-        await api.patch(resource.NODES, marks.name, {"metadata": {"labels": forged}}, content_type=MERGE)
+    body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
+    written = await apply_marks(
+        api, resource.NODES, body, lambda key: is_ours(key) or key.startswith(names.verdict_annotation(""))
+    )
+    return str(written["metadata"]["resourceVersion"])
 
 
-async def _write_taint(api: Api, seen: NodeSeen, *, avoid: bool) -> None:
-    """Set or clear our taint. Taints are one list, so the version says that nobody else changed it."""
+async def _write_taint(api: Api, seen: NodeSeen, version: str, *, avoid: bool) -> str:
+    """Set or clear our taint, and return the node's new version.
+
+    Taints are one list, so the version says that nobody else changed it.
+    """
     others = [taint for taint in seen.taints if taint["key"] != names.NOT_ACCEPTED_TAINT]
     ours = [{"key": names.NOT_ACCEPTED_TAINT, "effect": "PreferNoSchedule"}] if avoid else []
-    body = {"metadata": {"resourceVersion": seen.version}, "spec": {"taints": [*others, *ours]}}
-    await api.patch(resource.NODES, seen.node.name, body, content_type=MERGE)
+    body = {"metadata": {"resourceVersion": version}, "spec": {"taints": [*others, *ours]}}
+    written = await api.patch(resource.NODES, seen.node.name, body, content_type=MERGE)
+    return str(written["metadata"]["resourceVersion"])
 
 
 def _publish(world: World, facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
@@ -175,7 +181,7 @@ def _publish(world: World, facts: Facts, verdicts: Verdicts, placement: Placemen
     world.retained = placement.retained
     if changed:
         world.verdicts_changed()
-    metrics.GUARDS_MISSING.set(len(world.guards_missing()))
+    metrics.GUARDS_BROKEN.set(len(world.guards_broken()))
     metrics.NODES_ACCEPTED.clear()
     metrics.NODES_RETAINED.clear()
     for policy, nodes in placement.roles.items():
@@ -198,10 +204,10 @@ def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[A
         yield write_status(world, SOVEREIGNTY_POLICY, name, report_policy(name, facts, verdicts))
 
 
-def _seconds_until(facts: Facts) -> float:
-    """Return when to look again: at the next change by time alone, but not later than the resync."""
+def _seconds_until(facts: Facts, now: datetime) -> float:
+    """Return in how many seconds to look again: at the next change by time alone, but not later than the resync."""
     change = next_change(facts)
     if change is None:
         return RESYNC_SECONDS
     # The server tells its time in whole seconds: one more makes sure that the instant has passed.
-    return min((change - facts.now).total_seconds() + 1.0, RESYNC_SECONDS)
+    return min(max((change - now).total_seconds(), 0.0) + 1.0, RESYNC_SECONDS)

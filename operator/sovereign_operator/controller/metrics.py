@@ -19,7 +19,9 @@ QUALIFICATION_END: Final = Gauge(
     "When a recorded qualification ends, Unix time, whatever its status.",
     ["service", "scheme", "id"],
 )
-GUARDS_MISSING: Final = Gauge("sovereign_guards_missing", "Admission policies and bindings of ours that are not there.")
+GUARDS_BROKEN: Final = Gauge(
+    "sovereign_guards_broken", "Admission policies and bindings of ours that are missing or were changed."
+)
 FROZEN: Final = Gauge(
     "sovereign_frozen", "1 while nothing is written about nodes and roles because our CRDs are missing or going."
 )

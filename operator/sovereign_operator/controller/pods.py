@@ -3,8 +3,10 @@
 from sovereign_operator.controller.keys import PodMarks
 from sovereign_operator.controller.world import World
 from sovereign_operator.core.audit import audit_annotations
+from sovereign_operator.core.names import audit_annotation
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.marks import apply_marks
 
 
 async def mark_pod(world: World, key: PodMarks) -> None:
@@ -21,7 +23,8 @@ async def mark_pod(world: World, key: PodMarks) -> None:
         return
     metadata = {"name": key.name, "namespace": key.namespace, "uid": seen.pod.uid, "annotations": annotations}
     try:
-        await world.api.apply(resource.PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+        await apply_marks(world.api, resource.PODS, body, lambda name: name.startswith(audit_annotation("")))
     except (ConflictError, NotFoundError):
         # The pod is gone, or another one has its name: there is nothing to say about it.
         return

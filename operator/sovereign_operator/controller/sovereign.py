@@ -24,7 +24,9 @@ from sovereign_operator.core.workload import (
     Workload,
     WorkloadFacts,
     decide,
+    effective_policy,
     is_abandoned,
+    refuse_policy,
     workload_of,
 )
 from sovereign_operator.core.workload_status import report_workload
@@ -38,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 UNFINISHED_RETRY_SECONDS = 10.0
 """Nothing tells us when a workload appears that was asked for before it existed."""
+
+RESYNC_SECONDS = 600.0
+"""Whatever was missed is seen then."""
 
 PLACES = ("inside", "outside", "pending")
 
@@ -63,7 +68,7 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     for place in PLACES:
         metrics.PODS.labels(key.namespace, key.name, place).set(report.status[place])
     await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
-    return UNFINISHED_RETRY_SECONDS if refused or isinstance(action, Refuse) else None
+    return UNFINISHED_RETRY_SECONDS if refused or isinstance(action, Refuse) else RESYNC_SECONDS
 
 
 async def release_abandoned(world: World, key: Labelled) -> None:
@@ -95,8 +100,8 @@ async def _gather(world: World, key: Sovereign, obj: Json, spec: SovereignWorklo
     kind, name = workload_of(key.name, spec)
     found = await _find(world, kind, key.namespace, name)
     enforced = world.enforced(key.namespace)
-    named = spec.policy_ref.name if spec.policy_ref else None
-    policy = named if enforced is None else enforced
+    policy = effective_policy(enforced, spec.policy_ref.name if spec.policy_ref else None)
+    policies = frozenset(name for _, name in world.keys(SOVEREIGNTY_POLICY.plural))
     verdicts = world.verdicts
     assert verdicts is not None
     return WorkloadFacts(
@@ -106,35 +111,22 @@ async def _gather(world: World, key: Sovereign, obj: Json, spec: SovereignWorklo
         spec=spec,
         enforced=enforced,
         in_system_namespace=key.namespace in world.system_namespaces,
-        policies=frozenset(name for _, name in world.objects(SOVEREIGNTY_POLICY.plural)),
+        policies=policies,
         target=see_workload(kind, found) if found else None,
-        taken_by=_older_rival(world, key, kind, name),
+        taken_by=_older_rival(world, key, kind, name, policies),
         pods=tuple(seen.pod for seen in await _pods(world, kind, key.namespace, found)),
         verdicts={node: verdict for (node, name), verdict in verdicts.nodes.items() if name == policy},
         accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
-        as_rendered=_as_rendered(obj, spec, found, policy),
-        guards_missing=world.guards_missing(),
+        as_rendered=_as_rendered(key, obj["metadata"]["uid"], spec, found, policy),
+        guards_broken=world.guards_broken(),
     )
 
 
-def _as_rendered(obj: Json, spec: SovereignWorkloadSpec, found: Json | None, policy: str | None) -> bool:
-    """Whether an owned workload needs no write.
-
-    A field that the user took out of the template is still in the live object, so a new generation
-    is always written.
-    """
-    metadata = obj["metadata"]
+def _as_rendered(key: Sovereign, uid: str, spec: SovereignWorkloadSpec, found: Json | None, policy: str | None) -> bool:
+    """Whether an owned workload needs no write."""
     if not spec.template or not found or not policy:
         return False
-    if obj.get("status", {}).get("observedGeneration") != metadata["generation"]:
-        return False
-    wanted = manifests.owned(
-        spec.template,
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        owner_uid=metadata["uid"],
-        policy=policy,
-    )
+    wanted = manifests.owned(spec.template, namespace=key.namespace, name=key.name, owner_uid=uid, policy=policy)
     return manifests.holds(found, wanted)
 
 
@@ -160,10 +152,10 @@ async def _pods(world: World, kind: WorkloadKind, namespace: str, workload: Json
         return ()
     selectors: list[Selector] = []
     if kind is WorkloadKind.CRON_JOB:
-        jobs, _ = await world.api.list(resource.WORKLOADS[WorkloadKind.JOB], namespace)
         uid = workload["metadata"]["uid"]
         selectors += [
             selector_of(job)
+            async for jobs, _ in world.api.pages(resource.WORKLOADS[WorkloadKind.JOB], namespace)
             for job in jobs
             if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences", ()))
         ]
@@ -192,10 +184,16 @@ def _spoken_of(world: World, namespace: str) -> dict[tuple[WorkloadKind, str], l
     return found
 
 
-def _older_rival(world: World, key: Sovereign, kind: WorkloadKind, name: str) -> str | None:
-    speakers = _spoken_of(world, key.namespace).get((kind, name), [])
-    oldest: str | None = speakers[0]["metadata"]["name"] if speakers else None
-    return None if oldest == key.name else oldest
+def _older_rival(world: World, key: Sovereign, kind: WorkloadKind, name: str, policies: frozenset[str]) -> str | None:
+    """Return the oldest SovereignWorkload that speaks of the workload and can be carried out, but for this one."""
+    enforced = world.enforced(key.namespace)
+    for obj in _spoken_of(world, key.namespace).get((kind, name), []):
+        named = (obj["spec"].get("policyRef") or {}).get("name")
+        if obj["metadata"]["name"] == key.name:
+            return None
+        if refuse_policy(key.namespace, enforced, named, policies) is None:
+            return str(obj["metadata"]["name"])
+    return None
 
 
 async def _act(world: World, facts: WorkloadFacts, action: Action) -> str | None:

@@ -19,14 +19,16 @@ from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign
+from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.guards import broken
 from sovereign_operator.core.verdict import Verdicts
 from sovereign_operator.core.workload import Workload
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
-from sovereign_operator.kube.mirror import Mirror, key_of
+from sovereign_operator.kube.mirror import Mirror
 from sovereign_operator.kube.seen import NodeSeen, PodSeen, see_node, see_pod, see_role, see_workload
 
 logger = logging.getLogger(__name__)
@@ -47,10 +49,11 @@ class Queue(Protocol):
 class World:
     """Everything seen, and the verdicts that followed last."""
 
-    def __init__(self, api: Api, queue: Queue, system_namespaces: frozenset[str]) -> None:
+    def __init__(self, api: Api, queue: Queue, settings: Settings) -> None:
         self.api = api
         self.queue = queue
-        self.system_namespaces = system_namespaces
+        self.system_namespaces = settings.system_namespaces
+        self._guards_installed = settings.guards
         self.kinds: Mapping[str, Mapping[ObjectKey, Any]] = {}
         """What kopf has indexed, by plural."""
         self._indexed = asyncio.Event()
@@ -61,10 +64,12 @@ class World:
         self.role_bindings = Mirror(
             api, resource.CLUSTER_ROLE_BINDINGS, see_role, self._cluster_changed, label_selector=names.HOST_ROLE_LABEL
         )
-        self.guards = [
-            Mirror(api, guarded, key_of, self._guard_changed, label_selector=names.GUARD_SELECTOR)
-            for guarded in resource.ADMISSION
-        ]
+        self.guards = {
+            kind: Mirror(
+                api, guarded, lambda obj: obj["spec"], self._guard_changed, label_selector=names.GUARD_SELECTOR
+            )
+            for kind, guarded in resource.ADMISSION.items()
+        }
         self.labelled = {
             kind: Mirror(
                 api,
@@ -75,7 +80,7 @@ class World:
             )
             for kind in WorkloadKind
         }
-        self.labelled_pods = Mirror(api, resource.PODS, see_pod, self._pod_changed, label_selector=names.POLICY_LABEL)
+        self.placed_pods = Mirror(api, resource.PODS, see_pod, self._pod_changed, label_selector=names.PLACED_LABEL)
         self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
         self.verdicts: Verdicts | None = None
         self.retained: frozenset[tuple[str, str]] = frozenset()
@@ -91,7 +96,7 @@ class World:
                 group.create_task(mirror.run())
 
     def follow_pods(self) -> None:
-        """Watch the pods of exactly those namespaces in which something is in scope."""
+        """Watch, in exactly those namespaces in which something is in scope, the pods that were never placed."""
         wanted = set(self._namespaces_in_scope())
         for namespace in self._followed.keys() - wanted:
             mirror, task = self._followed.pop(namespace)
@@ -99,7 +104,14 @@ class World:
             # Nobody shall wait for it any more.
             mirror.synced.set()
         for namespace in wanted - self._followed.keys():
-            mirror = Mirror(self.api, resource.PODS, see_pod, self._pod_changed, namespace=namespace)
+            mirror = Mirror(
+                self.api,
+                resource.PODS,
+                see_pod,
+                self._pod_changed,
+                namespace=namespace,
+                label_selector=f"!{names.PLACED_LABEL}",
+            )
             self._followed[namespace] = (mirror, self._group.create_task(mirror.run()))
 
     async def until_complete(self) -> None:
@@ -116,18 +128,18 @@ class World:
         return [mirror.name for mirror in self._mirrors() if now - mirror.heard > STALLED_SECONDS]
 
     def _fixed_mirrors(self) -> Iterator[Mirror[Any]]:
-        yield from (self.nodes, self.roles, self.role_bindings, self.labelled_pods)
-        yield from self.guards
+        yield from (self.nodes, self.roles, self.role_bindings, self.placed_pods)
+        yield from self.guards.values()
         yield from self.labelled.values()
 
     def _mirrors(self) -> list[Mirror[Any]]:
         return [*self._fixed_mirrors(), *(mirror for mirror, _ in self._followed.values())]
 
     def _namespaces_in_scope(self) -> Iterator[str]:
-        for _, name in self.objects("namespaces"):
+        for _, name in self.keys("namespaces"):
             if self.enforced(name) is not None:
                 yield name
-        for namespace, _ in self.objects(SOVEREIGN_WORKLOAD.plural):
+        for namespace, _ in self.keys(SOVEREIGN_WORKLOAD.plural):
             if namespace not in self.system_namespaces:
                 yield namespace
 
@@ -159,8 +171,8 @@ class World:
 
     def verdicts_changed(self) -> None:
         """Look again at all that depends on verdicts."""
-        for namespace, name in self.objects(SOVEREIGN_WORKLOAD.plural):
-            self.queue.add(Sovereign(namespace, name))
+        for key in self.keys(SOVEREIGN_WORKLOAD.plural):
+            self.queue.add(Sovereign(*key))
         self._add_pods()
 
     def _cluster_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
@@ -171,8 +183,8 @@ class World:
 
     def _guard_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
         self.queue.add(Cluster())
-        for namespace, name in self.objects(SOVEREIGN_WORKLOAD.plural):
-            self.queue.add(Sovereign(namespace, name))
+        for key in self.keys(SOVEREIGN_WORKLOAD.plural):
+            self.queue.add(Sovereign(*key))
 
     def _workload_changed(self, kind: WorkloadKind, key: ObjectKey) -> None:
         self.queue.add(Labelled(kind, *key))
@@ -182,20 +194,24 @@ class World:
         self.queue.add(PodMarks(*key))
         self.add_sovereigns(key[0])
         for seen in (old, new):
-            if seen and seen.pod.node and (seen.pod.node, self.policy_of(seen)) in self.retained:
+            if seen and any((seen.pod.node, policy) in self.retained for policy in self._held_to(seen)):
                 self.queue.add(Cluster())
 
     def add_sovereigns(self, namespace: str) -> None:
         """Look at every SovereignWorkload of a namespace."""
-        for found, name in self.objects(SOVEREIGN_WORKLOAD.plural):
-            if found == namespace:
-                self.queue.add(Sovereign(found, name))
+        for key in self.keys(SOVEREIGN_WORKLOAD.plural):
+            if key[0] == namespace:
+                self.queue.add(Sovereign(*key))
 
     def _add_pods(self, namespace: str | None = None) -> None:
         for pod in self.pods(namespace):
             self.queue.add(PodMarks(pod.namespace, pod.pod.name))
 
     # What there is
+
+    def keys(self, plural: str) -> Iterable[ObjectKey]:
+        """Return the keys of the objects that kopf watches."""
+        return self.kinds.get(plural, {}).keys()
 
     def objects(self, plural: str) -> Mapping[ObjectKey, Json]:
         """Return the objects that kopf watches, by key."""
@@ -214,6 +230,11 @@ class World:
         label: str | None = found["metadata"].get("labels", {}).get(names.ENFORCE_LABEL)
         return label
 
+    def _held_to(self, pod: PodSeen) -> frozenset[str]:
+        """Return the policies whose node label a pod needs: where it is in scope now, and where it was placed."""
+        policy = self.policy_of(pod)
+        return pod.pod.placed_for | {policy} if policy else pod.pod.placed_for
+
     def policy_of(self, pod: PodSeen) -> str | None:
         """Return the policy that a pod is held to, or None if it is not in scope."""
         if pod.namespace in self.system_namespaces:
@@ -223,23 +244,19 @@ class World:
 
     def pods(self, namespace: str | None = None) -> Iterable[PodSeen]:
         """Return the pods that we watch, of one namespace or all, each once."""
-        mirrors = [self.labelled_pods, *(mirror for mirror, _ in self._followed.values())]
-        seen: dict[ObjectKey, PodSeen] = {}
-        for mirror in mirrors:
-            seen.update((key, pod) for key, pod in mirror.items() if namespace is None or key[0] == namespace)
-        return seen.values()
+        for mirror in (self.placed_pods, *(mirror for mirror, _ in self._followed.values())):
+            yield from (mirror.values() if namespace is None else mirror.within(namespace).values())
 
     def pod(self, namespace: str, name: str) -> PodSeen | None:
         """Return one pod, if it is among those that we watch."""
         followed = self._followed.get(namespace)
-        mirror = followed[0] if followed else self.labelled_pods
-        return mirror.get((namespace, name))
+        unplaced = followed[0].get((namespace, name)) if followed else None
+        return self.placed_pods.get((namespace, name)) or unplaced
 
-    def guards_missing(self) -> tuple[str, ...]:
-        """Return the names of our admission policies of which the policy or its binding is not there."""
-        policies = {name for mirror in self.guards[::2] for _, name in mirror}
-        bindings = {name for mirror in self.guards[1::2] for _, name in mirror}
-        return tuple(sorted(names.GUARDS - (policies & bindings)))
+    def guards_broken(self) -> tuple[str, ...]:
+        """Say what is wrong with our admission policies."""
+        live = {(kind, name): spec for kind, mirror in self.guards.items() for (_, name), spec in mirror.items()}
+        return broken(self._guards_installed, live)
 
     def workload(self, kind: WorkloadKind, namespace: str, name: str) -> Workload | None:
         """Return a workload that carries our label."""
@@ -258,11 +275,12 @@ class World:
         )
 
     def occupied(self) -> frozenset[tuple[str, str]]:
-        """Return (node, policy) for each node on which a pod in that policy's scope has not ended."""
+        """Return (node, policy) for each node on which a pod that needs that policy's label has not ended."""
         return frozenset(
             (pod.pod.node, policy)
             for pod in self.pods()
-            if pod.pod.node and not pod.ended and (policy := self.policy_of(pod))
+            if pod.pod.node and not pod.ended
+            for policy in self._held_to(pod)
         )
 
     def _specs(self, plural: str, model: type[M]) -> dict[str, M]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples
@@ -11,6 +11,8 @@ from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.qualification import in_force, title
 from sovereign_operator.core.reasons import ConditionReason, Reason, sentences, words
 from sovereign_operator.core.verdict import Verdicts
+
+NO_END: Final = "no end recorded"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ def report_service(name: str, facts: Facts) -> Report:
         "datacentres": sum(site.service_ref.name == name for site in facts.datacentres.values()),
     }
     if holding:
-        message = f"{title(spec)} holds {', '.join(schemes)}, until {until}"
+        message = f"{title(spec)} holds {', '.join(schemes)}, {until if until == NO_END else f'until {until}'}"
         observation = Observation("Qualified", "True", ConditionReason.IN_FORCE, message)
     else:
         message = f"{title(spec)} holds no qualification that is in force today: see its spec"
@@ -136,4 +138,4 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts) -> Report:
 
 def _first_end(days: Iterable[date | None]) -> str:
     known = sorted(day for day in days if day is not None)
-    return known[0].isoformat() if known else "no end recorded"
+    return known[0].isoformat() if known else NO_END

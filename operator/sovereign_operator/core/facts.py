@@ -17,6 +17,8 @@ class Node:
     uid: str
     labels: Mapping[str, str] = field(default_factory=dict)
     provider_id: str = ""
+    applied: frozenset[str] = frozenset()
+    """The keys of those labels that we wrote, as the API server remembers it."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The objects that we write about workloads, rendered from scratch each time."""
 
+import hashlib
+import json
 from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1 import GROUP, VERSION
@@ -45,16 +47,21 @@ def release(kind: WorkloadKind, namespace: str, name: str, uid: str) -> dict[str
 
 
 def unlabelled(kind: WorkloadKind, uid: str) -> dict[str, Any]:
-    """Return a merge patch that takes our label off a workload and off its pods; a Job's pods are as they are."""
+    """Return a merge patch that takes our marks off a workload and its pod template; a Job's template stays."""
     label: dict[str, Any] = {"metadata": {"labels": {names.POLICY_LABEL: None}}}
     patch = {} if kind is WorkloadKind.JOB else _nested(pod_template_path(kind), label)
-    return patch | {"metadata": label["metadata"] | {"uid": uid}}
+    own = {"uid": uid, "annotations": {names.RENDERED_ANNOTATION: None}}
+    return patch | {"metadata": label["metadata"] | own}
 
 
 def owned(template: WorkloadTemplate, *, namespace: str, name: str, owner_uid: str, policy: str) -> dict[str, Any]:
-    """Return the workload that a SovereignWorkload owns, with our label on it and on its pods."""
+    """Return the workload that a SovereignWorkload owns, with our label on it and on its pods.
+
+    One of its annotations stands for all of it. What a user took out of the template would otherwise be in the
+    live object with nothing to tell that it has to go.
+    """
     spec = _labelled(template.spec, pod_template_path(template.kind)[1:], policy)
-    metadata = {
+    metadata: dict[str, Any] = {
         "name": name,
         "namespace": namespace,
         "labels": {**template.metadata.labels, names.POLICY_LABEL: policy},
@@ -70,12 +77,15 @@ def owned(template: WorkloadTemplate, *, namespace: str, name: str, owner_uid: s
             }
         ],
     }
-    return {
+    manifest = {
         "apiVersion": API_VERSIONS[template.kind],
         "kind": template.kind.value,
         "metadata": metadata,
         "spec": spec,
     }
+    content = json.dumps(manifest, sort_keys=True).encode()
+    metadata["annotations"][names.RENDERED_ANNOTATION] = hashlib.sha256(content).hexdigest()[:16]
+    return manifest
 
 
 def holds(live: Any, wanted: Any) -> bool:

@@ -15,6 +15,12 @@ ENFORCE_LABEL: Final = "sovereignty.dev/enforce"
 POLICY_LABEL: Final = "sovereignty.dev/policy"
 """On a workload and its pod template: the policy that its pods are held to."""
 
+PLACED_LABEL: Final = "sovereignty.dev/placed-for"
+"""On a pod or a DaemonSet: the policy whose node label admission had it select on."""
+
+RENDERED_ANNOTATION: Final = "sovereignty.dev/rendered"
+"""On a workload made from a template: what was rendered, as 16 hexadecimal digits."""
+
 NODE_DATACENTRE_LABEL: Final = "sovereignty.node-restriction.kubernetes.io/datacentre"
 """On a node: the datacentre that it stands in. A kubelet cannot write this suffix."""
 
@@ -34,22 +40,6 @@ REQUESTED_BY_ANNOTATION: Final = "audit.sovereignty.dev/requested-by"
 
 GUARD_SELECTOR: Final = "app.kubernetes.io/name=sovereign-operator"
 """What the chart puts on our admission policies and their bindings."""
-
-GUARDS: Final = frozenset(
-    {
-        "sovereignty-guard-bindings",
-        "sovereignty-guard-nodes",
-        "sovereignty-guard-pods-by-label",
-        "sovereignty-guard-pods-by-namespace",
-        "sovereignty-guard-workloads",
-        "sovereignty-place-daemonsets-by-label",
-        "sovereignty-place-daemonsets-by-namespace",
-        "sovereignty-place-pods-by-label",
-        "sovereignty-place-pods-by-namespace",
-        "sovereignty-stamp-requester",
-    }
-)
-"""The admission policies, each of which has one binding of the same name."""
 
 SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Never in scope, nor is the operator's own namespace."""

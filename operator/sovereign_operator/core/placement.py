@@ -49,7 +49,8 @@ def is_ours(label: str) -> bool:
 def place(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]) -> Placement:
     """Turn verdicts into marks and roles.
 
-    ``occupied`` holds (node, policy) for every node on which a pod in that policy's scope has not ended.
+    ``occupied`` holds (node, policy) for every node on which a pod that is held to that policy, or selects
+    on its label, has not ended.
     """
     roles = {policy: verdicts.accepted_nodes(policy) for policy in sorted(facts.policies)}
     accepted = {(node, policy) for policy, nodes in roles.items() for node in nodes}
@@ -76,13 +77,13 @@ def _mark(node: Node, facts: Facts, verdicts: Verdicts, kept: set[str]) -> NodeM
 
 
 def _labelled(node: Node) -> set[str]:
-    """Return the policies whose label this very registration of the node carries."""
+    """Return the policies whose label this very registration of the node carries from us, and from nobody else."""
     if node.labels.get(names.NODE_UID_LABEL) != node.uid:
         return set()
     return {
         key.removeprefix(POLICY_LABEL_PREFIX)
         for key, value in node.labels.items()
-        if key.startswith(POLICY_LABEL_PREFIX) and value == names.ACCEPTED
+        if key.startswith(POLICY_LABEL_PREFIX) and value == names.ACCEPTED and key in node.applied
     }
 
 

@@ -65,7 +65,7 @@ class ConditionReason(StrEnum):
     # SovereignWorkload, condition Enforced
     NAMESPACE_ENFORCES = "NamespaceEnforces"
     NAMESPACE_NOT_LABELLED = "NamespaceNotLabelled"
-    GUARDS_MISSING = "GuardsMissing"
+    GUARDS_BROKEN = "GuardsBroken"
 
 
 MAX_LINE = 1024

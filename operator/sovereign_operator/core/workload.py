@@ -33,6 +33,8 @@ class Workload:
     """The uid of the object that controls it, if any."""
     ours: bool = False
     """Whether we wrote any part of it."""
+    generation: int = 0
+    """Grows with each change of its spec. One that we own may have been changed by somebody else."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ class WorkloadFacts:
     accepted_nodes: int
     as_rendered: bool
     """Whether all that we would write into an owned workload is there already."""
-    guards_missing: tuple[str, ...]
-    """Admission policies of ours that are not there."""
+    guards_broken: tuple[str, ...]
+    """What is wrong with admission policies of ours, in words."""
 
     @property
     def kind(self) -> WorkloadKind:
@@ -85,10 +87,13 @@ class WorkloadFacts:
 
     @property
     def policy(self) -> str | None:
-        """The policy in effect: the namespace's, else the one that the spec names."""
-        if self.enforced is not None:
-            return self.enforced
-        return self.spec.policy_ref.name if self.spec.policy_ref else None
+        """The policy in effect."""
+        return effective_policy(self.enforced, self.spec.policy_ref.name if self.spec.policy_ref else None)
+
+
+def effective_policy(enforced: str | None, named: str | None) -> str | None:
+    """Return the policy in effect: the one that the namespace enforces, else the one that the spec names."""
+    return named if enforced is None else enforced
 
 
 def workload_of(name: str, spec: SovereignWorkloadSpec) -> tuple[WorkloadKind, str]:
@@ -136,7 +141,7 @@ Action = Adopt | Own | Watch | Refuse
 
 def decide(facts: WorkloadFacts) -> Action:
     """Decide what to do with the workload."""
-    refusal = _refuse_policy(facts) or _refuse_target(facts)
+    refusal = _refuse_namespace(facts) or _refuse_policy(facts) or _refuse_target(facts)
     if refusal:
         return refusal
     policy = facts.policy
@@ -177,25 +182,35 @@ def _needs_no_adoption(facts: WorkloadFacts, target: Workload, policy: str) -> b
     return namespace_places and all(policy in pod.placed_for for pod in facts.pods)
 
 
+def _refuse_namespace(facts: WorkloadFacts) -> Refuse | None:
+    if not facts.in_system_namespace:
+        return None
+    message = f"namespace {facts.namespace} is never in scope: use a namespace of your own"
+    return Refuse(ConditionReason.SYSTEM_NAMESPACE, message)
+
+
 def _refuse_policy(facts: WorkloadFacts) -> Refuse | None:
-    policy, named = facts.policy, facts.spec.policy_ref
-    if facts.in_system_namespace:
-        message = f"namespace {facts.namespace} is never in scope: use a namespace of your own"
-        return Refuse(ConditionReason.SYSTEM_NAMESPACE, message)
+    named = facts.spec.policy_ref.name if facts.spec.policy_ref else None
+    return refuse_policy(facts.namespace, facts.enforced, named, facts.policies)
+
+
+def refuse_policy(namespace: str, enforced: str | None, named: str | None, policies: frozenset[str]) -> Refuse | None:
+    """Refuse a SovereignWorkload that names no policy, one that does not exist, or another than its namespace's."""
+    policy = effective_policy(enforced, named)
     if not policy:
         message = (
             "no policy: name one in spec.policyRef, or label the namespace: "
-            f"kubectl label namespace {facts.namespace} {names.ENFORCE_LABEL}=POLICY"
+            f"kubectl label namespace {namespace} {names.ENFORCE_LABEL}=POLICY"
         )
         return Refuse(ConditionReason.NO_POLICY, message)
-    if named and named.name != policy:
+    if named and named != policy:
         message = (
-            f"namespace {facts.namespace} enforces policy {policy}, spec.policyRef names {named.name}: "
+            f"namespace {namespace} enforces policy {policy}, spec.policyRef names {named}: "
             "leave spec.policyRef out or use another namespace"
         )
         return Refuse(ConditionReason.POLICY_CONFLICT, message)
-    if policy not in facts.policies:
-        known = examples(sorted(facts.policies)) or "none"
+    if policy not in policies:
+        known = examples(sorted(policies)) or "none"
         message = f"there is no SovereigntyPolicy {policy}: create it or correct the name; there are: {known}"
         return Refuse(ConditionReason.UNKNOWN_POLICY, message)
     return None

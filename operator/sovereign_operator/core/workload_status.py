@@ -95,9 +95,9 @@ def _placed(facts: WorkloadFacts, places: _Places, *, in_scope: bool) -> Observa
 
 
 def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
-    if facts.guards_missing:
-        message = f"admission bindings are missing: {', '.join(facts.guards_missing)}; reinstall the chart"
-        return Observation("Enforced", "False", ConditionReason.GUARDS_MISSING, message)
+    if facts.guards_broken:
+        message = f"{'; '.join(facts.guards_broken)}: ask a cluster admin who did this, and to reinstall the chart"
+        return Observation("Enforced", "False", ConditionReason.GUARDS_BROKEN, message)
     if not in_scope:
         message = "not in scope yet: see condition Accepted"
         return Observation("Enforced", "Unknown", ConditionReason.NOT_IN_SCOPE, message)

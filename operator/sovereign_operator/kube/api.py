@@ -24,7 +24,8 @@ MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 
 REQUEST_SECONDS: Final = 30
-PAGE: Final = 500
+PAGE: Final = 100
+"""Objects of one page. A pod may have more than a megabyte, and a whole page is in memory at once."""
 WATCH_SECONDS: Final = 280
 """After this long the API server ends a watch and we begin another where it ended."""
 SILENCE_SECONDS: Final = 120
@@ -60,18 +61,17 @@ class Api:
             return None
         return None if "deletionTimestamp" in found["metadata"] else found
 
-    async def list(
+    async def pages(
         self, resource: Resource, namespace: str | None = None, label_selector: str = ""
-    ) -> tuple[list[Json], str]:
-        """Return all objects, in pages, and the version from which to watch."""
-        items: list[Json] = []
+    ) -> AsyncIterator[tuple[list[Json], str]]:
+        """Yield all objects, a page at a time, each with the version from which to watch once all are read."""
         query: dict[str, Any] = {"limit": PAGE, "labelSelector": label_selector}
         while True:
             page = await self.request("GET", resource.path(namespace=namespace), query=query)
-            items += page["items"]
+            yield page["items"], page["metadata"]["resourceVersion"]
             query["continue"] = page["metadata"].get("continue", "")
             if not query["continue"]:
-                return items, page["metadata"]["resourceVersion"]
+                return
 
     async def create(self, resource: Resource, body: Json, namespace: str | None = None) -> Json:
         """Create an object. Raises ConflictError if it exists."""

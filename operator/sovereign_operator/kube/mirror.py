@@ -8,11 +8,12 @@ import asyncio
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import ApiError, GoneError, NotFoundError
+from sovereign_operator.kube.errors import ApiError, GoneError
 from sovereign_operator.kube.resource import Resource
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Mirror(Mapping[Key, T], Generic[T]):
         self._changed = changed
         self._namespace = namespace
         self._label_selector = label_selector
-        self._objects: dict[Key, T] = {}
+        self._objects: defaultdict[str, dict[str, T]] = defaultdict(dict)
         self.synced = asyncio.Event()
         self.heard = time.monotonic()
         """When the server was last heard from, on the monotonic clock."""
@@ -64,13 +65,18 @@ class Mirror(Mapping[Key, T], Generic[T]):
         return f"{self._resource.plural} in {self._namespace}" if self._namespace else self._resource.plural
 
     def __getitem__(self, key: Key) -> T:
-        return self._objects[key]
+        namespace, name = key
+        return self.within(namespace)[name]
 
     def __iter__(self) -> Iterator[Key]:
-        return iter(self._objects)
+        return ((namespace, name) for namespace, found in self._objects.items() for name in found)
 
     def __len__(self) -> int:
-        return len(self._objects)
+        return sum(map(len, self._objects.values()))
+
+    def within(self, namespace: str) -> Mapping[str, T]:
+        """Return the objects of one namespace, by name."""
+        return self._objects.get(namespace, {})
 
     async def run(self) -> None:
         """List and watch for ever; begin anew after errors, with growing pauses."""
@@ -86,13 +92,8 @@ class Mirror(Mapping[Key, T], Generic[T]):
                     self._take(kind, obj)
             except GoneError:
                 version = ""
-            except NotFoundError:
-                # The kind itself is gone, or not there yet: then so are its objects.
-                self._replace({})
-                self.heard = time.monotonic()
-                version = ""
-                pause = await self._rest(pause)
             except ApiError as error:
+                # A kind that the API server does not serve at this moment is no empty collection.
                 logger.warning("watch of %s: %s; trying again", self.name, error)
                 pause = await self._rest(pause)
 
@@ -101,13 +102,16 @@ class Mirror(Mapping[Key, T], Generic[T]):
         return min(pause * 2, LONGEST_PAUSE)
 
     async def _list(self) -> str:
-        objects, version = await self._api.list(self._resource, self._namespace, self._label_selector)
-        self.heard = time.monotonic()
-        self._replace({key_of(obj): self._convert(obj) for obj in objects})
+        fresh: dict[Key, T] = {}
+        version = ""
+        async for objects, version in self._api.pages(self._resource, self._namespace, self._label_selector):  # noqa: B007
+            self.heard = time.monotonic()
+            fresh |= {key_of(obj): self._convert(obj) for obj in objects}
+        self._replace(fresh)
         return version
 
     def _replace(self, fresh: Mapping[Key, T]) -> None:
-        for key in [*self._objects.keys() - fresh.keys()]:
+        for key in [key for key in self if key not in fresh]:
             self._set(key, None)
         for key, value in fresh.items():
             self._set(key, value)
@@ -120,10 +124,13 @@ class Mirror(Mapping[Key, T], Generic[T]):
             self._set(key_of(obj), None)
 
     def _set(self, key: Key, value: T | None) -> None:
-        old = self._objects.get(key)
-        if value is None:
-            self._objects.pop(key, None)
-        else:
-            self._objects[key] = value
+        namespace, name = key
+        old = self.get(key)
+        if value is not None:
+            self._objects[namespace][name] = value
+        elif old is not None:
+            del self._objects[namespace][name]
+            if not self._objects[namespace]:
+                del self._objects[namespace]
         if old != value:
             self._changed(key, old, value)

@@ -39,15 +39,15 @@ CLUSTER_ROLES: Final = Resource("rbac.authorization.k8s.io/v1", "clusterroles")
 CLUSTER_ROLE_BINDINGS: Final = Resource("rbac.authorization.k8s.io/v1", "clusterrolebindings")
 CRDS: Final = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
 LEASES: Final = Resource("coordination.k8s.io/v1", "leases", namespaced=True)
-ADMISSION: Final = tuple(
-    Resource("admissionregistration.k8s.io/v1", plural)
-    for plural in (
-        "validatingadmissionpolicies",
-        "validatingadmissionpolicybindings",
-        "mutatingadmissionpolicies",
-        "mutatingadmissionpolicybindings",
+ADMISSION: Final = {
+    kind: Resource("admissionregistration.k8s.io/v1", plural)
+    for kind, plural in (
+        ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+        ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
+        ("MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
+        ("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"),
     )
-)
+}
 
 OURS: Final = {
     kind.plural: Resource(f"{v1alpha1.GROUP}/{v1alpha1.VERSION}", kind.plural, kind.scope is Scope.NAMESPACED)

@@ -62,7 +62,13 @@ def see_node(obj: Json) -> NodeSeen:
     """Keep what matters of a Node."""
     metadata, spec = obj["metadata"], obj.get("spec", {})
     return NodeSeen(
-        Node(metadata["name"], metadata["uid"], metadata.get("labels", {}), spec.get("providerID", "")),
+        Node(
+            metadata["name"],
+            metadata["uid"],
+            metadata.get("labels", {}),
+            spec.get("providerID", ""),
+            _applied_labels(metadata),
+        ),
         _with_prefix(metadata.get("annotations", {}), VERDICT_PREFIX),
         tuple(spec.get("taints", ())),
         metadata["resourceVersion"],
@@ -104,6 +110,7 @@ def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
         template.get("metadata", {}).get("labels", {}).get(names.POLICY_LABEL),
         owner,
         ours=any(entry.get("manager") == names.FIELD_MANAGER for entry in metadata.get("managedFields", ())),
+        generation=metadata.get("generation", 0),
     )
 
 
@@ -122,6 +129,16 @@ def selector_of(obj: Json) -> Selector:
 
 def _with_prefix(annotations: Mapping[str, str], prefix: str) -> dict[str, str]:
     return {key: value for key, value in annotations.items() if key.startswith(prefix)}
+
+
+def _applied_labels(metadata: Json) -> frozenset[str]:
+    """Return the keys of the labels that we applied and that nobody has written since."""
+    return frozenset(
+        field.removeprefix("f:")
+        for entry in metadata.get("managedFields", ())
+        if entry.get("manager") == names.FIELD_MANAGER and entry.get("operation") == "Apply"
+        for field in entry.get("fieldsV1", {}).get("f:metadata", {}).get("f:labels", {})
+    )
 
 
 def _scheduler_says(status: Json) -> str:

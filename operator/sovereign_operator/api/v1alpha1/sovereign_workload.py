@@ -164,7 +164,7 @@ SOVEREIGN_WORKLOAD = Kind(
         Column("Pods", ".status.pods", "How many pods it has.", type="integer"),
         Column("Inside", ".status.inside", "How many run where the policy accepts.", type="integer"),
         Column("Outside", ".status.outside", "How many run elsewhere.", type="integer"),
-        Column("Pending", ".status.pending", "How many wait for a node.", type="integer", priority=1),
+        Column("Pending", ".status.pending", "How many wait for a node.", type="integer"),
         condition_column("Enforced", "Enforced", "Whether the API server guards every way to a node."),
         condition_column("Ready", "Ready", "Whether it is placed as it should be."),
         condition_column("Reason", "Ready", "Why, in a word.", field="reason"),
