@@ -22,7 +22,6 @@ from sovereign_operator.kube.resource import Resource
 POLICY = "bench"
 NODES = tuple(f"bench-{number}" for number in range(5000))
 ROUNDS = 200
-NAMESPACES = Resource("v1", "namespaces")
 SPACES = {"bench-free": {}, "bench-held": {"sovereignty.dev/enforce": POLICY}}
 DRY = "?dryRun=All"
 
@@ -65,7 +64,7 @@ async def measure(api: Api) -> None:
             await api.apply(kind, obj | {"metadata": {"name": obj["metadata"]["name"]}})
         for name, labels in SPACES.items():
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-            await api.apply(NAMESPACES, body)
+            await api.apply(resource.NAMESPACES, body)
             await _until_account(api, name)
             await api.create(resource.PODS, pod({}), name)
         pods = resource.PODS
@@ -93,7 +92,7 @@ async def measure(api: Api) -> None:
         for kind, obj in zip(roles, objects, strict=True):
             await api.request("DELETE", kind.path(obj["metadata"]["name"]))
         for name in SPACES:
-            await api.request("DELETE", NAMESPACES.path(name))
+            await api.request("DELETE", resource.NAMESPACES.path(name))
 
 
 def _other() -> dict[str, Any]:

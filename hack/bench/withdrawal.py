@@ -30,7 +30,6 @@ SPACE = "bench-withdrawal"
 ROUNDS = 10
 SERVICES = resource.OURS[CLOUD_SERVICE.plural]
 POLICIES = resource.OURS[SOVEREIGNTY_POLICY.plural]
-NAMESPACES = Resource("v1", "namespaces")
 
 Look = Callable[[], Awaitable[bool]]
 
@@ -71,7 +70,7 @@ class Bench:
         """Make the pod that is bound by hand."""
         labels = {"sovereignty.dev/enforce": POLICY}
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE, "labels": labels}}
-        await self._api.apply(NAMESPACES, namespace)
+        await self._api.apply(resource.NAMESPACES, namespace)
         spec: dict[str, Any] = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "none"}]}
         accounts = Resource("v1", "serviceaccounts", namespaced=True)
         while await self._api.lasting(accounts, "default", SPACE) is None:  # noqa: ASYNC110 - the API has no event for it
@@ -82,7 +81,7 @@ class Bench:
 
     async def clean(self) -> None:
         """Take away what was made."""
-        await self._api.request("DELETE", NAMESPACES.path(SPACE))
+        await self._api.request("DELETE", resource.NAMESPACES.path(SPACE))
 
 
 async def until(look: Look, begun: float, *, wanted: bool) -> float:

@@ -274,44 +274,52 @@ def test_a_grant_to_every_service_account_accepts_no_node(admin: Kubectl, mallor
 
 
 CONTROLLER = "system:serviceaccount:sovereign-system:sovereign-controller"
-ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
-SET_IMAGE = json.dumps({"spec": {"containers": [{"name": "idle", "image": "example.org/evil"}]}})
 
-STOLEN: dict[str, tuple[tuple[str, ...], Json | None]] = {
-    "write another role": (("create", "-f", "-"), ROLE | {"metadata": {"name": "evil"}, "rules": []}),
-    "delete another role": (("delete", "clusterrole", "view"), None),
-    "write a workload that runs the cluster": (
-        ("-n", "kube-system", "create", "-f", "-"),
-        workload("DaemonSet", "evil"),
+
+def role(name: str) -> Json:
+    """Return a ClusterRole that grants nothing."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [],
+    }
+
+
+def part(kind: str, name: str, **fields: Any) -> Json:
+    """Return a part of an object, to be applied."""
+    labels = fields.pop("labels", {})
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "labels": labels}, **fields}
+
+
+# The controller may patch and not get: only a server-side apply asks for no more.
+APPLY = ("apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-")
+TAINT = {"key": "example.org/x", "effect": "NoExecute"}
+
+STOLEN: dict[str, tuple[tuple[str, ...], Json]] = {
+    "write another role": (APPLY, role("evil")),
+    "delete another role": (("delete", "-f", "-"), role("view")),
+    "write a workload that runs the cluster": (("-n", "kube-system", *APPLY), workload("DaemonSet", "evil")),
+    "change what a pod runs": (
+        APPLY,
+        part("Pod", "waiting", spec={"containers": [{"name": "idle", "image": "example.org/evil"}]}),
     ),
-    "change what a pod runs": (("patch", "pod", "waiting", "-p", SET_IMAGE), None),
-    "take a pod's label off": (("patch", "pod", "waiting", "-p", '{"metadata": {"labels": {"app": null}}}'), None),
-    "keep pods from a node": (("patch", "node", INSIDE, "-p", '{"spec": {"unschedulable": true}}'), None),
-    "taint a node": (
-        ("patch", "node", INSIDE, "-p", '{"spec": {"taints": [{"key": "x", "effect": "NoExecute"}]}}'),
-        None,
-    ),
-    "label a node for others": (
-        ("patch", "node", INSIDE, "-p", '{"metadata": {"labels": {"example.org/x": "y"}}}'),
-        None,
-    ),
+    "label a pod": (APPLY, part("Pod", "waiting", labels={"sovereignty.dev/placed-for": "hds"})),
+    "keep pods from a node": (APPLY, part("Node", INSIDE, spec={"unschedulable": True})),
+    "taint a node": (APPLY, part("Node", INSIDE, spec={"taints": [TAINT]})),
+    "label a node for others": (APPLY, part("Node", INSIDE, labels={"example.org/x": "y"})),
 }
 
 
 @pytest.mark.parametrize(("attempt", "body"), STOLEN.values(), ids=STOLEN.keys())
 def test_who_has_the_controllers_token_can_do_no_more_than_it_does(
-    admin: Kubectl, space: Space, attempt: tuple[str, ...], body: Json | None
+    admin: Kubectl, space: Space, attempt: tuple[str, ...], body: Json
 ) -> None:
     """RBAC allows all of these, as it cannot tell them from what the controller needs."""
     namespace = space()
-    admin.create(pod("waiting", labels={"app": "a"}, schedulerName="nobody"), namespace)
-    words = (
-        *(() if "kube-system" in attempt else ("-n", namespace)),
-        *attempt,
-        "--dry-run=server",
-        f"--as={CONTROLLER}",
-    )
-    stdin = json.dumps(body) if body else None
+    admin.create(pod("waiting", schedulerName="nobody"), namespace)
+    where = () if "kube-system" in attempt else ("-n", namespace)
+    words, stdin = (*where, *attempt, "--dry-run=server", f"--as={CONTROLLER}"), json.dumps(body)
     # An earlier test may have taken the guard away, which comes back a moment after its binding.
     refused = eventually(lambda: admin.refusal(*words, stdin=stdin), seconds=20, what="the guard")
     assert "ValidatingAdmissionPolicy 'sovereignty-guard-controller'" in refused

@@ -27,7 +27,7 @@ def test_our_folder_is_no_package() -> None:
 
 FORBIDDEN = {
     "the core imports the Kubernetes client": ("core/verdict.py", "import kubernetes"),
-    "the core imports a process": ("core/verdict.py", "import sovereign_operator.controller.queue"),
+    "the core imports a process": ("core/verdict.py", "import sovereign_operator.controller.world"),
     "the client imports kopf": ("kube/errors.py", "import kopf"),
     "the models import the core": ("api/v1alpha1/kind.py", "import sovereign_operator.core.names"),
 }

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.controller.queue import FIRST_BACKOFF, LONGEST_BACKOFF, WorkQueue
 from sovereign_operator.kube.errors import UnavailableError
+from sovereign_operator.runtime.queue import FIRST_BACKOFF, LONGEST_BACKOFF, WorkQueue
 from tests.unit import virtual_time
 
 Handle = Callable[[str], Awaitable[float | None]]

@@ -7,13 +7,15 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
 from sovereign_operator.api import v1alpha1
-from sovereign_operator.controller import metrics
+from sovereign_operator.controller import metrics as controller_metrics
 from sovereign_operator.core.reasons import ConditionReason, Reason
+from sovereign_operator.runtime import metrics as runtime_metrics
 from tests.documents import README, REFERENCE, examples
 
 PAGE = REFERENCE.read_text(encoding="utf-8")
 Metric = Counter | Gauge | Histogram
 WORDS = {reason.value for reason in (*Reason, *ConditionReason)}
+METRICS = (controller_metrics, runtime_metrics)
 KINDS = {kind.name: kind for kind in v1alpha1.KINDS}
 
 EXAMPLES = [
@@ -45,7 +47,8 @@ def test_every_kind_has_a_section_with_an_example() -> None:
 
 
 def test_every_metric_is_listed() -> None:
-    names = {next(iter(value.describe())).name for value in vars(metrics).values() if isinstance(value, Metric)}
+    shown = [value for module in METRICS for value in vars(module).values() if isinstance(value, Metric)]
+    names = {next(iter(metric.describe())).name for metric in shown}
     assert names
     for name in names:
         assert f"`{name}" in PAGE

@@ -6,14 +6,10 @@ import signal
 from collections.abc import Sequence
 from typing import assert_never
 
-import kopf
-
-from sovereign_operator.controller import health, metrics
 from sovereign_operator.controller.cluster import reconcile_cluster
 from sovereign_operator.controller.handlers import listen
 from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign
 from sovereign_operator.controller.pods import mark_pod
-from sovereign_operator.controller.queue import WorkQueue
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.sovereign import reconcile_sovereign, release_abandoned
 from sovereign_operator.controller.world import World
@@ -21,6 +17,9 @@ from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.lease import hand_over, lead
 from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.runtime import health, metrics
+from sovereign_operator.runtime.queue import WorkQueue
+from sovereign_operator.runtime.replica import log_as_json
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ class Controller:
         await self._world.until_complete()
         match key:
             case Cluster():
-                return await reconcile_cluster(self._world, self._settings.namespace)
+                return await reconcile_cluster(self._world, self._settings.replica.namespace)
             case Sovereign():
                 return await reconcile_sovereign(self._world, key)
             case Labelled():
@@ -74,14 +73,14 @@ async def run(settings: Settings) -> None:
     async with await connect() as client:
         api = Api(client, ServerClock())
         controller = Controller(settings, api)
-        runner = await health.serve(settings.port, controller.ailing)
+        runner = await health.serve(settings.replica.port, controller.ailing)
         leading = asyncio.create_task(
             lead(
                 api,
                 name=LEASE,
-                namespace=settings.namespace,
-                identity=settings.identity,
-                lease_seconds=settings.lease_seconds,
+                namespace=settings.replica.namespace,
+                identity=settings.replica.identity,
+                lease_seconds=settings.replica.lease_seconds,
                 work=controller.work,
             )
         )
@@ -93,16 +92,15 @@ async def run(settings: Settings) -> None:
         except asyncio.CancelledError:
             logger.info("told to stop")
         finally:
-            await hand_over(api, name=LEASE, namespace=settings.namespace, identity=settings.identity)
+            await hand_over(api, name=LEASE, namespace=settings.replica.namespace, identity=settings.replica.identity)
             await runner.cleanup()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the controller. Its log is JSON, one object a line."""
     settings = parse(arguments)
-    kopf.configure(debug=settings.log_level == "debug", log_format=kopf.LogFormat.JSON)
-    logging.getLogger().setLevel(settings.log_level.upper())
-    if settings.log_level != "debug":
+    log_as_json(settings.replica.log_level)
+    if settings.replica.log_level != "debug":
         # kopf reports each event that it handed to us.
         logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     asyncio.run(run(settings))

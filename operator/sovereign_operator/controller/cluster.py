@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, KINDS, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.status import write_status
 from sovereign_operator.controller.world import World
@@ -18,6 +18,7 @@ from sovereign_operator.core.verdict import Verdicts, judge
 from sovereign_operator.core.wakeup import next_change
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
+from sovereign_operator.kube.crds import kinds_going
 from sovereign_operator.kube.errors import ApiError
 from sovereign_operator.kube.marks import apply_marks
 from sovereign_operator.kube.seen import NodeSeen, RoleSeen, see_role
@@ -30,7 +31,7 @@ RESYNC_SECONDS = 600.0
 
 async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     """Look at everything once, and say in how many seconds to look again."""
-    if gone := await _crds_going(world.api):
+    if gone := await kinds_going(world.api):
         metrics.FROZEN.set(1)
         logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
         return FROZEN_RETRY_SECONDS
@@ -66,15 +67,6 @@ async def _all(writes: Iterable[Awaitable[None]]) -> list[ApiError]:
             logger.warning("not written, all else is: %s", error)
             failures.append(error)
     return failures
-
-
-async def _crds_going(api: Api) -> list[str]:
-    """Return which of our CRDs are missing or being deleted.
-
-    Then objects vanish that nobody deleted, and deleting our CRDs must not change who may host what.
-    """
-    crds = [f"{kind.plural}.{names.GROUP}" for kind in KINDS]
-    return [name for name in crds if await api.lasting(resource.CRDS, name) is None]
 
 
 def _role_writes(

@@ -1,12 +1,9 @@
-"""What /metrics shows."""
+"""What /metrics shows of the controller."""
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Gauge
 
-LEADING: Final = Gauge("sovereign_leading", "1 if this replica is the active one.")
-RECONCILES: Final = Counter("sovereign_reconciles", "Keys handled, by kind of key and result.", ["key", "result"])
-RECONCILE_SECONDS: Final = Histogram("sovereign_reconcile_seconds", "How long handling a key took.", ["key"])
 NODES_ACCEPTED: Final = Gauge("sovereign_nodes_accepted", "Nodes that may host a policy's pods.", ["policy"])
 NODES_RETAINED: Final = Gauge(
     "sovereign_nodes_retained", "Refused nodes that keep a policy's label for pods that still run there.", ["policy"]

@@ -12,7 +12,7 @@ from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Labelled, Sovereign
 from sovereign_operator.controller.status import write_status
 from sovereign_operator.controller.world import World
-from sovereign_operator.core import manifests, names
+from sovereign_operator.core import manifests
 from sovereign_operator.core.conditions import Notice
 from sovereign_operator.core.selector import Selector
 from sovereign_operator.core.workload import (
@@ -32,6 +32,7 @@ from sovereign_operator.core.workload import (
 from sovereign_operator.core.workload_status import report_workload
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
+from sovereign_operator.kube.crds import kinds_going
 from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
 from sovereign_operator.kube.events import post
 from sovereign_operator.kube.seen import PodSeen, see_workload, selector_of
@@ -75,7 +76,10 @@ async def release_abandoned(world: World, key: Labelled) -> None:
     """Give a workload back if we labelled it and no SovereignWorkload speaks of it any more."""
     seen = world.workload(key.kind, key.namespace, key.name)
     spoken_of = (key.kind, key.name) in _spoken_of(world, key.namespace)
-    if seen is None or not is_abandoned(seen, spoken_of=spoken_of) or await _kind_going(world):
+    if seen is None or not is_abandoned(seen, spoken_of=spoken_of):
+        return
+    if await kinds_going(world.api, SOVEREIGN_WORKLOAD):
+        # All SovereignWorkloads go with their kind: nobody released anything.
         return
     logger.info("%s %s/%s is given back: no SovereignWorkload speaks of it", key.kind, key.namespace, key.name)
     kind = resource.WORKLOADS[key.kind]
@@ -89,11 +93,6 @@ async def release_abandoned(world: World, key: Labelled) -> None:
     except (ConflictError, NotFoundError):
         # Gone or made anew: there is nothing of ours on it.
         return
-
-
-async def _kind_going(world: World) -> bool:
-    """Whether our own kind is being deleted, and with it all SovereignWorkloads: nobody released anything."""
-    return await world.api.lasting(resource.CRDS, f"{SOVEREIGN_WORKLOAD.plural}.{names.GROUP}") is None
 
 
 async def _gather(world: World, key: Sovereign, obj: Json, spec: SovereignWorkloadSpec) -> WorkloadFacts:

@@ -5,17 +5,13 @@ adds keys, and the handlers of those keys look at the whole again.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
-
-from pydantic import ValidationError
+from typing import Any, Protocol
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
-from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign
@@ -29,11 +25,7 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.seen import NodeSeen, PodSeen, see_node, see_pod, see_role, see_workload
-
-logger = logging.getLogger(__name__)
-
-M = TypeVar("M", bound=Model)
+from sovereign_operator.kube.seen import M, NodeSeen, PodSeen, see_node, see_pod, see_role, see_spec, see_workload
 
 STALLED_SECONDS = 240
 """A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
@@ -284,12 +276,5 @@ class World:
         )
 
     def _specs(self, plural: str, model: type[M]) -> dict[str, M]:
-        specs = {}
-        for (_, name), obj in self.objects(plural).items():
-            if "deletionTimestamp" in obj["metadata"]:
-                continue
-            try:
-                specs[name] = model.model_validate(obj["spec"])
-            except ValidationError as error:
-                logger.error("%s %s counts for nothing until it is corrected: %s", plural, name, error)  # noqa: TRY400
-        return specs
+        found = {name: see_spec(obj, model) for (_, name), obj in self.objects(plural).items()}
+        return {name: spec for name, spec in found.items() if spec is not None}

@@ -41,6 +41,19 @@ REQUESTED_BY_ANNOTATION: Final = "audit.sovereignty.dev/requested-by"
 GUARD_SELECTOR: Final = "app.kubernetes.io/name=sovereign-operator"
 """What the chart puts on our admission policies and their bindings."""
 
+SIGNER: Final = "sovereignty.dev/workload-identity"
+"""Whose certificates prove where a pod runs: a podCertificate volume names it."""
+
+AUTHORITY_LABEL: Final = "sovereignty.dev/authority"
+"""On a Secret with a certificate authority: active, retired, or brought (by an admin)."""
+
+AUTHORITY_POLICY_ANNOTATION: Final = "sovereignty.dev/policy"
+AUTHORITY_DATACENTRE_ANNOTATION: Final = "sovereignty.dev/datacentre"
+"""On such a Secret: for pods of which policy, in which datacentre, it signs."""
+
+TRUST_BUNDLE_LABEL: Final = "sovereignty.dev/trust-of"
+"""On a ClusterTrustBundle of ours: the policy whose pods trust it."""
+
 SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Never in scope, nor is the operator's own namespace."""
 
@@ -68,3 +81,13 @@ def host_role(policy: str) -> str:
 def policy_service_account(policy: str) -> str:
     """Return the name of the service account that stands for a policy. It never exists."""
     return f"policy-{policy}"
+
+
+def trust_bundle(policy: str) -> str:
+    """Return the name of the ClusterTrustBundle that the pods of a policy trust."""
+    return f"{SIGNER.replace('/', ':')}:{policy}"
+
+
+def authority_secret(policy: str, datacentre: str, number: int) -> str:
+    """Return the name of the Secret with a certificate authority; ``number`` tells it from its successor."""
+    return f"authority.{policy}.{datacentre}.{number}"

@@ -89,10 +89,17 @@ class Api:
         return await self.request("PATCH", path, query=query, body=body, content_type=APPLY)
 
     async def patch(
-        self, resource: Resource, name: str, body: Any, *, content_type: str, namespace: str | None = None
+        self,
+        resource: Resource,
+        name: str,
+        body: Any,
+        *,
+        content_type: str,
+        namespace: str | None = None,
+        subresource: str | None = None,
     ) -> Json:
         """Patch an object as a merge patch or a JSON patch says."""
-        path = resource.path(name, namespace)
+        path = resource.path(name, namespace, subresource)
         query = {"fieldManager": FIELD_MANAGER}
         return await self.request("PATCH", path, query=query, body=body, content_type=content_type)
 

@@ -32,7 +32,7 @@ def key_of(obj: Json) -> Key:
 
 
 class Mirror(Mapping[Key, T], Generic[T]):
-    """The objects of one collection, by key, as last seen.
+    """The objects of one collection, by key, as last seen: what ``convert`` makes of each, unless that is None.
 
     ``changed`` is called with key, old and new (None: not there) after each change that `convert`
     shows; it must not wait. ``run`` never ends by itself.
@@ -42,7 +42,7 @@ class Mirror(Mapping[Key, T], Generic[T]):
         self,
         api: Api,
         resource: Resource,
-        convert: Callable[[Json], T],
+        convert: Callable[[Json], T | None],
         changed: Callable[[Key, T | None, T | None], None],
         *,
         namespace: str | None = None,
@@ -106,7 +106,10 @@ class Mirror(Mapping[Key, T], Generic[T]):
         version = ""
         async for objects, version in self._api.pages(self._resource, self._namespace, self._label_selector):  # noqa: B007
             self.heard = time.monotonic()
-            fresh |= {key_of(obj): self._convert(obj) for obj in objects}
+            for obj in objects:
+                converted = self._convert(obj)
+                if converted is not None:
+                    fresh[key_of(obj)] = converted
         self._replace(fresh)
         return version
 

@@ -34,11 +34,17 @@ class Resource:
 
 NODES: Final = Resource("v1", "nodes")
 PODS: Final = Resource("v1", "pods", namespaced=True)
+NAMESPACES: Final = Resource("v1", "namespaces")
+SERVICE_ACCOUNTS: Final = Resource("v1", "serviceaccounts", namespaced=True)
+SECRETS: Final = Resource("v1", "secrets", namespaced=True)
 EVENTS: Final = Resource("v1", "events", namespaced=True)
 CLUSTER_ROLES: Final = Resource("rbac.authorization.k8s.io/v1", "clusterroles")
 CLUSTER_ROLE_BINDINGS: Final = Resource("rbac.authorization.k8s.io/v1", "clusterrolebindings")
 CRDS: Final = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
 LEASES: Final = Resource("coordination.k8s.io/v1", "leases", namespaced=True)
+SUBJECT_ACCESS_REVIEWS: Final = Resource("authorization.k8s.io/v1", "subjectaccessreviews")
+CERTIFICATE_REQUESTS: Final = Resource("certificates.k8s.io/v1", "podcertificaterequests", namespaced=True)
+TRUST_BUNDLES: Final = Resource("certificates.k8s.io/v1", "clustertrustbundles")
 ADMISSION: Final = {
     kind: Resource("admissionregistration.k8s.io/v1", plural)
     for kind, plural in (

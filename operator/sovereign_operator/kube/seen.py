@@ -1,9 +1,13 @@
 """What we keep of objects that others own: as much as decisions need."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
+from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.facts import Node
@@ -11,6 +15,10 @@ from sovereign_operator.core.manifests import pod_template_path
 from sovereign_operator.core.selector import Selector
 from sovereign_operator.core.workload import Pod, Workload
 from sovereign_operator.kube.api import Json
+
+logger = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Model)
 
 VERDICT_PREFIX = names.verdict_annotation("")
 PLACEMENT_PREFIX = names.node_policy_label("")
@@ -112,6 +120,18 @@ def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
         ours=any(entry.get("manager") == names.FIELD_MANAGER for entry in metadata.get("managedFields", ())),
         generation=metadata.get("generation", 0),
     )
+
+
+def see_spec(obj: Json, model: type[M]) -> M | None:
+    """Read the spec of an object of ours. One that is being deleted or is malformed counts for nothing."""
+    if "deletionTimestamp" in obj["metadata"]:
+        return None
+    try:
+        return model.model_validate(obj["spec"])
+    except ValidationError as error:
+        called = f"{obj['kind']} {obj['metadata']['name']}"
+        logger.error("%s counts for nothing until it is corrected: %s", called, error)  # noqa: TRY400
+        return None
 
 
 def see_role(obj: Json) -> RoleSeen:

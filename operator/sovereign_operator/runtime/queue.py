@@ -11,8 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from sovereign_operator.controller import metrics
 from sovereign_operator.kube.errors import ApiError, ConflictError
+from sovereign_operator.runtime import metrics
 
 logger = logging.getLogger(__name__)
 
