@@ -149,6 +149,11 @@ def write_user(keys: Path, name: str, subject: Subject, path: Path, *, server: s
     return write_kubeconfig(path, server=server, context=context, authority=authority.certificate, pair=pair)
 
 
+def issue_machine(keys: Path, address: IPv4Address) -> tuple[Path, Path]:
+    """Return (certificate, key) files of the authority in ``keys`` for a server on this machine."""
+    return Authority(keys).issue("machine", Subject("sovereign-machine"), addresses=(address,))
+
+
 def _encode(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
 

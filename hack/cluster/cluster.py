@@ -3,6 +3,7 @@
 import abc
 import subprocess
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from hack.cluster.errors import ClusterError
@@ -29,6 +30,15 @@ class Cluster(abc.ABC):
     @abc.abstractmethod
     def audit_log(self) -> Path:
         """The API server's audit log: one JSON object a line, at Metadata level."""
+
+    @property
+    @abc.abstractmethod
+    def machine(self) -> IPv4Address:
+        """This machine's address, as pods see it."""
+
+    @abc.abstractmethod
+    def machine_certificate(self) -> tuple[Path, Path]:
+        """Return (certificate, key) files for a server at that address, signed as the API server's own is."""
 
     @abc.abstractmethod
     def down(self) -> None:

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -143,12 +144,25 @@ class KindCluster(Cluster):
         """See Cluster."""
         return self._state.folder / "audit" / "audit.log"
 
+    @property
+    def machine(self) -> IPv4Address:
+        """See Cluster. It is the gateway of the network that kind's clusters share."""
+        shown = _run("docker", "network", "inspect", "kind", "--format={{range .IPAM.Config}}{{.Gateway}} {{end}}")
+        for gateway in shown.split():
+            if ":" not in gateway:
+                return IPv4Address(gateway)
+        raise ClusterError(f"kind's network has no IPv4 gateway: {shown.strip() or 'none at all'}")
+
     def ensure_up(self) -> None:
         """Make the cluster, unless kind knows it and its API server answers; then wait for its nodes."""
         with hold_lock(self._state.folder), Step(f"Starting cluster {self.name} with {len(self.nodes)} nodes"):
             if not self._is_up():
                 self._create()
             self._wait_for_nodes()
+
+    def machine_certificate(self) -> tuple[Path, Path]:
+        """See Cluster."""
+        return certificates.issue_machine(self._state.keys, self.machine)
 
     def down(self) -> None:
         """See Cluster."""

@@ -7,6 +7,7 @@ network.py how its traffic stays at home.
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,6 +57,11 @@ class LocalCluster(Cluster):
         """See Cluster."""
         return controlplane.locate_audit_log(self._state)
 
+    @property
+    def machine(self) -> IPv4Address:
+        """See Cluster."""
+        return self._state.addresses.machine
+
     def ensure_up(self) -> None:
         """Start whatever of the cluster does not run; wait until it works as a whole.
 
@@ -82,6 +88,10 @@ class LocalCluster(Cluster):
                 self._machine.ensure_control_plane_unit(unit)
             _in_parallel(self._join_node, self._state.nodes)
             self._wait_for_nodes()
+
+    def machine_certificate(self) -> tuple[Path, Path]:
+        """See Cluster."""
+        return certificates.issue_machine(self._state.keys, self.machine)
 
     def down(self) -> None:
         """See Cluster."""

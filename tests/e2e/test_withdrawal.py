@@ -1,23 +1,33 @@
 """What follows when a datacentre is no longer accepted, and when it is again."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names, labelled
 from tests.e2e.manifests import pod, sovereign, workload
 from tests.e2e.seen import audit, condition, events, living_pods, nodes_of
+from tests.e2e.shifted import shifted
 
 pytestmark = pytest.mark.usefixtures("changed_estate")
+
+PARIS = ZoneInfo("Europe/Paris")
 
 
 def set_status(admin: Kubectl, service: str, status: str) -> None:
     """Set the status of a service's first qualification."""
-    patch = f'[{{"op": "replace", "path": "/spec/qualifications/0/status", "value": "{status}"}}]'
-    admin.run("patch", "cloudservice", service, "--type=json", "-p", patch)
+    _set_qualification(admin, service, "status", status)
+
+
+def _set_qualification(admin: Kubectl, service: str, field: str, value: str) -> None:
+    """Set a field of a service's first qualification."""
+    patch = [{"op": "replace", "path": f"/spec/qualifications/0/{field}", "value": value}]
+    admin.run("patch", "cloudservice", service, "--type=json", "-p", json.dumps(patch))
 
 
 def taints(admin: Kubectl, node: str) -> set[str]:
@@ -95,18 +105,36 @@ def test_audit_annotations_follow_the_verdict(admin: Kubectl, space: Space) -> N
     assert "qualification" not in later
 
 
-def test_time_alone_ends_an_acceptance(admin: Kubectl) -> None:
-    """A derogation that ended yesterday counts for nothing; one until today still does, in Europe/Paris."""
-    today = datetime.now(UTC).date()
-    admin.apply(_pilot(today - timedelta(days=2)))
-    eventually(lambda: host_names(admin, "pilot") == ["brest-1"], what="no derogation in force")
-    admin.apply(_pilot(today + timedelta(days=1)))
-    eventually(lambda: host_names(admin, "pilot") == ["brest-1", "nantes-1"], what="a derogation in force")
-    admin.delete("sovereigntypolicy", "pilot")
-    eventually(
-        lambda: admin.attempt("get", "clusterrole", "sovereignty:host:pilot").returncode, what="no role without policy"
-    )
-    eventually(lambda: not labelled(admin, "pilot"), what="no label without policy")
+def test_time_alone_ends_an_acceptance_and_begins_another(admin: Kubectl, cluster: Cluster) -> None:
+    """At midnight in Paris a derogation ends and a qualification begins, while nobody writes anything."""
+    last_day = datetime.now(PARIS).date()
+    midnight = datetime.combine(last_day + timedelta(days=1), time.min, PARIS)
+    with shifted(admin, cluster) as server:
+        admin.apply(_pilot(last_day))
+        eventually(lambda: host_names(admin, "pilot") == ["brest-1", "nantes-1"], what="a derogation in force")
+        # Each look at the cluster begins with a question to the API server: the one that follows this change
+        # knows the time.
+        server.now = midnight - timedelta(seconds=15)
+        _set_qualification(admin, "armor-snc", "validFrom", midnight.date().isoformat())
+        eventually(lambda: host_names(admin, "pilot") == ["nantes-1"], what="a qualification yet to begin")
+
+        def changed() -> tuple[list[str], datetime] | None:
+            hosts = host_names(admin, "pilot")
+            return (hosts, server.now) if hosts != ["nantes-1"] else None
+
+        hosts, seen_at = eventually(changed, what="what midnight changes")
+        assert hosts == ["brest-1"]
+        assert midnight <= seen_at < midnight + timedelta(seconds=10)
+        eventually(lambda: labelled(admin, "pilot") == {"brest-1"}, what="the label where it belongs")
+        said = admin.get("node", "nantes-1")["metadata"]["annotations"]["verdict.sovereignty.dev/pilot"]
+        assert said.startswith("refused")
+
+        admin.delete("sovereigntypolicy", "pilot")
+        eventually(
+            lambda: admin.attempt("get", "clusterrole", "sovereignty:host:pilot").returncode,
+            what="no role without policy",
+        )
+        eventually(lambda: not labelled(admin, "pilot"), what="no label without policy")
 
 
 def test_a_node_that_registers_anew_counts_for_nothing(admin: Kubectl) -> None:
