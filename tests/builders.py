@@ -132,6 +132,8 @@ def policy(
     laws: tuple[str, ...] = (),
     evidence: NodeEvidence = NodeEvidence.DECLARED,
     derogations: tuple[Derogation, ...] = (),
+    grace: timedelta = timedelta(days=7),
+    trusted: tuple[str, ...] = (),
 ) -> SovereigntyPolicySpec:
     """Build a policy with these demands and no others."""
     return SovereigntyPolicySpec(
@@ -141,6 +143,8 @@ def policy(
         accepted_foreign_laws=laws,
         node_evidence=evidence,
         derogations=derogations,
+        grace_period_seconds=int(grace.total_seconds()),
+        trusted_policies=trusted,
     )
 
 

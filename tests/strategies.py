@@ -37,12 +37,14 @@ SERVICES: Final = ("acme-cloud", "bravo-cloud")
 NO_SERVICE: Final = "no-such-service"
 DATACENTRES: Final = ("gra-1", "rbx-1", "sbg-1")
 POLICIES: Final = ("health", "secnumcloud")
+NO_POLICY: Final = "no-such-policy"
 NODES: Final = ("n1", "n2", "n3")
 SCHEMES: Final = ("SecNumCloud", "HDS", "C5")
 VERSIONS: Final = ("2", "3", "3.1", "3.2", "3.2.0", "3.10", "10")
 COUNTRIES: Final = ("FR", "DE", "US")
 REGIONS: Final = ("gra", "GRA", "par")
 PROVIDER_IDS: Final = ("openstack:///", "openstack://GRA/", "aws:///eu-west-2", "ocid1.instance")
+GRACES: Final = (0, 3600, 86400, 259200)
 NODE_LABELS: Final = ("site.node-restriction.kubernetes.io/name", "site")
 
 
@@ -198,6 +200,8 @@ POLICY_SPECS: Final = st.builds(
     accepted_foreign_laws=_some(("US", "CN"), 2),
     node_evidence=st.sampled_from(NodeEvidence),
     derogations=DEROGATIONS,
+    grace_period_seconds=_mostly(604800, *GRACES),
+    trusted_policies=_mostly((), POLICIES, (NO_POLICY,)),
 )
 """A policy, from one that demands nothing to one that demands it all."""
 

@@ -1,9 +1,11 @@
 """When must we look again? At the next instant at which time alone changes a verdict."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.calendar import end_instant, first_instant
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.site import judge_sites
@@ -22,13 +24,20 @@ def next_change(facts: Facts) -> datetime | None:
     return None
 
 
+def ends(services: Iterable[CloudServiceSpec], policies: Iterable[SovereigntyPolicySpec]) -> Iterator[datetime]:
+    """Yield the instants at which time alone can end an acceptance."""
+    for service in services:
+        for qualification in service.qualifications:
+            if qualification.valid_until:
+                yield end_instant(qualification.valid_until)
+    for policy in policies:
+        for derogation in policy.derogations:
+            yield end_instant(derogation.until)
+
+
 def _boundaries(facts: Facts) -> Iterator[datetime]:
     for service in facts.services.values():
         for qualification in service.qualifications:
             if qualification.valid_from:
                 yield first_instant(qualification.valid_from)
-            if qualification.valid_until:
-                yield end_instant(qualification.valid_until)
-    for policy in facts.policies.values():
-        for derogation in policy.derogations:
-            yield end_instant(derogation.until)
+    yield from ends(facts.services.values(), facts.policies.values())

@@ -111,6 +111,21 @@ class SovereigntyPolicySpec(Model):
         json_schema_extra=list_map("service", "scheme"),
         max_length=64,
     )
+    grace_period_seconds: int = Field(
+        default=604800,
+        description="How long, in seconds, certificates of a datacentre stay valid after what its acceptance rests on "
+        "has ended by its date. Default: 604800, 7 days, so that a renewal that is recorded late stops nobody. "
+        "0: not at all. What is suspended, withdrawn or deleted ends at once.",
+        ge=0,
+        le=31536000,
+    )
+    trusted_policies: tuple[ObjectName, ...] = Field(
+        default=(),
+        description="Other SovereigntyPolicies whose pods the pods of this policy also trust, by name. It goes one "
+        "way, and whom those trust in turn does not count. Example: [hds]. Empty, the default: none.",
+        json_schema_extra=LIST_SET,
+        max_length=64,
+    )
 
 
 class DatacentreVerdict(Model):

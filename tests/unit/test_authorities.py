@@ -1,0 +1,314 @@
+"""What becomes of one pair's authorities, step by step. `test_authorities_in_time` has what always holds."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from sovereign_operator.core.authorities import (
+    CA_LIFETIME,
+    LEAF_LIFETIME,
+    PROPAGATION,
+    SHORTEST_LEAF,
+    SKEW,
+    Authority,
+    NewAuthority,
+    Plan,
+    plan,
+)
+from sovereign_operator.core.tenure import Tenure
+from tests.builders import NOW
+
+A_SECOND = timedelta(seconds=1)
+AN_HOUR = timedelta(hours=1)
+A_DAY = timedelta(days=1)
+LONG_AGO = NOW - 30 * A_DAY
+PAIR = ("demo", "gra-1")
+
+Until = timedelta | None
+
+
+def accepting(until: Until = None) -> Tenure:
+    """Return the tenure of an accepted pair that ends so long after NOW."""
+    return Tenure(accepting=True, until=None if until is None else NOW + until)
+
+
+def on_grace(until: timedelta) -> Tenure:
+    return Tenure(accepting=False, until=NOW + until)
+
+
+def authority(
+    name: str = "old",
+    *,
+    policy: str = "demo",
+    datacentre: str = "gra-1",
+    begins: datetime = LONG_AGO,
+    left: timedelta = 335 * A_DAY,
+    published: datetime | None = LONG_AGO,
+) -> Authority:
+    """Build an authority in the middle of its life that has been published for long."""
+    return Authority(name, policy, datacentre, begins, NOW + left, published)
+
+
+def ask(
+    tenure: Tenure | None,
+    *authorities: Authority,
+    trusted: Mapping[str, tuple[str, ...]] | None = None,
+    now: datetime = NOW,
+) -> Plan:
+    """Ask about the one pair."""
+    return plan({} if tenure is None else {("gra-1", "demo"): tenure}, trusted or {"demo": ()}, authorities, now)
+
+
+def new(left: timedelta, now: datetime = NOW) -> tuple[NewAuthority, ...]:
+    return (NewAuthority("demo", "gra-1", now + left),)
+
+
+OLD = authority("old")
+NEW = authority("new", begins=NOW - 3 * A_DAY, left=362 * A_DAY, published=NOW - 10 * AN_HOUR)
+
+# What is said of a pair: what to create, what to retire, what is trusted, what signs.
+CASES: dict[str, tuple[Plan, tuple[NewAuthority, ...], tuple[str, ...], tuple[str, ...], str | None]] = {
+    "accepted, without an end": (ask(accepting()), new(CA_LIFETIME), (), (), None),
+    "accepted for a month": (ask(accepting(30 * A_DAY)), new(30 * A_DAY), (), (), None),
+    "accepted for ten years": (ask(accepting(3650 * A_DAY)), new(CA_LIFETIME), (), (), None),
+    "accepted for no longer than a certificate must live": (
+        ask(accepting(SHORTEST_LEAF - A_SECOND)),
+        (),
+        (),
+        (),
+        None,
+    ),
+    "accepted, and there is one": (ask(accepting(), OLD), (), (), ("old",), "old"),
+    "accepted, and it ends with its tenure": (ask(accepting(335 * A_DAY), OLD), (), (), ("old",), "old"),
+    "accepted, and it ended": (
+        ask(accepting(), authority(left=timedelta(0))),
+        new(CA_LIFETIME),
+        ("old",),
+        (),
+        None,
+    ),
+    "the first signs before it is published": (
+        ask(accepting(), authority("first", published=None)),
+        (),
+        (),
+        ("first",),
+        "first",
+    ),
+    "the first signs as soon as it is published": (
+        ask(accepting(), authority("first", published=NOW)),
+        (),
+        (),
+        ("first",),
+        "first",
+    ),
+    "a successor waits until it is published": (
+        ask(accepting(), OLD, replace(NEW, published=None)),
+        (),
+        (),
+        ("new", "old"),
+        "old",
+    ),
+    "a successor waits until all have seen it": (
+        ask(accepting(), OLD, replace(NEW, published=NOW - PROPAGATION + A_SECOND)),
+        (),
+        (),
+        ("new", "old"),
+        "old",
+    ),
+    "a successor signs when all have seen it": (
+        ask(accepting(), OLD, replace(NEW, published=NOW - PROPAGATION)),
+        (),
+        (),
+        ("new", "old"),
+        "new",
+    ),
+    "the old one stays as long as its last certificate": (
+        ask(accepting(), OLD, replace(NEW, published=NOW - 2 * PROPAGATION - LEAF_LIFETIME + A_SECOND)),
+        (),
+        (),
+        ("new", "old"),
+        "new",
+    ),
+    "the old one goes after its last certificate": (
+        ask(accepting(), OLD, replace(NEW, published=NOW - 2 * PROPAGATION - LEAF_LIFETIME)),
+        (),
+        ("old",),
+        ("new",),
+        "new",
+    ),
+    "the old one goes when it ends": (
+        ask(accepting(), authority(left=timedelta(0)), replace(NEW, published=NOW)),
+        (),
+        ("old",),
+        ("new",),
+        "new",
+    ),
+    "the claim was shortened": (
+        ask(accepting(30 * A_DAY), OLD),
+        new(30 * A_DAY),
+        (),
+        ("old",),
+        "old",
+    ),
+    "shortened, with a successor": (
+        ask(accepting(30 * A_DAY), OLD, replace(NEW, published=None, not_after=NOW + 30 * A_DAY)),
+        (),
+        (),
+        ("new", "old"),
+        "old",
+    ),
+    "shortened again before the successor signs": (
+        ask(accepting(20 * A_DAY), OLD, replace(NEW, published=None, not_after=NOW + 30 * A_DAY)),
+        (),
+        (),
+        ("new", "old"),
+        "old",
+    ),
+    "shortened again when the successor signs": (
+        ask(accepting(20 * A_DAY), OLD, replace(NEW, not_after=NOW + 30 * A_DAY)),
+        new(20 * A_DAY),
+        (),
+        ("new", "old"),
+        "new",
+    ),
+    "shortened once more within a day": (
+        ask(
+            accepting(10 * A_DAY),
+            OLD,
+            replace(NEW, not_after=NOW + 30 * A_DAY),
+            authority("newest", left=20 * A_DAY, published=NOW - AN_HOUR),
+        ),
+        (),
+        (),
+        ("new", "newest", "old"),
+        "newest",
+    ),
+    "shortened and extended again: the newest goes on signing": (
+        ask(accepting(), OLD, replace(NEW, not_after=NOW + 30 * A_DAY)),
+        (),
+        (),
+        ("new", "old"),
+        "new",
+    ),
+    "on grace": (ask(on_grace(7 * A_DAY), OLD), (), (), ("old",), None),
+    "on grace, and it ended": (ask(on_grace(7 * A_DAY), authority(left=timedelta(0))), (), ("old",), (), None),
+    "on grace, and there is none": (ask(on_grace(7 * A_DAY)), (), (), (), None),
+    "on grace, all stay to the end": (
+        ask(on_grace(A_SECOND), OLD, replace(NEW, published=NOW - 2 * A_DAY), authority("unpublished", published=None)),
+        (),
+        (),
+        ("new", "old", "unpublished"),
+        None,
+    ),
+    "grace is over": (ask(on_grace(timedelta(0)), OLD), (), ("old",), (), None),
+    "no tenure": (ask(None, OLD, NEW), (), ("new", "old"), (), None),
+    "a tenure that should not be there any more": (ask(accepting(timedelta(0)), OLD), (), ("old",), (), None),
+    "begins in a moment, by another clock": (
+        ask(accepting(), authority("skewed", begins=NOW + SKEW, published=None)),
+        (),
+        (),
+        ("skewed",),
+        "skewed",
+    ),
+    "a successor that begins in a moment": (
+        ask(accepting(), OLD, replace(NEW, not_before=NOW + SKEW)),
+        (),
+        (),
+        ("new", "old"),
+        "old",
+    ),
+    "begins much later, by a wrong clock": (
+        ask(accepting(), authority("wrong", begins=NOW + A_DAY)),
+        new(CA_LIFETIME),
+        (),
+        ("wrong",),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "create", "retire", "bundle", "signs"), CASES.values(), ids=CASES.keys())
+def test_what_becomes_of_a_pair(
+    said: Plan,
+    create: tuple[NewAuthority, ...],
+    retire: tuple[str, ...],
+    bundle: tuple[str, ...],
+    signs: str | None,
+) -> None:
+    assert said == Plan(create, retire, {"demo": bundle}, {PAIR: signs} if signs else {})
+
+
+@pytest.mark.parametrize(
+    ("lived", "left", "until", "expected"),
+    [
+        pytest.param(240, 121.6, None, None, id="more-than-a-third-is-left"),
+        pytest.param(244, 121, None, 365, id="less-than-a-third-is-left"),
+        pytest.param(300, 65, 65, None, id="it-ends-with-its-tenure"),
+        pytest.param(300, 65, 97, None, id="less-than-half-as-long-again"),
+        pytest.param(300, 65, 97.5, 97.5, id="half-as-long-again"),
+        pytest.param(363, 2.1, 3.1, None, id="a-day-more-counts-when-it-matters"),
+        pytest.param(363, 2, 3, 3, id="a-day-more-counts-when-two-are-left"),
+        pytest.param(364, 46 / 24, 69 / 24, 69 / 24, id="the-day-of-23-hours"),
+        pytest.param(2, 1, 2, None, id="a-short-life-has-thirds-too"),
+        pytest.param(2.1, 1, 2, 2, id="less-than-a-third-of-a-short-life"),
+        pytest.param(20, 11, None, None, id="an-extension-alone-replaces-nothing"),
+    ],
+)
+def test_one_is_renewed_in_its_last_third_if_that_is_worth_it(
+    lived: float, left: float, until: float | None, expected: float | None
+) -> None:
+    old = authority(begins=NOW - lived * A_DAY, left=left * A_DAY)
+    said = ask(accepting(None if until is None else until * A_DAY), old)
+    assert said.create == (() if expected is None else new(expected * A_DAY))
+    assert said.signing == {PAIR: "old"}
+
+
+def test_an_authority_ends_at_a_whole_second() -> None:
+    now = NOW + timedelta(microseconds=1)
+    assert ask(accepting(), now=now).create == new(CA_LIFETIME)
+    assert ask(accepting(30 * A_DAY + timedelta(microseconds=999_999)), now=now).create == new(30 * A_DAY)
+
+
+def test_a_policy_without_datacentres_has_an_empty_bundle() -> None:
+    said = ask(None, trusted={"demo": (), "strict": ("demo",)})
+    assert said == Plan((), (), {"demo": (), "strict": ()}, {})
+
+
+def test_authorities_of_a_policy_that_is_gone_are_retired_and_it_has_no_bundle() -> None:
+    said = ask(accepting(), OLD, authority("other", policy="gone"), trusted={"demo": ("gone", "never-was")})
+    assert said == Plan((), ("other",), {"demo": ("old",)}, {PAIR: "old"})
+
+
+def test_a_bundle_holds_every_accepted_datacentre_and_those_of_trusted_policies() -> None:
+    pairs = [("gra-1", "demo"), ("rbx-1", "demo"), ("gra-1", "hds"), ("sbg-1", "strict")]
+    there = [authority(f"{policy}-{datacentre}", policy=policy, datacentre=datacentre) for datacentre, policy in pairs]
+    said = plan(
+        {pair: accepting() for pair in pairs},
+        {"demo": ("hds", "demo"), "hds": ("strict",), "strict": ()},
+        there,
+        NOW,
+    )
+    assert said.bundles == {
+        "demo": ("demo-gra-1", "demo-rbx-1", "hds-gra-1"),
+        "hds": ("hds-gra-1", "strict-sbg-1"),
+        "strict": ("strict-sbg-1",),
+    }
+    assert said.signing == {(policy, site): f"{policy}-{site}" for site, policy in pairs}
+
+
+def test_a_trusted_policys_authority_leaves_with_its_tenure() -> None:
+    theirs = authority("theirs", policy="hds")
+    trusted: dict[str, tuple[str, ...]] = {"demo": ("hds",), "hds": ()}
+    assert plan({("gra-1", "hds"): on_grace(A_SECOND)}, trusted, [theirs], NOW).bundles["demo"] == ("theirs",)
+    assert plan({("gra-1", "hds"): on_grace(timedelta(0))}, trusted, [theirs], NOW).bundles["demo"] == ()
+
+
+def test_two_that_two_replicas_created_at_once_are_put_in_one_order() -> None:
+    twins = [authority(name, begins=NOW, published=None) for name in ("a", "b")]
+    assert ask(accepting(), *twins).signing == ask(accepting(), *reversed(twins)).signing == {PAIR: "a"}
+    seen = [replace(twin, published=NOW) for twin in twins]
+    assert ask(accepting(), *seen, now=NOW + PROPAGATION).signing == {PAIR: "b"}
+    over = ask(accepting(), *seen, now=NOW + 2 * PROPAGATION + LEAF_LIFETIME)
+    assert (over.retire, over.bundles) == (("a",), {"demo": ("b",)})

@@ -1,0 +1,374 @@
+"""What always holds of authorities: for any that exist, and from step to step while claims change."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from hypothesis import find, given
+from hypothesis import strategies as st
+
+from sovereign_operator.core.authorities import (
+    CA_LIFETIME,
+    LEAF_LIFETIME,
+    MOST,
+    PROPAGATION,
+    Authority,
+    Plan,
+    plan,
+)
+from sovereign_operator.core.tenure import Tenure
+from tests.builders import NOW
+from tests.unit.test_properties import ANY_EXAMPLE
+
+PAIRS: Final = (("gra-1", "demo"), ("rbx-1", "demo"), ("gra-1", "hds"))
+POLICIES: Final = ("demo", "hds")
+A_MOMENT: Final = timedelta(microseconds=1)
+A_DAY: Final = timedelta(days=1)
+LENGTHS: Final = (
+    timedelta(0),
+    timedelta(seconds=1),
+    timedelta(minutes=1),
+    PROPAGATION,
+    timedelta(hours=1),
+    timedelta(hours=9),
+    LEAF_LIFETIME,
+    LEAF_LIFETIME + 2 * PROPAGATION,
+    3 * A_DAY,
+    7 * A_DAY,
+    130 * A_DAY,
+    CA_LIFETIME,
+    3 * CA_LIFETIME,
+)
+
+# Any authorities at all, also such as never come about.
+
+AROUND: Final = st.builds(
+    lambda length, ahead, delta: NOW + (length if ahead else -length) + delta * A_MOMENT,
+    st.sampled_from(LENGTHS),
+    st.booleans(),
+    st.sampled_from((-1, 0, 1)),
+)
+AUTHORITIES: Final = st.lists(
+    st.builds(
+        lambda pair, begins, ends, published: Authority("", pair[1], pair[0], begins, ends, published),
+        st.sampled_from((*PAIRS, ("gra-1", "gone"))),
+        AROUND,
+        AROUND,
+        AROUND | st.none(),
+    ),
+    max_size=8,
+).map(lambda drawn: [replace(authority, id=f"ca-{number}") for number, authority in enumerate(drawn)])
+TENURES: Final = st.dictionaries(st.sampled_from(PAIRS), st.builds(Tenure, st.booleans(), AROUND | st.none()))
+TRUSTED: Final = st.fixed_dictionaries(
+    {policy: st.sampled_from(((), ("demo",), ("hds", "gone"))) for policy in POLICIES}
+)
+Tenures = Mapping[tuple[str, str], Tenure]
+Trusted = Mapping[str, tuple[str, ...]]
+
+
+def applied(said: Plan, authorities: list[Authority], now: datetime, *, publish: bool = True) -> list[Authority]:
+    """Return the authorities after a plan was carried out. What is created is published a step later."""
+    published = {id_ for policy in said.bundles for id_ in said.bundles[policy]} if publish else set()
+    kept = [
+        replace(authority, published=authority.published or now) if authority.id in published else authority
+        for authority in authorities
+        if authority.id not in said.retire
+    ]
+    created = [
+        Authority(f"{made.policy}-{made.datacentre}-{now.isoformat()}", made.policy, made.datacentre, now, end, None)
+        for made in said.create
+        for end in (made.not_after,)
+    ]
+    return kept + created
+
+
+@given(TENURES, TRUSTED, AUTHORITIES)
+def test_an_authority_is_retired_or_in_its_policys_bundle(
+    tenures: Tenures, trusted: Trusted, authorities: list[Authority]
+) -> None:
+    said = plan(tenures, trusted, authorities, NOW)
+    assert set(said.bundles) == set(POLICIES)
+    for authority in authorities:
+        tenure = tenures.get((authority.datacentre, authority.policy))
+        trusting = {policy for policy, bundle in said.bundles.items() if authority.id in bundle}
+        if authority.id in said.retire:
+            assert not trusting
+        else:
+            also = {policy for policy in POLICIES if authority.policy in trusted[policy]}
+            assert trusting == {authority.policy} | also
+            assert tenure
+            assert tenure.until is None or tenure.until > NOW
+            assert authority.not_after > NOW
+
+
+@given(TENURES, TRUSTED, AUTHORITIES)
+def test_what_signs_is_of_its_pair_and_trusted_and_the_pair_is_accepted(
+    tenures: Tenures, trusted: Trusted, authorities: list[Authority]
+) -> None:
+    said = plan(tenures, trusted, authorities, NOW)
+    by_id = {authority.id: authority for authority in authorities}
+    for (policy, datacentre), signs in said.signing.items():
+        assert (by_id[signs].policy, by_id[signs].datacentre) == (policy, datacentre)
+        assert signs in said.bundles[policy]
+        assert tenures[datacentre, policy].accepting
+
+
+@given(TENURES, TRUSTED, AUTHORITIES)
+def test_what_is_created_fits_its_tenure_and_makes_up_for_what_is_missing(
+    tenures: Tenures, trusted: Trusted, authorities: list[Authority]
+) -> None:
+    said = plan(tenures, trusted, authorities, NOW)
+    assert len({(made.policy, made.datacentre) for made in said.create}) == len(said.create)
+    for made in said.create:
+        tenure = tenures[made.datacentre, made.policy]
+        assert tenure.accepting
+        assert NOW < made.not_after <= NOW + CA_LIFETIME
+        assert tenure.until is None or made.not_after <= tenure.until
+        assert made.not_after.microsecond == 0
+    served = {*said.signing, *((made.policy, made.datacentre) for made in said.create)}
+    for (datacentre, policy), tenure in tenures.items():
+        if tenure.accepting and (tenure.until is None or tenure.until > NOW + 2 * PROPAGATION + timedelta(hours=1)):
+            assert (policy, datacentre) in served
+
+
+@given(TENURES, TRUSTED, AUTHORITIES, st.booleans())
+def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
+    tenures: Tenures, trusted: Trusted, authorities: list[Authority], publish: bool
+) -> None:
+    said = plan(tenures, trusted, authorities, NOW)
+    again = plan(tenures, trusted, applied(said, authorities, NOW, publish=publish), NOW)
+    assert not again.create
+    assert not again.retire
+    assert all(set(said.bundles[policy]) <= set(again.bundles[policy]) for policy in POLICIES)
+
+
+@given(TENURES, TRUSTED, AUTHORITIES, st.randoms(use_true_random=False))
+def test_the_order_never_matters(
+    tenures: Tenures, trusted: Trusted, authorities: list[Authority], order: random.Random
+) -> None:
+    other = plan(
+        {pair: tenures[pair] for pair in reversed(list(tenures))},
+        {policy: trusted[policy][::-1] for policy in reversed(POLICIES)},
+        order.sample(authorities, len(authorities)),
+        NOW,
+    )
+    said = plan(tenures, trusted, authorities, NOW)
+    assert other == said
+    assert list(other.bundles) == list(said.bundles)
+    assert list(other.signing) == list(said.signing)
+
+
+@given(TENURES, TRUSTED, AUTHORITIES, st.sampled_from(POLICIES), st.sampled_from((*POLICIES, "gone")))
+def test_to_trust_one_more_policy_only_ever_adds_to_the_bundle(
+    tenures: Tenures, trusted: Trusted, authorities: list[Authority], policy: str, more: str
+) -> None:
+    said = plan(tenures, trusted, authorities, NOW)
+    after = plan(tenures, {**trusted, policy: (*trusted[policy], more)}, authorities, NOW)
+    assert set(said.bundles[policy]) <= set(after.bundles[policy])
+    assert replace(after, bundles={**after.bundles, policy: said.bundles[policy]}) == said
+
+
+# Authorities as they come about: time passes, claims change, plans are carried out.
+
+GRACE: Final = 7 * A_DAY
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What an acceptance rests on."""
+
+    end: datetime | None
+    suspended: bool = False
+
+    def tenure(self, now: datetime) -> Tenure | None:
+        until = self.end and self.end + GRACE
+        if self.suspended or (until and until <= now):
+            return None
+        return Tenure(accepting=self.end is None or now < self.end, until=until)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens to one pair after some time."""
+
+    passes: timedelta
+    pair: tuple[str, str]
+    change: str
+    length: timedelta
+    publish: bool
+
+
+STEPS: Final = st.lists(
+    st.builds(
+        Step,
+        passes=st.sampled_from(LENGTHS[:-2]),
+        pair=st.sampled_from(PAIRS[:2]),
+        change=st.sampled_from(("nothing", "nothing", "nothing", "end", "end", "no-end", "suspend", "accept")),
+        length=st.sampled_from(LENGTHS),
+        publish=st.sampled_from((True, True, True, False)),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def changed(claim: Claim, step: Step, now: datetime) -> Claim:
+    match step.change:
+        case "end":
+            return replace(claim, end=now + step.length)
+        case "no-end":
+            return replace(claim, end=None)
+        case "suspend":
+            return replace(claim, suspended=True)
+        case "accept":
+            return replace(claim, suspended=False)
+    return claim
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A pod's certificate."""
+
+    pair: tuple[str, str]
+    signed_by: str
+    until: datetime
+
+
+@dataclass
+class Life:
+    """The pairs and their authorities, and all that ever happened to them."""
+
+    now: datetime = NOW
+    claims: dict[tuple[str, str], Claim] = field(default_factory=lambda: dict.fromkeys(PAIRS[:2], Claim(None)))
+    authorities: list[Authority] = field(default_factory=list)
+    leaves: list[Leaf] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    signing: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    most: int = 0
+
+    def tenures(self) -> Tenures:
+        found = {pair: claim.tenure(self.now) for pair, claim in self.claims.items()}
+        return {pair: tenure for pair, tenure in found.items() if tenure}
+
+    def of(self, pair: tuple[str, str]) -> list[Authority]:
+        """Return the authorities of a pair, in the order in which they were created."""
+        return [entry for entry in self.authorities if (entry.datacentre, entry.policy) == pair]
+
+    def take(self, step: Step) -> Plan:
+        """Let time pass, change a claim, and carry out the plan."""
+        # Some replica goes on by the last plan for as long as it may.
+        self.sign(self.now + min(step.passes, PROPAGATION))
+        self.now += step.passes
+        self.claims[step.pair] = changed(self.claims[step.pair], step, self.now)
+        said = plan(self.tenures(), {"demo": ()}, self.authorities, self.now)
+        self.check(said)
+        self.authorities = applied(said, self.authorities, self.now, publish=step.publish)
+        self.gone |= set(said.retire)
+        self.most = max(self.most, *(len(self.of(pair)) for pair in self.claims))
+        self.signing = said.signing
+        self.sign(self.now)
+        return said
+
+    def sign(self, now: datetime) -> None:
+        """Sign for a pod of every pair."""
+        ends = {entry.id: entry.not_after for entry in self.authorities}
+        for (policy, datacentre), signs in self.signing.items():
+            self.leaves.append(Leaf((datacentre, policy), signs, min(now + LEAF_LIFETIME, ends[signs])))
+
+    def check(self, said: Plan) -> None:
+        """Check what is said against all that happened before."""
+        tenures = self.tenures()
+        bundle = set(said.bundles["demo"])
+        # An interruption takes all certificates of the pair; what was signed after it counts again.
+        self.leaves = [leaf for leaf in self.leaves if leaf.pair in tenures and leaf.until > self.now]
+        assert all(leaf.signed_by in bundle for leaf in self.leaves)
+        assert not self.gone & {*bundle, *said.signing.values()}
+        for pair in self.claims:
+            there = self.of(pair)
+            trusted = [entry for entry in there if entry.id in bundle]
+            assert pair in tenures or not trusted
+            signs = said.signing.get((pair[1], pair[0]))
+            ready = [entry for entry in trusted if entry.published and entry.published + PROPAGATION <= self.now]
+            if signs:
+                # The newest that all pods have seen; if they have seen none, the first, for which they wait.
+                assert signs == (ready[-1] if ready else trusted[0]).id
+
+
+@given(STEPS)
+def test_whatever_happens_no_certificate_loses_its_authority_and_no_authority_outlives_its_tenure(
+    steps: list[Step],
+) -> None:
+    life = Life()
+    for step in steps:
+        life.take(step)
+    assert life.most <= MOST
+
+
+@given(STEPS, st.sampled_from(PAIRS[:2]))
+def test_after_a_suspension_there_are_only_new_authorities(steps: list[Step], pair: tuple[str, str]) -> None:
+    life = Life()
+    for step in steps:
+        life.take(step)
+    before = {entry.id for entry in life.of(pair)}
+    quiet = Step(timedelta(hours=1), pair, "suspend", timedelta(0), publish=True)
+    life.take(quiet)
+    assert not life.of(pair)
+    for change in ("accept", "no-end", "nothing"):
+        said = life.take(replace(quiet, change=change))
+        assert not before & {*said.bundles["demo"], *said.signing.values()}
+    assert life.of(pair)
+
+
+@given(STEPS)
+def test_when_claims_rest_only_what_fits_remains(steps: list[Step]) -> None:
+    """Nobody has to clear up. Two may be left, as one may be due for renewal just then."""
+    life = Life()
+    for step in steps:
+        life.take(step)
+    quiet = Step(timedelta(hours=3), PAIRS[0], "accept", timedelta(0), publish=True)
+    for change in ("accept", *["nothing"] * 40):
+        life.take(replace(quiet, change=change))
+    for pair, claim in life.claims.items():
+        tenure = claim.tenure(life.now)
+        if tenure is None:
+            assert not life.of(pair)
+        elif tenure.accepting:
+            assert len(life.of(pair)) in (1, 2)
+            assert all(tenure.until is None or entry.not_after <= tenure.until for entry in life.of(pair))
+
+
+@given(st.sampled_from((A_DAY, 5 * A_DAY)), st.none() | st.integers(1, 3 * 365 * 24))
+def test_an_accepted_pair_that_nobody_touches_is_always_served(looks: timedelta, hours: int | None) -> None:
+    """Over years, with the end of the claim in sight or not, something trusted signs at every look."""
+    life = Life(claims={PAIRS[0]: Claim(None if hours is None else NOW + timedelta(hours=hours))})
+    start = Step(timedelta(0), PAIRS[0], "nothing", timedelta(0), publish=True)
+    life.take(start)
+    life.take(start)
+    for _ in range(3 * CA_LIFETIME // looks):
+        said = life.take(replace(start, passes=looks))
+        tenure = life.claims[PAIRS[0]].tenure(life.now)
+        assert bool(said.signing) is (tenure is not None and tenure.accepting)
+        if said.signing:
+            (signer,) = (entry for entry in life.authorities if entry.id in said.signing.values())
+            assert signer.not_after - life.now >= LEAF_LIFETIME
+
+
+def test_the_steps_reach_what_the_properties_are_about() -> None:
+    def lived(steps: list[Step]) -> tuple[Life, list[Plan]]:
+        life = Life()
+        return life, [life.take(step) for step in steps]
+
+    def three_at_once(steps: list[Step]) -> bool:
+        return lived(steps)[0].most == MOST
+
+    def hands_over(steps: list[Step]) -> bool:
+        signers = {plan.signing.get(("demo", "gra-1")) for plan in lived(steps)[1]} - {None}
+        return len(signers) > 1
+
+    def on_grace(steps: list[Step]) -> bool:
+        return any(plan.bundles["demo"] and not plan.signing for plan in lived(steps)[1])
+
+    for wanted in (three_at_once, hands_over, on_grace):
+        assert find(STEPS, wanted, settings=ANY_EXAMPLE)

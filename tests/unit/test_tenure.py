@@ -1,0 +1,286 @@
+"""How long may certificates from a datacentre be trusted? What ends by its date has grace, all else has none."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from hypothesis import find, given
+from hypothesis import strategies as st
+
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core.calendar import NEVER, PARIS, end_instant
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.tenure import Tenure, tenures
+from tests import strategies
+from tests.builders import (
+    LAST_YEAR,
+    NEXT_YEAR,
+    TODAY,
+    TOMORROW,
+    YESTERDAY,
+    datacentre,
+    demand,
+    derogation,
+    facts,
+    policy,
+    qualification,
+    service,
+)
+from tests.unit import oracle
+from tests.unit.test_properties import ANY_EXAMPLE
+
+A_WEEK = timedelta(days=7)
+"""The grace period, unless told otherwise."""
+A_DAY = timedelta(days=1)
+END_OF_YESTERDAY = datetime(2030, 6, 14, 22, tzinfo=UTC)
+"""In Paris, fourteen hours ago."""
+END_OF_TODAY = END_OF_YESTERDAY + A_DAY
+SUSPENDED, WITHDRAWN = QualificationStatus.SUSPENDED, QualificationStatus.WITHDRAWN
+
+
+def told(service: CloudServiceSpec, policy: SovereigntyPolicySpec | None = None) -> Facts:
+    """Return facts with one site of one service."""
+    policies = None if policy is None else {"demo": policy}
+    return facts(services={"acme-cloud": service}, datacentres={"gra-1": datacentre()}, policies=policies)
+
+
+def tenure(facts: Facts) -> Tenure | None:
+    """Return the tenure of the one site under the one policy."""
+    return tenures(facts).get(("gra-1", "demo"))
+
+
+def accepting(until: datetime | None) -> Tenure:
+    return Tenure(accepting=True, until=until)
+
+
+def on_grace(until: datetime) -> Tenure:
+    return Tenure(accepting=False, until=until)
+
+
+ENDED = service(qualification(until=YESTERDAY))
+A_YEAR = timedelta(days=365)
+"""The longest grace period there is."""
+LONG_AGO = TODAY - timedelta(days=9)
+
+TENURES: dict[str, tuple[Facts, Tenure | None]] = {
+    "ends today": (told(service(qualification(until=TODAY))), accepting(END_OF_TODAY + A_WEEK)),
+    "no end is recorded": (told(service(qualification(until=None))), accepting(None)),
+    "nothing is demanded": (told(service(), policy()), accepting(None)),
+    "the last day of the calendar": (told(service(qualification(until=date.max))), accepting(NEVER)),
+    "the last day but one, and grace beyond": (
+        told(service(qualification(until=date(9999, 12, 30)))),
+        accepting(NEVER),
+    ),
+    "two schemes, the first to end counts": (
+        told(service(qualification(), qualification("HDS", until=TODAY)), policy(demand(), demand("HDS"))),
+        accepting(END_OF_TODAY + A_WEEK),
+    ),
+    "two schemes, one without an end": (
+        told(service(qualification(until=None), qualification("HDS", until=TODAY)), policy(demand(), demand("HDS"))),
+        accepting(END_OF_TODAY + A_WEEK),
+    ),
+    "a decision and its renewal are one": (
+        told(service(qualification(until=TODAY), qualification(until=TOMORROW, decision="200"))),
+        accepting(END_OF_TODAY + A_DAY + A_WEEK),
+    ),
+    "a derogation": (
+        told(service(), policy(demand(), derogations=(derogation(until=TODAY),))),
+        accepting(END_OF_TODAY + A_WEEK),
+    ),
+    "another grace period": (
+        told(service(qualification(until=TODAY)), policy(demand(), grace=timedelta(hours=1))),
+        accepting(END_OF_TODAY + timedelta(hours=1)),
+    ),
+    "no grace": (
+        told(service(qualification(until=TODAY)), policy(demand(), grace=timedelta(0))),
+        accepting(END_OF_TODAY),
+    ),
+    "ended yesterday": (told(ENDED), on_grace(END_OF_YESTERDAY + A_WEEK)),
+    "ended yesterday, no grace": (told(ENDED, policy(demand(), grace=timedelta(0))), None),
+    "ended yesterday, grace over since a minute": (
+        told(ENDED, policy(demand(), grace=timedelta(hours=13, minutes=59))),
+        None,
+    ),
+    "ended yesterday, grace over this instant": (told(ENDED, policy(demand(), grace=timedelta(hours=14))), None),
+    "ended yesterday, a second of grace is left": (
+        told(ENDED, policy(demand(), grace=timedelta(hours=14, seconds=1))),
+        on_grace(END_OF_YESTERDAY + timedelta(hours=14, seconds=1)),
+    ),
+    "ended a year ago, and so long is grace": (
+        told(service(qualification(since=None, until=LAST_YEAR)), policy(demand(), grace=A_YEAR)),
+        on_grace(END_OF_TODAY),
+    ),
+    "ended long ago": (told(service(qualification(until=LONG_AGO))), None),
+    "the derogation ended yesterday": (
+        told(service(), policy(demand(), derogations=(derogation(until=YESTERDAY),))),
+        on_grace(END_OF_YESTERDAY + A_WEEK),
+    ),
+    "of two that have ended, the later counts": (
+        told(service(qualification(until=YESTERDAY - A_DAY), qualification(until=YESTERDAY, decision="200"))),
+        on_grace(END_OF_YESTERDAY + A_WEEK),
+    ),
+    "what ended later was never enough": (
+        told(service(qualification("HDS", until=YESTERDAY), qualification(until=YESTERDAY - A_DAY))),
+        on_grace(END_OF_YESTERDAY - A_DAY + A_WEEK),
+    ),
+    "ended yesterday, the renewal begins tomorrow": (
+        told(service(qualification(until=YESTERDAY), qualification(since=TOMORROW, decision="200"))),
+        on_grace(END_OF_YESTERDAY + A_WEEK),
+    ),
+    "ended yesterday, the renewal is withdrawn": (
+        told(service(qualification(until=YESTERDAY), qualification(status=WITHDRAWN, decision="200"))),
+        on_grace(END_OF_YESTERDAY + A_WEEK),
+    ),
+    "not yet valid": (told(service(qualification(since=TOMORROW))), None),
+    "suspended": (told(service(qualification(status=SUSPENDED))), None),
+    "withdrawn": (told(service(qualification(status=WITHDRAWN))), None),
+    "suspended, and ended yesterday": (told(service(qualification(status=SUSPENDED, until=YESTERDAY))), None),
+    "withdrawn, and the derogation ended yesterday": (
+        told(
+            service(qualification(status=WITHDRAWN)),
+            policy(demand(), derogations=(derogation(until=YESTERDAY),)),
+        ),
+        on_grace(END_OF_YESTERDAY + A_WEEK),
+    ),
+    "ended yesterday, and another scheme is suspended": (
+        told(
+            service(qualification(until=YESTERDAY), qualification("HDS", status=SUSPENDED)),
+            policy(demand(), demand("HDS")),
+        ),
+        None,
+    ),
+    "ended yesterday, and too old a version": (told(ENDED, policy(demand(at_least="3.3"))), None),
+    "ended yesterday, and a foreign law": (told(service(qualification(until=YESTERDAY), laws=("US",))), None),
+    "ended yesterday, in another country": (told(ENDED, policy(demand(), countries=("DE",))), None),
+    "the qualification was deleted": (told(service()), None),
+    "the service was deleted": (facts(services={}, datacentres={"gra-1": datacentre()}), None),
+    "the datacentre was deleted": (facts(), None),
+    "the policy was deleted": (facts(datacentres={"gra-1": datacentre()}, policies={}), None),
+}
+
+
+@pytest.mark.parametrize(("told", "expected"), TENURES.values(), ids=TENURES.keys())
+def test_only_what_ends_by_its_date_has_grace(told: Facts, expected: Tenure | None) -> None:
+    assert tenure(told) == expected
+
+
+@pytest.mark.parametrize(
+    ("day", "until"),
+    [
+        pytest.param(date(2030, 3, 30), datetime(2030, 4, 6, 23, tzinfo=UTC), id="into-summer-time"),
+        pytest.param(date(2030, 10, 26), datetime(2030, 11, 2, 22, tzinfo=UTC), id="out-of-summer-time"),
+    ],
+)
+def test_grace_is_counted_in_seconds_where_the_clock_changes(day: date, until: datetime) -> None:
+    spec = service(qualification(until=day))
+    for now in (datetime(2030, 3, 30, 12, tzinfo=UTC), until - timedelta(seconds=1)):
+        found = tenure(replace(told(spec), now=now))
+        assert found
+        assert found.until == until
+    assert tenure(replace(told(spec), now=until)) is None
+
+
+def test_every_site_has_its_own_tenure_under_every_policy() -> None:
+    found = tenures(
+        facts(
+            services={"acme-cloud": service(qualification()), "bravo-cloud": ENDED},
+            datacentres={"rbx-1": datacentre(service="bravo-cloud"), "gra-1": datacentre()},
+            policies={"strict": policy(demand(), demand("HDS")), "demo": policy(demand()), "any": policy()},
+        )
+    )
+    until = datetime.combine(NEXT_YEAR + A_DAY, time.min, PARIS).astimezone(UTC) + A_WEEK
+    assert found == {
+        ("gra-1", "any"): accepting(None),
+        ("gra-1", "demo"): accepting(until),
+        ("rbx-1", "any"): accepting(None),
+        ("rbx-1", "demo"): on_grace(END_OF_YESTERDAY + A_WEEK),
+    }
+
+
+def end_of(day: date) -> datetime:
+    return datetime.combine(day + A_DAY, time.min, PARIS).astimezone(UTC)
+
+
+def by_days(told: Facts, site: str, name: str) -> Tenure | None:
+    """Return a tenure that is not accepting, found by asking the oracle about each day before today."""
+    grace = timedelta(seconds=told.policies[name].grace_period_seconds)
+    day = oracle.today_in_paris(told.now) - A_DAY
+    while end_of(day) + grace > told.now:
+        then = replace(told, now=datetime.combine(day, time(12), PARIS))
+        if oracle.accepts_site(then, told.policies[name], told.datacentres[site]):
+            return on_grace(end_of(day) + grace)
+        day -= A_DAY
+    return None
+
+
+@given(strategies.facts())
+def test_a_tenure_is_what_a_calendar_says_day_by_day(told: Facts) -> None:
+    found = tenures(told)
+    for site, spec in told.datacentres.items():
+        for name, demands in told.policies.items():
+            now = found.get((site, name))
+            if oracle.accepts_site(told, demands, spec):
+                assert now
+                assert now.accepting
+            else:
+                assert now == by_days(told, site, name)
+
+
+@given(st.data())
+def test_time_alone_takes_no_tenure_before_its_end(data: st.DataObject) -> None:
+    told = data.draw(strategies.facts())
+    for pair, now in tenures(told).items():
+        assert now.until is None or now.until > told.now
+        farthest = min(now.until or NEVER, datetime(2300, 1, 1, tzinfo=UTC))
+        grace = timedelta(seconds=told.policies[pair[1]].grace_period_seconds)
+        besides = [farthest - grace + timedelta(microseconds=delta) for delta in (-1, 0, 1)]
+        last = farthest - timedelta(microseconds=1)
+        for instant in (*besides, last, *data.draw(st.lists(strategies.instants(), max_size=3))):
+            if told.now < instant < farthest:
+                assert pair in tenures(replace(told, now=instant))
+
+
+@given(strategies.facts())
+def test_what_is_suspended_leaves_no_grace_anywhere(told: Facts) -> None:
+    suspended = {
+        name: spec.model_copy(
+            update={
+                "qualifications": tuple(entry.model_copy(update={"status": SUSPENDED}) for entry in spec.qualifications)
+            }
+        )
+        for name, spec in told.services.items()
+    }
+    bare = {name: spec.model_copy(update={"derogations": ()}) for name, spec in told.policies.items()}
+    for _, name in tenures(replace(told, services=suspended, policies=bare)):
+        assert not told.policies[name].qualifications
+
+
+@given(st.data())
+def test_the_same_facts_in_any_order_give_the_same_tenures(data: st.DataObject) -> None:
+    told = data.draw(strategies.facts())
+    assert list(tenures(data.draw(strategies.reordered(told))).items()) == list(tenures(told).items())
+
+
+@given(strategies.facts(), st.datetimes(timezones=st.just(UTC)), st.dates())
+def test_any_date_and_any_instant_will_do(told: Facts, now: datetime, until: date) -> None:
+    spec = service(qualification(since=None, until=until))
+    for then in (now, end_instant(until)):
+        found = tenures(replace(told, services={**told.services, "acme-cloud": spec}, now=then))
+        assert all(tenure.until is None or tenure.until >= then for tenure in found.values())
+
+
+def test_the_strategies_reach_tenures_of_every_kind() -> None:
+    def has(*, accepting: bool, ends: bool) -> None:
+        def found(told: Facts) -> bool:
+            return any(
+                tenure.accepting is accepting and (tenure.until is not None) is ends
+                for (_, name), tenure in tenures(told).items()
+                if told.policies[name].qualifications
+            )
+
+        assert find(strategies.facts(), found, settings=ANY_EXAMPLE)
+
+    has(accepting=True, ends=True)
+    has(accepting=True, ends=False)
+    has(accepting=False, ends=True)
