@@ -29,6 +29,10 @@ FORBIDDEN = {
     "the core imports the Kubernetes client": ("core/verdict.py", "import kubernetes"),
     "the core imports a process": ("core/verdict.py", "import sovereign_operator.controller.world"),
     "the client imports kopf": ("kube/errors.py", "import kopf"),
+    "certificates import the client": ("pki/leaf.py", "import sovereign_operator.kube.errors"),
+    "the client imports certificates": ("kube/errors.py", "import sovereign_operator.pki.leaf"),
+    "certificates import decisions": ("pki/leaf.py", "import sovereign_operator.core.verdict"),
+    "certificates open connections": ("pki/leaf.py", "import socket"),
     "the models import the core": ("api/v1alpha1/kind.py", "import sovereign_operator.core.names"),
 }
 

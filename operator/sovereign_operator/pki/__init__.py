@@ -1,0 +1,1 @@
+"""How certificates are made and read: no Kubernetes, no clock. Times are arguments."""

@@ -1,0 +1,317 @@
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given
+
+from sovereign_operator.core.calendar import NEVER
+from sovereign_operator.pki import certificates
+from sovereign_operator.pki.authority import Authority, read_key
+from sovereign_operator.pki.brought import check_brought
+from tests.certificates import (
+    BEGIN,
+    DAY,
+    END,
+    INSTANTS,
+    NOW,
+    NUMBERS,
+    SHORT_DNS_NAMES,
+    TRUST_DOMAIN,
+    TRUST_DOMAINS,
+    make,
+    private_key,
+    remake,
+    uris,
+)
+from tests.pki.svid import signing_faults
+
+OURS = make()
+
+BITS = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+)
+
+
+class Token(ec.EllipticCurvePrivateKey):
+    """A key that stays in its device: it signs, and tells its public half. Anything else is an error."""
+
+    def __init__(self, inside: ec.EllipticCurvePrivateKey) -> None:
+        self._inside = inside
+
+    def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
+        return self._inside.sign(data, signature_algorithm)
+
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        return self._inside.public_key()
+
+    @property
+    def curve(self) -> ec.EllipticCurve:
+        return self._inside.curve
+
+    @property
+    def key_size(self) -> int:
+        raise NotImplementedError
+
+    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
+        raise NotImplementedError
+
+    def private_numbers(self) -> ec.EllipticCurvePrivateNumbers:
+        raise NotImplementedError
+
+    def private_bytes(self, *_: Any, **__: Any) -> bytes:
+        raise NotImplementedError
+
+    def __copy__(self) -> "Token":
+        raise NotImplementedError
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> "Token":
+        raise NotImplementedError
+
+
+@given(SHORT_DNS_NAMES, SHORT_DNS_NAMES, TRUST_DOMAINS, NUMBERS, INSTANTS)
+def test_an_authority_says_whose_it_is_and_signs_for_one_trust_domain(
+    policy: str, datacentre: str, trust_domain: str, number: str, begin: datetime
+) -> None:
+    made = make(policy, datacentre, number, trust_domain=trust_domain, not_before=begin, not_after=NEVER).certificate
+    assert [(entry.oid, entry.value) for entry in made.subject] == [
+        (NameOID.ORGANIZATION_NAME, "sovereignty.dev"),
+        (NameOID.ORGANIZATIONAL_UNIT_NAME, policy),
+        (NameOID.COMMON_NAME, datacentre),
+        (NameOID.SERIAL_NUMBER, number),
+    ]
+    assert made.issuer == made.subject
+    assert (made.not_valid_before_utc, made.not_valid_after_utc) == (
+        begin.replace(microsecond=0),
+        NEVER.replace(microsecond=0),
+    )
+    host = x509.UniformResourceIdentifier(trust_domain)
+    key = made.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key)
+    assert {(entry.value, entry.critical) for entry in made.extensions} == {
+        (x509.BasicConstraints(ca=True, path_length=0), True),
+        (certificates.usage("key_cert_sign", "crl_sign"), True),
+        (x509.NameConstraints([host], None), True),
+        (uris(f"spiffe://{trust_domain}"), False),
+        (identifier, False),
+        (x509.AuthorityKeyIdentifier(identifier.digest, None, None), False),
+    }
+    assert not signing_faults(made)
+
+
+def test_a_key_usage_has_the_bits_that_were_asked_for_alone() -> None:
+    made = certificates.usage("key_cert_sign", "crl_sign")
+    bits = {name: getattr(made, name) for name in BITS}
+    assert bits == {name: name in {"key_cert_sign", "crl_sign"} for name in BITS}
+
+
+def test_each_authority_has_its_own_key_on_p256_and_a_serial_that_nobody_guesses() -> None:
+    made = [make() for _ in range(20)]
+    keys = [authority.certificate.public_key() for authority in made]
+    assert all(isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1" for key in keys)
+    assert len({authority.certificate.serial_number for authority in made}) == len(made)
+    assert len({authority.key.private_numbers().private_value for authority in made}) == len(made)
+    assert 128 < max(authority.certificate.serial_number.bit_length() for authority in made) <= 159
+
+
+@pytest.mark.parametrize("part", ["policy", "datacentre", "number"])
+@pytest.mark.parametrize("value", ["", "x" * 65, "é", "a_b", "a@b", "a*b", "a\nb", "a\x00"])
+def test_what_go_would_not_read_is_refused(part: str, value: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{part} {value!r}: use 1 to 64 letters")):
+        make(**{part: value})
+
+
+def test_names_may_be_as_long_as_x520_allows() -> None:
+    assert make(policy="p" * 64, datacentre="d" * 64, number="n" * 64).certificate.subject
+
+
+def test_a_bad_trust_domain_or_lifetime_is_refused() -> None:
+    with pytest.raises(ValueError, match="trust domain 'A': use lower-case"):
+        make(trust_domain="A")
+    with pytest.raises(ValueError, match="not valid after"):
+        make(not_before=END, not_after=BEGIN)
+
+
+def test_an_authority_survives_pem() -> None:
+    assert OURS.key_pem.startswith(b"-----BEGIN PRIVATE KEY-----\n")
+    again = Authority.read(OURS.certificate_pem, OURS.key_pem)
+    assert again.certificate == OURS.certificate
+    assert again.key.private_numbers() == OURS.key.private_numbers()
+
+
+def test_an_authority_does_not_print_its_key() -> None:
+    assert "key" not in repr(OURS).lower()
+
+
+def pem_of(key: Any, encryption: Any = None) -> bytes:
+    form = serialization.PrivateFormat.PKCS8
+    dumped = key.private_bytes(serialization.Encoding.PEM, form, encryption or serialization.NoEncryption())
+    return bytes(dumped)
+
+
+LOCKED = pem_of(OURS.key, serialization.BestAvailableEncryption(b"secret"))
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "advice"),
+    [
+        (b"", OURS.key_pem, "put CERTIFICATE blocks there"),
+        (OURS.key_pem, OURS.key_pem, "put CERTIFICATE blocks there"),
+        (OURS.certificate_pem[:200], OURS.key_pem, "put CERTIFICATE blocks there"),
+        (OURS.certificate_pem * 2, OURS.key_pem, "there are 2 certificates: leave only that of the authority"),
+        (OURS.certificate_pem, b"", "put a PKCS#8 key there"),
+        (OURS.certificate_pem, OURS.certificate_pem, "put a PKCS#8 key there"),
+        (OURS.certificate_pem, LOCKED, "without a password"),
+        (OURS.certificate_pem, make().key_pem, "put those of one authority side by side"),
+        (OURS.certificate_pem, pem_of(private_key("ed25519")), "use ECDSA"),
+        (OURS.certificate_pem, pem_of(private_key("rsa3072")), "use ECDSA"),
+        (OURS.certificate_pem, pem_of(private_key("p224")), "use ECDSA"),
+    ],
+)
+def test_what_is_no_authority_is_refused_with_advice(certificate: bytes, key: bytes, advice: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(advice)):
+        Authority.read(certificate, key)
+
+
+@pytest.mark.parametrize("kind", ["p256", "p384", "p521"])
+def test_a_key_that_never_leaves_its_device_signs(kind: str) -> None:
+    made = make(key=Token(private_key(kind)))
+    made.certificate.verify_directly_issued_by(made.certificate)
+    assert made.certificate.public_key() == private_key(kind).public_key()
+    assert not check(made.certificate, made.key)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("p256", 32), ("p384", 48), ("p521", 64)])
+def test_the_digest_is_as_strong_as_the_key(kind: str, size: int) -> None:
+    used = make(key=private_key(kind)).certificate.signature_hash_algorithm
+    assert used
+    assert used.digest_size == size
+
+
+@pytest.mark.parametrize("kind", ["p224", "k256"])
+def test_a_key_that_tls_does_not_know_signs_nothing(kind: str) -> None:
+    with pytest.raises(ValueError, match="use ECDSA"):
+        make(key=private_key(kind))
+
+
+def check(certificate: x509.Certificate, key: Any = OURS.key, **changes: Any) -> tuple[str, ...]:
+    given: dict[str, Any] = {"trust_domain": TRUST_DOMAIN, "now": NOW, "latest": END} | changes
+    return check_brought(certificate, key, **given)
+
+
+def constrain(permitted: list[str] | None = None, excluded: list[str] | None = None) -> x509.NameConstraints:
+    def listed(hosts: list[str] | None) -> list[x509.UniformResourceIdentifier] | None:
+        return [x509.UniformResourceIdentifier(host) for host in hosts] if hosts else None
+
+    return x509.NameConstraints(listed(permitted), listed(excluded))
+
+
+def changed(*extensions: tuple[x509.ExtensionType, bool], **fields: Any) -> x509.Certificate:
+    return remake(OURS.certificate, OURS.key, *extensions, **fields)
+
+
+def test_an_authority_of_ours_may_be_brought() -> None:
+    assert not check(OURS.certificate)
+    assert not check(OURS.certificate, now=BEGIN)
+    assert not check(remake(OURS.certificate, OURS.key))
+
+
+@pytest.mark.parametrize(
+    ("extensions", "without"),
+    [
+        ([], [x509.NameConstraints]),
+        ([], [x509.AuthorityKeyIdentifier]),
+        ([(constrain([".example.org"]), True)], []),
+        ([(constrain(["EXAMPLE.com", TRUST_DOMAIN.upper()]), True)], []),
+        ([(constrain(excluded=["example.com", "2.example.org", "r-1.example.org"]), True)], []),
+        ([(certificates.usage("key_cert_sign"), True)], []),
+        ([(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), False)], []),
+    ],
+)
+def test_what_differs_without_harm_may_be_brought(
+    extensions: list[tuple[x509.ExtensionType, bool]], without: list[type[x509.ExtensionType]]
+) -> None:
+    assert not check(changed(*extensions, without=without))
+
+
+FAULTS: dict[str, tuple[x509.Certificate, str]] = {
+    "no basic constraints": (changed(without=[x509.BasicConstraints]), "it is no CA"),
+    "no CA": (changed((x509.BasicConstraints(ca=False, path_length=None), True)), "it is no CA"),
+    "any path length": (changed((x509.BasicConstraints(ca=True, path_length=None), True)), "pathlen:0"),
+    "path length 1": (changed((x509.BasicConstraints(ca=True, path_length=1), True)), "pathlen:0"),
+    "no critical basic constraints": (
+        changed((x509.BasicConstraints(ca=True, path_length=0), False)),
+        "its BasicConstraints are not critical",
+    ),
+    "no key usage": (changed(without=[x509.KeyUsage]), "its key usage lacks keyCertSign"),
+    "another key usage": (changed((certificates.usage("crl_sign"), True)), "its key usage lacks keyCertSign"),
+    "no critical key usage": (changed((certificates.usage("key_cert_sign"), False)), "its KeyUsage"),
+    "another purpose": (
+        changed((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)),
+        "its extended key usage forbids",
+    ),
+    "no subject": (changed(subject=x509.Name([]), issuer=x509.Name([])), "it has no subject"),
+    "no key identifier": (changed(without=[x509.SubjectKeyIdentifier]), "it has no subject key identifier"),
+    "an unknown critical extension": (changed((x509.InhibitAnyPolicy(0), True)), "critical extension 2.5.29.54"),
+    "another issuer": (changed(issuer=make("other").certificate.subject), "it is not self-signed"),
+    "another signer": (remake(OURS.certificate, make().key), "it is not self-signed"),
+    "another kind of signer": (remake(OURS.certificate, private_key("rsa3072")), "it is not self-signed"),
+    "not yet valid": (changed(begin=NOW + timedelta(seconds=1)), "it is not valid before 2030-06-15T12:00:01+00:00"),
+    "expired": (changed(end=NOW), "it ended at 2030-06-15T12:00:00+00:00"),
+    "too long": (changed(end=END + timedelta(seconds=1)), "it ends at 2031-01-01T00:00:01+00:00, but the datacentre"),
+    "no trust domain": (changed(without=[x509.SubjectAlternativeName]), "it does not name its trust domain"),
+    "another trust domain": (changed((uris("spiffe://other"), False)), "it does not name its trust domain"),
+    "a path": (changed((uris(f"spiffe://{TRUST_DOMAIN}/ca"), False)), "it does not name its trust domain"),
+    "two names": (changed((uris(f"spiffe://{TRUST_DOMAIN}", "spiffe://x"), False)), "it does not name its trust"),
+    "no SPIFFE ID": (changed((uris("https://x"), False)), "it does not name its trust domain"),
+    "another domain permitted": (changed((constrain(["example.org"]), True)), "exclude trust domain cluster-1"),
+    "only what is below permitted": (changed((constrain([f".{TRUST_DOMAIN}"]), True)), "exclude trust domain"),
+    "excluded": (changed((constrain(excluded=[TRUST_DOMAIN]), True)), "exclude trust domain"),
+    "excluded as one of many": (changed((constrain([TRUST_DOMAIN], [".org"]), True)), "exclude trust domain"),
+    "excluded by some libraries": (changed((constrain(excluded=["Example.org"]), True)), "exclude trust domain"),
+    "other constraints": (changed((x509.NameConstraints([x509.DNSName("x")], None), True)), "other names than URIs"),
+}
+
+
+@pytest.mark.parametrize(("certificate", "problem"), FAULTS.values(), ids=FAULTS.keys())
+def test_one_fault_is_one_problem_with_advice(certificate: x509.Certificate, problem: str) -> None:
+    (found,) = check(certificate)
+    assert problem in found
+    assert re.search(": .|, ", found)
+
+
+def test_a_key_that_does_not_fit_is_a_problem() -> None:
+    assert check(OURS.certificate, make().key) == ("the key is not the certificate's: bring those of one CA",)
+    assert "use ECDSA" in check(OURS.certificate, private_key("rsa3072"))[0]
+
+
+def test_a_common_root_is_refused_with_the_reason() -> None:
+    (found,) = check(FAULTS["another issuer"][0])
+    assert "whoever trusts a common root trusts every datacentre below it, accepted or not" in found
+
+
+def test_all_problems_are_told_at_once() -> None:
+    worst = changed(
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        without=[x509.KeyUsage, x509.SubjectAlternativeName],
+        issuer=x509.Name([]),
+        begin=NOW - 2 * DAY,
+        end=NOW - DAY,
+    )
+    assert len(check(worst, private_key("rsa3072"))) == 6
+
+
+@pytest.mark.parametrize("kind", ["p256", "rsa3072", "ed25519"])
+def test_any_private_key_is_read(kind: str) -> None:
+    assert read_key(pem_of(private_key(kind))).public_key() == private_key(kind).public_key()
