@@ -17,6 +17,7 @@ from hack.kubectl import Kubectl, KubectlError, TimedOutError, eventually
 CHART = Path(__file__).parent.parent / "charts" / "sovereign-operator"
 RELEASE = "sovereign-operator"
 NAMESPACE = "sovereign-system"
+TRUST_DOMAIN = "hospital.example.org"
 CONTROLLER_PODS = "app.kubernetes.io/component=controller"
 """The label that selects the pods of all replicas."""
 
@@ -51,14 +52,16 @@ def install(cluster: Cluster, *options: str) -> str:
     cluster.load_image(archive)
     repository, _, tag = name.rpartition(":")
     command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
-    command += ["--set-string", f"image.repository={repository},image.tag={tag}", *options]
+    command += ["--set-string", f"image.repository={repository},image.tag={tag}"]
+    command += ["--set", f"identity.enabled=true,identity.trustDomain={TRUST_DOMAIN}", *options]
     if not _has_crds(cluster):
         # Helm cannot install objects together with their CRDs.
         helm(cluster, *command, "--wait", "--timeout", "3m")
     # No --wait: Helm would wait for the presets, which are not Ready before a Datacentre satisfies them.
     said = helm(cluster, *command, "--set", "presets.enabled=true")
     kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
-    kubectl.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=3m")
+    for process in ("controller", "signer"):
+        kubectl.run("-n", NAMESPACE, "rollout", "status", f"deployment/sovereign-{process}", "--timeout=3m")
     wait_for_kinds(kubectl)
     return said
 

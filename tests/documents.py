@@ -1,4 +1,4 @@
-"""The YAML that users copy from our pages."""
+"""What users copy from our pages."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,12 @@ REFERENCE = ROOT / "crds" / "README.md"
 README = ROOT / "README.md"
 
 
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
 def examples(page: Path) -> list[dict[str, Any]]:
-    """Return every object in the YAML blocks of a page."""
-    blocks = re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    return [document for block in blocks for document in yaml.safe_load_all(block) if document]
+    """Return every object in the YAML blocks of a page; a block that is a part of one is none."""
+    found = [document for block in blocks(page, "yaml") for document in yaml.safe_load_all(block)]
+    return [document for document in found if document and "kind" in document]

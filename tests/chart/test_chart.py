@@ -1,13 +1,21 @@
 """What the chart installs, as Helm renders it."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import Counter, Gauge, Histogram
 
 from hack.install import CHART
+from sovereign_operator.controller import metrics as controller_metrics
+from sovereign_operator.controller import settings as controller_settings
 from sovereign_operator.core import names
+from sovereign_operator.runtime import metrics as runtime_metrics
+from sovereign_operator.signer import metrics as signer_metrics
+from sovereign_operator.signer import settings as signer_settings
 from tests.chart.conftest import KNOWS_CRDS, Json, Render, run_helm, template
 
 ADMISSION = "admissionregistration.k8s.io/v1"
@@ -16,6 +24,9 @@ ADMISSION = "admissionregistration.k8s.io/v1"
 def of_kind(objects: list[Json], *kinds: str) -> dict[str, Json]:
     """Return the objects of some kinds, by name."""
     return {obj["metadata"]["name"]: obj for obj in objects if obj["kind"] in kinds}
+
+
+IDENTITY = ("--set", "identity.enabled=true,identity.trustDomain=hospital.example.org")
 
 
 def test_helm_finds_nothing_wrong(render: Render) -> None:
@@ -41,7 +52,7 @@ def test_crds_can_be_left_out_and_can_go_with_the_release(render: Render) -> Non
 
 
 def test_the_controller_is_told_of_every_guard(render: Render) -> None:
-    objects = render()
+    objects = render(*IDENTITY)
     policies = of_kind(objects, *_POLICIES)
     bindings = of_kind(objects, *_BINDINGS)
     told = json.loads(of_kind(objects, "ConfigMap")["sovereign-guards"]["data"]["guards.json"])
@@ -56,7 +67,7 @@ def test_the_controller_is_told_of_every_guard(render: Render) -> None:
 
 
 def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
-    objects = render()
+    objects = render(*IDENTITY)
     for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():
         assert binding["spec"]["validationActions"] == ["Warn" if name == "sovereignty-warn-namespaces" else "Deny"]
     for policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").values():
@@ -64,7 +75,7 @@ def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
 
 
 def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None:
-    policies = of_kind(render(), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+    policies = of_kind(render(*IDENTITY), *_POLICIES)
     open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
     assert open_ones == {"sovereignty-guard-nodes", "sovereignty-guard-controller", "sovereignty-warn-namespaces"}
 
@@ -94,10 +105,73 @@ _BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
 _NOT_ABOUT_PODS = {
     "sovereignty-guard-controller",
     "sovereignty-guard-nodes",
+    "sovereignty-guard-requests",
     "sovereignty-guard-workloads",
     "sovereignty-stamp-requester",
     "sovereignty-warn-namespaces",
 }
+
+
+def test_identity_is_opt_in_and_needs_a_trust_domain(render: Render) -> None:
+    without = {(obj["kind"], obj["metadata"]["name"]) for obj in render()}
+    with_it = {(obj["kind"], obj["metadata"]["name"]) for obj in render(*IDENTITY)}
+    assert ("Deployment", "sovereign-signer") in with_it - without
+    assert ("ValidatingAdmissionPolicy", "sovereignty-guard-requests") in with_it - without
+    refused = template("--set", "identity.enabled=true")
+    assert refused.returncode
+    assert "trustDomain" in refused.stderr
+
+
+@pytest.mark.parametrize("options", [(), IDENTITY])
+def test_the_processes_take_what_the_chart_tells_them(
+    render: Render, options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POD_NAMESPACE", "sovereign-system")
+    objects = render(*options)
+    guards = tmp_path / "guards.json"
+    guards.write_text(of_kind(objects, "ConfigMap")["sovereign-guards"]["data"]["guards.json"], encoding="utf-8")
+    told = {
+        name: [argument.replace("/etc/sovereign-operator/guards.json", str(guards)) for argument in container["args"]]
+        for name, deployment in of_kind(objects, "Deployment").items()
+        for container in deployment["spec"]["template"]["spec"]["containers"]
+    }
+    settings = controller_settings.parse(told["sovereign-controller"])
+    assert settings.with_signer is bool(options)
+    assert settings.system_namespaces == {"kube-system", "kube-public", "kube-node-lease", "sovereign-system"}
+    assert len(settings.guards) >= 20
+    if options:
+        assert signer_settings.parse(told["sovereign-signer"]).trust_domain == "hospital.example.org"
+
+
+def test_only_the_signer_signs_and_reads_keys(render: Render) -> None:
+    objects = render(*IDENTITY)
+    (signs,) = [
+        name
+        for name, role in of_kind(objects, "ClusterRole").items()
+        for rule in role["rules"]
+        if {"sign", "attest"} & set(rule["verbs"])
+    ]
+    assert signs == "sovereign-signer"
+    for role in of_kind(objects, "ClusterRole").values():
+        assert not any("secrets" in rule["resources"] for rule in role["rules"])
+
+
+def test_every_alert_speaks_of_metrics_that_there_are(render: Render) -> None:
+    known = {
+        sample
+        for module in (controller_metrics, runtime_metrics, signer_metrics)
+        for metric in vars(module).values()
+        if isinstance(metric, Counter | Gauge | Histogram)
+        for found in metric.describe()
+        for sample in (found.name, f"{found.name}_total")
+    }
+    (rules,) = of_kind(render(*IDENTITY, "--set", "alerts.enabled=true"), "PrometheusRule").values()
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len(alerts) == 12
+    for alert in alerts:
+        used = set(re.findall(r"sovereign_[a-z_]+", alert["expr"]))
+        assert used
+        assert used <= known
 
 
 def test_both_endpoints_that_bind_are_guarded(render: Render) -> None:

@@ -30,7 +30,7 @@ def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def cluster(bare_cluster: Cluster) -> Cluster:
     """The cluster with the operator, the example estate and the preset policies."""
-    install(bare_cluster, "--set", "controller.leaseDurationSeconds=6")
+    install(bare_cluster, "--set", "controller.leaseDurationSeconds=6,signer.leaseDurationSeconds=6")
     kubectl = Kubectl(binaries.path("kubectl"), bare_cluster.kubeconfig)
     restore_estate(kubectl)
     return bare_cluster
@@ -70,7 +70,8 @@ def changed_estate(admin: Kubectl) -> Iterator[None]:
 
 def restore_estate(kubectl: Kubectl) -> None:
     """Put services and datacentres back, and wait until the operator has seen them."""
-    kubectl.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=2")
+    deployments = ("deployment/sovereign-controller", "deployment/sovereign-signer")
+    kubectl.run("-n", NAMESPACE, "scale", *deployments, "--replicas=2")
     kubectl.apply(
         *estate.services(datetime.now(UTC).date()),
         *estate.datacentres(kubectl),

@@ -117,18 +117,6 @@ REFUSED: dict[str, tuple[Sequence[x509.Certificate], x509.Certificate, datetime,
     "an expired leaf": (GOOD, issue(OLD), NOW + DAY + SECOND, "expired"),
     "a leaf before its time": (GOOD, issue(OLD), NOW - DAY - SECOND, "not yet valid"),
     "an expired authority": ([ENDED.certificate], forge(ENDED), NOW, "expired"),
-    "another trust domain": (
-        GOOD,
-        forge(OLD, (uris("spiffe://other.example.org/ns/a/sa/b"), True)),
-        NOW,
-        "permitted subtree violation|not permitted by any constraint",
-    ),
-    "the trust domain above": (
-        GOOD,
-        forge(OLD, (uris("spiffe://example.org/ns/a/sa/b"), True)),
-        NOW,
-        "permitted subtree violation|not permitted by any constraint",
-    ),
     "a leaf for servers alone": (
         GOOD,
         forge(OLD, (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)),

@@ -95,14 +95,12 @@ def test_an_authority_says_whose_it_is_and_signs_for_one_trust_domain(
         begin.replace(microsecond=0),
         NEVER.replace(microsecond=0),
     )
-    host = x509.UniformResourceIdentifier(trust_domain)
     key = made.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key)
     assert {(entry.value, entry.critical) for entry in made.extensions} == {
         (x509.BasicConstraints(ca=True, path_length=0), True),
         (certificates.usage("key_cert_sign", "crl_sign"), True),
-        (x509.NameConstraints([host], None), True),
         (uris(f"spiffe://{trust_domain}"), False),
         (identifier, False),
         (x509.AuthorityKeyIdentifier(identifier.digest, None, None), False),
@@ -230,7 +228,6 @@ def test_an_authority_of_ours_may_be_brought() -> None:
 @pytest.mark.parametrize(
     ("extensions", "without"),
     [
-        ([], [x509.NameConstraints]),
         ([], [x509.AuthorityKeyIdentifier]),
         ([(constrain([".example.org"]), True)], []),
         ([(constrain(["EXAMPLE.com", TRUST_DOMAIN.upper()]), True)], []),

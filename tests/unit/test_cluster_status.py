@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from sovereign_operator.api import v1alpha1
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.kind import Kind
-from sovereign_operator.core.cluster_status import Report, report_datacentre, report_policy, report_service
+from sovereign_operator.core.cluster_status import Report, Trusted, report_datacentre, report_policy, report_service
 from sovereign_operator.core.conditions import merge
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.verdict import judge
@@ -190,9 +191,23 @@ def test_a_policy_says_which_datacentres_it_accepts_and_what_ends_first() -> Non
         "datacentres": "2 of 3",
         "nodes": 1,
         "accepted": ["gra", "rbx"],
+        "authorities": [],
+        "authorityEnd": "none",
         "nextEnd": TODAY.isoformat(),
     }
     assert [entry["datacentre"] for entry in report.status["refused"]] == ["par"]
+
+
+def test_a_policy_says_which_authorities_its_pods_trust_the_first_to_end_first() -> None:
+    told = facts(WORKER, datacentres=HERE)
+    trusted = tuple(Trusted(NOW + timedelta(days=12 - day), f"{day:064x}", "demo", "gra") for day in range(12))
+    report = report_policy("demo", told, judge(told), trusted)
+    status = report.status
+    ends = [entry["notAfter"] for entry in status["authorities"]]
+    assert len(ends) == 10
+    assert ends == sorted(ends)
+    assert ends[0].startswith(status["authorityEnd"])
+    assert not list(violations(schema_of(v1alpha1.SOVEREIGNTY_POLICY, "status"), sent(written(report))))
 
 
 @pytest.mark.parametrize("told", [facts(), replace(facts(), datacentres=HERE, services={})])

@@ -108,7 +108,6 @@ def test_a_leaf_never_outlives_its_authority() -> None:
     ("spiffe_id", "advice"),
     [
         ("spiffe://other.example.org/ns/a/sa/b", "use the authority of other.example.org"),
-        # Go would take this one: to it, a name constraint covers the names below.
         (f"spiffe://a.{TRUST_DOMAIN}/ns/a/sa/b", f"use the authority of a.{TRUST_DOMAIN}"),
         (f"spiffe://{TRUST_DOMAIN}", "add the path of a workload"),
         (f"spiffe://{TRUST_DOMAIN}/", "path segment ''"),

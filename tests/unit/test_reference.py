@@ -8,14 +8,16 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from sovereign_operator.api import v1alpha1
 from sovereign_operator.controller import metrics as controller_metrics
+from sovereign_operator.core.certificate_request import Delay, Denial
 from sovereign_operator.core.reasons import ConditionReason, Reason
 from sovereign_operator.runtime import metrics as runtime_metrics
+from sovereign_operator.signer import metrics as signer_metrics
 from tests.documents import README, REFERENCE, examples
 
 PAGE = REFERENCE.read_text(encoding="utf-8")
 Metric = Counter | Gauge | Histogram
-WORDS = {reason.value for reason in (*Reason, *ConditionReason)}
-METRICS = (controller_metrics, runtime_metrics)
+WORDS = {reason.value for reason in (*Reason, *ConditionReason, *Delay, *Denial)}
+METRICS = (controller_metrics, runtime_metrics, signer_metrics)
 KINDS = {kind.name: kind for kind in v1alpha1.KINDS}
 
 EXAMPLES = [
@@ -36,7 +38,7 @@ def test_every_reason_has_a_row() -> None:
 
 
 def test_no_row_names_a_reason_that_does_not_exist() -> None:
-    conditions = {"Accepted", "Placed", "Enforced", "Ready", "Qualified"}
+    conditions = {"Accepted", "Placed", "Enforced", "Identity", "Ready", "Qualified", "Issued", "Denied"}
     listed = {word for row in rows() for cell in row[:2] for word in re.findall(r"^`([A-Z][a-z]+[A-Za-z]+)`", cell)}
     assert not listed - WORDS - conditions
 

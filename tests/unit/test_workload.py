@@ -1,6 +1,7 @@
 """What is done with a workload, and what its SovereignWorkload then says."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from sovereign_operator.core.workload import (
 from sovereign_operator.core.workload_status import report_workload
 
 POLICY = "secnumcloud"
+NOW = datetime(2030, 6, 15, 12, tzinfo=UTC)
 KINDS = tuple(WorkloadKind)
 
 
@@ -75,6 +77,8 @@ def facts(**fields: Any) -> WorkloadFacts:
         "accepted_nodes": 1,
         "as_rendered": False,
         "guards_broken": (),
+        "signer_installed": True,
+        "now": NOW,
     }
     return WorkloadFacts(**(usual | fields))
 
@@ -118,7 +122,7 @@ def test_what_cannot_be_carried_out_is_refused_with_a_word_and_what_to_do(
     assert action.reason is reason
     assert any(word in action.message for word in (":", "label", "use"))
     report = report_workload(told, action, None)
-    assert [seen.status for seen in report.observations] == ["False", "Unknown", "Unknown", "False"]
+    assert [seen.status for seen in report.observations] == ["False", "Unknown", "Unknown", "Unknown", "False"]
     assert report.observations[-1].reason is reason
 
 
@@ -220,6 +224,42 @@ def test_enforced_follows_the_namespace_and_the_guards(changed: dict[str, Any], 
     assert conditions(facts(target=workload(**ADOPTED), **changed))["Enforced"] == expected
 
 
+def asking(name: str, certificate: str = "") -> Pod:
+    """Build a pod that mounts a certificate, and what it carries of one."""
+    return Pod(name, f"uid-{name}", "good", asks_certificate=True, certificate=certificate)
+
+
+LIVING = "until 2030-06-16T11:59:00Z, serial 1f, policy secnumcloud, datacentre gra, authority a"
+ENDED = "until 2030-06-15T12:00:00Z, serial 1e, policy secnumcloud, datacentre gra, authority a"
+
+
+@pytest.mark.parametrize(
+    ("pods", "changed", "expected"),
+    [
+        ((pod("a", "good"),), {}, ("Unknown", "NoCertificates")),
+        ((asking("a", LIVING), pod("b", "good")), {}, ("True", "CertificatesInForce")),
+        ((asking("a", LIVING), asking("b")), {}, ("False", "CertificatesPending")),
+        ((asking("a", ENDED),), {}, ("False", "CertificatesPending")),
+        ((asking("a"),), {"signer_installed": False}, ("False", "SignerNotInstalled")),
+    ],
+)
+def test_identity_follows_the_certificates(
+    pods: tuple[Pod, ...], changed: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    told = facts(target=workload(**ADOPTED), pods=pods, **changed)
+    assert conditions(told)["Identity"] == expected
+    # A workload is placed as well without certificates.
+    assert conditions(told)["Ready"] == ("True", "AllInside")
+
+
+def test_a_pod_that_waits_for_a_certificate_is_named() -> None:
+    told = facts(target=workload(**ADOPTED), pods=(asking("b"), asking("a"), asking("c", LIVING)))
+    report = report_workload(told, decide(told), None)
+    (said,) = [seen.message for seen in report.observations if seen.type == "Identity"]
+    assert said.startswith("2 of 3 pod(s) wait for a certificate, a among them")
+    assert (report.status["certificates"], report.status["certificatesPending"]) == (1, 2)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not WorkloadKind.JOB])
 def test_a_message_has_the_command_that_moves_the_pods(kind: WorkloadKind) -> None:
     told = facts(spec=ref(kind.value), target=workload(kind, **ADOPTED), pods=(pod("b", "bad"),))
@@ -259,7 +299,7 @@ def test_every_pod_is_counted_once_and_examples_are_few(
     assert status["pods"] == len(pods) == status["inside"] + status["outside"] + status["pending"]
     assert all(len(value) <= 10 for value in status.values() if isinstance(value, list))
     assert all("\n" not in seen.message and seen.message for seen in report.observations)
-    assert {seen.type for seen in report.observations} == {"Accepted", "Placed", "Enforced", "Ready"}
+    assert {seen.type for seen in report.observations} == {"Accepted", "Placed", "Enforced", "Identity", "Ready"}
 
 
 @given(PODS, st.randoms(use_true_random=False))

@@ -193,7 +193,8 @@ def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[A
     for name in sorted(facts.datacentres):
         yield write_status(world, DATACENTRE, name, report_datacentre(name, facts, verdicts))
     for name in sorted(facts.policies):
-        yield write_status(world, SOVEREIGNTY_POLICY, name, report_policy(name, facts, verdicts))
+        trusted = world.identity.trusted(name) if world.identity else ()
+        yield write_status(world, SOVEREIGNTY_POLICY, name, report_policy(name, facts, verdicts, trusted))
 
 
 def _seconds_until(facts: Facts, now: datetime) -> float:

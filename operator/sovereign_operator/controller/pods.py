@@ -18,7 +18,7 @@ async def mark_pod(world: World, key: PodMarks) -> None:
     verdict = world.verdicts.nodes.get((seen.pod.node, policy)) if policy else None
     if verdict is None:
         return
-    annotations = audit_annotations(verdict)
+    annotations = audit_annotations(verdict) | (world.identity.annotations(seen) if world.identity else {})
     if annotations == seen.annotations:
         return
     metadata = {"name": key.name, "namespace": key.namespace, "uid": seen.pod.uid, "annotations": annotations}

@@ -19,6 +19,8 @@ class Settings:
     """Never in scope, this one's own among them."""
     guards: Guards
     """Our admission policies and their bindings, as the chart installed them."""
+    with_signer: bool
+    """Whether the signer is installed."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -26,10 +28,11 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser = options("sovereign-controller", __doc__)
     parser.add_argument("--system-namespaces", default=",".join(sorted(SYSTEM_NAMESPACES)), help="comma-separated")
     parser.add_argument("--guards", type=read_guards, required=True, help="file with the chart's admission policies")
+    parser.add_argument("--with-signer", action="store_true", help="the signer is installed: report its certificates")
     given = parser.parse_args(arguments)
     common = replica(parser, given)
     system = frozenset(filter(None, given.system_namespaces.split(",")))
-    return Settings(common, system | {common.namespace}, given.guards)
+    return Settings(common, system | {common.namespace}, given.guards, given.with_signer)
 
 
 def read_guards(path: str) -> Guards:

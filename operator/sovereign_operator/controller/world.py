@@ -14,6 +14,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.controller.identity import Identity
 from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core import names
@@ -25,7 +26,17 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.seen import M, NodeSeen, PodSeen, see_node, see_pod, see_role, see_spec, see_workload
+from sovereign_operator.kube.seen import (
+    ANY_BUNDLE,
+    M,
+    NodeSeen,
+    PodSeen,
+    see_node,
+    see_pod,
+    see_role,
+    see_spec,
+    see_workload,
+)
 
 STALLED_SECONDS = 240
 """A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
@@ -73,6 +84,7 @@ class World:
             for kind in WorkloadKind
         }
         self.placed_pods = Mirror(api, resource.PODS, see_pod, self._pod_changed, label_selector=names.PLACED_LABEL)
+        self.identity = Identity(api, self._certificate_changed, self._bundle_changed) if settings.with_signer else None
         self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
         self.verdicts: Verdicts | None = None
         self.retained: frozenset[tuple[str, str]] = frozenset()
@@ -123,6 +135,8 @@ class World:
         yield from (self.nodes, self.roles, self.role_bindings, self.placed_pods)
         yield from self.guards.values()
         yield from self.labelled.values()
+        if self.identity:
+            yield from self.identity.mirrors()
 
     def _mirrors(self) -> list[Mirror[Any]]:
         return [*self._fixed_mirrors(), *(mirror for mirror, _ in self._followed.values())]
@@ -188,6 +202,15 @@ class World:
         for seen in (old, new):
             if seen and any((seen.pod.node, policy) in self.retained for policy in self._held_to(seen)):
                 self.queue.add(Cluster())
+
+    def _certificate_changed(self, namespace: str, pod: str) -> None:
+        self.queue.add(PodMarks(namespace, pod))
+
+    def _bundle_changed(self, name: str) -> None:
+        self.queue.add(Cluster())
+        for pod in self.pods():
+            if pod.bundles & {name, ANY_BUNDLE}:
+                self.queue.add(PodMarks(pod.namespace, pod.pod.name))
 
     def add_sovereigns(self, namespace: str) -> None:
         """Look at every SovereignWorkload of a namespace."""

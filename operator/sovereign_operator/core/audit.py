@@ -21,3 +21,13 @@ def audit_annotations(verdict: NodeVerdict) -> dict[str, str]:
         "node-uid": verdict.uid,
     }
     return {audit_annotation(name): value for name, value in facts.items() if value}
+
+
+def certificate_line(not_after: str, said: str) -> str:
+    """Return what a pod carries of its certificate. The end comes first, so that the last is the greatest."""
+    return f"until {not_after}, {said}"
+
+
+def certificate_end(line: str) -> str:
+    """Return until when the certificate is valid that a pod says it has, RFC 3339 in UTC; empty if it says of none."""
+    return line.partition(",")[0].removeprefix("until ")

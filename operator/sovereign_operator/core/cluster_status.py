@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
-from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples
+from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.qualification import in_force, title
 from sovereign_operator.core.reasons import ConditionReason, Reason, sentences, words
@@ -93,8 +93,18 @@ def _unseen(spec: DatacentreSpec, facts: Facts) -> str:
     return f"; {len(wrong)} of spec.nodes not found: {examples(wrong)}" if wrong else ""
 
 
-def report_policy(name: str, facts: Facts, verdicts: Verdicts) -> Report:
-    """Say which datacentres and how many nodes a policy accepts."""
+@dataclass(frozen=True, order=True)
+class Trusted:
+    """A certificate authority that a policy's pods trust."""
+
+    not_after: datetime
+    fingerprint: str
+    policy: str
+    datacentre: str
+
+
+def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Trusted, ...] = ()) -> Report:
+    """Say which datacentres and how many nodes a policy accepts, and which authorities its pods trust."""
     answers = [verdicts.sites[datacentre, name] for datacentre in sorted(facts.datacentres)]
     accepted = [answer for answer in answers if answer.accepted]
     refused = [answer for answer in answers if not answer.accepted]
@@ -113,6 +123,16 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts) -> Report:
             }
             for answer in refused[:MAX_EXAMPLES]
         ],
+        "authorities": [
+            {
+                "fingerprint": authority.fingerprint,
+                "policy": authority.policy,
+                "datacentre": authority.datacentre,
+                "notAfter": timestamp(authority.not_after),
+            }
+            for authority in sorted(trusted)[:MAX_EXAMPLES]
+        ],
+        "authorityEnd": min(trusted).not_after.date().isoformat() if trusted else "none",
         "nextEnd": _first_end(basis.until for answer in accepted for basis in answer.basis) if accepted else "none",
     }
     if nodes:

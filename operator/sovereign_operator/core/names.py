@@ -54,6 +54,12 @@ AUTHORITY_DATACENTRE_ANNOTATION: Final = "sovereignty.dev/datacentre"
 TRUST_BUNDLE_LABEL: Final = "sovereignty.dev/trust-of"
 """On a ClusterTrustBundle of ours: the policy whose pods trust it."""
 
+CERTIFICATE_ANNOTATION: Final = "audit.sovereignty.dev/certificate"
+"""On a pod: until when its certificate is valid, its serial, policy, datacentre and authority."""
+
+TRUST_BUNDLE_ANNOTATION: Final = "audit.sovereignty.dev/trust-bundle"
+"""On a pod: which state of its trust bundles its kubelet was told of. A change has the kubelet look at once."""
+
 SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Never in scope, nor is the operator's own namespace."""
 

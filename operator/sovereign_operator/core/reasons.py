@@ -66,6 +66,11 @@ class ConditionReason(StrEnum):
     NAMESPACE_ENFORCES = "NamespaceEnforces"
     NAMESPACE_NOT_LABELLED = "NamespaceNotLabelled"
     GUARDS_BROKEN = "GuardsBroken"
+    # SovereignWorkload, condition Identity
+    CERTIFICATES_IN_FORCE = "CertificatesInForce"
+    CERTIFICATES_PENDING = "CertificatesPending"
+    NO_CERTIFICATES = "NoCertificates"
+    SIGNER_NOT_INSTALLED = "SignerNotInstalled"
 
 
 MAX_LINE = 1024

@@ -6,6 +6,7 @@ gets is one label, on the object and on its pod template, which says whose rules
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import (
     SovereignWorkloadSpec,
@@ -48,6 +49,10 @@ class Pod:
     """What the scheduler says, if it waits for a node."""
     placed_for: frozenset[str] = frozenset()
     """The policies whose node label it selects on."""
+    asks_certificate: bool = False
+    """Whether a volume of it asks for a certificate of our signer."""
+    certificate: str = ""
+    """The certificate that it got last, in words: until 2027-01-31T12:00:00Z, ..."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class WorkloadFacts:
     """Whether all that we would write into an owned workload is there already."""
     guards_broken: tuple[str, ...]
     """What is wrong with admission policies of ours, in words."""
+    signer_installed: bool
+    now: datetime
 
     @property
     def kind(self) -> WorkloadKind:

@@ -6,8 +6,9 @@ from typing import Any, assert_never
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
+from sovereign_operator.core.audit import certificate_end
 from sovereign_operator.core.cluster_status import Report
-from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples
+from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.reasons import ConditionReason, line, sentences
 from sovereign_operator.core.workload import Action, Adopt, Own, Pod, Refuse, Watch, WorkloadFacts
 
@@ -29,6 +30,8 @@ def report_workload(facts: WorkloadFacts, action: Action, refused: str | None) -
     placed = _placed(facts, places, in_scope=in_scope)
     enforced = _enforced(facts, in_scope=in_scope)
     ready = next((seen for seen in (accepted, placed) if seen.status != "True"), placed)
+    asking = [pod for pod in facts.pods if pod.asks_certificate]
+    holding = _holding(facts)
     counts = Counter(_datacentre(facts, pod.node) for pod in (*places.inside, *places.outside))
     status: dict[str, Any] = {
         "policy": facts.policy or "none",
@@ -37,6 +40,8 @@ def report_workload(facts: WorkloadFacts, action: Action, refused: str | None) -
         "inside": len(places.inside),
         "outside": len(places.outside),
         "pending": len(places.pending),
+        "certificates": len(holding),
+        "certificatesPending": len(asking) - len(holding),
         "places": [
             {"datacentre": name, "pods": count}
             for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_EXAMPLES]
@@ -48,7 +53,7 @@ def report_workload(facts: WorkloadFacts, action: Action, refused: str | None) -
     }
     summary = ready.message if enforced.status != "False" else f"{ready.message}; {enforced.message}"
     final = Observation("Ready", ready.status, ready.reason, summary)
-    return Report(status, (accepted, placed, enforced, final))
+    return Report(status, (accepted, placed, enforced, _identity(facts), final))
 
 
 def _sort_pods(facts: WorkloadFacts) -> _Places:
@@ -109,6 +114,35 @@ def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
         return Observation("Enforced", "False", ConditionReason.NAMESPACE_NOT_LABELLED, message)
     message = f"namespace {facts.namespace} enforces policy {facts.policy}"
     return Observation("Enforced", "True", ConditionReason.NAMESPACE_ENFORCES, message)
+
+
+def _holding(facts: WorkloadFacts) -> list[Pod]:
+    """Return the pods whose certificate is in force."""
+    now = timestamp(facts.now)
+    return [pod for pod in facts.pods if pod.asks_certificate and certificate_end(pod.certificate) > now]
+
+
+def _identity(facts: WorkloadFacts) -> Observation:
+    asking = sorted((pod for pod in facts.pods if pod.asks_certificate), key=lambda pod: pod.name)
+    holding = _holding(facts)
+    if not asking:
+        message = f"no pod mounts a certificate of {names.SIGNER}"
+        return Observation("Identity", "Unknown", ConditionReason.NO_CERTIFICATES, message)
+    if not facts.signer_installed:
+        message = (
+            "the signer is not installed: a cluster admin sets identity.enabled=true and a trust domain in the chart"
+        )
+        return Observation("Identity", "False", ConditionReason.SIGNER_NOT_INSTALLED, message)
+    waiting = [pod for pod in asking if pod not in holding]
+    if waiting:
+        message = (
+            f"{len(waiting)} of {len(asking)} pod(s) wait for a certificate, {waiting[0].name} among them: "
+            f"kubectl -n {facts.namespace} describe pod {waiting[0].name} says why"
+        )
+        return Observation("Identity", "False", ConditionReason.CERTIFICATES_PENDING, message)
+    first = min(certificate_end(pod.certificate) for pod in holding)
+    message = f"{len(holding)} certificate(s) in force; renewed by themselves, the first would end at {first}"
+    return Observation("Identity", "True", ConditionReason.CERTIFICATES_IN_FORCE, message)
 
 
 def _datacentre(facts: WorkloadFacts, node: str | None) -> str:

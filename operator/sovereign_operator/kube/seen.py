@@ -1,7 +1,7 @@
 """What we keep of objects that others own: as much as decisions need."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
+from sovereign_operator.core.audit import certificate_line
 from sovereign_operator.core.facts import Node
 from sovereign_operator.core.manifests import pod_template_path
 from sovereign_operator.core.selector import Selector
@@ -22,6 +23,7 @@ M = TypeVar("M", bound=Model)
 
 VERDICT_PREFIX = names.verdict_annotation("")
 PLACEMENT_PREFIX = names.node_policy_label("")
+ANY_BUNDLE = "*"
 AUDIT_PREFIX = names.audit_annotation("")
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 
@@ -54,6 +56,25 @@ class PodSeen:
     """The audit annotations only."""
     ended: bool
     terminating: bool
+    bundles: frozenset[str]
+    """The trust bundles of ours that it mounts, by name; ANY_BUNDLE for one that is chosen by its signer."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What our signer issued to a pod."""
+
+    pod: str
+    pod_uid: str
+    not_after: str
+    """RFC 3339, UTC."""
+    said: str
+    """Serial, policy, datacentre and authority, in words."""
+
+    @property
+    def line(self) -> str:
+        """What the pod carries of it."""
+        return certificate_line(self.not_after, self.said)
 
 
 @dataclass(frozen=True)
@@ -87,6 +108,7 @@ def see_pod(obj: Json) -> PodSeen:
     """Keep what matters of a Pod."""
     metadata, status = obj["metadata"], obj.get("status", {})
     node, selector = obj["spec"].get("nodeName"), obj["spec"].get("nodeSelector", {})
+    annotations = _with_prefix(metadata.get("annotations", {}), AUDIT_PREFIX)
     return PodSeen(
         metadata["namespace"],
         Pod(
@@ -95,12 +117,45 @@ def see_pod(obj: Json) -> PodSeen:
             node,
             "" if node else _scheduler_says(status),
             frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX)),
+            asks_certificate=names.SIGNER in signers_of(obj),
+            certificate=annotations.get(names.CERTIFICATE_ANNOTATION, ""),
         ),
         metadata.get("labels", {}),
-        _with_prefix(metadata.get("annotations", {}), AUDIT_PREFIX),
+        annotations,
+        bundles=_bundles_of(obj),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
     )
+
+
+def signers_of(pod: Json) -> list[str]:
+    """Return the signers whose certificates a pod's volumes ask for, one for each."""
+    return [source["podCertificate"]["signerName"] for source in _projected(pod) if "podCertificate" in source]
+
+
+def _bundles_of(pod: Json) -> frozenset[str]:
+    found = [source["clusterTrustBundle"] for source in _projected(pod) if "clusterTrustBundle" in source]
+    prefix = names.trust_bundle("")
+    return frozenset(
+        bundle.get("name") or ANY_BUNDLE
+        for bundle in found
+        if bundle.get("name", "").startswith(prefix) or bundle.get("signerName") == names.SIGNER
+    )
+
+
+def _projected(pod: Json) -> Iterator[Json]:
+    """Yield what a pod's projected volumes are made of."""
+    for volume in pod["spec"].get("volumes") or ():
+        yield from (volume.get("projected") or {}).get("sources") or ()
+
+
+def see_certificate(obj: Json) -> Certificate | None:
+    """Keep what was issued to a pod by our signer."""
+    spec, status = obj["spec"], obj.get("status", {})
+    issued = next((entry for entry in status.get("conditions", ()) if entry["type"] == "Issued"), None)
+    if spec["signerName"] != names.SIGNER or issued is None:
+        return None
+    return Certificate(spec["podName"], spec["podUID"], status["notAfter"], issued["message"])
 
 
 def see_workload(kind: WorkloadKind, obj: Json) -> Workload:

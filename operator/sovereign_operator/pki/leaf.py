@@ -31,7 +31,7 @@ def issue(
 
     Fractions of seconds are cut off. Raises ValueError.
     """
-    _check_key(public_key)
+    check_key(public_key)
     _check_id(authority.certificate, spiffe_id)
     not_after = not_after.replace(microsecond=0)
     end = authority.certificate.not_valid_after_utc
@@ -79,7 +79,8 @@ def public_key_of(stub_pkcs10_der: bytes) -> CertificatePublicKeyTypes:
     return key
 
 
-def _check_key(key: CertificatePublicKeyTypes) -> None:
+def check_key(key: CertificatePublicKeyTypes) -> None:
+    """Raise ValueError unless this kind of key may be certified."""
     match key:
         case ec.EllipticCurvePublicKey() if key.curve.name in _CURVES:
             return

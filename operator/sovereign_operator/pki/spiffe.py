@@ -1,7 +1,7 @@
 """SPIFFE IDs: the name of a pod in its certificate.
 
 The SPIFFE ID standard decides what is one. For trust domains we are a little stricter: an authority carries its
-own as a name constraint, and TLS libraries read that as the name of a host.
+own as a URI, and TLS libraries read the name of a host in that.
 """
 
 import re

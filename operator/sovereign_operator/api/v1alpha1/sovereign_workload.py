@@ -137,6 +137,8 @@ class SovereignWorkloadStatus(Status):
     inside: int | None = Field(default=None, description="How many run where the policy accepts.", ge=0)
     outside: int | None = Field(default=None, description="How many run elsewhere.", ge=0)
     pending: int | None = Field(default=None, description="How many wait for a node.", ge=0)
+    certificates: int | None = Field(default=None, description="How many pods have a certificate in force.", ge=0)
+    certificates_pending: int | None = Field(default=None, description="How many pods wait for a certificate.", ge=0)
     places: tuple[PlaceCount, ...] = Field(
         default=(),
         description="Where they run, at most ten datacentres.",
@@ -166,6 +168,7 @@ SOVEREIGN_WORKLOAD = Kind(
         Column("Outside", ".status.outside", "How many run elsewhere.", type="integer"),
         Column("Pending", ".status.pending", "How many wait for a node.", type="integer"),
         condition_column("Enforced", "Enforced", "Whether the API server guards every way to a node."),
+        condition_column("Identity", "Identity", "Whether each pod that asks for a certificate has one."),
         condition_column("Ready", "Ready", "Whether it is placed as it should be."),
         condition_column("Reason", "Ready", "Why, in a word.", field="reason"),
         condition_column("Message", "Ready", "Why, in a sentence.", field="message", priority=1),

@@ -1,6 +1,6 @@
 """SovereigntyPolicy: what is demanded of a place before a pod may start there."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from pydantic import Field
@@ -136,6 +136,15 @@ class DatacentreVerdict(Model):
     message: str = Field(description="Why, as sentences.", max_length=32768)
 
 
+class TrustedAuthority(Model):
+    """A certificate authority in the policy's trust bundle."""
+
+    fingerprint: str = Field(description="SHA-256 of its certificate, in hexadecimal.", max_length=64)
+    policy: str = Field(description="The policy whose pods it signs for: this one, or one of trustedPolicies.")
+    datacentre: str = Field(description="The datacentre in which these pods run.")
+    not_after: datetime = Field(description="When it ends, RFC 3339, UTC.")
+
+
 class SovereigntyPolicyStatus(Status):
     """What follows from the demands today."""
 
@@ -150,6 +159,14 @@ class SovereigntyPolicyStatus(Status):
         default=(),
         description="At most ten refused datacentres, and why.",
         json_schema_extra=list_map("datacentre"),
+    )
+    authorities: tuple[TrustedAuthority, ...] = Field(
+        default=(),
+        description="At most ten certificate authorities that its pods trust, the first to end first.",
+        json_schema_extra=list_map("fingerprint"),
+    )
+    authority_end: str | None = Field(
+        default=None, description="Day, YYYY-MM-DD in UTC, when the first of them ends, as text."
     )
     next_end: str | None = Field(
         default=None,
@@ -169,6 +186,7 @@ SOVEREIGNTY_POLICY = Kind(
         Column("Datacentres", ".status.datacentres", "Accepted out of all."),
         Column("Nodes", ".status.nodes", "How many nodes may host its pods.", type="integer"),
         Column("Next end", ".status.nextEnd", "Last day of the first qualification in use to end."),
+        Column("CA end", ".status.authorityEnd", "When the first certificate authority ends.", priority=1),
         condition_column("Ready", "Ready", "Whether any node may host its pods."),
         condition_column("Reason", "Ready", "Why, in a word.", field="reason"),
         condition_column("Message", "Ready", "Why, in a sentence.", field="message", priority=1),

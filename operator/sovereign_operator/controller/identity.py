@@ -1,0 +1,97 @@
+"""What the controller sees of certificates and trust bundles, where the signer is installed."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sovereign_operator.core import names
+from sovereign_operator.core.cluster_status import Trusted
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.mirror import Key, Mirror
+from sovereign_operator.kube.seen import ANY_BUNDLE, Certificate, PodSeen, see_certificate
+from sovereign_operator.pki import bundle
+
+
+@dataclass(frozen=True)
+class BundleSeen:
+    """A trust bundle of ours: whom it trusts, and what stands for its present state."""
+
+    policy: str
+    digest: str
+    anchors: tuple[bundle.TrustAnchor, ...]
+
+
+class Identity:
+    """Certificates that were issued lately, and all trust bundles."""
+
+    def __init__(
+        self,
+        api: Api,
+        certificate_changed: Callable[[str, str], None],
+        bundle_changed: Callable[[str], None],
+    ) -> None:
+        self._certificate_changed = certificate_changed
+        self._newest: dict[str, str] = {}
+        """By pod uid, the line of the certificate that ends last."""
+        self._certificates: Mirror[Certificate] = Mirror(
+            api, resource.CERTIFICATE_REQUESTS, see_certificate, self._take
+        )
+        self._bundles: Mirror[BundleSeen] = Mirror(
+            api,
+            resource.TRUST_BUNDLES,
+            see_bundle,
+            lambda key, _old, _new: bundle_changed(key[1]),
+            label_selector=names.TRUST_BUNDLE_LABEL,
+        )
+
+    def mirrors(self) -> Iterator[Mirror[Certificate] | Mirror[BundleSeen]]:
+        """Yield what has to be kept up to date."""
+        yield self._certificates
+        yield self._bundles
+
+    def _take(self, key: Key, old: Certificate | None, new: Certificate | None) -> None:
+        if new:
+            self._newest[new.pod_uid] = max(new.line, self._newest.get(new.pod_uid, ""))
+            self._certificate_changed(key[0], new.pod)
+        elif old and self._newest.get(old.pod_uid) == old.line:
+            del self._newest[old.pod_uid]
+
+    def annotations(self, pod: PodSeen) -> dict[str, str]:
+        """Return what a pod should carry: its certificate, and the state of the bundles that it mounts.
+
+        Requests are deleted after some minutes. Then what the pod carries already is all that is left of them.
+        """
+        newest = max(self._newest.get(pod.pod.uid, ""), pod.pod.certificate)
+        digest = self._digest(pod.bundles)
+        found = {names.CERTIFICATE_ANNOTATION: newest, names.TRUST_BUNDLE_ANNOTATION: digest}
+        return {key: value for key, value in found.items() if value}
+
+    def _digest(self, mounted: frozenset[str]) -> str:
+        if not mounted:
+            return ""
+        states: list[Key | str] = []
+        for key, seen in sorted(self._bundles.items()):
+            if key[1] in mounted or ANY_BUNDLE in mounted:
+                states += [key, seen.digest]
+        return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
+
+    def trusted(self, policy: str) -> tuple[Trusted, ...]:
+        """Return the authorities that the pods of a policy trust."""
+        seen = self._bundles.get(("", names.trust_bundle(policy)))
+        return tuple(
+            Trusted(anchor.not_after, anchor.fingerprint, anchor.policy, anchor.datacentre)
+            for anchor in (seen.anchors if seen else ())
+            if anchor.policy and anchor.datacentre
+        )
+
+
+def see_bundle(obj: Json) -> BundleSeen:
+    """Read a trust bundle, whoever wrote it last."""
+    pem = obj["spec"]["trustBundle"]
+    try:
+        anchors = bundle.read(pem)
+    except ValueError:
+        anchors = ()
+    digest = hashlib.sha256(pem.encode()).hexdigest()
+    return BundleSeen(obj["metadata"]["labels"][names.TRUST_BUNDLE_LABEL], digest, anchors)

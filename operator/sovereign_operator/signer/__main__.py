@@ -1,0 +1,116 @@
+"""The signer process: all replicas sign; the one that holds the Lease keeps authorities and trust bundles."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from typing import assert_never
+
+from sovereign_operator.kube.api import Api, connect
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.lease import hand_over, lead
+from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.runtime import health, metrics
+from sovereign_operator.runtime.queue import WorkQueue
+from sovereign_operator.runtime.replica import log_as_json
+from sovereign_operator.signer import metrics as signer_metrics
+from sovereign_operator.signer.authorities import reconcile_authorities
+from sovereign_operator.signer.keys import SecretStore
+from sovereign_operator.signer.requests import answer_request
+from sovereign_operator.signer.settings import Settings, parse
+from sovereign_operator.signer.world import Authorities, Key, Pending, World
+
+logger = logging.getLogger(__name__)
+
+LEASE = "sovereign-signer"
+WORKERS = 16
+HOUSEKEEPING_SECONDS = 5.0
+
+
+class Signer:
+    """One replica."""
+
+    def __init__(self, settings: Settings, api: Api) -> None:
+        self._settings = settings
+        self._api = api
+        self._queue: WorkQueue[Key] = WorkQueue(self._handle)
+        self._world = World(api, self._queue, settings)
+        self._store = SecretStore(api, settings.replica.namespace, settings.trust_domain)
+
+    def ailing(self) -> list[str]:
+        """Name what is stuck."""
+        return [f"nothing heard of {name}" for name in self._world.stalled]
+
+    async def run(self) -> None:
+        """Do everything, until the Lease is lost or something ends."""
+        replica = self._settings.replica
+        try:
+            await until_first_ends(
+                self._world.run(),
+                self._queue.run(WORKERS),
+                self._keep_house(),
+                lead(
+                    self._api,
+                    name=LEASE,
+                    namespace=replica.namespace,
+                    identity=replica.identity,
+                    lease_seconds=replica.lease_seconds,
+                    work=self._keep_authorities,
+                ),
+            )
+        finally:
+            await hand_over(self._api, name=LEASE, namespace=replica.namespace, identity=replica.identity)
+
+    async def _keep_authorities(self) -> None:
+        self._world.leading = True
+        metrics.LEADING.set(1)
+        self._queue.add(Authorities())
+        await asyncio.Event().wait()
+
+    async def _keep_house(self) -> None:
+        """Show what waits, and forget what is no longer needed."""
+        await self._world.until_complete()
+        self._queue.add(Authorities())
+        while True:
+            waiting = [seen.created for seen in self._world.requests.values()]
+            signer_metrics.WAITING.set(len(waiting))
+            signer_metrics.OLDEST.set(min(waiting).timestamp() if waiting else 0)
+            self._world.budgets.forget(asyncio.get_running_loop().time())
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    async def _handle(self, key: Key) -> float | None:
+        await self._world.until_complete()
+        match key:
+            case Authorities():
+                return await reconcile_authorities(self._world, self._store)
+            case Pending():
+                return await answer_request(self._world, key)
+            case _:
+                assert_never(key)
+
+
+async def run(settings: Settings) -> None:
+    """Run one replica until it is stopped or loses the Lease."""
+    async with await connect() as client:
+        signer = Signer(settings, Api(client, ServerClock()))
+        runner = await health.serve(settings.replica.port, signer.ailing)
+        working = asyncio.create_task(signer.run())
+        # As the first process of a container we would otherwise ignore the signal.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
+        try:
+            await working
+        except asyncio.CancelledError:
+            logger.info("told to stop")
+        finally:
+            await runner.cleanup()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the signer. Its log is JSON, one object a line."""
+    settings = parse(arguments)
+    log_as_json(settings.replica.log_level)
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""What /metrics shows of the signer."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+CERTIFICATES: Final = Counter(
+    "sovereign_certificates", "Certificates issued, by policy and datacentre.", ["policy", "datacentre"]
+)
+DENIED: Final = Counter("sovereign_certificate_requests_denied", "Requests denied for good, by reason.", ["reason"])
+WAITING: Final = Gauge("sovereign_certificate_requests_waiting", "Requests that are not answered yet.")
+OLDEST: Final = Gauge(
+    "sovereign_certificate_requests_oldest_timestamp_seconds",
+    "When the oldest request that waits was made, Unix time; 0 if none waits.",
+)
+ISSUE_SECONDS: Final = Histogram(
+    "sovereign_certificate_issue_seconds", "From seeing a request to its certificate, unless it had to wait."
+)
+REPEATED: Final = Counter(
+    "sovereign_certificate_requests_repeated",
+    "Certificates issued to a pod that had got one a moment before, beyond one a volume: a kubelet began anew, or a "
+    "request was forged.",
+)
+AUTHORITY_END: Final = Gauge(
+    "sovereign_authority_end_timestamp_seconds",
+    "When the certificate authority that signs ends, Unix time.",
+    ["policy", "datacentre"],
+)
+BROUGHT_REFUSED: Final = Gauge(
+    "sovereign_authorities_refused", "Authorities that an admin brought and that cannot be used."
+)

@@ -1,0 +1,221 @@
+"""One certificate request: gather everything live, decide, and answer it."""
+
+import asyncio
+import base64
+import logging
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Any, assert_never
+
+from sovereign_operator.core import names
+from sovereign_operator.core.certificate_request import (
+    Deny,
+    Issue,
+    LiveNode,
+    LivePod,
+    Request,
+    RequestFacts,
+    Wait,
+    answer,
+)
+from sovereign_operator.core.conditions import Notice, timestamp
+from sovereign_operator.kube.access import may_enforce, may_host, may_host_any
+from sovereign_operator.kube.api import MERGE, Api, Json
+from sovereign_operator.kube.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.events import post
+from sovereign_operator.kube.resource import CERTIFICATE_REQUESTS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, Resource
+from sovereign_operator.kube.seen import ENDED_PHASES, signers_of
+from sovereign_operator.pki import leaf, spiffe
+from sovereign_operator.signer import metrics
+from sovereign_operator.signer.world import Pending, RequestSeen, World
+
+logger = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 15.0
+
+
+async def answer_request(world: World, key: Pending) -> float | None:
+    """Answer a request. Return in how many seconds to look again, if it has to wait."""
+    seen = world.requests.get((key.namespace, key.name))
+    if seen is None:
+        return None
+    if pause := world.budgets.pause(seen.request.node, asyncio.get_running_loop().time()):
+        return pause
+    facts, pod = await _gather(world, seen)
+    answered = answer(facts)
+    match answered:
+        case Issue():
+            await _issue(world, seen, answered, pod)
+            return None
+        case Deny(reason, message):
+            await _write(world.api, seen, _condition("Denied", reason.value, message, facts.now))
+            metrics.DENIED.labels(reason.value).inc()
+            logger.warning("denied: %s", message, extra=_said(seen.request) | {"reason": reason.value})
+            return None
+        case Wait(reason, message):
+            if pod:
+                await post(world.api, pod, Notice("Warning", reason.value, f"no certificate yet: {message}"))
+            logger.info("waits: %s", message, extra=_said(seen.request) | {"reason": reason.value})
+            return min(LONGEST_PAUSE, 1.0 + (facts.now - seen.created).total_seconds() / 4)
+        case _:
+            assert_never(answered)
+
+
+async def _gather(world: World, seen: RequestSeen) -> tuple[RequestFacts, Json | None]:
+    """Read live what the request names. Also return the pod, if it is the one that the request speaks of."""
+    api, asked = world.api, seen.request
+    pod, account, node, namespace = await asyncio.gather(
+        _found(api, PODS, asked.pod, asked.namespace),
+        _found(api, SERVICE_ACCOUNTS, asked.service_account, asked.namespace),
+        _found(api, NODES, asked.node),
+        _found(api, NAMESPACES, asked.namespace),
+    )
+    policy = _policy_of(world, pod, namespace)
+    operator = world.settings.replica.namespace
+    hosted, overgranted = False, False
+    if policy:
+        hosted, overgranted = await asyncio.gather(
+            may_host(api, operator, policy, asked.node), may_host_any(api, operator, policy)
+        )
+    known = hosted or (policy is not None and await may_enforce(api, operator, policy))
+    labels = node["metadata"].get("labels", {}) if node else {}
+    datacentre = labels.get(names.NODE_DATACENTRE_LABEL, "")
+    signing = world.signing.get((policy or "", datacentre))
+    facts = RequestFacts(
+        request=asked,
+        supported_key=_public_key(seen) is not None,
+        pod=_live_pod(pod) if pod else None,
+        service_account_uid=account["metadata"]["uid"] if account else None,
+        node=LiveNode(node["metadata"]["uid"], labels.get(names.NODE_UID_LABEL, ""), datacentre) if node else None,
+        policy=policy,
+        known=known,
+        hosted=hosted,
+        overgranted=overgranted,
+        authority_end=signing.not_after if signing else None,
+        now=api.clock.now(),
+    )
+    return facts, pod if pod and pod["metadata"]["uid"] == asked.pod_uid else None
+
+
+async def _found(api: Api, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
+    try:
+        return await api.get(resource, name, namespace)
+    except NotFoundError:
+        return None
+
+
+def _policy_of(world: World, pod: Json | None, namespace: Json | None) -> str | None:
+    """Return the policy that a pod is held to: what the guards go by."""
+    if pod is None or namespace is None or namespace["metadata"]["name"] in world.settings.system_namespaces:
+        return None
+    labels = namespace["metadata"].get("labels", {}), pod["metadata"].get("labels", {})
+    enforced, claimed = labels[0].get(names.ENFORCE_LABEL), labels[1].get(names.POLICY_LABEL)
+    policy: str | None = claimed if enforced is None else enforced
+    return policy or None
+
+
+def _live_pod(pod: Json) -> LivePod:
+    metadata, spec = pod["metadata"], pod["spec"]
+    return LivePod(
+        uid=metadata["uid"],
+        node=spec.get("nodeName", ""),
+        service_account=spec.get("serviceAccountName", ""),
+        ending="deletionTimestamp" in metadata or pod.get("status", {}).get("phase") in ENDED_PHASES,
+        mirror="kubernetes.io/config.mirror" in metadata.get("annotations", {}),
+        mounts_signer=names.SIGNER in signers_of(pod),
+    )
+
+
+def _public_key(seen: RequestSeen) -> Any:
+    try:
+        key = leaf.public_key_of(base64.b64decode(seen.stub))
+        leaf.check_key(key)
+    except ValueError:
+        return None
+    return key
+
+
+async def _issue(world: World, seen: RequestSeen, issue: Issue, pod: Json | None) -> None:
+    signing = world.signing[issue.policy, issue.datacentre]
+    assert signing.authority is not None
+    asked = seen.request
+    serial = leaf.serial_for(asked.uid, signing.authority)
+    spiffe_id = spiffe.workload_id(world.settings.trust_domain, asked.namespace, asked.service_account)
+    chain = leaf.issue(
+        signing.authority,
+        _public_key(seen),
+        spiffe_id,
+        serial=serial,
+        not_before=issue.not_before,
+        not_after=issue.not_after,
+    )
+    message = f"serial {serial:x}, policy {issue.policy}, datacentre {issue.datacentre}, authority {signing.name}"
+    status = _condition("Issued", "Issued", message, world.api.clock.now()) | {
+        "certificateChain": chain.decode(),
+        "notBefore": timestamp(issue.not_before),
+        "notAfter": timestamp(issue.not_after),
+        "beginRefreshAt": timestamp(issue.refresh_at),
+    }
+    if not await _write(world.api, seen, status):
+        return
+    metrics.CERTIFICATES.labels(issue.policy, issue.datacentre).inc()
+    if world.issued.again(asked.pod_uid, len(signers_of(pod or {"spec": {}})), issue):
+        metrics.REPEATED.inc()
+    annotations = pod["metadata"].get("annotations", {}) if pod else {}
+    logger.info(
+        "issued to pod %s/%s: %s",
+        asked.namespace,
+        asked.pod,
+        message,
+        extra=_said(asked)
+        | {
+            "serial": f"{serial:x}",
+            "spiffeID": spiffe_id,
+            "policy": issue.policy,
+            "datacentre": issue.datacentre,
+            "authority": signing.name,
+            "notAfter": timestamp(issue.not_after),
+            "decision": annotations.get(names.audit_annotation("decision-id"), ""),
+        },
+    )
+
+
+def _condition(kind: str, reason: str, message: str, now: datetime) -> Json:
+    condition = {
+        "type": kind,
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": timestamp(now),
+    }
+    return {"conditions": [condition]}
+
+
+async def _write(api: Api, seen: RequestSeen, status: Json) -> bool:
+    """Write an answer, unless another replica has. Return whether it is ours."""
+    body = {"metadata": {"resourceVersion": seen.version}, "status": status}
+    asked = seen.request
+    writing: Awaitable[Json] = api.patch(
+        CERTIFICATE_REQUESTS,
+        asked.name,
+        body,
+        content_type=MERGE,
+        namespace=asked.namespace,
+        subresource="status",
+    )
+    try:
+        await writing
+    except (ConflictError, NotFoundError):
+        return False
+    return True
+
+
+def _said(asked: Request) -> dict[str, str]:
+    return {
+        "request": asked.name,
+        "namespace": asked.namespace,
+        "pod": asked.pod,
+        "podUID": asked.pod_uid,
+        "node": asked.node,
+        "nodeUID": asked.node_uid,
+    }

@@ -1,0 +1,34 @@
+"""What the chart tells the signer, as command-line options."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sovereign_operator.core.names import SYSTEM_NAMESPACES
+from sovereign_operator.pki.spiffe import authority_id
+from sovereign_operator.runtime.replica import Replica, options, replica
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this replica runs."""
+
+    replica: Replica
+    system_namespaces: frozenset[str]
+    """Never in scope, this one's own among them."""
+    trust_domain: str
+    """What SPIFFE ids begin with. Example: hospital.example.org."""
+
+
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """Read the options."""
+    parser = options("sovereign-signer", __doc__)
+    parser.add_argument("--system-namespaces", default=",".join(sorted(SYSTEM_NAMESPACES)), help="comma-separated")
+    parser.add_argument("--trust-domain", required=True, help="what SPIFFE ids begin with: hospital.example.org")
+    given = parser.parse_args(arguments)
+    common = replica(parser, given)
+    try:
+        authority_id(given.trust_domain)
+    except ValueError as error:
+        parser.error(f"--trust-domain: {error}")
+    system = frozenset(filter(None, given.system_namespaces.split(",")))
+    return Settings(common, system | {common.namespace}, given.trust_domain)

@@ -1,0 +1,220 @@
+"""All that the signer has seen of the cluster, and what changes in it mean for the queue."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core import names
+from sovereign_operator.core.certificate_request import Request
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.mirror import Key as ObjectKey
+from sovereign_operator.kube.mirror import Mirror
+from sovereign_operator.kube.seen import see_spec
+from sovereign_operator.pki import bundle
+from sovereign_operator.runtime.queue import WorkQueue
+from sovereign_operator.signer.issued import Issued
+from sovereign_operator.signer.keys import Held, see_held
+from sovereign_operator.signer.settings import Settings
+from sovereign_operator.signer.turns import BACKUP_SECONDS, NodeBudgets, is_first
+
+STALLED_SECONDS = 240
+"""A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
+
+NOBODY_LIFETIME = timedelta(days=36500)
+
+SIGNER_PODS = "app.kubernetes.io/component=signer"
+
+
+@dataclass(frozen=True)
+class Authorities:
+    """The certificate authorities of all policies, and their trust bundles."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """One request that is not answered yet."""
+
+    namespace: str
+    name: str
+
+
+Key = Authorities | Pending
+
+
+@dataclass(frozen=True)
+class RequestSeen:
+    """A PodCertificateRequest for our signer that nobody has answered."""
+
+    request: Request
+    stub: str
+    """The PKCS#10 request with the public key: base64 of DER."""
+    created: datetime
+    version: str
+
+
+@dataclass(frozen=True)
+class BundleSeen:
+    """A ClusterTrustBundle of ours."""
+
+    policy: str
+    anchors: tuple[bundle.TrustAnchor, ...]
+    pem: str
+    since: datetime
+    """When it was changed last."""
+    version: str = field(compare=False)
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """Stand for the authorities that it trusts."""
+        return frozenset(anchor.fingerprint for anchor in self.anchors)
+
+
+class World:
+    """Everything seen, and which authority signs for which pair."""
+
+    def __init__(self, api: Api, queue: WorkQueue[Key], settings: Settings) -> None:
+        self.api = api
+        self.queue = queue
+        self.settings = settings
+        self.leading = False
+        """Whether this replica keeps authorities and bundles. All of them sign."""
+        self.signing: dict[tuple[str, str], Held] = {}
+        """Which authority signs, keyed by (policy, datacentre)."""
+        self.budgets = NodeBudgets()
+        self.issued = Issued()
+        now = api.clock.now()
+        self.nobody = bundle.nobody(settings.trust_domain, now, now + NOBODY_LIFETIME)
+        """What a bundle holds that trusts nobody."""
+        namespace = settings.replica.namespace
+        self.services = self._specs(CLOUD_SERVICE.plural, CloudServiceSpec)
+        self.datacentres = self._specs(DATACENTRE.plural, DatacentreSpec)
+        self.policies = self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec)
+        self.secrets: Mirror[Held] = Mirror(
+            api,
+            resource.SECRETS,
+            see_held,
+            self._authorities_changed,
+            namespace=namespace,
+            label_selector=names.AUTHORITY_LABEL,
+        )
+        self.bundles: Mirror[BundleSeen] = Mirror(
+            api, resource.TRUST_BUNDLES, see_bundle, self._authorities_changed, label_selector=names.TRUST_BUNDLE_LABEL
+        )
+        self.requests: Mirror[RequestSeen] = Mirror(
+            api, resource.CERTIFICATE_REQUESTS, see_request, self._request_changed
+        )
+        self._replicas: Mirror[str] = Mirror(
+            api, resource.PODS, _running_name, lambda *_: None, namespace=namespace, label_selector=SIGNER_PODS
+        )
+
+    def _specs(self, plural: str, model: Any) -> Mirror[Any]:
+        convert = partial(see_spec, model=model)
+        return Mirror(self.api, resource.OURS[plural], convert, self._authorities_changed)
+
+    async def run(self) -> None:
+        """Keep all mirrors up to date."""
+        async with asyncio.TaskGroup() as group:
+            for mirror in self._mirrors():
+                group.create_task(mirror.run())
+
+    async def until_complete(self) -> None:
+        """Wait until everything was listed once."""
+        for mirror in self._mirrors():
+            await mirror.synced.wait()
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was listed once."""
+        return all(mirror.synced.is_set() for mirror in self._mirrors())
+
+    @property
+    def stalled(self) -> list[str]:
+        """What has not been heard of for too long."""
+        now = time.monotonic()
+        return [mirror.name for mirror in self._mirrors() if now - mirror.heard > STALLED_SECONDS]
+
+    def _mirrors(self) -> Iterator[Mirror[Any]]:
+        yield from (self.services, self.datacentres, self.policies)
+        yield from (self.secrets, self.bundles, self.requests, self._replicas)
+
+    def _authorities_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
+        self.queue.add(Authorities())
+
+    def _request_changed(self, key: ObjectKey, _old: RequestSeen | None, new: RequestSeen | None) -> None:
+        if new is None:
+            return
+        first = is_first(self.settings.replica.identity, self._replicas.values(), new.request.uid)
+        self.queue.add(Pending(*key), 0.0 if first else BACKUP_SECONDS)
+
+    def look_at_requests(self) -> None:
+        """Look again at all that wait, as what they wait for may have come."""
+        for key in self.requests:
+            self.queue.add(Pending(*key))
+
+    def facts(self) -> Facts:
+        """Gather what tenures depend on. Nodes do not matter to them."""
+        return Facts(
+            services={name: spec for (_, name), spec in self.services.items()},
+            datacentres={name: spec for (_, name), spec in self.datacentres.items()},
+            policies={name: spec for (_, name), spec in self.policies.items()},
+            nodes={},
+            now=self.api.clock.now(),
+        )
+
+    def held(self) -> dict[str, Held]:
+        """Return all authorities of the store, by name."""
+        return {name: held for (_, name), held in self.secrets.items()}
+
+
+def see_request(obj: Json) -> RequestSeen | None:
+    """Keep a request for our signer until it is answered."""
+    metadata, spec = obj["metadata"], obj["spec"]
+    if spec["signerName"] != names.SIGNER or obj.get("status", {}).get("conditions"):
+        return None
+    request = Request(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        pod=spec["podName"],
+        pod_uid=spec["podUID"],
+        service_account=spec["serviceAccountName"],
+        service_account_uid=spec["serviceAccountUID"],
+        node=spec["nodeName"],
+        node_uid=spec["nodeUID"],
+        longest=timedelta(seconds=spec["maxExpirationSeconds"]),
+        user_annotations=tuple(sorted(spec.get("unverifiedUserAnnotations") or ())),
+    )
+    created = datetime.fromisoformat(metadata["creationTimestamp"])
+    return RequestSeen(request, spec.get("stubPKCS10Request") or "", created, metadata["resourceVersion"])
+
+
+def see_bundle(obj: Json) -> BundleSeen:
+    """Read a trust bundle, whoever wrote it last."""
+    metadata, pem = obj["metadata"], obj["spec"]["trustBundle"]
+    written = [entry["time"] for entry in metadata.get("managedFields", ()) if "time" in entry]
+    since = max(
+        (datetime.fromisoformat(time) for time in written),
+        default=datetime.fromisoformat(metadata["creationTimestamp"]),
+    )
+    try:
+        anchors = bundle.read(pem)
+    except ValueError:
+        anchors = ()
+    policy = metadata["labels"][names.TRUST_BUNDLE_LABEL]
+    return BundleSeen(policy, anchors, pem, since, metadata["resourceVersion"])
+
+
+def _running_name(obj: Json) -> str | None:
+    """Return the name of a replica that runs."""
+    running = obj.get("status", {}).get("phase") == "Running" and "deletionTimestamp" not in obj["metadata"]
+    return str(obj["metadata"]["name"]) if running else None

@@ -1,0 +1,137 @@
+"""Who gets a certificate, who waits for one, and who never gets one."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.core.authorities import LEAF_LIFETIME, SHORTEST_LEAF
+from sovereign_operator.core.certificate_request import (
+    CLOCK_SKEW,
+    Delay,
+    Denial,
+    Deny,
+    Issue,
+    LiveNode,
+    LivePod,
+    Request,
+    RequestFacts,
+    Wait,
+    answer,
+)
+
+NOW = datetime(2030, 6, 15, 12, tzinfo=UTC)
+REQUEST = Request("hospital", "req-1", "r", "web", "p", "web", "s", "brest-1", "n", timedelta(hours=24))
+POD = LivePod("p", "brest-1", "web", ending=False, mirror=False, mounts_signer=True)
+NODE = LiveNode("n", "n", "brest")
+GOOD = RequestFacts(
+    request=REQUEST,
+    supported_key=True,
+    pod=POD,
+    service_account_uid="s",
+    node=NODE,
+    policy="secnumcloud",
+    known=True,
+    hosted=True,
+    overgranted=False,
+    authority_end=NOW + timedelta(days=300),
+    now=NOW,
+)
+
+
+def test_a_pod_on_an_accepted_node_gets_one() -> None:
+    issued = answer(GOOD)
+    begin = NOW - CLOCK_SKEW
+    assert issued == Issue("secnumcloud", "brest", begin, begin + LEAF_LIFETIME, begin + timedelta(hours=16))
+
+
+NEVER: dict[Denial, dict[str, Any]] = {
+    Denial.POD_GONE: {"pod": None},
+    Denial.POD_ENDING: {"pod": replace(POD, ending=True)},
+    Denial.MIRROR_POD: {"pod": replace(POD, mirror=True)},
+    Denial.NOT_ON_NODE: {"pod": replace(POD, node="paris-1")},
+    Denial.NOT_ITS_SERVICE_ACCOUNT: {"pod": replace(POD, service_account="default")},
+    Denial.NOT_MOUNTED: {"pod": replace(POD, mounts_signer=False)},
+    Denial.UNKNOWN_USER_ANNOTATION: {"request": replace(REQUEST, user_annotations=("example.org/dns",))},
+    Denial.UNSUPPORTED_KEY: {"supported_key": False},
+}
+
+NOT_YET: dict[Delay, dict[str, Any]] = {
+    Delay.NOT_IN_SCOPE: {"policy": None},
+    Delay.UNKNOWN_POLICY: {"known": False, "hosted": False},
+    Delay.MEANINGLESS_ROLES: {"overgranted": True},
+    Delay.SERVICE_ACCOUNT_REPLACED: {"service_account_uid": "another"},
+    Delay.NODE_REPLACED: {"node": replace(NODE, uid="another")},
+    Delay.NODE_NOT_ACCEPTED: {"hosted": False},
+    Delay.NO_AUTHORITY: {"authority_end": None},
+    Delay.AUTHORITY_ENDS: {"authority_end": NOW + SHORTEST_LEAF - timedelta(seconds=1)},
+}
+
+
+@pytest.mark.parametrize(("reason", "wrong"), NEVER.items(), ids=NEVER.keys())
+def test_what_can_never_change_is_denied(reason: Denial, wrong: dict[str, Any]) -> None:
+    answered = answer(replace(GOOD, **wrong))
+    assert isinstance(answered, Deny)
+    assert answered.reason is reason
+
+
+@pytest.mark.parametrize(("reason", "wrong"), NOT_YET.items(), ids=NOT_YET.keys())
+def test_what_can_change_waits(reason: Delay, wrong: dict[str, Any]) -> None:
+    answered = answer(replace(GOOD, **wrong))
+    assert isinstance(answered, Wait)
+    assert answered.reason is reason
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"pod": replace(POD, uid="another")}, id="the pod has another uid"),
+        pytest.param({"node": None}, id="the node is gone"),
+        pytest.param({"service_account_uid": None}, id="the service account is gone"),
+        pytest.param({"node": replace(NODE, verified_uid="earlier")}, id="the labels are of an earlier registration"),
+        pytest.param({"node": replace(NODE, datacentre="")}, id="the node stands nowhere"),
+    ],
+)
+def test_a_name_alone_is_nothing(wrong: dict[str, Any]) -> None:
+    assert not isinstance(answer(replace(GOOD, **wrong)), Issue)
+
+
+def test_every_reason_has_a_case() -> None:
+    assert NEVER.keys() == set(Denial)
+    assert NOT_YET.keys() == set(Delay)
+
+
+WRONGS = st.lists(st.sampled_from([*NEVER.values(), *NOT_YET.values()]), min_size=1, max_size=4)
+
+
+@given(WRONGS)
+def test_nothing_is_issued_while_anything_is_wrong(wrongs: list[dict[str, Any]]) -> None:
+    facts = GOOD
+    for wrong in wrongs:
+        facts = replace(facts, **wrong)
+    answered = answer(facts)
+    assert not isinstance(answered, Issue)
+    # The kubelet formats it.
+    assert "%" not in answered.reason.value + answered.message
+    assert answered.message.isprintable()
+
+
+@given(
+    st.integers(0, 2_000_000_000).map(lambda seconds: NOW + timedelta(seconds=seconds)),
+    st.integers(3600, 91 * 86400).map(lambda seconds: timedelta(seconds=seconds)),
+    st.timedeltas(min_value=SHORTEST_LEAF, max_value=timedelta(days=400)),
+)
+def test_what_is_issued_is_what_the_api_server_takes(now: datetime, longest: timedelta, left: timedelta) -> None:
+    end = (now + left).replace(microsecond=0) + timedelta(seconds=1)
+    facts = replace(GOOD, now=now, request=replace(REQUEST, longest=longest), authority_end=end)
+    issued = answer(facts)
+    assert isinstance(issued, Issue)
+    assert abs(issued.not_before - now) < timedelta(minutes=5)
+    lifetime = issued.not_after - issued.not_before
+    assert SHORTEST_LEAF <= lifetime <= min(longest, LEAF_LIFETIME)
+    assert issued.not_after <= end
+    assert issued.not_before + timedelta(minutes=10) <= issued.refresh_at <= issued.not_after - timedelta(minutes=10)
+    assert {moment.microsecond for moment in (issued.not_before, issued.not_after, issued.refresh_at)} == {0}
