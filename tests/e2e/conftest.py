@@ -30,7 +30,11 @@ def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def cluster(bare_cluster: Cluster) -> Cluster:
     """The cluster with the operator, the example estate and the preset policies."""
-    install(bare_cluster, "--set", "controller.leaseDurationSeconds=6,signer.leaseDurationSeconds=6")
+    install(
+        bare_cluster,
+        "--set",
+        "controller.leaseDurationSeconds=6,signer.leaseDurationSeconds=6,identity.propagationSeconds=20",
+    )
     kubectl = Kubectl(binaries.path("kubectl"), bare_cluster.kubeconfig)
     restore_estate(kubectl)
     return bare_cluster

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hack.kubectl import Json, Kubectl
+from hack.kubectl import Json, Kubectl, eventually
 
 VALIDATING, MUTATING = "validatingadmissionpolicy", "mutatingadmissionpolicy"
 
@@ -38,3 +38,17 @@ def changed_policy(admin: Kubectl, kind: str, name: str, **spec: object) -> Iter
         yield
     finally:
         admin.run("replace", "-f", "-", stdin=json.dumps(before))
+
+
+def force(admin: Kubectl, pod: Json, namespace: str) -> None:
+    """Create a pod as it is, with nothing of ours in its way: neither placement nor guard."""
+    manifest = json.dumps(pod)
+    attempt = ("-n", namespace, "create", "-f", "-")
+    with without_bindings(admin, "sovereignty-place-pods-by-namespace"):
+        # Bindings count some moments longer than they are there.
+        eventually(
+            lambda: "not placed" in admin.attempt(*attempt, "--dry-run=server", stdin=manifest).stderr,
+            what="refusal of a pod that is not placed",
+        )
+        with without_bindings(admin, "sovereignty-guard-pods-by-namespace"):
+            eventually(lambda: admin.run(*attempt, stdin=manifest), seconds=20, what="the pod without guards")

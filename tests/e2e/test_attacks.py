@@ -296,6 +296,13 @@ def part(kind: str, name: str, **fields: Any) -> Json:
 APPLY = ("apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-")
 TAINT = {"key": "example.org/x", "effect": "NoExecute"}
 
+NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
+NOBODYS_NODE = {
+    "apiVersion": "v1",
+    "kind": "Node",
+    "metadata": {"name": INSIDE, "ownerReferences": [NOBODY], "annotations": {"example.org/x": "y"}},
+}
+
 STOLEN: dict[str, tuple[tuple[str, ...], Json]] = {
     "write another role": (APPLY, role("evil")),
     "delete another role": (("delete", "-f", "-"), role("view")),
@@ -305,6 +312,7 @@ STOLEN: dict[str, tuple[tuple[str, ...], Json]] = {
         part("Pod", "waiting", spec={"containers": [{"name": "idle", "image": "example.org/evil"}]}),
     ),
     "label a pod": (APPLY, part("Pod", "waiting", labels={"sovereignty.dev/placed-for": "hds"})),
+    "have a node collected": (APPLY, NOBODYS_NODE),
     "keep pods from a node": (APPLY, part("Node", INSIDE, spec={"unschedulable": True})),
     "taint a node": (APPLY, part("Node", INSIDE, spec={"taints": [TAINT]})),
     "label a node for others": (APPLY, part("Node", INSIDE, labels={"example.org/x": "y"})),
@@ -402,8 +410,6 @@ def test_who_may_not_touch_a_workload_may_still_annotate_its_sovereign_workload(
         attempt = ("-n", namespace, "patch", "swl", "app", "--type=merge", "-p", patch)
         eventually(lambda: person.run(*attempt), seconds=20, what="success without the guard")
 
-
-NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
 
 WAYS_TO_GIVE_BACK = {
     "delete it": ("delete", "swl", "app"),

@@ -226,7 +226,7 @@ def test_enforced_follows_the_namespace_and_the_guards(changed: dict[str, Any], 
 
 def asking(name: str, certificate: str = "") -> Pod:
     """Build a pod that mounts a certificate, and what it carries of one."""
-    return Pod(name, f"uid-{name}", "good", asks_certificate=True, certificate=certificate)
+    return Pod(name, f"uid-{name}", "good", certificate_volumes=1, certificate=certificate)
 
 
 LIVING = "until 2030-06-16T11:59:00Z, serial 1f, policy secnumcloud, datacentre gra, authority a"

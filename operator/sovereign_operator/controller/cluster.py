@@ -1,7 +1,7 @@
 """The whole cluster: verdicts, host roles, node marks, and the statuses of the cluster-scoped kinds."""
 
 import logging
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,9 +19,10 @@ from sovereign_operator.core.wakeup import next_change
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.crds import kinds_going
-from sovereign_operator.kube.errors import ApiError
 from sovereign_operator.kube.marks import apply_marks
 from sovereign_operator.kube.seen import NodeSeen, RoleSeen, see_role
+from sovereign_operator.runtime import metrics as runtime_metrics
+from sovereign_operator.runtime.writes import write_all
 
 logger = logging.getLogger(__name__)
 
@@ -31,42 +32,28 @@ RESYNC_SECONDS = 600.0
 
 async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     """Look at everything once, and say in how many seconds to look again."""
-    if gone := await kinds_going(world.api):
-        metrics.FROZEN.set(1)
-        logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
-        return FROZEN_RETRY_SECONDS
-    metrics.FROZEN.set(0)
-    # What came into scope while we asked is listed by now, and no await comes before all is gathered.
+    # What came into scope meanwhile is listed by now, and no await comes before all is gathered.
     await world.until_complete()
     facts = world.facts()
     verdicts = judge(facts)
     placement = place(facts, verdicts, world.occupied())
+    # Asked after that: objects that vanished with their kind were not deleted by anybody.
+    if gone := await kinds_going(world.api):
+        runtime_metrics.FROZEN.set(1)
+        logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
+        return FROZEN_RETRY_SECONDS
+    runtime_metrics.FROZEN.set(0)
     # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
     # the scheduler is sent there.
     failures = [
-        *await _all(_role_writes(world, placement.roles, operator_namespace)),
-        *await _all(_node_writes(world, placement)),
+        *await write_all(_role_writes(world, placement.roles, operator_namespace)),
+        *await write_all(_node_writes(world, placement)),
     ]
     _publish(world, facts, verdicts, placement)
-    failures += await _all(_status_writes(world, facts, verdicts))
+    failures += await write_all(_status_writes(world, facts, verdicts))
     if failures:
         raise failures[0]
     return _seconds_until(facts, world.api.clock.now())
-
-
-async def _all(writes: Iterable[Awaitable[None]]) -> list[ApiError]:
-    """Write all, one after another, and return what went wrong.
-
-    Whoever can spoil one object, as a kubelet its own node, must not hold up the others.
-    """
-    failures = []
-    for write in writes:
-        try:
-            await write
-        except ApiError as error:
-            logger.warning("not written, all else is: %s", error)
-            failures.append(error)
-    return failures
 
 
 def _role_writes(

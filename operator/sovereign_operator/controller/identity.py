@@ -1,25 +1,24 @@
 """What the controller sees of certificates and trust bundles, where the signer is installed."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from datetime import datetime
 
+from sovereign_operator.controller import metrics
+from sovereign_operator.controller.issued import Issued
 from sovereign_operator.core import names
+from sovereign_operator.core.audit import certificate_end
+from sovereign_operator.core.authorities import LEAF_LIFETIME
 from sovereign_operator.core.cluster_status import Trusted
+from sovereign_operator.core.conditions import timestamp
 from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
 from sovereign_operator.kube.seen import ANY_BUNDLE, Certificate, PodSeen, see_certificate
-from sovereign_operator.pki import bundle
+from sovereign_operator.runtime.bundles import BundleSeen, see_bundle
 
-
-@dataclass(frozen=True)
-class BundleSeen:
-    """A trust bundle of ours: whom it trusts, and what stands for its present state."""
-
-    policy: str
-    digest: str
-    anchors: tuple[bundle.TrustAnchor, ...]
+logger = logging.getLogger(__name__)
 
 
 class Identity:
@@ -28,9 +27,14 @@ class Identity:
     def __init__(
         self,
         api: Api,
+        now: Callable[[], datetime],
+        pod: Callable[[str, str], PodSeen | None],
         certificate_changed: Callable[[str, str], None],
         bundle_changed: Callable[[str], None],
     ) -> None:
+        self._now = now
+        self._pod = pod
+        self._issued = Issued()
         self._certificate_changed = certificate_changed
         self._newest: dict[str, str] = {}
         """By pod uid, the line of the certificate that ends last."""
@@ -52,6 +56,11 @@ class Identity:
 
     def _take(self, key: Key, old: Certificate | None, new: Certificate | None) -> None:
         if new:
+            pod = self._pod(key[0], new.pod)
+            volumes = pod.pod.certificate_volumes if pod and pod.pod.uid == new.pod_uid else 0
+            if old is None and self._issued.again(new.pod_uid, volumes, new.not_before, new.refresh_at):
+                metrics.CERTIFICATES_REPEATED.inc()
+                logger.warning("pod %s/%s got one certificate more than it has volumes: %s", key[0], new.pod, new.line)
             self._newest[new.pod_uid] = max(new.line, self._newest.get(new.pod_uid, ""))
             self._certificate_changed(key[0], new.pod)
         elif old and self._newest.get(old.pod_uid) == old.line:
@@ -62,10 +71,15 @@ class Identity:
 
         Requests are deleted after some minutes. Then what the pod carries already is all that is left of them.
         """
-        newest = max(self._newest.get(pod.pod.uid, ""), pod.pod.certificate)
+        newest = self._newest.get(pod.pod.uid) or self._as_said(pod.pod.certificate)
         digest = self._digest(pod.bundles)
         found = {names.CERTIFICATE_ANNOTATION: newest, names.TRUST_BUNDLE_ANNOTATION: digest}
         return {key: value for key, value in found.items() if value}
+
+    def _as_said(self, line: str) -> str:
+        """Return what a pod says of its certificate itself, unless that ends later than any of ours could."""
+        latest = timestamp(self._now() + LEAF_LIFETIME)
+        return line if certificate_end(line) <= latest else ""
 
     def _digest(self, mounted: frozenset[str]) -> str:
         if not mounted:
@@ -73,7 +87,7 @@ class Identity:
         states: list[Key | str] = []
         for key, seen in sorted(self._bundles.items()):
             if key[1] in mounted or ANY_BUNDLE in mounted:
-                states += [key, seen.digest]
+                states += [key, seen.pem]
         return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 
     def trusted(self, policy: str) -> tuple[Trusted, ...]:
@@ -84,14 +98,3 @@ class Identity:
             for anchor in (seen.anchors if seen else ())
             if anchor.policy and anchor.datacentre
         )
-
-
-def see_bundle(obj: Json) -> BundleSeen:
-    """Read a trust bundle, whoever wrote it last."""
-    pem = obj["spec"]["trustBundle"]
-    try:
-        anchors = bundle.read(pem)
-    except ValueError:
-        anchors = ()
-    digest = hashlib.sha256(pem.encode()).hexdigest()
-    return BundleSeen(obj["metadata"]["labels"][names.TRUST_BUNDLE_LABEL], digest, anchors)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 NODES_ACCEPTED: Final = Gauge("sovereign_nodes_accepted", "Nodes that may host a policy's pods.", ["policy"])
 NODES_RETAINED: Final = Gauge(
@@ -19,6 +19,8 @@ QUALIFICATION_END: Final = Gauge(
 GUARDS_BROKEN: Final = Gauge(
     "sovereign_guards_broken", "Admission policies and bindings of ours that are missing or were changed."
 )
-FROZEN: Final = Gauge(
-    "sovereign_frozen", "1 while nothing is written about nodes and roles because our CRDs are missing or going."
+CERTIFICATES_REPEATED: Final = Counter(
+    "sovereign_certificates_repeated",
+    "Certificates of a pod in scope beyond one a volume, before they were due: a kubelet began anew, or a request was "
+    "forged.",
 )

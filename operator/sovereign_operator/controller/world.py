@@ -31,6 +31,7 @@ from sovereign_operator.kube.seen import (
     M,
     NodeSeen,
     PodSeen,
+    readable,
     see_node,
     see_pod,
     see_role,
@@ -84,7 +85,11 @@ class World:
             for kind in WorkloadKind
         }
         self.placed_pods = Mirror(api, resource.PODS, see_pod, self._pod_changed, label_selector=names.PLACED_LABEL)
-        self.identity = Identity(api, self._certificate_changed, self._bundle_changed) if settings.with_signer else None
+        self.identity = (
+            Identity(api, api.clock.now, self.pod, self._certificate_changed, self._bundle_changed)
+            if settings.with_signer
+            else None
+        )
         self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
         self.verdicts: Verdicts | None = None
         self.retained: frozenset[tuple[str, str]] = frozenset()
@@ -299,5 +304,5 @@ class World:
         )
 
     def _specs(self, plural: str, model: type[M]) -> dict[str, M]:
-        found = {name: see_spec(obj, model) for (_, name), obj in self.objects(plural).items()}
-        return {name: spec for name, spec in found.items() if spec is not None}
+        found = {key: see_spec(obj, model) for key, obj in self.objects(plural).items()}
+        return readable({key: spec for key, spec in found.items() if spec is not None})

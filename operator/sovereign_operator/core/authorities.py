@@ -51,11 +51,13 @@ class Authority:
     not_after: datetime
     published: datetime | None
     """Since when at the latest it has been in its own policy's bundle. None: it is not in it."""
+    propagation: timedelta = PROPAGATION
+    """How long after a change of the bundle all pods have seen it."""
 
     @property
     def signs_from(self) -> datetime:
         """When it can take over from another."""
-        return NEVER if self.published is None else max(self.published + PROPAGATION, self.not_before)
+        return NEVER if self.published is None else max(self.published + self.propagation, self.not_before)
 
 
 @dataclass(frozen=True, order=True)
@@ -132,7 +134,9 @@ def _decide(tenure: Tenure | None, authorities: list[Authority], now: datetime) 
     if not tenure.accepting:
         return _Decision(kept=tuple(authority.id for authority in living))
     outlived = {
-        old.id for old, successor in pairwise(living) if now - successor.signs_from >= LEAF_LIFETIME + PROPAGATION
+        old.id
+        for old, successor in pairwise(living)
+        if now - successor.signs_from >= LEAF_LIFETIME + successor.propagation
     }
     kept = [authority for authority in living if authority.id not in outlived]
     line = [authority for authority in kept if authority.not_before <= now + SKEW]

@@ -45,7 +45,10 @@ SIGNER: Final = "sovereignty.dev/workload-identity"
 """Whose certificates prove where a pod runs: a podCertificate volume names it."""
 
 AUTHORITY_LABEL: Final = "sovereignty.dev/authority"
-"""On a Secret with a certificate authority: active, retired, or brought (by an admin)."""
+"""On a Secret with a certificate authority: what becomes of it, see the signer's key store."""
+
+AUTHORITY_PUBLISHED_ANNOTATION: Final = "sovereignty.dev/published"
+"""On such a Secret: since when it has been in its policy's bundle, RFC 3339."""
 
 AUTHORITY_POLICY_ANNOTATION: Final = "sovereignty.dev/policy"
 AUTHORITY_DATACENTRE_ANNOTATION: Final = "sovereignty.dev/datacentre"

@@ -49,8 +49,8 @@ class Pod:
     """What the scheduler says, if it waits for a node."""
     placed_for: frozenset[str] = frozenset()
     """The policies whose node label it selects on."""
-    asks_certificate: bool = False
-    """Whether a volume of it asks for a certificate of our signer."""
+    certificate_volumes: int = 0
+    """How many of its volumes ask for a certificate of our signer."""
     certificate: str = ""
     """The certificate that it got last, in words: until 2027-01-31T12:00:00Z, ..."""
 

@@ -30,7 +30,7 @@ def report_workload(facts: WorkloadFacts, action: Action, refused: str | None) -
     placed = _placed(facts, places, in_scope=in_scope)
     enforced = _enforced(facts, in_scope=in_scope)
     ready = next((seen for seen in (accepted, placed) if seen.status != "True"), placed)
-    asking = [pod for pod in facts.pods if pod.asks_certificate]
+    asking = [pod for pod in facts.pods if pod.certificate_volumes]
     holding = _holding(facts)
     counts = Counter(_datacentre(facts, pod.node) for pod in (*places.inside, *places.outside))
     status: dict[str, Any] = {
@@ -119,11 +119,11 @@ def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
 def _holding(facts: WorkloadFacts) -> list[Pod]:
     """Return the pods whose certificate is in force."""
     now = timestamp(facts.now)
-    return [pod for pod in facts.pods if pod.asks_certificate and certificate_end(pod.certificate) > now]
+    return [pod for pod in facts.pods if pod.certificate_volumes and certificate_end(pod.certificate) > now]
 
 
 def _identity(facts: WorkloadFacts) -> Observation:
-    asking = sorted((pod for pod in facts.pods if pod.asks_certificate), key=lambda pod: pod.name)
+    asking = sorted((pod for pod in facts.pods if pod.certificate_volumes), key=lambda pod: pod.name)
     holding = _holding(facts)
     if not asking:
         message = f"no pod mounts a certificate of {names.SIGNER}"

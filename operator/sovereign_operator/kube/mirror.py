@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import ApiError, GoneError
+from sovereign_operator.kube.errors import ApiError, GoneError, NotFoundError
 from sovereign_operator.kube.resource import Resource
 
 logger = logging.getLogger(__name__)
@@ -93,6 +93,8 @@ class Mirror(Mapping[Key, T], Generic[T]):
             except GoneError:
                 version = ""
             except ApiError as error:
+                if isinstance(error, NotFoundError):
+                    self.heard = time.monotonic()
                 # A kind that the API server does not serve at this moment is no empty collection.
                 logger.warning("watch of %s: %s; trying again", self.name, error)
                 pause = await self._rest(pause)

@@ -57,7 +57,7 @@ class PodSeen:
     ended: bool
     terminating: bool
     bundles: frozenset[str]
-    """The trust bundles of ours that it mounts, by name; ANY_BUNDLE for one that is chosen by its signer."""
+    """The trust bundles of ours that it mounts, by name; ANY_BUNDLE where its selector leaves open which."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,10 @@ class Certificate:
 
     pod: str
     pod_uid: str
+    not_before: str
+    refresh_at: str
     not_after: str
-    """RFC 3339, UTC."""
+    """RFC 3339, UTC, as the other two: from when to when it counts, and when its kubelet asks for the next one."""
     said: str
     """Serial, policy, datacentre and authority, in words."""
 
@@ -117,7 +119,7 @@ def see_pod(obj: Json) -> PodSeen:
             node,
             "" if node else _scheduler_says(status),
             frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX)),
-            asks_certificate=names.SIGNER in signers_of(obj),
+            certificate_volumes=signers_of(obj).count(names.SIGNER),
             certificate=annotations.get(names.CERTIFICATE_ANNOTATION, ""),
         ),
         metadata.get("labels", {}),
@@ -129,23 +131,27 @@ def see_pod(obj: Json) -> PodSeen:
 
 
 def signers_of(pod: Json) -> list[str]:
-    """Return the signers whose certificates a pod's volumes ask for, one for each."""
+    """Return the signers whose certificates a pod's volumes ask for, one for each that a container mounts."""
     return [source["podCertificate"]["signerName"] for source in _projected(pod) if "podCertificate" in source]
 
 
 def _bundles_of(pod: Json) -> frozenset[str]:
     found = [source["clusterTrustBundle"] for source in _projected(pod) if "clusterTrustBundle" in source]
-    prefix = names.trust_bundle("")
-    return frozenset(
-        bundle.get("name") or ANY_BUNDLE
-        for bundle in found
-        if bundle.get("name", "").startswith(prefix) or bundle.get("signerName") == names.SIGNER
-    )
+    named = {bundle["name"] for bundle in found if bundle.get("name", "").startswith(names.trust_bundle(""))}
+    chosen = [bundle for bundle in found if bundle.get("signerName") == names.SIGNER]
+    labels = [(bundle.get("labelSelector") or {}).get("matchLabels") or {} for bundle in chosen]
+    policies = [label.get(names.TRUST_BUNDLE_LABEL) for label in labels]
+    return frozenset(named | {names.trust_bundle(policy) if policy else ANY_BUNDLE for policy in policies})
 
 
 def _projected(pod: Json) -> Iterator[Json]:
-    """Yield what a pod's projected volumes are made of."""
-    for volume in pod["spec"].get("volumes") or ():
+    """Yield what a pod's projected volumes are made of. A kubelet makes none that no container mounts."""
+    spec = pod["spec"]
+    containers = [*spec.get("initContainers", ()), *spec["containers"]]
+    mounted = {mount["name"] for container in containers for mount in container.get("volumeMounts", ())}
+    for volume in spec.get("volumes") or ():
+        if volume["name"] not in mounted:
+            continue
         yield from (volume.get("projected") or {}).get("sources") or ()
 
 
@@ -155,7 +161,8 @@ def see_certificate(obj: Json) -> Certificate | None:
     issued = next((entry for entry in status.get("conditions", ()) if entry["type"] == "Issued"), None)
     if spec["signerName"] != names.SIGNER or issued is None:
         return None
-    return Certificate(spec["podName"], spec["podUID"], status["notAfter"], issued["message"])
+    times = status["notBefore"], status["beginRefreshAt"], status["notAfter"]
+    return Certificate(spec["podName"], spec["podUID"], *times, issued["message"])
 
 
 def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
@@ -177,8 +184,15 @@ def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
     )
 
 
-def see_spec(obj: Json, model: type[M]) -> M | None:
-    """Read the spec of an object of ours. One that is being deleted or is malformed counts for nothing."""
+@dataclass(frozen=True)
+class Unreadable:
+    """An object of ours that this version cannot read."""
+
+    what: str
+
+
+def see_spec(obj: Json, model: type[M]) -> M | Unreadable | None:
+    """Read the spec of an object of ours. One that is being deleted counts for nothing."""
     if "deletionTimestamp" in obj["metadata"]:
         return None
     try:
@@ -186,7 +200,12 @@ def see_spec(obj: Json, model: type[M]) -> M | None:
     except ValidationError as error:
         called = f"{obj['kind']} {obj['metadata']['name']}"
         logger.error("%s counts for nothing until it is corrected: %s", called, error)  # noqa: TRY400
-        return None
+        return Unreadable(called)
+
+
+def readable(specs: Mapping[tuple[str, str], M | Unreadable]) -> dict[str, M]:
+    """Return what could be read, by name."""
+    return {name: spec for (_, name), spec in specs.items() if not isinstance(spec, Unreadable)}
 
 
 def see_role(obj: Json) -> RoleSeen:

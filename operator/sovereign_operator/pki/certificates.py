@@ -78,10 +78,11 @@ def trust_domain(authority: x509.Certificate) -> str | None:
 
 def same_key(one: PublicKeyTypes, other: PublicKeyTypes) -> bool:
     """Whether two public keys are one, whatever implements them."""
-    return _encode(one) == _encode(other)
+    return encode_key(one) == encode_key(other)
 
 
-def _encode(key: PublicKeyTypes) -> bytes:
+def encode_key(key: PublicKeyTypes) -> bytes:
+    """Return a public key as bytes by which it can be told from others."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 

@@ -75,7 +75,7 @@ class Signer:
             waiting = [seen.created for seen in self._world.requests.values()]
             signer_metrics.WAITING.set(len(waiting))
             signer_metrics.OLDEST.set(min(waiting).timestamp() if waiting else 0)
-            self._world.budgets.forget(asyncio.get_running_loop().time())
+            self._world.forget(asyncio.get_running_loop().time())
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _handle(self, key: Key) -> float | None:

@@ -1,11 +1,16 @@
 """Certificate authorities and trust bundles: gather, plan, and carry it out if this replica leads."""
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Awaitable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+
+from cryptography import x509
 
 from sovereign_operator.core import names
 from sovereign_operator.core.authorities import Authority, Plan, plan
+from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.tenure import Tenure, tenures
 from sovereign_operator.core.wakeup import next_change
 from sovereign_operator.kube.api import Json
@@ -13,116 +18,177 @@ from sovereign_operator.kube.crds import kinds_going
 from sovereign_operator.kube.resource import TRUST_BUNDLES
 from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.pki.brought import check_brought
+from sovereign_operator.runtime import metrics as runtime_metrics
+from sovereign_operator.runtime.writes import write_all
 from sovereign_operator.signer import metrics
-from sovereign_operator.signer.keys import BROUGHT, RETIRED, Held, KeyStore
-from sovereign_operator.signer.world import World
+from sovereign_operator.signer.keys import NOBODY_NAME, Held, KeyStore, State
+from sovereign_operator.signer.world import Signing, World
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 FROZEN_RETRY_SECONDS = 15.0
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 async def reconcile_authorities(world: World, store: KeyStore) -> float:
     """Look at all authorities once, and say in how many seconds to look again."""
-    if gone := await kinds_going(world.api):
-        logger.error("CRDs missing or being deleted: %s; authorities and bundles stay as they are", ", ".join(gone))
-        return FROZEN_RETRY_SECONDS
     await world.until_complete()
-    facts = world.facts()
-    held = world.held()
-    now = facts.now
+    facts, held = world.facts(), world.held()
+    # Asked after all is gathered: what vanished with its kind was not deleted by anybody.
+    if why := await _why_frozen(world, facts, held):
+        runtime_metrics.FROZEN.set(1)
+        logger.error("%s: authorities and bundles stay as they are", why)
+        return FROZEN_RETRY_SECONDS
+    runtime_metrics.FROZEN.set(0)
     terms = tenures(facts)
-    usable = _usable(held, terms, world.settings.trust_domain, now)
-    trusted = {name: tuple(spec.trusted_policies) for name, spec in facts.policies.items()}
-    planned = plan(terms, trusted, _existing(usable, world), now)
-    signing = {pair: held[name] for pair, name in planned.signing.items()}
-    new = signing.keys() - world.signing.keys()
-    world.signing = signing
+    usable = _usable(world, held, terms, facts.now)
+    planned = _plan(world, facts, usable)
+    before, world.signing = world.signing, _signing(planned, usable, terms)
     _show(world)
-    if world.leading:
-        await _carry_out(world, store, planned, held, now)
-    if new:
+    if world.signing.keys() - before.keys():
         world.look_at_requests()
+    if world.leading:
+        failures = await write_all(_writes(world, store, planned, facts=facts, held=held, usable=usable))
+        if failures:
+            raise failures[0]
     change = next_change(facts)
-    until_change = (change - now).total_seconds() + 1.0 if change else LOOK_SECONDS
+    until_change = (change - facts.now).total_seconds() + 1.0 if change else LOOK_SECONDS
     return min(LOOK_SECONDS, until_change)
 
 
+async def _why_frozen(world: World, facts: Facts, held: Mapping[str, Held]) -> str:
+    """Say why nothing may follow from what we see, or nothing. What is withdrawn loses its key for good."""
+    if gone := await kinds_going(world.api):
+        return f"CRDs missing or being deleted: {', '.join(gone)}"
+    if unreadable := world.unreadable():
+        return f"objects that this version cannot read: {', '.join(unreadable)}"
+    kinds = {"CloudService": facts.services, "Datacentre": facts.datacentres, "SovereigntyPolicy": facts.policies}
+    empty = [kind for kind, found in kinds.items() if not found]
+    if empty and any(one.state is State.ACTIVE for one in held.values()):
+        return f"there is no {' and no '.join(empty)} at all, which nobody may have meant"
+    return ""
+
+
 def _usable(
-    held: Mapping[str, Held], terms: Mapping[tuple[str, str], Tenure], trust_domain: str, now: datetime
+    world: World, held: Mapping[str, Held], terms: Mapping[tuple[str, str], Tenure], now: datetime
 ) -> dict[str, Held]:
-    """Return the authorities that may count, by name. What an admin brought has to be looked at first."""
+    """Return the authorities that may count, by name."""
+    candidates = {name: one for name, one in held.items() if one.state in {State.ACTIVE, State.BROUGHT, None}}
+    keys = Counter(_public_key(one.certificate) for one in candidates.values() if one.certificate)
     usable, refused = {}, 0
-    for name, one in held.items():
-        if one.state == RETIRED:
-            continue
-        problems = [one.problem] if one.problem else []
-        tenure = terms.get((one.datacentre, one.policy))
-        if one.state == BROUGHT and one.authority:
-            latest = tenure.until if tenure and tenure.until else datetime.max.replace(tzinfo=UTC)
-            certificate, key = one.authority.certificate, one.authority.key
-            problems += check_brought(certificate, key, trust_domain=trust_domain, now=now, latest=latest)
+    for name, one in candidates.items():
+        problems = [one.problem] if one.problem else list(_problems(world, one, terms, now))
+        if one.certificate and keys[_public_key(one.certificate)] > 1:
+            problems.append("another Secret holds the same key: one authority is of one policy and one datacentre")
         if problems:
             refused += 1
             logger.error("authority %s cannot be used: %s", name, "; ".join(problems), extra={"authority": name})
         else:
             usable[name] = one
-    metrics.BROUGHT_REFUSED.set(refused)
+    metrics.AUTHORITIES_REFUSED.set(refused)
     return usable
 
 
-def _existing(usable: Mapping[str, Held], world: World) -> list[Authority]:
-    own = {seen.policy: seen for seen in world.bundles.values()}
-    existing = []
-    for name, one in usable.items():
-        assert one.authority is not None
-        certificate = one.authority.certificate
-        seen = own.get(one.policy)
-        listed = seen is not None and certificates.fingerprint(certificate) in seen.fingerprints
-        existing.append(
-            Authority(
-                name,
-                one.policy,
-                one.datacentre,
-                certificate.not_valid_before_utc,
-                certificate.not_valid_after_utc,
-                seen.since if seen and listed else None,
-            )
+def _problems(world: World, one: Held, terms: Mapping[tuple[str, str], Tenure], now: datetime) -> Iterator[str]:
+    assert one.authority is not None
+    certificate, domain = one.authority.certificate, world.settings.trust_domain
+    if one.state is State.BROUGHT:
+        tenure = terms.get((one.datacentre, one.policy))
+        # One that counts already is replaced in time where what it rests on ends earlier than was said.
+        latest = NEVER if _is_listed(world, one) or not tenure or not tenure.until else tenure.until
+        yield from check_brought(certificate, one.authority.key, trust_domain=domain, now=now, latest=latest)
+    elif certificates.trust_domain(certificate) != domain:
+        yield f"it is of trust domain {certificates.trust_domain(certificate)}, and {domain} is set now"
+
+
+def _public_key(certificate: x509.Certificate) -> bytes:
+    return certificates.encode_key(certificate.public_key())
+
+
+def _is_listed(world: World, one: Held) -> bool:
+    seen = world.bundles.get(("", names.trust_bundle(one.policy)))
+    if seen is None or one.certificate is None:
+        return False
+    return certificates.fingerprint(one.certificate) in {anchor.fingerprint for anchor in seen.anchors}
+
+
+def _plan(world: World, facts: Facts, usable: Mapping[str, Held]) -> Plan:
+    trusted = {name: tuple(spec.trusted_policies) for name, spec in facts.policies.items()}
+    existing = [
+        Authority(
+            name,
+            one.policy,
+            one.datacentre,
+            one.certificate.not_valid_before_utc,
+            one.certificate.not_valid_after_utc,
+            one.published if _is_listed(world, one) else None,
+            world.settings.propagation,
         )
-    return existing
+        for name, one in usable.items()
+        if one.certificate
+    ]
+    return plan(tenures(facts), trusted, existing, facts.now)
 
 
-async def _carry_out(world: World, store: KeyStore, planned: Plan, held: Mapping[str, Held], now: datetime) -> None:
+def _signing(
+    planned: Plan, usable: Mapping[str, Held], terms: Mapping[tuple[str, str], Tenure]
+) -> dict[tuple[str, str], Signing]:
+    signing = {}
+    for (policy, datacentre), name in planned.signing.items():
+        authority, tenure = usable[name].authority, terms[datacentre, policy]
+        assert authority is not None
+        end = authority.certificate.not_valid_after_utc
+        signing[policy, datacentre] = Signing(name, authority, min(end, tenure.until or end))
+    return signing
+
+
+def _writes(
+    world: World,
+    store: KeyStore,
+    planned: Plan,
+    *,
+    facts: Facts,
+    held: Mapping[str, Held],
+    usable: Mapping[str, Held],
+) -> Iterator[Awaitable[None]]:
     """Bundles first: whom nobody trusts any more shall be trusted nowhere before anything else goes wrong."""
-    expecting = {wanted.policy for wanted in planned.create}
-    for policy, ids in planned.bundles.items():
-        # A bundle that comes a moment later with its first authority need not come as nobody's before.
-        if ids or policy not in expecting or ("", names.trust_bundle(policy)) in world.bundles:
-            await _write_bundle(world, policy, [held[name] for name in ids])
-    for seen in list(world.bundles.values()):
-        if seen.policy not in planned.bundles:
-            await _write_bundle(world, seen.policy, [])
-    for name in planned.retire:
-        await store.retire(held[name])
-    brought = {(one.policy, one.datacentre) for one in held.values() if one.state == BROUGHT}
+    now = facts.now
+    nobody = held.get(NOBODY_NAME)
+    if nobody is None or nobody.certificate is None:
+        yield store.create_nobody(now)
+    for policy in sorted({*planned.bundles, *(seen.policy for seen in world.bundles.values())}):
+        trusted = [usable[name] for name in planned.bundles.get(policy, ())]
+        yield _write_bundle(world, policy, trusted, nobody)
+    for one in usable.values():
+        if one.published is None and _is_listed(world, one):
+            yield store.publish(one, now)
+    # What time alone ends can be had back when a clock was wrong; a destroyed key cannot. So both clocks have to agree.
+    careful = replace(facts, now=min(now, datetime.now(UTC)))
+    for name in set(planned.retire) & set(_plan(world, careful, usable).retire):
+        yield store.retire(usable[name])
+    # Where an admin brings keys, no others are made.
+    brought = {(one.policy, one.datacentre) for one in held.values() if one.state in {State.BROUGHT, State.WITHDRAWN}}
     for wanted in planned.create:
-        # Where an admin brings keys, no others are made.
         if (wanted.policy, wanted.datacentre) not in brought:
-            await store.create(wanted, held, now)
+            yield store.create(wanted, held, now)
     for one in held.values():
-        if one.state == RETIRED and one.not_after and one.not_after < now:
-            await store.forget(one)
+        if one.state is State.RETIRED and one.certificate and one.certificate.not_valid_after_utc < careful.now:
+            yield store.forget(one)
 
 
-async def _write_bundle(world: World, policy: str, trusted: list[Held]) -> None:
+async def _write_bundle(world: World, policy: str, trusted: list[Held], nobody: Held | None) -> None:
     """Write a policy's bundle if it trusts others than it should.
 
     It stays when its policy goes, and trusts nobody then: without it, the file in a pod would stay as it was.
     """
     seen = world.bundles.get(("", names.trust_bundle(policy)))
-    found = [one.authority.certificate for one in trusted if one.authority]
-    pem = bundle.write(found or [world.nobody])
+    found = [one.certificate for one in trusted if one.certificate]
+    if not found and nobody and nobody.certificate:
+        found = [nobody.certificate]
+    if not found:
+        return
+    pem = bundle.write(found)
     if seen and seen.pem == pem:
         return
     metadata: Json = {"name": names.trust_bundle(policy), "labels": {names.TRUST_BUNDLE_LABEL: policy}}
@@ -142,5 +208,4 @@ async def _write_bundle(world: World, policy: str, trusted: list[Held]) -> None:
 def _show(world: World) -> None:
     metrics.AUTHORITY_END.clear()
     for (policy, datacentre), one in world.signing.items():
-        if one.not_after:
-            metrics.AUTHORITY_END.labels(policy, datacentre).set(one.not_after.timestamp())
+        metrics.AUTHORITY_END.labels(policy, datacentre).set(one.until.timestamp())

@@ -1,8 +1,8 @@
 """Where the keys of certificate authorities are kept.
 
 A store is small, so that another (a PKCS#11 device, a cloud's key service) can take its place: it shows the
-authorities that it holds, makes one, and destroys the key of one. This one keeps them in Secrets of the
-operator's namespace.
+authorities that it holds, makes one, remembers since when one is published, and destroys the key of one. This
+one keeps them in Secrets of the operator's namespace.
 
 A retired authority leaves its certificate behind until that has ended: a name that was used is never used
 again, and a backup that is restored beside it brings no authority back.
@@ -12,23 +12,41 @@ import base64
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final, Protocol
+
+from cryptography import x509
 
 from sovereign_operator.core import names
 from sovereign_operator.core.authorities import NewAuthority
+from sovereign_operator.core.conditions import timestamp
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.resource import SECRETS
-from sovereign_operator.pki import certificates
+from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.pki.authority import Authority
 
 logger = logging.getLogger(__name__)
 
-ACTIVE: Final = "active"
-RETIRED: Final = "retired"
-BROUGHT: Final = "brought"
 
+class State(StrEnum):
+    """What becomes of an authority: the value of the Secret's label."""
+
+    ACTIVE = "active"
+    """Made by us."""
+    RETIRED = "retired"
+    """Made by us, and trusted no more: its key is destroyed."""
+    BROUGHT = "brought"
+    """Brought by an admin."""
+    WITHDRAWN = "withdrawn"
+    """Brought by an admin, and trusted no more, until an admin says so again."""
+    NOBODY = "nobody"
+    """No authority: the certificate of a bundle that trusts nobody."""
+
+
+NOBODY_LIFETIME: Final = timedelta(days=36500)
+NOBODY_NAME: Final = "authority-nobody"
 CERTIFICATE, KEY = "tls.crt", "tls.key"
 
 
@@ -39,11 +57,13 @@ class Held:
     name: str
     policy: str
     datacentre: str
-    state: str
-    """active, brought (by an admin) or retired."""
-    not_after: datetime | None = None
+    state: State | None
+    """None: the label says something that means nothing."""
+    certificate: x509.Certificate | None = None
     authority: Authority | None = None
-    """None if it is retired or cannot be read; then ``problem`` says why."""
+    """Certificate and key, if it may sign and both can be read; else ``problem`` says why not."""
+    published: datetime | None = None
+    """Since when it has been in its policy's bundle."""
     problem: str = ""
 
 
@@ -53,32 +73,43 @@ class KeyStore(Protocol):
     async def create(self, wanted: NewAuthority, held: Mapping[str, Held], now: datetime) -> None:
         """Make an authority. One that another replica made in the same moment is left as it is."""
 
+    async def publish(self, held: Held, now: datetime) -> None:
+        """Remember that it is in its policy's bundle from now on."""
+
     async def retire(self, held: Held) -> None:
-        """Destroy its key."""
+        """Destroy its key, or have one that was brought count no more."""
 
     async def forget(self, held: Held) -> None:
         """Take away what is left of one that is retired."""
+
+    async def create_nobody(self, now: datetime) -> None:
+        """Make the certificate of a bundle that trusts nobody."""
 
 
 def see_held(obj: Json) -> Held:
     """Read a Secret with an authority."""
     metadata, data = obj["metadata"], obj.get("data") or {}
     annotations = metadata.get("annotations", {})
-    state = metadata.get("labels", {}).get(names.AUTHORITY_LABEL, "")
+    label = metadata.get("labels", {}).get(names.AUTHORITY_LABEL, "")
+    published = annotations.get(names.AUTHORITY_PUBLISHED_ANNOTATION)
     held = Held(
         metadata["name"],
         annotations.get(names.AUTHORITY_POLICY_ANNOTATION, ""),
         annotations.get(names.AUTHORITY_DATACENTRE_ANNOTATION, ""),
-        state,
+        State(label) if label in set(State) else None,
     )
+    if held.state is None:
+        known = ", ".join(sorted(State))
+        return replace(held, problem=f"its label {names.AUTHORITY_LABEL} says {label!r}: use one of {known}")
     try:
-        if state == RETIRED:
+        held = replace(held, published=datetime.fromisoformat(published) if published else None)
+        if held.state in {State.RETIRED, State.NOBODY}:
             (certificate,) = certificates.read(_decode(data, CERTIFICATE))
-            return replace(held, not_after=certificate.not_valid_after_utc)
+            return replace(held, certificate=certificate)
         authority = Authority.read(_decode(data, CERTIFICATE), _decode(data, KEY))
     except ValueError as error:
         return replace(held, problem=str(error))
-    return replace(held, not_after=authority.certificate.not_valid_after_utc, authority=authority)
+    return replace(held, certificate=authority.certificate, authority=authority)
 
 
 def _decode(data: Mapping[str, str], key: str) -> bytes:
@@ -108,43 +139,62 @@ class SecretStore:
             not_before=now.replace(microsecond=0),
             not_after=wanted.not_after,
         )
+        annotations = {
+            names.AUTHORITY_POLICY_ANNOTATION: wanted.policy,
+            names.AUTHORITY_DATACENTRE_ANNOTATION: wanted.datacentre,
+        }
+        if await self._create(name, State.ACTIVE, {CERTIFICATE: made.certificate_pem, KEY: made.key_pem}, annotations):
+            logger.info("made authority %s until %s", name, wanted.not_after, extra={"authority": name})
+
+    async def create_nobody(self, now: datetime) -> None:
+        """Make the certificate of a bundle that trusts nobody. Its key is gone when this returns."""
+        certificate = bundle.nobody(self._trust_domain, now, now + NOBODY_LIFETIME)
+        # The type demands both entries.
+        await self._create(NOBODY_NAME, State.NOBODY, {CERTIFICATE: bundle.write([certificate]).encode(), KEY: b""}, {})
+
+    async def _create(self, name: str, state: State, data: Mapping[str, bytes], annotations: Mapping[str, str]) -> bool:
+        """Create a Secret, unless there is one of that name. Return whether it is ours."""
         body: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Secret",
             "type": "kubernetes.io/tls",
             "metadata": {
                 "name": name,
-                "labels": {names.AUTHORITY_LABEL: ACTIVE},
-                "annotations": {
-                    names.AUTHORITY_POLICY_ANNOTATION: wanted.policy,
-                    names.AUTHORITY_DATACENTRE_ANNOTATION: wanted.datacentre,
-                },
+                "labels": {names.AUTHORITY_LABEL: state.value},
+                "annotations": dict(annotations),
             },
-            "data": {
-                CERTIFICATE: base64.b64encode(made.certificate_pem).decode(),
-                KEY: base64.b64encode(made.key_pem).decode(),
-            },
+            "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
         }
         try:
             await self._api.create(SECRETS, body, self._namespace)
         except ConflictError:
-            return
-        logger.info("made authority %s until %s", name, wanted.not_after, extra={"authority": name})
+            return False
+        return True
+
+    async def publish(self, held: Held, now: datetime) -> None:
+        """Write when it was published on its Secret."""
+        await self._patch(held, {"metadata": {"annotations": {names.AUTHORITY_PUBLISHED_ANNOTATION: timestamp(now)}}})
 
     async def retire(self, held: Held) -> None:
-        """Destroy its key. What an admin brought is the admin's: it is trusted no more, and stays."""
-        if held.state != ACTIVE:
+        """Destroy its key. What an admin brought is the admin's: it counts no more, and stays."""
+        if held.state is State.BROUGHT:
+            await self._patch(held, {"metadata": {"labels": {names.AUTHORITY_LABEL: State.WITHDRAWN.value}}})
+            logger.warning("authority %s, which was brought, is withdrawn", held.name, extra={"authority": held.name})
             return
         # The type demands both entries, so the key becomes an empty one.
-        body = {"metadata": {"labels": {names.AUTHORITY_LABEL: RETIRED}}, "data": {KEY: ""}}
+        await self._patch(
+            held, {"metadata": {"labels": {names.AUTHORITY_LABEL: State.RETIRED.value}}, "data": {KEY: ""}}
+        )
+        logger.info("retired authority %s: its key is destroyed", held.name, extra={"authority": held.name})
+
+    async def _patch(self, held: Held, body: Json) -> None:
         try:
             await self._api.patch(SECRETS, held.name, body, content_type=MERGE, namespace=self._namespace)
         except NotFoundError:
             return
-        logger.info("retired authority %s: its key is destroyed", held.name, extra={"authority": held.name})
 
     async def forget(self, held: Held) -> None:
-        """Delete what is left of one that is retired and would have ended by now."""
+        """Delete what is left of one that is retired."""
         found = await self._api.lasting(SECRETS, held.name, self._namespace)
-        if found and found["metadata"].get("labels", {}).get(names.AUTHORITY_LABEL) == RETIRED:
+        if found and see_held(found).state is State.RETIRED:
             await self._api.delete(SECRETS, held.name, found["metadata"]["uid"], self._namespace)

@@ -14,18 +14,13 @@ OLDEST: Final = Gauge(
     "When the oldest request that waits was made, Unix time; 0 if none waits.",
 )
 ISSUE_SECONDS: Final = Histogram(
-    "sovereign_certificate_issue_seconds", "From seeing a request to its certificate, unless it had to wait."
-)
-REPEATED: Final = Counter(
-    "sovereign_certificate_requests_repeated",
-    "Certificates issued to a pod that had got one a moment before, beyond one a volume: a kubelet began anew, or a "
-    "request was forged.",
+    "sovereign_certificate_issue_seconds",
+    "From a request to its certificate, as the API server's clock has it, to the second.",
+    buckets=(1, 2, 5, 10, 30, 60, 300, 1200),
 )
 AUTHORITY_END: Final = Gauge(
     "sovereign_authority_end_timestamp_seconds",
     "When the certificate authority that signs ends, Unix time.",
     ["policy", "datacentre"],
 )
-BROUGHT_REFUSED: Final = Gauge(
-    "sovereign_authorities_refused", "Authorities that an admin brought and that cannot be used."
-)
+AUTHORITIES_REFUSED: Final = Gauge("sovereign_authorities_refused", "Authorities in Secrets that cannot be used.")

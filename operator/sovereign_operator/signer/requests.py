@@ -32,6 +32,7 @@ from sovereign_operator.signer.world import Pending, RequestSeen, World
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 15.0
+TELL_AGAIN_SECONDS = 300.0
 
 
 async def answer_request(world: World, key: Pending) -> float | None:
@@ -39,7 +40,7 @@ async def answer_request(world: World, key: Pending) -> float | None:
     seen = world.requests.get((key.namespace, key.name))
     if seen is None:
         return None
-    if pause := world.budgets.pause(seen.request.node, asyncio.get_running_loop().time()):
+    if pause := world.budgets.pause(seen.request.node, seen.request.uid, asyncio.get_running_loop().time()):
         return pause
     facts, pod = await _gather(world, seen)
     answered = answer(facts)
@@ -48,17 +49,26 @@ async def answer_request(world: World, key: Pending) -> float | None:
             await _issue(world, seen, answered, pod)
             return None
         case Deny(reason, message):
-            await _write(world.api, seen, _condition("Denied", reason.value, message, facts.now))
-            metrics.DENIED.labels(reason.value).inc()
-            logger.warning("denied: %s", message, extra=_said(seen.request) | {"reason": reason.value})
+            if await _write(world.api, seen, _condition("Denied", reason.value, message, facts.now)):
+                metrics.DENIED.labels(reason.value).inc()
+                logger.warning("denied: %s", message, extra=_said(seen.request) | {"reason": reason.value})
             return None
         case Wait(reason, message):
-            if pod:
-                await post(world.api, pod, Notice("Warning", reason.value, f"no certificate yet: {message}"))
-            logger.info("waits: %s", message, extra=_said(seen.request) | {"reason": reason.value})
-            return min(LONGEST_PAUSE, 1.0 + (facts.now - seen.created).total_seconds() / 4)
+            await _tell(world, seen, pod, Notice("Warning", reason.value, f"no certificate yet: {message}"))
+            return min(LONGEST_PAUSE, max(1.0, (facts.now - seen.created).total_seconds() / 4))
         case _:
             assert_never(answered)
+
+
+async def _tell(world: World, seen: RequestSeen, pod: Json | None, notice: Notice) -> None:
+    """Say on a pod why it has to wait: one replica does, when there is news, and again after a while."""
+    now = asyncio.get_running_loop().time()
+    reason, told = world.told.get(seen.request.uid, ("", 0.0))
+    if pod is None or not world.is_first(seen) or (reason == notice.reason and now - told < TELL_AGAIN_SECONDS):
+        return
+    world.told[seen.request.uid] = notice.reason, now
+    await post(world.api, pod, notice)
+    logger.info("waits: %s", notice.message, extra=_said(seen.request) | {"reason": notice.reason})
 
 
 async def _gather(world: World, seen: RequestSeen) -> tuple[RequestFacts, Json | None]:
@@ -91,7 +101,7 @@ async def _gather(world: World, seen: RequestSeen) -> tuple[RequestFacts, Json |
         known=known,
         hosted=hosted,
         overgranted=overgranted,
-        authority_end=signing.not_after if signing else None,
+        authority_end=signing.until if signing else None,
         now=api.clock.now(),
     )
     return facts, pod if pod and pod["metadata"]["uid"] == asked.pod_uid else None
@@ -137,7 +147,6 @@ def _public_key(seen: RequestSeen) -> Any:
 
 async def _issue(world: World, seen: RequestSeen, issue: Issue, pod: Json | None) -> None:
     signing = world.signing[issue.policy, issue.datacentre]
-    assert signing.authority is not None
     asked = seen.request
     serial = leaf.serial_for(asked.uid, signing.authority)
     spiffe_id = spiffe.workload_id(world.settings.trust_domain, asked.namespace, asked.service_account)
@@ -158,9 +167,8 @@ async def _issue(world: World, seen: RequestSeen, issue: Issue, pod: Json | None
     }
     if not await _write(world.api, seen, status):
         return
+    metrics.ISSUE_SECONDS.observe(max(0.0, (world.api.clock.now() - seen.created).total_seconds()))
     metrics.CERTIFICATES.labels(issue.policy, issue.datacentre).inc()
-    if world.issued.again(asked.pod_uid, len(signers_of(pod or {"spec": {}})), issue):
-        metrics.REPEATED.inc()
     annotations = pod["metadata"].get("annotations", {}) if pod else {}
     logger.info(
         "issued to pod %s/%s: %s",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sovereign_operator.core.names import SYSTEM_NAMESPACES
 from sovereign_operator.pki.spiffe import authority_id
@@ -17,6 +18,8 @@ class Settings:
     """Never in scope, this one's own among them."""
     trust_domain: str
     """What SPIFFE ids begin with. Example: hospital.example.org."""
+    propagation: timedelta
+    """How long after a change of a bundle all pods have seen it."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -24,6 +27,9 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser = options("sovereign-signer", __doc__)
     parser.add_argument("--system-namespaces", default=",".join(sorted(SYSTEM_NAMESPACES)), help="comma-separated")
     parser.add_argument("--trust-domain", required=True, help="what SPIFFE ids begin with: hospital.example.org")
+    parser.add_argument(
+        "--propagation-seconds", type=int, default=300, help="how long pods may take to see a changed trust bundle"
+    )
     given = parser.parse_args(arguments)
     common = replica(parser, given)
     try:
@@ -31,4 +37,5 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     except ValueError as error:
         parser.error(f"--trust-domain: {error}")
     system = frozenset(filter(None, given.system_namespaces.split(",")))
-    return Settings(common, system | {common.namespace}, given.trust_domain)
+    propagation = timedelta(seconds=given.propagation_seconds)
+    return Settings(common, system | {common.namespace}, given.trust_domain, propagation)

@@ -19,23 +19,31 @@ def is_first(identity: str, replicas: Iterable[str], uid: str) -> bool:
 
 
 class NodeBudgets:
-    """How much work each node may still cause: a token bucket for each. Times are seconds on any one clock."""
+    """How much work each node may still cause. Times are seconds on any one clock.
+
+    A request that comes too early gets its place in the node's queue once, so a crowd of them costs
+    no more than to wait for it.
+    """
 
     def __init__(self) -> None:
-        self._left: dict[str, tuple[float, float]] = {}
+        self._free: dict[str, float] = {}
+        """When each node would have its whole budget again."""
+        self._places: dict[str, float] = {}
+        """When it is the turn of each request that waits, by uid."""
 
-    def pause(self, node: str, now: float) -> float:
-        """Take one request of a node's budget. Return 0, or in how many seconds to ask again."""
-        left, then = self._left.get(node, (BURST, now))
-        left = min(BURST, left + (now - then) * RATE)
-        if left < 1:
-            self._left[node] = left, now
-            return (1 - left) / RATE
-        self._left[node] = left - 1, now
-        return 0.0
+    def pause(self, node: str, uid: str, now: float) -> float:
+        """Return 0 if it is a request's turn, which takes it off its node's budget, else in how many seconds it is."""
+        turn = self._places.get(uid)
+        if turn is None:
+            self._free[node] = max(self._free.get(node, now), now) + 1 / RATE
+            turn = self._free[node] - BURST / RATE
+        if turn <= now:
+            self._places.pop(uid, None)
+            return 0.0
+        self._places[uid] = turn
+        return turn - now
 
     def forget(self, now: float) -> None:
-        """Forget nodes that have their whole budget again."""
-        self._left = {
-            node: (left, then) for node, (left, then) in self._left.items() if left + (now - then) * RATE < BURST
-        }
+        """Forget nodes that have their whole budget again, and requests that never came back for their turn."""
+        self._free = {node: free for node, free in self._free.items() if free > now}
+        self._places = {uid: turn for uid, turn in self._places.items() if turn > now - 60}

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -19,18 +19,16 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.seen import see_spec
-from sovereign_operator.pki import bundle
+from sovereign_operator.kube.seen import Unreadable, readable, see_spec
+from sovereign_operator.pki.authority import Authority
+from sovereign_operator.runtime.bundles import BundleSeen, see_bundle
 from sovereign_operator.runtime.queue import WorkQueue
-from sovereign_operator.signer.issued import Issued
 from sovereign_operator.signer.keys import Held, see_held
 from sovereign_operator.signer.settings import Settings
 from sovereign_operator.signer.turns import BACKUP_SECONDS, NodeBudgets, is_first
 
 STALLED_SECONDS = 240
 """A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
-
-NOBODY_LIFETIME = timedelta(days=36500)
 
 SIGNER_PODS = "app.kubernetes.io/component=signer"
 
@@ -63,20 +61,13 @@ class RequestSeen:
 
 
 @dataclass(frozen=True)
-class BundleSeen:
-    """A ClusterTrustBundle of ours."""
+class Signing:
+    """The authority that signs for a pair."""
 
-    policy: str
-    anchors: tuple[bundle.TrustAnchor, ...]
-    pem: str
-    since: datetime
-    """When it was changed last."""
-    version: str = field(compare=False)
-
-    @property
-    def fingerprints(self) -> frozenset[str]:
-        """Stand for the authorities that it trusts."""
-        return frozenset(anchor.fingerprint for anchor in self.anchors)
+    name: str
+    authority: Authority
+    until: datetime
+    """When what it signs has to end at the latest: its own end, or that of what it rests on."""
 
 
 class World:
@@ -88,13 +79,11 @@ class World:
         self.settings = settings
         self.leading = False
         """Whether this replica keeps authorities and bundles. All of them sign."""
-        self.signing: dict[tuple[str, str], Held] = {}
+        self.signing: dict[tuple[str, str], Signing] = {}
         """Which authority signs, keyed by (policy, datacentre)."""
         self.budgets = NodeBudgets()
-        self.issued = Issued()
-        now = api.clock.now()
-        self.nobody = bundle.nobody(settings.trust_domain, now, now + NOBODY_LIFETIME)
-        """What a bundle holds that trusts nobody."""
+        self.told: dict[str, tuple[str, float]] = {}
+        """By uid of a request that waits: what its pod was told last, and when."""
         namespace = settings.replica.namespace
         self.services = self._specs(CLOUD_SERVICE.plural, CloudServiceSpec)
         self.datacentres = self._specs(DATACENTRE.plural, DatacentreSpec)
@@ -121,6 +110,11 @@ class World:
         convert = partial(see_spec, model=model)
         return Mirror(self.api, resource.OURS[plural], convert, self._authorities_changed)
 
+    def unreadable(self) -> list[str]:
+        """Name the objects of ours that cannot be read. They are not gone: nothing may follow from their absence."""
+        kinds = (self.services, self.datacentres, self.policies)
+        return [spec.what for mirror in kinds for spec in mirror.values() if isinstance(spec, Unreadable)]
+
     async def run(self) -> None:
         """Keep all mirrors up to date."""
         async with asyncio.TaskGroup() as group:
@@ -131,11 +125,6 @@ class World:
         """Wait until everything was listed once."""
         for mirror in self._mirrors():
             await mirror.synced.wait()
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything was listed once."""
-        return all(mirror.synced.is_set() for mirror in self._mirrors())
 
     @property
     def stalled(self) -> list[str]:
@@ -153,8 +142,17 @@ class World:
     def _request_changed(self, key: ObjectKey, _old: RequestSeen | None, new: RequestSeen | None) -> None:
         if new is None:
             return
-        first = is_first(self.settings.replica.identity, self._replicas.values(), new.request.uid)
-        self.queue.add(Pending(*key), 0.0 if first else BACKUP_SECONDS)
+        self.queue.add(Pending(*key), 0.0 if self.is_first(new) else BACKUP_SECONDS)
+
+    def is_first(self, seen: RequestSeen) -> bool:
+        """Whether this replica is the first to answer a request."""
+        return is_first(self.settings.replica.identity, self._replicas.values(), seen.request.uid)
+
+    def forget(self, now: float) -> None:
+        """Forget what is no longer needed. ``now`` is the event loop's time."""
+        self.budgets.forget(now)
+        waiting = {seen.request.uid for seen in self.requests.values()}
+        self.told = {uid: told for uid, told in self.told.items() if uid in waiting}
 
     def look_at_requests(self) -> None:
         """Look again at all that wait, as what they wait for may have come."""
@@ -164,9 +162,9 @@ class World:
     def facts(self) -> Facts:
         """Gather what tenures depend on. Nodes do not matter to them."""
         return Facts(
-            services={name: spec for (_, name), spec in self.services.items()},
-            datacentres={name: spec for (_, name), spec in self.datacentres.items()},
-            policies={name: spec for (_, name), spec in self.policies.items()},
+            services=readable(self.services),
+            datacentres=readable(self.datacentres),
+            policies=readable(self.policies),
             nodes={},
             now=self.api.clock.now(),
         )
@@ -196,22 +194,6 @@ def see_request(obj: Json) -> RequestSeen | None:
     )
     created = datetime.fromisoformat(metadata["creationTimestamp"])
     return RequestSeen(request, spec.get("stubPKCS10Request") or "", created, metadata["resourceVersion"])
-
-
-def see_bundle(obj: Json) -> BundleSeen:
-    """Read a trust bundle, whoever wrote it last."""
-    metadata, pem = obj["metadata"], obj["spec"]["trustBundle"]
-    written = [entry["time"] for entry in metadata.get("managedFields", ()) if "time" in entry]
-    since = max(
-        (datetime.fromisoformat(time) for time in written),
-        default=datetime.fromisoformat(metadata["creationTimestamp"]),
-    )
-    try:
-        anchors = bundle.read(pem)
-    except ValueError:
-        anchors = ()
-    policy = metadata["labels"][names.TRUST_BUNDLE_LABEL]
-    return BundleSeen(policy, anchors, pem, since, metadata["resourceVersion"])
 
 
 def _running_name(obj: Json) -> str | None:

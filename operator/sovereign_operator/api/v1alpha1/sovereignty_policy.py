@@ -112,10 +112,11 @@ class SovereigntyPolicySpec(Model):
         max_length=64,
     )
     grace_period_seconds: int = Field(
-        default=604800,
+        default=86400,
         description="How long, in seconds, certificates of a datacentre stay valid after what its acceptance rests on "
-        "has ended by its date. Default: 604800, 7 days, so that a renewal that is recorded late stops nobody. "
-        "0: not at all. What is suspended, withdrawn or deleted ends at once.",
+        "has ended by its date. None is renewed in that time, and each lives for 24 hours or less, so that more than a "
+        "day changes nothing. Default: 86400, a day, in which a renewal can still be recorded. 0: not at all. What is "
+        "suspended, withdrawn or deleted ends at once.",
         ge=0,
         le=31536000,
     )

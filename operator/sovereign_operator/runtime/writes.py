@@ -1,0 +1,23 @@
+"""Many writes, of which each may fail."""
+
+import logging
+from collections.abc import Awaitable, Iterable
+
+from sovereign_operator.kube.errors import ApiError
+
+logger = logging.getLogger(__name__)
+
+
+async def write_all(writes: Iterable[Awaitable[None]]) -> list[ApiError]:
+    """Write all, one after another, and return what went wrong.
+
+    Whoever can spoil one object, as a kubelet its own node, must not hold up the others.
+    """
+    failures = []
+    for write in writes:
+        try:
+            await write
+        except ApiError as error:
+            logger.warning("not written, all else is: %s", error)
+            failures.append(error)
+    return failures

@@ -1,0 +1,31 @@
+"""A certificate beyond one a volume, before it was due, is noticed."""
+
+import pytest
+
+from sovereign_operator.controller.issued import REMEMBERED, Issued
+
+DUE, LATER = "2030-06-15T16:00:00Z", "2030-06-16T08:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("volumes", "begins", "again"),
+    [
+        pytest.param(1, ["2030-06-15T00:00:00Z"], [False], id="the first"),
+        pytest.param(1, ["2030-06-15T00:00:00Z", "2030-06-15T01:00:00Z"], [False, True], id="a second"),
+        pytest.param(2, ["2030-06-15T00:00:00Z", "2030-06-15T00:00:01Z"], [False, False], id="one a volume"),
+        pytest.param(1, ["2030-06-15T00:00:00Z", "2030-06-15T16:01:00Z"], [False, False], id="the next, when due"),
+        pytest.param(0, ["2030-06-15T00:00:00Z", "2030-06-15T01:00:00Z"], [False, True], id="the pod is not known"),
+    ],
+)
+def test_one_too_many_is_noticed(volumes: int, begins: list[str], again: list[bool]) -> None:
+    issued = Issued()
+    ends = [DUE, LATER]
+    assert [issued.again("pod", volumes, begin, end) for begin, end in zip(begins, ends, strict=False)] == again
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    issued = Issued()
+    for number in range(REMEMBERED + 1):
+        issued.again(f"pod-{number}", 1, "2030-06-15T00:00:00Z", DUE)
+    assert not issued.again("pod-0", 1, "2030-06-15T01:00:00Z", DUE)
+    assert issued.again(f"pod-{REMEMBERED}", 1, "2030-06-15T01:00:00Z", DUE)
