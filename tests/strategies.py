@@ -200,7 +200,7 @@ POLICY_SPECS: Final = st.builds(
     accepted_foreign_laws=_some(("US", "CN"), 2),
     node_evidence=st.sampled_from(NodeEvidence),
     derogations=DEROGATIONS,
-    grace_period_seconds=_mostly(86400, *GRACES),
+    grace_period_seconds=_mostly(604800, *GRACES),
     trusted_policies=_mostly((), POLICIES, (NO_POLICY,)),
 )
 """A policy, from one that demands nothing to one that demands it all."""

@@ -170,7 +170,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
     screen.title("The cluster goes on. Look around, and stop it when you are done")
-    screen.note(f"export KUBECONFIG={cluster.kubeconfig} PATH={binaries.path('kubectl').parent}:$PATH")
+    programs = ":".join(str(binaries.path(name).parent) for name in ("kubectl", "helm"))
+    screen.note(f"export KUBECONFIG={cluster.kubeconfig} PATH={programs}:$PATH")
     screen.note("kubectl get sovereignty -A; kubectl describe node paris-1; kubectl -n hospital describe swl httpbin")
     screen.note(f"make down NAME={given.name}")
     return 0

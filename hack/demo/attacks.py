@@ -92,6 +92,7 @@ def bind_by_hand(_: Cluster, kubectl: Kubectl, space: str) -> str:
         brief(kubectl.refusal("create", "--raw", f"/api/v1/namespaces/{space}/{path}", "-f", "-", stdin=manifest))
         for path in ("pods/waiting/binding", "bindings")
     }
+    kubectl.delete("pod", "waiting", namespace=space)
     return "\n".join(answers)
 
 

@@ -16,6 +16,12 @@ from tests.e2e import manifests
 
 Space = Callable[..., str]
 
+OPTIONS = (
+    "--set",
+    "controller.leaseDurationSeconds=6,signer.leaseDurationSeconds=6,identity.propagationSeconds=20",
+)
+"""What Helm is told, so that the tests need not wait."""
+
 
 @pytest.fixture(scope="session")
 def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
@@ -30,11 +36,7 @@ def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def cluster(bare_cluster: Cluster) -> Cluster:
     """The cluster with the operator, the example estate and the preset policies."""
-    install(
-        bare_cluster,
-        "--set",
-        "controller.leaseDurationSeconds=6,signer.leaseDurationSeconds=6,identity.propagationSeconds=20",
-    )
+    install(bare_cluster, *OPTIONS)
     kubectl = Kubectl(binaries.path("kubectl"), bare_cluster.kubeconfig)
     restore_estate(kubectl)
     return bare_cluster

@@ -100,9 +100,11 @@ def test_only_the_kubelet_of_the_node_may_ask(admin: Kubectl, forger: Kubectl, v
     patch = json.dumps({"spec": {"stubPKCS10Request": victim.asked["stubPKCS10Request"]}})
     words = ("-n", victim.namespace, "patch", "podcertificaterequest", name, "--type=merge", "-p", patch)
     assert "field is immutable" in forger.refusal(*words)
-    # Nor may one who does not hold the right to sign write an answer.
+    # Nor may an answer be changed.
     status = json.dumps({"status": {"conditions": []}})
-    assert "is not permitted to" in forger.refusal(*words[:5], "--subresource=status", "--type=merge", "-p", status)
+    assert "immutable after PodCertificateRequest is issued" in forger.refusal(
+        *words[:5], "--subresource=status", "--type=merge", "-p", status
+    )
 
 
 def test_a_kubelet_may_not_ask_for_the_pod_of_another_node(cluster: Cluster, victim: Victim) -> None:
@@ -161,6 +163,7 @@ def test_without_the_guard_the_signer_still_issues_nothing_for(
         status = admin.get("podcertificaterequest", "forged", victim.namespace).get("status", {})
         assert "certificateChain" not in status
         if denial:
+            assert status.get("conditions"), "no answer yet"
             (found,) = status["conditions"]
             assert (found["type"], found["reason"]) == ("Denied", denial)
             return dict(found)

@@ -8,12 +8,12 @@ import pytest
 from kopf._cogs.structs.references import Insights
 
 from hack.cluster import Cluster
-from hack.install import CONTROLLER_PODS, NAMESPACE, wait_for_kinds
+from hack.install import CONTROLLER_PODS, NAMESPACE, install, wait_for_kinds
 from hack.kubectl import Json, Kubectl, TimedOutError, eventually
 from sovereign_operator.controller.handlers import DeafError, until_deaf
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
-from tests.e2e.conftest import Space, host_names, labelled, restore_estate
+from tests.e2e.conftest import OPTIONS, Space, host_names, labelled, restore_estate
 from tests.e2e.guards import VALIDATING, bare, changed_policy, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
 from tests.e2e.seen import audit, condition, living_pods
@@ -148,6 +148,30 @@ def test_what_is_taken_out_of_a_template_goes_and_what_others_change_comes_back(
     eventually(
         lambda: "minReadySeconds" not in admin.get("deployment", "app", namespace)["spec"], what="the field gone"
     )
+
+
+def test_a_misspelt_field_of_a_template_is_refused_in_words(admin: Kubectl, space: Space) -> None:
+    """The API server calls it an internal error of its own."""
+    namespace = space()
+    template = {"kind": "Deployment", "spec": {**workload("Deployment", "app")["spec"], "replica": 3}}
+    admin.apply(sovereign("app", template=template), namespace=namespace)
+    accepted = eventually(lambda: condition(admin, "swl", "app", "Accepted", namespace), what="an answer")
+    assert (accepted["status"], accepted["reason"]) == ("False", "RefusedByServer")
+    assert ".spec.replica: field not declared in schema" in accepted["message"]
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_what_people_corrected_in_a_preset_stays_through_an_upgrade(admin: Kubectl, cluster: Cluster) -> None:
+    def correct(laws: list[str] | None) -> None:
+        patch = json.dumps({"spec": {"acceptedForeignLaws": laws}})
+        admin.run("patch", "spol", "hds", "--type=merge", "-p", patch)
+
+    correct(["CH"])
+    try:
+        install(cluster, *OPTIONS)
+        assert admin.get("spol", "hds")["spec"]["acceptedForeignLaws"] == ["CH"]
+    finally:
+        correct(None)
 
 
 def test_one_that_cannot_be_carried_out_is_in_nobodys_way(admin: Kubectl, space: Space) -> None:

@@ -77,7 +77,7 @@ def facts(**fields: Any) -> WorkloadFacts:
         "accepted_nodes": 1,
         "as_rendered": False,
         "guards_broken": (),
-        "signer_installed": True,
+        "authorities": frozenset({"a"}),
         "now": NOW,
     }
     return WorkloadFacts(**(usual | fields))
@@ -240,7 +240,8 @@ ENDED = "until 2030-06-15T12:00:00Z, serial 1e, policy secnumcloud, datacentre g
         ((asking("a", LIVING), pod("b", "good")), {}, ("True", "CertificatesInForce")),
         ((asking("a", LIVING), asking("b")), {}, ("False", "CertificatesPending")),
         ((asking("a", ENDED),), {}, ("False", "CertificatesPending")),
-        ((asking("a"),), {"signer_installed": False}, ("False", "SignerNotInstalled")),
+        ((asking("a", LIVING),), {"authorities": frozenset({"b"})}, ("False", "CertificatesPending")),
+        ((asking("a"),), {"authorities": None}, ("False", "SignerNotInstalled")),
     ],
 )
 def test_identity_follows_the_certificates(
@@ -256,7 +257,7 @@ def test_a_pod_that_waits_for_a_certificate_is_named() -> None:
     told = facts(target=workload(**ADOPTED), pods=(asking("b"), asking("a"), asking("c", LIVING)))
     report = report_workload(told, decide(told), None)
     (said,) = [seen.message for seen in report.observations if seen.type == "Identity"]
-    assert said.startswith("2 of 3 pod(s) wait for a certificate, a among them")
+    assert said.startswith("2 of 3 pod(s) have no certificate that counts, a among them")
     assert (report.status["certificates"], report.status["certificatesPending"]) == (1, 2)
 
 

@@ -16,6 +16,7 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
 from sovereign_operator.kube.seen import ANY_BUNDLE, Certificate, PodSeen, see_certificate
+from sovereign_operator.pki import bundle
 from sovereign_operator.runtime.bundles import BundleSeen, see_bundle
 
 logger = logging.getLogger(__name__)
@@ -90,11 +91,22 @@ class Identity:
                 states += [key, seen.pem]
         return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 
+    def authorities(self, policy: str) -> frozenset[str]:
+        """Return the names of the authorities that the pods of a policy trust, as their certificates say them."""
+        return frozenset(
+            names.authority_secret(found.policy, found.datacentre, int(found.number))
+            for found in self._anchors(policy)
+            if found.policy and found.datacentre and found.number and found.number.isdecimal()
+        )
+
+    def _anchors(self, policy: str) -> tuple[bundle.TrustAnchor, ...]:
+        seen = self._bundles.get(("", names.trust_bundle(policy)))
+        return seen.anchors if seen else ()
+
     def trusted(self, policy: str) -> tuple[Trusted, ...]:
         """Return the authorities that the pods of a policy trust."""
-        seen = self._bundles.get(("", names.trust_bundle(policy)))
         return tuple(
             Trusted(anchor.not_after, anchor.fingerprint, anchor.policy, anchor.datacentre)
-            for anchor in (seen.anchors if seen else ())
+            for anchor in self._anchors(policy)
             if anchor.policy and anchor.datacentre
         )

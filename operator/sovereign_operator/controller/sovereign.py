@@ -118,7 +118,7 @@ async def _gather(world: World, key: Sovereign, obj: Json, spec: SovereignWorklo
         accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
         as_rendered=_as_rendered(key, obj["metadata"]["uid"], spec, found, policy),
         guards_broken=world.guards_broken(),
-        signer_installed=world.identity is not None,
+        authorities=world.identity.authorities(policy) if world.identity and policy else None,
         now=world.api.clock.now(),
     )
 

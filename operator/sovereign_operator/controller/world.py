@@ -213,6 +213,8 @@ class World:
 
     def _bundle_changed(self, name: str) -> None:
         self.queue.add(Cluster())
+        for key in self.keys(SOVEREIGN_WORKLOAD.plural):
+            self.queue.add(Sovereign(*key))
         for pod in self.pods():
             if pod.bundles & {name, ANY_BUNDLE}:
                 self.queue.add(PodMarks(pod.namespace, pod.pod.name))

@@ -31,3 +31,8 @@ def certificate_line(not_after: str, said: str) -> str:
 def certificate_end(line: str) -> str:
     """Return until when the certificate is valid that a pod says it has, RFC 3339 in UTC; empty if it says of none."""
     return line.partition(",")[0].removeprefix("until ")
+
+
+def certificate_authority(line: str) -> str:
+    """Return the name of the authority that signed the certificate that a pod says it has."""
+    return line.rpartition(", authority ")[2] if ", authority " in line else ""

@@ -60,8 +60,8 @@ def _locate(
     if declared:
         former = ", ".join(declared)
         message = (
-            f"{node.name} registered anew: its uid is {node.uid}, not the one that {former} declares; "
-            "check the machine, then correct spec.nodes there"
+            f"{node.name} registered anew, or its uid was mistyped: it is {node.uid}, not the one that {former} "
+            "declares; check the machine, then correct spec.nodes there"
         )
         return _nowhere(node, Finding(Reason.NODE_REPLACED, message))
     message = f"{node.name} is in no datacentre: name it in a Datacentre's spec.nodes if it stands in one"

@@ -79,7 +79,8 @@ class WorkloadFacts:
     """Whether all that we would write into an owned workload is there already."""
     guards_broken: tuple[str, ...]
     """What is wrong with admission policies of ours, in words."""
-    signer_installed: bool
+    authorities: frozenset[str] | None
+    """The names of the certificate authorities that the policy's pods trust; None where no signer is installed."""
     now: datetime
 
     @property

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
-from sovereign_operator.core.audit import certificate_end
+from sovereign_operator.core.audit import certificate_authority, certificate_end
 from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.reasons import ConditionReason, line, sentences
@@ -60,6 +60,9 @@ def _sort_pods(facts: WorkloadFacts) -> _Places:
     inside: list[Pod] = []
     outside: list[Pod] = []
     pending: list[Pod] = []
+    if facts.policy not in facts.policies:
+        # There is nothing to judge by where they run.
+        return _Places((), (), ())
     for pod in sorted(facts.pods, key=lambda pod: pod.name):
         verdict = facts.verdicts.get(pod.node or "")
         (inside if verdict and verdict.accepted else outside if pod.node else pending).append(pod)
@@ -117,9 +120,15 @@ def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
 
 
 def _holding(facts: WorkloadFacts) -> list[Pod]:
-    """Return the pods whose certificate is in force."""
-    now = timestamp(facts.now)
-    return [pod for pod in facts.pods if pod.certificate_volumes and certificate_end(pod.certificate) > now]
+    """Return the pods whose certificate is in force, by an authority that is trusted now."""
+    now, trusted = timestamp(facts.now), facts.authorities or frozenset()
+    return [
+        pod
+        for pod in facts.pods
+        if pod.certificate_volumes
+        and certificate_end(pod.certificate) > now
+        and certificate_authority(pod.certificate) in trusted
+    ]
 
 
 def _identity(facts: WorkloadFacts) -> Observation:
@@ -128,7 +137,7 @@ def _identity(facts: WorkloadFacts) -> Observation:
     if not asking:
         message = f"no pod mounts a certificate of {names.SIGNER}"
         return Observation("Identity", "Unknown", ConditionReason.NO_CERTIFICATES, message)
-    if not facts.signer_installed:
+    if facts.authorities is None:
         message = (
             "the signer is not installed: a cluster admin sets identity.enabled=true and a trust domain in the chart"
         )
@@ -136,7 +145,7 @@ def _identity(facts: WorkloadFacts) -> Observation:
     waiting = [pod for pod in asking if pod not in holding]
     if waiting:
         message = (
-            f"{len(waiting)} of {len(asking)} pod(s) wait for a certificate, {waiting[0].name} among them: "
+            f"{len(waiting)} of {len(asking)} pod(s) have no certificate that counts, {waiting[0].name} among them: "
             f"kubectl -n {facts.namespace} describe pod {waiting[0].name} says why"
         )
         return Observation("Identity", "False", ConditionReason.CERTIFICATES_PENDING, message)

@@ -33,6 +33,10 @@ class UnavailableError(ApiError):
     """No answer, or too busy to give one: try again later."""
 
 
+INTERNAL_ERROR = 500
+UNTYPED = "failed to create typed patch object"
+"""What the API server calls an internal error, though the applied object has a field that its kind does not have."""
+
 _BY_STATUS: dict[int, type[ApiError]] = {
     404: NotFoundError,
     409: ConflictError,
@@ -48,4 +52,6 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 def from_status(status: int, message: str) -> ApiError:
     """Return the error that an HTTP status means."""
+    if status == INTERNAL_ERROR and UNTYPED in message:
+        return RefusedError(status, message)
     return _BY_STATUS.get(status, UnavailableError)(status, message)
