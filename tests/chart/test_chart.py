@@ -137,7 +137,7 @@ def test_the_processes_take_what_the_chart_tells_them(
     }
     settings = controller_settings.parse(told["sovereign-controller"])
     assert settings.with_signer is bool(options)
-    assert settings.system_namespaces == {"kube-system", "kube-public", "kube-node-lease", "sovereign-system"}
+    assert settings.replica.system_namespaces == {"kube-system", "kube-public", "kube-node-lease", "sovereign-system"}
     assert len(settings.guards) >= 20
     if options:
         assert signer_settings.parse(told["sovereign-signer"]).trust_domain == "hospital.example.org"

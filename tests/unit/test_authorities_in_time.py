@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from random import Random
 from typing import Final
 
 from hypothesis import find, given
@@ -371,4 +372,4 @@ def test_the_steps_reach_what_the_properties_are_about() -> None:
         return any(plan.bundles["demo"] and not plan.signing for plan in lived(steps)[1])
 
     for wanted in (three_at_once, hands_over, on_grace):
-        assert find(STEPS, wanted, settings=ANY_EXAMPLE)
+        assert find(STEPS, wanted, settings=ANY_EXAMPLE, random=Random(1))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sovereign_operator.core.guards import Guards
-from sovereign_operator.core.names import SYSTEM_NAMESPACES
 from sovereign_operator.runtime.replica import Replica, options, replica
 
 
@@ -15,8 +14,6 @@ class Settings:
     """How this replica runs."""
 
     replica: Replica
-    system_namespaces: frozenset[str]
-    """Never in scope, this one's own among them."""
     guards: Guards
     """Our admission policies and their bindings, as the chart installed them."""
     with_signer: bool
@@ -26,13 +23,10 @@ class Settings:
 def parse(arguments: Sequence[str] | None = None) -> Settings:
     """Read the options."""
     parser = options("sovereign-controller", __doc__)
-    parser.add_argument("--system-namespaces", default=",".join(sorted(SYSTEM_NAMESPACES)), help="comma-separated")
     parser.add_argument("--guards", type=read_guards, required=True, help="file with the chart's admission policies")
     parser.add_argument("--with-signer", action="store_true", help="the signer is installed: report its certificates")
     given = parser.parse_args(arguments)
-    common = replica(parser, given)
-    system = frozenset(filter(None, given.system_namespaces.split(",")))
-    return Settings(common, system | {common.namespace}, given.guards, given.with_signer)
+    return Settings(replica(parser, given), given.guards, given.with_signer)
 
 
 def read_guards(path: str) -> Guards:

@@ -56,7 +56,7 @@ class World:
     def __init__(self, api: Api, queue: Queue, settings: Settings) -> None:
         self.api = api
         self.queue = queue
-        self.system_namespaces = settings.system_namespaces
+        self.system_namespaces = settings.replica.system_namespaces
         self._guards_installed = settings.guards
         self.kinds: Mapping[str, Mapping[ObjectKey, Any]] = {}
         """What kopf has indexed, by plural."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from pythonjsonlogger.json import JsonFormatter
 
+from sovereign_operator.core.names import SYSTEM_NAMESPACES
+
 
 @dataclass(frozen=True)
 class Replica:
@@ -18,6 +20,8 @@ class Replica:
     """Where the operator is installed: its Leases are here, and the service accounts that stand for policies."""
     identity: str
     """Name of this replica, as a Lease shows it."""
+    system_namespaces: frozenset[str]
+    """Never in scope, the operator's own among them."""
     lease_seconds: int
     port: int
     """Of /healthz, /readyz and /metrics."""
@@ -29,6 +33,7 @@ def options(prog: str, description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("--namespace", default=os.environ.get("POD_NAMESPACE"), help="default: $POD_NAMESPACE")
     parser.add_argument("--identity", default=os.environ.get("POD_NAME") or socket.gethostname())
+    parser.add_argument("--system-namespaces", default=",".join(sorted(SYSTEM_NAMESPACES)), help="comma-separated")
     parser.add_argument("--lease-seconds", type=int, default=15, help="at least 5")
     parser.add_argument("--port", type=int, default=8080, help="of /healthz, /readyz and /metrics")
     parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
@@ -39,7 +44,14 @@ def replica(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Repli
     """Read the common options. Ends the process with a word to whoever started it if one is missing."""
     if not given.namespace:
         parser.error("say which namespace the operator is installed in: --namespace or $POD_NAMESPACE")
-    return Replica(given.namespace, given.identity, given.lease_seconds, given.port, given.log_level)
+    return Replica(
+        namespace=given.namespace,
+        identity=given.identity,
+        system_namespaces=frozenset(filter(None, given.system_namespaces.split(","))) | {given.namespace},
+        lease_seconds=given.lease_seconds,
+        port=given.port,
+        log_level=given.log_level,
+    )
 
 
 def log_as_json(level: str) -> None:

@@ -172,9 +172,6 @@ def _writes(
     for wanted in planned.create:
         if (wanted.policy, wanted.datacentre) not in brought:
             yield store.create(wanted, held, now)
-    for one in held.values():
-        if one.state is State.RETIRED and one.certificate and one.certificate.not_valid_after_utc < careful.now:
-            yield store.forget(one)
 
 
 async def _write_bundle(world: World, policy: str, trusted: list[Held], nobody: Held | None) -> None:

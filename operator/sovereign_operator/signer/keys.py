@@ -4,8 +4,8 @@ A store is small, so that another (a PKCS#11 device, a cloud's key service) can 
 authorities that it holds, makes one, remembers since when one is published, and destroys the key of one. This
 one keeps them in Secrets of the operator's namespace.
 
-A retired authority leaves its certificate behind until that has ended: a name that was used is never used
-again, and a backup that is restored beside it brings no authority back.
+A retired authority leaves its certificate behind: a name that was used is never used again, and a backup that
+is restored beside it brings no authority back.
 """
 
 import base64
@@ -78,9 +78,6 @@ class KeyStore(Protocol):
 
     async def retire(self, held: Held) -> None:
         """Destroy its key, or have one that was brought count no more."""
-
-    async def forget(self, held: Held) -> None:
-        """Take away what is left of one that is retired."""
 
     async def create_nobody(self, now: datetime) -> None:
         """Make the certificate of a bundle that trusts nobody."""
@@ -192,9 +189,3 @@ class SecretStore:
             await self._api.patch(SECRETS, held.name, body, content_type=MERGE, namespace=self._namespace)
         except NotFoundError:
             return
-
-    async def forget(self, held: Held) -> None:
-        """Delete what is left of one that is retired."""
-        found = await self._api.lasting(SECRETS, held.name, self._namespace)
-        if found and see_held(found).state is State.RETIRED:
-            await self._api.delete(SECRETS, held.name, found["metadata"]["uid"], self._namespace)

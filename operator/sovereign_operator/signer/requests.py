@@ -116,7 +116,7 @@ async def _found(api: Api, resource: Resource, name: str, namespace: str | None 
 
 def _policy_of(world: World, pod: Json | None, namespace: Json | None) -> str | None:
     """Return the policy that a pod is held to: what the guards go by."""
-    if pod is None or namespace is None or namespace["metadata"]["name"] in world.settings.system_namespaces:
+    if pod is None or namespace is None or namespace["metadata"]["name"] in world.settings.replica.system_namespaces:
         return None
     labels = namespace["metadata"].get("labels", {}), pod["metadata"].get("labels", {})
     enforced, claimed = labels[0].get(names.ENFORCE_LABEL), labels[1].get(names.POLICY_LABEL)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sovereign_operator.core.names import SYSTEM_NAMESPACES
 from sovereign_operator.pki.spiffe import authority_id
 from sovereign_operator.runtime.replica import Replica, options, replica
 
@@ -14,8 +13,6 @@ class Settings:
     """How this replica runs."""
 
     replica: Replica
-    system_namespaces: frozenset[str]
-    """Never in scope, this one's own among them."""
     trust_domain: str
     """What SPIFFE ids begin with. Example: hospital.example.org."""
     propagation: timedelta
@@ -25,7 +22,6 @@ class Settings:
 def parse(arguments: Sequence[str] | None = None) -> Settings:
     """Read the options."""
     parser = options("sovereign-signer", __doc__)
-    parser.add_argument("--system-namespaces", default=",".join(sorted(SYSTEM_NAMESPACES)), help="comma-separated")
     parser.add_argument("--trust-domain", required=True, help="what SPIFFE ids begin with: hospital.example.org")
     parser.add_argument(
         "--propagation-seconds", type=int, default=300, help="how long pods may take to see a changed trust bundle"
@@ -36,6 +32,5 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         authority_id(given.trust_domain)
     except ValueError as error:
         parser.error(f"--trust-domain: {error}")
-    system = frozenset(filter(None, given.system_namespaces.split(",")))
     propagation = timedelta(seconds=given.propagation_seconds)
-    return Settings(common, system | {common.namespace}, given.trust_domain, propagation)
+    return Settings(common, given.trust_domain, propagation)
