@@ -77,7 +77,12 @@ def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
 def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None:
     policies = of_kind(render(*IDENTITY), *_POLICIES)
     open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
-    assert open_ones == {"sovereignty-guard-nodes", "sovereignty-guard-controller", "sovereignty-warn-namespaces"}
+    assert open_ones == {
+        "sovereignty-guard-nodes",
+        "sovereignty-guard-controller",
+        "sovereignty-guard-signer",
+        "sovereignty-warn-namespaces",
+    }
 
 
 def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(render: Render) -> None:
@@ -106,6 +111,7 @@ _NOT_ABOUT_PODS = {
     "sovereignty-guard-controller",
     "sovereignty-guard-nodes",
     "sovereignty-guard-requests",
+    "sovereignty-guard-signer",
     "sovereignty-guard-workloads",
     "sovereignty-stamp-requester",
     "sovereignty-warn-namespaces",

@@ -1,18 +1,21 @@
 """What may be done through the operator, and with its token: no more than who asks may do, or than it needs."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from hack.cluster import Cluster, binaries
+from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.pki import bundle
 from tests.e2e.conftest import Space
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import KINDS, pod, sovereign, workload, workload_spec
 
 INSIDE = "brest-1"
-CONTROLLER = "system:serviceaccount:sovereign-system:sovereign-controller"
+DAY = timedelta(days=1)
 
 
 def role(name: str) -> Json:
@@ -66,12 +69,32 @@ def test_who_has_the_controllers_token_can_do_no_more_than_it_does(
     namespace = space()
     admin.create(pod("waiting", schedulerName="nobody"), namespace)
     where = () if "kube-system" in attempt else ("-n", namespace)
-    words, stdin = (*where, *attempt, "--dry-run=server", f"--as={CONTROLLER}"), json.dumps(body)
+    bounded(admin, "controller", (*where, *attempt), body)
+
+
+def bounded(admin: Kubectl, process: str, attempt: tuple[str, ...], body: Json) -> None:
+    """See that a process's own guard, and nothing else, keeps its account from something."""
+    guard = f"sovereignty-guard-{process}"
+    account = f"system:serviceaccount:{NAMESPACE}:sovereign-{process}"
+    words, stdin = (*attempt, "--dry-run=server", f"--as={account}"), json.dumps(body)
     # An earlier test may have taken the guard away, which comes back a moment after its binding.
     refused = eventually(lambda: admin.refusal(*words, stdin=stdin), seconds=20, what="the guard")
-    assert "ValidatingAdmissionPolicy 'sovereignty-guard-controller'" in refused
-    with without_bindings(admin, "sovereignty-guard-controller"):
+    assert f"ValidatingAdmissionPolicy '{guard}'" in refused
+    with without_bindings(admin, guard):
         eventually(lambda: admin.run(*words, stdin=stdin), seconds=20, what="success without the guard")
+
+
+BUNDLE = {
+    "apiVersion": "certificates.k8s.io/v1",
+    "kind": "ClusterTrustBundle",
+    "metadata": {"name": "of-others"},
+    "spec": {"trustBundle": bundle.write([bundle.nobody("example.org", datetime.now(UTC), datetime.now(UTC) + DAY)])},
+}
+
+
+@pytest.mark.parametrize("body", [part("Secret", "of-others", data={}), BUNDLE], ids=["Secret", "ClusterTrustBundle"])
+def test_who_has_the_signers_token_writes_no_secret_and_no_bundle_of_others(admin: Kubectl, body: Json) -> None:
+    bounded(admin, "signer", ("-n", NAMESPACE, *APPLY), body)
 
 
 @pytest.fixture
