@@ -75,17 +75,18 @@ async def _gather(world: World, seen: RequestSeen) -> tuple[RequestFacts, Json |
     """Read live what the request names. Also return the pod, if it is the one that the request speaks of."""
     api, asked = world.api, seen.request
     pod, account, node, namespace = await asyncio.gather(
-        _found(api, PODS, asked.pod, asked.namespace),
-        _found(api, SERVICE_ACCOUNTS, asked.service_account, asked.namespace),
-        _found(api, NODES, asked.node),
-        _found(api, NAMESPACES, asked.namespace),
+        _found(world, PODS, asked.pod, asked.namespace),
+        _found(world, SERVICE_ACCOUNTS, asked.service_account, asked.namespace),
+        _found(world, NODES, asked.node),
+        _found(world, NAMESPACES, asked.namespace),
     )
     policy = _policy_of(world, pod, namespace)
     operator = world.settings.replica.namespace
     hosted, overgranted = False, False
     if policy:
         hosted, overgranted = await asyncio.gather(
-            may_host(api, operator, policy, asked.node), may_host_any(api, operator, policy)
+            world.reads.read(("host", policy, asked.node), lambda: may_host(api, operator, policy, asked.node)),
+            world.reads.read(("host any", policy), lambda: may_host_any(api, operator, policy)),
         )
     known = hosted or (policy is not None and await may_enforce(api, operator, policy))
     labels = node["metadata"].get("labels", {}) if node else {}
@@ -107,9 +108,12 @@ async def _gather(world: World, seen: RequestSeen) -> tuple[RequestFacts, Json |
     return facts, pod if pod and pod["metadata"]["uid"] == asked.pod_uid else None
 
 
-async def _found(api: Api, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
+async def _found(world: World, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
+    """Return an object as it is now. Requests of the same moment share the read."""
     try:
-        return await api.get(resource, name, namespace)
+        return await world.reads.read(
+            (resource.plural, namespace, name), lambda: world.api.get(resource, name, namespace)
+        )
     except NotFoundError:
         return None
 

@@ -20,6 +20,7 @@ from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror
 from sovereign_operator.kube.seen import Unreadable, readable, see_spec
+from sovereign_operator.kube.shared import SharedReads
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.runtime.bundles import BundleSeen, see_bundle
 from sovereign_operator.runtime.queue import WorkQueue
@@ -82,6 +83,7 @@ class World:
         self.signing: dict[tuple[str, str], Signing] = {}
         """Which authority signs, keyed by (policy, datacentre)."""
         self.budgets = NodeBudgets()
+        self.reads = SharedReads()
         self.told: dict[str, tuple[str, float]] = {}
         """By uid of a request that waits: what its pod was told last, and when."""
         namespace = settings.replica.namespace

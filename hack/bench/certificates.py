@@ -1,0 +1,206 @@
+"""How fast certificates are issued, and refused, beside what the API server can do in the same run.
+
+``python -m hack.bench.certificates --name CLUSTER`` on a cluster where the demo or the tests have run. A cluster
+admin takes the guard of requests away for some minutes, and asks for one real pod on each accepted node as its kubelet
+would, 16 requests at a time. Answered in turns by one signer, by two, and by a client that decides nothing: it patches
+a status made before, as soon as it sees the request ("patched"), or with all requests there before the clock starts
+("limit": what the API server can do, or this client, if it is busy; we aim at 0.7 of it). One hundred new pods at once
+are too many for a small machine: the last batch is 60 requests at once. Then see ``handshakes``.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hack import estate
+from hack.bench import handshakes, peers
+from hack.bench.asking import PATCHED, Asking, Batch, timed
+from hack.cluster import Cluster, binaries
+from hack.images import public
+from hack.install import NAMESPACE, find
+from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.kube.api import Api, connect
+from sovereign_operator.kube.clock import ServerClock
+
+SPACE = "bench-certificates"
+EACH, AT_ONCE, ROUNDS = 80, 60, 3
+"""Requests of a batch, half of them for each node: within what a signer lets a node ask at once."""
+SIGNER, SIGNER_PODS = "sovereign-signer", "app.kubernetes.io/component=signer"
+GUARD = "sovereignty-guard-requests"
+RARE = 0.25
+"""Requests that a signer makes less often, for each certificate, are housekeeping."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a signer has used up to now."""
+
+    memory: float
+    """Resident, in bytes."""
+    cpu: float
+    """In seconds."""
+
+
+@dataclass(frozen=True)
+class Signers:
+    """The signer's replicas."""
+
+    cluster: Cluster
+    admin: Kubectl
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """Have as many as before in the end."""
+        before = self.admin.get("deployment", SIGNER, NAMESPACE)["spec"]["replicas"]
+        try:
+            yield
+        finally:
+            self.scale(before)
+
+    def scale(self, replicas: int) -> None:
+        """Have so many, and wait until they are ready, and no others there."""
+        self.admin.run("-n", NAMESPACE, "scale", "deployment", SIGNER, f"--replicas={replicas}")
+        self.admin.run("-n", NAMESPACE, "rollout", "status", f"deployment/{SIGNER}", "--timeout=3m")
+        eventually(lambda: len(self._pods()) == replicas, what=f"{replicas} signers")
+
+    def used(self) -> dict[str, Used]:
+        """Return what each has used, by the name of its pod."""
+        return {pod["metadata"]["name"]: self._used(pod["status"]["podIP"]) for pod in self._pods()}
+
+    def _pods(self) -> list[Json]:
+        return self.admin.list("pods", NAMESPACE, SIGNER_PODS)
+
+    def _used(self, address: str) -> Used:
+        curl = ["curl", "--silent", "--fail", f"http://{address}:8080/metrics"]
+        text = self.cluster.node_exec(estate.REFUSED[0], curl).stdout
+        found = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("process_"))
+        return Used(float(found["process_resident_memory_bytes"]), float(found["process_cpu_seconds_total"]))
+
+
+@contextmanager
+def without_guard(admin: Kubectl) -> Iterator[None]:
+    """Take the guard's binding away, and put it back in the end."""
+    found = admin.get("validatingadmissionpolicybinding", GUARD)
+    kept = {key: found["metadata"][key] for key in ("name", "labels", "annotations") if key in found["metadata"]}
+    admin.delete("validatingadmissionpolicybinding", GUARD)
+    try:
+        yield
+    finally:
+        admin.create(found | {"metadata": kept})
+
+
+def request_for(admin: Kubectl, pod: Json) -> Json:
+    """Return what a kubelet asks for a pod, but for signer and key."""
+    node, account = pod["spec"]["nodeName"], pod["spec"]["serviceAccountName"]
+    return {
+        "podName": pod["metadata"]["name"],
+        "podUID": pod["metadata"]["uid"],
+        "serviceAccountName": account,
+        "serviceAccountUID": admin.get("serviceaccount", account, SPACE)["metadata"]["uid"],
+        "nodeName": node,
+        "nodeUID": admin.get("node", node)["metadata"]["uid"],
+        "maxExpirationSeconds": 86400,
+    }
+
+
+async def measure(asking: Asking, signers: Signers) -> None:
+    """Print rates, latencies, and what the signers use."""
+    batches: defaultdict[str, list[Batch]] = defaultdict(list)
+    fresh = signers.used()
+    spent = 0.0
+    for _ in range(ROUNDS):
+        for replicas in (1, 2):
+            await asyncio.to_thread(signers.scale, replicas)
+            await asking.settle()
+            before = signers.used()
+            batches[f"signers: {replicas}"].append(
+                await timed([asking.ask(request) for request in asking.prepare(EACH)])
+            )
+            after = signers.used()
+            spent += sum(after[name].cpu - before[name].cpu for name in after)
+        await asking.settle()
+        batches["patched"].append(await timed([asking.ask(request) for request in asking.prepare(EACH, PATCHED)]))
+        waiting = asking.prepare(EACH, PATCHED)
+        await timed([asking.create(request) for request in waiting])
+        batches["limit"].append(await timed([asking.patch(request.name, request.status) for request in waiting]))
+    await asking.settle(AT_ONCE)
+    at_once = await timed([asking.ask(request) for request in asking.prepare(AT_ONCE)], AT_ONCE)
+    batches[f"signers: 2, {AT_ONCE} at once"].append(at_once)
+    report(batches)
+    print(f"CPU of the signers: {spent * 1000 / (2 * ROUNDS * EACH):.1f} s for 1,000 certificates")
+    for name, last in signers.used().items():
+        begun = f"{fresh[name].memory / 2**20:.0f} MiB before, " if name in fresh else "younger, "
+        print(f"resident memory of a signer: {begun}{last.memory / 2**20:.0f} MiB after")
+
+
+def report(batches: dict[str, list[Batch]]) -> None:
+    """Print what the batches took."""
+    rates = {who: statistics.median(batch.rate for batch in several) for who, several in batches.items()}
+    for who, several in batches.items():
+        latencies = sorted(second * 1000 for batch in several for second in batch.latencies)
+        busy = statistics.median(batch.busy for batch in several)
+        tail = statistics.quantiles(latencies, n=100)[98]
+        ratios = [f"{rates[who] / rates[other]:.2f} to {other}" for other in ("limit", "patched")]
+        print(
+            f"{who:22} {rates[who]:4.0f}/s, p50 {statistics.median(latencies):4.0f} ms, p99 {tail:4.0f} ms; "
+            f"ratio {', '.join(ratios)}; this client took {busy:.2f} CPU"
+        )
+
+
+@contextmanager
+def counted(cluster: Cluster) -> Iterator[None]:
+    """Print what the signers asked the API server meanwhile, for each certificate."""
+    with cluster.audit_log.open(encoding="utf-8") as log:
+        log.seek(0, 2)
+        yield
+        events = [json.loads(line) for line in log if line.endswith("\n")]
+    user = f"system:serviceaccount:{NAMESPACE}:{SIGNER}"
+    asked = Counter(
+        "/".join([f"{event['verb']} {what['resource']}", *([what["subresource"]] if "subresource" in what else [])])
+        for event in events
+        if (what := event.get("objectRef"))
+        and event["user"]["username"] == user
+        and event["stage"] == "ResponseComplete"
+    )
+    certificates = asked["patch podcertificaterequests/status"]
+    each = {what: count / certificates for what, count in asked.most_common() if count > RARE * certificates}
+    said = ", ".join(f"{what} {count:.2f}" for what, count in each.items())
+    print(f"requests of a signer for each certificate: {sum(each.values()):.1f} ({said})")
+
+
+async def run(cluster: Cluster, admin: Kubectl, pods: list[Json]) -> None:
+    """Measure on a cluster, for pods that run."""
+    signers = Signers(cluster, admin)
+    async with await connect(cluster.kubeconfig) as client:
+        asking = Asking(Api(client, ServerClock()), SPACE, pods)
+        with without_guard(admin), signers.restored(), counted(cluster):
+            try:
+                await asking.ready()
+                await measure(asking, signers)
+            finally:
+                asking.close()
+
+
+def main() -> None:
+    """Read which cluster, start pods on it, and measure."""
+    parser = argparse.ArgumentParser(prog="python -m hack.bench.certificates", description=__doc__)
+    parser.add_argument("--name", default="sovereign-demo")
+    parser.add_argument("--pods", type=int, default=12, help="how many connect when a service is suspended")
+    given = parser.parse_args()
+    cluster = find(given.name)
+    cluster.load_image(public.archive(peers.IMAGE))
+    admin = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    with peers.space(admin, SPACE) as space:
+        idle = [peers.peer(f"on-{node}", node, ["sleep", "86400"]) for node in estate.ACCEPTED]
+        running = peers.start(admin, space, idle).values()
+        asyncio.run(run(cluster, admin, [request_for(admin, pod) for pod in running]))
+    handshakes.measure(admin, given.pods)
+
+
+if __name__ == "__main__":
+    main()
