@@ -54,7 +54,7 @@ def test_two_pods_in_two_datacentres_trust_each_other_and_say_where_they_run(adm
     who = f"spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/default"
     assert ask(admin, namespace, "client", host) == f"server {who} brest; client {who} lyon"
     said = eventually(lambda: audit(admin.get("pod", "client", namespace)).get("certificate"), what="word of it")
-    assert "policy secnumcloud, datacentre lyon, authority authority.secnumcloud.lyon." in said
+    assert "policy secnumcloud, datacentre lyon, by authority.secnumcloud.lyon." in said
 
 
 def test_the_recipe_for_nginx_works(admin: Kubectl, space: Space) -> None:

@@ -67,7 +67,7 @@ def test_everything_is_renewed_without_a_failed_handshake(admin: Kubectl, cluste
     traffic.goes_on()
     # The bundle had time to come everywhere before the successor signs.
     eventually(
-        lambda: f"authority.secnumcloud.lyon.{old + 1}" in renewed(admin, cluster, namespace, second),
+        lambda: f"by authority.secnumcloud.lyon.{old + 1}," in renewed(admin, cluster, namespace, second),
         seconds=120,
         what="a leaf of the successor",
     )

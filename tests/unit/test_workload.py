@@ -229,8 +229,8 @@ def asking(name: str, certificate: str = "") -> Pod:
     return Pod(name, f"uid-{name}", "good", certificate_volumes=1, certificate=certificate)
 
 
-LIVING = "until 2030-06-16T11:59:00Z, serial 1f, policy secnumcloud, datacentre gra, authority a"
-ENDED = "until 2030-06-15T12:00:00Z, serial 1e, policy secnumcloud, datacentre gra, authority a"
+LIVING = "until 2030-06-16T11:59:00Z, serial 1f, policy secnumcloud, datacentre gra, by a, authority sha256 a"
+ENDED = "until 2030-06-15T12:00:00Z, serial 1e, policy secnumcloud, datacentre gra, by a, authority sha256 a"
 
 
 @pytest.mark.parametrize(

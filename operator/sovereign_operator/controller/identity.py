@@ -8,7 +8,7 @@ from datetime import datetime
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.issued import Issued
 from sovereign_operator.core import names
-from sovereign_operator.core.audit import certificate_end
+from sovereign_operator.core.audit import authority_digits, certificate_end
 from sovereign_operator.core.authorities import LEAF_LIFETIME
 from sovereign_operator.core.cluster_status import Trusted
 from sovereign_operator.core.conditions import timestamp
@@ -92,12 +92,8 @@ class Identity:
         return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 
     def authorities(self, policy: str) -> frozenset[str]:
-        """Return the names of the authorities that the pods of a policy trust, as their certificates say them."""
-        return frozenset(
-            names.authority_secret(found.policy, found.datacentre, int(found.number))
-            for found in self._anchors(policy)
-            if found.policy and found.datacentre and found.number and found.number.isdecimal()
-        )
+        """Return what stands for the authorities that the pods of a policy trust."""
+        return frozenset(authority_digits(found.fingerprint) for found in self._anchors(policy))
 
     def _anchors(self, policy: str) -> tuple[bundle.TrustAnchor, ...]:
         seen = self._bundles.get(("", names.trust_bundle(policy)))

@@ -1,5 +1,7 @@
 """What a pod carries for an auditor: where it runs, and on what its acceptance rests."""
 
+from typing import Final
+
 from sovereign_operator.core.names import audit_annotation
 from sovereign_operator.core.verdict import NodeVerdict
 
@@ -23,6 +25,15 @@ def audit_annotations(verdict: NodeVerdict) -> dict[str, str]:
     return {audit_annotation(name): value for name, value in facts.items() if value}
 
 
+AUTHORITY_DIGITS: Final = ", authority sha256 "
+"""What comes before the first digits of the authority's fingerprint, at the end of the line."""
+
+
+def authority_digits(fingerprint: str) -> str:
+    """Return the 16 hexadecimal digits that stand for an authority."""
+    return fingerprint[:16]
+
+
 def certificate_line(not_after: str, said: str) -> str:
     """Return what a pod carries of its certificate. The end comes first, so that the last is the greatest."""
     return f"until {not_after}, {said}"
@@ -34,5 +45,6 @@ def certificate_end(line: str) -> str:
 
 
 def certificate_authority(line: str) -> str:
-    """Return the name of the authority that signed the certificate that a pod says it has."""
-    return line.rpartition(", authority ")[2] if ", authority " in line else ""
+    """Return what stands for the authority that signed the certificate that a pod says it has."""
+    _, known, digits = line.rpartition(AUTHORITY_DIGITS)
+    return digits if known else ""

@@ -80,7 +80,7 @@ class WorkloadFacts:
     guards_broken: tuple[str, ...]
     """What is wrong with admission policies of ours, in words."""
     authorities: frozenset[str] | None
-    """The names of the certificate authorities that the policy's pods trust; None where no signer is installed."""
+    """What stands for the authorities that the policy's pods trust; None where no signer is installed."""
     now: datetime
 
     @property

@@ -166,7 +166,10 @@ def _writes(
     # What time alone ends can be had back when a clock was wrong; a destroyed key cannot. So both clocks have to agree.
     careful = replace(facts, now=min(now, datetime.now(UTC)))
     for name in set(planned.retire) & set(_plan(world, careful, usable).retire):
-        yield store.retire(usable[name])
+        one = usable[name]
+        # What was brought before its datacentre is accepted waits for that; it was never trusted.
+        if one.state is State.ACTIVE or one.published or _is_listed(world, one):
+            yield store.retire(one)
     # Where an admin brings keys, no others are made.
     brought = {(one.policy, one.datacentre) for one in held.values() if one.state in {State.BROUGHT, State.WITHDRAWN}}
     for wanted in planned.create:

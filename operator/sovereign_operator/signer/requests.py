@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from sovereign_operator.core import names
+from sovereign_operator.core.audit import AUTHORITY_DIGITS, authority_digits
 from sovereign_operator.core.certificate_request import (
     Deny,
     Issue,
@@ -25,7 +26,7 @@ from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.events import post
 from sovereign_operator.kube.resource import CERTIFICATE_REQUESTS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, Resource
 from sovereign_operator.kube.seen import ENDED_PHASES, signers_of
-from sovereign_operator.pki import leaf, spiffe
+from sovereign_operator.pki import certificates, leaf, spiffe
 from sovereign_operator.signer import metrics
 from sovereign_operator.signer.world import Pending, RequestSeen, World
 
@@ -162,7 +163,11 @@ async def _issue(world: World, seen: RequestSeen, issue: Issue, pod: Json | None
         not_before=issue.not_before,
         not_after=issue.not_after,
     )
-    message = f"serial {serial:x}, policy {issue.policy}, datacentre {issue.datacentre}, authority {signing.name}"
+    fingerprint = certificates.fingerprint(signing.authority.certificate)
+    message = (
+        f"serial {serial:x}, policy {issue.policy}, datacentre {issue.datacentre}, by {signing.name}"
+        f"{AUTHORITY_DIGITS}{authority_digits(fingerprint)}"
+    )
     status = _condition("Issued", "Issued", message, world.api.clock.now()) | {
         "certificateChain": chain.decode(),
         "notBefore": timestamp(issue.not_before),
