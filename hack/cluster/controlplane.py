@@ -44,6 +44,10 @@ def locate_registry(state: State) -> str:
     return f"http://{state.addresses.control_plane}:{REGISTRY_PORT}"
 
 
+AUDIT_LOG_MEGABYTES = "2000"
+"""All of a cluster's short life is in one file. By default the API server begins another after 100."""
+
+
 def locate_audit_log(state: State) -> Path:
     """Return where the API server writes one JSON object per request."""
     return state.folder / "logs" / "audit.log"
@@ -122,6 +126,7 @@ def render_api_server(state: State) -> Unit:
         # Webhooks and aggregated APIs are dialled at their pods: there is no kube-proxy here.
         "enable-aggregator-routing": "true",
         "audit-log-path": locate_audit_log(state),
+        "audit-log-maxsize": AUDIT_LOG_MEGABYTES,
         "audit-policy-file": state.folder / "audit-policy.yaml",
         "client-ca-file": keys / "ca.crt",
         "tls-cert-file": keys / "apiserver.crt",

@@ -77,6 +77,7 @@ def _render_control_plane(state: State) -> dict[str, Any]:
     arguments = {
         "audit-policy-file": f"{AUDIT_FOLDER}/policy.yaml",
         "audit-log-path": f"{AUDIT_FOLDER}/audit.log",
+        "audit-log-maxsize": controlplane.AUDIT_LOG_MEGABYTES,
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
     }
