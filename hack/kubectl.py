@@ -85,7 +85,8 @@ def _as_yaml(manifests: Sequence[Json | str]) -> str:
 def eventually(look: Callable[[], T | Literal[False] | None], *, seconds: float = 60, what: str = "") -> T:
     """Look again and again until something true is seen, and return it.
 
-    An AssertionError or KubectlError counts as not yet. Raises TimedOutError with what was last seen.
+    An AssertionError, a KubectlError and a key that is not there count as not yet. Raises TimedOutError with what was
+    last seen.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -95,7 +96,7 @@ def eventually(look: Callable[[], T | Literal[False] | None], *, seconds: float 
             if seen:
                 return seen
             last = seen
-        except (AssertionError, KubectlError) as error:
+        except (AssertionError, KeyError, KubectlError) as error:
             last = error
         if time.monotonic() > deadline:
             raise TimedOutError(f"{what or look} did not come true within {seconds:g} s; last seen: {last}")
