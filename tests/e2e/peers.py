@@ -1,6 +1,5 @@
 """Pods that talk TLS with certificates of ours, as the recipes of our pages have it."""
 
-import textwrap
 from typing import Any
 
 from hack.kubectl import Json, Kubectl, eventually
@@ -141,8 +140,3 @@ def pair(admin: Kubectl, namespace: str) -> str:
         lambda: not ask(admin, namespace, "client", host).startswith("refused"), seconds=90, what="a first answer"
     )
     return host
-
-
-def script(text: str) -> str:
-    """Return a shell script as it is passed."""
-    return textwrap.dedent(text).strip()

@@ -5,7 +5,6 @@ adds keys, and the handlers of those keys look at the whole again.
 """
 
 import asyncio
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -21,11 +20,11 @@ from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.guards import broken
 from sovereign_operator.core.verdict import Verdicts
-from sovereign_operator.core.workload import Workload
+from sovereign_operator.core.workload import Workload, effective_policy
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
-from sovereign_operator.kube.mirror import Mirror
+from sovereign_operator.kube.mirror import Mirror, stalled
 from sovereign_operator.kube.seen import (
     ANY_BUNDLE,
     M,
@@ -38,9 +37,6 @@ from sovereign_operator.kube.seen import (
     see_spec,
     see_workload,
 )
-
-STALLED_SECONDS = 240
-"""A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
 
 
 class Queue(Protocol):
@@ -133,8 +129,7 @@ class World:
     @property
     def stalled(self) -> list[str]:
         """What has not been heard of for too long."""
-        now = time.monotonic()
-        return [mirror.name for mirror in self._mirrors() if now - mirror.heard > STALLED_SECONDS]
+        return stalled(self._mirrors())
 
     def _fixed_mirrors(self) -> Iterator[Mirror[Any]]:
         yield from (self.nodes, self.roles, self.role_bindings, self.placed_pods)
@@ -262,7 +257,7 @@ class World:
         if pod.namespace in self.system_namespaces:
             return None
         enforced = self.enforced(pod.namespace)
-        return pod.labels.get(names.POLICY_LABEL) if enforced is None else enforced
+        return effective_policy(enforced, pod.labels.get(names.POLICY_LABEL))
 
     def pods(self, namespace: str | None = None) -> Iterable[PodSeen]:
         """Return the pods that we watch, of one namespace or all, each once."""

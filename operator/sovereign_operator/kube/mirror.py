@@ -9,8 +9,8 @@ import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ApiError, GoneError, NotFoundError
@@ -24,6 +24,9 @@ Key = tuple[str, str]
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
+
+STALLED_SECONDS = 240
+"""A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
 
 
 def key_of(obj: Json) -> Key:
@@ -139,3 +142,9 @@ class Mirror(Mapping[Key, T], Generic[T]):
                 del self._objects[namespace]
         if old != value:
             self._changed(key, old, value)
+
+
+def stalled(mirrors: Iterable[Mirror[Any]]) -> list[str]:
+    """Name those that have heard nothing for too long."""
+    now = time.monotonic()
+    return [mirror.name for mirror in mirrors if now - mirror.heard > STALLED_SECONDS]

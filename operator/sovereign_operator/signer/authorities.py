@@ -43,7 +43,7 @@ async def reconcile_authorities(world: World, store: KeyStore) -> float:
     runtime_metrics.FROZEN.set(0)
     terms = tenures(facts)
     usable = _usable(world, held, terms, facts.now)
-    planned = _plan(world, facts, usable)
+    planned = _plan(world, facts, terms, usable)
     before, world.signing = world.signing, _signing(planned, usable, terms)
     _show(world)
     if world.signing.keys() - before.keys():
@@ -113,7 +113,7 @@ def _is_listed(world: World, one: Held) -> bool:
     return certificates.fingerprint(one.certificate) in {anchor.fingerprint for anchor in seen.anchors}
 
 
-def _plan(world: World, facts: Facts, usable: Mapping[str, Held]) -> Plan:
+def _plan(world: World, facts: Facts, terms: Mapping[tuple[str, str], Tenure], usable: Mapping[str, Held]) -> Plan:
     trusted = {name: tuple(spec.trusted_policies) for name, spec in facts.policies.items()}
     existing = [
         Authority(
@@ -128,7 +128,7 @@ def _plan(world: World, facts: Facts, usable: Mapping[str, Held]) -> Plan:
         for name, one in usable.items()
         if one.certificate
     ]
-    return plan(tenures(facts), trusted, existing, facts.now)
+    return plan(terms, trusted, existing, facts.now)
 
 
 def _signing(
@@ -165,7 +165,7 @@ def _writes(
             yield store.publish(one, now)
     # What time alone ends can be had back when a clock was wrong; a destroyed key cannot. So both clocks have to agree.
     careful = replace(facts, now=min(now, datetime.now(UTC)))
-    for name in set(planned.retire) & set(_plan(world, careful, usable).retire):
+    for name in set(planned.retire) & set(_plan(world, careful, tenures(careful), usable).retire):
         one = usable[name]
         # What was brought before its datacentre is accepted waits for that; it was never trusted.
         if one.state is State.ACTIVE or one.published or _is_listed(world, one):

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import logging
-from collections.abc import Awaitable
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -20,6 +19,7 @@ from sovereign_operator.core.certificate_request import (
     answer,
 )
 from sovereign_operator.core.conditions import Notice, timestamp
+from sovereign_operator.core.workload import effective_policy
 from sovereign_operator.kube.access import may_enforce, may_host, may_host_any
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
@@ -43,11 +43,12 @@ async def answer_request(world: World, key: Pending) -> float | None:
         return None
     if pause := world.budgets.pause(seen.request.node, seen.request.uid, asyncio.get_running_loop().time()):
         return pause
-    facts, pod = await _gather(world, seen)
+    public_key = _public_key(seen)
+    facts, pod = await _gather(world, seen, supported_key=public_key is not None)
     answered = answer(facts)
     match answered:
         case Issue():
-            await _issue(world, seen, answered, pod)
+            await _issue(world, seen, answered, public_key, pod)
             return None
         case Deny(reason, message):
             if await _write(world.api, seen, _condition("Denied", reason.value, message, facts.now)):
@@ -72,7 +73,7 @@ async def _tell(world: World, seen: RequestSeen, pod: Json | None, notice: Notic
     logger.info("waits: %s", notice.message, extra=_said(seen.request) | {"reason": notice.reason})
 
 
-async def _gather(world: World, seen: RequestSeen) -> tuple[RequestFacts, Json | None]:
+async def _gather(world: World, seen: RequestSeen, *, supported_key: bool) -> tuple[RequestFacts, Json | None]:
     """Read live what the request names. Also return the pod, if it is the one that the request speaks of."""
     api, asked = world.api, seen.request
     pod, account, node, namespace = await asyncio.gather(
@@ -95,7 +96,7 @@ async def _gather(world: World, seen: RequestSeen) -> tuple[RequestFacts, Json |
     signing = world.signing.get((policy or "", datacentre))
     facts = RequestFacts(
         request=asked,
-        supported_key=_public_key(seen) is not None,
+        supported_key=supported_key,
         pod=_live_pod(pod) if pod else None,
         service_account_uid=account["metadata"]["uid"] if account else None,
         node=LiveNode(node["metadata"]["uid"], labels.get(names.NODE_UID_LABEL, ""), datacentre) if node else None,
@@ -123,10 +124,9 @@ def _policy_of(world: World, pod: Json | None, namespace: Json | None) -> str | 
     """Return the policy that a pod is held to: what the guards go by."""
     if pod is None or namespace is None or namespace["metadata"]["name"] in world.settings.replica.system_namespaces:
         return None
-    labels = namespace["metadata"].get("labels", {}), pod["metadata"].get("labels", {})
-    enforced, claimed = labels[0].get(names.ENFORCE_LABEL), labels[1].get(names.POLICY_LABEL)
-    policy: str | None = claimed if enforced is None else enforced
-    return policy or None
+    enforced = namespace["metadata"].get("labels", {}).get(names.ENFORCE_LABEL)
+    claimed = pod["metadata"].get("labels", {}).get(names.POLICY_LABEL)
+    return effective_policy(enforced, claimed) or None
 
 
 def _live_pod(pod: Json) -> LivePod:
@@ -150,14 +150,14 @@ def _public_key(seen: RequestSeen) -> Any:
     return key
 
 
-async def _issue(world: World, seen: RequestSeen, issue: Issue, pod: Json | None) -> None:
+async def _issue(world: World, seen: RequestSeen, issue: Issue, public_key: Any, pod: Json | None) -> None:
     signing = world.signing[issue.policy, issue.datacentre]
     asked = seen.request
     serial = leaf.serial_for(asked.uid, signing.authority)
     spiffe_id = spiffe.workload_id(world.settings.trust_domain, asked.namespace, asked.service_account)
     chain = leaf.issue(
         signing.authority,
-        _public_key(seen),
+        public_key,
         spiffe_id,
         serial=serial,
         not_before=issue.not_before,
@@ -212,16 +212,15 @@ async def _write(api: Api, seen: RequestSeen, status: Json) -> bool:
     """Write an answer, unless another replica has. Return whether it is ours."""
     body = {"metadata": {"resourceVersion": seen.version}, "status": status}
     asked = seen.request
-    writing: Awaitable[Json] = api.patch(
-        CERTIFICATE_REQUESTS,
-        asked.name,
-        body,
-        content_type=MERGE,
-        namespace=asked.namespace,
-        subresource="status",
-    )
     try:
-        await writing
+        await api.patch(
+            CERTIFICATE_REQUESTS,
+            asked.name,
+            body,
+            content_type=MERGE,
+            namespace=asked.namespace,
+            subresource="status",
+        )
     except (ConflictError, NotFoundError):
         return False
     return True

@@ -1,7 +1,6 @@
 """All that the signer has seen of the cluster, and what changes in it mean for the queue."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ from sovereign_operator.core.facts import Facts
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
-from sovereign_operator.kube.mirror import Mirror
+from sovereign_operator.kube.mirror import Mirror, stalled
 from sovereign_operator.kube.seen import Unreadable, readable, see_spec
 from sovereign_operator.kube.shared import SharedReads
 from sovereign_operator.pki.authority import Authority
@@ -27,9 +26,6 @@ from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.signer.keys import Held, see_held
 from sovereign_operator.signer.settings import Settings
 from sovereign_operator.signer.turns import BACKUP_SECONDS, NodeBudgets, is_first
-
-STALLED_SECONDS = 240
-"""A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
 
 SIGNER_PODS = "app.kubernetes.io/component=signer"
 
@@ -131,8 +127,7 @@ class World:
     @property
     def stalled(self) -> list[str]:
         """What has not been heard of for too long."""
-        now = time.monotonic()
-        return [mirror.name for mirror in self._mirrors() if now - mirror.heard > STALLED_SECONDS]
+        return stalled(self._mirrors())
 
     def _mirrors(self) -> Iterator[Mirror[Any]]:
         yield from (self.services, self.datacentres, self.policies)
