@@ -1,0 +1,114 @@
+"""The sidecar through which a pod's traffic goes: how it is called, where it listens, and what it is told.
+
+The injector writes it into a pod, the guard demands it, the agent on the node sends the pod's traffic to it, and the
+sidecar itself reads what it is told. What they have to agree on stands here.
+
+Each probe of a kubelet that would have to go to the application in plaintext goes to a port of its own instead, which
+leads nowhere but to what is probed. The n-th ``--probe`` of the sidecar has the n-th of PROBE_PORTS.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+CONTAINER: Final = "sovereignty-sidecar"
+"""Name of its container, the first of a pod's init containers."""
+
+UID: Final = 65533
+"""What it runs as, and nothing else in the pod: the redirect leaves this user's traffic alone."""
+
+OUTBOUND_PORT: Final = 15001
+"""Where the redirect sends what a pod sends by TCP."""
+INBOUND_PORT: Final = 15006
+"""Where the redirect sends what a pod is sent by TCP."""
+HEALTH_PORT: Final = 15021
+"""Where it answers the kubelet, and says what it has loaded and seen."""
+REDIRECTED_PORT: Final = 15022
+"""Nothing listens here. The redirect leads it to HEALTH_PORT, so that who gets an answer knows that it is there."""
+PROBE_PORTS: Final = range(15100, 15164)
+RESERVED_PORTS: Final = range(15000, 15200)
+"""An application that listens on one of these cannot be reached."""
+
+READY_PATH: Final = "/ready"
+STATE_PATH: Final = "/state"
+"""Which settings it has loaded, and how many connections of which kind it has seen, as JSON."""
+
+IDENTITY_VOLUME: Final = "sovereignty-identity"
+TRANSIT_VOLUME: Final = "sovereignty-transit"
+RUN_VOLUME: Final = "sovereignty-run"
+"""In memory, for what it writes while it runs."""
+IDENTITY_FOLDER: Final = "/run/sovereignty/identity"
+TRANSIT_FOLDER: Final = "/run/sovereignty/transit"
+RUN_FOLDER: Final = "/run/sovereignty/run"
+CREDENTIALS: Final = "credentials.pem"
+"""In IDENTITY_FOLDER: the key, the certificate and its chain."""
+TRUSTED: Final = "trusted.pem"
+"""In IDENTITY_FOLDER: whom to trust."""
+LISTENERS: Final = "listeners.json"
+"""In TRANSIT_FOLDER, and in the ConfigMap: what the policy makes of the pod's traffic, for Envoy to watch."""
+
+PROBE_OPTION: Final = "--probe="
+
+
+def transit_config_map(policy: str) -> str:
+    """Return the name of the ConfigMap, in each namespace with pods in scope, that says what becomes of traffic."""
+    return f"sovereignty-transit.{policy}"
+
+
+class ProbeKind(StrEnum):
+    """How a kubelet looks."""
+
+    HTTP = "http"
+    HTTPS = "https"
+    GRPC = "grpc"
+    TCP = "tcp"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a kubelet looks at: a port of an application."""
+
+    kind: ProbeKind
+    port: int
+    path: str = "/"
+    """For HTTP and HTTPS, without the query."""
+
+    def __str__(self) -> str:
+        """As a URL without a host: ``http://:8080/healthz``, ``tcp://:5432``."""
+        path = self.path if self.kind in (ProbeKind.HTTP, ProbeKind.HTTPS) else ""
+        return f"{self.kind}://:{self.port}{path}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Probe":
+        """Read such a URL. Raises ValueError if it is none."""
+        url = urlsplit(text)
+        if url.port is None or url.hostname or url.query or url.fragment:
+            raise ValueError(f"not a probe: {text!r}; write it as http://:8080/healthz or tcp://:5432")
+        return cls(ProbeKind(url.scheme), url.port, url.path or "/")
+
+
+def arguments(probes: Sequence[Probe]) -> list[str]:
+    """Return what the sidecar is told of probes."""
+    return [f"{PROBE_OPTION}{probe}" for probe in probes]
+
+
+def container_of(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the sidecar of a pod (any mapping with a ``spec``), or None if it has none."""
+    first = next(iter(pod["spec"].get("initContainers") or ()), None)
+    return first if first and first["name"] == CONTAINER else None
+
+
+def probes_of(container: Mapping[str, Any]) -> list[Probe]:
+    """Return what a sidecar is told of probes. Raises ValueError if it is told what it does not understand."""
+    return [
+        Probe.parse(argument.removeprefix(PROBE_OPTION))
+        for argument in container.get("args") or ()
+        if argument.startswith(PROBE_OPTION)
+    ]
+
+
+def probe_ports(probes: Sequence[Probe]) -> dict[int, Probe]:
+    """Return which port leads to which probe. Raises ValueError if there are more probes than ports."""
+    return dict(zip(PROBE_PORTS[: len(probes)], probes, strict=True))

@@ -1,0 +1,48 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import Probe, ProbeKind
+
+PATHS = st.text("abcxyz019-._~%/:@!$&'()*+,;=", max_size=30).map(lambda text: "/" + text.lstrip("/"))
+
+
+@st.composite
+def probes(draw: st.DrawFn) -> Probe:
+    kind = draw(st.sampled_from(ProbeKind))
+    path = draw(PATHS) if kind in (ProbeKind.HTTP, ProbeKind.HTTPS) else "/"
+    return Probe(kind, draw(st.integers(1, 65535)), path)
+
+
+@given(st.lists(probes(), max_size=5))
+def test_what_a_sidecar_is_told_is_what_it_reads(told: list[Probe]) -> None:
+    container = {"name": sidecar.CONTAINER, "args": ["--log-level=info", *sidecar.arguments(told)]}
+    assert sidecar.probes_of(container) == told
+    assert list(sidecar.probe_ports(told).values()) == told
+
+
+@pytest.mark.parametrize("text", ["", "8080", "http://example.org:80/", "http://:80/?a=b", "ftp://:21", "tcp://"])
+def test_what_is_no_probe_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"probe|valid"):
+        Probe.parse(text)
+
+
+def test_more_probes_than_ports_are_refused() -> None:
+    many = [Probe(ProbeKind.TCP, port) for port in range(1, len(sidecar.PROBE_PORTS) + 2)]
+    with pytest.raises(ValueError, match="zip"):
+        sidecar.probe_ports(many)
+
+
+@pytest.mark.parametrize(
+    ("init_containers", "found"),
+    [
+        (None, False),
+        ([], False),
+        ([{"name": sidecar.CONTAINER}], True),
+        ([{"name": "other"}, {"name": sidecar.CONTAINER}], False),
+    ],
+)
+def test_only_the_first_init_container_can_be_the_sidecar(init_containers: object, *, found: bool) -> None:
+    pod = {"spec": {"initContainers": init_containers, "containers": [{"name": sidecar.CONTAINER}]}}
+    assert (sidecar.container_of(pod) is not None) is found
