@@ -4,8 +4,9 @@
 admin takes the guard of requests away for some minutes, and asks for one real pod on each accepted node as its kubelet
 would, 16 requests at a time. Answered in turns by one signer, by two, and by a client that decides nothing: it patches
 a status made before, as soon as it sees the request ("patched"), or with all requests there before the clock starts
-("limit": what the API server can do, or this client, if it is busy; we aim at 0.7 of it). One hundred new pods at once
-are too many for a small machine: the last batch is 60 requests at once. Then see ``handshakes``.
+("limit": what the API server can do, or this client, if it is busy; we aim at 0.7 of it). Then as for 100 new pods at
+once, and then until so many certificates are live (``--live``), as fast as a signer lets two nodes ask. Then see
+``handshakes``.
 """
 
 import argparse
@@ -16,21 +17,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from hack import estate
-from hack.bench import handshakes, peers
+from hack.bench import handshakes, peers, replicas
 from hack.bench.asking import PATCHED, Asking, Batch, timed
 from hack.cluster import Cluster, binaries
 from hack.images import public
 from hack.install import NAMESPACE, find
-from hack.kubectl import Json, Kubectl, eventually
+from hack.kubectl import Json, Kubectl
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 
 SPACE = "bench-certificates"
-EACH, AT_ONCE, ROUNDS = 80, 60, 3
+EACH, AT_ONCE, ROUNDS = 80, 100, 3
 """Requests of a batch, half of them for each node: within what a signer lets a node ask at once."""
-SIGNER, SIGNER_PODS = "sovereign-signer", "app.kubernetes.io/component=signer"
+LIVE_BATCH = 500
+SIGNER = "signer"
 GUARD = "sovereignty-guard-requests"
 RARE = 0.25
 """Requests that a signer makes less often, for each certificate, are housekeeping."""
@@ -53,27 +56,11 @@ class Signers:
     cluster: Cluster
     admin: Kubectl
 
-    @contextmanager
-    def restored(self) -> Iterator[None]:
-        """Have as many as before in the end."""
-        before = self.admin.get("deployment", SIGNER, NAMESPACE)["spec"]["replicas"]
-        try:
-            yield
-        finally:
-            self.scale(before)
-
-    def scale(self, replicas: int) -> None:
-        """Have so many, and wait until they are ready, and no others there."""
-        self.admin.run("-n", NAMESPACE, "scale", "deployment", SIGNER, f"--replicas={replicas}")
-        self.admin.run("-n", NAMESPACE, "rollout", "status", f"deployment/{SIGNER}", "--timeout=3m")
-        eventually(lambda: len(self._pods()) == replicas, what=f"{replicas} signers")
-
     def used(self) -> dict[str, Used]:
         """Return what each has used, by the name of its pod."""
-        return {pod["metadata"]["name"]: self._used(pod["status"]["podIP"]) for pod in self._pods()}
-
-    def _pods(self) -> list[Json]:
-        return self.admin.list("pods", NAMESPACE, SIGNER_PODS)
+        return {
+            pod["metadata"]["name"]: self._used(pod["status"]["podIP"]) for pod in replicas.pods(self.admin, SIGNER)
+        }
 
     def _used(self, address: str) -> Used:
         curl = ["curl", "--silent", "--fail", f"http://{address}:8080/metrics"]
@@ -108,19 +95,17 @@ def request_for(admin: Kubectl, pod: Json) -> Json:
     }
 
 
-async def measure(asking: Asking, signers: Signers) -> None:
-    """Print rates, latencies, and what the signers use."""
+async def measure(asking: Asking, signers: Signers, live: int) -> None:
+    """Print rates, latencies, and what the signers use until so many certificates are live."""
     batches: defaultdict[str, list[Batch]] = defaultdict(list)
     fresh = signers.used()
     spent = 0.0
     for _ in range(ROUNDS):
-        for replicas in (1, 2):
-            await asyncio.to_thread(signers.scale, replicas)
+        for number in (1, 2):
+            await asyncio.to_thread(replicas.scale, signers.admin, SIGNER, number)
             await asking.settle()
             before = signers.used()
-            batches[f"signers: {replicas}"].append(
-                await timed([asking.ask(request) for request in asking.prepare(EACH)])
-            )
+            batches[f"signers: {number}"].append(await timed([asking.ask(request) for request in asking.prepare(EACH)]))
             after = signers.used()
             spent += sum(after[name].cpu - before[name].cpu for name in after)
         await asking.settle()
@@ -133,9 +118,13 @@ async def measure(asking: Asking, signers: Signers) -> None:
     batches[f"signers: 2, {AT_ONCE} at once"].append(at_once)
     report(batches)
     print(f"CPU of the signers: {spent * 1000 / (2 * ROUNDS * EACH):.1f} s for 1,000 certificates")
+    while asking.issued < live:
+        await timed([asking.ask(request) for request in asking.prepare(min(LIVE_BATCH, live - asking.issued))])
     for name, last in signers.used().items():
         begun = f"{fresh[name].memory / 2**20:.0f} MiB before, " if name in fresh else "younger, "
-        print(f"resident memory of a signer: {begun}{last.memory / 2**20:.0f} MiB after")
+        print(
+            f"resident memory of a signer: {begun}{last.memory / 2**20:.0f} MiB with {asking.issued} certificates live"
+        )
 
 
 def report(batches: dict[str, list[Batch]]) -> None:
@@ -159,7 +148,7 @@ def counted(cluster: Cluster) -> Iterator[None]:
         log.seek(0, 2)
         yield
         events = [json.loads(line) for line in log if line.endswith("\n")]
-    user = f"system:serviceaccount:{NAMESPACE}:{SIGNER}"
+    user = f"system:serviceaccount:{NAMESPACE}:sovereign-{SIGNER}"
     asked = Counter(
         "/".join([f"{event['verb']} {what['resource']}", *([what["subresource"]] if "subresource" in what else [])])
         for event in events
@@ -173,15 +162,15 @@ def counted(cluster: Cluster) -> Iterator[None]:
     print(f"requests of a signer for each certificate: {sum(each.values()):.1f} ({said})")
 
 
-async def run(cluster: Cluster, admin: Kubectl, pods: list[Json]) -> None:
+async def run(cluster: Cluster, admin: Kubectl, pods: list[Json], live: int) -> None:
     """Measure on a cluster, for pods that run."""
     signers = Signers(cluster, admin)
     async with await connect(cluster.kubeconfig) as client:
         asking = Asking(Api(client, ServerClock()), SPACE, pods)
-        with without_guard(admin), signers.restored(), counted(cluster):
+        with without_guard(admin), replicas.restored(admin, SIGNER), counted(cluster):
             try:
                 await asking.ready()
-                await measure(asking, signers)
+                await measure(asking, signers, live)
             finally:
                 asking.close()
 
@@ -190,15 +179,18 @@ def main() -> None:
     """Read which cluster, start pods on it, and measure."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.certificates", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
-    parser.add_argument("--pods", type=int, default=12, help="how many connect when a service is suspended")
+    parser.add_argument("--live", type=int, default=1_000, help="how many certificates are live in the end")
+    parser.add_argument("--pods", type=int, default=12, help="how many there are when a service is suspended")
     given = parser.parse_args()
     cluster = find(given.name)
     cluster.load_image(public.archive(peers.IMAGE))
     admin = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    # The demo leaves a service suspended.
+    admin.apply(*estate.services(datetime.now(UTC).date()))
     with peers.space(admin, SPACE) as space:
         idle = [peers.peer(f"on-{node}", node, ["sleep", "86400"]) for node in estate.ACCEPTED]
         running = peers.start(admin, space, idle).values()
-        asyncio.run(run(cluster, admin, [request_for(admin, pod) for pod in running]))
+        asyncio.run(run(cluster, admin, [request_for(admin, pod) for pod in running], given.live))
     handshakes.measure(admin, given.pods)
 
 

@@ -1,25 +1,33 @@
 """How long pods of a datacentre are still let in once its service is suspended.
 
-Each pod serves, and connects twice a second: those in Brest to themselves, those in Lyon each to another one in
-Brest. The last server in Brest to refuse is the last whose kubelet has written the new trust bundle. Pods and this
-program read one clock, as their nodes are on this machine. ``python -m hack.bench.certificates`` runs it.
+On three nodes: pods in Brest and Nantes serve, and each pod in Lyon connects to its share of them once a second. The
+last server to refuse is the last whose kubelet has written the new trust bundle. Seen twice: as it is meant to be, and
+with the controller stopped, when nothing pokes the kubelets. One pod in Brest connects to one in Nantes, and must be
+let in throughout. Pods and this program read one clock, as their nodes are on this machine.
+``python -m hack.bench.certificates`` runs it.
 """
 
 import json
 import re
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from hack import estate
-from hack.bench import peers
+from hack.bench import peers, replicas
 from hack.kubectl import Json, Kubectl, eventually
 
 SPACE = "bench-handshakes"
-SERVICE, FROM, TO = "hexa-gouv", "lyon-1", "brest-1"
+SERVICE, FROM, TO = "hexa-gouv", "lyon-1", ("brest-1", "nantes-1")
+BESIDE = "armor-public"
+"""The service of the node that is accepted only for this."""
+CONTROLLER = "controller"
 REFERENCE = Path(__file__).parents[2] / "crds" / "README.md"
 
 PROGRAM = """
-import os, socket, sys, threading, time
+import socket, sys, threading, time
 from recipe import accept, connect
 
 def serve():
@@ -34,86 +42,140 @@ def serve():
 threading.Thread(target=serve, daemon=True).start()
 while True:
     begun = time.time()
-    try:
-        with connect(sys.argv[1], 8443) as connection:
-            said = connection.recv(100).decode() or "closed"
-    except OSError as error:
-        said = str(error)
-    print(time.time(), said, flush=True)
-    time.sleep(max(0.0, begun + 0.5 - time.time()))
+    for server in sys.argv[1:]:
+        try:
+            with connect(server, 8443) as connection:
+                said = connection.recv(100).decode() or "closed"
+        except OSError as error:
+            said = str(error)
+        print(time.time(), server, said, flush=True)
+    time.sleep(max(0.0, begun + 1 - time.time()))
 """
-"""Prints when an answer came, and "welcome" or what went wrong."""
+"""Serves, and prints of each server that it was given when an answer came, and "welcome" or what went wrong."""
 
-Answers = list[tuple[float, str]]
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said to a client."""
+
+    moment: float
+    """In seconds of Unix time."""
+    server: str
+    said: str
+
+    @property
+    def welcome(self) -> bool:
+        """Whether the client was let in."""
+        return self.said == "welcome"
 
 
 def measure(admin: Kubectl, count: int) -> None:
-    """Print the figures, and put the estate right."""
-    with peers.space(admin, SPACE) as space:
-        lyon, brest = _start(admin, space, max(1, count // 2))
-        eventually(lambda: all(_welcome(admin, name) for name in (*lyon, *brest)), seconds=120, what="a first welcome")
-        begun = time.time()
-        try:
-            _set(admin, "Suspended")
-            written = time.time() - begun
-            eventually(lambda: all(_refusals(admin, name, begun) for name in lyon), seconds=180, what="all refusals")
-            _print(admin, lyon, brest, begun, written)
-        finally:
-            _set(admin, "Qualified")
-    accepted = len(estate.ACCEPTED)
+    """Print the figures for so many pods, and put the estate right."""
+    with _accepted(admin, BESIDE), peers.space(admin, SPACE) as space:
+        servers = _serve(admin, space, max(1, count // 3))
+        with _connecting(admin, space, servers) as clients:
+            _suspend(admin, clients, servers, "poked")
+        with _connecting(admin, space, servers) as clients, replicas.restored(admin, CONTROLLER):
+            replicas.scale(admin, CONTROLLER, 0)
+            _suspend(admin, clients, servers, "not poked")
+
+
+@contextmanager
+def _accepted(admin: Kubectl, service: str) -> Iterator[None]:
+    """Have the policy accept a service that it does not, and wait until all is as before in the end."""
+    spec = admin.get("cloudservice", SERVICE)["spec"]
+    _patch(admin, service, [{"op": "add", "path": "/spec/qualifications", "value": spec["qualifications"]}])
+    try:
+        _accepts(admin, len(estate.ACCEPTED) + 1)
+        yield
+    finally:
+        _patch(admin, service, [{"op": "remove", "path": "/spec/qualifications"}])
+        _accepts(admin, len(estate.ACCEPTED))
+
+
+def _accepts(admin: Kubectl, nodes: int) -> None:
     eventually(
-        lambda: admin.get("sovereigntypolicy", peers.POLICY)["status"]["nodes"] == accepted, what="the estate as it was"
+        lambda: admin.get("sovereigntypolicy", peers.POLICY)["status"]["nodes"] == nodes, what=f"{nodes} accepted nodes"
     )
 
 
-def _start(admin: Kubectl, space: str, each: int) -> tuple[list[str], list[str]]:
-    """Start so many pods on each node, and return their names."""
+def _serve(admin: Kubectl, space: str, each: int) -> list[str]:
+    """Start so many servers on each node that serves, and return their addresses."""
     (recipe,) = re.findall(r"^```python\n(.*?)^```", REFERENCE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     data = {"recipe.py": recipe, "program.py": PROGRAM}
     admin.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "peer"}, "data": data}, space)
-    servers = peers.start(admin, space, [_pod(f"brest-{number}", TO, "127.0.0.1") for number in range(each)])
-    lyon = [
-        _pod(name.replace("brest", "lyon"), FROM, server["status"]["podIP"]) for name, server in sorted(servers.items())
-    ]
-    peers.start(admin, space, lyon)
-    return [pod["metadata"]["name"] for pod in lyon], sorted(servers)
+    pods = [_pod(f"server-{number}-{node}", node, []) for node in TO for number in range(each)]
+    return sorted(pod["status"]["podIP"] for pod in peers.start(admin, space, pods).values())
 
 
-def _pod(name: str, node: str, server: str) -> Json:
-    return peers.peer(name, node, ["python3", "/peer/program.py", server])
+@contextmanager
+def _connecting(admin: Kubectl, space: str, servers: Sequence[str]) -> Iterator[list[str]]:
+    """Have half as many clients as servers, all let in, and return their names. They go in the end."""
+    each = len(servers) // len(TO)
+    pods = [_pod(f"client-{number}", FROM, servers[number::each]) for number in range(each)]
+    witness = _pod("witness", TO[0], [servers[-1]])
+    peers.start(admin, space, [*pods, witness])
+    names = [pod["metadata"]["name"] for pod in pods]
+    try:
+        eventually(lambda: _welcome(admin, names) == set(servers), seconds=180, what="all servers let all in")
+        yield names
+    finally:
+        admin.run("-n", space, "delete", "pod", "witness", *names, "--wait=true")
+
+
+def _pod(name: str, node: str, servers: Sequence[str]) -> Json:
+    return peers.peer(name, node, ["python3", "/peer/program.py", *servers])
+
+
+def _suspend(admin: Kubectl, clients: Sequence[str], servers: Sequence[str], how: str) -> None:
+    begun = time.time()
+    try:
+        _set(admin, "Suspended")
+        written = time.time() - begun
+        eventually(
+            lambda: _first_refusals(admin, clients, begun).keys() == set(servers), seconds=180, what="all refusals"
+        )
+        _print(admin, clients, begun, written, how)
+    finally:
+        _set(admin, "Qualified")
 
 
 def _set(admin: Kubectl, status: str) -> None:
-    body = [{"op": "replace", "path": "/spec/qualifications/0/status", "value": status}]
-    admin.run("patch", "cloudservice", SERVICE, "--type=json", "-p", json.dumps(body))
+    _patch(admin, SERVICE, [{"op": "replace", "path": "/spec/qualifications/0/status", "value": status}])
 
 
-def _answers(admin: Kubectl, name: str) -> Answers:
-    lines = [line.split(" ", 1) for line in admin.run("-n", SPACE, "logs", name, "--tail=-1").splitlines()]
-    return [(float(moment), said) for moment, said in lines]
+def _patch(admin: Kubectl, service: str, body: Sequence[Json]) -> None:
+    admin.run("patch", "cloudservice", service, "--type=json", "-p", json.dumps(body))
 
 
-def _welcome(admin: Kubectl, name: str) -> bool:
-    return [said for _, said in _answers(admin, name)[-3:]] == ["welcome"] * 3
+def _answers(admin: Kubectl, clients: Sequence[str]) -> list[Answer]:
+    lines = [line for name in clients for line in admin.run("-n", SPACE, "logs", name, "--tail=-1").splitlines()]
+    return [Answer(float(moment), server, said) for moment, server, said in (line.split(" ", 2) for line in lines)]
 
 
-def _refusals(admin: Kubectl, name: str, begun: float) -> Answers:
-    """Return what went wrong from a moment on, with seconds since then."""
-    return [(moment - begun, said) for moment, said in _answers(admin, name) if moment > begun and said != "welcome"]
+def _welcome(admin: Kubectl, clients: Sequence[str]) -> set[str]:
+    """Return which servers let all in that connected to them last."""
+    last = {answer.server: answer.welcome for answer in _answers(admin, clients)}
+    return {server for server, welcome in last.items() if welcome}
 
 
-def _print(admin: Kubectl, lyon: list[str], brest: list[str], begun: float, written: float) -> None:
-    refused = {name: _refusals(admin, name, begun) for name in lyon}
-    since = {name: answers[0][0] for name, answers in refused.items()}
-    again = sum(
-        said == "welcome" and moment > begun + since[name] for name in lyon for moment, said in _answers(admin, name)
-    )
-    elsewhere = sum(len(_refusals(admin, name, begun)) for name in brest)
-    first, last = min(since.values()), max(since.values())
-    words = sorted({said for answers in refused.values() for _, said in answers})
+def _first_refusals(admin: Kubectl, clients: Sequence[str], begun: float) -> dict[str, Answer]:
+    """Return what each server said when it first refused after a moment."""
+    refused: dict[str, Answer] = {}
+    for answer in _answers(admin, clients):
+        if answer.moment > begun and not answer.welcome:
+            refused.setdefault(answer.server, answer)
+    return refused
+
+
+def _print(admin: Kubectl, clients: Sequence[str], begun: float, written: float, how: str) -> None:
+    refused = _first_refusals(admin, clients, begun)
+    again = sum(answer.welcome and answer.moment > refused[answer.server].moment for answer in _answers(admin, clients))
+    seconds = sorted(answer.moment - begun for answer in refused.values())
+    elsewhere = sum(answer.moment > begun and not answer.welcome for answer in _answers(admin, ["witness"]))
     print(
-        f"suspended, {len(lyon)} pods of {len(lyon) + len(brest)} refused: the first after {first:.1f} s, "
-        f"the last after {last:.1f} s, ratio to one write {last / written:.0f}; let in again {again} times; "
-        f"others refused {elsewhere}"
+        f"suspended, {how}: {len(clients)} pods refused by {len(refused)} on {len(TO)} nodes: the first after "
+        f"{seconds[0]:.1f} s, the last after {seconds[-1]:.1f} s, ratio to one write {seconds[-1] / written:.0f}; "
+        f"let in again {again} times; others refused {elsewhere}"
     )
-    print(f"they were told: {'; '.join(words)}")
+    print(f"they were told: {'; '.join(sorted({answer.said for answer in refused.values()}))}")

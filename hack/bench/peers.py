@@ -51,5 +51,5 @@ def start(admin: Kubectl, namespace: str, pods: Sequence[Json]) -> dict[str, Jso
     """Create pods, and return them by name once all are ready."""
     admin.apply(*pods, namespace=namespace)
     named = [f"pod/{pod['metadata']['name']}" for pod in pods]
-    admin.run("-n", namespace, "wait", *named, "--for=condition=Ready", "--timeout=180s")
+    admin.run("-n", namespace, "wait", *named, "--for=condition=Ready", "--timeout=600s")
     return {pod["metadata"]["name"]: pod for pod in admin.list("pods", namespace)}

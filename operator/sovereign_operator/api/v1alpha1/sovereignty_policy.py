@@ -11,6 +11,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import (
     TechnologyOrigin,
     VersionText,
 )
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit
 from sovereign_operator.api.v1alpha1.kind import (
     AGE,
     LIST_SET,
@@ -126,6 +127,10 @@ class SovereigntyPolicySpec(Model):
         "way, and whom those trust in turn does not count. Example: [hds]. Empty, the default: none.",
         json_schema_extra=LIST_SET,
         max_length=64,
+    )
+    encryption_in_transit: EncryptionInTransit | None = Field(
+        default=None,
+        description="What becomes of the traffic of its pods, where the chart installs encryption. Absent: nothing.",
     )
 
 

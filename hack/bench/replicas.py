@@ -1,0 +1,30 @@
+"""How many replicas of a process of ours run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hack.install import NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+
+
+def pods(admin: Kubectl, component: str) -> list[Json]:
+    """Return the pods of a process: of ``signer``, say."""
+    return admin.list("pods", NAMESPACE, f"app.kubernetes.io/component={component}")
+
+
+def scale(admin: Kubectl, component: str, replicas: int) -> None:
+    """Have so many, and wait until they are ready, and no others there."""
+    deployment = f"sovereign-{component}"
+    admin.run("-n", NAMESPACE, "scale", "deployment", deployment, f"--replicas={replicas}")
+    admin.run("-n", NAMESPACE, "rollout", "status", f"deployment/{deployment}", "--timeout=3m")
+    eventually(lambda: len(pods(admin, component)) == replicas, what=f"{replicas} of {deployment}")
+
+
+@contextmanager
+def restored(admin: Kubectl, component: str) -> Iterator[None]:
+    """Have as many as before in the end."""
+    before = admin.get("deployment", f"sovereign-{component}", NAMESPACE)["spec"]["replicas"]
+    try:
+        yield
+    finally:
+        scale(admin, component, before)

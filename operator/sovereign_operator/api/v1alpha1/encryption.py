@@ -1,0 +1,127 @@
+"""Encryption in transit: what a policy wants of the traffic between its pods, and what it lets pass in plaintext."""
+
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from sovereign_operator.api.v1alpha1.kind import LIST_SET, Model, list_map, rules
+
+
+class EncryptionMode(StrEnum):
+    """How far encryption has come. Each mode gets on with the one before it and the one after it."""
+
+    OFF = "Off"
+    PERMISSIVE = "Permissive"
+    PREFERRED = "Preferred"
+    STRICT = "Strict"
+
+
+def _check_network(text: str) -> str:
+    ip_network(text)
+    return text
+
+
+Network = Annotated[
+    str,
+    AfterValidator(_check_network),
+    Field(
+        min_length=2,
+        max_length=49,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "isCIDR(self) && cidr(self) == cidr(self).masked()",
+                    "message": "write a network as CIDR without host bits, such as 10.244.0.0/16 or fd00:10::/48",
+                }
+            ]
+        },
+    ),
+]
+"""Addresses as CIDR without host bits: 10.244.0.0/16, fd00:10::/48, 192.0.2.7/32."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+Reason = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class PlainDestination(Model):
+    """Where pods of the policy send plaintext."""
+
+    network: Network = Field(description="Addresses of pods or of Services. Example: 10.96.14.7/32.")
+    ports: tuple[Port, ...] = Field(
+        default=(),
+        description="TCP ports. Example: [5432]. Empty: all.",
+        json_schema_extra=LIST_SET,
+        max_length=64,
+    )
+    reason: Reason = Field(description="Why, for the auditor. Example: database without a sidecar, until 2027-03.")
+
+    @property
+    def addresses(self) -> IPv4Network | IPv6Network:
+        """The network, to compute with."""
+        return ip_network(self.network)
+
+
+class PlainPeer(Model):
+    """Who may send plaintext to pods of the policy."""
+
+    network: Network = Field(description="Addresses of pods or nodes. Example: 10.244.7.0/24.")
+    reason: Reason = Field(description="Why, for the auditor. Example: ingress controller.")
+
+    @property
+    def addresses(self) -> IPv4Network | IPv6Network:
+        """The network, to compute with."""
+        return ip_network(self.network)
+
+
+class PlainPort(Model):
+    """A port of pods of the policy that takes plaintext."""
+
+    port: Port = Field(description="The application's own TCP port. Example: 9090.")
+    reason: Reason = Field(description="Why, for the auditor. Example: scraped by Prometheus.")
+
+
+class EncryptionInTransit(Model):
+    """What becomes of the traffic of the policy's pods: mutual TLS 1.3 between their sidecars."""
+
+    model_config = rules(
+        (
+            "!(self.mode in ['Preferred', 'Strict']) || size(self.clusterNetworks) > 0",
+            "name the addresses of your pods and Services in clusterNetworks: what is sent there is encrypted",
+        )
+    )
+
+    mode: EncryptionMode = Field(
+        default=EncryptionMode.OFF,
+        description="Off: no sidecar is injected, and those that are there let all pass. Permissive: sidecars take "
+        "mutual TLS and plaintext, send plaintext, and count. Preferred: they take both, and send mutual TLS to "
+        "clusterNetworks. Strict: they take mutual TLS only. Go one step at a time.",
+    )
+    cluster_networks: tuple[Network, ...] = Field(
+        default=(),
+        description="The addresses of all pods and Services of the cluster, as CIDRs. Example: [10.244.0.0/16, "
+        "10.96.0.0/12]. What is sent elsewhere leaves the cluster and passes as it is.",
+        json_schema_extra=LIST_SET,
+        max_length=16,
+    )
+    plain_destinations: tuple[PlainDestination, ...] = Field(
+        default=(),
+        description="Where in clusterNetworks there is no sidecar, so that plaintext is sent. The API server and DNS "
+        "need not be named.",
+        json_schema_extra=list_map("network"),
+        max_length=64,
+    )
+    plain_peers: tuple[PlainPeer, ...] = Field(
+        default=(),
+        description="Who may send plaintext in Strict: an ingress controller without a sidecar, say.",
+        json_schema_extra=list_map("network"),
+        max_length=64,
+    )
+    plain_ports: tuple[PlainPort, ...] = Field(
+        default=(),
+        description="Ports of the policy's pods that take plaintext in Strict: for metrics, say.",
+        json_schema_extra=list_map("port"),
+        max_length=64,
+    )

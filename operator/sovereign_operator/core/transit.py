@@ -1,0 +1,92 @@
+"""What becomes of the traffic of a policy's pods: which of it is mutual TLS, and which passes as it is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+
+Network = IPv4Network | IPv6Network
+
+
+class Wire(Enum):
+    """How a connection crosses the network."""
+
+    PLAIN = "plain"
+    MUTUAL_TLS = "mtls"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What is sent to a network, where no smaller network of these says otherwise."""
+
+    network: Network
+    wire: Wire
+    plain_ports: tuple[int, ...] = ()
+    """Where that is mutual TLS: ports that are sent plaintext all the same, in order."""
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """What is accepted."""
+
+    plain_ports: tuple[int, ...]
+    plain_peers: tuple[Network, ...]
+    anything: bool
+    """Whether plaintext is, from everybody and on every port."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where there is no sidecar."""
+
+    network: Network
+    ports: tuple[int, ...] = ()
+    """None: all of them."""
+
+
+def outbound(wanted: EncryptionInTransit, always_plain: Iterable[Destination]) -> tuple[Reach, ...]:
+    """Return what is sent where; anywhere else as it is. ``always_plain``: the API server, and DNS.
+
+    An exception counts in all networks that lie within it: of several that hold an address, the smallest decides, so
+    each says what the larger ones say, too.
+    """
+    if wanted.mode in (EncryptionMode.OFF, EncryptionMode.PERMISSIVE):
+        return ()
+    cluster = [ip_network(network) for network in wanted.cluster_networks]
+    plain = [*always_plain]
+    plain += [Destination(named.addresses, tuple(named.ports)) for named in wanted.plain_destinations]
+    networks = {*cluster, *(destination.network for destination in plain)}
+    return tuple(_reach(network, cluster, plain) for network in sorted(networks, key=_in_order))
+
+
+def inbound(wanted: EncryptionInTransit) -> Inbound:
+    """Return what is accepted besides mutual TLS."""
+    return Inbound(
+        plain_ports=tuple(sorted(named.port for named in wanted.plain_ports)),
+        plain_peers=tuple(sorted((named.addresses for named in wanted.plain_peers), key=_in_order)),
+        anything=wanted.mode is not EncryptionMode.STRICT,
+    )
+
+
+def _reach(network: Network, cluster: list[Network], plain: list[Destination]) -> Reach:
+    if not any(_within(network, other) for other in cluster):
+        return Reach(network, Wire.PLAIN)
+    ports: set[int] = set()
+    for destination in plain:
+        if _within(network, destination.network):
+            if not destination.ports:
+                return Reach(network, Wire.PLAIN)
+            ports |= set(destination.ports)
+    return Reach(network, Wire.MUTUAL_TLS, tuple(sorted(ports)))
+
+
+def _within(network: Network, other: Network) -> bool:
+    if isinstance(network, IPv4Network):
+        return isinstance(other, IPv4Network) and network.subnet_of(other)
+    return isinstance(other, IPv6Network) and network.subnet_of(other)
+
+
+def _in_order(network: Network) -> tuple[int, int, int]:
+    return network.version, int(network.network_address), network.prefixlen

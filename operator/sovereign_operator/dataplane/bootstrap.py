@@ -1,0 +1,156 @@
+"""What a sidecar's Envoy is started with: everything that never changes in a pod's life."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.dataplane.envoy import (
+    CERTIFICATE,
+    INBOUND,
+    OUTBOUND_PLAIN,
+    OUTBOUND_TLS,
+    TLS,
+    TRUST,
+    Json,
+    dual_stack,
+    extension,
+    mutual_tls,
+    secret_path,
+    typed,
+)
+
+ADMIN_SOCKET: Final = f"{sidecar.RUN_FOLDER}/admin.sock"
+"""Envoy's own interface, which could change everything: for nobody but Envoy, which asks itself for its state."""
+
+STATE_QUERY: Final = (
+    "/stats?format=json&filter=^(listener_manager.lds.version_text|tcp.(in|out)bound-.*_cx_(total|active))$"
+)
+
+MOST_CONNECTIONS: Final = 50_000
+"""More are refused, before Envoy runs out of memory."""
+
+CONNECT_TIMEOUT: Final = "10s"
+PROBE_TIMEOUT: Final = "3600s"
+"""The kubelet has its own, which is the one that counts."""
+
+_HTTP: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def secrets() -> Mapping[str, str | Json]:
+    """Return the files of the secrets, by path: the kubelet replaces the folder's content at once."""
+    folder = sidecar.IDENTITY_FOLDER
+    watched = {"watched_directory": {"path": folder}}
+    credentials = {"filename": f"{folder}/{sidecar.CREDENTIALS}"}
+    pair = {"certificate_chain": credentials, "private_key": credentials} | watched
+    trusted = {"trusted_ca": {"filename": f"{folder}/{sidecar.TRUSTED}"}} | watched
+    return {
+        secret_path(CERTIFICATE): _secret(CERTIFICATE, tls_certificate=pair),
+        secret_path(TRUST): _secret(TRUST, validation_context=trusted),
+    }
+
+
+def bootstrap(name: str, probes: Mapping[int, Probe]) -> Json:
+    """Return Envoy's bootstrap for a pod of that name, with these probes by the port that leads to each."""
+    looked_at = {port: probe for port, probe in probes.items() if probe.kind is not ProbeKind.TCP}
+    folder = sidecar.TRANSIT_FOLDER
+    listeners = {"path": f"{folder}/{sidecar.LISTENERS}", "watched_directory": {"path": folder}}
+    return {
+        "node": {"id": name, "cluster": "sovereign-sidecar"},
+        "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}},
+        "dynamic_resources": {"lds_config": {"path_config_source": listeners, "resource_api_version": "V3"}},
+        "static_resources": {
+            "listeners": [_health(), *(_probe_listener(port, probe) for port, probe in looked_at.items())],
+            "clusters": [
+                _original(INBOUND),
+                _original(OUTBOUND_PLAIN),
+                _original(OUTBOUND_TLS) | {"transport_socket": _client_tls()},
+                _admin(),
+                *(_probe_cluster(port, probe) for port, probe in looked_at.items()),
+            ],
+        },
+        "overload_manager": {"resource_monitors": [_connections()]},
+    }
+
+
+def _connections() -> Json:
+    monitor = "envoy.resource_monitors.global_downstream_max_connections"
+    kind = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    return extension(monitor, kind, max_active_downstream_connections=MOST_CONNECTIONS)
+
+
+def _secret(name: str, **content: Json) -> Json:
+    resource = typed(f"{TLS}.Secret", name=name, **content)
+    return {"resources": [resource]}
+
+
+def _client_tls() -> Json:
+    context = typed(f"{TLS}.UpstreamTlsContext", common_tls_context=mutual_tls())
+    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
+
+
+def _original(name: str) -> Json:
+    """Return a cluster that goes where the connection was going before it was redirected."""
+    return {
+        "name": name,
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "connect_timeout": CONNECT_TIMEOUT,
+        # Each connection has its own destination, which is not needed for long.
+        "cleanup_interval": "60s",
+    }
+
+
+def _admin() -> Json:
+    endpoint = {"endpoint": {"address": {"pipe": {"path": ADMIN_SOCKET}}}}
+    assignment = {"cluster_name": "admin", "endpoints": [{"lb_endpoints": [endpoint]}]}
+    return {"name": "admin", "type": "STATIC", "connect_timeout": CONNECT_TIMEOUT, "load_assignment": assignment}
+
+
+def _health() -> Json:
+    ready = {"match": {"path": sidecar.READY_PATH}, "direct_response": {"status": 200}}
+    state = {
+        "match": {"path": sidecar.STATE_PATH},
+        "route": {"cluster": "admin", "regex_rewrite": {"pattern": {"regex": ".*"}, "substitution": STATE_QUERY}},
+    }
+    return _http_listener("health", sidecar.HEALTH_PORT, [ready, state])
+
+
+def _probe_listener(port: int, probe: Probe) -> Json:
+    path = "/grpc.health.v1.Health/Check" if probe.kind is ProbeKind.GRPC else probe.path
+    route = {"match": {"path": path}, "route": {"cluster": f"probe-{port}", "timeout": PROBE_TIMEOUT}}
+    return _http_listener(f"probe-{port}", port, [route])
+
+
+def _probe_cluster(port: int, probe: Probe) -> Json:
+    cluster = _original(f"probe-{port}")
+    cluster["original_dst_lb_config"] = {"upstream_port_override": probe.port}
+    if probe.kind is ProbeKind.GRPC:
+        http2 = typed(_HTTP_OPTIONS, explicit_http_config={"http2_protocol_options": {}})
+        cluster["typed_extension_protocol_options"] = {_HTTP_OPTIONS: http2}
+    if probe.kind is ProbeKind.HTTPS:
+        # A kubelet does not look at certificates either.
+        context = typed(f"{TLS}.UpstreamTlsContext")
+        cluster["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    return cluster
+
+
+def _http_listener(name: str, port: int, routes: list[Json]) -> Json:
+    host = {"name": name, "domains": ["*"], "routes": routes}
+    manager = extension(
+        "envoy.filters.network.http_connection_manager",
+        _HTTP,
+        stat_prefix=name,
+        route_config={"virtual_hosts": [host]},
+        http_filters=[extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")],
+        generate_request_id=False,
+        server_header_transformation="PASS_THROUGH",
+    )
+    original = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
+    return {
+        "name": name,
+        **dual_stack(port),
+        "listener_filters": [extension("envoy.filters.listener.original_dst", original)],
+        "filter_chains": [{"filters": [manager]}],
+    }

@@ -1,0 +1,142 @@
+"""The two listeners through which all TCP of a pod goes, as Envoy reads them from the ConfigMap.
+
+Both have the same chains in every mode, and a change of mode changes nothing but which connection takes which: so no
+open connection is lost (Envoy drains a chain that changes, and a listener of which anything but that changes).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sovereign_operator.core import sidecar
+from sovereign_operator.core.transit import Inbound, Network, Reach, Wire
+from sovereign_operator.dataplane.envoy import (
+    ALPN,
+    INBOUND,
+    OUTBOUND_PLAIN,
+    OUTBOUND_TLS,
+    TLS,
+    Json,
+    dual_stack,
+    extension,
+    mutual_tls,
+    typed,
+)
+
+LOOK_SECONDS: Final = "1s"
+"""How long a connection may stay silent until it is taken for plaintext. Less loses TLS on lossy networks."""
+
+MTLS, PLAIN = Wire.MUTUAL_TLS.value, Wire.PLAIN.value
+"""The chains of both listeners."""
+
+_INPUTS: Final = "envoy.extensions.matching.common_inputs.network.v3"
+
+
+def discovery(outbound: Iterable[Reach], inbound: Inbound) -> str:
+    """Return the file of both listeners: JSON, whose version is a hash of what it says."""
+    resources = [_outbound(tuple(outbound)), _inbound(inbound)]
+    said = json.dumps(resources, sort_keys=True)
+    return json.dumps({"version_info": version_of(said), "resources": resources}, indent=1)
+
+
+def version_of(said: str) -> str:
+    """Return what tells two settings apart: 16 hexadecimal digits."""
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _outbound(reaches: tuple[Reach, ...]) -> Json:
+    ranges = [{"ranges": [_range(reach.network)], "on_match": _send(reach)} for reach in reaches]
+    return _listener(
+        "outbound",
+        sidecar.OUTBOUND_PORT,
+        [],
+        [_chain("outbound", MTLS, OUTBOUND_TLS), _chain("outbound", PLAIN, OUTBOUND_PLAIN)],
+        _by_address("DestinationIPInput", ranges, PLAIN) if ranges else {"on_no_match": _take(PLAIN)},
+    )
+
+
+def _send(reach: Reach) -> Json:
+    if not reach.plain_ports:
+        return _take(reach.wire.value)
+    return {"matcher": _by_port(reach.plain_ports, reach.wire.value)}
+
+
+def _inbound(accepted: Inbound) -> Json:
+    # Plaintext: matching does not go back, so each question is asked where the one before it found nothing.
+    otherwise: Json | None = _take(PLAIN) if accepted.anything else None
+    if otherwise is None and accepted.plain_peers:
+        ranges = [{"ranges": [_range(peer)], "on_match": _take(PLAIN)} for peer in accepted.plain_peers]
+        otherwise = {"matcher": _by_address("SourceIPInput", ranges, None)}
+    if not accepted.anything and accepted.plain_ports:
+        otherwise = {
+            "matcher": _exact("DestinationPortInput", dict.fromkeys(map(str, accepted.plain_ports), PLAIN), otherwise)
+        }
+    # The input's text is a list of quoted names.
+    matcher = _exact("ApplicationProtocolInput", {f"'{ALPN}'": MTLS}, otherwise)
+    server = typed(f"{TLS}.DownstreamTlsContext", require_client_certificate=True, common_tls_context=mutual_tls())
+    mtls = _chain("inbound", MTLS, INBOUND)
+    mtls["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": server}
+    inspector = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+    return _listener(
+        "inbound",
+        sidecar.INBOUND_PORT,
+        [extension("envoy.filters.listener.tls_inspector", inspector)],
+        [mtls, _chain("inbound", PLAIN, INBOUND)],
+        matcher,
+    )
+
+
+def _listener(name: str, port: int, filters: list[Json], chains: list[Json], matcher: Json) -> Json:
+    original = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
+    return typed(
+        "envoy.config.listener.v3.Listener",
+        name=name,
+        **dual_stack(port),
+        # What an application sends first is not to be waited for: a server may speak first.
+        listener_filters_timeout=LOOK_SECONDS,
+        continue_on_listener_filters_timeout=True,
+        listener_filters=[extension("envoy.filters.listener.original_dst", original), *filters],
+        filter_chains=chains,
+        filter_chain_matcher=matcher,
+    )
+
+
+def _chain(listener: str, name: str, cluster: str) -> Json:
+    proxy = extension(
+        "envoy.filters.network.tcp_proxy",
+        "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        stat_prefix=f"{listener}-{name}",
+        cluster=cluster,
+        # A session may be silent for days.
+        idle_timeout="0s",
+    )
+    return {"name": name, "filters": [proxy]}
+
+
+def _take(chain: str) -> Json:
+    return {"action": extension("chain", "google.protobuf.StringValue", value=chain)}
+
+
+def _input(name: str) -> Json:
+    return extension(name, f"{_INPUTS}.{name}")
+
+
+def _by_address(name: str, ranges: list[Json], otherwise: str | None) -> Json:
+    matcher = extension("ip", "xds.type.matcher.v3.IPMatcher", range_matchers=ranges)
+    tree = {"input": _input(name), "custom_match": matcher}
+    return {"matcher_tree": tree} | ({"on_no_match": _take(otherwise)} if otherwise else {})
+
+
+def _by_port(ports: Iterable[int], otherwise: str) -> Json:
+    return _exact("DestinationPortInput", dict.fromkeys(map(str, ports), PLAIN), _take(otherwise))
+
+
+def _exact(name: str, chains: Mapping[str, str], otherwise: Json | None) -> Json:
+    found = {value: _take(chain) for value, chain in chains.items()}
+    matcher: Json = {"matcher_tree": {"input": _input(name), "exact_match_map": {"map": found}}}
+    return matcher | ({"on_no_match": otherwise} if otherwise else {})
+
+
+def _range(network: Network) -> dict[str, Any]:
+    return {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}

@@ -1,0 +1,1 @@
+"""The sidecar: writes Envoy's bootstrap, and becomes Envoy."""

@@ -1,0 +1,110 @@
+import json
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.transit import Destination, Reach, Wire, inbound, outbound
+from sovereign_operator.dataplane.listeners import discovery
+
+# Few and close together, so that they lie in one another.
+NETWORKS = ("10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.2.0.0/16", "fd00::/8", "fd00:1::/32")
+ADDRESSES = ("10.1.2.3", "10.1.2.4", "10.1.9.9", "10.2.0.1", "10.9.0.1", "192.0.2.1", "fd00:1::1", "fd01::1")
+PORTS = (53, 443, 5432)
+
+DNS = Destination(ip_network("10.2.0.10/32"), (53,))
+
+networks = st.sampled_from(NETWORKS)
+ports = st.lists(st.sampled_from(PORTS), unique=True, max_size=2)
+destinations = st.lists(st.tuples(networks, ports), max_size=4, unique_by=lambda named: named[0])
+
+
+def wanted(mode: EncryptionMode, **fields: Any) -> EncryptionInTransit:
+    return EncryptionInTransit.model_validate({"mode": mode, **fields})
+
+
+def sent(reaches: Iterable[Reach], address: str, port: int) -> Wire:
+    """What Envoy does: the smallest network decides, and nothing else is looked at."""
+    holding = [reach for reach in reaches if ip_address(address) in reach.network]
+    if not holding:
+        return Wire.PLAIN
+    smallest = max(holding, key=lambda reach: reach.network.prefixlen)
+    return Wire.PLAIN if port in smallest.plain_ports else smallest.wire
+
+
+@given(
+    st.lists(networks, min_size=1, max_size=3, unique=True),
+    destinations,
+    st.sampled_from(ADDRESSES),
+    st.sampled_from(PORTS),
+)
+def test_what_lies_in_the_cluster_is_encrypted_unless_an_exception_names_it(
+    cluster: list[str], plain: list[tuple[str, list[int]]], address: str, port: int
+) -> None:
+    named = [{"network": network, "ports": ports, "reason": "as said"} for network, ports in plain]
+    policy = wanted(EncryptionMode.STRICT, clusterNetworks=cluster, plainDestinations=named)
+    target = ip_address(address)
+    excepted = any(target in ip_network(network) and (not ports or port in ports) for network, ports in plain)
+    inside = any(target in ip_network(network) for network in cluster)
+    expected = Wire.MUTUAL_TLS if inside and not excepted else Wire.PLAIN
+    assert sent(outbound(policy, ()), address, port) is expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (EncryptionMode.OFF, Wire.PLAIN),
+        (EncryptionMode.PERMISSIVE, Wire.PLAIN),
+        (EncryptionMode.PREFERRED, Wire.MUTUAL_TLS),
+        (EncryptionMode.STRICT, Wire.MUTUAL_TLS),
+    ],
+)
+def test_modes_send_by_steps(mode: EncryptionMode, expected: Wire) -> None:
+    reaches = outbound(wanted(mode, clusterNetworks=["10.0.0.0/8"]), [DNS])
+    assert sent(reaches, "10.2.0.10", 5432) is expected
+    assert sent(reaches, "10.2.0.10", 53) is Wire.PLAIN
+    assert sent(reaches, "192.0.2.1", 443) is Wire.PLAIN
+
+
+@pytest.mark.parametrize("mode", EncryptionMode)
+def test_only_strict_refuses_plaintext(mode: EncryptionMode) -> None:
+    assert inbound(wanted(mode, clusterNetworks=["10.0.0.0/8"])).anything is (mode is not EncryptionMode.STRICT)
+
+
+def files(**fields: Any) -> list[dict[str, Any]]:
+    policies = [wanted(mode, clusterNetworks=list(NETWORKS[:2]), **fields) for mode in EncryptionMode]
+    return [json.loads(discovery(outbound(policy, [DNS]), inbound(policy))) for policy in policies]
+
+
+EXCEPTIONS = {
+    "plainDestinations": [{"network": "10.1.2.0/24", "ports": [5432], "reason": "no sidecar"}],
+    "plainPeers": [{"network": "10.1.9.0/24", "reason": "ingress"}],
+    "plainPorts": [{"port": 9090, "reason": "metrics"}],
+}
+
+
+def test_a_change_of_mode_or_exceptions_changes_only_which_chain_is_taken() -> None:
+    """Envoy keeps the connections of a listener only if nothing else of it changes."""
+    fixed = []
+    for file in (*files(), *files(**EXCEPTIONS)):
+        for listener in file["resources"]:
+            del listener["filter_chain_matcher"]
+        fixed.append(file["resources"])
+    assert all(listeners == fixed[0] for listeners in fixed)
+
+
+def test_settings_that_differ_have_other_versions() -> None:
+    versions = [file["version_info"] for file in (*files(), *files(**EXCEPTIONS))]
+    off, permissive, preferred, strict = versions[:4]
+    assert off == permissive
+    assert len({off, preferred, strict, *versions[5:]}) == 5
+
+
+@pytest.mark.parametrize("network", ["10.1.2.3/8", "nonsense", "10.0.0.0/33", "fd00::1/8"])
+def test_a_network_with_host_bits_or_none_at_all_is_refused(network: str) -> None:
+    with pytest.raises(ValueError, match="clusterNetworks"):
+        wanted(EncryptionMode.OFF, clusterNetworks=[network])
