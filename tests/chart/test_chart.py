@@ -27,6 +27,7 @@ def of_kind(objects: list[Json], *kinds: str) -> dict[str, Json]:
 
 
 IDENTITY = ("--set", "identity.enabled=true,identity.trustDomain=hospital.example.org")
+ENCRYPTION = (*IDENTITY, "--set", "encryption.enabled=true")
 
 
 def test_helm_finds_nothing_wrong(render: Render) -> None:
@@ -52,7 +53,7 @@ def test_crds_can_be_left_out_and_can_go_with_the_release(render: Render) -> Non
 
 
 def test_the_controller_is_told_of_every_guard(render: Render) -> None:
-    objects = render(*IDENTITY)
+    objects = render(*ENCRYPTION)
     policies = of_kind(objects, *_POLICIES)
     bindings = of_kind(objects, *_BINDINGS)
     told = json.loads(of_kind(objects, "ConfigMap")["sovereign-guards"]["data"]["guards.json"])
@@ -67,7 +68,7 @@ def test_the_controller_is_told_of_every_guard(render: Render) -> None:
 
 
 def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
-    objects = render(*IDENTITY)
+    objects = render(*ENCRYPTION)
     for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():
         assert binding["spec"]["validationActions"] == ["Warn" if name == "sovereignty-warn-namespaces" else "Deny"]
     for policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").values():
@@ -75,7 +76,7 @@ def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
 
 
 def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None:
-    policies = of_kind(render(*IDENTITY), *_POLICIES)
+    policies = of_kind(render(*ENCRYPTION), *_POLICIES)
     open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
     assert open_ones == {
         "sovereignty-guard-nodes",
@@ -112,6 +113,7 @@ _NOT_ABOUT_PODS = {
     "sovereignty-guard-nodes",
     "sovereignty-guard-requests",
     "sovereignty-guard-signer",
+    "sovereignty-guard-transit",
     "sovereignty-guard-workloads",
     "sovereignty-stamp-requester",
     "sovereignty-warn-namespaces",
@@ -128,7 +130,16 @@ def test_identity_is_opt_in_and_needs_a_trust_domain(render: Render) -> None:
     assert "trustDomain" in refused.stderr
 
 
-@pytest.mark.parametrize("options", [(), IDENTITY])
+def test_encryption_is_opt_in_and_needs_identity(render: Render) -> None:
+    assert ("ValidatingAdmissionPolicy", "sovereignty-guard-transit") not in {
+        (obj["kind"], obj["metadata"]["name"]) for obj in render(*IDENTITY)
+    }
+    refused = template("--set", "encryption.enabled=true")
+    assert refused.returncode
+    assert "needs identity.enabled" in refused.stderr
+
+
+@pytest.mark.parametrize("options", [(), IDENTITY, ENCRYPTION])
 def test_the_processes_take_what_the_chart_tells_them(
     render: Render, options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

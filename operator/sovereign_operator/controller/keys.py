@@ -35,4 +35,12 @@ class PodMarks:
     name: str
 
 
-Key = Cluster | Sovereign | Labelled | PodMarks
+@dataclass(frozen=True)
+class Transit:
+    """What the sidecars of a namespace that go by one policy are told."""
+
+    namespace: str
+    policy: str
+
+
+Key = Cluster | Sovereign | Labelled | PodMarks | Transit

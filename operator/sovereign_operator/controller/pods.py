@@ -2,6 +2,7 @@
 
 from sovereign_operator.controller.keys import PodMarks
 from sovereign_operator.controller.world import World
+from sovereign_operator.core import names
 from sovereign_operator.core.audit import audit_annotations
 from sovereign_operator.core.names import audit_annotation
 from sovereign_operator.kube import resource
@@ -19,6 +20,8 @@ async def mark_pod(world: World, key: PodMarks) -> None:
     if verdict is None:
         return
     annotations = audit_annotations(verdict) | (world.identity.annotations(seen) if world.identity else {})
+    if told := world.told(seen.namespace, seen.transit):
+        annotations[names.TRANSIT_ANNOTATION] = told.version
     if annotations == seen.annotations:
         return
     metadata = {"name": key.name, "namespace": key.namespace, "uid": seen.pod.uid, "annotations": annotations}

@@ -14,11 +14,13 @@ from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.identity import Identity
-from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign
+from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign, Transit
 from sovereign_operator.controller.settings import Settings
+from sovereign_operator.controller.told import Told, see_told
 from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.guards import broken
+from sovereign_operator.core.sidecar import transit_config_map
 from sovereign_operator.core.verdict import Verdicts
 from sovereign_operator.core.workload import Workload, effective_policy
 from sovereign_operator.kube import resource
@@ -86,6 +88,13 @@ class World:
             if settings.with_signer
             else None
         )
+        self.dns = settings.dns
+        """Where DNS is, if sidecars are installed."""
+        self._told: Mirror[Told] | None = (
+            Mirror(api, resource.CONFIG_MAPS, see_told, self._told_changed, label_selector=names.TRANSIT_LABEL)
+            if settings.dns
+            else None
+        )
         self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
         self.verdicts: Verdicts | None = None
         self.retained: frozenset[tuple[str, str]] = frozenset()
@@ -137,6 +146,8 @@ class World:
         yield from self.labelled.values()
         if self.identity:
             yield from self.identity.mirrors()
+        if self._told:
+            yield self._told
 
     def _mirrors(self) -> list[Mirror[Any]]:
         return [*self._fixed_mirrors(), *(mirror for mirror, _ in self._followed.values())]
@@ -174,6 +185,9 @@ class World:
                         self.queue.add(Labelled(kind, namespace, name))
         else:
             self.queue.add(Cluster())
+            if plural == SOVEREIGNTY_POLICY.plural and self._told:
+                for pod in self.pods():
+                    self._add_transit(pod)
 
     def verdicts_changed(self) -> None:
         """Look again at all that depends on verdicts."""
@@ -198,10 +212,17 @@ class World:
 
     def _pod_changed(self, key: ObjectKey, old: PodSeen | None, new: PodSeen | None) -> None:
         self.queue.add(PodMarks(*key))
+        if new:
+            self._add_transit(new)
         self.add_sovereigns(key[0])
         for seen in (old, new):
             if seen and any((seen.pod.node, policy) in self.retained for policy in self._held_to(seen)):
                 self.queue.add(Cluster())
+
+    def _told_changed(self, key: ObjectKey, _old: Told | None, _new: Told | None) -> None:
+        for pod in self.pods(key[0]):
+            self._add_transit(pod)
+            self.queue.add(PodMarks(pod.namespace, pod.pod.name))
 
     def _certificate_changed(self, namespace: str, pod: str) -> None:
         self.queue.add(PodMarks(namespace, pod))
@@ -223,6 +244,10 @@ class World:
     def _add_pods(self, namespace: str | None = None) -> None:
         for pod in self.pods(namespace):
             self.queue.add(PodMarks(pod.namespace, pod.pod.name))
+
+    def _add_transit(self, pod: PodSeen) -> None:
+        if pod.transit and not pod.ended:
+            self.queue.add(Transit(pod.namespace, pod.transit))
 
     # What there is
 
@@ -269,6 +294,10 @@ class World:
         followed = self._followed.get(namespace)
         unplaced = followed[0].get((namespace, name)) if followed else None
         return self.placed_pods.get((namespace, name)) or unplaced
+
+    def told(self, namespace: str, policy: str) -> Told | None:
+        """Return what the sidecars of a namespace that go by a policy are told."""
+        return self._told.get((namespace, transit_config_map(policy))) if self._told and policy else None
 
     def guards_broken(self) -> tuple[str, ...]:
         """Say what is wrong with our admission policies."""

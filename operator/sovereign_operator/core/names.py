@@ -63,6 +63,12 @@ CERTIFICATE_ANNOTATION: Final = "audit.sovereignty.dev/certificate"
 TRUST_BUNDLE_ANNOTATION: Final = "audit.sovereignty.dev/trust-bundle"
 """On a pod: which state of its trust bundles its kubelet was told of. A change has the kubelet look at once."""
 
+TRANSIT_LABEL: Final = "sovereignty.dev/transit-of"
+"""On a ConfigMap of ours: the policy whose sidecars read from it what becomes of traffic."""
+
+TRANSIT_ANNOTATION: Final = "audit.sovereignty.dev/transit"
+"""On a pod: which version of that its kubelet was told of. A change has the kubelet look at once."""
+
 SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Never in scope, nor is the operator's own namespace."""
 

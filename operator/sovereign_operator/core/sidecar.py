@@ -52,9 +52,26 @@ LISTENERS: Final = "listeners.json"
 PROBE_OPTION: Final = "--probe="
 
 
+TRANSIT_PREFIX: Final = "sovereignty-transit."
+
+
 def transit_config_map(policy: str) -> str:
-    """Return the name of the ConfigMap, in each namespace with pods in scope, that says what becomes of traffic."""
-    return f"sovereignty-transit.{policy}"
+    """Return the name of the ConfigMap, in each namespace with sidecars, that says what becomes of traffic."""
+    return f"{TRANSIT_PREFIX}{policy}"
+
+
+def transit_policy(pod: Mapping[str, Any]) -> str:
+    """Return the policy that a pod's sidecar goes by; empty if it has no sidecar."""
+    if container_of(pod) is None:
+        return ""
+    sources = (
+        source
+        for volume in pod["spec"].get("volumes") or ()
+        if volume["name"] == TRANSIT_VOLUME
+        for source in (volume.get("projected") or {}).get("sources") or ()
+    )
+    named = (source["configMap"].get("name", "") for source in sources if "configMap" in source)
+    return next((name.removeprefix(TRANSIT_PREFIX) for name in named if name.startswith(TRANSIT_PREFIX)), "")
 
 
 class ProbeKind(StrEnum):

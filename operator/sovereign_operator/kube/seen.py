@@ -14,6 +14,7 @@ from sovereign_operator.core.audit import certificate_line
 from sovereign_operator.core.facts import Node
 from sovereign_operator.core.manifests import pod_template_path
 from sovereign_operator.core.selector import Selector
+from sovereign_operator.core.sidecar import transit_policy
 from sovereign_operator.core.workload import Pod, Workload
 from sovereign_operator.kube.api import Json
 
@@ -58,6 +59,8 @@ class PodSeen:
     terminating: bool
     bundles: frozenset[str]
     """The trust bundles of ours that it mounts, by name; ANY_BUNDLE where its selector leaves open which."""
+    transit: str = ""
+    """The policy that its sidecar goes by; empty if it has none."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ def see_pod(obj: Json) -> PodSeen:
         metadata.get("labels", {}),
         annotations,
         bundles=_bundles_of(obj),
+        transit=transit_policy(obj),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
     )
