@@ -8,11 +8,11 @@ from typing import assert_never
 
 from sovereign_operator.controller.cluster import reconcile_cluster
 from sovereign_operator.controller.handlers import listen
-from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign, Transit
+from sovereign_operator.controller.keys import Cluster, Encryption, Key, Labelled, PodMarks, Sovereign
 from sovereign_operator.controller.pods import mark_pod
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.sovereign import reconcile_sovereign, release_abandoned
-from sovereign_operator.controller.transit import tell_sidecars
+from sovereign_operator.controller.transit import keep_encryption
 from sovereign_operator.controller.world import World
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
@@ -50,6 +50,8 @@ class Controller:
     async def _background(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._world.run())
+            if self._world.traffic:
+                group.create_task(self._world.traffic.run())
             group.create_task(self._queue.run(WORKERS))
 
     async def _handle(self, key: Key) -> float | None:
@@ -64,8 +66,8 @@ class Controller:
                 await release_abandoned(self._world, key)
             case PodMarks():
                 await mark_pod(self._world, key)
-            case Transit():
-                return await tell_sidecars(self._world, key)
+            case Encryption():
+                return await keep_encryption(self._world, key)
             case _:
                 assert_never(key)
         return None

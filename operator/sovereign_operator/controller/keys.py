@@ -36,11 +36,10 @@ class PodMarks:
 
 
 @dataclass(frozen=True)
-class Transit:
-    """What the sidecars of a namespace that go by one policy are told."""
+class Encryption:
+    """How far a policy's encryption has come, and what its sidecars are told."""
 
-    namespace: str
     policy: str
 
 
-Key = Cluster | Sovereign | Labelled | PodMarks | Transit
+Key = Cluster | Sovereign | Labelled | PodMarks | Encryption

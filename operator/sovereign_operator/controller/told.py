@@ -3,9 +3,13 @@
 import json
 from dataclasses import dataclass
 
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar import LISTENERS
 from sovereign_operator.kube.api import Json
+
+MODE = "mode"
+"""Beside what Envoy reads: the mode, for people and for us."""
 
 
 @dataclass(frozen=True)
@@ -13,18 +17,29 @@ class Told:
     """What a ConfigMap of ours says."""
 
     policy: str
+    mode: str
     listeners: str
 
     @property
     def version(self) -> str:
         """Which settings these are, as the sidecars say which they have loaded."""
-        try:
-            return str(json.loads(self.listeners)["version_info"])
-        except (ValueError, KeyError, TypeError):
-            # Somebody else wrote it. It will be put right.
-            return ""
+        return version_of(self.listeners)
+
+    @property
+    def encryption_mode(self) -> EncryptionMode:
+        """The mode; Off if it is none, as somebody else wrote it then."""
+        return EncryptionMode(self.mode) if self.mode in {*EncryptionMode} else EncryptionMode.OFF
 
 
 def see_told(obj: Json) -> Told:
     """Keep what a ConfigMap of ours says."""
-    return Told(obj["metadata"]["labels"][names.TRANSIT_LABEL], obj.get("data", {}).get(LISTENERS, ""))
+    data = obj.get("data", {})
+    return Told(obj["metadata"]["labels"][names.TRANSIT_LABEL], data.get(MODE, ""), data.get(LISTENERS, ""))
+
+
+def version_of(listeners: str) -> str:
+    """Return the version of settings, as JSON. Empty if they have none: somebody else wrote them."""
+    try:
+        return str(json.loads(listeners)["version_info"])
+    except (ValueError, KeyError, TypeError):
+        return ""

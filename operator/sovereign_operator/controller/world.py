@@ -6,21 +6,25 @@ adds keys, and the handlers of those keys look at the whole again.
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.identity import Identity
-from sovereign_operator.controller.keys import Cluster, Key, Labelled, PodMarks, Sovereign, Transit
+from sovereign_operator.controller.keys import Cluster, Encryption, Key, Labelled, PodMarks, Sovereign
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.controller.told import Told, see_told
+from sovereign_operator.controller.traffic import Traffic
 from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.guards import broken
 from sovereign_operator.core.sidecar import transit_config_map
+from sovereign_operator.core.steps import EncryptionSeen
 from sovereign_operator.core.verdict import Verdicts
 from sovereign_operator.core.workload import Workload, effective_policy
 from sovereign_operator.kube import resource
@@ -90,11 +94,14 @@ class World:
         )
         self.dns = settings.dns
         """Where DNS is, if sidecars are installed."""
-        self._told: Mirror[Told] | None = (
-            Mirror(api, resource.CONFIG_MAPS, see_told, self._told_changed, label_selector=names.TRANSIT_LABEL)
-            if settings.dns
-            else None
+        self._told: Mirror[Told] = Mirror(
+            api, resource.CONFIG_MAPS, see_told, self._told_changed, label_selector=names.TRANSIT_LABEL
         )
+        self.traffic = Traffic(api.clock.now, self.pods, self._add_encryption) if settings.dns else None
+        self.encryption: dict[str, EncryptionSeen] = {}
+        """How far each policy's encryption has come, where sidecars are installed."""
+        self.watched_since: dict[str, tuple[EncryptionMode, datetime]] = {}
+        """In which mode each policy is, and since when this replica has watched it there."""
         self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
         self.verdicts: Verdicts | None = None
         self.retained: frozenset[tuple[str, str]] = frozenset()
@@ -146,7 +153,7 @@ class World:
         yield from self.labelled.values()
         if self.identity:
             yield from self.identity.mirrors()
-        if self._told:
+        if self.traffic:
             yield self._told
 
     def _mirrors(self) -> list[Mirror[Any]]:
@@ -185,9 +192,8 @@ class World:
                         self.queue.add(Labelled(kind, namespace, name))
         else:
             self.queue.add(Cluster())
-            if plural == SOVEREIGNTY_POLICY.plural and self._told:
-                for pod in self.pods():
-                    self._add_transit(pod)
+            if plural == SOVEREIGNTY_POLICY.plural:
+                self._add_encryption(key[1])
 
     def verdicts_changed(self) -> None:
         """Look again at all that depends on verdicts."""
@@ -212,17 +218,17 @@ class World:
 
     def _pod_changed(self, key: ObjectKey, old: PodSeen | None, new: PodSeen | None) -> None:
         self.queue.add(PodMarks(*key))
-        if new:
-            self._add_transit(new)
+        for seen in (old, new):
+            self._add_encryption(self.policy_of(seen) if seen else None)
         self.add_sovereigns(key[0])
         for seen in (old, new):
             if seen and any((seen.pod.node, policy) in self.retained for policy in self._held_to(seen)):
                 self.queue.add(Cluster())
 
-    def _told_changed(self, key: ObjectKey, _old: Told | None, _new: Told | None) -> None:
-        for pod in self.pods(key[0]):
-            self._add_transit(pod)
-            self.queue.add(PodMarks(pod.namespace, pod.pod.name))
+    def _told_changed(self, key: ObjectKey, old: Told | None, new: Told | None) -> None:
+        for told in (old, new):
+            self._add_encryption(told.policy if told else None)
+        self._add_pods(key[0])
 
     def _certificate_changed(self, namespace: str, pod: str) -> None:
         self.queue.add(PodMarks(namespace, pod))
@@ -245,9 +251,9 @@ class World:
         for pod in self.pods(namespace):
             self.queue.add(PodMarks(pod.namespace, pod.pod.name))
 
-    def _add_transit(self, pod: PodSeen) -> None:
-        if pod.transit and not pod.ended:
-            self.queue.add(Transit(pod.namespace, pod.transit))
+    def _add_encryption(self, policy: str | None) -> None:
+        if policy and self.traffic:
+            self.queue.add(Encryption(policy))
 
     # What there is
 
@@ -297,7 +303,11 @@ class World:
 
     def told(self, namespace: str, policy: str) -> Told | None:
         """Return what the sidecars of a namespace that go by a policy are told."""
-        return self._told.get((namespace, transit_config_map(policy))) if self._told and policy else None
+        return self._told.get((namespace, transit_config_map(policy)))
+
+    def told_of(self, policy: str) -> list[Told]:
+        """Return what the sidecars that go by a policy are told, in every namespace."""
+        return [told for told in self._told.values() if told.policy == policy]
 
     def guards_broken(self) -> tuple[str, ...]:
         """Say what is wrong with our admission policies."""

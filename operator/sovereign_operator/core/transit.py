@@ -2,19 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.wire import Wire
 
 Network = IPv4Network | IPv6Network
-
-
-class Wire(Enum):
-    """How a connection crosses the network."""
-
-    PLAIN = "plain"
-    MUTUAL_TLS = "mtls"
 
 
 @dataclass(frozen=True)

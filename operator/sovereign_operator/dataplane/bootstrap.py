@@ -7,12 +7,12 @@ from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.dataplane.envoy import (
     CERTIFICATE,
-    INBOUND,
-    OUTBOUND_PLAIN,
-    OUTBOUND_TLS,
+    CHAINS,
+    MTLS,
     TLS,
     TRUST,
     Json,
+    cluster,
     dual_stack,
     extension,
     mutual_tls,
@@ -23,9 +23,8 @@ from sovereign_operator.dataplane.envoy import (
 ADMIN_SOCKET: Final = f"{sidecar.RUN_FOLDER}/admin.sock"
 """Envoy's own interface, which could change everything: for nobody but Envoy, which asks itself for its state."""
 
-STATE_QUERY: Final = (
-    "/stats?format=json&filter=^(listener_manager.lds.version_text|tcp.(in|out)bound-.*_cx_(total|active))$"
-)
+_COUNTED: Final = "cluster.(in|out)bound-[a-z]*.upstream_cx_(total|active)"
+STATE_QUERY: Final = f"/stats?format=json&filter=^(listener_manager.lds.version_text|{_COUNTED})$"
 
 MOST_CONNECTIONS: Final = 50_000
 """More are refused, before Envoy runs out of memory."""
@@ -63,9 +62,7 @@ def bootstrap(name: str, probes: Mapping[int, Probe]) -> Json:
         "static_resources": {
             "listeners": [_health(), *(_probe_listener(port, probe) for port, probe in looked_at.items())],
             "clusters": [
-                _original(INBOUND),
-                _original(OUTBOUND_PLAIN),
-                _original(OUTBOUND_TLS) | {"transport_socket": _client_tls()},
+                *(_original(cluster(listener, chain)) for listener, chains in CHAINS.items() for chain in chains),
                 _admin(),
                 *(_probe_cluster(port, probe) for port, probe in looked_at.items()),
             ],
@@ -92,7 +89,8 @@ def _client_tls() -> Json:
 
 def _original(name: str) -> Json:
     """Return a cluster that goes where the connection was going before it was redirected."""
-    return {
+    tls = {"transport_socket": _client_tls()} if name == cluster("outbound", MTLS) else {}
+    return tls | {
         "name": name,
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
@@ -124,16 +122,16 @@ def _probe_listener(port: int, probe: Probe) -> Json:
 
 
 def _probe_cluster(port: int, probe: Probe) -> Json:
-    cluster = _original(f"probe-{port}")
-    cluster["original_dst_lb_config"] = {"upstream_port_override": probe.port}
+    found = _original(f"probe-{port}")
+    found["original_dst_lb_config"] = {"upstream_port_override": probe.port}
     if probe.kind is ProbeKind.GRPC:
         http2 = typed(_HTTP_OPTIONS, explicit_http_config={"http2_protocol_options": {}})
-        cluster["typed_extension_protocol_options"] = {_HTTP_OPTIONS: http2}
+        found["typed_extension_protocol_options"] = {_HTTP_OPTIONS: http2}
     if probe.kind is ProbeKind.HTTPS:
         # A kubelet does not look at certificates either.
         context = typed(f"{TLS}.UpstreamTlsContext")
-        cluster["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
-    return cluster
+        found["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    return found
 
 
 def _http_listener(name: str, port: int, routes: list[Json]) -> Json:

@@ -3,15 +3,17 @@
 from typing import Any, Final
 
 from sovereign_operator.core import sidecar
+from sovereign_operator.core.wire import Wire
 
 Json = dict[str, Any]
 
 TLS: Final = "envoy.extensions.transport_sockets.tls.v3"
 
-OUTBOUND_TLS: Final = "outbound-mtls"
-OUTBOUND_PLAIN: Final = "outbound-plain"
-INBOUND: Final = "inbound"
-"""Clusters: how the original destination is reached."""
+MTLS, PLAIN = Wire.MUTUAL_TLS.value, Wire.PLAIN.value
+EXCEPTED: Final = "excepted"
+"""Plaintext that is accepted in Strict, too."""
+CHAINS: Final = {"outbound": (MTLS, PLAIN), "inbound": (MTLS, PLAIN, EXCEPTED)}
+"""What each listener may do with a connection."""
 
 CERTIFICATE: Final = "certificate"
 TRUST: Final = "trust"
@@ -41,6 +43,11 @@ def dual_stack(port: int) -> Json:
     address = socket("::", port)
     address["socket_address"]["ipv4_compat"] = True
     return {"address": address}
+
+
+def cluster(listener: str, chain: str) -> str:
+    """Return which cluster a chain leads to: one each, so that their connections are counted one by one."""
+    return f"{listener}-{chain}"
 
 
 def secret_path(name: str) -> str:

@@ -6,18 +6,20 @@ open connection is lost (Envoy drains a chain that changes, and a listener of wh
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sovereign_operator.core import sidecar
-from sovereign_operator.core.transit import Inbound, Network, Reach, Wire
+from sovereign_operator.core.transit import Inbound, Network, Reach
 from sovereign_operator.dataplane.envoy import (
     ALPN,
-    INBOUND,
-    OUTBOUND_PLAIN,
-    OUTBOUND_TLS,
+    CHAINS,
+    EXCEPTED,
+    MTLS,
+    PLAIN,
     TLS,
     Json,
+    cluster,
     dual_stack,
     extension,
     mutual_tls,
@@ -26,9 +28,6 @@ from sovereign_operator.dataplane.envoy import (
 
 LOOK_SECONDS: Final = "1s"
 """How long a connection may stay silent until it is taken for plaintext. Less loses TLS on lossy networks."""
-
-MTLS, PLAIN = Wire.MUTUAL_TLS.value, Wire.PLAIN.value
-"""The chains of both listeners."""
 
 _INPUTS: Final = "envoy.extensions.matching.common_inputs.network.v3"
 
@@ -47,67 +46,56 @@ def version_of(said: str) -> str:
 
 def _outbound(reaches: tuple[Reach, ...]) -> Json:
     ranges = [{"ranges": [_range(reach.network)], "on_match": _send(reach)} for reach in reaches]
-    return _listener(
-        "outbound",
-        sidecar.OUTBOUND_PORT,
-        [],
-        [_chain("outbound", MTLS, OUTBOUND_TLS), _chain("outbound", PLAIN, OUTBOUND_PLAIN)],
-        _by_address("DestinationIPInput", ranges, PLAIN) if ranges else {"on_no_match": _take(PLAIN)},
-    )
+    matcher = _by_address("DestinationIPInput", ranges, _take(PLAIN)) if ranges else {"on_no_match": _take(PLAIN)}
+    return _listener("outbound", sidecar.OUTBOUND_PORT, [], matcher)
 
 
 def _send(reach: Reach) -> Json:
     if not reach.plain_ports:
         return _take(reach.wire.value)
-    return {"matcher": _by_port(reach.plain_ports, reach.wire.value)}
+    return {"matcher": _exact("DestinationPortInput", reach.plain_ports, PLAIN, _take(reach.wire.value))}
 
 
 def _inbound(accepted: Inbound) -> Json:
-    # Plaintext: matching does not go back, so each question is asked where the one before it found nothing.
-    otherwise: Json | None = _take(PLAIN) if accepted.anything else None
-    if otherwise is None and accepted.plain_peers:
-        ranges = [{"ranges": [_range(peer)], "on_match": _take(PLAIN)} for peer in accepted.plain_peers]
-        otherwise = {"matcher": _by_address("SourceIPInput", ranges, None)}
-    if not accepted.anything and accepted.plain_ports:
-        otherwise = {
-            "matcher": _exact("DestinationPortInput", dict.fromkeys(map(str, accepted.plain_ports), PLAIN), otherwise)
-        }
+    # Matching does not go back, so each question is asked where the one before it found nothing.
+    otherwise = _take(PLAIN) if accepted.anything else None
+    if accepted.plain_peers:
+        ranges = [{"ranges": [_range(peer)], "on_match": _take(EXCEPTED)} for peer in accepted.plain_peers]
+        otherwise = {"matcher": _by_address("SourceIPInput", ranges, otherwise)}
+    if accepted.plain_ports:
+        otherwise = {"matcher": _exact("DestinationPortInput", accepted.plain_ports, EXCEPTED, otherwise)}
     # The input's text is a list of quoted names.
-    matcher = _exact("ApplicationProtocolInput", {f"'{ALPN}'": MTLS}, otherwise)
-    server = typed(f"{TLS}.DownstreamTlsContext", require_client_certificate=True, common_tls_context=mutual_tls())
-    mtls = _chain("inbound", MTLS, INBOUND)
-    mtls["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": server}
+    matcher = _exact("ApplicationProtocolInput", [f"'{ALPN}'"], MTLS, otherwise)
     inspector = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-    return _listener(
-        "inbound",
-        sidecar.INBOUND_PORT,
-        [extension("envoy.filters.listener.tls_inspector", inspector)],
-        [mtls, _chain("inbound", PLAIN, INBOUND)],
-        matcher,
-    )
+    filters = [extension("envoy.filters.listener.tls_inspector", inspector)]
+    listener = _listener("inbound", sidecar.INBOUND_PORT, filters, matcher)
+    server = typed(f"{TLS}.DownstreamTlsContext", require_client_certificate=True, common_tls_context=mutual_tls())
+    mtls = next(chain for chain in listener["filter_chains"] if chain["name"] == MTLS)
+    mtls["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": server}
+    return listener
 
 
-def _listener(name: str, port: int, filters: list[Json], chains: list[Json], matcher: Json) -> Json:
+def _listener(name: str, port: int, filters: list[Json], matcher: Json) -> Json:
     original = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
     return typed(
         "envoy.config.listener.v3.Listener",
         name=name,
         **dual_stack(port),
-        # What an application sends first is not to be waited for: a server may speak first.
+        # A client that waits for its server to speak first is not to wait for ever.
         listener_filters_timeout=LOOK_SECONDS,
         continue_on_listener_filters_timeout=True,
         listener_filters=[extension("envoy.filters.listener.original_dst", original), *filters],
-        filter_chains=chains,
+        filter_chains=[_chain(chain, cluster(name, chain)) for chain in CHAINS[name]],
         filter_chain_matcher=matcher,
     )
 
 
-def _chain(listener: str, name: str, cluster: str) -> Json:
+def _chain(name: str, to: str) -> Json:
     proxy = extension(
         "envoy.filters.network.tcp_proxy",
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-        stat_prefix=f"{listener}-{name}",
-        cluster=cluster,
+        stat_prefix=to,
+        cluster=to,
         # A session may be silent for days.
         idle_timeout="0s",
     )
@@ -122,20 +110,18 @@ def _input(name: str) -> Json:
     return extension(name, f"{_INPUTS}.{name}")
 
 
-def _by_address(name: str, ranges: list[Json], otherwise: str | None) -> Json:
+def _by_address(name: str, ranges: list[Json], otherwise: Json | None) -> Json:
     matcher = extension("ip", "xds.type.matcher.v3.IPMatcher", range_matchers=ranges)
-    tree = {"input": _input(name), "custom_match": matcher}
-    return {"matcher_tree": tree} | ({"on_no_match": _take(otherwise)} if otherwise else {})
+    return _tree({"input": _input(name), "custom_match": matcher}, otherwise)
 
 
-def _by_port(ports: Iterable[int], otherwise: str) -> Json:
-    return _exact("DestinationPortInput", dict.fromkeys(map(str, ports), PLAIN), _take(otherwise))
+def _exact(name: str, values: Iterable[object], chain: str, otherwise: Json | None) -> Json:
+    found = {str(value): _take(chain) for value in values}
+    return _tree({"input": _input(name), "exact_match_map": {"map": found}}, otherwise)
 
 
-def _exact(name: str, chains: Mapping[str, str], otherwise: Json | None) -> Json:
-    found = {value: _take(chain) for value, chain in chains.items()}
-    matcher: Json = {"matcher_tree": {"input": _input(name), "exact_match_map": {"map": found}}}
-    return matcher | ({"on_no_match": otherwise} if otherwise else {})
+def _tree(tree: Json, otherwise: Json | None) -> Json:
+    return {"matcher_tree": tree} | ({"on_no_match": otherwise} if otherwise else {})
 
 
 def _range(network: Network) -> dict[str, Any]:

@@ -61,6 +61,8 @@ class PodSeen:
     """The trust bundles of ours that it mounts, by name; ANY_BUNDLE where its selector leaves open which."""
     transit: str = ""
     """The policy that its sidecar goes by; empty if it has none."""
+    address: str = ""
+    """Its first IP address; empty if it has none yet."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ def see_pod(obj: Json) -> PodSeen:
         annotations,
         bundles=_bundles_of(obj),
         transit=transit_policy(obj),
+        address=status.get("podIP", ""),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
     )

@@ -83,6 +83,13 @@ class PlainPort(Model):
     reason: Reason = Field(description="Why, for the auditor. Example: scraped by Prometheus.")
 
 
+class ForcedStep(Model):
+    """Leave to take a step that would be waited for."""
+
+    to: EncryptionMode = Field(description="Up to which mode nothing is waited for. Example: Strict.")
+    reason: Reason = Field(description="Why, for the auditor. Example: incident 2026-118, plaintext is cut off.")
+
+
 class EncryptionInTransit(Model):
     """What becomes of the traffic of the policy's pods: mutual TLS 1.3 between their sidecars."""
 
@@ -124,4 +131,15 @@ class EncryptionInTransit(Model):
         description="Ports of the policy's pods that take plaintext in Strict: for metrics, say.",
         json_schema_extra=list_map("port"),
         max_length=64,
+    )
+    quiet_seconds: int = Field(
+        default=3600,
+        description="How long, in seconds, no pod may have taken plaintext, but for what plainPorts and plainPeers "
+        "name, before Strict refuses it. Default: 3600, an hour. Have it longer than the rarest job waits.",
+        ge=1,
+        le=2592000,
+    )
+    forced: ForcedStep | None = Field(
+        default=None,
+        description="Take steps at once that would cut somebody off. Absent, the default: wait, and say for what.",
     )

@@ -1,0 +1,110 @@
+"""What sidecars say of themselves: which settings they have loaded, and whether plaintext still comes.
+
+The controller asks each of them, as no pod can be asked to write what its neighbours are cut off by. What one says is
+about itself only: a sidecar that lies brings forward or holds up the encryption of its own policy, and no more.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+import aiohttp
+
+from sovereign_operator.core.sidecar import REDIRECTED_PORT, STATE_PATH
+from sovereign_operator.kube.seen import PodSeen
+
+logger = logging.getLogger(__name__)
+
+HURRIED_SECONDS: Final = 2.0
+"""How often those are asked whose next step is waited for."""
+SECONDS: Final = 60.0
+"""How often all others are."""
+ANSWER_SECONDS: Final = 2.0
+LONGEST_ANSWER: Final = 65_536
+AT_A_TIME: Final = 32
+
+VERSION: Final = "listener_manager.lds.version_text"
+PLAIN: Final = "cluster.inbound-plain.upstream_cx_"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a sidecar said last."""
+
+    loaded: str = ""
+    plain_open: int = 0
+    plain_total: int = 0
+    plain_seen: datetime | None = None
+    """When it was first seen that there was one more."""
+
+
+class Traffic:
+    """Asks all sidecars, again and again."""
+
+    def __init__(
+        self, now: Callable[[], datetime], pods: Callable[[], Iterable[PodSeen]], changed: Callable[[str], None]
+    ) -> None:
+        self._now = now
+        self._pods = pods
+        self._changed = changed
+        self._said: dict[str, Said] = {}
+        """By the pod's uid."""
+        self._asked: dict[str, float] = {}
+        """When each was, by the event loop's clock."""
+        self.hurried: set[str] = set()
+        """The policies whose next step is waited for."""
+
+    def said(self, uid: str) -> Said:
+        """Return what the sidecar of a pod said last."""
+        return self._said.get(uid, Said())
+
+    async def run(self) -> None:
+        """Ask until told to stop."""
+        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+        gate = asyncio.Semaphore(AT_A_TIME)
+        async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+            while True:
+                there = {pod.pod.uid: pod for pod in self._pods() if pod.transit and pod.address and not pod.ended}
+                self._said = {uid: said for uid, said in self._said.items() if uid in there}
+                self._asked = {uid: asked for uid, asked in self._asked.items() if uid in there}
+                await asyncio.gather(*(self._ask(session, gate, pod) for pod in there.values() if self._is_due(pod)))
+                await asyncio.sleep(HURRIED_SECONDS)
+
+    def _is_due(self, pod: PodSeen) -> bool:
+        wait = HURRIED_SECONDS if pod.transit in self.hurried else SECONDS
+        # The first of two rounds may have come a moment late.
+        return asyncio.get_running_loop().time() - self._asked.get(pod.pod.uid, float("-inf")) > wait / 2
+
+    async def _ask(self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, pod: PodSeen) -> None:
+        before = self.said(pod.pod.uid)
+        async with gate:
+            self._asked[pod.pod.uid] = asyncio.get_running_loop().time()
+            try:
+                found = await _stats(session, pod.address)
+            except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError, AttributeError) as error:
+                # It starts, ends, or is none of ours. Who waits for it says so.
+                logger.debug("sidecar of %s/%s: %r", pod.namespace, pod.pod.name, error)
+                found = replace(before, loaded="")
+        if found.plain_total > before.plain_total or (0 < found.plain_total < before.plain_total):
+            found = replace(found, plain_seen=self._now())
+        else:
+            found = replace(found, plain_seen=before.plain_seen)
+        self._said[pod.pod.uid] = found
+        if found != before:
+            self._changed(pod.transit)
+
+
+async def _stats(session: aiohttp.ClientSession, address: str) -> Said:
+    host = f"[{address}]" if ":" in address else address
+    async with session.get(f"http://{host}:{REDIRECTED_PORT}{STATE_PATH}") as answer:
+        stats = json.loads(await answer.content.read(LONGEST_ANSWER))["stats"]
+    found: dict[str, Any] = {stat["name"]: stat["value"] for stat in stats}
+    return Said(
+        loaded=str(found.get(VERSION, "")),
+        plain_open=int(found.get(f"{PLAIN}active", 0)),
+        plain_total=int(found.get(f"{PLAIN}total", 0)),
+    )

@@ -1,0 +1,127 @@
+"""How far encryption may go now: one step at a time, and none that would cut anybody off.
+
+A policy may ask for Strict at once. Its sidecars are taken there by way of every mode in between, since only neighbours
+get on with each other, and only pods that have loaded one mode are ready for the next.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.conditions import examples
+
+LADDER: Final = tuple(EncryptionMode)
+
+
+@dataclass(frozen=True)
+class PodTraffic:
+    """What is known of one pod in scope that runs."""
+
+    name: str
+    """Namespace and name, with a slash between them."""
+    address: str
+    sidecar: bool
+    loaded: str = ""
+    """The version of the settings that its sidecar says it has loaded; empty if it has not said yet."""
+    plain_open: int = 0
+    """Connections in plaintext that it has accepted and that are open, but for those that exceptions name."""
+    plain_seen: datetime | None = None
+    """When it was last seen to accept one."""
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """All that the next step depends on."""
+
+    wanted: EncryptionInTransit
+    current: EncryptionMode
+    """What sidecars are told now."""
+    version: str
+    """The version of the settings that say so; empty if there are none."""
+    watched_since: datetime
+    """Since when plaintext would have been seen."""
+    pods: tuple[PodTraffic, ...]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Step:
+    """What sidecars are to be told."""
+
+    mode: EncryptionMode
+    waits_for: tuple[str, ...]
+    """Why that is not the mode that the policy asks for, as sentences that say what to do; empty if it is."""
+
+
+@dataclass(frozen=True)
+class EncryptionSeen:
+    """How far a policy's encryption has come."""
+
+    step: Step
+    wanted: EncryptionMode
+    pods: int
+    """In scope, running."""
+    sidecars: int
+    """Of these, with a sidecar."""
+    loaded: int
+    """Of these, with what they are to do loaded."""
+
+
+def decide(facts: StepFacts) -> Step:
+    """Return the mode to be in now: the current one or a neighbour of it."""
+    if not facts.version and all(pod.sidecar for pod in facts.pods):
+        # Nobody was ever told anything, and what starts now starts together.
+        return Step(facts.wanted.mode, ())
+    here, there = LADDER.index(facts.current), LADDER.index(facts.wanted.mode)
+    if here == there:
+        return Step(facts.current, ())
+    up = there > here
+    following = LADDER[here + 1 if up else here - 1]
+    waits = tuple(_waits(facts, following, up=up))
+    if waits and not (up and _forced(facts.wanted, following)):
+        return Step(facts.current, waits)
+    if following is facts.wanted.mode:
+        return Step(following, ())
+    return Step(following, (f"pods load {following}",))
+
+
+def _forced(wanted: EncryptionInTransit, following: EncryptionMode) -> bool:
+    return wanted.forced is not None and LADDER.index(following) <= LADDER.index(wanted.forced.to)
+
+
+def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator[str]:
+    """Say why a step cannot be taken yet."""
+    if facts.current is not EncryptionMode.OFF:
+        late = [pod.name for pod in facts.pods if pod.sidecar and pod.loaded != facts.version]
+        yield from _said(late, f"have not loaded {facts.current} yet, which takes them seconds")
+    if not up:
+        return
+    if following in (EncryptionMode.PREFERRED, EncryptionMode.STRICT):
+        bare = [pod.name for pod in facts.pods if not pod.sidecar]
+        yield from _said(bare, "run without a sidecar: roll them out anew (kubectl rollout restart)")
+        networks = [ip_network(network) for network in facts.wanted.cluster_networks]
+        beyond = [pod.name for pod in facts.pods if not any(ip_address(pod.address) in within for within in networks)]
+        yield from _said(beyond, "have addresses outside of clusterNetworks: name their networks there")
+    if following is EncryptionMode.STRICT:
+        talking = [pod.name for pod in facts.pods if pod.plain_open]
+        yield from _said(
+            talking, "have open plaintext connections: have these end, or name them in plainPorts or plainPeers"
+        )
+        yield from _heard(facts)
+
+
+def _heard(facts: StepFacts) -> Iterator[str]:
+    """Say which pods took plaintext lately, and if nothing was watched for long enough to know."""
+    quiet = timedelta(seconds=facts.wanted.quiet_seconds)
+    heard = [pod.name for pod in facts.pods if pod.plain_seen and facts.now - pod.plain_seen < quiet]
+    yield from _said(heard, f"took plaintext in the last {quiet.total_seconds():.0f} s: find out from whom")
+    if (left := quiet - (facts.now - facts.watched_since)) > timedelta(0) and not heard:
+        yield f"no plaintext has been seen so far: watched for {left.total_seconds():.0f} s more (quietSeconds)"
+
+
+def _said(pods: Iterable[str], what: str) -> Iterator[str]:
+    if found := sorted(pods):
+        yield f"{len(found)} pod(s) {what}: {examples(found)}"

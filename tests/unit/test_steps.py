@@ -1,0 +1,106 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.steps import LADDER, PodTraffic, StepFacts, decide
+
+OFF, PERMISSIVE, PREFERRED, STRICT = LADDER
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+READY = PodTraffic("shop/web-0", "10.244.1.7", sidecar=True, loaded="v1")
+
+
+def facts(current: EncryptionMode, wanted: EncryptionMode, *pods: PodTraffic, **fields: Any) -> StepFacts:
+    spec = EncryptionInTransit.model_validate({"mode": wanted, "clusterNetworks": ["10.244.0.0/16"], **fields})
+    return StepFacts(spec, current, "v1", NOW - timedelta(days=1), pods, NOW)
+
+
+@pytest.mark.parametrize("current", LADDER)
+@pytest.mark.parametrize("wanted", LADDER)
+def test_each_step_goes_to_a_neighbour(current: EncryptionMode, wanted: EncryptionMode) -> None:
+    step = decide(facts(current, wanted, READY))
+    here, there, gone = (LADDER.index(mode) for mode in (current, wanted, step.mode))
+    assert gone - here == (there > here) - (there < here)
+    assert bool(step.waits_for) is (step.mode is not wanted)
+
+
+WAITS = {
+    "not loaded": (PERMISSIVE, PREFERRED, replace(READY, loaded="v0"), "have not loaded Permissive"),
+    "said nothing yet": (PREFERRED, STRICT, replace(READY, loaded=""), "have not loaded Preferred"),
+    "not loaded, on the way down": (STRICT, OFF, replace(READY, loaded="v0"), "have not loaded Strict"),
+    "no sidecar": (PERMISSIVE, PREFERRED, replace(READY, sidecar=False), "run without a sidecar"),
+    "no sidecar, before Strict": (PREFERRED, STRICT, replace(READY, sidecar=False), "run without a sidecar"),
+    "elsewhere": (PERMISSIVE, PREFERRED, replace(READY, address="10.9.0.1"), "outside of clusterNetworks"),
+    "IPv6 in none": (PERMISSIVE, PREFERRED, replace(READY, address="fd00::1"), "outside of clusterNetworks"),
+    "open": (PREFERRED, STRICT, replace(READY, plain_open=1), "open plaintext connections"),
+    "heard": (PREFERRED, STRICT, replace(READY, plain_seen=NOW - timedelta(minutes=59)), "took plaintext"),
+}
+
+
+@pytest.mark.parametrize(("current", "wanted", "pod", "said"), WAITS.values(), ids=WAITS.keys())
+def test_it_waits_and_says_for_whom_and_what_to_do(
+    current: EncryptionMode, wanted: EncryptionMode, pod: PodTraffic, said: str
+) -> None:
+    step = decide(facts(current, wanted, READY, pod))
+    assert step.mode is current
+    (sentence,) = step.waits_for
+    assert said in sentence
+    assert sentence.startswith("1 pod(s)")
+    assert sentence.endswith("shop/web-0")
+
+
+@pytest.mark.parametrize("seconds", [0, 3599])
+def test_who_has_not_watched_for_long_does_not_know_that_it_is_quiet(seconds: int) -> None:
+    watched = replace(facts(PREFERRED, STRICT, READY), watched_since=NOW - timedelta(seconds=seconds))
+    step = decide(watched)
+    assert step.mode is PREFERRED
+    assert f"watched for {3600 - seconds} s more" in step.waits_for[0]
+
+
+def test_plaintext_long_ago_is_forgotten() -> None:
+    past = replace(READY, plain_seen=NOW - timedelta(hours=1))
+    assert decide(facts(PREFERRED, STRICT, past)).mode is STRICT
+
+
+def test_a_step_that_is_forced_waits_for_nothing_up_to_where_it_is_forced() -> None:
+    late = replace(READY, sidecar=False)
+    forced = {"forced": {"to": "Preferred", "reason": "an incident"}}
+    assert decide(facts(PERMISSIVE, STRICT, late, **forced)).mode is PREFERRED
+    assert decide(facts(PREFERRED, STRICT, late, **forced)).mode is PREFERRED
+
+
+@pytest.mark.parametrize("wanted", LADDER)
+def test_where_nothing_runs_yet_nothing_is_waited_for(wanted: EncryptionMode) -> None:
+    waiting = replace(READY, loaded="")
+    assert decide(replace(facts(OFF, wanted, waiting), version="")).mode is wanted
+    assert decide(replace(facts(OFF, wanted, waiting, replace(READY, sidecar=False)), version="")).mode in (
+        OFF,
+        PERMISSIVE,
+    )
+
+
+pods = st.builds(
+    PodTraffic,
+    name=st.just("shop/web-0"),
+    address=st.sampled_from(["10.244.0.1", "10.9.9.9"]),
+    sidecar=st.booleans(),
+    loaded=st.sampled_from(["", "v0", "v1"]),
+    plain_open=st.integers(0, 2),
+    plain_seen=st.one_of(st.none(), st.just(NOW)),
+)
+
+
+@given(st.sampled_from(LADDER), st.lists(pods, max_size=3))
+def test_strict_is_never_reached_while_anybody_would_be_cut_off(
+    current: EncryptionMode, found: list[PodTraffic]
+) -> None:
+    if current is STRICT:
+        return
+    step = decide(facts(current, STRICT, *found))
+    if step.mode is STRICT:
+        assert current is PREFERRED
+        assert all(pod.sidecar and pod.loaded == "v1" and not pod.plain_open for pod in found)
