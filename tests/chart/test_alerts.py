@@ -114,7 +114,7 @@ def qualification(days: float, *fires: str, former: float = -200) -> Case:
 def authority(days: float, *fires: str) -> Case:
     change = {pod: {AUTHORITY: ends_in(days)} for pod in ("signer-a", "signer-b")}
     names = tuple(f"AuthorityEndsIn{end}Days" for end in fires)
-    return Case(change, names, CERTIFIED, "Policy secnumcloud, datacentre brest: it ends")
+    return Case(change, names, CERTIFIED, "Policy secnumcloud, datacentre brest: its pods get no")
 
 
 def repeated(values: str, started: str, *, fires: bool = True, pod: Mapping[str, str] = POD_A) -> Case:

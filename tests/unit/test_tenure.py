@@ -47,8 +47,9 @@ def told(service: CloudServiceSpec, policy: SovereigntyPolicySpec | None = None)
 
 
 def tenure(facts: Facts) -> Tenure | None:
-    """Return the tenure of the one site under the one policy."""
-    return tenures(facts).get(("gra-1", "demo"))
+    """Return the tenure of the one site under the one policy, but for how long anything new is signed."""
+    found = tenures(facts).get(("gra-1", "demo"))
+    return found and replace(found, accepted_until=None)
 
 
 def accepting(until: datetime | None) -> Tenure:
@@ -182,6 +183,16 @@ def test_grace_is_counted_in_seconds_where_the_clock_changes(day: date, until: d
     assert tenure(replace(told(spec), now=until)) is None
 
 
+@pytest.mark.parametrize("grace", [timedelta(0), timedelta(days=1), A_YEAR])
+def test_nothing_is_signed_in_grace(grace: timedelta) -> None:
+    accepted = told(service(qualification(until=TODAY)), policy(demand(), grace=grace))
+    (found,) = tenures(accepted).values()
+    assert found.accepted_until == END_OF_TODAY
+    assert found.until == END_OF_TODAY + grace
+    later = replace(accepted, now=END_OF_TODAY)
+    assert all(left.accepted_until is None for left in tenures(later).values())
+
+
 def test_every_site_has_its_own_tenure_under_every_policy() -> None:
     found = tenures(
         facts(
@@ -193,7 +204,7 @@ def test_every_site_has_its_own_tenure_under_every_policy() -> None:
     until = datetime.combine(NEXT_YEAR + A_DAY, time.min, PARIS).astimezone(UTC) + A_WEEK
     assert found == {
         ("gra-1", "any"): accepting(None),
-        ("gra-1", "demo"): accepting(until),
+        ("gra-1", "demo"): replace(accepting(until), accepted_until=until - A_WEEK),
         ("rbx-1", "any"): accepting(None),
         ("rbx-1", "demo"): on_grace(END_OF_YESTERDAY + A_WEEK),
     }

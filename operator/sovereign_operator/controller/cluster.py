@@ -1,11 +1,13 @@
 """The whole cluster: verdicts, host roles, node marks, and the statuses of the cluster-scoped kinds."""
 
 import logging
+import math
 from collections.abc import Awaitable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.status import write_status
 from sovereign_operator.controller.world import World
@@ -169,8 +171,8 @@ def _publish(world: World, facts: Facts, verdicts: Verdicts, placement: Placemen
     metrics.QUALIFICATION_END.clear()
     for name, service in facts.services.items():
         for entry in service.qualifications:
-            if entry.valid_until:
-                end = end_instant(entry.valid_until).timestamp()
+            if entry.status is QualificationStatus.QUALIFIED:
+                end = end_instant(entry.valid_until).timestamp() if entry.valid_until else math.inf
                 metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)
 
 

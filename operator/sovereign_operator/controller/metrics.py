@@ -13,7 +13,7 @@ PODS: Final = Gauge(
 )
 QUALIFICATION_END: Final = Gauge(
     "sovereign_qualification_end_timestamp_seconds",
-    "When a recorded qualification ends, Unix time, whatever its status.",
+    "When a qualification that is recorded as such ends, Unix time; +Inf if no end is recorded.",
     ["service", "scheme", "id"],
 )
 GUARDS_BROKEN: Final = Gauge(

@@ -21,6 +21,8 @@ class Tenure:
     """Whether it is accepted now. If not, it lives on grace: what is signed counts, nothing new is signed."""
     until: datetime | None
     """The first instant at which nothing counts any more, in UTC. None: no end is recorded."""
+    accepted_until: datetime | None = None
+    """The first instant at which nothing new is signed any more, in UTC. None: no end is recorded, or it has passed."""
 
 
 def tenures(facts: Facts) -> dict[tuple[str, str], Tenure]:
@@ -33,7 +35,10 @@ def _tenure(verdict: SiteVerdict, facts: Facts) -> Tenure | None:
     grace = timedelta(seconds=facts.policies[verdict.policy].grace_period_seconds)
     if verdict.accepted:
         known = [end_instant(basis.until) for basis in verdict.basis if basis.until]
-        return Tenure(accepting=True, until=_later(min(known), grace) if known else None)
+        if not known:
+            return Tenure(accepting=True, until=None)
+        end = min(known)
+        return Tenure(accepting=True, until=_later(end, grace), accepted_until=end.astimezone(UTC))
     ended = _ended(verdict, facts, grace)
     return Tenure(accepting=False, until=_later(ended, grace)) if ended else None
 

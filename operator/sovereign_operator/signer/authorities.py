@@ -139,7 +139,9 @@ def _signing(
         authority, tenure = usable[name].authority, terms[datacentre, policy]
         assert authority is not None
         end = authority.certificate.not_valid_after_utc
-        signing[policy, datacentre] = Signing(name, authority, min(end, tenure.until or end))
+        signing[policy, datacentre] = Signing(
+            name, authority, until=min(end, tenure.until or end), last=min(end, tenure.accepted_until or end)
+        )
     return signing
 
 
@@ -208,4 +210,4 @@ async def _write_bundle(world: World, policy: str, trusted: list[Held], nobody: 
 def _show(world: World) -> None:
     metrics.AUTHORITY_END.clear()
     for (policy, datacentre), one in world.signing.items():
-        metrics.AUTHORITY_END.labels(policy, datacentre).set(one.until.timestamp())
+        metrics.AUTHORITY_END.labels(policy, datacentre).set(one.last.timestamp())

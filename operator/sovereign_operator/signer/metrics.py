@@ -20,7 +20,7 @@ ISSUE_SECONDS: Final = Histogram(
 )
 AUTHORITY_END: Final = Gauge(
     "sovereign_authority_end_timestamp_seconds",
-    "When the certificate authority that signs ends, Unix time.",
+    "When no more certificates are signed unless what the authority rests on is renewed, Unix time.",
     ["policy", "datacentre"],
 )
 AUTHORITIES_REFUSED: Final = Gauge("sovereign_authorities_refused", "Authorities in Secrets that cannot be used.")

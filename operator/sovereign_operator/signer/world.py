@@ -65,6 +65,8 @@ class Signing:
     authority: Authority
     until: datetime
     """When what it signs has to end at the latest: its own end, or that of what it rests on."""
+    last: datetime
+    """When it signs no more, unless something is renewed before. What it has signed may count for a grace period."""
 
 
 class World:
