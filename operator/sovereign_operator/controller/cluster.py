@@ -14,6 +14,7 @@ from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.calendar import end_instant
 from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service
+from sovereign_operator.core.encryption_status import report_encryption
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.placement import NodeMarks, Placement, host_role_objects, is_ours, place
 from sovereign_operator.core.verdict import Verdicts, judge
@@ -183,7 +184,9 @@ def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[A
         yield write_status(world, DATACENTRE, name, report_datacentre(name, facts, verdicts))
     for name in sorted(facts.policies):
         trusted = world.identity.trusted(name) if world.identity else ()
-        yield write_status(world, SOVEREIGNTY_POLICY, name, report_policy(name, facts, verdicts, trusted))
+        report = report_policy(name, facts, verdicts, trusted)
+        report += report_encryption(facts.policies[name].encryption_in_transit, world.encryption.get(name))
+        yield write_status(world, SOVEREIGNTY_POLICY, name, report)
 
 
 def _seconds_until(facts: Facts, now: datetime) -> float:

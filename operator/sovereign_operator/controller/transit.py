@@ -36,6 +36,8 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         # Sidecars that run go on as they were told last.
         world.encryption.pop(key.policy, None)
         return None
+    if spec.encryption_in_transit is None and not world.told_of(key.policy):
+        return None
     facts = _gather(world, world.traffic, key.policy, spec.encryption_in_transit or EncryptionInTransit())
     step = decide(facts)
     now = facts.wanted.model_copy(update={"mode": step.mode})

@@ -22,6 +22,10 @@ class Report:
     status: dict[str, Any]
     observations: tuple[Observation, ...]
 
+    def __add__(self, other: "Report") -> "Report":
+        """Say both."""
+        return Report(self.status | other.status, self.observations + other.observations)
+
 
 def report_service(name: str, facts: Facts) -> Report:
     """Say what of a service is in force today."""

@@ -45,6 +45,12 @@ class ConditionReason(StrEnum):
     # SovereigntyPolicy, condition Ready
     NODES_ACCEPTED = "NodesAccepted"
     NO_NODE_ACCEPTED = "NoNodeAccepted"
+    # SovereigntyPolicy, condition Encrypted
+    ALL_ENCRYPTED = "AllEncrypted"
+    PLAINTEXT_ACCEPTED = "PlaintextAccepted"
+    STEP_PENDING = "StepPending"
+    NOT_ENCRYPTED = "NotEncrypted"
+    ENCRYPTION_NOT_INSTALLED = "EncryptionNotInstalled"
     # SovereignWorkload, condition Accepted
     ACCEPTED = "Accepted"
     NO_POLICY = "NoPolicy"

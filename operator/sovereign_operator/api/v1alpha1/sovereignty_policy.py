@@ -11,7 +11,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import (
     TechnologyOrigin,
     VersionText,
 )
-from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.api.v1alpha1.kind import (
     AGE,
     LIST_SET,
@@ -151,6 +151,15 @@ class TrustedAuthority(Model):
     not_after: datetime = Field(description="When it ends, RFC 3339, UTC.")
 
 
+class EncryptionStatus(Model):
+    """How far encryption in transit has come."""
+
+    mode: EncryptionMode = Field(description="What sidecars are told now. It follows spec step by step.")
+    pods: int = Field(description="How many pods in scope run.", ge=0)
+    sidecars: int = Field(description="How many of these have a sidecar.", ge=0)
+    loaded: int = Field(description="How many of these have loaded the mode.", ge=0)
+
+
 class SovereigntyPolicyStatus(Status):
     """What follows from the demands today."""
 
@@ -170,6 +179,9 @@ class SovereigntyPolicyStatus(Status):
         default=(),
         description="At most ten certificate authorities that its pods trust, the first to end first.",
         json_schema_extra=list_map("fingerprint"),
+    )
+    encryption: EncryptionStatus | None = Field(
+        default=None, description="How far encryption in transit has come, where it is installed and asked for."
     )
     authority_end: str | None = Field(
         default=None, description="Day, YYYY-MM-DD in UTC, when the first of them ends, as text."
@@ -193,6 +205,7 @@ SOVEREIGNTY_POLICY = Kind(
         Column("Nodes", ".status.nodes", "How many nodes may host its pods.", type="integer"),
         Column("Next end", ".status.nextEnd", "Last day of the first qualification in use to end."),
         Column("CA end", ".status.authorityEnd", "When the first certificate authority ends.", priority=1),
+        Column("Encryption", ".status.encryption.mode", "How far encryption in transit has come.", priority=1),
         condition_column("Ready", "Ready", "Whether any node may host its pods."),
         condition_column("Reason", "Ready", "Why, in a word.", field="reason"),
         condition_column("Message", "Ready", "Why, in a sentence.", field="message", priority=1),

@@ -1,0 +1,38 @@
+from typing import Literal
+
+import pytest
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.encryption_status import report_encryption
+from sovereign_operator.core.steps import EncryptionSeen, Step
+
+OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
+
+
+def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: EncryptionMode = STRICT) -> EncryptionSeen:
+    return EncryptionSeen(Step(mode, waits_for), wanted, 3, 3, loaded)
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "reason", "said"),
+    [
+        (None, "False", "EncryptionNotInstalled", "encryption.enabled=true"),
+        (seen(OFF, wanted=OFF), "False", "NotEncrypted", "the mode is Off"),
+        (seen(PREFERRED, wanted=PREFERRED), "False", "PlaintextAccepted", "3 of them have loaded Preferred"),
+        (seen(PREFERRED, "1 pod(s) listen"), "False", "StepPending", "Preferred on the way to Strict: 1 pod(s)"),
+        (seen(STRICT), "True", "AllEncrypted", "3 pod(s) run, 3 with a sidecar"),
+        (seen(STRICT, loaded=2), "False", "PlaintextAccepted", "2 of them have loaded Strict"),
+    ],
+)
+def test_it_says_how_far_it_has_come(
+    found: EncryptionSeen | None, status: Literal["True", "False"], reason: str, said: str
+) -> None:
+    report = report_encryption(EncryptionInTransit(mode=STRICT, cluster_networks=("10.0.0.0/8",)), found)
+    (observed,) = report.observations
+    assert (observed.type, observed.status, observed.reason.value) == ("Encrypted", status, reason)
+    assert said in observed.message
+    assert ("encryption" in report.status) is (found is not None)
+
+
+def test_who_asks_for_nothing_is_told_nothing() -> None:
+    assert report_encryption(None, None).observations == ()
