@@ -50,8 +50,6 @@ class Controller:
     async def _background(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._world.run())
-            if self._world.traffic:
-                group.create_task(self._world.traffic.run())
             group.create_task(self._queue.run(WORKERS))
 
     async def _handle(self, key: Key) -> float | None:

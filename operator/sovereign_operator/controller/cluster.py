@@ -185,7 +185,8 @@ def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[A
     for name in sorted(facts.policies):
         trusted = world.identity.trusted(name) if world.identity else ()
         report = report_policy(name, facts, verdicts, trusted)
-        report += report_encryption(facts.policies[name].encryption_in_transit, world.encryption.get(name))
+        seen = world.sidecars.seen.get(name) if world.sidecars else None
+        report += report_encryption(facts.policies[name].encryption_in_transit, seen)
         yield write_status(world, SOVEREIGNTY_POLICY, name, report)
 
 

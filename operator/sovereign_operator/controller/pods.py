@@ -20,7 +20,7 @@ async def mark_pod(world: World, key: PodMarks) -> None:
     if verdict is None:
         return
     annotations = audit_annotations(verdict) | (world.identity.annotations(seen) if world.identity else {})
-    if told := world.told(seen.namespace, seen.transit):
+    if world.sidecars and (told := world.sidecars.told(seen.namespace, seen.transit)):
         annotations[names.TRANSIT_ANNOTATION] = told.version
     if annotations == seen.annotations:
         return

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core import names
+from sovereign_operator.core.cuts import Cuts
 from sovereign_operator.core.sidecar import LISTENERS
 from sovereign_operator.kube.api import Json
 
-MODE = "mode"
-"""Beside what Envoy reads: the mode, for people and for us."""
+MODE, CUTS, TRUSTED = "mode", "cuts", "trusted"
+"""Beside what Envoy reads, for people and for us."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Told:
     policy: str
     mode: str
     listeners: str
+    cuts: Cuts
 
     @property
     def version(self) -> str:
@@ -34,7 +36,19 @@ class Told:
 def see_told(obj: Json) -> Told:
     """Keep what a ConfigMap of ours says."""
     data = obj.get("data", {})
-    return Told(obj["metadata"]["labels"][names.TRANSIT_LABEL], data.get(MODE, ""), data.get(LISTENERS, ""))
+    number = data.get(CUTS, "")
+    cuts = Cuts(int(number) if number.isdecimal() else 0, frozenset(data.get(TRUSTED, "").split()))
+    return Told(obj["metadata"]["labels"][names.TRANSIT_LABEL], data.get(MODE, ""), data.get(LISTENERS, ""), cuts)
+
+
+def data_of(told: Told) -> dict[str, str]:
+    """Return what a ConfigMap holds that says this."""
+    return {
+        MODE: told.mode,
+        CUTS: str(told.cuts.number),
+        TRUSTED: " ".join(sorted(told.cuts.trusted)),
+        LISTENERS: told.listeners,
+    }
 
 
 def version_of(listeners: str) -> str:

@@ -1,5 +1,6 @@
 """How far a policy's encryption has come: gather what sidecars say, decide on the next step, and tell them."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -7,11 +8,13 @@ from ipaddress import ip_network
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.controller.keys import Cluster, Encryption
-from sovereign_operator.controller.told import MODE, Told, version_of
+from sovereign_operator.controller.sidecars import Sidecars
+from sovereign_operator.controller.told import Told, data_of, version_of
 from sovereign_operator.controller.traffic import HURRIED_SECONDS, Traffic
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
-from sovereign_operator.core.sidecar import LISTENERS, transit_config_map
+from sovereign_operator.core.cuts import Cuts, next_cuts
+from sovereign_operator.core.sidecar import transit_config_map
 from sovereign_operator.core.steps import LADDER, EncryptionSeen, PodTraffic, StepFacts, decide
 from sovereign_operator.core.transit import Destination, inbound, outbound
 from sovereign_operator.dataplane.listeners import discovery
@@ -25,6 +28,9 @@ logger = logging.getLogger(__name__)
 RESYNC_SECONDS = 600.0
 """Nobody tells us when the addresses of the API server or of DNS change."""
 
+SETTLE_SECONDS = 10.0
+"""In which a trust bundle reaches every pod, as their kubelets are told of it at once."""
+
 API_SERVER = ("default", "kubernetes")
 
 
@@ -32,47 +38,67 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     """Take the next step of a policy's encryption, if there is one, and tell its sidecars."""
     policy = world.object(SOVEREIGNTY_POLICY.plural, key.policy)
     spec = world.facts().policies.get(key.policy)
-    if policy is None or spec is None or world.traffic is None or world.dns is None:
+    sidecars = world.sidecars
+    if sidecars is None or policy is None or spec is None:
         # Sidecars that run go on as they were told last.
-        world.encryption.pop(key.policy, None)
         return None
-    if spec.encryption_in_transit is None and not world.told_of(key.policy):
+    told = sidecars.told_of(key.policy)
+    if spec.encryption_in_transit is None and not told:
+        sidecars.seen.pop(key.policy, None)
         return None
-    facts = _gather(world, world.traffic, key.policy, spec.encryption_in_transit or EncryptionInTransit())
+    facts = _gather(world, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit())
     step = decide(facts)
-    now = facts.wanted.model_copy(update={"mode": step.mode})
-    listeners = discovery(outbound(now, await _always_plain(world.api, world.dns)), inbound(now))
-    for namespace in sorted({pod.namespace for pod in world.pods() if pod.transit == key.policy and not pod.ended}):
-        await _tell(world, policy, namespace, Told(key.policy, step.mode, listeners))
     if step.mode is not facts.current:
         logger.info("policy %s: encryption goes from %s to %s", key.policy, facts.current, step.mode)
+    cuts, settling = _cuts(world, sidecars, key.policy)
+    now = facts.wanted.model_copy(update={"mode": step.mode})
+    listeners = discovery(outbound(now, await _always_plain(world.api, sidecars.dns)), inbound(now), cuts.number)
+    for namespace in sorted({pod.namespace for pod in world.pods() if pod.transit == key.policy and not pod.ended}):
+        wanted = Told(key.policy, step.mode, listeners, cuts)
+        if sidecars.told(namespace, key.policy) != wanted:
+            await _tell(world.api, policy, namespace, wanted)
     loaded = sum(pod.loaded == version_of(listeners) for pod in facts.pods)
     seen = EncryptionSeen(step, facts.wanted.mode, len(facts.pods), sum(pod.sidecar for pod in facts.pods), loaded)
-    if world.encryption.get(key.policy) != seen:
-        world.encryption[key.policy] = seen
+    if sidecars.seen.get(key.policy) != seen:
+        sidecars.seen[key.policy] = seen
         world.queue.add(Cluster())
-    if step.waits_for or loaded < len(facts.pods):
-        world.traffic.hurried.add(key.policy)
+    if settling or step.waits_for or loaded < len(facts.pods):
+        sidecars.traffic.hurried.add(key.policy)
         return HURRIED_SECONDS
-    world.traffic.hurried.discard(key.policy)
+    sidecars.traffic.hurried.discard(key.policy)
     return RESYNC_SECONDS
 
 
-def _gather(world: World, traffic: Traffic, policy: str, wanted: EncryptionInTransit) -> StepFacts:
-    told = world.told_of(policy)
+def _gather(world: World, sidecars: Sidecars, policy: str, wanted: EncryptionInTransit) -> StepFacts:
+    told = sidecars.told_of(policy)
     # A step that was taken in some namespaces only is taken again.
     current = min((found.encryption_mode for found in told), key=LADDER.index, default=EncryptionMode.OFF)
-    version = next((found.version for found in told if found.encryption_mode is current), "")
     now = world.api.clock.now()
-    since = world.watched_since.get(policy)
-    if since is None or since[0] is not current:
-        since = world.watched_since[policy] = current, now
-    pods = tuple(
-        _traffic(traffic, pod)
-        for pod in world.pods()
-        if pod.address and not pod.ended and world.policy_of(pod) == policy
+    return StepFacts(
+        wanted=wanted,
+        current=current,
+        version=next((found.version for found in told if found.encryption_mode is current), ""),
+        watched_since=sidecars.watched_since(policy, current, now),
+        pods=tuple(
+            _traffic(sidecars.traffic, pod)
+            for pod in world.pods()
+            if pod.address and not pod.ended and world.policy_of(pod) == policy
+        ),
+        now=now,
     )
-    return StepFacts(wanted, current, version, since[1], pods, now)
+
+
+def _cuts(world: World, sidecars: Sidecars, policy: str) -> tuple[Cuts, bool]:
+    """Return how often open connections are to have ended, and whether one more time is about to come."""
+    told = [found.cuts for found in sidecars.told_of(policy)]
+    before = Cuts(max((cuts.number for cuts in told), default=0), frozenset().union(*(cuts.trusted for cuts in told)))
+    found = world.identity.trusted(policy) if world.identity else ()
+    trusted = frozenset(f"{one.policy}/{one.datacentre}" for one in found)
+    lost = before.trusted - trusted
+    settled = sidecars.losing_for(policy, asyncio.get_running_loop().time(), losing=bool(lost)) >= SETTLE_SECONDS
+    if lost and settled:
+        logger.warning("policy %s: open connections end, as nobody in %s is trusted any more", policy, sorted(lost))
+    return next_cuts(before, trusted, settled=settled), bool(lost) and not settled
 
 
 def _traffic(traffic: Traffic, pod: PodSeen) -> PodTraffic:
@@ -87,10 +113,8 @@ def _traffic(traffic: Traffic, pod: PodSeen) -> PodTraffic:
     )
 
 
-async def _tell(world: World, policy: Json, namespace: str, told: Told) -> None:
-    """Write what the sidecars of a namespace are to do, unless it says so already."""
-    if world.told(namespace, told.policy) == told:
-        return
+async def _tell(api: Api, policy: Json, namespace: str, told: Told) -> None:
+    """Write what the sidecars of a namespace are to do."""
     owner = {key: policy[key] for key in ("apiVersion", "kind")}
     owner |= {key: policy["metadata"][key] for key in ("name", "uid")}
     metadata = {
@@ -99,10 +123,9 @@ async def _tell(world: World, policy: Json, namespace: str, told: Told) -> None:
         "labels": {names.TRANSIT_LABEL: told.policy},
         "ownerReferences": [owner],
     }
-    data = {MODE: told.mode, LISTENERS: told.listeners}
     try:
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-        await world.api.apply(resource.CONFIG_MAPS, body)
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data_of(told)}
+        await api.apply(resource.CONFIG_MAPS, body)
     except (ConflictError, NotFoundError):
         # The namespace is gone or going.
         return

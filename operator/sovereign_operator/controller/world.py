@@ -6,25 +6,20 @@ adds keys, and the handlers of those keys look at the whole again.
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any, Protocol
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
-from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.identity import Identity
 from sovereign_operator.controller.keys import Cluster, Encryption, Key, Labelled, PodMarks, Sovereign
 from sovereign_operator.controller.settings import Settings
-from sovereign_operator.controller.told import Told, see_told
-from sovereign_operator.controller.traffic import Traffic
+from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.guards import broken
-from sovereign_operator.core.sidecar import transit_config_map
-from sovereign_operator.core.steps import EncryptionSeen
 from sovereign_operator.core.verdict import Verdicts
 from sovereign_operator.core.workload import Workload, effective_policy
 from sovereign_operator.kube import resource
@@ -92,16 +87,9 @@ class World:
             if settings.with_signer
             else None
         )
-        self.dns = settings.dns
-        """Where DNS is, if sidecars are installed."""
-        self._told: Mirror[Told] = Mirror(
-            api, resource.CONFIG_MAPS, see_told, self._told_changed, label_selector=names.TRANSIT_LABEL
+        self.sidecars = (
+            Sidecars(api, settings.dns, self.pods, self._add_encryption, self._add_pods) if settings.dns else None
         )
-        self.traffic = Traffic(api.clock.now, self.pods, self._add_encryption) if settings.dns else None
-        self.encryption: dict[str, EncryptionSeen] = {}
-        """How far each policy's encryption has come, where sidecars are installed."""
-        self.watched_since: dict[str, tuple[EncryptionMode, datetime]] = {}
-        """In which mode each policy is, and since when this replica has watched it there."""
         self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
         self.verdicts: Verdicts | None = None
         self.retained: frozenset[tuple[str, str]] = frozenset()
@@ -115,6 +103,8 @@ class World:
             self._group = group
             for mirror in self._fixed_mirrors():
                 group.create_task(mirror.run())
+            if self.sidecars:
+                group.create_task(self.sidecars.traffic.run())
 
     def follow_pods(self) -> None:
         """Watch, in exactly those namespaces in which something is in scope, the pods that were never placed."""
@@ -153,8 +143,8 @@ class World:
         yield from self.labelled.values()
         if self.identity:
             yield from self.identity.mirrors()
-        if self.traffic:
-            yield self._told
+        if self.sidecars:
+            yield self.sidecars.mirror
 
     def _mirrors(self) -> list[Mirror[Any]]:
         return [*self._fixed_mirrors(), *(mirror for mirror, _ in self._followed.values())]
@@ -225,11 +215,6 @@ class World:
             if seen and any((seen.pod.node, policy) in self.retained for policy in self._held_to(seen)):
                 self.queue.add(Cluster())
 
-    def _told_changed(self, key: ObjectKey, old: Told | None, new: Told | None) -> None:
-        for told in (old, new):
-            self._add_encryption(told.policy if told else None)
-        self._add_pods(key[0])
-
     def _certificate_changed(self, namespace: str, pod: str) -> None:
         self.queue.add(PodMarks(namespace, pod))
 
@@ -240,6 +225,8 @@ class World:
         for pod in self.pods():
             if pod.bundles & {name, ANY_BUNDLE}:
                 self.queue.add(PodMarks(pod.namespace, pod.pod.name))
+
+        self._add_encryption(name.removeprefix(names.trust_bundle("")))
 
     def add_sovereigns(self, namespace: str) -> None:
         """Look at every SovereignWorkload of a namespace."""
@@ -252,7 +239,7 @@ class World:
             self.queue.add(PodMarks(pod.namespace, pod.pod.name))
 
     def _add_encryption(self, policy: str | None) -> None:
-        if policy and self.traffic:
+        if policy and self.sidecars:
             self.queue.add(Encryption(policy))
 
     # What there is
@@ -300,14 +287,6 @@ class World:
         followed = self._followed.get(namespace)
         unplaced = followed[0].get((namespace, name)) if followed else None
         return self.placed_pods.get((namespace, name)) or unplaced
-
-    def told(self, namespace: str, policy: str) -> Told | None:
-        """Return what the sidecars of a namespace that go by a policy are told."""
-        return self._told.get((namespace, transit_config_map(policy)))
-
-    def told_of(self, policy: str) -> list[Told]:
-        """Return what the sidecars that go by a policy are told, in every namespace."""
-        return [told for told in self._told.values() if told.policy == policy]
 
     def guards_broken(self) -> tuple[str, ...]:
         """Say what is wrong with our admission policies."""

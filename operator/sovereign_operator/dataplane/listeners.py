@@ -1,7 +1,9 @@
 """The two listeners through which all TCP of a pod goes, as Envoy reads them from the ConfigMap.
 
 Both have the same chains in every mode, and a change of mode changes nothing but which connection takes which: so no
-open connection is lost (Envoy drains a chain that changes, and a listener of which anything but that changes).
+open connection is lost (Envoy drains a chain that changes, and a listener of which anything but that changes). To end
+the connections of peers that are trusted no more, the chain of mutual TLS gets another name: Envoy lets go of all that
+came by the former, of good peers too, which connect anew.
 """
 
 import hashlib
@@ -32,9 +34,14 @@ LOOK_SECONDS: Final = "1s"
 _INPUTS: Final = "envoy.extensions.matching.common_inputs.network.v3"
 
 
-def discovery(outbound: Iterable[Reach], inbound: Inbound) -> str:
-    """Return the file of both listeners: JSON, whose version is a hash of what it says."""
+def discovery(outbound: Iterable[Reach], inbound: Inbound, cuts: int = 0) -> str:
+    """Return the file of both listeners: JSON, whose version is a hash of what it says.
+
+    ``cuts`` is how often open connections were ended so far: one more ends those that are open now.
+    """
     resources = [_outbound(tuple(outbound)), _inbound(inbound)]
+    for listener in resources if cuts else ():
+        _rename(listener, MTLS, f"{MTLS}-{cuts}")
     said = json.dumps(resources, sort_keys=True)
     return json.dumps({"version_info": version_of(said), "resources": resources}, indent=1)
 
@@ -48,6 +55,16 @@ def _outbound(reaches: tuple[Reach, ...]) -> Json:
     ranges = [{"ranges": [_range(reach.network)], "on_match": _send(reach)} for reach in reaches]
     matcher = _by_address("DestinationIPInput", ranges, _take(PLAIN)) if ranges else {"on_no_match": _take(PLAIN)}
     return _listener("outbound", sidecar.OUTBOUND_PORT, [], matcher)
+
+
+def _rename(part: Any, old: str, new: str) -> None:
+    """Give a chain another name, wherever it is spoken of in a listener."""
+    if isinstance(part, dict):
+        for key in ("name", "value"):
+            if part.get(key) == old:
+                part[key] = new
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _rename(inner, old, new)
 
 
 def _send(reach: Reach) -> Json:

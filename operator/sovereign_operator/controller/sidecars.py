@@ -1,0 +1,67 @@
+"""What the controller sees of sidecars, where the chart installs them: what they are told, and what they say."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.controller.told import Told, see_told
+from sovereign_operator.controller.traffic import Traffic
+from sovereign_operator.core import names
+from sovereign_operator.core.sidecar import transit_config_map
+from sovereign_operator.core.steps import EncryptionSeen
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import Api
+from sovereign_operator.kube.mirror import Key, Mirror
+from sovereign_operator.kube.seen import PodSeen
+
+
+class Sidecars:
+    """All of them, and how far the encryption of their policies has come."""
+
+    def __init__(
+        self,
+        api: Api,
+        dns: tuple[str, str],
+        pods: Callable[[], Iterable[PodSeen]],
+        policy_changed: Callable[[str], None],
+        namespace_changed: Callable[[str], None],
+    ) -> None:
+        self.dns = dns
+        """Namespace and name of the Service that answers for DNS."""
+        self.traffic = Traffic(api.clock.now, pods, policy_changed)
+        self.seen: dict[str, EncryptionSeen] = {}
+        """How far each policy has come."""
+        self._policy_changed = policy_changed
+        self._namespace_changed = namespace_changed
+        self._watched: dict[str, tuple[EncryptionMode, datetime]] = {}
+        self._losing: dict[str, float] = {}
+        self.mirror: Mirror[Told] = Mirror(
+            api, resource.CONFIG_MAPS, see_told, self._take, label_selector=names.TRANSIT_LABEL
+        )
+
+    def told(self, namespace: str, policy: str) -> Told | None:
+        """Return what the sidecars of a namespace that go by a policy are told."""
+        return self.mirror.get((namespace, transit_config_map(policy)))
+
+    def told_of(self, policy: str) -> list[Told]:
+        """Return what the sidecars that go by a policy are told, in every namespace."""
+        return [told for told in self.mirror.values() if told.policy == policy]
+
+    def watched_since(self, policy: str, mode: EncryptionMode, now: datetime) -> datetime:
+        """Return since when this replica has watched a policy in its mode."""
+        known = self._watched.get(policy)
+        if known is None or known[0] is not mode:
+            known = self._watched[policy] = mode, now
+        return known[1]
+
+    def losing_for(self, policy: str, now: float, *, losing: bool) -> float:
+        """Return for how many seconds somebody has been trusted no more. ``now``: the event loop's time."""
+        if not losing:
+            self._losing.pop(policy, None)
+            return 0.0
+        return now - self._losing.setdefault(policy, now)
+
+    def _take(self, key: Key, old: Told | None, new: Told | None) -> None:
+        for policy in {told.policy for told in (old, new) if told}:
+            self._policy_changed(policy)
+        self._namespace_changed(key[0])
