@@ -33,6 +33,8 @@ FORBIDDEN = {
     "the client imports certificates": ("kube/errors.py", "import sovereign_operator.pki.leaf"),
     "certificates import decisions": ("pki/leaf.py", "import sovereign_operator.core.verdict"),
     "certificates open connections": ("pki/leaf.py", "import socket"),
+    "the redirect imports the client": ("dataplane/redirect.py", "import sovereign_operator.kube.errors"),
+    "the redirect opens connections": ("dataplane/redirect.py", "import socket"),
     "the models import the core": ("api/v1alpha1/kind.py", "import sovereign_operator.core.names"),
 }
 

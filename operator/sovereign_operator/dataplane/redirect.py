@@ -1,0 +1,222 @@
+"""The redirect: rules of the packet filter, in a pod's network namespace, that send its traffic through the sidecar.
+
+They are one transaction for ``nft -f -``, which may be given again at any time: open connections keep their way, and
+no packet meets half of them. Of a pod with a sidecar they make this, for IPv4 and IPv6 alike:
+
+- What the application sends by TCP goes to OUTBOUND_PORT, what the pod is sent goes to INBOUND_PORT; both can ask for
+  the original destination. What stays within the pod (``lo``) is left alone, and so is the sidecar's own traffic.
+- REDIRECTED_PORT leads to HEALTH_PORT, and nothing else from outside does.
+- Ports of HTTP, HTTPS and gRPC probes lead to the sidecar, which listens there. Ports of TCP probes lead to what is
+  probed, without a byte of payload in either direction: whether the port is open can be learned there, nothing else.
+- What translation of addresses has missed does not pass. It is decided for the first packet of a connection, and
+  conntrack is no fence: there are packets of which it makes nothing (``invalid``), and old entries that a new
+  connection can meet. So TCP that enters or leaves by another way than these is refused by a filter as well.
+- ``strict``: nothing passes but TCP, DNS, errors of ICMP, and what finds neighbours in IPv6.
+
+Who is the sidecar is told by its UID. It can be taken by whoever has CAP_SETUID, as root in a container has unless it
+is dropped; and CAP_NET_RAW opens packet sockets, which no rule of this family sees. So in earnest the rules bind only
+containers without these two, as Pod Security ``restricted`` demands; whoever may set a container's ``runAsUser``, or
+choose an image whose user that is, must be kept from it too.
+
+A second condition could be the cgroup: ``socket cgroupv2 level N "PATH"`` holds for sockets that were made in that
+cgroup or below, which a container can neither leave nor enter, whatever its UID. It is sound, yet it would cost much:
+nft resolves the path when rules are loaded, so the cgroup of the sidecar's container, a new one after each restart,
+has to be there already, and until the agent has followed, a restarted sidecar meets its own redirect; the path depends
+on the runtime's cgroup driver; the agent needs the node's cgroup tree; and before Linux 6.12 levels count from the
+root of the hierarchy, whatever the cgroup namespace.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
+
+from sovereign_operator.core.sidecar import (
+    HEALTH_PORT,
+    INBOUND_PORT,
+    OUTBOUND_PORT,
+    REDIRECTED_PORT,
+    RESERVED_PORTS,
+    UID,
+    Probe,
+    ProbeKind,
+    probe_ports,
+)
+
+TABLE: Final = "sovereignty"
+"""Name of our table, of family inet. No other table is touched."""
+
+DNS_PORT: Final = 53
+HIGHEST_PORT: Final = 65535
+
+_DATA_OFFSETS: Final = range(5, 16)
+"""How long a header of TCP can be, in words of 32 bits."""
+
+
+@dataclass(frozen=True)
+class Datagrams:
+    """UDP that may pass in Strict, between the pod and these peers, whichever of the two asks."""
+
+    peers: IPv4Network | IPv6Network
+    ports: range
+    """Those of who is asked."""
+
+
+def rules_of(probes: Sequence[Probe], *, strict: bool, allowed: Sequence[Datagrams] = ()) -> str:
+    """Return the rules of a pod whose sidecar is told of these probes.
+
+    ``allowed`` is of account only if ``strict``. Raises ValueError if there are more probes than ports, or if a probe
+    or an allowed datagram has a port that there cannot be.
+    """
+    ports = probe_ports(probes)
+    tcp = {port: probe.port for port, probe in ports.items() if probe.kind is ProbeKind.TCP}
+    others = sorted(ports.keys() - tcp.keys())
+    for target in tcp.values():
+        if target in RESERVED_PORTS or not 0 < target <= HIGHEST_PORT:
+            raise ValueError(f"no application listens on port {target}, so no probe can lead there")
+    chains = {
+        "reserved": _refuse_reserved(sorted(ports)),
+        "inbound": _redirect_inbound(tcp, others),
+        "outbound": _redirect_outbound(),
+        "payload": _refuse_payload(),
+    }
+    if strict:
+        chains["control"] = _control_messages()
+        chains["datagrams_in"] = _datagrams_in(allowed)
+        chains["datagrams_out"] = _datagrams_out(allowed)
+    chains["enter"] = _let_enter(tcp, others, strict=strict)
+    chains["greeting"] = _refuse_greeting(tcp)
+    chains["leave"] = _let_leave(tcp, strict=strict)
+    # Added and deleted first: a table is only complemented otherwise, and deleting one that is not there is an error.
+    lines = [f"add table inet {TABLE}", f"delete table inet {TABLE}", f"table inet {TABLE} {{"]
+    for name, rules in chains.items():
+        lines += [f"\tchain {name} {{", *(f"\t\t{rule}" for rule in rules), "\t}"]
+    return "\n".join((*lines, "}", ""))
+
+
+def _refuse_reserved(probed: Sequence[int]) -> Iterator[str]:
+    """Let nobody outside reach the sidecar, but for what leads there by intent.
+
+    Only what begins a connection is looked at: the application may have bound such a port to send from it.
+    """
+    reserved = f"{RESERVED_PORTS.start}-{RESERVED_PORTS[-1]}"
+    yield "type filter hook prerouting priority raw; policy accept;"
+    yield (
+        f'iifname != "lo" tcp dport {reserved} tcp dport != {_set(REDIRECTED_PORT, *probed)}'
+        " tcp flags & (syn | ack) == syn drop"
+    )
+
+
+def _redirect_inbound(tcp: dict[int, int], others: Sequence[int]) -> Iterator[str]:
+    yield "type nat hook prerouting priority dstnat; policy accept;"
+    yield 'iifname "lo" return'
+    yield f"tcp dport {REDIRECTED_PORT} redirect to :{HEALTH_PORT}"
+    if others:
+        yield f"tcp dport {_set(*others)} return"
+    for port, target in tcp.items():
+        yield f"tcp dport {port} redirect to :{target}"
+    yield f"meta l4proto tcp redirect to :{INBOUND_PORT}"
+
+
+def _redirect_outbound() -> Iterator[str]:
+    # The name of this priority, dstnat, is refused here.
+    yield "type nat hook output priority -100; policy accept;"
+    yield 'oifname "lo" return'
+    yield f"meta skuid {UID} return"
+    yield f"meta l4proto tcp redirect to :{OUTBOUND_PORT}"
+
+
+def _refuse_payload() -> Iterator[str]:
+    """Refuse a segment of TCP that carries a byte, and accept any other.
+
+    A byte that is not there cannot be compared, so that its rule does not hold: each asks for the first one behind a
+    header of that length. Unlike the length of a packet, this does not depend on options of IP.
+    """
+    for words in _DATA_OFFSETS:
+        yield f"tcp doff {words} @th,{words * 32},8 >= 0 reject with tcp reset"
+    yield "accept"
+
+
+def _let_enter(tcp: dict[int, int], others: Sequence[int], *, strict: bool) -> Iterator[str]:
+    yield "type filter hook input priority filter; policy accept;"
+    # What connects to these directly, from within, would have the sidecar call itself for ever.
+    direct = f"tcp dport {_set(OUTBOUND_PORT, INBOUND_PORT)} ct status & dnat == 0"
+    yield f'iifname "lo" {direct} reject with tcp reset'
+    yield 'iifname "lo" accept'
+    for port in tcp:
+        yield f"meta l4proto tcp ct original proto-dst {port} ct direction original goto payload"
+    yield "meta l4proto tcp ct state invalid drop"
+    exceptions = f" tcp dport != {_set(*others)}" if others else ""
+    yield f"meta l4proto tcp{exceptions} ct direction original ct status & dnat == 0 drop"
+    if strict:
+        # Whatever is not TCP for sure: of some packets it cannot be told what they carry.
+        yield "meta l4proto tcp accept"
+        yield "goto datagrams_in"
+
+
+def _refuse_greeting(tcp: dict[int, int]) -> Iterator[str]:
+    """Refuse payload that a TCP probe is sent: here, so that the application hears of it."""
+    yield "type filter hook output priority filter; policy accept;"
+    for port in tcp:
+        yield f'oifname != "lo" meta l4proto tcp ct original proto-dst {port} ct direction reply goto payload'
+
+
+def _let_leave(tcp: dict[int, int], *, strict: bool) -> Iterator[str]:
+    # Not the hook output: what is redirected there seems to leave, until it is routed anew.
+    yield "type filter hook postrouting priority filter; policy accept;"
+    yield 'oifname "lo" accept'
+    yield f"meta l4proto tcp meta skuid {UID} accept"
+    for port in tcp:
+        yield f"meta l4proto tcp ct original proto-dst {port} ct direction reply accept"
+    # Sockets that are closed already have no owner any more, but they still say goodbye: in what was begun before.
+    yield "meta l4proto tcp ct state invalid,new drop"
+    yield f"meta l4proto tcp meta skuid != {UID} drop"
+    if strict:
+        # Whatever is not TCP for sure: of some packets it cannot be told what they carry.
+        yield "meta l4proto tcp accept"
+        yield "goto datagrams_out"
+
+
+def _datagrams_in(allowed: Sequence[Datagrams]) -> Iterator[str]:
+    yield "jump control"
+    yield f"udp sport {DNS_PORT} ct direction reply accept"
+    for some in allowed:
+        family, ports = _family(some), _ports(some)
+        yield f"{family} saddr {some.peers} udp dport {ports} ct direction original accept"
+        yield f"{family} saddr {some.peers} udp sport {ports} ct direction reply accept"
+    yield "counter drop"
+
+
+def _datagrams_out(allowed: Sequence[Datagrams]) -> Iterator[str]:
+    yield "jump control"
+    yield f"udp dport {DNS_PORT} ct direction original accept"
+    for some in allowed:
+        family, ports = _family(some), _ports(some)
+        yield f"{family} daddr {some.peers} udp dport {ports} ct direction original accept"
+        yield f"{family} daddr {some.peers} udp sport {ports} ct direction reply accept"
+    yield "counter drop"
+
+
+def _control_messages() -> Iterator[str]:
+    """Accept what networks need to work: none of it leads anything of the application's anywhere."""
+    errors = "destination-unreachable, time-exceeded, parameter-problem"
+    yield f"icmp type {{ {errors} }} ct state related accept"
+    yield f"icmpv6 type {{ {errors}, packet-too-big }} ct state related accept"
+    # A router lowers the first limit, and nothing passes one with the second.
+    neighbours = "nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert"
+    yield f"ip6 hoplimit 255 icmpv6 type {{ {neighbours} }} accept"
+    groups = "mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report"
+    yield f"ip6 hoplimit 1 icmpv6 type {{ {groups} }} accept"
+
+
+def _set(*ports: int) -> str:
+    return f"{{ {', '.join(map(str, ports))} }}"
+
+
+def _family(some: Datagrams) -> str:
+    return "ip6" if some.peers.version == 6 else "ip"  # noqa: PLR2004 - the version of IP
+
+
+def _ports(some: Datagrams) -> str:
+    first, last = some.ports[0], some.ports[-1]
+    return str(first) if first == last else f"{first}-{last}"

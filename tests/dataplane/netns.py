@@ -1,0 +1,198 @@
+"""Network namespaces of this machine: sockets in them, of any user, without a process of their own."""
+
+import ctypes
+import os
+import socket
+import struct
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+CLONE_NEWNET = 0x40000000
+ETH_P_ALL = 3
+SO_ORIGINAL_DST = 80
+PATIENCE = 5.0
+"""How long a socket waits for what has to come, in seconds."""
+IMPATIENCE = 0.5
+"""How long it waits for what must not come."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Somebody who listens for TCP."""
+
+    bound: socket.socket
+    uid: int
+
+    def accept(self) -> socket.socket:
+        """Wait for a connection. What is accepted belongs to the same user."""
+
+        def take() -> socket.socket:
+            _libc.setfsuid(self.uid)
+            return self.bound.accept()[0]
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(take).result()
+
+    def hears_nothing(self) -> bool:
+        """Whether nobody has connected."""
+        self.bound.setblocking(False)
+        try:
+            self.bound.accept()[0].close()
+        except BlockingIOError:
+            return True
+        finally:
+            self.bound.settimeout(PATIENCE)
+        return False
+
+
+class Net:
+    """A network namespace, known to ``ip netns`` by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._made: list[socket.socket] = []
+        _run("ip", "netns", "add", name)
+        self.ip("link", "set", "lo", "up")
+
+    def remove(self) -> None:
+        """Close its sockets, and remove it."""
+        for made in self._made:
+            made.close()
+        _run("ip", "netns", "delete", self.name)
+
+    def ip(self, *arguments: str) -> str:
+        """Run ip(8) in it."""
+        return _run("ip", "-netns", self.name, *arguments)
+
+    def nft(self, script: str) -> str:
+        """Load rules."""
+        return _run("nsenter", f"--net=/run/netns/{self.name}", "nft", "-f", "-", given=script)
+
+    def sysctl(self, name: str, value: int | str) -> None:
+        """Set a sysctl of it."""
+        _run("nsenter", f"--net=/run/netns/{self.name}", "sysctl", "-qw", f"{name}={value}")
+
+    def open(
+        self, family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0, *, uid: int = 0, wait: float = PATIENCE
+    ) -> socket.socket:
+        """Make a socket in it, of a user."""
+
+        def make() -> socket.socket:
+            # Whose a socket is, is who its maker was to the file system; this changes for this thread alone.
+            _libc.setfsuid(uid)
+            made = socket.socket(family, kind, protocol)
+            made.settimeout(wait)
+            self._made.append(made)
+            return made
+
+        return self.within(make)
+
+    def within(self, act: Callable[[], T]) -> T:
+        """Do something in it, in a thread of its own that enters it for good."""
+
+        def enter() -> T:
+            with Path(f"/run/netns/{self.name}").open() as file:
+                if _libc.setns(file.fileno(), CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), f"enter {self.name}")
+            return act()
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(enter).result()
+
+    def listen(self, address: str, port: int, *, uid: int = 0) -> Listener:
+        """Listen for TCP."""
+        bound = self.open(family_of(address), uid=uid)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address, port))
+        bound.listen()
+        return Listener(bound, uid)
+
+    def connect(
+        self, address: str, port: int, *, uid: int = 0, source: int = 0, wait: float = PATIENCE
+    ) -> socket.socket:
+        """Connect by TCP."""
+        connection = self.open(family_of(address), uid=uid, wait=wait)
+        if source:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            connection.bind(("::" if ":" in address else "", source))
+        connection.connect((address, port))
+        return connection
+
+    def datagrams(self, address: str, port: int = 0, *, uid: int = 0, wait: float = PATIENCE) -> socket.socket:
+        """Return a socket of UDP."""
+        made = self.open(family_of(address), socket.SOCK_DGRAM, uid=uid, wait=wait)
+        made.bind((address, port))
+        return made
+
+
+class Capture:
+    """All that a namespace receives by eth0, from when this is made."""
+
+    def __init__(self, net: Net) -> None:
+        self._frames = net.open(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+        self._frames.bind(("eth0", ETH_P_ALL))
+
+    def until(self, mark: bytes) -> list[bytes]:
+        """Return the packets that came before the one that has these bytes, without those that this side sends."""
+        found: list[bytes] = []
+        while True:
+            packet, (_, _, direction, *_) = self._frames.recvfrom(65536)
+            if direction == socket.PACKET_OUTGOING:
+                continue
+            if mark in packet:
+                return found
+            found.append(packet)
+
+
+def family_of(address: str) -> int:
+    """Return the family of an address."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def original_destination(connection: socket.socket) -> tuple[str, int]:
+    """Return whom the other side wanted, address and port."""
+    if connection.family == socket.AF_INET6:
+        found = connection.getsockopt(socket.IPPROTO_IPV6, SO_ORIGINAL_DST, 28)
+        port, _, address = struct.unpack_from("!2xHI16s", found)
+        return socket.inet_ntop(socket.AF_INET6, address), port
+    found = connection.getsockopt(socket.SOL_IP, SO_ORIGINAL_DST, 16)
+    port, address = struct.unpack_from("!2xH4s", found)
+    return socket.inet_ntop(socket.AF_INET, address), port
+
+
+def send(sender: socket.socket, words: bytes, address: str, port: int = 0) -> None:
+    """Send a datagram. That it was refused here says nothing: the other side is who is asked."""
+    with suppress(PermissionError):
+        sender.sendto(words, (address, port))
+
+
+def hears_nothing(listener: socket.socket) -> bool:
+    """Whether nothing came. Who looks has to know that all that was to come has come."""
+    listener.setblocking(False)
+    try:
+        listener.recv(1)
+    except BlockingIOError:
+        return True
+    finally:
+        listener.settimeout(PATIENCE)
+    return False
+
+
+def _run(*arguments: str, given: str = "") -> str:
+    done = subprocess.run(arguments, input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{arguments}: {done.stderr}"
+    return done.stdout
+
+
+def unique(word: str) -> str:
+    """Return a name that no other run uses."""
+    return f"{word}-{os.getpid()}-{os.urandom(2).hex()}"

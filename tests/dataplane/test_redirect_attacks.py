@@ -1,0 +1,220 @@
+"""What somebody may try who is in the pod, or outside of it, to get around the sidecar.
+
+Each test says how the attack would show, and most see first that it works where the rules do not know of it.
+"""
+
+import socket
+import struct
+from typing import Final
+
+import pytest
+
+from sovereign_operator.core import sidecar
+from sovereign_operator.dataplane import redirect
+from tests.dataplane.conftest import APP_USER, DATABASE_PORT, LIVE_PROBE, PROBES, V4, Addresses, Link
+from tests.dataplane.netns import IMPATIENCE, Capture, family_of, hears_nothing, send
+
+REMOTE_PORT: Final = 80
+SO_BINDTODEVICE: Final = 25
+SYN, RST, PSH, ACK = 2, 4, 8, 16
+NO_OPERATION: Final = b"\1"
+MARK: Final = b"all that was to leave has left"
+
+UNUSED_PROBE: Final = sidecar.PROBE_PORTS[len(PROBES)]
+RESERVED: Final = (
+    sidecar.OUTBOUND_PORT,
+    sidecar.INBOUND_PORT,
+    sidecar.HEALTH_PORT,
+    sidecar.RESERVED_PORTS[0],
+    sidecar.RESERVED_PORTS[-1],
+    UNUSED_PROBE,
+)
+
+
+def mark(link: Link) -> None:
+    """Send what a capture outside can look for."""
+    send(link.pod.datagrams(V4.any), MARK, V4.outside, 9)
+
+
+def segments(packets: list[bytes], port: int) -> list[bytes]:
+    """Return the segments of TCP among packets that go to a port, each without the header of IP."""
+    found = []
+    for packet in packets:
+        version = packet[0] >> 4
+        protocol, start = (packet[9], 4 * (packet[0] & 15)) if version == 4 else (packet[6], 40)
+        if protocol == socket.IPPROTO_TCP and struct.unpack_from("!H", packet, start + 2)[0] == port:
+            found.append(packet[start:])
+    return found
+
+
+@pytest.mark.parametrize("port", RESERVED)
+def test_nobody_outside_reaches_a_port_of_the_sidecar(link: Link, addresses: Addresses, port: int) -> None:
+    listening = [link.listen(addresses, bound) for bound in {port, sidecar.INBOUND_PORT}]
+    with pytest.raises(TimeoutError):
+        link.outside.connect(addresses.pod, port, wait=IMPATIENCE)
+    assert all(listener.hears_nothing() for listener in listening)
+
+
+@pytest.mark.parametrize("port", [sidecar.OUTBOUND_PORT, sidecar.INBOUND_PORT])
+def test_nobody_inside_has_the_sidecar_call_itself(link: Link, addresses: Addresses, port: int) -> None:
+    """Its original destination would be itself, for ever."""
+    listening = link.listen(addresses, port)
+    for address in (addresses.own, addresses.pod):
+        for user in (APP_USER, sidecar.UID):
+            with pytest.raises(ConnectionRefusedError):
+                link.pod.connect(address, port, uid=user)
+    assert listening.hears_nothing()
+
+
+def test_a_socket_bound_to_the_link_does_not_leave_by_it(link: Link, addresses: Addresses) -> None:
+    """Anybody may bind to a device, and what is redirected is routed with it in mind."""
+    remote = link.outside.listen(addresses.remote, REMOTE_PORT)
+    capture = Capture(link.outside)
+    bound = link.pod.open(family_of(addresses.any), uid=APP_USER, wait=IMPATIENCE)
+    bound.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, b"eth0")
+    with pytest.raises(OSError, match=r"timed out|unreachable|refused"):
+        bound.connect((addresses.remote, REMOTE_PORT))
+    mark(link)
+    packets = capture.until(MARK)
+    assert segments(packets, REMOTE_PORT) == segments(packets, sidecar.OUTBOUND_PORT) == []
+    assert remote.hears_nothing()
+
+
+def test_an_address_of_the_link_is_no_way_out(link: Link) -> None:
+    """Sockets for such addresses are bound to the link."""
+    (address,) = [word for word in link.outside.ip("-6", "address", "show", "scope", "link").split() if "fe80" in word]
+    outside = link.outside.open(socket.AF_INET6)
+    outside.bind(("::", REMOTE_PORT))
+    outside.listen()
+    capture = Capture(link.outside)
+    number = link.pod.within(lambda: socket.if_nametoindex("eth0"))
+    app = link.pod.open(socket.AF_INET6, uid=APP_USER, wait=IMPATIENCE)
+    with pytest.raises(OSError, match=r"timed out|unreachable|refused"):
+        app.connect((address.split("/")[0], REMOTE_PORT, 0, number))
+    mark(link)
+    assert segments(capture.until(MARK), REMOTE_PORT) == []
+
+
+def segment(
+    source: str,
+    target: str,
+    *,
+    ports: tuple[int, int],
+    numbers: tuple[int, int],
+    flags: int,
+    data: bytes,
+    words: int = 5,
+) -> bytes:
+    """Return a segment of TCP over IPv4, with its checksum. ``words`` is the length of its header."""
+    header = struct.pack("!HHIIBBHHH", *ports, *numbers, words << 4, flags, 65535, 0, 0)
+    header += NO_OPERATION * 4 * (words - 5)
+    pseudo = socket.inet_aton(source) + socket.inet_aton(target) + struct.pack("!HH", 6, len(header) + len(data))
+    total = sum(word for (word,) in struct.iter_unpack("!H", pseudo + header + data + b"\0" * (len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return header[:16] + struct.pack("!H", ~total & 0xFFFF) + header[18:] + data
+
+
+def test_a_segment_of_which_conntrack_makes_nothing_does_not_leave(link: Link) -> None:
+    """An answer to nothing is redirected nowhere."""
+    capture = Capture(link.outside)
+    raw = link.pod.open(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    words = segment(V4.pod, V4.remote, ports=(40000, REMOTE_PORT), numbers=(1, 1), flags=SYN | ACK, data=b"secret")
+    send(raw, words, V4.remote)
+    mark(link)
+    assert segments(capture.until(MARK), REMOTE_PORT) == []
+    link.pod.nft(f"delete table inet {redirect.TABLE}")
+    send(raw, words, V4.remote)
+    mark(link)
+    assert segments(capture.until(MARK), REMOTE_PORT) == [words]
+
+
+def test_the_way_of_an_old_connection_of_the_sidecar_is_open_to_nobody_else(link: Link, addresses: Addresses) -> None:
+    """Conntrack remembers a connection for longer than the socket lives, and a new one with the same ports meets it."""
+    link.pod.sysctl("net.ipv4.tcp_fin_timeout", 1)
+    remote = link.outside.listen(addresses.remote, REMOTE_PORT)
+    with link.pod.connect(addresses.remote, REMOTE_PORT, uid=sidecar.UID) as own:
+        port = own.getsockname()[1]
+        peer = remote.accept()
+    assert peer.recv(1) == b""  # and does not close its side, so that the socket in the pod goes without an answer
+    capture = Capture(link.outside)
+    thief = link.pod.open(family_of(addresses.any), uid=APP_USER, wait=IMPATIENCE)
+    while True:
+        try:
+            thief.bind((addresses.any, port))
+        except OSError:
+            continue
+        break
+    with peer, pytest.raises(OSError, match=r"timed out|refused"):
+        thief.connect((addresses.remote, REMOTE_PORT))
+    mark(link)
+    assert segments(capture.until(MARK), REMOTE_PORT) == []
+
+
+def test_a_tcp_probe_is_no_door_for_what_conntrack_does_not_follow(link: Link) -> None:
+    """What is sent past it, straight to the application's port, would belong to the connection that the probe made."""
+    link.pod.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
+    app = link.pod.listen(V4.pod, DATABASE_PORT, uid=APP_USER)
+    capture = Capture(link.outside)
+    with link.outside.connect(V4.pod, LIVE_PROBE) as thief, app.accept() as found:
+        port = thief.getsockname()[1]
+        mark(link)
+        synack = next(part for part in segments(capture.until(MARK), port) if part[13] == SYN | ACK)
+        theirs, mine = struct.unpack_from("!II", synack, 4)
+        raw = link.outside.open(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+
+        def smuggle() -> None:
+            words = segment(
+                V4.outside,
+                V4.pod,
+                ports=(port, DATABASE_PORT),
+                numbers=(mine, theirs + 1),
+                flags=PSH | ACK,
+                data=b"smuggled",
+            )
+            send(raw, words, V4.pod)
+            send(link.outside.datagrams(V4.outside), b"last", V4.pod, 9)
+
+        last = link.pod.datagrams(V4.any, 9)
+        smuggle()
+        assert last.recv(10) == b"last"
+        assert hears_nothing(found)
+        # That it is well made shows without the filter that refuses it.
+        script = redirect.rules_of(PROBES, strict=False)
+        refusal = "ct state invalid drop"
+        assert script.count(refusal) == 1
+        link.pod.nft(script.replace(f"meta l4proto tcp {refusal}", ""))
+        smuggle()
+        assert found.recv(10) == b"smuggled"
+
+
+def test_payload_in_the_first_segment_is_refused_too(link: Link) -> None:
+    """TCP Fast Open hands it to an application before the handshake ends."""
+    app = link.pod.listen(V4.pod, DATABASE_PORT, uid=APP_USER)
+    capture = Capture(link.outside)
+    raw = link.outside.open(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    send(raw, segment(V4.outside, V4.pod, ports=(40000, LIVE_PROBE), numbers=(1, 0), flags=SYN, data=b"words"), V4.pod)
+    mark(link)
+    (answer,) = segments(capture.until(MARK), 40000)
+    assert answer[13] & (RST | SYN) == RST
+    assert app.hears_nothing()
+
+
+@pytest.mark.parametrize("words", range(5, 16))
+def test_no_option_of_tcp_hides_payload(link: Link, words: int) -> None:
+    """Where payload begins depends on the length of the header."""
+    app = link.pod.listen(V4.pod, DATABASE_PORT, uid=APP_USER)
+    raw = link.outside.open(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    capture = Capture(link.outside)
+    for port, data in ((40000, b""), (40001, b"x")):
+        send(
+            raw,
+            segment(V4.outside, V4.pod, ports=(port, LIVE_PROBE), numbers=(1, 0), flags=SYN, data=data, words=words),
+            V4.pod,
+        )
+    mark(link)
+    packets = capture.until(MARK)
+    empty, full = segments(packets, 40000)[0], segments(packets, 40001)[0]
+    assert empty[13] == SYN | ACK
+    assert full[13] & (RST | SYN) == RST
+    assert app.hears_nothing()

@@ -1,0 +1,213 @@
+"""Beside TCP, which goes through the sidecar, nothing leaves or enters in Strict but what a network needs to work."""
+
+import errno
+import socket
+from collections.abc import Callable
+from ipaddress import ip_network
+from typing import Final
+
+import pytest
+
+from sovereign_operator.core import sidecar
+from sovereign_operator.dataplane.redirect import DNS_PORT, Datagrams
+from tests.dataplane.conftest import APP_USER, V4, Addresses, Link
+from tests.dataplane.netns import family_of, hears_nothing, send
+
+SCTP: Final = 132
+UDP_PORT: Final = 4000
+OTHER_PORT: Final = 4001
+MARK: Final = b"the last one"
+
+
+def mark(link: Link, addresses: Addresses, *, inwards: bool) -> None:
+    """Have a datagram pass that always may: what was sent before it has come by then, or never will."""
+    dns = link.outside.datagrams(addresses.outside, DNS_PORT)
+    client = link.pod.datagrams(addresses.any, uid=APP_USER)
+    send(client, MARK, addresses.outside, DNS_PORT)
+    found, peer = dns.recvfrom(100)
+    assert found == MARK
+    if inwards:
+        dns.sendto(MARK, peer)
+        assert client.recv(100) == MARK
+
+
+def udp_out(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.outside.datagrams(addresses.outside, UDP_PORT)
+    send(link.pod.datagrams(addresses.any, uid=APP_USER), b"word", addresses.outside, UDP_PORT)
+    return received
+
+
+def udp_out_of_the_sidecar(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.outside.datagrams(addresses.outside, UDP_PORT)
+    send(link.pod.datagrams(addresses.any, uid=sidecar.UID), b"word", addresses.outside, UDP_PORT)
+    return received
+
+
+def udp_from_the_port_of_dns(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.outside.datagrams(addresses.outside, UDP_PORT)
+    send(link.pod.datagrams(addresses.any, DNS_PORT), b"word", addresses.outside, UDP_PORT)
+    return received
+
+
+def udp_in(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.pod.datagrams(addresses.any, UDP_PORT, uid=APP_USER)
+    send(link.outside.datagrams(addresses.outside), b"word", addresses.pod, UDP_PORT)
+    return received
+
+
+def udp_in_as_if_it_answered(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.pod.datagrams(addresses.any, UDP_PORT, uid=APP_USER)
+    sender = link.outside.datagrams(addresses.outside, DNS_PORT)
+    send(sender, b"word", addresses.pod, UDP_PORT)
+    sender.close()
+    return received
+
+
+def udp_in_to_the_port_of_dns(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.pod.datagrams(addresses.any, DNS_PORT, uid=APP_USER)
+    send(link.outside.datagrams(addresses.outside), b"word", addresses.pod, DNS_PORT)
+    return received
+
+
+def sctp_out(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.outside.open(family_of(addresses.any), socket.SOCK_RAW, SCTP)
+    send(link.pod.open(family_of(addresses.any), socket.SOCK_RAW, SCTP), b"words of SCTP", addresses.outside)
+    return received
+
+
+def sctp_in(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.pod.open(family_of(addresses.any), socket.SOCK_RAW, SCTP)
+    send(link.outside.open(family_of(addresses.any), socket.SOCK_RAW, SCTP), b"words of SCTP", addresses.pod)
+    return received
+
+
+def nothing_known_out(link: Link, addresses: Addresses) -> socket.socket:
+    """IPv6 has a number for no further header; to IPv4 it is one of many."""
+    received = link.outside.open(family_of(addresses.any), socket.SOCK_RAW, socket.IPPROTO_NONE)
+    sender = link.pod.open(family_of(addresses.any), socket.SOCK_RAW, socket.IPPROTO_NONE)
+    send(sender, b"words", addresses.outside)
+    return received
+
+
+ATTEMPTS: Final = (
+    udp_out,
+    udp_out_of_the_sidecar,
+    udp_from_the_port_of_dns,
+    udp_in,
+    udp_in_as_if_it_answered,
+    udp_in_to_the_port_of_dns,
+    sctp_out,
+    sctp_in,
+    nothing_known_out,
+)
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.__name__)
+@pytest.mark.parametrize("strict", [False, True], ids=["not strict", "strict"])
+def test_datagrams_pass_unless_strict(
+    bare_link: Link, addresses: Addresses, attempt: Callable[[Link, Addresses], socket.socket], *, strict: bool
+) -> None:
+    bare_link.redirect(strict=strict)
+    received = attempt(bare_link, addresses)
+    if not strict:
+        assert received.recv(100)
+        return
+    mark(bare_link, addresses, inwards=True)
+    assert hears_nothing(received)
+
+
+def ping(link: Link, addresses: Addresses, *, inwards: bool) -> None:
+    """Ask for an echo and wait for it. Raises TimeoutError."""
+    asking, asked = (link.outside, addresses.pod) if inwards else (link.pod, addresses.outside)
+    version = family_of(addresses.any)
+    protocol = socket.IPPROTO_ICMP if version == socket.AF_INET else socket.IPPROTO_ICMPV6
+    kind = 8 if version == socket.AF_INET else 128
+    asking.sysctl("net.ipv4.ping_group_range", "0 0")
+    echo = asking.open(version, socket.SOCK_DGRAM, protocol, wait=0.5)
+    send(echo, bytes([kind, 0, 0, 0, 0, 0, 0, 1]) + b"word", asked)
+    assert b"word" in echo.recv(100)
+
+
+@pytest.mark.parametrize("inwards", [False, True], ids=["out", "in"])
+def test_echoes_pass_unless_strict(link: Link, addresses: Addresses, *, inwards: bool) -> None:
+    ping(link, addresses, inwards=inwards)
+    link.redirect(strict=True)
+    with pytest.raises(TimeoutError):
+        ping(link, addresses, inwards=inwards)
+
+
+def test_what_had_begun_before_does_not_go_on(link: Link, addresses: Addresses) -> None:
+    server = link.outside.datagrams(addresses.outside, UDP_PORT)
+    client = link.pod.datagrams(addresses.any, uid=APP_USER)
+    send(client, b"word", addresses.outside, UDP_PORT)
+    _, peer = server.recvfrom(10)
+    server.sendto(b"word", peer)
+    assert client.recv(10)
+    link.redirect(strict=True)
+    send(client, b"word", addresses.outside, UDP_PORT)
+    server.sendto(b"word", peer)
+    mark(link, addresses, inwards=True)
+    assert hears_nothing(server)
+    assert hears_nothing(client)
+
+
+def test_errors_come_through(link: Link, addresses: Addresses) -> None:
+    link.redirect(strict=True)
+    with pytest.raises(OSError, match=r"route to host|unreachable") as refused:
+        link.pod.connect(addresses.nowhere, 80, uid=sidecar.UID)
+    assert refused.value.errno in {errno.EHOSTUNREACH, errno.ENETUNREACH}
+
+
+def test_neighbours_are_found(link: Link, addresses: Addresses) -> None:
+    link.redirect(strict=True)
+    for net in (link.pod, link.outside):
+        net.ip("neighbour", "flush", "dev", "eth0")
+    remote = link.outside.listen(addresses.remote, 80)
+    link.pod.connect(addresses.remote, 80, uid=sidecar.UID).close()
+    remote.accept().close()
+
+
+def test_what_is_allowed_by_name_passes_in_both_directions_and_nothing_else_does(
+    bare_link: Link, addresses: Addresses
+) -> None:
+    link, peer = bare_link, addresses.outside
+    link.redirect(strict=True, allowed=(Datagrams(ip_network(peer), range(UDP_PORT - 10, UDP_PORT + 1)),))
+    server = link.outside.datagrams(peer, UDP_PORT)
+    client = link.pod.datagrams(addresses.any, uid=APP_USER)
+    send(client, b"word", peer, UDP_PORT)
+    server.sendto(b"answer", server.recvfrom(10)[1])
+    assert client.recv(10) == b"answer"
+
+    asked = link.pod.datagrams(addresses.any, UDP_PORT, uid=APP_USER)
+    asking = link.outside.datagrams(peer)
+    send(asking, b"word", addresses.pod, UDP_PORT)
+    asked.sendto(b"answer", asked.recvfrom(10)[1])
+    assert asking.recv(10) == b"answer"
+
+    others = [
+        link.outside.datagrams(peer, OTHER_PORT),
+        link.outside.datagrams(addresses.remote, UDP_PORT),
+        link.pod.datagrams(addresses.any, OTHER_PORT),
+    ]
+    send(client, b"word", peer, OTHER_PORT)
+    send(client, b"word", addresses.remote, UDP_PORT)
+    send(asking, b"word", addresses.pod, OTHER_PORT)
+    stranger = link.outside.datagrams(addresses.remote)
+    send(stranger, b"word", addresses.pod, UDP_PORT)
+    mark(link, addresses, inwards=True)
+    assert all(map(hears_nothing, [*others, asked]))
+
+
+def test_within_the_pod_everything_passes(link: Link, addresses: Addresses) -> None:
+    link.redirect(strict=True)
+    for address in (addresses.own, addresses.pod):
+        server = link.pod.datagrams(address, UDP_PORT, uid=APP_USER)
+        send(link.pod.datagrams(addresses.any, uid=APP_USER), b"word", address, UDP_PORT)
+        assert server.recv(10) == b"word"
+
+
+def test_allowed_datagrams_of_one_family_say_nothing_of_the_other(bare_link: Link) -> None:
+    bare_link.redirect(strict=True, allowed=(Datagrams(ip_network("fd00::/8"), range(UDP_PORT, UDP_PORT + 1)),))
+    received = udp_out(bare_link, V4)
+    mark(bare_link, V4, inwards=False)
+    assert hears_nothing(received)
