@@ -1,5 +1,6 @@
 """Network namespaces of this machine: sockets in them, of any user, without a process of their own."""
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -140,6 +141,15 @@ class Capture:
     def __init__(self, net: Net) -> None:
         self._frames = net.open(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         self._frames.bind(("eth0", ETH_P_ALL))
+
+    def all(self) -> list[bytes]:
+        """Return all packets that passed so far, in both directions."""
+        found: list[bytes] = []
+        self._frames.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found.append(self._frames.recv(65536))
+        return found
 
     def until(self, mark: bytes) -> list[bytes]:
         """Return the packets that came before the one that has these bytes, without those that this side sends."""

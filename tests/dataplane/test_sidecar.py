@@ -1,0 +1,207 @@
+"""Two pods with real sidecars: what passes between them, what does not, and what a change loses."""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS
+from tests.dataplane.netns import Capture
+from tests.dataplane.pods import Road, authority, eventually, road
+from tests.dataplane.talk import Echo, Steady, refused, said
+
+OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
+APP_PORT, EXCEPTED_PORT = 8080, 9090
+SECRET = b"the-patient-has-measles"
+
+BREST, LYON, PARIS = authority("brest"), authority("lyon"), authority("paris")
+
+
+@pytest.fixture
+def pods() -> Iterator[Road]:
+    """A client in Brest and a server in Lyon, which trust both, without sidecars yet."""
+    if os.geteuid() or not shutil.which("nft"):
+        pytest.skip("needs root and nft")
+    with tempfile.TemporaryDirectory() as folder, road(Path(folder)) as made:
+        made.client.certify(BREST, [BREST, LYON])
+        made.server.certify(LYON, [BREST, LYON])
+        yield made
+
+
+@pytest.fixture
+def echo(pods: Road) -> Iterator[Echo]:
+    """The server's application, which sends back what it gets."""
+    with Echo(pods.server.net, APP_PORT) as app:
+        yield app
+
+
+def start(pods: Road, mode: EncryptionMode, **fields: Any) -> None:
+    for pod in (pods.client, pods.server):
+        pod.tell(mode, **fields)
+        pod.start()
+    for pod in (pods.client, pods.server):
+        pods.until_ready(pod)
+
+
+@pytest.mark.usefixtures("echo")
+@pytest.mark.parametrize(("mode", "bare"), [(OFF, True), (PERMISSIVE, True), (PREFERRED, False), (STRICT, False)])
+def test_what_the_node_sees(pods: Road, mode: EncryptionMode, *, bare: bool) -> None:
+    start(pods, mode)
+    seen = Capture(pods.node)
+    assert said(pods.client.net, pods.server.address, APP_PORT, SECRET) == SECRET
+    passed = b"".join(seen.all())
+    assert (SECRET in passed) is bare
+    # A ServerHello that has chosen TLS 1.3 says so in its extension supported_versions.
+    assert (b"\x00\x2b\x00\x02\x03\x04" in passed) is not bare
+    counted = pods.state(pods.server)
+    assert counted["cluster.inbound-mtls.upstream_cx_total"] == (not bare)
+    assert counted["cluster.inbound-plain.upstream_cx_total"] == bare
+
+
+def test_plaintext_is_refused_in_strict(pods: Road, echo: Echo) -> None:
+    start(pods, STRICT)
+    assert refused(pods.node, pods.server.address, APP_PORT)
+    pods.client.stop()
+    # As the sidecar's user, which nothing redirects.
+    assert refused(pods.client.net, pods.server.address, APP_PORT, uid=sidecar.UID)
+    assert not echo.heard
+
+
+def test_exceptions_let_plaintext_in_and_are_counted_apart(pods: Road) -> None:
+    start(pods, STRICT, plainPorts=[{"port": EXCEPTED_PORT, "reason": "metrics"}])
+    with Echo(pods.server.net, EXCEPTED_PORT):
+        assert said(pods.node, pods.server.address, EXCEPTED_PORT, b"scrape") == b"scrape"
+    assert pods.state(pods.server)["cluster.inbound-excepted.upstream_cx_total"] == 1
+    assert pods.state(pods.server)["cluster.inbound-plain.upstream_cx_total"] == 0
+    version = pods.server.tell(STRICT, plainPeers=[{"network": "10.77.2.1/32", "reason": "ingress"}])
+    pods.until_loaded(pods.server, version)
+    with Echo(pods.server.net, APP_PORT):
+        assert said(pods.node, pods.server.address, APP_PORT, b"ingress") == b"ingress"
+        assert refused(pods.node, pods.server.address, EXCEPTED_PORT)
+
+
+@pytest.mark.parametrize("whose", ["another policy's", "the datacentre's that was withdrawn"])
+def test_a_peer_whose_authority_is_not_trusted_is_refused(pods: Road, echo: Echo, whose: str) -> None:
+    start(pods, STRICT)
+    assert said(pods.client.net, pods.server.address, APP_PORT, SECRET) == SECRET
+    if whose == "another policy's":
+        pods.client.certify(PARIS, [BREST, LYON, PARIS])
+    else:
+        pods.server.certify(LYON, [LYON])
+    eventually(lambda: refused(pods.client.net, pods.server.address, APP_PORT), "refusal")
+    heard = len(echo.heard)
+    assert refused(pods.client.net, pods.server.address, APP_PORT)
+    assert len(echo.heard) == heard
+
+
+def test_a_client_does_not_talk_to_a_server_that_it_does_not_trust(pods: Road, echo: Echo) -> None:
+    pods.client.certify(BREST, [BREST])
+    start(pods, STRICT)
+    assert refused(pods.client.net, pods.server.address, APP_PORT)
+    assert not echo.heard
+
+
+@pytest.mark.usefixtures("echo")
+def test_no_connection_is_lost_on_the_way_to_strict_and_back(pods: Road) -> None:
+    """The two sides switch at different times; a session that was opened at first lasts to the end."""
+    start(pods, OFF)
+    with Steady(pods.client.net, pods.server.address, APP_PORT) as traffic:
+        # In Strict a session from before stays as it was, so it is Preferred that sessions have to outlast.
+        for mode in (PERMISSIVE, PREFERRED, STRICT, PREFERRED, PERMISSIVE, OFF):
+            for pod in (pods.server, pods.client):
+                pods.until_loaded(pod, pod.tell(mode))
+                traffic.goes_on()
+    assert traffic.failures == []
+    assert traffic.rounds > 100
+
+
+@pytest.mark.usefixtures("echo")
+def test_no_connection_is_lost_when_leaf_authority_and_bundle_change(pods: Road) -> None:
+    start(pods, STRICT)
+    younger = authority("lyon", "2")
+    with Steady(pods.client.net, pods.server.address, APP_PORT) as traffic:
+        pods.client.certify(BREST, [BREST, LYON])
+        traffic.goes_on()
+        for pod, signer in ((pods.client, BREST), (pods.server, LYON)):
+            pod.certify(signer, [BREST, LYON, younger])
+            traffic.goes_on()
+        pods.server.certify(younger, [BREST, LYON, younger])
+        traffic.goes_on()
+        for pod, signer in ((pods.client, BREST), (pods.server, younger)):
+            pod.certify(signer, [BREST, younger])
+            traffic.goes_on()
+    assert traffic.failures == []
+
+
+def test_probes_of_a_kubelet_mean_what_they_meant(pods: Road) -> None:
+    probes = [
+        Probe(ProbeKind.HTTP, APP_PORT, "/healthz"),
+        Probe(ProbeKind.TCP, APP_PORT),
+        Probe(ProbeKind.TCP, APP_PORT + 1),
+    ]
+    live, open_port, dead_port = sidecar.PROBE_PORTS[:3]
+    pods.server.tell(STRICT)
+    pods.server.start(probes)
+    pods.until_ready(pods.server)
+    # Nobody listens yet.
+    assert pods.ask(pods.server, "/healthz", live)[0] == 503
+    with Echo(pods.server.net, APP_PORT, answer=b"HTTP/1.0 200 OK\r\n\r\nfine"):
+        assert pods.ask(pods.server, "/healthz?verbose=1", live) == (200, b"fine")
+        # Nothing but what is probed can be asked for.
+        assert pods.ask(pods.server, "/admin", live)[0] == 404
+        pods.node.connect(pods.server.address, open_port).close()
+        with pytest.raises(ConnectionRefusedError):
+            pods.node.connect(pods.server.address, dead_port)
+    with pytest.raises(ConnectionRefusedError):
+        pods.node.connect(pods.server.address, open_port)
+
+
+@pytest.mark.parametrize("mode", [PERMISSIVE, PREFERRED, STRICT])
+def test_a_server_may_speak_first(pods: Road, mode: EncryptionMode) -> None:
+    start(pods, mode)
+    with Echo(pods.server.net, APP_PORT, greeting=b"220 ready"):
+        connection = pods.client.net.connect(pods.server.address, APP_PORT, uid=1000)
+        assert connection.recv(9, socket.MSG_WAITALL) == b"220 ready"
+
+
+def test_a_half_closed_connection_still_gets_its_answer(pods: Road) -> None:
+    start(pods, STRICT)
+    with Echo(pods.server.net, APP_PORT, late=True):
+        connection = pods.client.net.connect(pods.server.address, APP_PORT, uid=1000)
+        connection.sendall(SECRET)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
+
+
+@pytest.mark.usefixtures("echo")
+def test_a_withdrawn_peer_loses_its_open_connections_and_a_good_one_can_connect_anew(pods: Road) -> None:
+    start(pods, STRICT)
+    session = pods.client.net.connect(pods.server.address, APP_PORT, uid=1000)
+    session.sendall(SECRET)
+    assert session.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
+    pods.server.certify(LYON, [LYON])
+    eventually(lambda: refused(pods.client.net, pods.server.address, APP_PORT), "refusal")
+    session.sendall(SECRET)
+    assert session.recv(len(SECRET), socket.MSG_WAITALL) == SECRET, "what is open stays open"
+    pods.until_loaded(pods.server, pods.server.tell(STRICT, cuts=1))
+    session.settimeout(DRAIN_SECONDS + 5)
+    assert session.recv(1) == b""
+    pods.server.certify(LYON, [LYON, BREST])
+    eventually(lambda: not refused(pods.client.net, pods.server.address, APP_PORT), "a new connection")
+
+
+def test_a_sidecar_that_has_not_been_told_ends_and_says_why(pods: Road) -> None:
+    """Nothing leaves the pod before its sidecar knows what may; the kubelet starts it again."""
+    (pods.client.folder / "transit").mkdir()
+    pods.client.start()
+    assert pods.client.envoy
+    assert pods.client.envoy.wait(20)
+    assert "listeners.json" in (pods.client.folder / "log").read_text()
