@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.core.reasons import ConditionReason, Finding, Reason
 from sovereign_operator.core.verdict import NodeVerdict
@@ -18,6 +19,7 @@ from sovereign_operator.core.workload import (
     Refuse,
     Watch,
     Workload,
+    WorkloadEncryption,
     WorkloadFacts,
     decide,
     is_abandoned,
@@ -78,6 +80,7 @@ def facts(**fields: Any) -> WorkloadFacts:
         "as_rendered": False,
         "guards_broken": (),
         "authorities": frozenset({"a"}),
+        "encryption": None,
         "now": NOW,
     }
     return WorkloadFacts(**(usual | fields))
@@ -259,6 +262,23 @@ def test_a_pod_that_waits_for_a_certificate_is_named() -> None:
     (said,) = [seen.message for seen in report.observations if seen.type == "Identity"]
     assert said.startswith("2 of 3 pod(s) have no certificate that counts, a among them")
     assert (report.status["certificates"], report.status["certificatesPending"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("mode", "sidecars", "loaded", "expected"),
+    [
+        ("Strict", "ab", "ab", ("True", "AllEncrypted")),
+        ("Strict", "ab", "a", ("False", "StepPending")),
+        ("Strict", "a", "a", ("False", "PodsWithoutSidecar")),
+        ("Preferred", "ab", "ab", ("False", "PlaintextAccepted")),
+        ("Off", "ab", "ab", ("False", "NotEncrypted")),
+    ],
+)
+def test_encryption_follows_the_sidecars(mode: str, sidecars: str, loaded: str, expected: tuple[str, str]) -> None:
+    known = WorkloadEncryption(EncryptionMode(mode), frozenset(sidecars), frozenset(loaded))
+    told = facts(target=workload(**ADOPTED), pods=(pod("a"), pod("b")), encryption=known)
+    assert conditions(told)["Encrypted"] == expected
+    assert "Encrypted" not in conditions(facts(pods=(pod("a"),)))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not WorkloadKind.JOB])

@@ -9,6 +9,7 @@ from sovereign_operator.controller.traffic import Traffic
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar import transit_config_map
 from sovereign_operator.core.steps import EncryptionSeen
+from sovereign_operator.core.workload import WorkloadEncryption
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
@@ -46,6 +47,20 @@ class Sidecars:
     def told_of(self, policy: str) -> list[Told]:
         """Return what the sidecars that go by a policy are told, in every namespace."""
         return [told for told in self.mirror.values() if told.policy == policy]
+
+    def of_pods(self, policy: str, pods: Iterable[PodSeen]) -> WorkloadEncryption | None:
+        """Return what is known of the sidecars of some pods in scope of a policy; None if it does not encrypt."""
+        seen = self.seen.get(policy)
+        if seen is None:
+            return None
+        with_one = [pod for pod in pods if pod.transit]
+        loaded = [pod for pod in with_one if self._has_loaded(pod)]
+        names_of = [frozenset(pod.pod.name for pod in some) for some in (with_one, loaded)]
+        return WorkloadEncryption(seen.step.mode, *names_of)
+
+    def _has_loaded(self, pod: PodSeen) -> bool:
+        told = self.told(pod.namespace, pod.transit)
+        return told is not None and self.traffic.said(pod.pod.uid).loaded == told.version
 
     def watched_since(self, policy: str, mode: EncryptionMode, now: datetime) -> datetime:
         """Return since when this replica has watched a policy in its mode."""

@@ -101,6 +101,7 @@ async def _gather(world: World, key: Sovereign, obj: Json, spec: SovereignWorklo
     enforced = world.enforced(key.namespace)
     policy = effective_policy(enforced, spec.policy_ref.name if spec.policy_ref else None)
     policies = frozenset(name for _, name in world.keys(SOVEREIGNTY_POLICY.plural))
+    pods = await _pods(world, kind, key.namespace, found)
     verdicts = world.verdicts
     assert verdicts is not None
     return WorkloadFacts(
@@ -113,12 +114,13 @@ async def _gather(world: World, key: Sovereign, obj: Json, spec: SovereignWorklo
         policies=policies,
         target=see_workload(kind, found) if found else None,
         taken_by=_older_rival(world, key, kind, name, policies),
-        pods=tuple(seen.pod for seen in await _pods(world, kind, key.namespace, found)),
+        pods=tuple(seen.pod for seen in pods),
         verdicts={node: verdict for (node, name), verdict in verdicts.nodes.items() if name == policy},
         accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
         as_rendered=_as_rendered(key, obj["metadata"]["uid"], spec, found, policy),
         guards_broken=world.guards_broken(),
         authorities=world.identity.authorities(policy) if world.identity and policy else None,
+        encryption=world.sidecars.of_pods(policy, pods) if world.sidecars and policy else None,
         now=world.api.clock.now(),
     )
 

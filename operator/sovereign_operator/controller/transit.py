@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.controller.keys import Cluster, Encryption
+from sovereign_operator.controller.keys import Encryption
 from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.controller.told import Told, data_of, version_of
 from sovereign_operator.controller.traffic import HURRIED_SECONDS, Traffic
@@ -61,7 +61,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     seen = EncryptionSeen(step, facts.wanted.mode, len(facts.pods), sum(pod.sidecar for pod in facts.pods), loaded)
     if sidecars.seen.get(key.policy) != seen:
         sidecars.seen[key.policy] = seen
-        world.queue.add(Cluster())
+        world.encryption_changed(key.policy)
     if settling or step.waits_for or loaded < len(facts.pods):
         sidecars.traffic.hurried.add(key.policy)
         return HURRIED_SECONDS

@@ -191,6 +191,12 @@ class World:
             self.queue.add(Sovereign(*key))
         self._add_pods()
 
+    def encryption_changed(self, policy: str) -> None:
+        """Look again at all that says how far a policy's encryption has come."""
+        self.queue.add(Cluster())
+        for namespace in {pod.namespace for pod in self.pods() if pod.transit == policy}:
+            self.add_sovereigns(namespace)
+
     def _cluster_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
         self.queue.add(Cluster())
 

@@ -1,4 +1,4 @@
-"""What a SovereigntyPolicy says of its encryption in transit."""
+"""What is said of encryption in transit: by a SovereigntyPolicy, and by a SovereignWorkload."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import Observation
 from sovereign_operator.core.reasons import ConditionReason
 from sovereign_operator.core.steps import EncryptionSeen
+from sovereign_operator.core.workload import WorkloadFacts
 
 CONDITION = "Encrypted"
 
@@ -41,3 +42,30 @@ def report_encryption(wanted: EncryptionInTransit | None, seen: EncryptionSeen |
 
 def _report(status: dict[str, Any], true: Any, reason: ConditionReason, message: str) -> Report:
     return Report(status, (Observation(CONDITION, true, reason, message),))
+
+
+def observe_workload(facts: WorkloadFacts) -> Observation | None:
+    """Say whether all that the pods of a workload take is mutual TLS; None if nobody asks for that."""
+    if facts.encryption is None or not facts.pods:
+        return None
+    mode, there = facts.encryption.mode, {pod.name for pod in facts.pods}
+    bare = sorted(there - facts.encryption.sidecars)
+    if bare:
+        message = (
+            f"{len(bare)} of {len(there)} pod(s) have no sidecar, {bare[0]} among them: they were made before the "
+            "policy asked for encryption; roll them out anew"
+        )
+        return Observation(CONDITION, "False", ConditionReason.PODS_WITHOUT_SIDECAR, message)
+    late = sorted(there - facts.encryption.loaded)
+    if late:
+        message = (
+            f"{len(late)} of {len(there)} sidecar(s) have not loaded {mode} yet, {late[0]} among them: "
+            f"kubectl -n {facts.namespace} describe pod {late[0]} says why if one does not start"
+        )
+        return Observation(CONDITION, "False", ConditionReason.STEP_PENDING, message)
+    if mode is not EncryptionMode.STRICT:
+        message = f"all {len(there)} pod(s) have a sidecar, and their mode is {mode}: plaintext is accepted"
+        reason = ConditionReason.NOT_ENCRYPTED if mode is EncryptionMode.OFF else ConditionReason.PLAINTEXT_ACCEPTED
+        return Observation(CONDITION, "False", reason, message)
+    message = f"all {len(there)} pod(s) take nothing but mutual TLS, and what the policy excepts"
+    return Observation(CONDITION, "True", ConditionReason.ALL_ENCRYPTED, message)

@@ -45,11 +45,12 @@ class ConditionReason(StrEnum):
     # SovereigntyPolicy, condition Ready
     NODES_ACCEPTED = "NodesAccepted"
     NO_NODE_ACCEPTED = "NoNodeAccepted"
-    # SovereigntyPolicy, condition Encrypted
+    # SovereigntyPolicy and SovereignWorkload, condition Encrypted
     ALL_ENCRYPTED = "AllEncrypted"
     PLAINTEXT_ACCEPTED = "PlaintextAccepted"
     STEP_PENDING = "StepPending"
     NOT_ENCRYPTED = "NotEncrypted"
+    PODS_WITHOUT_SIDECAR = "PodsWithoutSidecar"
     ENCRYPTION_NOT_INSTALLED = "EncryptionNotInstalled"
     # SovereignWorkload, condition Accepted
     ACCEPTED = "Accepted"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import (
     SovereignWorkloadSpec,
     WorkloadKind,
@@ -56,6 +57,18 @@ class Pod:
 
 
 @dataclass(frozen=True)
+class WorkloadEncryption:
+    """What is known of the sidecars of a workload's pods."""
+
+    mode: EncryptionMode
+    """What sidecars are told now."""
+    sidecars: frozenset[str]
+    """The pods that have one, by name."""
+    loaded: frozenset[str]
+    """The pods whose sidecar has loaded the mode, by name."""
+
+
+@dataclass(frozen=True)
 class WorkloadFacts:
     """All that the decision about one SovereignWorkload depends on."""
 
@@ -81,6 +94,8 @@ class WorkloadFacts:
     """What is wrong with admission policies of ours, in words."""
     authorities: frozenset[str] | None
     """What stands for the authorities that the policy's pods trust; None where no signer is installed."""
+    encryption: WorkloadEncryption | None
+    """What is known of the pods' sidecars; None where the policy asks for no encryption."""
     now: datetime
 
     @property

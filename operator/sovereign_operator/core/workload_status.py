@@ -9,6 +9,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.audit import certificate_authority, certificate_end
 from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples, timestamp
+from sovereign_operator.core.encryption_status import observe_workload
 from sovereign_operator.core.reasons import ConditionReason, line, sentences
 from sovereign_operator.core.workload import Action, Adopt, Own, Pod, Refuse, Watch, WorkloadFacts
 
@@ -53,7 +54,8 @@ def report_workload(facts: WorkloadFacts, action: Action, refused: str | None) -
     }
     summary = ready.message if enforced.status != "False" else f"{ready.message}; {enforced.message}"
     final = Observation("Ready", ready.status, ready.reason, summary)
-    return Report(status, (accepted, placed, enforced, _identity(facts), final))
+    encrypted = observe_workload(facts)
+    return Report(status, (accepted, placed, enforced, _identity(facts), *((encrypted,) if encrypted else ()), final))
 
 
 def _sort_pods(facts: WorkloadFacts) -> _Places:

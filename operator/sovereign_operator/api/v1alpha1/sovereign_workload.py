@@ -168,6 +168,7 @@ SOVEREIGN_WORKLOAD = Kind(
         Column("Outside", ".status.outside", "How many run elsewhere.", type="integer"),
         Column("Pending", ".status.pending", "How many wait for a node.", type="integer"),
         condition_column("Enforced", "Enforced", "Whether the API server guards every way to a node."),
+        condition_column("Encrypted", "Encrypted", "Whether its pods take nothing but mutual TLS.", priority=1),
         condition_column("Identity", "Identity", "Whether each pod that asks for a certificate has one."),
         condition_column("Ready", "Ready", "Whether it is placed as it should be."),
         condition_column("Reason", "Ready", "Why, in a word.", field="reason"),
