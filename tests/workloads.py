@@ -94,8 +94,7 @@ _KUEUE = "kueue-examples/site/static/examples/jobs"
 _GUESTBOOK = "kubernetes-examples/web"
 
 _WELCOME = Get(80, "/", text="Welcome to nginx")
-# Redis asks for its master's address in its only thread: without DNS it answers between two time-outs, seconds late.
-_REPLICA_NEEDS = ("Service/redis-master", "DNS")
+_REPLICA_NEEDS = ("Service/redis-master",)
 
 # sample-scalable-job.yaml runs as well, but its hundred pods of a minute each take half an hour.
 QUESTIONS: dict[str, tuple[Question, ...]] = {

@@ -3,7 +3,7 @@
 ====================  =========================================================
 ``10.B.0.0/24``       nodes: the control plane is .1, the nodes are .10 and up
 ``10.B.1.0/30``       the cable between this machine (.1) and the cluster (.2)
-``10.B.16.0/20``      services: .16.1 is the API server, .16.10 is kept for DNS
+``10.B.16.0/20``      services: .16.1 is the API server, .16.10 is the DNS server
 ``10.B.128.0/17``     pods: one /24 per node
 ====================  =========================================================
 
@@ -68,7 +68,7 @@ class Addresses:
 
     @property
     def dns_service(self) -> IPv4Address:
-        """The ClusterIP that kubelets tell pods to ask for names; a DNS add-on has to claim it."""
+        """The ClusterIP that kubelets tell pods to ask for names."""
         return self.services[10]
 
     @property

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML
+FIELD_MANAGER = "hack.cluster"
 
 
 class Api:
@@ -48,6 +50,17 @@ class Api:
     def merge(self, path: str, change: Mapping[str, Any]) -> None:
         """Merge a change into an object. Raises OSError."""
         self._ask("PATCH", path, json.dumps(change).encode(), {"Content-Type": MERGE_PATCH})
+
+    def apply(self, path: str, wanted: Mapping[str, Any]) -> str:
+        """Make the object at this path what is wanted; return the server's words if it refuses. Raises OSError."""
+        content = json.dumps(wanted).encode()
+        try:
+            self._ask(
+                "PATCH", f"{path}?fieldManager={FIELD_MANAGER}&force=true", content, {"Content-Type": APPLY_PATCH}
+            )
+        except urllib.error.HTTPError as error:
+            return error.read().decode(errors="replace")
+        return ""
 
     def _ask(
         self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None

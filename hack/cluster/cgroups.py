@@ -98,11 +98,11 @@ def copy_cpuset(parent: Path, group: Path) -> None:
             (group / name).write_text((parent / name).read_text())
 
 
-def remove_groups(cluster: str) -> None:
-    """Remove a cluster's cgroups everywhere. Raises ClusterError if processes stay in them."""
+def remove_groups(group: str) -> None:
+    """Remove a cgroup, and all below it, everywhere. Raises ClusterError if processes stay in them."""
     deadline = time.monotonic() + REMOVAL_PATIENCE
     for hierarchy in parse_hierarchies(Path("/proc/mounts").read_text()):
-        for folder, _, _ in os.walk(hierarchy.root / cluster, topdown=False):
+        for folder, _, _ in os.walk(hierarchy.root / group, topdown=False):
             _remove_group(Path(folder), deadline)
 
 

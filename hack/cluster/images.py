@@ -48,15 +48,20 @@ def add_pause_image(store: Path) -> None:
 
     Raises ClusterError if this machine has no busybox to make it of.
     """
-    if qualify(PAUSE_IMAGE) in read_index(store):
-        return
     if not _BUSYBOX.exists():
         raise ClusterError(f"{_BUSYBOX} is missing; run: python -m hack.cluster prerequisites")
-    layer = Layer.from_files({"bin/busybox": File(_BUSYBOX.read_bytes(), 0o755)})
     config = ImageConfig(entrypoint=("/bin/busybox", "sh", "-c", _PAUSE))
+    add_program(store, PAUSE_IMAGE, _BUSYBOX, config)
+
+
+def add_program(store: Path, name: str, program: Path, config: ImageConfig) -> None:
+    """Put an image of one static program, below ``/bin``, into a store, unless one of that name is there."""
+    if qualify(name) in read_index(store):
+        return
+    layer = Layer.from_files({f"bin/{program.name}": File(program.read_bytes(), 0o755)})
     with tempfile.TemporaryDirectory() as scratch:
-        archive = Path(scratch, "pause.tar")
-        write_archive(archive, PAUSE_IMAGE, [layer], config)
+        archive = Path(scratch, "image.tar")
+        write_archive(archive, name, [layer], config)
         add_archive(store, archive)
 
 

@@ -4,8 +4,8 @@ It was written where kind can not run, so no cluster was ever made by it. Its co
 loading, patching and kubeadm code; see the tests for what it looks like.
 
 What differs from the local backend: the control plane is a node of its own, which the specification does not
-list; images are what ``kind load`` gives, so that an image with the tag ``latest`` and no pull policy is still
-pulled from its registry; and faults are not offered.
+list; DNS is kind's own, which asks the outside for what it does not know; images are what ``kind load`` gives, so that
+an image with the tag ``latest`` and no pull policy is still pulled from its registry; and faults are not offered.
 """
 
 import io

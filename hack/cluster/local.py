@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeVar
 
-from hack.cluster import binaries, certificates, controlplane, images, network, nodes, prerequisites, waiting
+from hack.cluster import binaries, certificates, controlplane, dns, images, network, nodes, prerequisites, waiting
 from hack.cluster.api import Api, is_node_usable
 from hack.cluster.certificates import Authority, Subject
 from hack.cluster.cluster import Cluster
@@ -83,11 +83,14 @@ class LocalCluster(Cluster):
             self._machine.ensure_control_plane_unit(api_server)
             # The API server takes seconds to get ready: time for the nodes to get as far as they can without.
             _in_parallel(self._prepare_node, self._state.nodes)
+            dns.add_image(self._state.images)
             self._wait_for_api()
             for unit in others:  # these end if it refuses them, and kubelets wait longer and longer
                 self._machine.ensure_control_plane_unit(unit)
+            dns.install(self._state, self._api)
             _in_parallel(self._join_node, self._state.nodes)
             self._wait_for_nodes()
+            _in_parallel(self._wait_for_names, self.nodes)
 
     def machine_certificate(self) -> tuple[Path, Path]:
         """See Cluster."""
@@ -209,6 +212,9 @@ class LocalCluster(Cluster):
             )
 
         waiting.wait_until(are_usable, "the nodes do not get ready", seconds=NODE_PATIENCE, explain=self._explain_nodes)
+
+    def _wait_for_names(self, node: str) -> None:
+        dns.wait_for_answer(self._state.addresses.dns_service, self._machine.find_holder(node))
 
     def _explain_nodes(self) -> str:
         dead = self.list_dead()

@@ -58,6 +58,9 @@ class Machine:
         holder = self.find(unit)
         if holder is None:
             cluster = self.find_holder()
+            # A node that boots has none. One whose power was cut left them, and its kubelet would look for each
+            # container, three seconds long.
+            cgroups.remove_groups(f"{self.state.cgroup}/{node.name}")
             cgroups.create_node_group(self.state.cgroup, node.name)
             nodes.make_folders(self.state, node.name)
             holder = processes.hold_namespaces(

@@ -21,6 +21,8 @@ NAMESPACES = ("mnt", "net", "pid", "uts")
 PROGRAMS = "/run/node/bin"
 FILES = "/run/node/etc"
 PAUSE_IMAGE = "localhost/pause:1"
+DOMAIN = "cluster.local"
+"""What names of Services end with."""
 
 # Written by the kubelet. They belong to the whole machine, not to a namespace.
 COVERED_SYSCTLS = (
@@ -160,7 +162,7 @@ def render_kubelet_config(state: State, node: NodeSpec) -> dict[str, object]:
         "enforceNodeAllocatable": [],
         "failSwapOn": False,
         "clusterDNS": [str(state.addresses.dns_service)],
-        "clusterDomain": "cluster.local",
+        "clusterDomain": DOMAIN,
         "resolvConf": f"{FILES}/resolv.conf",
         "volumePluginDir": "/var/lib/kubelet/volume-plugins",
         "serializeImagePulls": False,

@@ -13,18 +13,18 @@ def test_equal_inputs_have_equal_keys_and_any_difference_another() -> None:
     keys = [
         binaries.make_key(*inputs)
         for inputs in (
-            (b"mod", b"sum", "go1.26", ("-trimpath",)),
-            (b"mod2", b"sum", "go1.26", ("-trimpath",)),
-            (b"mod", b"sum2", "go1.26", ("-trimpath",)),
-            (b"mod", b"sum", "go1.27", ("-trimpath",)),
-            (b"mod", b"sum", "go1.26", ()),
-            (b"mods", b"um", "go1.26", ("-trimpath",)),
-            (b"mod", b"sum", "go1.26", ("-trim", "path")),
+            ([b"mod", b"sum"], "go1.26", ("-trimpath",)),
+            ([b"mod2", b"sum"], "go1.26", ("-trimpath",)),
+            ([b"mod", b"sum2"], "go1.26", ("-trimpath",)),
+            ([b"mod", b"sum"], "go1.27", ("-trimpath",)),
+            ([b"mod", b"sum"], "go1.26", ()),
+            ([b"mods", b"um"], "go1.26", ("-trimpath",)),
+            ([b"mod", b"sum"], "go1.26", ("-trim", "path")),
         )
     ]
     assert len(set(keys)) == len(keys)
     assert all(re.fullmatch("[0-9a-f]{12}", key) for key in keys)
-    assert keys[0] == binaries.make_key(b"mod", b"sum", "go1.26", ["-trimpath"])
+    assert keys[0] == binaries.make_key([b"mod", b"sum"], "go1.26", ["-trimpath"])
 
 
 def test_kubernetes_reports_the_version_of_its_go_mod() -> None:
