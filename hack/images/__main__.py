@@ -9,7 +9,9 @@ from pathlib import Path
 from hack.images import cache, public
 from hack.images.errors import ImageBuildError
 from hack.images.names import qualify
-from hack.images.own import operator_image
+from hack.images.own import agent_image, operator_image, sidecar_image
+
+OWN = {"operator": operator_image, "sidecar": sidecar_image, "agent": agent_image}
 
 
 def main() -> int:
@@ -34,10 +36,11 @@ def _make_parser() -> argparse.ArgumentParser:
     public_.add_argument("names", nargs="*", metavar="NAME", help="image name, short or full; none: all")
     public_.add_argument("-o", "--output", type=Path, metavar="DIR", help="copy the archives there")
     public_.set_defaults(run=_build_public)
-    operator = commands.add_parser("operator", help="build the operator's image; print its name and archive")
-    operator.add_argument("-o", "--output", type=Path, metavar="FILE", help="copy the archive there")
-    operator.add_argument("--engine", choices=("docker", "podman"), help="build operator/Dockerfile with this")
-    operator.set_defaults(run=_build_operator)
+    for name, build in OWN.items():
+        own = commands.add_parser(name, help=f"build the image sovereign-{name}; print its name and archive")
+        own.add_argument("-o", "--output", type=Path, metavar="FILE", help="copy the archive there")
+        own.add_argument("--engine", choices=("docker", "podman"), help="build operator/Dockerfile with this")
+        own.set_defaults(run=_build_own, build=build)
     list_ = commands.add_parser("list", help="list public images that can be had, and what is inside")
     list_.set_defaults(run=_list_public)
     clean = commands.add_parser("clean", help="remove everything built")
@@ -45,8 +48,8 @@ def _make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _build_operator(options: argparse.Namespace) -> None:
-    name, path = operator_image(options.engine)
+def _build_own(options: argparse.Namespace) -> None:
+    name, path = options.build(options.engine)
     if options.output:
         path = Path(shutil.copy(path, options.output))
     print(name, path)

@@ -99,13 +99,14 @@ def build_base() -> Root:
     return _load_or_make(key, Root((), (), {}), _bootstrap)
 
 
-def install(*packages: str, script: str = "") -> Root:
-    """Return a minimal Debian plus packages; ``script`` (sh, as root, in the new root folder) then runs.
+def install(*packages: str, script: str = "", below: Root | None = None) -> Root:
+    """Return what is ``below``, a minimal Debian unless given, plus packages in one layer more.
 
-    Made on first use, for each choice of packages and script. Raises ImageBuildError.
+    ``script`` (sh, as root, in the new root folder) then runs. Made on first use, for each choice of all these. Raises
+    ImageBuildError.
     """
-    base = build_base()
-    key = cache.make_key(RECIPE, base.layers[0].digest, sorted(packages), script)
+    base = below or build_base()
+    key = cache.make_key(RECIPE, *(layer.digest for layer in base.layers), sorted(packages), script)
     return _load_or_make(key, base, lambda target: _install(base, sorted(packages), script, target))
 
 

