@@ -79,6 +79,7 @@ def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None
     policies = of_kind(render(*ENCRYPTION), *_POLICIES)
     open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
     assert open_ones == {
+        "sovereignty-guard-annotations",
         "sovereignty-guard-nodes",
         "sovereignty-guard-controller",
         "sovereignty-guard-signer",
@@ -95,6 +96,9 @@ def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(rende
         left_out = next(entry for entry in expressions if entry["key"] == "kubernetes.io/metadata.name")
         assert left_out["operator"] == "NotIn"
         assert set(left_out["values"]) == {"kube-system", "rook-ceph", "sovereign-system"}
+        if name in _ABOUT_EVERY_POD:
+            assert len(expressions) == 1
+            continue
         enforce = next(entry for entry in expressions if entry["key"] == names.ENFORCE_LABEL)
         _, _, way = name.rpartition("-")
         if way in {"label", "formerly"}:
@@ -108,6 +112,7 @@ def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(rende
 
 _POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 _BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
+_ABOUT_EVERY_POD = {"sovereignty-guard-annotations"}
 _NOT_ABOUT_PODS = {
     "sovereignty-guard-controller",
     "sovereignty-guard-nodes",
@@ -197,6 +202,19 @@ def test_both_endpoints_that_bind_are_guarded(render: Render) -> None:
     assert rule["operations"] == ["CREATE"]
 
 
+def test_every_endpoint_that_takes_annotations_of_pods_is_guarded(render: Render) -> None:
+    policies = of_kind(render(), *_POLICIES)
+    rules = policies["sovereignty-guard-annotations"]["spec"]["matchConstraints"]["resourceRules"]
+    guarded = {(operation, where) for rule in rules for operation in rule["operations"] for where in rule["resources"]}
+    assert guarded == {
+        ("CREATE", "pods"),
+        ("UPDATE", "pods"),
+        ("UPDATE", "pods/*"),
+        ("CREATE", "pods/binding"),
+        ("CREATE", "bindings"),
+    }
+
+
 def test_the_names_in_the_admission_policies_are_those_of_the_controller(render: Render) -> None:
     text = json.dumps(list(of_kind(render(), *_POLICIES).values()))
     for name in (
@@ -208,6 +226,7 @@ def test_the_names_in_the_admission_policies_are_those_of_the_controller(render:
         names.NODE_UID_LABEL.rpartition("/")[0] + "/",
         names.REQUESTED_BY_ANNOTATION,
         names.audit_annotation("policy"),
+        names.verdict_annotation(""),
         names.policy_service_account(""),
     ):
         assert name in text

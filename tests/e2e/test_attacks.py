@@ -79,16 +79,9 @@ ATTACKS = {
     "a Binding by hand through the old endpoint": Attack(
         BINDINGS, "cannot be bound to node paris-1", binding("waiting", TARGET), OLD_BINDING, waiting=True
     ),
-    "a Binding that forges the audit": Attack(
-        BINDINGS,
-        "carries audit.sovereignty.dev/verdict",
-        marked(annotations={"audit.sovereignty.dev/verdict": "accepted"}),
-        POD_BINDING,
-        waiting=True,
-    ),
     "a Binding that changes the policy": Attack(
         BINDINGS,
-        "carries sovereignty.dev/policy",
+        "carries labels under sovereignty.dev/",
         marked(labels={"sovereignty.dev/policy": "hds"}),
         OLD_BINDING,
         waiting=True,

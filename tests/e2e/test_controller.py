@@ -196,11 +196,14 @@ def test_one_that_cannot_be_carried_out_is_in_nobodys_way(admin: Kubectl, space:
 
 def test_it_takes_away_what_others_forged_under_its_prefix(admin: Kubectl, space: Space) -> None:
     namespace = space()
-    forged = pod("one")
-    forged["metadata"]["annotations"] = {f"audit.sovereignty.dev/{word}": "by me" for word in ("auditor", "verdict")}
-    admin.create(forged, namespace)
+    admin.create(pod("one"), namespace)
+    eventually(lambda: "decision-id" in audit(admin.get("pod", "one", namespace)), what="annotations of the operator's")
+    forged = [f"audit.sovereignty.dev/{word}=by me" for word in ("auditor", "verdict")]
+    with without_bindings(admin, "sovereignty-guard-annotations"):
+        forge = ("-n", namespace, "annotate", "pod", "one", "--overwrite", *forged)
+        eventually(lambda: admin.run(*forge), seconds=20, what="forgery without the guard")
     said = eventually(
-        lambda: "decision-id" in (seen := audit(admin.get("pod", "one", namespace))) and "auditor" not in seen and seen,
+        lambda: "auditor" not in (seen := audit(admin.get("pod", "one", namespace))) and seen,
         what="annotations of the operator's alone",
     )
     assert said["verdict"].startswith("accepted")

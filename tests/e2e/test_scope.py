@@ -50,6 +50,7 @@ def test_a_broken_policy_refuses_what_is_in_scope_and_nothing_else(
     labelled = pod("one", labels={"sovereignty.dev/policy": "secnumcloud"})
     ours = (pod("one"), workload("DaemonSet", "all"))
     sovereignty = sovereign("app", workloadRef={"kind": "Deployment", "name": "app"})
+    admin.create(pod("there", schedulerName="nobody"), inside)
     broken = list(admission(admin))
     installed = json.loads(admin.get("configmap", "sovereign-guards", NAMESPACE)["data"]["guards.json"])
     assert {name for _, name in broken} == {entry["metadata"]["name"] for entry in installed}
@@ -69,8 +70,10 @@ def test_a_broken_policy_refuses_what_is_in_scope_and_nothing_else(
             assert not answer(admin, inside, manifest)
         # A node that cannot update its status would be taken for dead: that guard fails open.
         patch = json.dumps({"metadata": {"annotations": {"example.org/seen": "yes"}}})
-        for options in ((), ("--subresource=status",)):
-            admin.run("patch", "node", "paris-1", *options, "--type=merge", "-p", patch, "--dry-run=server")
+        # So does the one that is asked when a kubelet tells how its pods do.
+        for what in (("node", "paris-1"), ("pod", "there", "-n", inside)):
+            for options in ((), ("--subresource=status",)):
+                admin.run("patch", *what, *options, "--type=merge", "-p", patch, "--dry-run=server")
     eventually(lambda: not answer(admin, inside, pod("one")), seconds=20, what="all as before")
 
 

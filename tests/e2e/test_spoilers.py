@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hack.cluster import Cluster, binaries
-from hack.demo.attacks import NODE_LABEL
+from hack.demo.attacks import NODE_LABEL, binding
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names, labelled
@@ -16,7 +16,7 @@ from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import pod, sovereign
 from tests.e2e.seen import audit
 
-SPOILED = "nantes-1"
+INSIDE, SPOILED = "brest-1", "nantes-1"
 ALL_ANNOTATIONS = 256 * 1024
 """Bytes that the annotations of one object may have in all."""
 
@@ -94,6 +94,38 @@ def test_no_crowd_of_labels_hides_one_from_the_guard(admin: Kubectl) -> None:
     assert attempt(some) == (0, "")
     with without_bindings(admin, "sovereignty-guard-nodes"):
         eventually(lambda: attempt(crowd | {NODE_LABEL: "accepted"}) == (0, ""), what="success without the guard")
+
+
+def test_no_crowd_of_annotations_hides_one_from_the_guard(admin: Kubectl, space: Space) -> None:
+    """This one would be open, too, as it must not keep kubelets from telling how their pods do."""
+    namespace = space(None)
+    few = {f"example.org/{number}": "" for number in range(1900)}
+    crowd = {f"{number}": "" for number in range(40_000)}
+    forged = {"audit.sovereignty.dev/verdict": "accepted"}
+
+    def attempt(body: Json, annotations: dict[str, str], *words: str) -> tuple[int, str]:
+        changed = body | {"metadata": body["metadata"] | {"annotations": annotations}}
+        done = admin.attempt("-n", namespace, *words, stdin=json.dumps(changed))
+        return done.returncode, done.stderr
+
+    admin.create(pod("one", schedulerName="nobody"), namespace)
+    create = ("create", "-f", "-", "--dry-run=server")
+    change = ("patch", "pod", "one", "--type=merge", "--patch-file=/dev/stdin", "--dry-run=server")
+    bind = ("create", "--raw", f"/api/v1/namespaces/{namespace}/pods/one/binding?dryRun=All", "-f", "-")
+    ways: list[tuple[Json, tuple[str, ...]]] = [
+        (pod("two"), create),
+        ({"metadata": {}}, change),
+        (binding("one", INSIDE), bind),
+    ]
+    for body, words in ways:
+        assert "may not write audit.sovereignty.dev/verdict of pod" in attempt(body, few | forged, *words)[1]
+        assert "too many annotations" in attempt(body, crowd | forged, *words)[1]
+        assert attempt(body, few, *words) == (0, "")
+    with without_bindings(admin, "sovereignty-guard-annotations"):
+        eventually(
+            lambda: all(attempt(body, crowd | forged, *words) == (0, "") for body, words in ways),
+            what="success without the guard",
+        )
 
 
 @pytest.mark.parametrize(
