@@ -5,13 +5,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from hack.cluster import Cluster
 from hack.images import public
 from hack.install import NAMESPACE, TRUST_DOMAIN
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.pki import bundle
-from sovereign_operator.pki.authority import Authority
+from sovereign_operator.core.conditions import timestamp
+from sovereign_operator.pki import bundle, certificates
+from sovereign_operator.pki.authority import Authority, self_signed
 from tests.e2e.conftest import Space
 from tests.e2e.peers import IMAGES, address, config, peer_pod
 from tests.e2e.seen import audit, events
@@ -37,6 +41,11 @@ def brought(days: int, trust_domain: str = TRUST_DOMAIN) -> Json:
     made = Authority.make(
         POLICY, "brest", trust_domain=trust_domain, number="ceremony-7", not_before=now, not_after=now + timedelta(days)
     )
+    return secret(made)
+
+
+def secret(made: Authority) -> Json:
+    """Return a Secret with an authority for Brest."""
     data = {"tls.crt": made.certificate_pem, "tls.key": made.key_pem}
     return {
         "apiVersion": "v1",
@@ -95,6 +104,28 @@ def test_it_signs_and_once_withdrawn_counts_again_only_when_an_admin_says_so(adm
     admin.run("-n", NAMESPACE, "label", "secret", SECRET, "sovereignty.dev/authority=brought", "--overwrite")
     eventually(lambda: numbers(admin) == {"ceremony-7"}, what="trust again")
     address(admin, namespace, "two")
+
+
+@pytest.mark.usefixtures("gone_after")
+def test_the_policys_status_names_one_whose_subject_is_its_own(admin: Kubectl) -> None:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Key ceremony of the hospital")])
+    begin, key = datetime.now(UTC).replace(microsecond=0), ec.generate_private_key(ec.SECP384R1())
+    made = Authority(self_signed(subject, TRUST_DOMAIN, key, begin, begin + timedelta(days=30)), key)
+    admin.create(secret(made), NAMESPACE)
+    admin.apply(policy())
+    status = eventually(
+        lambda: (seen := admin.get("spol", POLICY)["status"]).get("authorities") and seen, what="a status that names it"
+    )
+    end = made.certificate.not_valid_after_utc
+    assert status["authorities"] == [
+        {
+            "fingerprint": certificates.fingerprint(made.certificate),
+            "policy": POLICY,
+            "datacentre": "brest",
+            "notAfter": timestamp(end),
+        }
+    ]
+    assert status["authorityEnd"] == end.date().isoformat()
 
 
 WRONG = {

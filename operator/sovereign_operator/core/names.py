@@ -57,6 +57,9 @@ AUTHORITY_DATACENTRE_ANNOTATION: Final = "sovereignty.dev/datacentre"
 TRUST_BUNDLE_LABEL: Final = "sovereignty.dev/trust-of"
 """On a ClusterTrustBundle of ours: the policy whose pods trust it."""
 
+AUTHORITIES_ANNOTATION: Final = "sovereignty.dev/authorities"
+"""On such a bundle: fingerprint, policy and datacentre of each authority whose certificate does not say them."""
+
 CERTIFICATE_ANNOTATION: Final = "audit.sovereignty.dev/certificate"
 """On a pod: until when its certificate is valid, its serial, policy, datacentre and authority."""
 

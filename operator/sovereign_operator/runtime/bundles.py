@@ -1,10 +1,14 @@
 """Trust bundles in the cluster, as the signer writes them and the controller reports them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from sovereign_operator.core import names
 from sovereign_operator.kube.api import Json
 from sovereign_operator.pki import bundle
+
+Pair = tuple[str | None, str | None]
+"""A policy and a datacentre."""
 
 
 @dataclass(frozen=True)
@@ -13,8 +17,10 @@ class BundleSeen:
 
     policy: str
     anchors: tuple[bundle.TrustAnchor, ...]
-    """Whom it trusts."""
+    """Whom it trusts: of which pair, the signer knows better than the certificate."""
     pem: str
+    pairs: str
+    """What the signer said of pairs."""
     version: str
 
 
@@ -24,8 +30,24 @@ def see_bundle(obj: Json) -> BundleSeen | None:
     policy = metadata["labels"][names.TRUST_BUNDLE_LABEL]
     if metadata["name"] != names.trust_bundle(policy):
         return None
+    pairs = metadata.get("annotations", {}).get(names.AUTHORITIES_ANNOTATION, "")
+    known = _read_pairs(pairs)
     try:
-        anchors = bundle.read(pem)
+        anchors = tuple(_told(anchor, known.get(anchor.fingerprint)) for anchor in bundle.read(pem))
     except ValueError:
         anchors = ()
-    return BundleSeen(policy, anchors, pem, metadata["resourceVersion"])
+    return BundleSeen(policy, anchors, pem, pairs, metadata["resourceVersion"])
+
+
+def write_pairs(pairs: Mapping[str, Pair]) -> str:
+    """Write of which pair authorities are, by fingerprint: a line each, the same text for the same authorities."""
+    return "\n".join(sorted(f"{fingerprint} {policy} {place}" for fingerprint, (policy, place) in pairs.items()))
+
+
+def _read_pairs(text: str) -> dict[str, Pair]:
+    lines = (line.split() for line in text.splitlines())
+    return {words[0]: (words[1], words[2]) for words in lines if len(words) == 3}  # noqa: PLR2004 - as they are written
+
+
+def _told(anchor: bundle.TrustAnchor, pair: Pair | None) -> bundle.TrustAnchor:
+    return replace(anchor, policy=pair[0], datacentre=pair[1]) if pair else anchor

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,6 +19,7 @@ from sovereign_operator.kube.resource import TRUST_BUNDLES
 from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.pki.brought import check_brought
 from sovereign_operator.runtime import metrics as runtime_metrics
+from sovereign_operator.runtime.bundles import Pair, write_pairs
 from sovereign_operator.runtime.writes import write_all
 from sovereign_operator.signer import metrics
 from sovereign_operator.signer.keys import NOBODY_NAME, Held, KeyStore, State
@@ -190,10 +191,12 @@ async def _write_bundle(world: World, policy: str, trusted: list[Held], nobody: 
         found = [nobody.certificate]
     if not found:
         return
-    pem = bundle.write(found)
-    if seen and seen.pem == pem:
+    pem, pairs = bundle.write(found), write_pairs(_unsaid(trusted))
+    if seen and (seen.pem, seen.pairs) == (pem, pairs):
         return
     metadata: Json = {"name": names.trust_bundle(policy), "labels": {names.TRUST_BUNDLE_LABEL: policy}}
+    if pairs:
+        metadata["annotations"] = {names.AUTHORITIES_ANNOTATION: pairs}
     if seen:
         metadata["resourceVersion"] = seen.version
     body = {
@@ -205,6 +208,16 @@ async def _write_bundle(world: World, policy: str, trusted: list[Held], nobody: 
     await world.api.apply(TRUST_BUNDLES, body)
     said = ", ".join(one.name for one in trusted) or "nobody"
     logger.info("pods of policy %s trust: %s", policy, said, extra={"policy": policy})
+
+
+def _unsaid(trusted: Iterable[Held]) -> dict[str, Pair]:
+    """Return the pairs of authorities that do not say themselves of which pair they are, as those that are brought."""
+    said = [(one, bundle.describe(one.certificate)) for one in trusted if one.certificate]
+    return {
+        anchor.fingerprint: (one.policy, one.datacentre)
+        for one, anchor in said
+        if (anchor.policy, anchor.datacentre) != (one.policy, one.datacentre)
+    }
 
 
 def _show(world: World) -> None:
