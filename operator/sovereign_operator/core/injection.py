@@ -1,0 +1,180 @@
+"""Writing the sidecar into a pod.
+
+The sidecar and its volumes are made from scratch each time, but for what the cluster's own admission may have to say
+about any container: resources and when to pull its image. So what another webhook, or the service account plugin with
+its token, adds to it is taken out again when we are asked once more, and the guard sees what we wrote.
+"""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sovereign_operator.core import names, sidecar
+from sovereign_operator.core.probes import CannotInjectError, rewrite
+
+Json = dict[str, Any]
+
+STARTUP_SECONDS: Final = 600
+"""How long a sidecar may take until the redirect is there and it answers, before it is started anew."""
+
+RUN_SIZE: Final = "16Mi"
+LONGEST_CERTIFICATE_SECONDS: Final = 86400
+READABLE: Final = 0o444
+"""For whom the kubelet makes files: for everybody in the container, which is the sidecar alone. Where a pod has an
+fsGroup, it gives the key to that group, in which the sidecar then is, too."""
+
+VOLUMES: Final = (sidecar.IDENTITY_VOLUME, sidecar.TRANSIT_VOLUME, sidecar.RUN_VOLUME)
+
+
+@dataclass(frozen=True)
+class SidecarSettings:
+    """What the chart says of the sidecar."""
+
+    image: str
+    pull_policy: str
+    """Always, IfNotPresent or Never."""
+    resources: Mapping[str, Any]
+    """As in a container."""
+
+
+def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
+    """Return the pod with the sidecar of a policy in it, and leave the given one as it is.
+
+    A pod that has one gets what is new: probes, say, of containers that another webhook added. Raises
+    CannotInjectError, which says what to change in the pod.
+    """
+    made = copy.deepcopy(pod)
+    spec = made["spec"]
+    initial = spec.get("initContainers") or []
+    # Another webhook may have put a container of its own before it.
+    found = next((each for each in initial if each["name"] == sidecar.CONTAINER), None)
+    _check(spec, found)
+    others = [each for each in initial if each["name"] != sidecar.CONTAINER]
+    probes = rewrite([*others, *spec["containers"]], _told(found))
+    spec["initContainers"] = [_container(sidecar.arguments(probes), settings, found or {}), *others]
+    wanted = {volume["name"]: volume for volume in _volumes(policy)}
+    kept = [wanted.pop(volume["name"], volume) for volume in spec.get("volumes") or ()]
+    spec["volumes"] = [*kept, *wanted.values()]
+    return made
+
+
+def _told(found: Mapping[str, Any] | None) -> list[sidecar.Probe]:
+    """Return the probes that a sidecar was told of before. Nonsense that somebody wrote is nothing."""
+    try:
+        return sidecar.probes_of(found or {})[: len(sidecar.PROBE_PORTS)]
+    except ValueError:
+        return []
+
+
+def _check(spec: Json, found: Mapping[str, Any] | None) -> None:
+    """Raise CannotInjectError if a sidecar would not work here."""
+    if spec.get("hostNetwork"):
+        raise CannotInjectError(
+            "spec.hostNetwork is true, and the node's traffic cannot be sent through a sidecar: leave it out, or run "
+            "the pod where no policy with encryption is in effect"
+        )
+    if (spec.get("os") or {}).get("name", "linux") != "linux":
+        raise CannotInjectError(f"spec.os.name is {spec['os']['name']}: sidecars run on linux only")
+    for container in _users(spec):
+        if container["name"] == sidecar.CONTAINER:
+            raise CannotInjectError(f"container {sidecar.CONTAINER} is called like the sidecar: give it another name")
+        _check_ports(container)
+        for mount in container.get("volumeMounts") or ():
+            if mount["name"] in VOLUMES:
+                raise CannotInjectError(
+                    f"container {container['name']} mounts volume {mount['name']}, which is the sidecar's: mount one "
+                    "of your own, under another name"
+                )
+    for volume in spec.get("volumes") or ():
+        if found is None and volume["name"] in VOLUMES:
+            raise CannotInjectError(
+                f"volume {volume['name']} is called like one of the sidecar's: give it another name"
+            )
+
+
+def _check_ports(container: Mapping[str, Any]) -> None:
+    reserved = sidecar.RESERVED_PORTS
+    for port in container.get("ports") or ():
+        if port["containerPort"] in reserved and port.get("protocol", "TCP") == "TCP":
+            raise CannotInjectError(
+                f"container {container['name']} listens on port {port['containerPort']}, and {reserved[0]} to "
+                f"{reserved[-1]} are the sidecar's: choose another port"
+            )
+
+
+def _users(spec: Json) -> Iterator[Json]:
+    """Yield all containers but the sidecar."""
+    yield from (each for each in spec.get("initContainers") or () if each["name"] != sidecar.CONTAINER)
+    yield from spec["containers"]
+
+
+def _container(arguments: Iterable[str], settings: SidecarSettings, found: Mapping[str, Any]) -> Json:
+    """Return the sidecar, defaults of the API server included, so that it stays as it is when those are filled in."""
+    made: Json = {
+        "name": sidecar.CONTAINER,
+        "image": settings.image,
+        # AlwaysPullImages changes it, and insists.
+        "imagePullPolicy": found.get("imagePullPolicy", settings.pull_policy),
+        # With this, it runs before and beside everything else, and does not keep a Job from ending.
+        "restartPolicy": "Always",
+        "args": list(arguments),
+        # A LimitRange changes them, and insists.
+        "resources": copy.deepcopy(found.get("resources", dict(settings.resources))),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "privileged": False,
+            "readOnlyRootFilesystem": True,
+            "runAsGroup": sidecar.UID,
+            "runAsNonRoot": True,
+            "runAsUser": sidecar.UID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        # Answered as soon as the redirect is there: nothing listens on this port. No container of the user starts
+        # before. There is no other probe: a liveness probe could only cut connections that work, and what the
+        # application is ready for its own probes say, which pass through here.
+        "startupProbe": {
+            "httpGet": {"path": sidecar.READY_PATH, "port": sidecar.REDIRECTED_PORT, "scheme": "HTTP"},
+            "periodSeconds": 1,
+            "failureThreshold": STARTUP_SECONDS,
+            "successThreshold": 1,
+            "timeoutSeconds": 1,
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "volumeMounts": [
+            {"name": sidecar.IDENTITY_VOLUME, "mountPath": sidecar.IDENTITY_FOLDER, "readOnly": True},
+            {"name": sidecar.TRANSIT_VOLUME, "mountPath": sidecar.TRANSIT_FOLDER, "readOnly": True},
+            {"name": sidecar.RUN_VOLUME, "mountPath": sidecar.RUN_FOLDER},
+        ],
+    }
+    if "resizePolicy" in found:
+        made["resizePolicy"] = copy.deepcopy(found["resizePolicy"])
+    return made
+
+
+def _volumes(policy: str) -> tuple[Json, ...]:
+    certificate = {
+        "signerName": names.SIGNER,
+        "keyType": "ECDSAP256",
+        "credentialBundlePath": sidecar.CREDENTIALS,
+        "maxExpirationSeconds": LONGEST_CERTIFICATE_SECONDS,
+    }
+    # By label: what a kubelet looked up by name it remembers for minutes.
+    trusted = {
+        "signerName": names.SIGNER,
+        "labelSelector": {"matchLabels": {names.TRUST_BUNDLE_LABEL: policy}},
+        "path": sidecar.TRUSTED,
+    }
+    items = [{"key": sidecar.LISTENERS, "path": sidecar.LISTENERS}]
+    told = {"name": sidecar.transit_config_map(policy), "items": items}
+    return (
+        _projected(sidecar.IDENTITY_VOLUME, {"podCertificate": certificate}, {"clusterTrustBundle": trusted}),
+        _projected(sidecar.TRANSIT_VOLUME, {"configMap": told}),
+        {"name": sidecar.RUN_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": RUN_SIZE}},
+    )
+
+
+def _projected(name: str, *sources: Json) -> Json:
+    return {"name": name, "projected": {"defaultMode": READABLE, "sources": list(sources)}}

@@ -1,0 +1,443 @@
+"""The sidecar in pods: what is added, what is rewritten, what stays, and what cannot be."""
+
+import copy
+import json
+from typing import Any
+
+import jsonpatch
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.core import sidecar
+from sovereign_operator.core.injection import VOLUMES, SidecarSettings, inject
+from sovereign_operator.core.json_patch import patch
+from sovereign_operator.core.probes import CannotInjectError
+from sovereign_operator.core.sidecar import PROBE_PORTS, probes_of, transit_policy
+
+Json = dict[str, Any]
+
+SETTINGS = SidecarSettings("localhost/sovereign-sidecar:1", "IfNotPresent", {"requests": {"cpu": "20m"}})
+FIRST, SECOND, *_ = PROBE_PORTS
+
+
+def pod(*containers: Json, **spec: Any) -> Json:
+    """Return a pod with one container, unless others are given."""
+    given = [*containers] or [{"name": "app", "image": "app"}]
+    return {"metadata": {"generateName": "app-"}, "spec": {"containers": given, **spec}}
+
+
+def app(name: str = "app", /, **fields: Any) -> Json:
+    return {"name": name, "image": "app", **fields}
+
+
+def injected(before: Json) -> Json:
+    return inject(before, "hds", SETTINGS)
+
+
+def sidecar_of(made: Json) -> Any:
+    found = sidecar.container_of(made)
+    assert found is not None
+    return found
+
+
+def told(made: Json) -> list[str]:
+    return [str(probe) for probe in probes_of(sidecar_of(made))]
+
+
+def test_the_sidecar_and_its_volumes() -> None:
+    made = injected(pod())
+    assert transit_policy(made) == "hds"
+    assert made["spec"]["initContainers"] == [
+        {
+            "name": "sovereignty-sidecar",
+            "image": "localhost/sovereign-sidecar:1",
+            "imagePullPolicy": "IfNotPresent",
+            "restartPolicy": "Always",
+            "args": [],
+            "resources": {"requests": {"cpu": "20m"}},
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "privileged": False,
+                "readOnlyRootFilesystem": True,
+                "runAsGroup": 65533,
+                "runAsNonRoot": True,
+                "runAsUser": 65533,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "startupProbe": {
+                "httpGet": {"path": "/ready", "port": 15022, "scheme": "HTTP"},
+                "periodSeconds": 1,
+                "failureThreshold": 600,
+                "successThreshold": 1,
+                "timeoutSeconds": 1,
+            },
+            "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File",
+            "volumeMounts": [
+                {"name": "sovereignty-identity", "mountPath": "/run/sovereignty/identity", "readOnly": True},
+                {"name": "sovereignty-transit", "mountPath": "/run/sovereignty/transit", "readOnly": True},
+                {"name": "sovereignty-run", "mountPath": "/run/sovereignty/run"},
+            ],
+        }
+    ]
+    signer = "sovereignty.dev/workload-identity"
+    assert made["spec"]["volumes"] == [
+        {
+            "name": "sovereignty-identity",
+            "projected": {
+                "defaultMode": 0o444,
+                "sources": [
+                    {
+                        "podCertificate": {
+                            "signerName": signer,
+                            "keyType": "ECDSAP256",
+                            "credentialBundlePath": "credentials.pem",
+                            "maxExpirationSeconds": 86400,
+                        }
+                    },
+                    {
+                        "clusterTrustBundle": {
+                            "signerName": signer,
+                            "labelSelector": {"matchLabels": {"sovereignty.dev/trust-of": "hds"}},
+                            "path": "trusted.pem",
+                        }
+                    },
+                ],
+            },
+        },
+        {
+            "name": "sovereignty-transit",
+            "projected": {
+                "defaultMode": 0o444,
+                "sources": [
+                    {
+                        "configMap": {
+                            "name": "sovereignty-transit.hds",
+                            "items": [{"key": "listeners.json", "path": "listeners.json"}],
+                        }
+                    }
+                ],
+            },
+        },
+        {"name": "sovereignty-run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+    ]
+
+
+def test_it_is_the_first_of_the_init_containers_and_nothing_else_changes() -> None:
+    before = pod(app(), app("other"), initContainers=[app("first")], volumes=[{"name": "data", "emptyDir": {}}])
+    made = injected(before)
+    assert [each["name"] for each in made["spec"]["initContainers"]] == ["sovereignty-sidecar", "first"]
+    assert [each["name"] for each in made["spec"]["volumes"]] == ["data", *VOLUMES]
+    assert stripped(made) == before
+
+
+def stripped(made: Json) -> Json:
+    """Return a pod without what injection adds."""
+    rest = copy.deepcopy(made)
+    for field, ours in (("initContainers", (sidecar.CONTAINER,)), ("volumes", VOLUMES)):
+        rest["spec"][field] = [each for each in rest["spec"][field] if each["name"] not in ours]
+        if not rest["spec"][field]:
+            del rest["spec"][field]
+    return rest
+
+
+HTTP: Json = {"path": "/healthz?full=1", "port": 8080, "scheme": "HTTP", "httpHeaders": [{"name": "A", "value": "b"}]}
+
+REWRITTEN: dict[str, tuple[Json, Json, list[str]]] = {
+    "httpGet": ({"httpGet": HTTP}, {"httpGet": HTTP | {"port": FIRST}}, ["http://:8080/healthz"]),
+    "httpGet over TLS": (
+        {"httpGet": HTTP | {"scheme": "HTTPS"}},
+        {"httpGet": HTTP | {"port": FIRST, "scheme": "HTTP"}},
+        ["https://:8080/healthz"],
+    ),
+    "a named port": (
+        {"httpGet": HTTP | {"port": "web"}},
+        {"httpGet": HTTP | {"port": FIRST}},
+        ["http://:8080/healthz"],
+    ),
+    "no path": ({"httpGet": {"port": 8080}}, {"httpGet": {"port": FIRST}}, ["http://:8080/"]),
+    "only a query": (
+        {"httpGet": {"port": 80, "path": "?a"}},
+        {"httpGet": {"port": FIRST, "path": "?a"}},
+        ["http://:80/"],
+    ),
+    "no slash": (
+        {"httpGet": {"port": 80, "path": "up"}},
+        {"httpGet": {"port": FIRST, "path": "up"}},
+        ["http://:80/up"],
+    ),
+    "tcpSocket": ({"tcpSocket": {"port": 5432}}, {"tcpSocket": {"port": FIRST}}, ["tcp://:5432"]),
+    "tcpSocket by name": ({"tcpSocket": {"port": "web"}}, {"tcpSocket": {"port": FIRST}}, ["tcp://:8080"]),
+    "grpc": ({"grpc": {"port": 9090, "service": "x"}}, {"grpc": {"port": FIRST, "service": "x"}}, ["grpc://:9090"]),
+    "exec": ({"exec": {"command": ["true"]}}, {"exec": {"command": ["true"]}}, []),
+    "another host": ({"httpGet": HTTP | {"host": "example.org"}}, {"httpGet": HTTP | {"host": "example.org"}}, []),
+    "another host by TCP": ({"tcpSocket": {"port": 1, "host": "h"}}, {"tcpSocket": {"port": 1, "host": "h"}}, []),
+    "an empty host": ({"httpGet": {"port": 1, "host": ""}}, {"httpGet": {"port": FIRST, "host": ""}}, ["http://:1/"]),
+}
+
+
+@pytest.mark.parametrize("field", ["startupProbe", "readinessProbe", "livenessProbe"])
+@pytest.mark.parametrize(("probe", "expected", "arguments"), REWRITTEN.values(), ids=REWRITTEN.keys())
+def test_a_probe_goes_through_the_sidecar(field: str, probe: Json, expected: Json, arguments: list[str]) -> None:
+    timing: Json = {"periodSeconds": 3, "failureThreshold": 2}
+    ports = [{"name": "other", "containerPort": 1}, {"name": "web", "containerPort": 8080}]
+    made = injected(pod(app(ports=ports, **{field: probe | timing})))
+    assert made["spec"]["containers"] == [app(ports=ports, **{field: expected | timing})]
+    assert told(made) == arguments
+
+
+@pytest.mark.parametrize("hook", ["postStart", "preStop"])
+@pytest.mark.parametrize("case", ["httpGet", "httpGet over TLS", "a named port", "exec", "another host"])
+def test_a_hook_goes_through_the_sidecar(hook: str, case: str) -> None:
+    action, expected, arguments = REWRITTEN[case]
+    ports = [{"name": "web", "containerPort": 8080}]
+    made = injected(pod(app(ports=ports, lifecycle={hook: action})))
+    assert made["spec"]["containers"] == [app(ports=ports, lifecycle={hook: expected})]
+    assert told(made) == arguments
+
+
+@pytest.mark.parametrize("hook", [{"sleep": {"seconds": 5}}, {"tcpSocket": {"port": 80}}])
+def test_other_hooks_stay(hook: Json) -> None:
+    """A kubelet runs no hook by TCP, whatever the field is for."""
+    before = pod(app(lifecycle={"preStop": hook}))
+    assert stripped(injected(before)) == before
+
+
+def test_each_thing_that_is_asked_has_one_port() -> None:
+    one = {"httpGet": {"port": "web", "path": "/up?a"}}
+    same = {"httpGet": {"port": 80, "path": "/up?b"}}
+    other = {"httpGet": {"port": 80, "path": "/ready"}}
+    native = app("native", restartPolicy="Always", readinessProbe={"tcpSocket": {"port": 80}})
+    container = app(ports=[{"name": "web", "containerPort": 80}], livenessProbe=one, readinessProbe=other)
+    made = injected(pod(container, app("second", startupProbe=same), initContainers=[native]))
+    assert told(made) == ["tcp://:80", "http://:80/ready", "http://:80/up"]
+    first, second = made["spec"]["containers"]
+    assert first["livenessProbe"] == {"httpGet": {"port": 15102, "path": "/up?a"}}
+    assert second["startupProbe"] == {"httpGet": {"port": 15102, "path": "/up?b"}}
+    assert made["spec"]["initContainers"][1]["readinessProbe"] == {"tcpSocket": {"port": 15100}}
+
+
+def test_a_named_port_is_the_containers_own() -> None:
+    probe = {"tcpSocket": {"port": "web"}}
+    containers = [
+        app(name, ports=[{"name": "web", "containerPort": port}], livenessProbe=copy.deepcopy(probe))
+        for name, port in (("one", 81), ("two", 82))
+    ]
+    assert told(injected(pod(*containers))) == ["tcp://:81", "tcp://:82"]
+
+
+MANY = [app(f"app-{port}", livenessProbe={"tcpSocket": {"port": port}}) for port in range(1, len(PROBE_PORTS) + 2)]
+
+IMPOSSIBLE: dict[str, tuple[Json, str]] = {
+    "the node's network": (pod(hostNetwork=True), "spec.hostNetwork is true"),
+    "Windows": (pod(os={"name": "windows"}), "spec.os.name is windows"),
+    "a reserved port": (pod(app(ports=[{"containerPort": 15006}])), "container app listens on port 15006"),
+    "a reserved port of an init container": (
+        pod(initContainers=[app("init", ports=[{"containerPort": 15199}])]),
+        "container init listens on port 15199",
+    ),
+    "a probe of a reserved port": (
+        pod(app(livenessProbe={"httpGet": {"port": 15100}})),
+        "livenessProbe of container app asks port 15100",
+    ),
+    "a port that has no such name": (
+        pod(app(ports=[{"name": "web", "containerPort": 80}], readinessProbe={"httpGet": {"port": "wbe"}})),
+        "readinessProbe of container app asks port 'wbe', which is none of the container's",
+    ),
+    "a hook's port that has no such name": (
+        pod(app(lifecycle={"preStop": {"httpGet": {"port": "web"}}})),
+        "lifecycle.preStop of container app asks port 'web'",
+    ),
+    "too many probes": (pod(*MANY), "65 different probes and hooks, and the sidecar has ports for 64"),
+    "a path that Go would encode": (
+        pod(app(livenessProbe={"httpGet": {"port": 1, "path": "/a b"}})),
+        "percent-encoded",
+    ),
+    "a path that is a host": (pod(app(livenessProbe={"httpGet": {"port": 1, "path": "//a/b"}})), "with one slash"),
+    "a path that is a URL": (pod(app(livenessProbe={"httpGet": {"port": 1, "path": "a:b"}})), "with one slash"),
+    "a container of the sidecar's name": (pod(app("sovereignty-sidecar")), "called like the sidecar"),
+    "a volume of the sidecar's name": (
+        pod(volumes=[{"name": "sovereignty-run", "emptyDir": {}}]),
+        "volume sovereignty-run is called like one of the sidecar's",
+    ),
+    "a mount of the sidecar's volume": (
+        pod(app(volumeMounts=[{"name": "sovereignty-identity", "mountPath": "/x"}])),
+        "container app mounts volume sovereignty-identity",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "reason"), IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
+def test_what_cannot_be_says_what_to_change(before: Json, reason: str) -> None:
+    kept = copy.deepcopy(before)
+    with pytest.raises(CannotInjectError, match=reason.replace(".", r"\.")):
+        injected(before)
+    assert before == kept
+
+
+def test_a_reserved_port_by_udp_is_nobodys_concern() -> None:
+    assert injected(pod(app(ports=[{"containerPort": 15006, "protocol": "UDP"}])))
+
+
+CHANGED: dict[str, Json] = {
+    "env": {"env": [{"name": "HTTP_PROXY", "value": "x"}]},
+    "the image": {"image": "evil"},
+    "a command": {"command": ["sh"]},
+    "arguments": {"args": ["--probe=http://:80/up", "--log-level=debug", "--probe=http://:81/unused"]},
+    "nonsense for arguments": {"args": ["--probe=nonsense"]},
+    "the service account's token": {"volumeMounts": [{"name": "kube-api-access", "mountPath": "/var/run/secrets"}]},
+    "a liveness probe": {"livenessProbe": {"httpGet": {"port": 80}}},
+    "the user": {"securityContext": {"runAsUser": 0}},
+}
+
+
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED.keys())
+def test_what_others_changed_of_the_sidecar_is_undone(change: Json) -> None:
+    before = pod(app(livenessProbe={"httpGet": {"port": 80, "path": "/up"}}))
+    made = injected(before)
+    if change.get("args") == ["--probe=nonsense"]:
+        before = made = pod()
+    spoilt = copy.deepcopy(injected(made))
+    spoilt["spec"]["initContainers"][0] |= change
+    spoilt["spec"]["volumes"][-1] = {"name": "sovereignty-run", "hostPath": {"path": "/"}}
+    assert injected(spoilt) == injected(before)
+
+
+def test_what_the_clusters_own_admission_insists_on_stays() -> None:
+    """A LimitRange and AlwaysPullImages look again after us, and refuse what they find undone."""
+    made = injected(pod())
+    insisted = {"imagePullPolicy": "Always", "resources": {"limits": {"cpu": "1"}}, "resizePolicy": [{"x": "y"}]}
+    made["spec"]["initContainers"][0] |= insisted
+    assert injected(made) == made
+
+
+def test_the_sidecar_becomes_the_first_again() -> None:
+    made = injected(pod(app(livenessProbe={"tcpSocket": {"port": 1}})))
+    expected = copy.deepcopy(made)
+    made["spec"]["initContainers"].insert(0, app("pushy"))
+    expected["spec"]["initContainers"].append(app("pushy"))
+    assert injected(made) == expected
+
+
+def test_a_pod_that_was_injected_for_another_policy_goes_by_the_new_one() -> None:
+    assert inject(inject(pod(), "other", SETTINGS), "hds", SETTINGS) == injected(pod())
+
+
+# Any pod
+
+PORT_NAMES = st.sampled_from(["web", "admin"])
+PORTS = st.integers(1, 40) | PORT_NAMES
+PATHS = st.sampled_from(["/", "/up", "/up?x=1", "up", "", "/a%20b"])
+ACTIONS = st.one_of(
+    st.fixed_dictionaries(
+        {"port": PORTS}, optional={"path": PATHS, "scheme": st.sampled_from(["HTTP", "HTTPS"]), "host": st.just("h")}
+    ).map(lambda action: {"httpGet": action}),
+    st.builds(lambda port: {"tcpSocket": {"port": port}}, PORTS),
+    st.builds(lambda port: {"grpc": {"port": port, "service": "s"}}, st.integers(1, 40)),
+    st.just({"exec": {"command": ["true"]}}),
+)
+
+
+@st.composite
+def containers(draw: st.DrawFn, name: str) -> Json:
+    ports = [{"name": "web", "containerPort": draw(st.integers(1, 9))}, {"name": "admin", "containerPort": 10}]
+    made = app(name, ports=ports, env=[{"name": "A", "value": draw(st.text(max_size=2))}])
+    for field in ("startupProbe", "readinessProbe", "livenessProbe"):
+        if draw(st.booleans()):
+            made[field] = draw(ACTIONS) | {"periodSeconds": 7}
+    if draw(st.booleans()):
+        made["lifecycle"] = {"preStop": draw(ACTIONS)}
+    return made
+
+
+@st.composite
+def pods(draw: st.DrawFn) -> Json:
+    initial = [draw(containers(f"init-{number}")) for number in range(draw(st.integers(0, 2)))]
+    spec: Json = {"containers": [draw(containers(f"app-{number}")) for number in range(draw(st.integers(1, 3)))]}
+    if initial:
+        spec["initContainers"] = [each | {"restartPolicy": "Always"} for each in initial]
+    if draw(st.booleans()):
+        spec["volumes"] = [{"name": "data", "emptyDir": {}}]
+    return {"metadata": {"labels": {"a": "b"}}, "spec": spec}
+
+
+@given(pods())
+def test_to_inject_again_changes_nothing(before: Json) -> None:
+    once = injected(before)
+    assert injected(once) == once
+
+
+@given(pods())
+def test_the_patch_is_what_changes(before: Json) -> None:
+    kept = copy.deepcopy(before)
+    made = injected(before)
+    assert before == kept
+    assert jsonpatch.apply_patch(before, patch(before, made)) == made
+
+
+@given(pods())
+def test_no_field_but_ports_and_schemes_of_probes_changes(before: Json) -> None:
+    made = stripped(injected(before))
+    assert without_targets(made) == without_targets(before)
+
+
+def without_targets(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {key: without_targets(each) for key, each in value.items()}
+        return {key: each for key, each in kept.items() if key not in {"port", "scheme"}}
+    return [without_targets(each) for each in value] if isinstance(value, list) else value
+
+
+@given(pods())
+def test_every_port_leads_where_the_kubelet_asked_before(before: Json) -> None:
+    made = injected(before)
+    probes = probes_of(sidecar_of(made))
+    assert len(set(probes)) == len(probes)
+    asked_before, asked = [*asking(before)], [*asking(stripped(made))]
+    used = set()
+    for (ports, old), (_, new) in zip(asked_before, asked, strict=True):
+        (handler,) = set(old) & {"httpGet", "tcpSocket", "grpc", "exec"}
+        if handler == "exec" or old[handler].get("host"):
+            assert new == old
+            continue
+        port = new[handler]["port"]
+        probe = sidecar.probe_ports(probes)[port]
+        used.add(port)
+        assert probe.port == ports.get(old[handler]["port"], old[handler]["port"])
+        secure = old[handler].get("scheme") == "HTTPS"
+        assert probe.kind == {"tcpSocket": "tcp", "grpc": "grpc"}.get(handler, "https" if secure else "http")
+        assert new[handler].get("scheme") != "HTTPS"
+    assert used == set(sidecar.probe_ports(probes))
+
+
+def asking(value: Json) -> Any:
+    """Yield the container's ports by name, and what is asked of it."""
+    for container in [*value["spec"].get("initContainers", ()), *value["spec"]["containers"]]:
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        for field in ("startupProbe", "readinessProbe", "livenessProbe"):
+            if field in container:
+                yield ports, container[field]
+        hook = container.get("lifecycle", {}).get("preStop", {})
+        if "httpGet" in hook:
+            yield ports, hook
+
+
+@given(pods(), containers("late"), st.sampled_from(["append", "push", "initial"]))
+def test_what_another_webhook_adds_is_taken_in_and_the_rest_stays(before: Json, late: Json, where: str) -> None:
+    once = injected(before)
+    added = copy.deepcopy(once)
+    if where == "initial":
+        added["spec"]["initContainers"].append(late | {"restartPolicy": "Always"})
+    else:
+        added["spec"]["containers"].insert(0 if where == "push" else len(added["spec"]["containers"]), late)
+    twice = injected(added)
+    known = probes_of(sidecar_of(once))
+    assert probes_of(sidecar_of(twice))[: len(known)] == known
+    rest = copy.deepcopy(twice)
+    for field in ("initContainers", "containers"):
+        rest["spec"][field] = [each for each in rest["spec"][field] if each["name"] != "late"]
+    rest["spec"]["initContainers"][0]["args"] = once["spec"]["initContainers"][0]["args"]
+    assert rest == once
+    assert json.dumps(injected(twice)) == json.dumps(twice)
