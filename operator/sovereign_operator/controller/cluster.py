@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -49,7 +49,7 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
     # the scheduler is sent there.
     failures = [
-        *await write_all(_role_writes(world, placement.roles, operator_namespace)),
+        *await write_all(_role_writes(world, placement, operator_namespace)),
         *await write_all(_node_writes(world, placement)),
     ]
     _publish(world, facts, verdicts, placement)
@@ -59,11 +59,12 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     return _seconds_until(facts, world.api.clock.now())
 
 
-def _role_writes(
-    world: World, roles: Mapping[str, tuple[str, ...]], operator_namespace: str
-) -> Iterator[Awaitable[None]]:
+def _role_writes(world: World, placement: Placement, operator_namespace: str) -> Iterator[Awaitable[None]]:
     wanted: dict[str, tuple[Json, ...]] = {
-        names.host_role(policy): host_role_objects(policy, nodes, operator_namespace) for policy, nodes in roles.items()
+        names.host_role(policy): host_role_objects(
+            policy, nodes, operator_namespace, encrypts=policy in placement.encrypting
+        )
+        for policy, nodes in placement.roles.items()
     }
     for position, (kind, mirror) in enumerate(
         ((resource.CLUSTER_ROLES, world.roles), (resource.CLUSTER_ROLE_BINDINGS, world.role_bindings))

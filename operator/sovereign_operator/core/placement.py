@@ -39,6 +39,8 @@ class Placement:
     """Keyed by policy: the names of the nodes on which its pods may start."""
     retained: frozenset[tuple[str, str]]
     """(node, policy) whose label stays only for the pods that still run there."""
+    encrypting: frozenset[str] = frozenset()
+    """The policies whose pods need a sidecar."""
 
 
 def is_ours(label: str) -> bool:
@@ -60,7 +62,8 @@ def place(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]
     for node, policy in retained:
         kept[node].add(policy)
     marks = tuple(_mark(facts.nodes[name], facts, verdicts, kept[name]) for name in sorted(facts.nodes))
-    return Placement(marks, roles, frozenset(retained))
+    encrypting = frozenset(name for name, spec in facts.policies.items() if spec.encrypts)
+    return Placement(marks, roles, frozenset(retained), encrypting)
 
 
 def _mark(node: Node, facts: Facts, verdicts: Verdicts, kept: set[str]) -> NodeMarks:
@@ -87,27 +90,30 @@ def _labelled(node: Node) -> set[str]:
     }
 
 
-def host_role_rules(policy: str, nodes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return the rules of a policy's ClusterRole: it exists, and these nodes may host its pods.
+def host_role_rules(policy: str, nodes: tuple[str, ...], *, encrypts: bool = False) -> list[dict[str, Any]]:
+    """Return the rules of a policy's ClusterRole: it exists, these nodes may host its pods, and they need a sidecar.
 
     An RBAC rule with empty ``resourceNames`` allows every name. No accepted node means no rule.
     """
-    existence = _rule("sovereigntypolicies", "enforce", (policy,))
-    return [existence, _rule("nodes", "host", nodes)] if nodes else [existence]
+    verbs = ["enforce", "encrypt"] if encrypts else ["enforce"]
+    existence = _rule("sovereigntypolicies", verbs, (policy,))
+    return [existence, _rule("nodes", ["host"], nodes)] if nodes else [existence]
 
 
-def _rule(resource: str, verb: str, allowed: tuple[str, ...]) -> dict[str, Any]:
+def _rule(resource: str, verbs: list[str], allowed: tuple[str, ...]) -> dict[str, Any]:
     if not allowed:
         raise ValueError("an RBAC rule without names would allow every name")
     return {
         "apiGroups": [names.GROUP],
         "resources": [resource],
-        "verbs": [verb],
+        "verbs": verbs,
         "resourceNames": list(allowed),
     }
 
 
-def host_role_objects(policy: str, nodes: tuple[str, ...], operator_namespace: str) -> tuple[dict[str, Any], ...]:
+def host_role_objects(
+    policy: str, nodes: tuple[str, ...], operator_namespace: str, *, encrypts: bool = False
+) -> tuple[dict[str, Any], ...]:
     """Return the ClusterRole of a policy and its binding to the service account that stands for it.
 
     They have no owner: deleting our CRDs must not change who may host what.
@@ -118,7 +124,7 @@ def host_role_objects(policy: str, nodes: tuple[str, ...], operator_namespace: s
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": metadata,
-        "rules": host_role_rules(policy, nodes),
+        "rules": host_role_rules(policy, nodes, encrypts=encrypts),
     }
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
