@@ -10,10 +10,16 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{- define "sovereign-operator.image" -}}
-{{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{ include "sovereign-operator.imageOf" (list . .Values.image) }}
+{{- end }}
+
+{{/* The image that a part of the values names: its digest, its tag, or the tag of this version. */}}
+{{- define "sovereign-operator.imageOf" -}}
+{{- $root := index . 0 }}{{ $image := index . 1 -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ $image.repository }}:{{ $image.tag | default $root.Chart.AppVersion }}
 {{- end -}}
 {{- end }}
 

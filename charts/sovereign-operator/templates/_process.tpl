@@ -1,7 +1,7 @@
 {{/*
 A process of ours: a Deployment whose replicas are spread over nodes, with a budget for disruptions.
 
-Takes root (.), component (its module, and its key in the values), args, configMap and annotations.
+Takes root (.), component (its module, and its key in the values), args, configMap, annotations, and ports by name.
 */}}
 {{- define "sovereign-operator.process" -}}
 {{- $root := .root }}{{ $values := index .root.Values .component }}{{ $name := printf "sovereign-%s" .component -}}
@@ -48,10 +48,12 @@ spec:
           command: [python3, -m, sovereign_operator.{{ .component }}]
           args:
             - --system-namespaces={{ join "," $root.Values.systemNamespaces }}
-            - --lease-seconds={{ $values.leaseDurationSeconds }}
+            {{- with $values.leaseDurationSeconds }}
+            - --lease-seconds={{ . }}
+            {{- end }}
             - --log-level={{ $values.logLevel }}
             {{- range .args }}
-            - {{ . }}
+            - {{ . | quote }}
             {{- end }}
           env:
             - name: POD_NAME
@@ -60,6 +62,9 @@ spec:
               valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
           ports:
             - {name: http, containerPort: 8080}
+            {{- range $port, $number := .ports }}
+            - {name: {{ $port }}, containerPort: {{ $number }}}
+            {{- end }}
           startupProbe:
             httpGet: {path: /healthz, port: http}
             periodSeconds: 1

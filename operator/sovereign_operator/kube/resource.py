@@ -47,6 +47,7 @@ LEASES: Final = Resource("coordination.k8s.io/v1", "leases", namespaced=True)
 SUBJECT_ACCESS_REVIEWS: Final = Resource("authorization.k8s.io/v1", "subjectaccessreviews")
 CERTIFICATE_REQUESTS: Final = Resource("certificates.k8s.io/v1", "podcertificaterequests", namespaced=True)
 TRUST_BUNDLES: Final = Resource("certificates.k8s.io/v1", "clustertrustbundles")
+MUTATING_WEBHOOKS: Final = Resource("admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations")
 ADMISSION: Final = {
     kind: Resource("admissionregistration.k8s.io/v1", plural)
     for kind, plural in (

@@ -114,17 +114,16 @@ def can_sign(key: PrivateKeyTypes) -> TypeGuard[ec.EllipticCurvePrivateKey]:
 
 def self_signed(
     subject: x509.Name,
-    trust_domain: str,
+    trust_domain: str | None,
     key: ec.EllipticCurvePrivateKey,
     not_before: datetime,
     not_after: datetime,
 ) -> x509.Certificate:
-    """Make a CA certificate for leaves of one trust domain, and for no other CA. Raises ValueError.
+    """Make a CA certificate for leaves of one trust domain, or of none, and for no other CA. Raises ValueError.
 
     It has no name constraint: rustls refuses every leaf below one on URIs, and the key is nobody's but ours.
     """
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    domain = x509.UniformResourceIdentifier(spiffe.authority_id(trust_domain))
     builder = (
         x509.CertificateBuilder(subject_name=subject, issuer_name=subject)
         .public_key(key.public_key())
@@ -133,10 +132,12 @@ def self_signed(
         .not_valid_after(not_after)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(certificates.usage("key_cert_sign", "crl_sign"), critical=True)
-        .add_extension(x509.SubjectAlternativeName([domain]), critical=False)
         .add_extension(identifier, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
     )
+    if trust_domain is not None:
+        domain = x509.UniformResourceIdentifier(spiffe.authority_id(trust_domain))
+        builder = builder.add_extension(x509.SubjectAlternativeName([domain]), critical=False)
     return builder.sign(key, _hash_for(key))
 
 

@@ -1,0 +1,87 @@
+"""The injector process: all replicas answer, and none leads."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from typing import Final
+
+from sovereign_operator.injector.server import Hook, serve
+from sovereign_operator.injector.settings import Settings, parse
+from sovereign_operator.injector.tls import Identity, Keep
+from sovereign_operator.injector.world import World
+from sovereign_operator.kube.api import Api, connect
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.runtime import health
+from sovereign_operator.runtime.queue import WorkQueue
+from sovereign_operator.runtime.replica import log_as_json
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS: Final = 5.0
+"""How long to go on answering when told to stop: until nobody is sent here any more."""
+
+
+class Injector:
+    """One replica."""
+
+    def __init__(self, settings: Settings, api: Api) -> None:
+        self._world = World(api)
+        self.identity = Identity(api, settings.replica.namespace)
+        self.hook = Hook(self._world, settings)
+        self._queue: WorkQueue[Keep] = WorkQueue(self.identity.keep)
+        self._stopping = False
+
+    def ailing(self) -> list[str]:
+        """Name what is stuck."""
+        return [f"nothing heard of {name}" for name in self._world.stalled]
+
+    def unready(self) -> list[str]:
+        """Say why nobody should ask this replica, if that is so."""
+        reasons = {
+            "stopping": self._stopping,
+            "not everything was seen yet": not self._world.complete,
+            "the API server does not trust us yet": not self.identity.ready,
+        }
+        return [reason for reason, holds in reasons.items() if holds]
+
+    async def run(self) -> None:
+        """Do everything, until something ends."""
+        self._queue.add(Keep())
+        await until_first_ends(self._world.run(), self._queue.run(1))
+
+    async def linger(self) -> None:
+        """Go on answering until nobody is sent here any more."""
+        self._stopping = True
+        await asyncio.sleep(STOP_SECONDS)
+
+
+async def run(settings: Settings) -> None:
+    """Run one replica until it is stopped."""
+    async with await connect() as client:
+        injector = Injector(settings, Api(client, ServerClock()))
+        told = await health.serve(settings.replica.port, injector.ailing, injector.unready)
+        asked = await serve(settings.webhook_port, injector.hook, injector.identity.context)
+        working = asyncio.create_task(injector.run())
+        # As the first process of a container we would otherwise ignore the signal.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
+        try:
+            await working
+        except asyncio.CancelledError:
+            logger.info("told to stop")
+            await injector.linger()
+        finally:
+            await asked.cleanup()
+            await told.cleanup()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the injector. Its log is JSON, one object a line."""
+    settings = parse(arguments)
+    log_as_json(settings.replica.log_level)
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

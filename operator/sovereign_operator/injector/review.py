@@ -1,0 +1,152 @@
+"""One question of the API server about a pod, and the answer: no I/O."""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core import names
+from sovereign_operator.core.injection import SidecarSettings, inject
+from sovereign_operator.core.json_patch import patch
+from sovereign_operator.core.probes import CannotInjectError
+from sovereign_operator.core.workload import effective_policy
+
+Json = dict[str, Any]
+
+API_VERSION: Final = "admission.k8s.io/v1"
+MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
+FORBIDDEN: Final = 403
+
+
+class MalformedError(Exception):
+    """What was sent is no question about a pod. The text says why."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """A question that is well formed as far as it is read here."""
+
+    uid: str
+    namespace: str
+    user: str
+    pod: Json | None
+    """The pod that is to be created; None if that is not what is asked about."""
+
+    @property
+    def labelled(self) -> str | None:
+        """The policy that the pod itself names."""
+        found = (self.pod or {}).get("metadata", {}).get("labels") or {}
+        named: str | None = found.get(names.POLICY_LABEL)
+        return named
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether a kubelet shows one of its static pods. It deletes one that differs from its file."""
+        pod = self.pod or {}
+        annotations = pod.get("metadata", {}).get("annotations") or {}
+        return MIRROR_ANNOTATION in annotations and self.user == f"system:node:{pod['spec'].get('nodeName', '')}"
+
+
+@dataclass(frozen=True)
+class Untouched:
+    """The pod stays as it is."""
+
+    warning: str = ""
+    """What whoever creates it is told."""
+
+
+@dataclass(frozen=True)
+class Injected:
+    """The pod gets the sidecar of a policy."""
+
+    policy: str
+    operations: list[Json]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The pod must not be created as it is."""
+
+    message: str
+
+
+Answer = Untouched | Injected | Refused
+
+
+def read(body: bytes) -> Review:
+    """Read an AdmissionReview. Raises MalformedError."""
+    try:
+        review = json.loads(body)
+        if (review["apiVersion"], review["kind"]) != (API_VERSION, "AdmissionReview"):
+            raise MalformedError(f"not an AdmissionReview of {API_VERSION}: send one")
+        request = review["request"]
+        asked = request["kind"]
+        about_pod = (asked.get("group", ""), asked["version"], asked["kind"]) == ("", "v1", "Pod")
+        created = request["operation"] == "CREATE" and not request.get("subResource")
+        pod = request["object"] if about_pod and created else None
+        found = Review(
+            str(request["uid"]),
+            request.get("namespace") or "",
+            (request.get("userInfo") or {}).get("username") or "",
+            pod,
+        )
+        if pod is not None:
+            _check_pod(pod)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise MalformedError(f"not an AdmissionReview that can be read: {error!r}") from error
+    return found
+
+
+def _check_pod(pod: Json) -> None:
+    """Look at all that is taken for granted later, and raise what comes of it. The API server sends nothing else."""
+    for part in (pod, pod.get("metadata") or {}, pod["spec"]):
+        part.items()
+    for part in ((pod.get("metadata") or {}).get("labels") or {}, (pod.get("metadata") or {}).get("annotations") or {}):
+        part.items()
+    for container in pod["spec"]["containers"]:
+        container["name"].lower()
+
+
+def policy_of(review: Review, enforced: str | None) -> str | None:
+    """Return the policy in effect, as the guards see it."""
+    return effective_policy(enforced, review.labelled)
+
+
+def answer(review: Review, policy: str | None, spec: SovereigntyPolicySpec | None, settings: SidecarSettings) -> Answer:
+    """Decide about a pod that ``policy`` is in effect for; ``spec`` is what that says, None if it cannot be read.
+
+    An unknown policy is refused by guards, which do not depend on us, and so is a pod that lacks its sidecar. Raises
+    MalformedError for a pod that no API server would send.
+    """
+    if review.pod is None:
+        return Untouched("the sovereignty injector was asked about something else than the creation of a pod")
+    if not policy or spec is None or not spec.encrypts or review.is_mirror:
+        return Untouched()
+    try:
+        return Injected(policy, patch(review.pod, inject(review.pod, policy, settings)))
+    except CannotInjectError as error:
+        return Refused(
+            f"policy {policy} encrypts traffic, and the sidecar for that cannot be added to this pod: {error}"
+        )
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise MalformedError(f"not a pod that can be read: {error!r}") from error
+
+
+def write(uid: str, given: Answer) -> Json:
+    """Return the AdmissionReview that says so."""
+    response: Json = {"uid": uid, "allowed": not isinstance(given, Refused)}
+    match given:
+        case Injected(operations=operations) if operations:
+            response["patchType"] = "JSONPatch"
+            response["patch"] = base64.b64encode(json.dumps(operations).encode()).decode()
+        case Refused(message=message):
+            response["status"] = {"code": FORBIDDEN, "reason": "Forbidden", "message": message}
+        case Untouched(warning=warning) if warning:
+            response["warnings"] = [warning]
+    return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
+
+
+def result_of(given: Answer) -> str:
+    """Return the word by which answers are counted."""
+    return type(given).__name__.lower()

@@ -1,0 +1,45 @@
+"""What the chart tells the injector, as command-line options."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sovereign_operator.core.injection import SidecarSettings
+from sovereign_operator.runtime.replica import Replica, options, replica
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this replica runs."""
+
+    replica: Replica
+    webhook_port: int
+    """Where the API server asks, by TLS."""
+    sidecar: SidecarSettings
+
+
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """Read the options."""
+    parser = options("sovereign-injector", __doc__)
+    parser.add_argument("--webhook-port", type=int, default=8443, help="where the API server asks, by TLS")
+    parser.add_argument("--sidecar-image", required=True, help="the image of sidecars")
+    parser.add_argument("--sidecar-pull-policy", choices=["Always", "IfNotPresent", "Never"], default="IfNotPresent")
+    parser.add_argument(
+        "--sidecar-resources", type=_resources, default={}, metavar="JSON", help='such as {"limits":{"memory":"256Mi"}}'
+    )
+    given = parser.parse_args(arguments)
+    common = replica(parser, given)
+    made = SidecarSettings(given.sidecar_image, given.sidecar_pull_policy, given.sidecar_resources)
+    return Settings(common, given.webhook_port, made)
+
+
+def _resources(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError("write it as the resources of a container, in JSON")
+    return found

@@ -1,0 +1,78 @@
+"""What the injector has seen of the cluster: which policy holds a namespace, and what policies say."""
+
+import asyncio
+from functools import partial
+from typing import Any, Final
+
+from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core import names
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.mirror import Mirror, stalled
+from sovereign_operator.kube.seen import Unreadable, see_spec
+
+LAG_SECONDS: Final = 1.5
+"""How long to wait for what the API server has seen already, and we have not."""
+LOOK_SECONDS: Final = 0.05
+
+
+class World:
+    """Namespaces and policies."""
+
+    def __init__(self, api: Api) -> None:
+        self._namespaces: Mirror[str] = Mirror(api, resource.NAMESPACES, see_enforced, _ignore)
+        convert = partial(see_spec, model=SovereigntyPolicySpec)
+        kind = resource.OURS[SOVEREIGNTY_POLICY.plural]
+        self._policies: Mirror[SovereigntyPolicySpec | Unreadable] = Mirror(api, kind, convert, _ignore)
+
+    async def run(self) -> None:
+        """Keep everything up to date."""
+        async with asyncio.TaskGroup() as group:
+            for mirror in self._mirrors():
+                group.create_task(mirror.run())
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was listed once."""
+        return all(mirror.synced.is_set() for mirror in self._mirrors())
+
+    @property
+    def stalled(self) -> list[str]:
+        """What has not been heard of for too long."""
+        return stalled(self._mirrors())
+
+    def _mirrors(self) -> tuple[Mirror[Any], ...]:
+        return self._namespaces, self._policies
+
+    def enforced(self, namespace: str) -> str | None:
+        """Return the policy that a namespace enforces: its label's value, None without the label."""
+        return self._namespaces.get(("", namespace))
+
+    async def until_enforced(self, namespace: str) -> str | None:
+        """Return the same, and wait a moment if there is no label.
+
+        We are asked about pods in a namespace with the label, or with a label of their own. So where neither is to be
+        seen, the namespace was made or labelled just now: often, by the very command that creates the pod.
+        """
+        for _ in range(int(LAG_SECONDS / LOOK_SECONDS)):
+            found = self.enforced(namespace)
+            if found is not None:
+                return found
+            await asyncio.sleep(LOOK_SECONDS)
+        return None
+
+    def policy(self, name: str) -> SovereigntyPolicySpec | None:
+        """Return what a policy says; None if there is none, or none that this version can read."""
+        found = self._policies.get(("", name))
+        return None if isinstance(found, Unreadable) else found
+
+
+def see_enforced(namespace: Json) -> str | None:
+    """Keep namespaces with the label."""
+    found: str | None = namespace["metadata"].get("labels", {}).get(names.ENFORCE_LABEL)
+    return found
+
+
+def _ignore(*_: object) -> None:
+    """Nothing follows from a change: what is seen is asked for when it is needed."""

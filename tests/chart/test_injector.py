@@ -1,0 +1,167 @@
+"""What the chart installs to have sidecars written into pods, and to refuse pods without."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from sovereign_operator.core import names, sidecar
+from sovereign_operator.core.injection import VOLUMES
+from sovereign_operator.injector import settings as injector_settings
+from sovereign_operator.injector.tls import SECRET, SERVICE, WEBHOOKS
+from tests.chart.conftest import Json, Render
+from tests.chart.test_chart import ENCRYPTION, IDENTITY, of_kind
+
+INJECTOR = "sovereign-injector"
+
+
+def test_nothing_of_it_is_there_without_encryption(render: Render) -> None:
+    text = json.dumps(render(*IDENTITY))
+    assert INJECTOR not in text
+    assert "sovereignty-guard-sidecars" not in text
+    assert "sovereignty-guard-exec" not in text
+
+
+def test_it_takes_what_the_chart_tells_it(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POD_NAMESPACE", "sovereign-system")
+    digest = "sha256:" + "1" * 64
+    options = ("--set", f"sidecar.image.digest={digest},sidecar.image.pullPolicy=Always")
+    settings = injector_settings.parse(arguments(render(*ENCRYPTION, *options)))
+    assert settings.sidecar.image == f"localhost/sovereign-sidecar@{digest}"
+    assert settings.sidecar.pull_policy == "Always"
+    assert settings.sidecar.resources == {
+        "requests": {"cpu": "20m", "memory": "64Mi"},
+        "limits": {"memory": "256Mi"},
+    }
+    assert "sovereign-system" in settings.replica.system_namespaces
+    nothing = injector_settings.parse(arguments(render(*ENCRYPTION, "--set", "sidecar.resources=null")))
+    assert nothing.sidecar.resources == {}
+
+
+def arguments(objects: list[Json]) -> list[str]:
+    (container,) = of_kind(objects, "Deployment")[INJECTOR]["spec"]["template"]["spec"]["containers"]
+    told: list[str] = container["args"]
+    return told
+
+
+@pytest.mark.parametrize("wrong", ["{", "[]", "1"])
+def test_resources_that_are_none_are_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        injector_settings.parse(["--namespace=a", "--sidecar-image=b", f"--sidecar-resources={wrong}"])
+    assert "--sidecar-resources" in capsys.readouterr().err
+
+
+def test_it_is_asked_about_pods_in_scope_alone_and_stands_in_nobodys_way(render: Render) -> None:
+    objects = render(*ENCRYPTION, "--set", "systemNamespaces={kube-system,rook-ceph}")
+    webhooks = of_kind(objects, "MutatingWebhookConfiguration")[WEBHOOKS]["webhooks"]
+    assert len(webhooks) == 2
+    for webhook in webhooks:
+        (rule,) = webhook["rules"]
+        assert (rule["resources"], rule["operations"]) == (["pods"], ["CREATE"])
+        assert webhook["failurePolicy"] == "Ignore"
+        assert webhook["timeoutSeconds"] <= 5
+        assert webhook["reinvocationPolicy"] == "IfNeeded"
+        assert webhook["sideEffects"] == "None"
+        assert webhook["matchPolicy"] == "Equivalent"
+        assert "caBundle" not in webhook["clientConfig"]
+        expressions = webhook["namespaceSelector"]["matchExpressions"]
+        (left_out,) = [entry for entry in expressions if entry["key"] == "kubernetes.io/metadata.name"]
+        assert left_out["operator"] == "NotIn"
+        assert set(left_out["values"]) == {"kube-system", "rook-ceph", "sovereign-system"}
+    selectors = [(scope(webhook["namespaceSelector"]), scope(webhook.get("objectSelector"))) for webhook in webhooks]
+    enforced, claimed = {names.ENFORCE_LABEL: "Exists"}, {names.POLICY_LABEL: "Exists"}
+    assert selectors == [(enforced, {}), ({names.ENFORCE_LABEL: "DoesNotExist"}, claimed)]
+
+
+def scope(selector: Any) -> dict[str, str]:
+    expressions = (selector or {}).get("matchExpressions", ())
+    return {entry["key"]: entry["operator"] for entry in expressions if entry["key"].startswith("sovereignty.dev/")}
+
+
+def test_the_api_server_finds_it(render: Render) -> None:
+    objects = render(*ENCRYPTION)
+    service = of_kind(objects, "Service")[SERVICE]
+    pod = of_kind(objects, "Deployment")[INJECTOR]["spec"]["template"]
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    (port,) = service["spec"]["ports"]
+    ports = {entry["name"]: entry["containerPort"] for entry in pod["spec"]["containers"][0]["ports"]}
+    assert ports[port["targetPort"]] == 8443
+    for webhook in of_kind(objects, "MutatingWebhookConfiguration")[WEBHOOKS]["webhooks"]:
+        assert webhook["clientConfig"]["service"] == {
+            "name": SERVICE,
+            "namespace": "sovereign-system",
+            "path": "/inject",
+            "port": port["port"],
+        }
+
+
+def test_it_may_write_one_secret_and_one_configuration_and_create_nothing(render: Render) -> None:
+    objects = render(*ENCRYPTION)
+    rules = of_kind(objects, "ClusterRole")[INJECTOR]["rules"] + of_kind(objects, "Role")[INJECTOR]["rules"]
+    may = {
+        (resource, verb): rule.get("resourceNames")
+        for rule in rules
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert may == {
+        ("namespaces", "list"): None,
+        ("namespaces", "watch"): None,
+        ("sovereigntypolicies", "list"): None,
+        ("sovereigntypolicies", "watch"): None,
+        ("secrets", "get"): [SECRET],
+        ("secrets", "patch"): [SECRET],
+        ("mutatingwebhookconfigurations", "get"): [WEBHOOKS],
+        ("mutatingwebhookconfigurations", "patch"): [WEBHOOKS],
+    }
+    # An upgrade leaves alone what it does not say.
+    assert not {"data", "stringData", "type"} & set(of_kind(objects, "Secret")[SECRET])
+
+
+def guards(objects: list[Json]) -> dict[str, Json]:
+    return {
+        name: policy
+        for name, policy in of_kind(objects, "ValidatingAdmissionPolicy").items()
+        if name.startswith("sovereignty-guard-sidecars-")
+    }
+
+
+def test_the_guard_demands_what_the_injector_writes(render: Render) -> None:
+    """The names stand once on each side; the tests on a real API server show that the rest agrees, too."""
+    objects = render(*ENCRYPTION, "--set", "sidecar.image.repository=example.org/sidecar,sidecar.image.tag=v7")
+    found = guards(objects)
+    assert set(found) == {"sovereignty-guard-sidecars-by-namespace", "sovereignty-guard-sidecars-by-label"}
+    for guard in found.values():
+        text = json.dumps(guard)
+        assert "--sidecar-image=example.org/sidecar:v7" in arguments(objects)
+        assert "== 'example.org/sidecar:v7'" in text
+        for word in (
+            *VOLUMES,
+            sidecar.CONTAINER,
+            sidecar.IDENTITY_FOLDER,
+            sidecar.TRANSIT_FOLDER,
+            sidecar.RUN_FOLDER,
+            sidecar.CREDENTIALS,
+            sidecar.TRUSTED,
+            sidecar.LISTENERS,
+            sidecar.TRANSIT_PREFIX,
+            sidecar.READY_PATH,
+            names.SIGNER,
+            names.TRUST_BUNDLE_LABEL,
+        ):
+            assert f"'{word}'" in text
+        assert set(re.findall(r"\b655\d\d\b", text)) == {str(sidecar.UID)}
+        assert f"== {sidecar.REDIRECTED_PORT}" in text
+        assert f"'^{sidecar.PROBE_OPTION}(" in text
+
+
+def test_both_guards_are_one_but_for_their_scope(render: Render) -> None:
+    one, other = (guard["spec"] for guard in guards(render(*ENCRYPTION)).values())
+    differing = {"matchConstraints", "variables"}
+    assert {key: one[key] for key in one if key not in differing} == {
+        key: other[key] for key in other if key not in differing
+    }
+    assert [entry for entry in one["variables"] if entry["name"] != "policy"] == [
+        entry for entry in other["variables"] if entry["name"] != "policy"
+    ]

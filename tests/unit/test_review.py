@@ -1,0 +1,193 @@
+"""Questions of the API server, and what else may be sent to the injector."""
+
+import base64
+import json
+from typing import Any
+
+import jsonpatch
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core.injection import SidecarSettings, inject
+from sovereign_operator.injector.review import (
+    Injected,
+    MalformedError,
+    Refused,
+    Untouched,
+    answer,
+    policy_of,
+    read,
+    result_of,
+    write,
+)
+
+Json = dict[str, Any]
+
+SETTINGS = SidecarSettings("sidecar:1", "IfNotPresent", {})
+POD: Json = {"metadata": {"name": "app", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "app"}]}}
+
+
+def asked(pod: Any = POD, **changes: Any) -> Json:
+    """Return an AdmissionReview; ``changes`` are of its request."""
+    request = {
+        "uid": "u-1",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "operation": "CREATE",
+        "namespace": "ns",
+        "userInfo": {"username": "somebody"},
+        "object": pod,
+    }
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request | changes}
+
+
+def told(question: Json, mode: EncryptionMode | None = EncryptionMode.PERMISSIVE, policy: str = "hds") -> Any:
+    """Return the answer for a policy of that mode, or one that says nothing of encryption."""
+    wanted = EncryptionInTransit(mode=mode, cluster_networks=("10.0.0.0/8",)) if mode else None
+    return answer(read(as_bytes(question)), policy, SovereigntyPolicySpec(encryption_in_transit=wanted), SETTINGS)
+
+
+def as_bytes(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+@pytest.mark.parametrize("mode", [*EncryptionMode, None])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_pods_of_a_policy_that_encrypts_get_a_sidecar(mode: EncryptionMode | None, *, dry_run: bool) -> None:
+    given_answer = told(asked(dryRun=dry_run), mode)
+    written = write("u-1", given_answer)
+    assert (written["apiVersion"], written["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
+    if mode in {None, EncryptionMode.OFF}:
+        assert given_answer == Untouched()
+        assert written["response"] == {"uid": "u-1", "allowed": True}
+        return
+    assert isinstance(given_answer, Injected)
+    response = written["response"]
+    assert (response["uid"], response["allowed"], response["patchType"]) == ("u-1", True, "JSONPatch")
+    patched = jsonpatch.apply_patch(POD, json.loads(base64.b64decode(response["patch"])))
+    assert patched == inject(POD, "hds", SETTINGS)
+
+
+def test_a_pod_that_has_its_sidecar_gets_no_patch() -> None:
+    given_answer = told(asked(inject(POD, "hds", SETTINGS)))
+    assert given_answer == Injected("hds", [])
+    assert write("u", given_answer)["response"] == {"uid": "u", "allowed": True}
+
+
+def test_a_pod_that_cannot_have_one_is_refused_with_what_to_change() -> None:
+    refused = told(asked({"metadata": {}, "spec": POD["spec"] | {"hostNetwork": True}}))
+    assert isinstance(refused, Refused)
+    response = write("u", refused)["response"]
+    assert response["allowed"] is False
+    assert (response["status"]["code"], response["status"]["reason"]) == (403, "Forbidden")
+    assert "policy hds encrypts traffic" in response["status"]["message"]
+    assert "spec.hostNetwork is true" in response["status"]["message"]
+
+
+def test_an_unknown_policy_is_for_the_guards_to_refuse() -> None:
+    review = read(as_bytes(asked()))
+    for policy in ("unknown", "", None):
+        assert answer(review, policy, None, SETTINGS) == Untouched()
+
+
+MIRROR: Json = {
+    "metadata": {"name": "app", "annotations": {"kubernetes.io/config.mirror": "x"}},
+    "spec": POD["spec"] | {"nodeName": "n-1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("user", "spared"), [("system:node:n-1", True), ("system:node:n-2", False), ("mallory", False)]
+)
+def test_only_a_kubelet_shows_its_own_static_pods(user: str, *, spared: bool) -> None:
+    assert (told(asked(MIRROR, userInfo={"username": user})) == Untouched()) is spared
+
+
+OTHERS: dict[str, Json] = {
+    "no pod": {"kind": {"group": "apps", "version": "v1", "kind": "Deployment"}},
+    "a pod of another version": {"kind": {"group": "", "version": "v2", "kind": "Pod"}},
+    "an update": {"operation": "UPDATE"},
+    "a deletion": {"operation": "DELETE", "object": None},
+    "nothing": {"object": None},
+    "a subresource": {"subResource": "binding"},
+}
+
+
+@pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS.keys())
+def test_what_is_no_creation_of_a_pod_is_let_through_with_a_word(changes: Json) -> None:
+    given_answer = told(asked(**changes))
+    response = write("u", given_answer)["response"]
+    assert response["allowed"]
+    assert "something else than the creation of a pod" in response["warnings"][0]
+    assert "patch" not in response
+
+
+NAMED = {"metadata": {"labels": {"sovereignty.dev/policy": "own"}}, "spec": POD["spec"]}
+
+
+@pytest.mark.parametrize(
+    ("pod", "enforced", "policy"),
+    [(POD, None, None), (POD, "hds", "hds"), (NAMED, None, "own"), (NAMED, "hds", "hds"), (NAMED, "", "")],
+)
+def test_the_policy_is_the_namespaces_else_the_pods(pod: Json, enforced: str | None, policy: str | None) -> None:
+    assert policy_of(read(as_bytes(asked(pod))), enforced) == policy
+
+
+def without(value: Json, key: str) -> Json:
+    return {each: part for each, part in value.items() if each != key}
+
+
+MALFORMED: dict[str, bytes] = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "no text": b"\xff\xfe",
+    "a list": b"[]",
+    "a number": b"1",
+    "nothing of use": b"{}",
+    "deep": b'{"a":' * 100_000,
+    "another version": as_bytes(asked() | {"apiVersion": "admission.k8s.io/v1beta1"}),
+    "another kind": as_bytes(asked() | {"kind": "Pod"}),
+    "no request": as_bytes(without(asked(), "request")),
+    "an answer": as_bytes(write("u", Untouched())),
+    "no uid": as_bytes(asked() | {"request": without(asked()["request"], "uid")}),
+    "a pod that is a list": as_bytes(asked([])),
+    "a pod without a spec": as_bytes(asked({"metadata": {}})),
+    "a spec that is text": as_bytes(asked({"spec": "x"})),
+    "containers that are none": as_bytes(asked({"spec": {"containers": [1]}})),
+    "a container without a name": as_bytes(asked({"spec": {"containers": [{}]}})),
+    "labels that are a list": as_bytes(asked({"metadata": {"labels": ["x"]}, "spec": POD["spec"]})),
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
+def test_what_is_malformed_is_told_so(body: bytes) -> None:
+    with pytest.raises(MalformedError, match="AdmissionReview"):
+        read(body)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 70000) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = ["initContainers", "volumes", "hostNetwork", "os", "containers", "nodeName"]
+PARTS = ["ports", "volumeMounts", "livenessProbe", "lifecycle", "restartPolicy", "name", "args"]
+
+
+@given(
+    st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=3),
+    st.dictionaries(st.sampled_from(PARTS), ANYTHING, max_size=3),
+    ANYTHING,
+    st.dictionaries(st.sampled_from(["uid", "namespace", "userInfo", "kind", "operation"]), ANYTHING, max_size=2),
+)
+def test_nothing_that_is_sent_causes_another_error(fields: Json, parts: Json, probe: Any, changes: Json) -> None:
+    container = {"name": "app", "readinessProbe": {"httpGet": probe}} | parts
+    pod = {"metadata": {}, "spec": {"containers": [container], "initContainers": [container]} | fields}
+    try:
+        given_answer = told(asked(pod, **changes))
+    except MalformedError:
+        return
+    assert result_of(given_answer) in {"untouched", "injected", "refused"}
+    assert json.dumps(write("u", given_answer))
