@@ -19,8 +19,10 @@ Space = Callable[..., str]
 OPTIONS = (
     "--set",
     "controller.leaseDurationSeconds=6,signer.leaseDurationSeconds=6,identity.propagationSeconds=20",
+    "--set",
+    "encryption.enabled=true",
 )
-"""What Helm is told, so that the tests need not wait."""
+"""What Helm is told, so that the tests need not wait, and so that all there is is installed."""
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +74,18 @@ def changed_estate(admin: Kubectl) -> Iterator[None]:
     """Let a test change services, datacentres, presets and replicas; they are as before when it ends."""
     yield
     restore_estate(admin)
+
+
+@pytest.fixture(scope="session")
+def transit(admin: Kubectl) -> str:
+    """Return a policy that demands what secnumcloud does, and encrypts."""
+    name = "transit"
+    demanded = admin.get("spol", "secnumcloud")["spec"] | {"encryptionInTransit": {"mode": "Permissive"}}
+    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
+    admin.apply(kind | {"metadata": {"name": name}, "spec": demanded})
+    eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="nodes that may host it")
+    admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=90s")
+    return name
 
 
 def restore_estate(kubectl: Kubectl) -> None:

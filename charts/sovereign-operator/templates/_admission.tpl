@@ -32,6 +32,33 @@ objectSelector:
   expression: "'policy.sovereignty.node-restriction.kubernetes.io/' + variables.policy"
 {{- end }}
 
+{{/* A pod that is created: what to call it, the node that it names, and whether it only shows a static one. */}}
+{{- define "sovereign-operator.pod" -}}
+- name: object
+  expression: "'pod ' + request.namespace + '/' + object.metadata.?name.orValue(object.metadata.?generateName.orValue(''))"
+- name: node
+  expression: "object.spec.?nodeName.orValue('')"
+# A static pod runs whatever we say. Its mirror is let in, so that it is seen and reported.
+- name: mirror
+  expression: >-
+    'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
+    && variables.node != '' && request.userInfo.username == 'system:node:' + variables.node
+{{- end }}
+
+{{/*
+How a container beside the sidecar could go past it, in words; nothing if it cannot. Runtimes read names of
+capabilities in any case. Takes the name of a CEL variable.
+*/}}
+{{- define "sovereign-operator.pastSidecar" -}}
+{{ . }}.?securityContext.runAsUser.orValue(0) == 65533 ? 'container ' + {{ . }}.name + ' runs as the user of the sidecar'
+: {{ . }}.?securityContext.privileged.orValue(false) ? 'container ' + {{ . }}.name + ' is privileged'
+: {{ . }}.?securityContext.procMount.orValue('Default') != 'Default' ? 'container ' + {{ . }}.name + ' has a procMount of its own'
+: {{ . }}.?securityContext.capabilities.add.orValue([]).exists(a, a.upperAscii().replace('CAP_', '')
+  in ['ALL', 'BPF', 'NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_MODULE']) ? 'container ' + {{ . }}.name + ' adds a capability that goes past the sidecar'
+: {{ . }}.?volumeMounts.orValue([]).exists(m, m.name in ['sovereignty-identity', 'sovereignty-transit', 'sovereignty-run'])
+  ? 'container ' + {{ . }}.name + ' mounts a volume of the sidecar' : ''
+{{- end }}
+
 {{/* A mutation that says on the object for which policy it was placed, so that it can be found by that. */}}
 {{- define "sovereign-operator.markPlaced" -}}
 - patchType: JSONPatch
@@ -70,7 +97,7 @@ with it, and says so when a guard is gone or was hollowed out.
 */}}
 {{- define "sovereign-operator.guards" -}}
 {{- $guards := list -}}
-{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-controller" "guard-nodes" "guard-pods" "guard-requests" "guard-signer" "guard-transit" "guard-workloads" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" -}}
+{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-controller" "guard-exec" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" -}}
 {{- range $document := splitList "\n---\n" (include (printf "%s/admission/%s.yaml" $.Template.BasePath $file) $) -}}
 {{- with fromYaml $document -}}
 {{- $guards = append $guards (dict "kind" .kind "metadata" (dict "name" .metadata.name) "spec" .spec) -}}

@@ -1,0 +1,52 @@
+"""Pods with sidecars, and the injector out of the way."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core import sidecar
+from tests.e2e.guards import bare
+
+WEBHOOKS = "sovereign-injector"
+
+
+def sidecar_of(pod: Json) -> Json | None:
+    """Return the sidecar of a pod, if it has one."""
+    found = sidecar.container_of(pod)
+    return dict(found) if found else None
+
+
+def dry_run(person: Kubectl, pod: Json, namespace: str) -> Json:
+    """Return what would become of a pod. Raises KubectlError if it is refused."""
+    said = person.run("-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(pod))
+    found: Json = json.loads(said)
+    return found
+
+
+@contextmanager
+def without_injector(admin: Kubectl, namespace: str, pod: Json) -> Iterator[None]:
+    """Take the webhook away, and bring it back in the end. ``pod`` shows in a namespace whether it is there."""
+    found = admin.get("mutatingwebhookconfiguration", WEBHOOKS)
+    admin.delete("mutatingwebhookconfiguration", WEBHOOKS)
+    try:
+        eventually(
+            lambda: "is not sovereignty-sidecar" in refusal(admin, pod, namespace), what="pods without a sidecar"
+        )
+        yield
+    finally:
+        admin.create(bare(found))
+        eventually(lambda: sidecar_of(dry_run(admin, pod, namespace)), what="the webhook again")
+
+
+def refusal(person: Kubectl, pod: Json, namespace: str) -> str:
+    """Return why a pod would be refused; empty if it would not."""
+    attempt = ("-n", namespace, "create", "--dry-run=server", "-f", "-")
+    return person.attempt(*attempt, stdin=json.dumps(pod)).stderr.strip()
+
+
+def as_written(pod: Json) -> Json:
+    """Return a pod that was seen as somebody would write it anew."""
+    kept = {key: pod["metadata"][key] for key in ("name", "labels") if key in pod["metadata"]}
+    spec = {key: value for key, value in pod["spec"].items() if key not in {"nodeName", "serviceAccountName"}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "spec": spec}
