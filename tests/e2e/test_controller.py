@@ -18,7 +18,7 @@ from tests.e2e.guards import VALIDATING, bare, changed_policy, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
 from tests.e2e.seen import audit, condition, living_pods
 
-PROCESSES = ("sovereign-controller", "sovereign-signer")
+PROCESSES = ("sovereign-controller", "sovereign-injector", "sovereign-signer")
 
 
 def leader(admin: Kubectl) -> str:
@@ -82,7 +82,8 @@ def test_every_right_that_it_has_is_used(admin: Kubectl, cluster: Cluster, proce
     }
     # The controller holds these only because nobody may grant what they do not hold; the API server asks about the
     # signer's when it writes certificates and bundles.
-    held = {("sovereignty.dev", "nodes", "host"), ("sovereignty.dev", "sovereigntypolicies", "enforce")}
+    held = {("sovereignty.dev", "nodes", "host")}
+    held |= {("sovereignty.dev", "sovereigntypolicies", verb) for verb in ("enforce", "encrypt")}
     held |= {("certificates.k8s.io", "signers", verb) for verb in ("sign", "attest")}
     # An apply that creates is logged as a patch, and needs both rights.
     applied = {(group, resource, "create") for group, resource, verb in used if verb == "patch"}

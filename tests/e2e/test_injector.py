@@ -1,0 +1,340 @@
+"""The injector on a real API server: who gets a sidecar, who does not, and what happens when it is not there."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+
+from hack.cluster import Cluster
+from hack.install import NAMESPACE, install
+from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.injector.tls import SECRET, encode
+from sovereign_operator.injector.tls import decode as decode_data
+from sovereign_operator.pki import certificates
+from sovereign_operator.pki.serving import Serving
+from tests.e2e.conftest import OPTIONS, Space
+from tests.e2e.manifests import pod, pod_spec, workload
+from tests.e2e.seen import living_pods, placed_for
+from tests.e2e.sidecars import WEBHOOKS, dry_run, refusal, sidecar_of
+from tests.e2e.test_drift import drift
+
+PODS = "app.kubernetes.io/component=injector"
+CONTAINERS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+HTTP = {"httpGet": {"port": 8080, "path": "/up"}}
+RESTRICTED: Json = {
+    "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+}
+
+
+@pytest.fixture
+def encrypting(space: Space, transit: str) -> str:
+    """Return a namespace whose policy encrypts."""
+    return space(transit)
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_every_kind_of_workload_gets_sidecars_and_shows_no_drift(admin: Kubectl, encrypting: str, kind: str) -> None:
+    made = workload(
+        kind, "app", 1, initContainers=[pod_spec()["containers"][0] | {"name": "first", "command": ["true"]}]
+    )
+    template = made["spec"]["template"]["spec"]
+    template["containers"][0]["readinessProbe"] = HTTP
+    admin.apply(made, namespace=encrypting)
+    selector = "" if kind == "Job" else "app=app"
+    (found, *_) = eventually(lambda: admin.list("pods", encrypting, selector), what="a pod")
+    sidecar = sidecar_of(found)
+    assert sidecar is not None
+    assert sidecar["args"] == ["--probe=http://:8080/up"]
+    # The service account plugin mounted its token here, and the injector, asked once more, took it out.
+    assert len(sidecar["volumeMounts"]) == 3
+    assert [each["name"] for each in found["spec"]["initContainers"]] == ["sovereignty-sidecar", "first"]
+    assert found["spec"]["containers"][0]["readinessProbe"]["httpGet"]["port"] == 15100
+    assert placed_for(found)
+    generation = admin.get(kind, "app", encrypting)["metadata"]["generation"]
+    admin.apply(made, namespace=encrypting)
+    assert not drift(admin, encrypting, yaml.safe_dump(made))
+    assert admin.get(kind, "app", encrypting)["metadata"]["generation"] == generation
+
+
+def test_a_pod_that_was_applied_can_be_applied_again(admin: Kubectl, encrypting: str) -> None:
+    """One with probes that go over the network cannot: nobody may change those of a pod that is there."""
+    made = pod("app", volumes=[{"name": "data", "emptyDir": {}}])
+    made["spec"]["containers"][0]["livenessProbe"] = {"exec": {"command": ["true"]}}
+    admin.apply(made, namespace=encrypting)
+    before = admin.get("pod", "app", encrypting)["spec"]
+    admin.apply(made, namespace=encrypting)
+    assert not drift(admin, encrypting, yaml.safe_dump(made))
+    after = admin.get("pod", "app", encrypting)["spec"]
+    assert {**after, "nodeName": ""} == {**before, "nodeName": ""}
+
+
+def test_a_pod_that_comes_with_its_namespace_gets_a_sidecar(admin: Kubectl, space: Space, transit: str) -> None:
+    """The injector hears of the namespace a moment later than the API server."""
+    for attempt in range(5):
+        namespace = space(None)
+        admin.run("label", "namespace", namespace, f"sovereignty.dev/enforce={transit}")
+        assert sidecar_of(dry_run(admin, pod(f"app-{attempt}"), namespace))
+
+
+def test_a_pod_that_names_its_policy_gets_its_sidecar(admin: Kubectl, space: Space, transit: str) -> None:
+    labelled = pod("app", labels={"sovereignty.dev/policy": transit})
+    assert sidecar_of(dry_run(admin, labelled, space(None)))
+    plain = pod("app", labels={"sovereignty.dev/policy": "secnumcloud"})
+    assert sidecar_of(dry_run(admin, plain, space(None))) is None
+
+
+@pytest.mark.parametrize("policy", [None, "secnumcloud"])
+def test_who_needs_no_sidecar_stays_untouched(admin: Kubectl, space: Space, policy: str | None) -> None:
+    namespace = space(policy)
+    before = pod("app", hostNetwork=True, volumes=[{"name": "data", "emptyDir": {}}])
+    before["spec"]["containers"][0]["livenessProbe"] = HTTP
+    after = dry_run(admin, before, namespace)["spec"]
+    assert "initContainers" not in after
+    assert [volume["name"] for volume in after["volumes"] if "kube-api" not in volume["name"]] == ["data"]
+    assert after["containers"][0]["livenessProbe"]["httpGet"]["port"] == 8080
+
+
+IMPOSSIBLE: dict[str, tuple[Json, str]] = {
+    "the node's network": (pod("app", hostNetwork=True), "spec.hostNetwork is true"),
+    "no such port": (
+        pod("app", containers=[pod_spec()["containers"][0] | {"livenessProbe": {"httpGet": {"port": "web"}}}]),
+        "livenessProbe of container idle asks port 'web'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "says"), IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
+def test_who_cannot_have_one_is_told_what_to_change(admin: Kubectl, encrypting: str, made: Json, says: str) -> None:
+    said = refusal(admin, made, encrypting)
+    assert 'admission webhook "by-namespace.injector.sovereignty.dev" denied the request' in said
+    assert says in said
+
+
+@pytest.mark.parametrize("level", ["baseline", "restricted"])
+def test_pod_security_takes_pods_with_sidecars(admin: Kubectl, encrypting: str, level: str) -> None:
+    admin.run("label", "namespace", encrypting, f"pod-security.kubernetes.io/enforce={level}")
+    made = pod("app", **RESTRICTED)
+    made["spec"]["containers"][0] |= {
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "livenessProbe": HTTP,
+    }
+    assert sidecar_of(dry_run(admin, made, encrypting))
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"type": "Container", "default": {"cpu": "100m", "memory": "64Mi"}, "max": {"cpu": "1", "memory": "1Gi"}},
+        {"type": "Container", "defaultRequest": {"cpu": "10m"}, "min": {"cpu": "5m"}},
+    ],
+)
+def test_a_limit_range_has_its_say(admin: Kubectl, encrypting: str, limits: Json) -> None:
+    """It changes containers before webhooks run, and judges them after."""
+    spec = {"limits": [limits]}
+    admin.create({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "all"}, "spec": spec}, encrypting)
+    sidecar = eventually(
+        lambda: sidecar_of(dry_run(admin, pod("app"), encrypting)), seconds=20, what="a pod within the limits"
+    )
+    assert sidecar["resources"]["limits"]["memory"] == "256Mi"
+
+
+@contextmanager
+def no_injector(admin: Kubectl) -> Iterator[None]:
+    """Run no replica for a while."""
+    admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-injector", "--replicas=0")
+    admin.run("-n", NAMESPACE, "wait", "pods", "-l", PODS, "--for=delete", "--timeout=60s")
+    try:
+        yield
+    finally:
+        admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-injector", "--replicas=2")
+        admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=90s")
+
+
+def test_when_it_is_down_pods_that_need_it_wait_and_all_others_do_not(
+    admin: Kubectl, space: Space, encrypting: str
+) -> None:
+    placed, free = space("secnumcloud"), space(None)
+    with no_injector(admin):
+        said = refusal(admin, pod("app"), encrypting)
+        assert "ValidatingAdmissionPolicy 'sovereignty-guard-sidecars-by-namespace'" in said
+        assert "try again later" in said
+        for namespace in (placed, free):
+            assert not refusal(admin, pod("app"), namespace)
+        admin.apply(workload("Deployment", "app", 1), namespace=encrypting)
+        eventually(
+            lambda: any(
+                "not encrypted" in event["message"]
+                for event in admin.list("events", encrypting)
+                if event["reason"] == "FailedCreate"
+            ),
+            what="the reason, beside the workload",
+        )
+    # Kubernetes tries again by itself.
+    (found, *_) = eventually(lambda: admin.list("pods", encrypting), seconds=120, what="a pod")
+    assert sidecar_of(found)
+
+
+# Certificates
+
+
+def trusted(admin: Kubectl) -> list[str]:
+    """Return whom the webhooks trust, in PEM."""
+    webhooks = admin.get("mutatingwebhookconfiguration", WEBHOOKS)["webhooks"]
+    bundles: list[str] = [webhook["clientConfig"].get("caBundle", "") for webhook in webhooks]
+    return [base64.b64decode(bundle).decode() for bundle in bundles]
+
+
+def held(admin: Kubectl) -> Serving:
+    """Return the certificate in the Secret. Raises AssertionError if there is none."""
+    found = decode_data(admin.get("secret", SECRET, NAMESPACE).get("data") or {})
+    assert found
+    return found
+
+
+def served_until(admin: Kubectl, cluster: Cluster) -> set[datetime]:
+    """Return until when the certificates of all replicas count."""
+    metric = "sovereign_injector_certificate_end_timestamp_seconds "
+    found = set()
+    for replica in living_pods(admin, NAMESPACE, PODS):
+        url = f"http://{replica['status']['podIP']}:8080/metrics"
+        text = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", url]).stdout
+        found |= {float(line.removeprefix(metric)) for line in text.splitlines() if line.startswith(metric)}
+    return {datetime.fromtimestamp(end, UTC) for end in found}
+
+
+WRONG: dict[str, list[Any]] = {
+    "nobody": [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}],
+    "somebody else": [
+        {
+            "op": "replace",
+            "path": f"/webhooks/{position}/clientConfig/caBundle",
+            "value": base64.b64encode(Serving.make(("x",), datetime.now(UTC)).authorities_pem).decode(),
+        }
+        for position in range(2)
+    ],
+}
+
+
+@pytest.mark.parametrize("patch", WRONG.values(), ids=WRONG.keys())
+def test_trust_that_somebody_changed_comes_back(admin: Kubectl, encrypting: str, patch: list[Any]) -> None:
+    before = trusted(admin)
+    assert before == [held(admin).authorities_pem.decode()] * 2
+    admin.run("patch", "mutatingwebhookconfiguration", WEBHOOKS, "--type=json", "-p", json.dumps(patch))
+    assert trusted(admin) != before
+    eventually(lambda: trusted(admin) == before, seconds=30, what="trust again")
+    eventually(lambda: not refusal(admin, pod("app"), encrypting), seconds=20, what="a sidecar")
+
+
+def test_an_upgrade_of_the_chart_leaves_trust_and_certificate_alone(admin: Kubectl, cluster: Cluster) -> None:
+    before = trusted(admin), held(admin), admin.get("secret", SECRET, NAMESPACE)["metadata"]["resourceVersion"]
+    for options in ((*OPTIONS, "--set", "sidecar.image.tag=other"), (*OPTIONS, "--server-side=false"), OPTIONS):
+        install(cluster, *options)
+        assert (trusted(admin), held(admin)) == before[:2]
+    admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=90s")
+
+
+@contextmanager
+def steadily(admin: Kubectl, namespace: str) -> Iterator[list[str]]:
+    """Ask for a pod again and again; yields all refusals."""
+    refused: list[str] = []
+    stop = threading.Event()
+    asked = 0
+
+    def ask() -> None:
+        nonlocal asked
+        while not stop.wait(0.1):
+            asked += 1
+            if said := refusal(admin, pod("app"), namespace):
+                refused.append(said)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield refused
+    finally:
+        stop.set()
+        thread.join()
+    assert asked > 5
+
+
+def test_a_certificate_is_renewed_before_its_end_and_nobody_notices(
+    admin: Kubectl, cluster: Cluster, encrypting: str
+) -> None:
+    """Both replicas want to renew it. One of them does, and the other follows."""
+    first = held(admin)
+    soon = Serving.make(
+        (f"sovereign-injector.{NAMESPACE}", f"sovereign-injector.{NAMESPACE}.svc"),
+        datetime.now(UTC),
+        first.authorities,
+        lifetime=timedelta(minutes=2),
+    )
+    with steadily(admin, encrypting) as refused:
+        admin.run("-n", NAMESPACE, "patch", "secret", SECRET, "-p", json.dumps({"data": encode(soon)}))
+        renewed = eventually(
+            lambda: (found := held(admin)).certificate not in (soon.certificate, first.certificate) and found,
+            seconds=30,
+            what="a new certificate",
+        )
+        eventually(lambda: trusted(admin) == [renewed.authorities_pem.decode()] * 2, seconds=20, what="trust in it")
+        end = renewed.certificate.not_valid_after_utc
+        eventually(lambda: served_until(admin, cluster) == {end}, seconds=30, what="both serve with it")
+    assert not refused
+    assert held(admin) == renewed
+    # Whoever still serves with the one before is trusted until that has ended.
+    assert renewed.authorities[1:] == soon.authorities
+    assert certificates.fingerprint(renewed.authorities[0]) != certificates.fingerprint(first.authorities[0])
+
+
+@pytest.mark.parametrize("data", [{"tls.key": "bm9uZQ=="}, None], ids=["a key that is none", "nothing"])
+def test_a_secret_that_somebody_spoilt_is_written_anew(
+    admin: Kubectl, cluster: Cluster, encrypting: str, data: Json | None
+) -> None:
+    before = held(admin)
+    admin.run("-n", NAMESPACE, "patch", "secret", SECRET, "--type=merge", "-p", json.dumps({"data": data}))
+    renewed = eventually(
+        lambda: (found := held(admin)).certificate != before.certificate and found, seconds=30, what="a certificate"
+    )
+    end = renewed.certificate.not_valid_after_utc
+    eventually(lambda: served_until(admin, cluster) == {end}, seconds=30, what="both serve with it")
+    eventually(lambda: not refusal(admin, pod("app"), encrypting), seconds=20, what="a sidecar")
+
+
+def test_a_replica_that_ends_is_not_missed(admin: Kubectl, encrypting: str) -> None:
+    with steadily(admin, encrypting) as refused:
+        admin.run("-n", NAMESPACE, "rollout", "restart", "deployment/sovereign-injector")
+        admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=120s")
+    assert not refused
+
+
+BODIES: dict[str, tuple[list[str], str]] = {
+    "nothing": (["--data", ""], "400"),
+    "no JSON": (["--data", "{"], "400"),
+    "a pod": (["--data", '{"apiVersion": "v1", "kind": "Pod"}'], "400"),
+    "too much": (["--header", "Expect:", "--data-binary", "@/tmp/much"], "413"),
+    "another method": (["--request", "GET"], "405"),
+}
+
+
+@pytest.mark.parametrize(("options", "status"), BODIES.values(), ids=BODIES.keys())
+def test_whatever_is_sent_is_answered(admin: Kubectl, cluster: Cluster, options: list[str], status: str) -> None:
+    cluster.node_exec("nantes-1", ["truncate", "--size=9M", "/tmp/much"])
+    for replica in living_pods(admin, NAMESPACE, PODS):
+        url = f"https://{replica['status']['podIP']}:8443/inject"
+        command = [
+            "curl",
+            "--silent",
+            "--insecure",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+            *options,
+            url,
+        ]
+        assert cluster.node_exec("nantes-1", command).stdout == status
