@@ -11,13 +11,21 @@ from pathlib import Path
 
 from hack.cluster import Cluster, ClusterError, binaries, get
 from hack.images.errors import ImageBuildError
-from hack.images.own import operator_image
+from hack.images.own import agent_image, operator_image, sidecar_image
 from hack.kubectl import Kubectl, KubectlError, TimedOutError, eventually
 
 CHART = Path(__file__).parent.parent / "charts" / "sovereign-operator"
 RELEASE = "sovereign-operator"
 NAMESPACE = "sovereign-system"
 TRUST_DOMAIN = "hospital.example.org"
+IMAGES = {"image": operator_image, "agent.image": agent_image, "sidecar.image": sidecar_image}
+"""How each image is built, by where the chart's values name it."""
+PROCESSES = (
+    "deployment/sovereign-controller",
+    "deployment/sovereign-signer",
+    "deployment/sovereign-injector",
+    "daemonset/sovereign-agent",
+)
 CONTROLLER_PODS = "app.kubernetes.io/component=controller"
 """The label that selects the pods of all replicas."""
 
@@ -48,20 +56,21 @@ def install(cluster: Cluster, *options: str) -> str:
 
     Raises ImageBuildError, ClusterError, HelmError, or KubectlError or TimedOutError if it does not come to run.
     """
-    name, archive = operator_image()
-    cluster.load_image(archive)
-    repository, _, tag = name.rpartition(":")
     command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
-    command += ["--set-string", f"image.repository={repository},image.tag={tag}"]
-    command += ["--set", f"identity.enabled=true,identity.trustDomain={TRUST_DOMAIN}", *options]
+    for key, build in IMAGES.items():
+        name, archive = build()
+        cluster.load_image(archive)
+        repository, _, tag = name.rpartition(":")
+        command += ["--set-string", f"{key}.repository={repository},{key}.tag={tag}"]
+    command += ["--set", f"identity.enabled=true,identity.trustDomain={TRUST_DOMAIN},encryption.enabled=true", *options]
     if not _has_crds(cluster):
         # Helm cannot install objects together with their CRDs.
         helm(cluster, *command, "--wait", "--timeout", "3m")
     # No --wait: Helm would wait for the presets, which are not Ready before a Datacentre satisfies them.
     said = helm(cluster, *command, "--set", "presets.enabled=true")
     kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
-    for process in ("controller", "signer"):
-        kubectl.run("-n", NAMESPACE, "rollout", "status", f"deployment/sovereign-{process}", "--timeout=3m")
+    for process in PROCESSES:
+        kubectl.run("-n", NAMESPACE, "rollout", "status", process, "--timeout=3m")
     wait_for_kinds(kubectl)
     return said
 

@@ -62,10 +62,10 @@ class Api:
         return None if "deletionTimestamp" in found["metadata"] else found
 
     async def pages(
-        self, resource: Resource, namespace: str | None = None, label_selector: str = ""
+        self, resource: Resource, namespace: str | None = None, label_selector: str = "", field_selector: str = ""
     ) -> AsyncIterator[tuple[list[Json], str]]:
         """Yield all objects, a page at a time, each with the version from which to watch once all are read."""
-        query: dict[str, Any] = {"limit": PAGE, "labelSelector": label_selector}
+        query: dict[str, Any] = {"limit": PAGE, "labelSelector": label_selector, "fieldSelector": field_selector}
         while True:
             page = await self.request("GET", resource.path(namespace=namespace), query=query)
             yield page["items"], page["metadata"]["resourceVersion"]
@@ -108,7 +108,12 @@ class Api:
         return await self.request("DELETE", resource.path(name, namespace), body={"preconditions": {"uid": uid}})
 
     async def watch(
-        self, resource: Resource, version: str, namespace: str | None = None, label_selector: str = ""
+        self,
+        resource: Resource,
+        version: str,
+        namespace: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
     ) -> AsyncIterator[tuple[str, Json]]:
         """Yield (type, object) for each change after a version, bookmarks included.
 
@@ -120,6 +125,7 @@ class Api:
             "resourceVersion": version,
             "timeoutSeconds": WATCH_SECONDS,
             "labelSelector": label_selector,
+            "fieldSelector": field_selector,
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
         response = await self._send("GET", resource.path(namespace=namespace), query=query, timeout=timeout)

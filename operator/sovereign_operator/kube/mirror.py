@@ -50,13 +50,14 @@ class Mirror(Mapping[Key, T], Generic[T]):
         *,
         namespace: str | None = None,
         label_selector: str = "",
+        field_selector: str = "",
     ) -> None:
         self._api = api
         self._resource = resource
         self._convert = convert
         self._changed = changed
-        self._namespace = namespace
-        self._label_selector = label_selector
+        # Where they are, and which of them.
+        self._which = (namespace, label_selector, field_selector)
         self._objects: defaultdict[str, dict[str, T]] = defaultdict(dict)
         self.synced = asyncio.Event()
         self.heard = time.monotonic()
@@ -65,7 +66,8 @@ class Mirror(Mapping[Key, T], Generic[T]):
     @property
     def name(self) -> str:
         """What it mirrors, for people."""
-        return f"{self._resource.plural} in {self._namespace}" if self._namespace else self._resource.plural
+        namespace, *_ = self._which
+        return f"{self._resource.plural} in {namespace}" if namespace else self._resource.plural
 
     def __getitem__(self, key: Key) -> T:
         namespace, name = key
@@ -88,7 +90,7 @@ class Mirror(Mapping[Key, T], Generic[T]):
             try:
                 if not version:
                     version = await self._list()
-                async for kind, obj in self._api.watch(self._resource, version, self._namespace, self._label_selector):
+                async for kind, obj in self._api.watch(self._resource, version, *self._which):
                     version = obj["metadata"]["resourceVersion"]
                     self.heard = time.monotonic()
                     pause = FIRST_PAUSE
@@ -109,7 +111,7 @@ class Mirror(Mapping[Key, T], Generic[T]):
     async def _list(self) -> str:
         fresh: dict[Key, T] = {}
         version = ""
-        async for objects, version in self._api.pages(self._resource, self._namespace, self._label_selector):  # noqa: B007
+        async for objects, version in self._api.pages(self._resource, *self._which):  # noqa: B007
             self.heard = time.monotonic()
             for obj in objects:
                 converted = self._convert(obj)

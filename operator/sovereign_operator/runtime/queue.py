@@ -22,6 +22,10 @@ FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 60.0
 
 
+class AgainError(Exception):
+    """Something could not be done this time. The text says what, and why."""
+
+
 class WorkQueue(Generic[K]):
     """A queue of keys. ``handle`` may return seconds after which it wants the key back."""
 
@@ -99,6 +103,8 @@ class WorkQueue(Generic[K]):
                 key,
                 error,
             )
+        except AgainError as error:
+            logger.warning("%s; it will be tried again", error)
         except Exception:
             logger.exception("%s failed and will be tried again", key)
         else:

@@ -1,0 +1,146 @@
+"""The agent process: it loads the redirect in the network namespaces of its node's pods that have a sidecar.
+
+It matters only while a pod starts: rules stay when it stops, and new pods wait, as the startup probe of their sidecar
+passes through the rules. What it knows of pods it goes on using when the API server does not answer, so that its own
+health does not depend on that.
+"""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from sovereign_operator.agent import metrics, netns
+from sovereign_operator.agent.cni import CniResults
+from sovereign_operator.agent.decide import Forget, Leave, Load, Pod, Refuse, decide, see_pod
+from sovereign_operator.agent.sandboxes import Sandbox, Sandboxes
+from sovereign_operator.agent.settings import Settings, parse
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import Api, connect
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.mirror import Key as ObjectKey
+from sovereign_operator.kube.mirror import Mirror
+from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.runtime import health
+from sovereign_operator.runtime.queue import AgainError, WorkQueue
+from sovereign_operator.runtime.replica import log_as_json
+
+logger = logging.getLogger(__name__)
+
+WORKERS = 4
+
+
+@dataclass(frozen=True)
+class Key:
+    """A sandbox, and the pod that it is said to be of."""
+
+    namespace: str
+    pod: str
+    sandbox: str
+
+
+class Agent:
+    """The agent of a node."""
+
+    def __init__(self, settings: Settings, api: Api, sandboxes: Sandboxes) -> None:
+        self._settings = settings
+        self._sandboxes = sandboxes
+        self._queue: WorkQueue[Key] = WorkQueue(self._handle)
+        self._pods: Mirror[Pod] = Mirror(
+            api, resource.PODS, see_pod, self._pod_changed, field_selector=f"spec.nodeName={settings.node}"
+        )
+        self._loaded: dict[str, str] = {}
+        """The rules that were loaded last, by id of the sandbox."""
+        self._refused: set[str] = set()
+        """Uids of pods that somebody was told of."""
+        metrics.REDIRECTED.set_function(lambda: len(self._loaded))
+        metrics.SILENCE.set_function(lambda: time.monotonic() - self._pods.heard)
+
+    async def run(self) -> None:
+        """Do everything, until something ends."""
+        await until_first_ends(self._pods.run(), self._sandboxes.run(self._sandbox_changed), self._queue.run(WORKERS))
+
+    def _pod_changed(self, _key: ObjectKey, old: Pod | None, new: Pod | None) -> None:
+        for pod in (old, new):
+            for sandbox in self._sandboxes.of_pod(pod.uid) if pod else ():
+                self._sandbox_changed(sandbox)
+        if old and (new is None or new.uid != old.uid):
+            self._refused.discard(old.uid)
+
+    def _sandbox_changed(self, sandbox: Sandbox) -> None:
+        self._queue.add(Key(sandbox.namespace, sandbox.name, sandbox.id))
+
+    async def _handle(self, key: Key) -> None:
+        sandbox = self._sandboxes.find(key.sandbox)
+        pod = self._pods.get((key.namespace, key.pod))
+        # In which mode is the policy's to say, once it does.
+        decision = decide(pod, sandbox, self._loaded.get(key.sandbox), strict=False)
+        match decision:
+            case Load():
+                await self._load(decision)
+            case Refuse():
+                self._refuse(decision)
+            case Forget():
+                self._loaded.pop(key.sandbox, None)
+            case Leave():
+                pass
+            case _:
+                assert_never(decision)
+
+    async def _load(self, work: Load) -> None:
+        sandbox = work.sandbox
+        try:
+            with netns.opened(sandbox, self._settings.netns) as opened:
+                await netns.load(opened, work.rules)
+        except netns.GoneError as error:
+            # A file that outlived its sandbox, as after a boot. Should it be there after all, we look again soon.
+            logger.debug("nothing to redirect of pod %s: %s", work.pod, error)
+            return
+        except netns.StrangeError as error:
+            metrics.FAILURES.labels("namespace").inc()
+            raise AgainError(f"the traffic of pod {work.pod} is not redirected: {error}") from error
+        except netns.RulesError as error:
+            metrics.FAILURES.labels("rules").inc()
+            raise AgainError(f"the traffic of pod {work.pod} is not redirected: {error}") from error
+        first = sandbox.id not in self._loaded
+        self._loaded[sandbox.id] = work.rules
+        if first and sandbox.since is not None:
+            metrics.REDIRECT_SECONDS.observe(max(0.0, time.time() - sandbox.since))
+        logger.info("the traffic of pod %s goes through its sidecar", work.pod, extra={"sandbox": sandbox.id})
+
+    def _refuse(self, refused: Refuse) -> None:
+        if refused.pod.uid not in self._refused:
+            self._refused.add(refused.pod.uid)
+            metrics.FAILURES.labels("probes").inc()
+            logger.error("pod %s never starts, as there are no rules for it: %s", refused.pod, refused.why)
+
+
+async def run(settings: Settings) -> None:
+    """Run the agent until it is stopped."""
+    async with await connect() as client:
+        agent = Agent(settings, Api(client, ServerClock()), CniResults(settings.cni_results))
+        # What it does for ever ends the process if it ends. Whether the API server answers says nothing of it.
+        runner = await health.serve(settings.replica.port, list)
+        working = asyncio.create_task(agent.run())
+        # As the first process of a container we would otherwise ignore the signal.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
+        try:
+            await working
+        except asyncio.CancelledError:
+            logger.info("told to stop")
+        finally:
+            await runner.cleanup()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the agent. Its log is JSON, one object a line."""
+    settings = parse(arguments)
+    log_as_json(settings.replica.log_level)
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

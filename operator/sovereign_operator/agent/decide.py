@@ -1,0 +1,76 @@
+"""What to do about a sandbox, from what is known of it and of its pod. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sovereign_operator.agent.sandboxes import Sandbox
+from sovereign_operator.core.sidecar import container_of, probes_of
+from sovereign_operator.dataplane.redirect import rules_of
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of this node that has a sidecar. Nothing here can change in its life."""
+
+    uid: str
+    namespace: str
+    name: str
+    arguments: tuple[str, ...]
+    """What its sidecar is told."""
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load these rules in the sandbox's network namespace."""
+
+    pod: Pod
+    sandbox: Sandbox
+    rules: str
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Load nothing, for good: there can be no rules for this pod. It never starts."""
+
+    pod: Pod
+    why: str
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Nothing is to be done."""
+
+
+@dataclass(frozen=True)
+class Forget:
+    """The sandbox is gone, or it is none of a pod with a sidecar: what was loaded does not matter any more."""
+
+
+Decision = Load | Refuse | Leave | Forget
+
+
+def see_pod(obj: Mapping[str, Any]) -> Pod | None:
+    """Keep what matters of a pod with a sidecar.
+
+    A pod in the network of its node has no network namespace of its own, so that nothing could be loaded.
+    """
+    sidecar = container_of(obj)
+    if sidecar is None or obj["spec"].get("hostNetwork"):
+        return None
+    metadata = obj["metadata"]
+    return Pod(metadata["uid"], metadata["namespace"], metadata["name"], tuple(sidecar.get("args") or ()))
+
+
+def decide(pod: Pod | None, sandbox: Sandbox | None, loaded: str | None, *, strict: bool) -> Decision:
+    """Decide about a sandbox. ``pod`` is the one of its name, ``loaded`` the rules that were loaded in it last."""
+    if pod is None or sandbox is None or pod.uid != sandbox.pod_uid:
+        return Forget()
+    try:
+        rules = rules_of(probes_of({"args": pod.arguments}), strict=strict)
+    except ValueError as error:
+        return Refuse(pod, str(error))
+    return Leave() if rules == loaded else Load(pod, sandbox, rules)

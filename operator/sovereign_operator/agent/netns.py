@@ -1,0 +1,144 @@
+"""Network namespaces of pods: opened, seen to be what they are said to be, and entered.
+
+Paths come from files of others, and rules in the wrong network namespace would cut a node off. So a path has to lie
+where runtimes keep network namespaces; what is opened there has to be one, and not our own; and it has to have an
+address that the pod was given, which no other one in the cluster has, the node's least of all. What was looked at is
+what is entered, whatever becomes of the path meanwhile.
+"""
+
+import asyncio
+import ctypes
+import fcntl
+import ipaddress
+import os
+import posixpath
+import socket
+import stat
+import struct
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from sovereign_operator.agent.sandboxes import Sandbox
+
+FOLDERS: Final = frozenset({"/run/netns", "/var/run/netns"})
+"""Where runtimes keep network namespaces. The second is the first by its old name."""
+PATIENCE_SECONDS: Final = 10.0
+
+# linux/nsfs.h, linux/sched.h, linux/sockios.h
+_NS_GET_NSTYPE: Final = 0xB703
+_CLONE_NEWNET: Final = 0x40000000
+_SIOCGIFADDR: Final = 0x8915
+
+_OWN: Final = Path("/proc/self/ns/net")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class GoneError(Exception):
+    """The network namespace is not there any more."""
+
+
+class StrangeError(Exception):
+    """This is not the pod's network namespace, or it cannot be told. The text says why."""
+
+
+class RulesError(Exception):
+    """The rules could not be loaded. The text is what nft says."""
+
+
+@contextmanager
+def opened(sandbox: Sandbox, folder: Path) -> Iterator[int]:
+    """Open the network namespace of a sandbox. ``folder`` is where FOLDERS are seen from here.
+
+    Raises GoneError or StrangeError.
+    """
+    path = sandbox.netns
+    if posixpath.normpath(path) != path or posixpath.dirname(path) not in FOLDERS:
+        raise StrangeError(f"{path!r} is no path of a network namespace")
+    parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # No waiting for a pipe that nobody writes to.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        netns = os.open(posixpath.basename(path), flags, dir_fd=parent)
+    except FileNotFoundError as error:
+        raise GoneError(f"{path} is gone") from error
+    except (OSError, ValueError) as error:
+        raise StrangeError(f"{path!r} cannot be opened: {error}") from error
+    finally:
+        os.close(parent)
+    try:
+        _inspect(netns, sandbox)
+        yield netns
+    finally:
+        os.close(netns)
+
+
+def _inspect(netns: int, sandbox: Sandbox) -> None:
+    if not _is_network_namespace(netns):
+        raise StrangeError(f"{sandbox.netns} is no network namespace, or its mount does not reach us")
+    if os.path.samestat(os.fstat(netns), _OWN.stat()):
+        raise StrangeError(f"{sandbox.netns} is the agent's own network namespace")
+    found = addresses(netns, sandbox.interface)
+    if not found & sandbox.addresses:
+        raise StrangeError(
+            f"{sandbox.netns} has {sorted(found)} on {sandbox.interface}, and the pod {sorted(sandbox.addresses)}"
+        )
+
+
+def _is_network_namespace(file: int) -> bool:
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        return False
+    try:
+        return fcntl.ioctl(file, _NS_GET_NSTYPE) == _CLONE_NEWNET
+    except OSError:
+        return False
+
+
+def addresses(netns: int, interface: str) -> frozenset[str]:
+    """Return the addresses of an interface in a network namespace: the first one of IPv4, and all of IPv6.
+
+    Raises StrangeError if it cannot be entered.
+    """
+
+    def look() -> frozenset[str]:
+        # For this thread alone, which ends there.
+        if _libc.setns(netns, _CLONE_NEWNET):
+            raise StrangeError(f"it cannot be entered: {os.strerror(ctypes.get_errno())}")
+        return frozenset({*_ipv4(interface), *_ipv6(interface)})
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(look).result()
+
+
+def _ipv4(interface: str) -> Iterator[str]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking, suppress(OSError):
+        request = struct.pack("15sx24x", interface.encode())
+        yield socket.inet_ntoa(fcntl.ioctl(asking, _SIOCGIFADDR, request)[20:24])
+
+
+def _ipv6(interface: str) -> Iterator[str]:
+    with suppress(FileNotFoundError):  # of a kernel without IPv6
+        for line in Path("/proc/thread-self/net/if_inet6").read_text(encoding="ascii").splitlines():
+            address, *_, name = line.split()
+            if name == interface:
+                yield str(ipaddress.IPv6Address(bytes.fromhex(address)))
+
+
+async def load(netns: int, rules: str) -> None:
+    """Load rules in a network namespace that was opened. Raises RulesError."""
+    command = ("nsenter", f"--net=/proc/self/fd/{netns}", "nft", "-f", "-")
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stderr=pipe, pass_fds=(netns,))
+    try:
+        _, said = await asyncio.wait_for(process.communicate(rules.encode()), PATIENCE_SECONDS)
+    except TimeoutError as error:
+        raise RulesError(f"nft took more than {PATIENCE_SECONDS:g} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise RulesError(said.decode(errors="replace").strip()[:1000])

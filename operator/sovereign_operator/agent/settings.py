@@ -1,0 +1,33 @@
+"""What the chart tells the agent, as command-line options."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sovereign_operator.runtime.replica import Replica, options, replica
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the agent of a node runs."""
+
+    replica: Replica
+    node: str
+    cni_results: Path
+    """Folder in which CNI's library remembers what it did."""
+    netns: Path
+    """Folder in which the node's network namespaces are seen."""
+
+
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """Read the options."""
+    parser = options("sovereign-agent", __doc__)
+    parser.add_argument("--node", default=os.environ.get("NODE_NAME"), help="default: $NODE_NAME")
+    parser.add_argument("--cni-results", type=Path, default=Path("/var/lib/cni/results"), help="folder")
+    parser.add_argument("--netns", type=Path, default=Path("/run/netns"), help="folder")
+    given = parser.parse_args(arguments)
+    common = replica(parser, given)
+    if not given.node:
+        parser.error("say which node this is: --node or $NODE_NAME")
+    return Settings(common, given.node, given.cni_results, given.netns)

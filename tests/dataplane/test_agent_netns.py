@@ -1,0 +1,156 @@
+"""The agent enters the network namespace of a pod, and never another one, whatever it is told."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from sovereign_operator.agent import netns
+from sovereign_operator.agent.sandboxes import Sandbox
+from sovereign_operator.dataplane import redirect
+from tests.dataplane.conftest import V4, V6, Link
+
+FOLDER: Final = Path("/run/netns")
+RULES: Final = redirect.rules_of([], strict=False)
+
+
+def sandbox_of(link: Link, **changed: str | frozenset[str]) -> Sandbox:
+    made = Sandbox(
+        id="sandbox-1",
+        pod_uid="uid-1",
+        namespace="app",
+        name="web-0",
+        netns=f"/run/netns/{link.pod.name}",
+        interface="eth0",
+        addresses=frozenset({V4.pod, V6.pod}),
+    )
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def load(sandbox: Sandbox, rules: str = RULES, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Load rules as the agent does."""
+    with netns.opened(sandbox, FOLDER) as opened:
+        meanwhile()
+        asyncio.run(netns.load(opened, rules))
+
+
+@pytest.mark.parametrize("folder", ["/run/netns", "/var/run/netns"])
+@pytest.mark.parametrize("address", [V4.pod, V6.pod])
+def test_rules_are_loaded_in_the_pods_network_namespace(bare_link: Link, folder: str, address: str) -> None:
+    load(sandbox_of(bare_link, netns=f"{folder}/{bare_link.pod.name}", addresses=frozenset({address})))
+    assert bare_link.pod.nft("list tables") == f"table inet {redirect.TABLE}\n"
+    assert bare_link.outside.nft("list tables") == ""
+
+
+def test_what_nft_says_is_told(bare_link: Link) -> None:
+    with pytest.raises(netns.RulesError, match="syntax error"):
+        load(sandbox_of(bare_link), "what?")
+
+
+def test_nft_is_not_waited_for_without_end(bare_link: Link, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = tmp_path / "nft"
+    stuck.write_text("#!/bin/sh\nexec sleep 1000\n")
+    stuck.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(netns, "PATIENCE_SECONDS", 0.1)
+    with pytest.raises(netns.RulesError, match="more than"):
+        load(sandbox_of(bare_link))
+
+
+def test_the_network_namespace_of_somebody_else_is_not_entered(bare_link: Link) -> None:
+    other = sandbox_of(bare_link, netns=f"/run/netns/{bare_link.outside.name}")
+    with pytest.raises(netns.StrangeError, match=rf"has \['{V4.outside}', .*and the pod \['{V4.pod}'"):
+        load(other)
+    assert bare_link.outside.nft("list tables") == ""
+
+
+@pytest.mark.parametrize("changed", [{"addresses": frozenset()}, {"interface": "lo"}, {"interface": "eth1"}])
+def test_where_nothing_proves_whose_it_is_nothing_is_loaded(
+    bare_link: Link, changed: dict[str, str | frozenset[str]]
+) -> None:
+    with pytest.raises(netns.StrangeError, match="and the pod"):
+        load(sandbox_of(bare_link, **changed))
+    assert bare_link.pod.nft("list tables") == ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/run/netns",
+        "/run/netns/",
+        "/run/netns/..",
+        "/run/netns/.",
+        "/proc/1/ns/net",
+        "/proc/self/fd/3",
+        "run/netns/NAME",
+        "/run/netns/../netns/NAME",
+        "/run/netns//NAME",
+        "//run/netns/NAME",
+        "/run/netns/below/NAME",
+        "/var/run/../run/netns/NAME",
+        "/run/netns/NAME\0",
+    ],
+)
+def test_a_path_that_leads_elsewhere_is_refused(bare_link: Link, path: str) -> None:
+    with pytest.raises(netns.StrangeError, match=r"no path|null byte|no network namespace"):
+        load(sandbox_of(bare_link, netns=path.replace("NAME", bare_link.pod.name)))
+    assert bare_link.pod.nft("list tables") == ""
+
+
+def test_one_that_is_gone_is_told_from_one_that_is_strange(bare_link: Link) -> None:
+    with pytest.raises(netns.GoneError, match="is gone"):
+        load(sandbox_of(bare_link, netns="/run/netns/never-there"))
+
+
+@pytest.fixture
+def strange(tmp_path: Path) -> Iterator[Path]:
+    """A folder with what may lie where network namespaces should."""
+    if os.geteuid():
+        pytest.skip("needs root")
+    mounted = {"own": "/proc/self/ns/net", "uts": "/proc/self/ns/uts"}
+    for name, target in mounted.items():
+        (tmp_path / name).touch()
+        subprocess.run(["mount", "--bind", target, str(tmp_path / name)], check=True)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("own")
+    os.mkfifo(tmp_path / "pipe")
+    yield tmp_path
+    for name in mounted:
+        subprocess.run(["umount", str(tmp_path / name)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("own", "the agent's own"),
+        ("uts", "no network namespace"),
+        ("file", "no network namespace"),
+        ("folder", "no network namespace"),
+        ("pipe", "no network namespace"),
+        ("link", "symbolic links"),
+    ],
+)
+def test_what_is_no_network_namespace_of_a_pod_is_refused(strange: Path, name: str, why: str) -> None:
+    # Addresses are of no help: these are the agent's own.
+    own = Sandbox("sandbox-1", "uid-1", "app", "web-0", f"/run/netns/{name}", "lo", frozenset({"127.0.0.1", "::1"}))
+    with pytest.raises(netns.StrangeError, match=why), netns.opened(own, strange):
+        pass
+
+
+def test_what_was_looked_at_is_what_is_entered(bare_link: Link) -> None:
+    """The path may lead elsewhere a moment later."""
+    pod, outside = bare_link.pod, bare_link.outside
+    here, there = str(FOLDER / pod.name), str(FOLDER / outside.name)
+    load(sandbox_of(bare_link), meanwhile=lambda: subprocess.run(["mount", "--bind", there, here], check=True))
+    tables = [net.nft("list tables") for net in (pod, outside)]
+    subprocess.run(["umount", here], check=True)
+    assert tables == ["", ""]  # both names lead to the one outside
+    assert pod.nft("list tables") == f"table inet {redirect.TABLE}\n"

@@ -1,0 +1,255 @@
+"""The agent's reaction to what comes, in whichever order: pods, sandboxes, failures."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sovereign_operator.agent import netns, settings
+from sovereign_operator.agent.__main__ import Agent
+from sovereign_operator.agent.sandboxes import Sandbox
+from sovereign_operator.core import sidecar
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.errors import UnavailableError
+
+SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", frozenset({"10.0.0.1"}))
+
+
+def pod(uid: str = "uid-1", *arguments: str) -> Json:
+    """Return a pod with a sidecar."""
+    init = [{"name": sidecar.CONTAINER, "args": list(arguments)}]
+    metadata = {"uid": uid, "namespace": "app", "name": "web-0", "resourceVersion": "1"}
+    return {"metadata": metadata, "spec": {"initContainers": init}}
+
+
+class FakeApi:
+    """An API server that tells what a test has it tell."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[tuple[str, Json] | Exception] = asyncio.Queue()
+        self.asked: list[Any] = []
+
+    async def pages(self, *asked: Any) -> AsyncIterator[tuple[list[Json], str]]:
+        self.asked.append(asked)
+        yield [], "1"
+
+    async def watch(self, *_: Any) -> AsyncIterator[tuple[str, Json]]:
+        while True:
+            event = await self.events.get()
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    def tell(self, kind: str, obj: Json) -> None:
+        self.events.put_nowait((kind, obj))
+
+
+class FakeSandboxes:
+    """Sandboxes that a test makes."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Sandbox] = {}
+        self.changed: Callable[[Sandbox], None] = lambda _: None
+
+    def find(self, sandbox: str) -> Sandbox | None:
+        return self.known.get(sandbox)
+
+    def of_pod(self, uid: str) -> Iterable[Sandbox]:
+        return [found for found in self.known.values() if found.pod_uid == uid]
+
+    async def run(self, changed: Callable[[Sandbox], None]) -> None:
+        self.changed = changed
+        await asyncio.Event().wait()
+
+    def make(self, sandbox: Sandbox) -> None:
+        self.known[sandbox.id] = sandbox
+        self.changed(sandbox)
+
+    def remove(self, sandbox: Sandbox) -> None:
+        del self.known[sandbox.id]
+        self.changed(sandbox)
+
+
+@dataclass
+class Node:
+    """A node with an agent."""
+
+    api: FakeApi = field(default_factory=FakeApi)
+    sandboxes: FakeSandboxes = field(default_factory=FakeSandboxes)
+    loads: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    """Ids of sandboxes, in the order in which rules were loaded there."""
+    failures: list[Exception] = field(default_factory=list)
+    """What goes wrong next."""
+
+    async def loaded(self) -> str:
+        """Wait until rules are loaded somewhere."""
+        return await asyncio.wait_for(self.loads.get(), 10)
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Node], Coroutine[Any, Any, None]]], None]:
+    """Play a scenario on a node whose agent runs."""
+
+    def run(scenario: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
+        async def main() -> None:
+            node = Node()
+            opened: dict[int, str] = {}
+
+            @contextmanager
+            def fake_open(sandbox: Sandbox, _folder: Path) -> Any:
+                if node.failures:
+                    raise node.failures.pop(0)
+                opened[len(opened)] = sandbox.id
+                yield len(opened) - 1
+
+            async def fake_load(number: int, _rules: str) -> None:
+                node.loads.put_nowait(opened[number])
+
+            monkeypatch.setattr(netns, "opened", fake_open)
+            monkeypatch.setattr(netns, "load", fake_load)
+            api: Any = node.api
+            told = settings.parse(["--node=node-1", "--namespace=sovereign-system"])
+            agent = Agent(told, _as_api(api), node.sandboxes)
+            running = asyncio.create_task(agent.run())
+            await asyncio.sleep(0)
+            try:
+                await scenario(node)
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+        asyncio.run(main())
+
+    return run
+
+
+def _as_api(fake: Any) -> Api:
+    api: Api = fake
+    return api
+
+
+async def until(seen: Callable[[], object]) -> None:
+    """Let the others go on until something is seen."""
+    async with asyncio.timeout(10):
+        while not seen():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0)
+
+
+Play = Callable[[Callable[[Node], Coroutine[Any, Any, None]]], None]
+
+
+def test_rules_are_loaded_whichever_comes_first(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.tell("ADDED", pod())
+        await asyncio.sleep(0.05)
+        node.sandboxes.make(SANDBOX)
+        assert await node.loaded() == "sandbox-1"
+        other = replace(SANDBOX, id="sandbox-2", pod_uid="uid-2", name="web-1")
+        node.sandboxes.make(other)
+        await asyncio.sleep(0.05)
+        assert node.loads.empty()
+        later = pod("uid-2")
+        later["metadata"]["name"] = "web-1"
+        node.api.tell("ADDED", later)
+        assert await node.loaded() == "sandbox-2"
+
+    play(scenario)
+
+
+def test_it_asks_for_the_pods_of_its_node_only(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        await until(lambda: node.api.asked)
+        ((_, namespace, labels, fields),) = node.api.asked
+        assert (namespace, labels, fields) == (None, "", "spec.nodeName=node-1")
+
+    play(scenario)
+
+
+def test_a_new_sandbox_of_the_same_pod_gets_rules_and_an_old_one_gets_none_again(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        assert await node.loaded() == "sandbox-1"
+        node.sandboxes.changed(SANDBOX)
+        node.sandboxes.make(replace(SANDBOX, id="sandbox-2", netns="/run/netns/b"))
+        assert await node.loaded() == "sandbox-2"
+        node.sandboxes.remove(SANDBOX)
+        node.sandboxes.make(replace(SANDBOX, id="sandbox-3"))
+        assert await node.loaded() == "sandbox-3"
+
+    play(scenario)
+
+
+def test_a_pod_that_is_gone_is_forgotten_and_one_by_its_name_is_another(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        assert await node.loaded() == "sandbox-1"
+        node.api.tell("DELETED", pod())
+        node.api.tell("ADDED", pod("uid-2"))
+        node.sandboxes.make(replace(SANDBOX, id="sandbox-2"))
+        node.sandboxes.make(replace(SANDBOX, id="sandbox-3", pod_uid="uid-2"))
+        assert await node.loaded() == "sandbox-3"
+
+    play(scenario)
+
+
+def test_without_the_api_server_known_pods_are_looked_after(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        assert await node.loaded() == "sandbox-1"
+        node.api.events.put_nowait(UnavailableError(0, "away"))
+        await until(node.api.events.empty)
+        node.sandboxes.make(replace(SANDBOX, id="sandbox-2"))
+        assert await node.loaded() == "sandbox-2"
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("error", [netns.StrangeError("not what it seems"), netns.RulesError("nft is out of memory")])
+def test_what_fails_is_said_with_the_name_of_the_pod_and_tried_again(
+    play: Play, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(node: Node) -> None:
+        node.failures += [error, error]
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        assert await node.loaded() == "sandbox-1"
+
+    play(scenario)
+    said = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said == [f"the traffic of pod app/web-0 is not redirected: {error}; it will be tried again"] * 2
+
+
+def test_a_sandbox_that_is_gone_is_no_failure(play: Play, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(node: Node) -> None:
+        node.failures.append(netns.GoneError("gone"))
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        await until(lambda: not node.failures)
+        # The next look finds it after all.
+        node.sandboxes.changed(SANDBOX)
+        assert await node.loaded() == "sandbox-1"
+
+    play(scenario)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_pod_without_possible_rules_is_said_once(play: Play, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.tell("ADDED", pod("uid-1", "--probe=tcp://:0"))
+        node.sandboxes.make(SANDBOX)
+        await until(lambda: caplog.records)
+        node.sandboxes.changed(SANDBOX)
+        node.api.tell("MODIFIED", pod("uid-1", "--probe=tcp://:5432"))
+        assert await node.loaded() == "sandbox-1"
+
+    play(scenario)
+    (said,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said.startswith("pod app/web-0 never starts")

@@ -1,0 +1,161 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncinotify import Mask
+
+from sovereign_operator.agent import cni
+from sovereign_operator.agent.cni import CniResults, parse
+from sovereign_operator.agent.sandboxes import Sandbox
+
+SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", frozenset({"10.0.0.1", "fd00::1"}))
+
+
+def result(**changed: Any) -> dict[str, Any]:
+    """Return what CNI's library writes."""
+    return {
+        "kind": "cniCacheV1",
+        "containerId": "sandbox-1",
+        "config": "e30=",
+        "ifName": "eth0",
+        "networkName": "pods",
+        "netns": "/run/netns/a",
+        "cniArgs": [
+            ["IgnoreUnknown", "1"],
+            ["K8S_POD_NAMESPACE", "app"],
+            ["K8S_POD_NAME", "web-0"],
+            ["K8S_POD_INFRA_CONTAINER_ID", "sandbox-1"],
+            ["K8S_POD_UID", "uid-1"],
+        ],
+        "result": {
+            "cniVersion": "1.0.0",
+            "interfaces": [{"name": "veth0"}, {"name": "eth0", "sandbox": "/run/netns/of-the-interface"}],
+            "ips": [{"address": "10.0.0.1/24", "interface": 1}, {"address": "fd00::1/64", "interface": 1}],
+        },
+    } | changed
+
+
+def test_a_file_says_which_pod_is_where() -> None:
+    assert parse(json.dumps(result())) == SANDBOX
+
+
+def test_an_older_library_says_it_of_the_interface_only() -> None:
+    old = result()
+    del old["netns"]
+    found = parse(json.dumps(old))
+    assert found is not None
+    assert found.netns == "/run/netns/of-the-interface"
+
+
+@pytest.mark.parametrize("changed", [{"ifName": "lo"}, {"cniArgs": None}, {"cniArgs": [["IgnoreUnknown", "1"]]}])
+def test_what_is_of_no_pod_is_left_out(changed: dict[str, Any]) -> None:
+    assert parse(json.dumps(result(**changed))) is None
+
+
+MALFORMED = {
+    "nothing": b"",
+    "half of it": json.dumps(result()).encode()[:300],
+    "no object": b"[1]",
+    "no text": b"\xff\xfe\x00",
+    "deep": b"[" * 100_000,
+    "a number for a path": json.dumps(result(netns=7)).encode(),
+    "no id": json.dumps(result(containerId="")).encode(),
+    "a word for arguments": json.dumps(result(cniArgs="K8S_POD_UID")).encode(),
+    "no result": json.dumps(result(result=None)).encode(),
+}
+
+
+@pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
+def test_what_is_malformed_is_an_error(text: bytes) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        parse(text)
+
+
+class Told:
+    """What a test is told of sandboxes."""
+
+    def __init__(self) -> None:
+        self._news: asyncio.Queue[Sandbox] = asyncio.Queue()
+
+    def __call__(self, sandbox: Sandbox) -> None:
+        self._news.put_nowait(sandbox)
+
+    async def next(self) -> Sandbox:
+        """Wait for the next."""
+        return await asyncio.wait_for(self._news.get(), 10)
+
+
+@asynccontextmanager
+async def watching(folder: Path) -> AsyncIterator[tuple[CniResults, Told]]:
+    results, told = CniResults(folder), Told()
+    running = asyncio.create_task(results.run(told))
+    yield results, told
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def test_sandboxes_come_and_go_with_their_files(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        (tmp_path / "pods-sandbox-0-eth0").write_text(json.dumps(result(containerId="sandbox-0")))
+        (tmp_path / "a-folder").mkdir()
+        (tmp_path / "malformed").write_bytes(MALFORMED["half of it"])
+        async with watching(tmp_path) as (results, told):
+            early = await told.next()
+            assert (early.id, early.since) == ("sandbox-0", None)
+            path = tmp_path / "pods-sandbox-1-eth0"
+            path.write_text(json.dumps(result()))
+            found = await told.next()
+            assert found == SANDBOX
+            assert found.since == path.stat().st_mtime
+            assert results.find("sandbox-1") == found
+            assert {one.id for one in results.of_pod("uid-1")} == {"sandbox-0", "sandbox-1"}
+            path.unlink()
+            assert await told.next() == SANDBOX
+            assert results.find("sandbox-1") is None
+            assert results.find("sandbox-0") == early
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_gets_its_name_when_it_is_whole_is_seen_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        folder, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+        folder.mkdir()
+        elsewhere.write_text(json.dumps(result()))
+        async with watching(folder) as (_, told):
+            elsewhere.rename(folder / "pods-sandbox-1-eth0")
+            assert await told.next() == SANDBOX
+
+    asyncio.run(scenario())
+
+
+def test_what_nobody_told_us_of_is_seen_at_the_next_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cni, "RESYNC_SECONDS", 0.05)
+    monkeypatch.setattr(cni, "_WATCHED", Mask.MOVE_SELF)
+
+    async def scenario() -> None:
+        async with watching(tmp_path) as (_, told):
+            (tmp_path / "pods-sandbox-1-eth0").write_text(json.dumps(result()))
+            assert await told.next() == SANDBOX
+            # Again and again: what could not be done at first may be possible now.
+            assert await told.next() == SANDBOX
+
+    asyncio.run(scenario())
+
+
+def test_a_folder_that_goes_ends_the_process(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        folder = tmp_path / "results"
+        folder.mkdir()
+        results = CniResults(folder)
+        running = asyncio.create_task(results.run(lambda _: None))
+        await asyncio.sleep(0)
+        folder.rmdir()
+        with pytest.raises(FileNotFoundError, match="is gone"):
+            await asyncio.wait_for(running, 10)
+
+    asyncio.run(scenario())

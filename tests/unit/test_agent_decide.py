@@ -1,0 +1,74 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sovereign_operator.agent.decide import Decision, Forget, Leave, Load, Pod, Refuse, decide, see_pod
+from sovereign_operator.agent.sandboxes import Sandbox
+from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.dataplane.redirect import rules_of
+
+PROBES = [Probe(ProbeKind.HTTP, 8080, "/healthz"), Probe(ProbeKind.TCP, 5432)]
+POD = Pod("uid-1", "app", "web-0", ("--log-level=info", *sidecar.arguments(PROBES)))
+SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", frozenset({"10.0.0.1"}))
+RULES = rules_of(PROBES, strict=False)
+STRICT = rules_of(PROBES, strict=True)
+
+CASES: dict[str, tuple[Pod | None, Sandbox | None, str | None, Decision]] = {
+    "a pod in its first sandbox": (POD, SANDBOX, None, Load(POD, SANDBOX, RULES)),
+    "rules are there": (POD, SANDBOX, RULES, Leave()),
+    "other rules are there": (POD, SANDBOX, STRICT, Load(POD, SANDBOX, RULES)),
+    "the pod is not seen yet, or has no sidecar": (None, SANDBOX, None, Forget()),
+    "the pod is gone": (None, SANDBOX, RULES, Forget()),
+    "the sandbox is gone": (POD, None, RULES, Forget()),
+    "another pod by that name": (replace(POD, uid="uid-2"), SANDBOX, RULES, Forget()),
+}
+
+
+@pytest.mark.parametrize(("pod", "sandbox", "loaded", "decision"), CASES.values(), ids=CASES.keys())
+def test_what_is_done_about_a_sandbox(
+    pod: Pod | None, sandbox: Sandbox | None, loaded: str | None, decision: Decision
+) -> None:
+    assert decide(pod, sandbox, loaded, strict=False) == decision
+
+
+def test_another_mode_means_other_rules() -> None:
+    assert decide(POD, SANDBOX, RULES, strict=True) == Load(POD, SANDBOX, STRICT)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--probe=what?",), "not a probe"),
+        (("--probe=tcp://:15006",), "no application listens on port 15006"),
+        (("--probe=tcp://:0; add table inet evil",), "Port could not be cast"),
+        (("--probe=tcp://:5432",) * (len(sidecar.PROBE_PORTS) + 1), "zip"),
+    ],
+)
+def test_there_are_no_rules_for_what_cannot_be_understood(arguments: tuple[str, ...], why: str) -> None:
+    pod = replace(POD, arguments=arguments)
+    decision = decide(pod, SANDBOX, None, strict=False)
+    assert isinstance(decision, Refuse)
+    assert why in decision.why
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"uid": "uid-1", "namespace": "app", "name": "web-0", "labels": {"a": "b"}}, "spec": spec}
+
+
+SIDECAR = {"name": sidecar.CONTAINER, "args": list(POD.arguments)}
+
+
+@pytest.mark.parametrize(
+    ("spec", "seen"),
+    [
+        ({"initContainers": [SIDECAR, {"name": "init"}]}, POD),
+        ({"initContainers": [{"name": sidecar.CONTAINER}]}, replace(POD, arguments=())),
+        ({"initContainers": [{"name": "init"}, SIDECAR]}, None),
+        ({"containers": [SIDECAR]}, None),
+        ({"initContainers": [SIDECAR], "hostNetwork": True}, None),
+    ],
+)
+def test_pods_are_told_by_their_first_init_container(spec: dict[str, Any], seen: Pod | None) -> None:
+    assert see_pod(pod(**spec)) == seen
