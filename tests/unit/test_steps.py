@@ -74,6 +74,12 @@ def test_a_step_that_is_forced_waits_for_nothing_up_to_where_it_is_forced() -> N
 
 
 @pytest.mark.parametrize("wanted", LADDER)
+def test_where_no_pod_has_a_sidecar_it_says_who_has_to_be_rolled_out(wanted: EncryptionMode) -> None:
+    step = decide(replace(facts(OFF, wanted, replace(READY, sidecar=False)), version=""))
+    assert any("run without a sidecar" in sentence for sentence in step.waits_for) is (wanted in (PREFERRED, STRICT))
+
+
+@pytest.mark.parametrize("wanted", LADDER)
 def test_where_nothing_runs_yet_nothing_is_waited_for(wanted: EncryptionMode) -> None:
     waiting = replace(READY, loaded="")
     assert decide(replace(facts(OFF, wanted, waiting), version="")).mode is wanted

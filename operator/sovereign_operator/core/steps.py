@@ -85,7 +85,7 @@ def decide(facts: StepFacts) -> Step:
         return Step(facts.current, waits)
     if following is facts.wanted.mode:
         return Step(following, ())
-    return Step(following, (f"pods load {following}",))
+    return Step(following, (f"pods load {following}", *(_bare(facts) if up else ())))
 
 
 def _forced(wanted: EncryptionInTransit, following: EncryptionMode) -> bool:
@@ -100,8 +100,7 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
     if not up:
         return
     if following in (EncryptionMode.PREFERRED, EncryptionMode.STRICT):
-        bare = [pod.name for pod in facts.pods if not pod.sidecar]
-        yield from _said(bare, "run without a sidecar: roll them out anew (kubectl rollout restart)")
+        yield from _bare(facts)
         networks = [ip_network(network) for network in facts.wanted.cluster_networks]
         beyond = [pod.name for pod in facts.pods if not any(ip_address(pod.address) in within for within in networks)]
         yield from _said(beyond, "have addresses outside of clusterNetworks: name their networks there")
@@ -111,6 +110,11 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
             talking, "have open plaintext connections: have these end, or name them in plainPorts or plainPeers"
         )
         yield from _heard(facts)
+
+
+def _bare(facts: StepFacts) -> Iterator[str]:
+    bare = [pod.name for pod in facts.pods if not pod.sidecar]
+    return _said(bare, "run without a sidecar: roll them out anew (kubectl rollout restart)")
 
 
 def _heard(facts: StepFacts) -> Iterator[str]:
