@@ -16,6 +16,8 @@ from tests.e2e import manifests
 
 Space = Callable[..., str]
 
+MALLORY = "mallory"
+
 OPTIONS = (
     "--set",
     "controller.leaseDurationSeconds=6,signer.leaseDurationSeconds=6,identity.propagationSeconds=20",
@@ -48,6 +50,14 @@ def cluster(bare_cluster: Cluster) -> Cluster:
 def admin(cluster: Cluster) -> Kubectl:
     """The cluster admin: RBAC allows everything."""
     return Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def mallory(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
+    """Somebody whom RBAC allows everything."""
+    admin.run("create", "clusterrolebinding", MALLORY, "--clusterrole=cluster-admin", f"--user={MALLORY}")
+    yield Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig(MALLORY))
+    admin.delete("clusterrolebinding", MALLORY)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from subprocess import CompletedProcess
 from typing import Any
@@ -14,13 +13,12 @@ import pytest
 from hack.cluster import Cluster, binaries
 from hack.demo.attacks import NODE_LABEL, TARGET, binding
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.conftest import Space, labelled
+from tests.e2e.conftest import MALLORY, Space, labelled
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import pod, sovereign
 from tests.e2e.seen import audit
 
 INSIDE = "brest-1"
-MALLORY = "mallory"
 
 
 @dataclass(frozen=True)
@@ -102,14 +100,6 @@ ATTACKS = {
         NODES, f"may not change {NODE_LABEL}", fake_node(**{NODE_LABEL: "accepted"}), "/api/v1/nodes"
     ),
 }
-
-
-@pytest.fixture(scope="session")
-def mallory(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
-    """Somebody whom RBAC allows everything."""
-    admin.run("create", "clusterrolebinding", MALLORY, "--clusterrole=cluster-admin", f"--user={MALLORY}")
-    yield Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig(MALLORY))
-    admin.delete("clusterrolebinding", MALLORY)
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())

@@ -69,7 +69,8 @@ def test_a_pod_that_was_applied_can_be_applied_again(admin: Kubectl, encrypting:
     admin.apply(made, namespace=encrypting)
     before = admin.get("pod", "app", encrypting)["spec"]
     admin.apply(made, namespace=encrypting)
-    assert not drift(admin, encrypting, yaml.safe_dump(made))
+    # As it starts, its status may change while kubectl compares.
+    eventually(lambda: not drift(admin, encrypting, yaml.safe_dump(made)), what="no drift")
     after = admin.get("pod", "app", encrypting)["spec"]
     assert {**after, "nodeName": ""} == {**before, "nodeName": ""}
 

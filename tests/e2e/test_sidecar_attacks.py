@@ -13,7 +13,6 @@ from sovereign_operator.core.sidecar import UID
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import IMAGE, pod
 from tests.e2e.sidecars import as_written, dry_run, refusal, without_injector
-from tests.e2e.test_attacks import mallory as mallory  # noqa: PLC0414 - a fixture
 
 GUARD = "sovereignty-guard-sidecars-by-namespace"
 GUARD_BY_LABEL = "sovereignty-guard-sidecars-by-label"

@@ -46,13 +46,14 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
         logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
+    # Before anybody can see what follows from them: no workload is rolled out by what held before.
+    _publish(world, facts, verdicts, placement)
     # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
     # the scheduler is sent there.
     failures = [
         *await write_all(_role_writes(world, placement, operator_namespace)),
         *await write_all(_node_writes(world, placement)),
     ]
-    _publish(world, facts, verdicts, placement)
     failures += await write_all(_status_writes(world, facts, verdicts))
     if failures:
         raise failures[0]
