@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe
@@ -29,6 +29,7 @@ from sovereign_operator.dataplane import redirect
 from sovereign_operator.dataplane.listeners import discovery
 from sovereign_operator.pki import leaf
 from sovereign_operator.pki.authority import Authority
+from tests.certificates import make
 from tests.dataplane.netns import Net, unique
 
 TRUST_DOMAIN = "hospital.example.org"
@@ -49,14 +50,8 @@ exec setpriv --reuid "$UID_" --regid "$UID_" --clear-groups \
 def authority(datacentre: str, number: str = "1") -> Authority:
     """Return a certificate authority that holds for some days."""
     now = datetime.now(UTC).replace(microsecond=0)
-    return Authority.make(
-        "hospital",
-        datacentre,
-        trust_domain=TRUST_DOMAIN,
-        number=number,
-        not_before=now - timedelta(days=1),
-        not_after=now + timedelta(days=9),
-    )
+    lasting = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=9)}
+    return make("hospital", datacentre, number, trust_domain=TRUST_DOMAIN, **lasting)
 
 
 @cache
@@ -149,7 +144,7 @@ class Road:
             except OSError:
                 return False
 
-        eventually(ready, f"sidecar of {pod.net.name}")
+        eventually(ready, seconds=PATIENCE, what=f"sidecar of {pod.net.name}")
 
     def state(self, pod: Pod) -> dict[str, Any]:
         """Return what a sidecar says of itself."""
@@ -158,15 +153,11 @@ class Road:
 
     def until_loaded(self, pod: Pod, version: str) -> None:
         """Wait until a sidecar has loaded what it was told."""
-        eventually(lambda: self.state(pod)["listener_manager.lds.version_text"] == version, f"version {version}")
-
-
-def eventually(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"not in {seconds} s: {what}"
-        time.sleep(0.05)
+        eventually(
+            lambda: self.state(pod)["listener_manager.lds.version_text"] == version,
+            seconds=PATIENCE,
+            what=f"version {version}",
+        )
 
 
 def project(folder: Path, files: dict[str, bytes]) -> None:

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
+from hack.kubectl import eventually
 from tests.dataplane.netns import Net
-from tests.dataplane.pods import PATIENCE, eventually
+from tests.dataplane.pods import PATIENCE
 
 APP_USER = 1000
 REFUSAL_SECONDS = 5.0
@@ -104,7 +105,7 @@ class Steady:
     def goes_on(self, rounds: int = 20) -> None:
         """Wait until some more rounds are done."""
         until = self.rounds + rounds
-        eventually(lambda: self.rounds >= until or bool(self.failures), f"{rounds} rounds")
+        eventually(lambda: self.rounds >= until or bool(self.failures), seconds=PATIENCE, what=f"{rounds} rounds")
 
     def _talk(self) -> None:
         session = self._net.connect(self._address, self._port, uid=APP_USER)

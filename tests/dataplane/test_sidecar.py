@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS
 from tests.dataplane.netns import Capture
-from tests.dataplane.pods import Road, authority, eventually, road
+from tests.dataplane.pods import PATIENCE, Road, authority, road
 from tests.dataplane.talk import Echo, Steady, refused, said
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
@@ -96,7 +97,7 @@ def test_a_peer_whose_authority_is_not_trusted_is_refused(pods: Road, echo: Echo
         pods.client.certify(PARIS, [BREST, LYON, PARIS])
     else:
         pods.server.certify(LYON, [LYON])
-    eventually(lambda: refused(pods.client.net, pods.server.address, APP_PORT), "refusal")
+    eventually(lambda: refused(pods.client.net, pods.server.address, APP_PORT), seconds=PATIENCE, what="refusal")
     heard = len(echo.heard)
     assert refused(pods.client.net, pods.server.address, APP_PORT)
     assert len(echo.heard) == heard
@@ -188,14 +189,16 @@ def test_a_withdrawn_peer_loses_its_open_connections_and_a_good_one_can_connect_
     session.sendall(SECRET)
     assert session.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
     pods.server.certify(LYON, [LYON])
-    eventually(lambda: refused(pods.client.net, pods.server.address, APP_PORT), "refusal")
+    eventually(lambda: refused(pods.client.net, pods.server.address, APP_PORT), seconds=PATIENCE, what="refusal")
     session.sendall(SECRET)
     assert session.recv(len(SECRET), socket.MSG_WAITALL) == SECRET, "what is open stays open"
     pods.until_loaded(pods.server, pods.server.tell(STRICT, cuts=1))
     session.settimeout(DRAIN_SECONDS + 5)
     assert session.recv(1) == b""
     pods.server.certify(LYON, [LYON, BREST])
-    eventually(lambda: not refused(pods.client.net, pods.server.address, APP_PORT), "a new connection")
+    eventually(
+        lambda: not refused(pods.client.net, pods.server.address, APP_PORT), seconds=PATIENCE, what="a new connection"
+    )
 
 
 def test_a_sidecar_that_has_not_been_told_ends_and_says_why(pods: Road) -> None:

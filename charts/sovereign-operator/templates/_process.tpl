@@ -1,3 +1,19 @@
+{{/* How a kubelet sees that a process of ours runs, and whether it can be asked. */}}
+{{- define "sovereign-operator.probes" -}}
+startupProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 20
+  timeoutSeconds: 5
+readinessProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 5
+  timeoutSeconds: 5
+{{- end }}
+
 {{/*
 A process of ours: a Deployment whose replicas are spread over nodes, with a budget for disruptions.
 
@@ -65,18 +81,7 @@ spec:
             {{- range $port, $number := .ports }}
             - {name: {{ $port }}, containerPort: {{ $number }}}
             {{- end }}
-          startupProbe:
-            httpGet: {path: /healthz, port: http}
-            periodSeconds: 1
-            failureThreshold: 60
-          livenessProbe:
-            httpGet: {path: /healthz, port: http}
-            periodSeconds: 20
-            timeoutSeconds: 5
-          readinessProbe:
-            httpGet: {path: /readyz, port: http}
-            periodSeconds: 5
-            timeoutSeconds: 5
+          {{- include "sovereign-operator.probes" . | nindent 10 }}
           {{- with .configMap }}
           volumeMounts:
             - {name: config, mountPath: /etc/sovereign-operator, readOnly: true}

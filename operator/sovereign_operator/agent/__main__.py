@@ -7,7 +7,6 @@ health does not depend on that.
 
 import asyncio
 import logging
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from sovereign_operator.kube.tasks import until_first_ends
 from sovereign_operator.runtime import health
 from sovereign_operator.runtime.queue import AgainError, WorkQueue
 from sovereign_operator.runtime.replica import log_as_json
+from sovereign_operator.runtime.stopping import until_stopped
 
 logger = logging.getLogger(__name__)
 
@@ -124,13 +124,8 @@ async def run(settings: Settings) -> None:
         agent = Agent(settings, Api(client, ServerClock()), CniResults(settings.cni_results))
         # What it does for ever ends the process if it ends. Whether the API server answers says nothing of it.
         runner = await health.serve(settings.replica.port, list)
-        working = asyncio.create_task(agent.run())
-        # As the first process of a container we would otherwise ignore the signal.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
         try:
-            await working
-        except asyncio.CancelledError:
-            logger.info("told to stop")
+            await until_stopped(agent.run())
         finally:
             await runner.cleanup()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -21,8 +20,7 @@ from sovereign_operator.kube.tasks import until_first_ends
 from sovereign_operator.runtime import health, metrics
 from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.runtime.replica import log_as_json
-
-logger = logging.getLogger(__name__)
+from sovereign_operator.runtime.stopping import until_stopped
 
 LEASE = "sovereign-controller"
 WORKERS = 8
@@ -77,23 +75,16 @@ async def run(settings: Settings) -> None:
         api = Api(client, ServerClock())
         controller = Controller(settings, api)
         runner = await health.serve(settings.replica.port, controller.ailing)
-        leading = asyncio.create_task(
-            lead(
-                api,
-                name=LEASE,
-                namespace=settings.replica.namespace,
-                identity=settings.replica.identity,
-                lease_seconds=settings.replica.lease_seconds,
-                work=controller.work,
-            )
+        leading = lead(
+            api,
+            name=LEASE,
+            namespace=settings.replica.namespace,
+            identity=settings.replica.identity,
+            lease_seconds=settings.replica.lease_seconds,
+            work=controller.work,
         )
-        # kopf has handlers of its own while it runs. As the first process of a container we would
-        # otherwise ignore the signal.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leading.cancel)
         try:
-            await leading
-        except asyncio.CancelledError:
-            logger.info("told to stop")
+            await until_stopped(leading)
         finally:
             await hand_over(api, name=LEASE, namespace=settings.replica.namespace, identity=settings.replica.identity)
             await runner.cleanup()

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.keys import Encryption
 from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.controller.told import Told, data_of, version_of
@@ -21,7 +22,7 @@ from sovereign_operator.dataplane.listeners import discovery
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
-from sovereign_operator.kube.seen import PodSeen
+from sovereign_operator.kube.seen import PodSeen, Unreadable, see_spec
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,9 @@ API_SERVER = ("default", "kubernetes")
 async def keep_encryption(world: World, key: Encryption) -> float | None:
     """Take the next step of a policy's encryption, if there is one, and tell its sidecars."""
     policy = world.object(SOVEREIGNTY_POLICY.plural, key.policy)
-    spec = world.facts().policies.get(key.policy)
+    spec = see_spec(policy, SovereigntyPolicySpec) if policy else None
     sidecars = world.sidecars
-    if sidecars is None or policy is None or spec is None:
+    if sidecars is None or policy is None or spec is None or isinstance(spec, Unreadable):
         # Sidecars that run go on as they were told last.
         return None
     told = sidecars.told_of(key.policy)

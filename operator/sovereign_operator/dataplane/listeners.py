@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.transit import Inbound, Network, Reach
+from sovereign_operator.core.wire import Wire
 from sovereign_operator.dataplane.envoy import (
     ALPN,
     CHAINS,
@@ -39,9 +40,8 @@ def discovery(outbound: Iterable[Reach], inbound: Inbound, cuts: int = 0) -> str
 
     ``cuts`` is how often open connections were ended so far: one more ends those that are open now.
     """
-    resources = [_outbound(tuple(outbound)), _inbound(inbound)]
-    for listener in resources if cuts else ():
-        _rename(listener, MTLS, f"{MTLS}-{cuts}")
+    mtls = f"{MTLS}-{cuts}" if cuts else MTLS
+    resources = [_outbound(tuple(outbound), mtls), _inbound(inbound, mtls)]
     said = json.dumps(resources, sort_keys=True)
     return json.dumps({"version_info": version_of(said), "resources": resources}, indent=1)
 
@@ -51,29 +51,20 @@ def version_of(said: str) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def _outbound(reaches: tuple[Reach, ...]) -> Json:
-    ranges = [{"ranges": [_range(reach.network)], "on_match": _send(reach)} for reach in reaches]
+def _outbound(reaches: tuple[Reach, ...], mtls: str) -> Json:
+    ranges = [{"ranges": [_range(reach.network)], "on_match": _send(reach, mtls)} for reach in reaches]
     matcher = _by_address("DestinationIPInput", ranges, _take(PLAIN)) if ranges else {"on_no_match": _take(PLAIN)}
-    return _listener("outbound", sidecar.OUTBOUND_PORT, [], matcher)
+    return _listener("outbound", sidecar.OUTBOUND_PORT, [], matcher, mtls)
 
 
-def _rename(part: Any, old: str, new: str) -> None:
-    """Give a chain another name, wherever it is spoken of in a listener."""
-    if isinstance(part, dict):
-        for key in ("name", "value"):
-            if part.get(key) == old:
-                part[key] = new
-    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        _rename(inner, old, new)
-
-
-def _send(reach: Reach) -> Json:
+def _send(reach: Reach, mtls: str) -> Json:
+    chain = _take(mtls if reach.wire is Wire.MUTUAL_TLS else PLAIN)
     if not reach.plain_ports:
-        return _take(reach.wire.value)
-    return {"matcher": _exact("DestinationPortInput", reach.plain_ports, PLAIN, _take(reach.wire.value))}
+        return chain
+    return {"matcher": _exact("DestinationPortInput", reach.plain_ports, PLAIN, chain)}
 
 
-def _inbound(accepted: Inbound) -> Json:
+def _inbound(accepted: Inbound, mtls: str) -> Json:
     # Matching does not go back, so each question is asked where the one before it found nothing.
     otherwise = _take(PLAIN) if accepted.anything else None
     if accepted.plain_peers:
@@ -82,17 +73,17 @@ def _inbound(accepted: Inbound) -> Json:
     if accepted.plain_ports:
         otherwise = {"matcher": _exact("DestinationPortInput", accepted.plain_ports, EXCEPTED, otherwise)}
     # The input's text is a list of quoted names.
-    matcher = _exact("ApplicationProtocolInput", [f"'{ALPN}'"], MTLS, otherwise)
+    matcher = _exact("ApplicationProtocolInput", [f"'{ALPN}'"], mtls, otherwise)
     inspector = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
     filters = [extension("envoy.filters.listener.tls_inspector", inspector)]
-    listener = _listener("inbound", sidecar.INBOUND_PORT, filters, matcher)
+    listener = _listener("inbound", sidecar.INBOUND_PORT, filters, matcher, mtls)
     server = typed(f"{TLS}.DownstreamTlsContext", require_client_certificate=True, common_tls_context=mutual_tls())
-    mtls = next(chain for chain in listener["filter_chains"] if chain["name"] == MTLS)
-    mtls["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": server}
+    encrypted = next(chain for chain in listener["filter_chains"] if chain["name"] == mtls)
+    encrypted["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": server}
     return listener
 
 
-def _listener(name: str, port: int, filters: list[Json], matcher: Json) -> Json:
+def _listener(name: str, port: int, filters: list[Json], matcher: Json, mtls: str) -> Json:
     original = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
     return typed(
         "envoy.config.listener.v3.Listener",
@@ -102,7 +93,7 @@ def _listener(name: str, port: int, filters: list[Json], matcher: Json) -> Json:
         listener_filters_timeout=LOOK_SECONDS,
         continue_on_listener_filters_timeout=True,
         listener_filters=[extension("envoy.filters.listener.original_dst", original), *filters],
-        filter_chains=[_chain(chain, cluster(name, chain)) for chain in CHAINS[name]],
+        filter_chains=[_chain(mtls if chain == MTLS else chain, cluster(name, chain)) for chain in CHAINS[name]],
         filter_chain_matcher=matcher,
     )
 

@@ -82,8 +82,8 @@ def rules_of(probes: Sequence[Probe], *, strict: bool, allowed: Sequence[Datagra
     }
     if strict:
         chains["control"] = _control_messages()
-        chains["datagrams_in"] = _datagrams_in(allowed)
-        chains["datagrams_out"] = _datagrams_out(allowed)
+        chains["datagrams_in"] = _datagrams(f"sport {DNS_PORT} ct direction reply", "saddr", allowed)
+        chains["datagrams_out"] = _datagrams(f"dport {DNS_PORT} ct direction original", "daddr", allowed)
     chains["enter"] = _let_enter(tcp, others, strict=strict)
     chains["greeting"] = _refuse_greeting(tcp)
     chains["leave"] = _let_leave(tcp, strict=strict)
@@ -177,23 +177,14 @@ def _let_leave(tcp: dict[int, int], *, strict: bool) -> Iterator[str]:
         yield "goto datagrams_out"
 
 
-def _datagrams_in(allowed: Sequence[Datagrams]) -> Iterator[str]:
+def _datagrams(dns: str, peer: str, allowed: Sequence[Datagrams]) -> Iterator[str]:
+    """Let through what may pass one way. ``dns`` says what of DNS, ``peer`` which address is not the pod's."""
     yield "jump control"
-    yield f"udp sport {DNS_PORT} ct direction reply accept"
+    yield f"udp {dns} accept"
     for some in allowed:
-        family, ports = _family(some), _ports(some)
-        yield f"{family} saddr {some.peers} udp dport {ports} ct direction original accept"
-        yield f"{family} saddr {some.peers} udp sport {ports} ct direction reply accept"
-    yield "counter drop"
-
-
-def _datagrams_out(allowed: Sequence[Datagrams]) -> Iterator[str]:
-    yield "jump control"
-    yield f"udp dport {DNS_PORT} ct direction original accept"
-    for some in allowed:
-        family, ports = _family(some), _ports(some)
-        yield f"{family} daddr {some.peers} udp dport {ports} ct direction original accept"
-        yield f"{family} daddr {some.peers} udp sport {ports} ct direction reply accept"
+        peers, ports = f"{_family(some)} {peer} {some.peers}", _ports(some)
+        yield f"{peers} udp dport {ports} ct direction original accept"
+        yield f"{peers} udp sport {ports} ct direction reply accept"
     yield "counter drop"
 
 

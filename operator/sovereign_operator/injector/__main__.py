@@ -1,8 +1,6 @@
 """The injector process: all replicas answer, and none leads."""
 
 import asyncio
-import logging
-import signal
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,8 +14,7 @@ from sovereign_operator.kube.tasks import until_first_ends
 from sovereign_operator.runtime import health
 from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.runtime.replica import log_as_json
-
-logger = logging.getLogger(__name__)
+from sovereign_operator.runtime.stopping import until_stopped
 
 STOP_SECONDS: Final = 5.0
 """How long to go on answering when told to stop: until nobody is sent here any more."""
@@ -63,14 +60,9 @@ async def run(settings: Settings) -> None:
         injector = Injector(settings, Api(client, ServerClock()))
         told = await health.serve(settings.replica.port, injector.ailing, injector.unready)
         asked = await serve(settings.webhook_port, injector.hook, injector.identity.context)
-        working = asyncio.create_task(injector.run())
-        # As the first process of a container we would otherwise ignore the signal.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
         try:
-            await working
-        except asyncio.CancelledError:
-            logger.info("told to stop")
-            await injector.linger()
+            if await until_stopped(injector.run()):
+                await injector.linger()
         finally:
             await asked.cleanup()
             await told.cleanup()

@@ -1,8 +1,6 @@
 """The signer process: all replicas sign; the one that holds the Lease keeps authorities and trust bundles."""
 
 import asyncio
-import logging
-import signal
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -13,14 +11,13 @@ from sovereign_operator.kube.tasks import until_first_ends
 from sovereign_operator.runtime import health, metrics
 from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.runtime.replica import log_as_json
+from sovereign_operator.runtime.stopping import until_stopped
 from sovereign_operator.signer import metrics as signer_metrics
 from sovereign_operator.signer.authorities import reconcile_authorities
 from sovereign_operator.signer.keys import SecretStore
 from sovereign_operator.signer.requests import answer_request
 from sovereign_operator.signer.settings import Settings, parse
 from sovereign_operator.signer.world import Authorities, Key, Pending, World
-
-logger = logging.getLogger(__name__)
 
 LEASE = "sovereign-signer"
 WORKERS = 16
@@ -94,13 +91,8 @@ async def run(settings: Settings) -> None:
     async with await connect() as client:
         signer = Signer(settings, Api(client, ServerClock()))
         runner = await health.serve(settings.replica.port, signer.ailing)
-        working = asyncio.create_task(signer.run())
-        # As the first process of a container we would otherwise ignore the signal.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
         try:
-            await working
-        except asyncio.CancelledError:
-            logger.info("told to stop")
+            await until_stopped(signer.run())
         finally:
             await runner.cleanup()
 
