@@ -142,8 +142,13 @@ def test_a_node_that_registers_anew_counts_for_nothing(admin: Kubectl) -> None:
     node = admin.get("node", "brest-1")
     admin.run("patch", "datacentre", "brest", "--type=merge", "-p", _declare("brest-1", "00000000-somebody-else"))
     eventually(lambda: "brest-1" not in host_names(admin, "secnumcloud"), what="brest-1 out")
-    annotations = admin.get("node", "brest-1")["metadata"]["annotations"]
-    assert "registered anew" in annotations["verdict.sovereignty.dev/secnumcloud"]
+
+    def verdict() -> str:
+        annotations = admin.get("node", "brest-1")["metadata"]["annotations"]
+        return str(annotations["verdict.sovereignty.dev/secnumcloud"])
+
+    # Nodes are written after roles.
+    eventually(lambda: "registered anew" in verdict(), what="the verdict on the node")
     admin.run("patch", "datacentre", "brest", "--type=merge", "-p", _declare("brest-1", node["metadata"]["uid"]))
     eventually(lambda: "brest-1" in host_names(admin, "secnumcloud"), what="brest-1 back")
 
