@@ -38,7 +38,9 @@ class Listener:
 
         def take() -> socket.socket:
             _libc.setfsuid(self.uid)
-            return self.bound.accept()[0]
+            accepted = self.bound.accept()[0]
+            accepted.settimeout(PATIENCE)
+            return accepted
 
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(take).result()

@@ -5,13 +5,15 @@ Each test says how the attack would show, and most see first that it works where
 
 import socket
 import struct
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from hack.kubectl import eventually
 from sovereign_operator.core import sidecar
 from sovereign_operator.dataplane import redirect
-from tests.dataplane.conftest import APP_USER, DATABASE_PORT, LIVE_PROBE, PROBES, V4, Addresses, Link
+from tests.dataplane.conftest import APP_PORT, APP_USER, DATABASE_PORT, LIVE_PROBE, PROBES, V4, Addresses, Link
 from tests.dataplane.netns import IMPATIENCE, Capture, family_of, hears_nothing, send
 
 REMOTE_PORT: Final = 80
@@ -115,6 +117,25 @@ def segment(
     return header[:16] + struct.pack("!H", ~total & 0xFFFF) + header[18:] + data
 
 
+@pytest.mark.parametrize("listens", [APP_USER, sidecar.UID])
+def test_what_translation_of_addresses_misses_is_refused(bare_link: Link, addresses: Addresses, listens: int) -> None:
+    """Were there ever a way past it, it would lead nowhere."""
+    app = bare_link.listen(addresses, APP_PORT, listens)
+    remote = bare_link.outside.listen(addresses.remote, REMOTE_PORT)
+    script = redirect.rules_of(PROBES, strict=False)
+    missed = [f"meta l4proto tcp redirect to :{port}" for port in (sidecar.INBOUND_PORT, sidecar.OUTBOUND_PORT)]
+    for rule in missed:
+        assert script.count(rule) == 1
+        script = script.replace(rule, "")
+    bare_link.pod.nft(script)
+    with pytest.raises(TimeoutError):
+        bare_link.outside.connect(addresses.pod, APP_PORT, wait=IMPATIENCE)
+    with pytest.raises(TimeoutError):
+        bare_link.pod.connect(addresses.remote, REMOTE_PORT, uid=APP_USER, wait=IMPATIENCE)
+    assert app.hears_nothing()
+    assert remote.hears_nothing()
+
+
 def test_a_segment_of_which_conntrack_makes_nothing_does_not_leave(link: Link) -> None:
     """An answer to nothing is redirected nowhere."""
     capture = Capture(link.outside)
@@ -127,6 +148,50 @@ def test_a_segment_of_which_conntrack_makes_nothing_does_not_leave(link: Link) -
     send(raw, words, V4.remote)
     mark(link)
     assert segments(capture.until(MARK), REMOTE_PORT) == [words]
+
+
+def test_a_socket_without_an_owner_says_nothing_outside(link: Link) -> None:
+    """What a closed socket has still to send is nobody's any more, and conntrack may have forgotten where to."""
+    link.listen(V4, sidecar.OUTBOUND_PORT)
+    link.pod.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
+    for state in ("established", "fin_wait", "unacknowledged", "max_retrans"):
+        link.pod.sysctl(f"net.netfilter.nf_conntrack_tcp_timeout_{state}", 1)
+    capture = Capture(link.outside)
+    app = link.pod.connect(V4.remote, REMOTE_PORT, uid=APP_USER)
+    # Nobody hears it, so that it is said again and again.
+    link.pod.ip("link", "set", "lo", "down")
+    app.sendall(b"secret")
+    app.close()
+    eventually(lambda: tracked(link) == 0)
+    until_said_again(link)
+    mark(link)
+    assert segments(capture.until(MARK), REMOTE_PORT) == []
+
+    script, refusal = redirect.rules_of(PROBES, strict=False), "meta l4proto tcp ct state invalid,new drop"
+    assert script.count(refusal) == 1
+    link.pod.nft(script.replace(refusal, ""))
+    until_said_again(link)
+    mark(link)
+    assert b"secret" in b"".join(segments(capture.until(MARK), REMOTE_PORT))
+
+
+def tracked(link: Link) -> int:
+    """Return how many connections conntrack knows of in the pod."""
+    path = Path("/proc/sys/net/netfilter/nf_conntrack_count")
+    return int(link.pod.within(path.read_text))
+
+
+def said_again(link: Link) -> int:
+    """Return how many segments were sent once more in the pod."""
+    path = Path("/proc/thread-self/net/snmp")
+    names, values = (line.split() for line in link.pod.within(path.read_text).splitlines() if line.startswith("Tcp:"))
+    return int(values[names.index("RetransSegs")])
+
+
+def until_said_again(link: Link) -> None:
+    """Wait until a segment was sent once more."""
+    before = said_again(link)
+    eventually(lambda: said_again(link) > before)
 
 
 def test_the_way_of_an_old_connection_of_the_sidecar_is_open_to_nobody_else(link: Link, addresses: Addresses) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import struct
 from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Final
@@ -10,8 +11,8 @@ import pytest
 
 from sovereign_operator.core import sidecar
 from sovereign_operator.dataplane.redirect import DNS_PORT, Datagrams
-from tests.dataplane.conftest import APP_USER, V4, Addresses, Link
-from tests.dataplane.netns import family_of, hears_nothing, send
+from tests.dataplane.conftest import APP_USER, V4, V6, Addresses, Link
+from tests.dataplane.netns import Capture, family_of, hears_nothing, send
 
 SCTP: Final = 132
 UDP_PORT: Final = 4000
@@ -211,3 +212,14 @@ def test_allowed_datagrams_of_one_family_say_nothing_of_the_other(bare_link: Lin
     received = udp_out(bare_link, V4)
     mark(bare_link, V4, inwards=False)
     assert hears_nothing(received)
+
+
+def test_groups_are_joined_aloud(link: Link) -> None:
+    """A switch may pass on, of what finds neighbours, only what somebody has asked for."""
+    link.redirect(strict=True)
+    capture = Capture(link.outside)
+    group = socket.inet_pton(socket.AF_INET6, "ff02::1:ff12:3456")
+    index = link.pod.within(lambda: socket.if_nametoindex("eth0"))
+    member = link.pod.datagrams(V6.any, uid=APP_USER)
+    member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + struct.pack("@I", index))
+    capture.until(group)
