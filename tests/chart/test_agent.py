@@ -58,17 +58,18 @@ def test_it_runs_wherever_pods_may(daemon_set: Json) -> None:
     assert spec["nodeSelector"] == {"kubernetes.io/os": "linux"}
 
 
-def test_it_sees_pods_and_nothing_else(render: Render) -> None:
+def test_it_sees_pods_and_what_is_recorded_beside_it_and_nothing_else(render: Render) -> None:
     objects = render(*ENCRYPTION)
-    rules = of_kind(objects, "ClusterRole")["sovereign-agent"]["rules"]
-    assert rules == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
+    for kind, seen in (("ClusterRole", "pods"), ("Role", "configmaps")):
+        rules = of_kind(objects, kind)["sovereign-agent"]["rules"]
+        assert rules == [{"apiGroups": [""], "resources": [seen], "verbs": ["list", "watch"]}]
     bound = [
-        obj["roleRef"]["name"]
+        obj["roleRef"]["kind"]
         for obj in objects
         for subject in obj.get("subjects") or ()
         if subject["name"] == "sovereign-agent"
     ]
-    assert bound == ["sovereign-agent"]
+    assert sorted(bound) == ["ClusterRole", "Role"]
 
 
 def test_its_image_is_its_own(render: Render) -> None:

@@ -110,6 +110,8 @@ def test_it_may_write_one_secret_and_one_configuration_and_create_nothing(render
         ("namespaces", "watch"): None,
         ("sovereigntypolicies", "list"): None,
         ("sovereigntypolicies", "watch"): None,
+        ("configmaps", "list"): None,
+        ("configmaps", "watch"): None,
         ("secrets", "get"): [SECRET],
         ("secrets", "patch"): [SECRET],
         ("mutatingwebhookconfigurations", "get"): [WEBHOOKS],

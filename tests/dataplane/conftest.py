@@ -11,6 +11,7 @@ import pytest
 
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.dataplane import redirect
 from tests.dataplane.netns import Listener, Net, unique
 
@@ -58,9 +59,9 @@ class Link:
         """Listen in the pod, as the sidecar unless another user is named."""
         return self.pod.listen(addresses.any, port, uid=uid)
 
-    def redirect(self, *, strict: bool = False, allowed: tuple[redirect.Datagrams, ...] = ()) -> None:
-        """Load the rules."""
-        self.pod.nft(redirect.rules_of(PROBES, strict=strict, allowed=allowed))
+    def redirect(self, *datagrams: Datagrams, strict: bool = False) -> None:
+        """Load the rules; in Strict these datagrams may pass."""
+        self.pod.nft(redirect.rules_of(PROBES, datagrams if strict else None))
 
 
 @pytest.fixture(params=[V4, V6], ids=["IPv4", "IPv6"])

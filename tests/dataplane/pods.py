@@ -97,7 +97,7 @@ class Pod:
 
     def start(self, probes: Sequence[Probe] = ()) -> None:
         """Load the redirect, and start the sidecar. It needs to have been told and certified."""
-        self.net.nft(redirect.rules_of(probes, strict=False))
+        self.net.nft(redirect.rules_of(probes, None))
         within = ["nsenter", f"--net=/run/netns/{self.net.name}", "unshare", "--mount", "sh", "-ec", ENTER, "sh"]
         command = [sys.executable, "-m", "sovereign_operator.sidecar", *sidecar.arguments(probes)]
         environment = {"PATH": f"{envoy()}:{os.environ['PATH']}", "UID_": str(sidecar.UID), "PYTHONPATH": _sources()}

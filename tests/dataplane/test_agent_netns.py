@@ -16,7 +16,7 @@ from sovereign_operator.dataplane import redirect
 from tests.dataplane.conftest import V4, V6, Link
 
 FOLDER: Final = Path("/run/netns")
-RULES: Final = redirect.rules_of([], strict=False)
+RULES: Final = redirect.rules_of([], None)
 
 
 def sandbox_of(link: Link, **changed: str | frozenset[str]) -> Sandbox:

@@ -183,11 +183,11 @@ def test_tables_of_others_stay(bare_link: Link) -> None:
 @pytest.mark.parametrize("port", [0, -1, 65536, sidecar.INBOUND_PORT])
 def test_a_probe_of_what_is_no_port_of_an_application_is_refused(port: int) -> None:
     with pytest.raises(ValueError, match=f"no application listens on port {port}"):
-        redirect.rules_of([Probe(ProbeKind.TCP, port)], strict=False)
+        redirect.rules_of([Probe(ProbeKind.TCP, port)], None)
 
 
 def test_a_pod_without_probes_has_rules_too(bare_link: Link, addresses: Addresses) -> None:
-    bare_link.pod.nft(redirect.rules_of([], strict=True))
+    bare_link.pod.nft(redirect.rules_of([], ()))
     taken = bare_link.listen(addresses, sidecar.INBOUND_PORT)
     with bare_link.outside.connect(addresses.pod, APP_PORT) as client, taken.accept() as found:
         exchange(client, found)

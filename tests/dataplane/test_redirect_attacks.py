@@ -122,7 +122,7 @@ def test_what_translation_of_addresses_misses_is_refused(bare_link: Link, addres
     """Were there ever a way past it, it would lead nowhere."""
     app = bare_link.listen(addresses, APP_PORT, listens)
     remote = bare_link.outside.listen(addresses.remote, REMOTE_PORT)
-    script = redirect.rules_of(PROBES, strict=False)
+    script = redirect.rules_of(PROBES, None)
     missed = [f"meta l4proto tcp redirect to :{port}" for port in (sidecar.INBOUND_PORT, sidecar.OUTBOUND_PORT)]
     for rule in missed:
         assert script.count(rule) == 1
@@ -167,7 +167,7 @@ def test_a_socket_without_an_owner_says_nothing_outside(link: Link) -> None:
     mark(link)
     assert segments(capture.until(MARK), REMOTE_PORT) == []
 
-    script, refusal = redirect.rules_of(PROBES, strict=False), "meta l4proto tcp ct state invalid,new drop"
+    script, refusal = redirect.rules_of(PROBES, None), "meta l4proto tcp ct state invalid,new drop"
     assert script.count(refusal) == 1
     link.pod.nft(script.replace(refusal, ""))
     until_said_again(link)
@@ -245,7 +245,7 @@ def test_a_tcp_probe_is_no_door_for_what_conntrack_does_not_follow(link: Link) -
         assert last.recv(10) == b"last"
         assert hears_nothing(found)
         # That it is well made shows without the filter that refuses it.
-        script = redirect.rules_of(PROBES, strict=False)
+        script = redirect.rules_of(PROBES, None)
         refusal = "ct state invalid drop"
         assert script.count(refusal) == 1
         link.pod.nft(script.replace(f"meta l4proto tcp {refusal}", ""))

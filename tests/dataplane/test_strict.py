@@ -10,7 +10,8 @@ from typing import Final
 import pytest
 
 from sovereign_operator.core import sidecar
-from sovereign_operator.dataplane.redirect import DNS_PORT, Datagrams
+from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.dataplane.redirect import DNS_PORT
 from tests.dataplane.conftest import APP_USER, V4, V6, Addresses, Link
 from tests.dataplane.netns import Capture, family_of, hears_nothing, send
 
@@ -172,7 +173,7 @@ def test_what_is_allowed_by_name_passes_in_both_directions_and_nothing_else_does
     bare_link: Link, addresses: Addresses
 ) -> None:
     link, peer = bare_link, addresses.outside
-    link.redirect(strict=True, allowed=(Datagrams(ip_network(peer), range(UDP_PORT - 10, UDP_PORT + 1)),))
+    link.redirect(Datagrams(ip_network(peer), range(UDP_PORT - 10, UDP_PORT + 1)), strict=True)
     server = link.outside.datagrams(peer, UDP_PORT)
     client = link.pod.datagrams(addresses.any, uid=APP_USER)
     send(client, b"word", peer, UDP_PORT)
@@ -208,7 +209,7 @@ def test_within_the_pod_everything_passes(link: Link, addresses: Addresses) -> N
 
 
 def test_allowed_datagrams_of_one_family_say_nothing_of_the_other(bare_link: Link) -> None:
-    bare_link.redirect(strict=True, allowed=(Datagrams(ip_network("fd00::/8"), range(UDP_PORT, UDP_PORT + 1)),))
+    bare_link.redirect(Datagrams(ip_network("fd00::/8"), range(UDP_PORT, UDP_PORT + 1)), strict=True)
     received = udp_out(bare_link, V4)
     mark(bare_link, V4, inwards=False)
     assert hears_nothing(received)

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,13 @@ import pytest
 from sovereign_operator.agent import netns, settings
 from sovereign_operator.agent.__main__ import Agent
 from sovereign_operator.agent.sandboxes import Sandbox
-from sovereign_operator.core import sidecar
+from sovereign_operator.core import names, sidecar
+from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.dataplane.redirect import rules_of
+from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import UnavailableError
+from sovereign_operator.kube.resource import Resource
 
 SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", frozenset({"10.0.0.1"}))
 
@@ -24,29 +30,44 @@ def pod(uid: str = "uid-1", *arguments: str) -> Json:
     """Return a pod with a sidecar."""
     init = [{"name": sidecar.CONTAINER, "args": list(arguments)}]
     metadata = {"uid": uid, "namespace": "app", "name": "web-0", "resourceVersion": "1"}
-    return {"metadata": metadata, "spec": {"initContainers": init}}
+    told = {"configMap": {"name": sidecar.transit_config_map("hds")}}
+    volumes = [{"name": sidecar.TRANSIT_VOLUME, "projected": {"sources": [told]}}]
+    return {"metadata": metadata, "spec": {"initContainers": init, "volumes": volumes}}
 
 
 class FakeApi:
     """An API server that tells what a test has it tell."""
 
     def __init__(self) -> None:
-        self.events: asyncio.Queue[tuple[str, Json] | Exception] = asyncio.Queue()
-        self.asked: list[Any] = []
+        self.events: defaultdict[str, asyncio.Queue[tuple[str, Json] | Exception]] = defaultdict(asyncio.Queue)
+        """By the name of the kind."""
+        self.asked: list[tuple[str, Any, str, str]] = []
+        self.answers = asyncio.Event()
+        """Whether it says which ConfigMaps there are."""
+        self.answers.set()
 
-    async def pages(self, *asked: Any) -> AsyncIterator[tuple[list[Json], str]]:
-        self.asked.append(asked)
+    async def pages(self, kind: Resource, *asked: Any) -> AsyncIterator[tuple[list[Json], str]]:
+        self.asked.append((kind.plural, *asked))
+        if kind is resource.CONFIG_MAPS:
+            await self.answers.wait()
         yield [], "1"
 
-    async def watch(self, *_: Any) -> AsyncIterator[tuple[str, Json]]:
+    async def watch(self, kind: Resource, *_: Any) -> AsyncIterator[tuple[str, Json]]:
         while True:
-            event = await self.events.get()
+            event = await self.events[kind.plural].get()
             if isinstance(event, Exception):
                 raise event
             yield event
 
-    def tell(self, kind: str, obj: Json) -> None:
-        self.events.put_nowait((kind, obj))
+    def tell(self, kind: str, pod: Json) -> None:
+        self.events["pods"].put_nowait((kind, pod))
+
+    def record(self, datagrams: str) -> None:
+        """Tell which datagrams may pass by the policy of all pods."""
+        labels = {names.TRANSIT_LABEL: "hds"}
+        metadata = {"name": "sovereignty-transit.hds", "namespace": "sovereign-system", "labels": labels}
+        told = {"metadata": metadata | {"resourceVersion": "1"}, "data": {"mode": "Strict", "datagrams": datagrams}}
+        self.events["configmaps"].put_nowait(("MODIFIED", told))
 
 
 class FakeSandboxes:
@@ -83,6 +104,8 @@ class Node:
     sandboxes: FakeSandboxes = field(default_factory=FakeSandboxes)
     loads: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     """Ids of sandboxes, in the order in which rules were loaded there."""
+    rules: str = ""
+    """Those that were loaded last."""
     failures: list[Exception] = field(default_factory=list)
     """What goes wrong next."""
 
@@ -107,7 +130,8 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Node], Coroutin
                 opened[len(opened)] = sandbox.id
                 yield len(opened) - 1
 
-            async def fake_load(number: int, _rules: str) -> None:
+            async def fake_load(number: int, rules: str) -> None:
+                node.rules = rules
                 node.loads.put_nowait(opened[number])
 
             monkeypatch.setattr(netns, "opened", fake_open)
@@ -163,9 +187,42 @@ def test_rules_are_loaded_whichever_comes_first(play: Play) -> None:
 
 def test_it_asks_for_the_pods_of_its_node_only(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        await until(lambda: node.api.asked)
-        ((_, namespace, labels, fields),) = node.api.asked
-        assert (namespace, labels, fields) == (None, "", "spec.nodeName=node-1")
+        await until(lambda: len(node.api.asked) > 1)
+        assert sorted(node.api.asked) == [
+            ("configmaps", "sovereign-system", names.TRANSIT_LABEL, ""),
+            ("pods", None, "", "spec.nodeName=node-1"),
+        ]
+
+    play(scenario)
+
+
+def test_nothing_is_loaded_before_it_is_known_which_datagrams_may_pass(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.answers.clear()
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        await asyncio.sleep(0.05)
+        assert node.loads.empty()
+        node.api.answers.set()
+        assert await node.loaded() == "sandbox-1"
+        assert node.rules == rules_of([], ())
+
+    play(scenario)
+
+
+def test_rules_follow_the_policy(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        for said, passing in (
+            ("any", None),
+            ("", ()),
+            ("10.0.0.0/8 5004-5005", (Datagrams(ip_network("10.0.0.0/8"), range(5004, 5006)),)),
+            ("nonsense", ()),
+        ):
+            node.api.record(said)
+            while node.rules != rules_of([], passing):
+                await node.loaded()
 
     play(scenario)
 
@@ -204,8 +261,8 @@ def test_without_the_api_server_known_pods_are_looked_after(play: Play) -> None:
         node.api.tell("ADDED", pod())
         node.sandboxes.make(SANDBOX)
         assert await node.loaded() == "sandbox-1"
-        node.api.events.put_nowait(UnavailableError(0, "away"))
-        await until(node.api.events.empty)
+        node.api.events["pods"].put_nowait(UnavailableError(0, "away"))
+        await until(node.api.events["pods"].empty)
         node.sandboxes.make(replace(SANDBOX, id="sandbox-2"))
         assert await node.loaded() == "sandbox-2"
 

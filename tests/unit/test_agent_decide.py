@@ -1,4 +1,5 @@
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -7,13 +8,14 @@ from sovereign_operator.agent.decide import Decision, Forget, Leave, Load, Pod, 
 from sovereign_operator.agent.sandboxes import Sandbox
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.dataplane.redirect import rules_of
 
 PROBES = [Probe(ProbeKind.HTTP, 8080, "/healthz"), Probe(ProbeKind.TCP, 5432)]
-POD = Pod("uid-1", "app", "web-0", ("--log-level=info", *sidecar.arguments(PROBES)))
+POD = Pod("uid-1", "app", "web-0", "hds", ("--log-level=info", *sidecar.arguments(PROBES)))
 SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", frozenset({"10.0.0.1"}))
-RULES = rules_of(PROBES, strict=False)
-STRICT = rules_of(PROBES, strict=True)
+RULES = rules_of(PROBES, None)
+STRICT = rules_of(PROBES, ())
 
 CASES: dict[str, tuple[Pod | None, Sandbox | None, str | None, Decision]] = {
     "a pod in its first sandbox": (POD, SANDBOX, None, Load(POD, SANDBOX, RULES)),
@@ -30,11 +32,13 @@ CASES: dict[str, tuple[Pod | None, Sandbox | None, str | None, Decision]] = {
 def test_what_is_done_about_a_sandbox(
     pod: Pod | None, sandbox: Sandbox | None, loaded: str | None, decision: Decision
 ) -> None:
-    assert decide(pod, sandbox, loaded, strict=False) == decision
+    assert decide(pod, sandbox, loaded, None) == decision
 
 
 def test_another_mode_means_other_rules() -> None:
-    assert decide(POD, SANDBOX, RULES, strict=True) == Load(POD, SANDBOX, STRICT)
+    assert decide(POD, SANDBOX, RULES, ()) == Load(POD, SANDBOX, STRICT)
+    named = (Datagrams(ip_network("10.0.0.0/8"), range(5004, 5006)),)
+    assert decide(POD, SANDBOX, STRICT, named) == Load(POD, SANDBOX, rules_of(PROBES, named))
 
 
 @pytest.mark.parametrize(
@@ -48,13 +52,16 @@ def test_another_mode_means_other_rules() -> None:
 )
 def test_there_are_no_rules_for_what_cannot_be_understood(arguments: tuple[str, ...], why: str) -> None:
     pod = replace(POD, arguments=arguments)
-    decision = decide(pod, SANDBOX, None, strict=False)
+    decision = decide(pod, SANDBOX, None, None)
     assert isinstance(decision, Refuse)
     assert why in decision.why
 
 
 def pod(**spec: Any) -> dict[str, Any]:
-    return {"metadata": {"uid": "uid-1", "namespace": "app", "name": "web-0", "labels": {"a": "b"}}, "spec": spec}
+    told = {"configMap": {"name": sidecar.transit_config_map("hds")}}
+    volume = {"name": sidecar.TRANSIT_VOLUME, "projected": {"sources": [told]}}
+    metadata = {"uid": "uid-1", "namespace": "app", "name": "web-0", "labels": {"a": "b"}}
+    return {"metadata": metadata, "spec": {"volumes": [volume], **spec}}
 
 
 SIDECAR = {"name": sidecar.CONTAINER, "args": list(POD.arguments)}

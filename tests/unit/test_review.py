@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.injection import SidecarSettings, inject
 from sovereign_operator.injector.review import (
     Injected,
@@ -43,23 +41,22 @@ def asked(pod: Any = POD, **changes: Any) -> Json:
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request | changes}
 
 
-def told(question: Json, mode: EncryptionMode | None = EncryptionMode.PERMISSIVE, policy: str = "hds") -> Any:
-    """Return the answer for a policy of that mode, or one that says nothing of encryption."""
-    wanted = EncryptionInTransit(mode=mode, cluster_networks=("10.0.0.0/8",)) if mode else None
-    return answer(read(as_bytes(question)), policy, SovereigntyPolicySpec(encryption_in_transit=wanted), SETTINGS)
+def told(question: Json, policy: str | None = "hds") -> Any:
+    """Return the answer for a policy that encrypts, or for none that does."""
+    return answer(read(as_bytes(question)), policy, SETTINGS)
 
 
 def as_bytes(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-@pytest.mark.parametrize("mode", [*EncryptionMode, None])
+@pytest.mark.parametrize("policy", ["hds", None])
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_pods_of_a_policy_that_encrypts_get_a_sidecar(mode: EncryptionMode | None, *, dry_run: bool) -> None:
-    given_answer = told(asked(dryRun=dry_run), mode)
+def test_pods_of_a_policy_that_encrypts_get_a_sidecar(policy: str | None, *, dry_run: bool) -> None:
+    given_answer = told(asked(dryRun=dry_run), policy)
     written = write("u-1", given_answer)
     assert (written["apiVersion"], written["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
-    if mode in {None, EncryptionMode.OFF}:
+    if policy is None:
         assert given_answer == Untouched()
         assert written["response"] == {"uid": "u-1", "allowed": True}
         return
@@ -84,12 +81,6 @@ def test_a_pod_that_cannot_have_one_is_refused_with_what_to_change() -> None:
     assert (response["status"]["code"], response["status"]["reason"]) == (403, "Forbidden")
     assert "policy hds encrypts traffic" in response["status"]["message"]
     assert "spec.hostNetwork is true" in response["status"]["message"]
-
-
-def test_an_unknown_policy_is_for_the_guards_to_refuse() -> None:
-    review = read(as_bytes(asked()))
-    for policy in ("unknown", "", None):
-        assert answer(review, policy, None, SETTINGS) == Untouched()
 
 
 MIRROR: Json = {

@@ -8,7 +8,7 @@ health does not depend on that.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -17,12 +17,14 @@ from sovereign_operator.agent.cni import CniResults
 from sovereign_operator.agent.decide import Forget, Leave, Load, Pod, Refuse, decide, see_pod
 from sovereign_operator.agent.sandboxes import Sandbox, Sandboxes
 from sovereign_operator.agent.settings import Settings, parse
+from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror
 from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.kube.told import Record
 from sovereign_operator.runtime import health
 from sovereign_operator.runtime.queue import AgainError, WorkQueue
 from sovereign_operator.runtime.replica import log_as_json
@@ -52,32 +54,49 @@ class Agent:
         self._pods: Mirror[Pod] = Mirror(
             api, resource.PODS, see_pod, self._pod_changed, field_selector=f"spec.nodeName={settings.node}"
         )
+        self._record = Record(api, settings.replica.namespace, self._policy_changed)
         self._loaded: dict[str, str] = {}
         """The rules that were loaded last, by id of the sandbox."""
         self._refused: set[str] = set()
         """Uids of pods that somebody was told of."""
         metrics.REDIRECTED.set_function(lambda: len(self._loaded))
-        metrics.SILENCE.set_function(lambda: time.monotonic() - self._pods.heard)
+        metrics.SILENCE.set_function(lambda: time.monotonic() - min(self._pods.heard, self._record.heard))
 
     async def run(self) -> None:
         """Do everything, until something ends."""
-        await until_first_ends(self._pods.run(), self._sandboxes.run(self._sandbox_changed), self._queue.run(WORKERS))
+        await until_first_ends(
+            self._pods.run(),
+            self._record.run(),
+            self._sandboxes.run(self._sandbox_changed),
+            self._queue.run(WORKERS),
+        )
 
     def _pod_changed(self, _key: ObjectKey, old: Pod | None, new: Pod | None) -> None:
-        for pod in (old, new):
-            for sandbox in self._sandboxes.of_pod(pod.uid) if pod else ():
-                self._sandbox_changed(sandbox)
+        self._look_at(pod for pod in (old, new) if pod)
         if old and (new is None or new.uid != old.uid):
             self._refused.discard(old.uid)
+
+    def _policy_changed(self, policy: str) -> None:
+        self._look_at(pod for pod in self._pods.values() if pod.policy == policy)
+
+    def _look_at(self, pods: Iterable[Pod]) -> None:
+        for pod in pods:
+            for sandbox in self._sandboxes.of_pod(pod.uid):
+                self._sandbox_changed(sandbox)
 
     def _sandbox_changed(self, sandbox: Sandbox) -> None:
         self._queue.add(Key(sandbox.namespace, sandbox.name, sandbox.id))
 
+    def _datagrams(self, pod: Pod) -> Sequence[Datagrams] | None:
+        """Return which may pass; none if nobody says so, as when the policy was deleted."""
+        told = self._record.of(pod.policy)
+        return told.datagrams if told else ()
+
     async def _handle(self, key: Key) -> None:
+        await self._record.synced.wait()
         sandbox = self._sandboxes.find(key.sandbox)
         pod = self._pods.get((key.namespace, key.pod))
-        # In which mode is the policy's to say, once it does.
-        decision = decide(pod, sandbox, self._loaded.get(key.sandbox), strict=False)
+        decision = decide(pod, sandbox, self._loaded.get(key.sandbox), self._datagrams(pod) if pod else ())
         match decision:
             case Load():
                 await self._load(decision)

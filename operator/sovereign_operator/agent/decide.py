@@ -1,11 +1,12 @@
 """What to do about a sandbox, from what is known of it and of its pod. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sovereign_operator.agent.sandboxes import Sandbox
-from sovereign_operator.core.sidecar import container_of, probes_of
+from sovereign_operator.core.sidecar import container_of, probes_of, transit_policy
+from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.dataplane.redirect import rules_of
 
 
@@ -16,6 +17,8 @@ class Pod:
     uid: str
     namespace: str
     name: str
+    policy: str
+    """That its sidecar goes by."""
     arguments: tuple[str, ...]
     """What its sidecar is told."""
 
@@ -62,15 +65,22 @@ def see_pod(obj: Mapping[str, Any]) -> Pod | None:
     if sidecar is None or obj["spec"].get("hostNetwork"):
         return None
     metadata = obj["metadata"]
-    return Pod(metadata["uid"], metadata["namespace"], metadata["name"], tuple(sidecar.get("args") or ()))
+    identity = metadata["uid"], metadata["namespace"], metadata["name"]
+    return Pod(*identity, transit_policy(obj), tuple(sidecar.get("args") or ()))
 
 
-def decide(pod: Pod | None, sandbox: Sandbox | None, loaded: str | None, *, strict: bool) -> Decision:
-    """Decide about a sandbox. ``pod`` is the one of its name, ``loaded`` the rules that were loaded in it last."""
+def decide(
+    pod: Pod | None, sandbox: Sandbox | None, loaded: str | None, datagrams: Sequence[Datagrams] | None
+) -> Decision:
+    """Decide about a sandbox.
+
+    ``pod`` is the one of its name, ``loaded`` the rules that were loaded in it last, and ``datagrams`` which may pass
+    by the pod's policy, None if all may.
+    """
     if pod is None or sandbox is None or pod.uid != sandbox.pod_uid:
         return Forget()
     try:
-        rules = rules_of(probes_of({"args": pod.arguments}), strict=strict)
+        rules = rules_of(probes_of({"args": pod.arguments}), datagrams)
     except ValueError as error:
         return Refuse(pod, str(error))
     return Leave() if rules == loaded else Load(pod, sandbox, rules)

@@ -51,7 +51,7 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
     # the scheduler is sent there.
     failures = [
-        *await write_all(_role_writes(world, placement, operator_namespace)),
+        *await write_all(_role_writes(world, facts, placement, operator_namespace)),
         *await write_all(_node_writes(world, placement)),
     ]
     failures += await write_all(_status_writes(world, facts, verdicts))
@@ -60,10 +60,12 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     return _seconds_until(facts, world.api.clock.now())
 
 
-def _role_writes(world: World, placement: Placement, operator_namespace: str) -> Iterator[Awaitable[None]]:
+def _role_writes(
+    world: World, facts: Facts, placement: Placement, operator_namespace: str
+) -> Iterator[Awaitable[None]]:
     wanted: dict[str, tuple[Json, ...]] = {
         names.host_role(policy): host_role_objects(
-            policy, nodes, operator_namespace, encrypts=policy in placement.encrypting
+            policy, nodes, operator_namespace, encrypts=world.encrypts(policy, facts.policies[policy])
         )
         for policy, nodes in placement.roles.items()
     }

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
-from sovereign_operator.controller.told import Told, see_told
 from sovereign_operator.controller.traffic import Traffic
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar import transit_config_map
-from sovereign_operator.core.steps import EncryptionSeen
+from sovereign_operator.core.steps import LADDER, EncryptionSeen
 from sovereign_operator.core.workload import WorkloadEncryption
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
 from sovereign_operator.kube.seen import PodSeen
+from sovereign_operator.kube.told import Told, see_told
 
 
 class Sidecars:
@@ -22,18 +22,21 @@ class Sidecars:
     def __init__(
         self,
         api: Api,
+        namespace: str,
         dns: tuple[str, str],
+        *,
         pods: Callable[[], Iterable[PodSeen]],
         policy_changed: Callable[[str], None],
-        namespace_changed: Callable[[str], None],
+        told_changed: Callable[[str, str], None],
     ) -> None:
+        self.namespace = namespace
+        """The operator's own, where it is recorded how far policies have come."""
         self.dns = dns
         """Namespace and name of the Service that answers for DNS."""
         self.traffic = Traffic(api.clock.now, pods, policy_changed)
         self.seen: dict[str, EncryptionSeen] = {}
         """How far each policy has come."""
-        self._policy_changed = policy_changed
-        self._namespace_changed = namespace_changed
+        self._told_changed = told_changed
         self._watched: dict[str, tuple[EncryptionMode, datetime]] = {}
         self._losing: dict[str, float] = {}
         self.mirror: Mirror[Told] = Mirror(
@@ -44,9 +47,17 @@ class Sidecars:
         """Return what the sidecars of a namespace that go by a policy are told."""
         return self.mirror.get((namespace, transit_config_map(policy)))
 
-    def told_of(self, policy: str) -> list[Told]:
-        """Return what the sidecars that go by a policy are told, in every namespace."""
-        return [told for told in self.mirror.values() if told.policy == policy]
+    def told_of(self, policy: str) -> dict[str, Told]:
+        """Return what is told of a policy, by namespace."""
+        return {namespace: told for (namespace, _), told in self.mirror.items() if told.policy == policy}
+
+    def record(self, policy: str) -> Told | None:
+        """Return what was told last of a policy, in the end everywhere; None if nothing ever was."""
+        told = self.told_of(policy)
+        # Should somebody have deleted it: what was told in some namespaces only is told again.
+        return told.get(self.namespace) or min(
+            told.values(), key=lambda one: LADDER.index(one.encryption_mode), default=None
+        )
 
     def of_pods(self, policy: str, pods: Iterable[PodSeen]) -> WorkloadEncryption | None:
         """Return what is known of the sidecars of some pods in scope of a policy; None if it does not encrypt."""
@@ -78,5 +89,4 @@ class Sidecars:
 
     def _take(self, key: Key, old: Told | None, new: Told | None) -> None:
         for policy in {told.policy for told in (old, new) if told}:
-            self._policy_changed(policy)
-        self._namespace_changed(key[0])
+            self._told_changed(key[0], policy)

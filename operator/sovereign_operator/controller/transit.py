@@ -10,19 +10,19 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, Encr
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.keys import Encryption
 from sovereign_operator.controller.sidecars import Sidecars
-from sovereign_operator.controller.told import Told, data_of, version_of
 from sovereign_operator.controller.traffic import HURRIED_SECONDS, Traffic
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.cuts import Cuts, next_cuts
 from sovereign_operator.core.sidecar import transit_config_map
-from sovereign_operator.core.steps import LADDER, EncryptionSeen, PodTraffic, StepFacts, decide
-from sovereign_operator.core.transit import Destination, inbound, outbound
+from sovereign_operator.core.steps import EncryptionSeen, PodTraffic, StepFacts, decide
+from sovereign_operator.core.transit import Destination, datagrams, inbound, outbound
 from sovereign_operator.dataplane.listeners import discovery
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.seen import PodSeen, Unreadable, see_spec
+from sovereign_operator.kube.told import Told, data_of, version_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,19 +43,19 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     if sidecars is None or policy is None or spec is None or isinstance(spec, Unreadable):
         # Sidecars that run go on as they were told last.
         return None
-    told = sidecars.told_of(key.policy)
-    if spec.encryption_in_transit is None and not told:
+    record = sidecars.record(key.policy)
+    if spec.encryption_in_transit is None and record is None:
         sidecars.seen.pop(key.policy, None)
         return None
-    facts = _gather(world, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit())
+    facts = _gather(world, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit(), record)
     step = decide(facts)
     if step.mode is not facts.current:
         logger.info("policy %s: encryption goes from %s to %s", key.policy, facts.current, step.mode)
-    cuts, settling = _cuts(world, sidecars, key.policy)
+    cuts, settling = _cuts(world, sidecars, key.policy, record.cuts if record else Cuts())
     now = facts.wanted.model_copy(update={"mode": step.mode})
     listeners = discovery(outbound(now, await _always_plain(world.api, sidecars.dns)), inbound(now), cuts.number)
-    for namespace in sorted({pod.namespace for pod in world.pods() if pod.transit == key.policy and not pod.ended}):
-        wanted = Told(key.policy, step.mode, listeners, cuts)
+    wanted = Told(key.policy, step.mode, listeners, datagrams(now), cuts)
+    for namespace in _namespaces(world, sidecars, key.policy):
         if sidecars.told(namespace, key.policy) != wanted:
             await _tell(world.api, policy, namespace, wanted)
     loaded = sum(pod.loaded == version_of(listeners) for pod in facts.pods)
@@ -70,15 +70,25 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     return RESYNC_SECONDS
 
 
-def _gather(world: World, sidecars: Sidecars, policy: str, wanted: EncryptionInTransit) -> StepFacts:
-    told = sidecars.told_of(policy)
-    # A step that was taken in some namespaces only is taken again.
-    current = min((found.encryption_mode for found in told), key=LADDER.index, default=EncryptionMode.OFF)
+def _namespaces(world: World, sidecars: Sidecars, policy: str) -> list[str]:
+    """Return where something is to be told: our own namespace last, so that a step is recorded once it was taken.
+
+    Where something was told once, pods that start meet it. So it is kept up to date while none runs.
+    """
+    found = {pod.namespace for pod in world.pods() if pod.transit == policy and not pod.ended}
+    found |= sidecars.told_of(policy).keys()
+    return [*sorted(found - {sidecars.namespace}), sidecars.namespace]
+
+
+def _gather(
+    world: World, sidecars: Sidecars, policy: str, wanted: EncryptionInTransit, record: Told | None
+) -> StepFacts:
+    current = record.encryption_mode if record else EncryptionMode.OFF
     now = world.api.clock.now()
     return StepFacts(
         wanted=wanted,
         current=current,
-        version=next((found.version for found in told if found.encryption_mode is current), ""),
+        version=record.version if record else "",
         watched_since=sidecars.watched_since(policy, current, now),
         pods=tuple(
             _traffic(sidecars.traffic, pod)
@@ -89,10 +99,8 @@ def _gather(world: World, sidecars: Sidecars, policy: str, wanted: EncryptionInT
     )
 
 
-def _cuts(world: World, sidecars: Sidecars, policy: str) -> tuple[Cuts, bool]:
+def _cuts(world: World, sidecars: Sidecars, policy: str, before: Cuts) -> tuple[Cuts, bool]:
     """Return how often open connections are to have ended, and whether one more time is about to come."""
-    told = [found.cuts for found in sidecars.told_of(policy)]
-    before = Cuts(max((cuts.number for cuts in told), default=0), frozenset().union(*(cuts.trusted for cuts in told)))
     found = world.identity.trusted(policy) if world.identity else ()
     trusted = frozenset(f"{one.policy}/{one.datacentre}" for one in found)
     lost = before.trusted - trusted
@@ -115,7 +123,7 @@ def _traffic(traffic: Traffic, pod: PodSeen) -> PodTraffic:
 
 
 async def _tell(api: Api, policy: Json, namespace: str, told: Told) -> None:
-    """Write what the sidecars of a namespace are to do."""
+    """Write what the sidecars of a namespace are to do, or record it in our own."""
     owner = {key: policy[key] for key in ("apiVersion", "kind")}
     owner |= {key: policy["metadata"][key] for key in ("name", "uid")}
     metadata = {

@@ -38,6 +38,7 @@ from sovereign_operator.kube.seen import (
     see_spec,
     see_workload,
 )
+from sovereign_operator.kube.told import encrypts
 
 
 class Queue(Protocol):
@@ -88,7 +89,16 @@ class World:
             else None
         )
         self.sidecars = (
-            Sidecars(api, settings.dns, self.pods, self._add_encryption, self._add_pods) if settings.dns else None
+            Sidecars(
+                api,
+                settings.replica.namespace,
+                settings.dns,
+                pods=self.pods,
+                policy_changed=self._add_encryption,
+                told_changed=self._told_changed,
+            )
+            if settings.dns
+            else None
         )
         self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
         self.verdicts: Verdicts | None = None
@@ -248,7 +258,17 @@ class World:
         if policy and self.sidecars:
             self.queue.add(Encryption(policy))
 
+    def _told_changed(self, namespace: str, policy: str) -> None:
+        """Take in what sidecars are told of a policy: pods of others need one as long as that is not Off."""
+        self._add_encryption(policy)
+        self._add_pods(namespace)
+        self.queue.add(Cluster())
+
     # What there is
+
+    def encrypts(self, policy: str, spec: SovereigntyPolicySpec) -> bool:
+        """Whether the pods of a policy need a sidecar."""
+        return encrypts(spec, self.sidecars.record(policy) if self.sidecars else None)
 
     def keys(self, plural: str) -> Iterable[ObjectKey]:
         """Return the keys of the objects that kopf watches."""

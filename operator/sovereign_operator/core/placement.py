@@ -39,8 +39,6 @@ class Placement:
     """Keyed by policy: the names of the nodes on which its pods may start."""
     retained: frozenset[tuple[str, str]]
     """(node, policy) whose label stays only for the pods that still run there."""
-    encrypting: frozenset[str] = frozenset()
-    """The policies whose pods need a sidecar."""
 
 
 def is_ours(label: str) -> bool:
@@ -62,8 +60,7 @@ def place(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]
     for node, policy in retained:
         kept[node].add(policy)
     marks = tuple(_mark(facts.nodes[name], facts, verdicts, kept[name]) for name in sorted(facts.nodes))
-    encrypting = frozenset(name for name, spec in facts.policies.items() if spec.encrypts)
-    return Placement(marks, roles, frozenset(retained), encrypting)
+    return Placement(marks, roles, frozenset(retained))
 
 
 def _mark(node: Node, facts: Facts, verdicts: Verdicts, kept: set[str]) -> NodeMarks:

@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Final, Self
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.wire import Wire
 
 Network = IPv4Network | IPv6Network
+
+HIGHEST_PORT: Final = 65535
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,28 @@ class Destination:
     """None: all of them."""
 
 
+@dataclass(frozen=True)
+class Datagrams:
+    """UDP that may pass in Strict, between a pod and these peers, whichever of the two asks."""
+
+    peers: Network
+    ports: range
+    """Those of who is asked."""
+
+    def __str__(self) -> str:
+        """As a network and ports: ``10.244.0.0/16 5004-5104``."""
+        return f"{self.peers} {self.ports[0]}-{self.ports[-1]}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read such a text. Raises ValueError if it is none."""
+        network, ports = text.split()
+        first, last = map(int, ports.split("-"))
+        if not 0 < first <= last <= HIGHEST_PORT:
+            raise ValueError(f"no ports: {ports!r}")
+        return cls(ip_network(network), range(first, last + 1))
+
+
 def outbound(wanted: EncryptionInTransit, always_plain: Iterable[Destination]) -> tuple[Reach, ...]:
     """Return what is sent where; anywhere else as it is. ``always_plain``: the API server, and DNS.
 
@@ -61,6 +86,17 @@ def inbound(wanted: EncryptionInTransit) -> Inbound:
         plain_peers=tuple(sorted((named.addresses for named in wanted.plain_peers), key=_in_order)),
         anything=wanted.mode is not EncryptionMode.STRICT,
     )
+
+
+def datagrams(wanted: EncryptionInTransit) -> tuple[Datagrams, ...] | None:
+    """Return which UDP may pass beside DNS; None: all of it."""
+    if wanted.mode is not EncryptionMode.STRICT:
+        return None
+    named = (
+        Datagrams(ip_network(one.network), range(one.port, (one.end_port or one.port) + 1))
+        for one in wanted.plain_datagrams
+    )
+    return tuple(sorted(named, key=lambda one: (_in_order(one.peers), one.ports.start, one.ports.stop)))
 
 
 def _reach(network: Network, cluster: list[Network], plain: list[Destination]) -> Reach:

@@ -11,7 +11,7 @@ no packet meets half of them. Of a pod with a sidecar they make this, for IPv4 a
 - What translation of addresses has missed does not pass. It is decided for the first packet of a connection, and
   conntrack is no fence: there are packets of which it makes nothing (``invalid``), and old entries that a new
   connection can meet. So TCP that enters or leaves by another way than these is refused by a filter as well.
-- ``strict``: nothing passes but TCP, DNS, errors of ICMP, and what finds neighbours in IPv6.
+- In Strict nothing passes but TCP, DNS, errors of ICMP, and what finds neighbours in IPv6.
 
 Who is the sidecar is told by its UID. It can be taken by whoever has CAP_SETUID, as root in a container has unless it
 is dropped; and CAP_NET_RAW opens packet sockets, which no rule of this family sees. So in earnest the rules bind only
@@ -27,8 +27,6 @@ root of the hierarchy, whatever the cgroup namespace.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from sovereign_operator.core.sidecar import (
@@ -42,32 +40,24 @@ from sovereign_operator.core.sidecar import (
     ProbeKind,
     probe_ports,
 )
+from sovereign_operator.core.transit import HIGHEST_PORT, Datagrams
 
 TABLE: Final = "sovereignty"
 """Name of our table, of family inet. No other table is touched."""
 
 DNS_PORT: Final = 53
-HIGHEST_PORT: Final = 65535
 
 _DATA_OFFSETS: Final = range(5, 16)
 """How long a header of TCP can be, in words of 32 bits."""
 
 
-@dataclass(frozen=True)
-class Datagrams:
-    """UDP that may pass in Strict, between the pod and these peers, whichever of the two asks."""
-
-    peers: IPv4Network | IPv6Network
-    ports: range
-    """Those of who is asked."""
-
-
-def rules_of(probes: Sequence[Probe], *, strict: bool, allowed: Sequence[Datagrams] = ()) -> str:
+def rules_of(probes: Sequence[Probe], datagrams: Sequence[Datagrams] | None) -> str:
     """Return the rules of a pod whose sidecar is told of these probes.
 
-    ``allowed`` is of account only if ``strict``. Raises ValueError if there are more probes than ports, or if a probe
-    or an allowed datagram has a port that there cannot be.
+    ``datagrams`` is which may pass, if not all, which None says. Raises ValueError if there are more probes than
+    ports, or if one has a port that there cannot be.
     """
+    strict = datagrams is not None
     ports = probe_ports(probes)
     tcp = {port: probe.port for port, probe in ports.items() if probe.kind is ProbeKind.TCP}
     others = sorted(ports.keys() - tcp.keys())
@@ -80,10 +70,10 @@ def rules_of(probes: Sequence[Probe], *, strict: bool, allowed: Sequence[Datagra
         "outbound": _redirect_outbound(),
         "payload": _refuse_payload(),
     }
-    if strict:
+    if datagrams is not None:
         chains["control"] = _control_messages()
-        chains["datagrams_in"] = _datagrams(f"sport {DNS_PORT} ct direction reply", "saddr", allowed)
-        chains["datagrams_out"] = _datagrams(f"dport {DNS_PORT} ct direction original", "daddr", allowed)
+        chains["datagrams_in"] = _datagrams(f"sport {DNS_PORT} ct direction reply", "saddr", datagrams)
+        chains["datagrams_out"] = _datagrams(f"dport {DNS_PORT} ct direction original", "daddr", datagrams)
     chains["enter"] = _let_enter(tcp, others, strict=strict)
     chains["greeting"] = _refuse_greeting(tcp)
     chains["leave"] = _let_leave(tcp, strict=strict)

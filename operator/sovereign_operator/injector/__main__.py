@@ -24,7 +24,7 @@ class Injector:
     """One replica."""
 
     def __init__(self, settings: Settings, api: Api) -> None:
-        self._world = World(api)
+        self._world = World(api, settings.replica.namespace)
         self.identity = Identity(api, settings.replica.namespace)
         self.hook = Hook(self._world, settings)
         self._queue: WorkQueue[Keep] = WorkQueue(self.identity.keep)

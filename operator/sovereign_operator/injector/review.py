@@ -5,7 +5,6 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
 from sovereign_operator.core.injection import SidecarSettings, inject
 from sovereign_operator.core.json_patch import patch
@@ -113,15 +112,15 @@ def policy_of(review: Review, enforced: str | None) -> str | None:
     return effective_policy(enforced, review.labelled)
 
 
-def answer(review: Review, policy: str | None, spec: SovereigntyPolicySpec | None, settings: SidecarSettings) -> Answer:
-    """Decide about a pod that ``policy`` is in effect for; ``spec`` is what that says, None if it cannot be read.
+def answer(review: Review, policy: str | None, settings: SidecarSettings) -> Answer:
+    """Decide about a pod that ``policy`` is in effect for, which encrypts; None if none does.
 
     An unknown policy is refused by guards, which do not depend on us, and so is a pod that lacks its sidecar. Raises
     MalformedError for a pod that no API server would send.
     """
     if review.pod is None:
         return Untouched("the sovereignty injector was asked about something else than the creation of a pod")
-    if not policy or spec is None or not spec.encrypts or review.is_mirror:
+    if policy is None or review.is_mirror:
         return Untouched()
     try:
         return Injected(policy, patch(review.pod, inject(review.pod, policy, settings)))

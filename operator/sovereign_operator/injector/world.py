@@ -1,4 +1,4 @@
-"""What the injector has seen of the cluster: which policy holds a namespace, and what policies say."""
+"""What the injector has seen of the cluster: which policy holds a namespace, and which policies encrypt."""
 
 import asyncio
 from functools import partial
@@ -11,6 +11,7 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror, stalled
 from sovereign_operator.kube.seen import Unreadable, see_spec
+from sovereign_operator.kube.told import Record, encrypts
 
 LAG_SECONDS: Final = 1.5
 """How long to wait for what the API server has seen already, and we have not."""
@@ -18,13 +19,14 @@ LOOK_SECONDS: Final = 0.05
 
 
 class World:
-    """Namespaces and policies."""
+    """Namespaces, policies, and what sidecars are told of these."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, own_namespace: str) -> None:
         self._namespaces: Mirror[str] = Mirror(api, resource.NAMESPACES, see_enforced, _ignore)
         convert = partial(see_spec, model=SovereigntyPolicySpec)
         kind = resource.OURS[SOVEREIGNTY_POLICY.plural]
         self._policies: Mirror[SovereigntyPolicySpec | Unreadable] = Mirror(api, kind, convert, _ignore)
+        self._record = Record(api, own_namespace, _ignore)
 
     async def run(self) -> None:
         """Keep everything up to date."""
@@ -43,7 +45,7 @@ class World:
         return stalled(self._mirrors())
 
     def _mirrors(self) -> tuple[Mirror[Any], ...]:
-        return self._namespaces, self._policies
+        return self._namespaces, self._policies, self._record
 
     def enforced(self, namespace: str) -> str | None:
         """Return the policy that a namespace enforces: its label's value, None without the label."""
@@ -62,10 +64,10 @@ class World:
             await asyncio.sleep(LOOK_SECONDS)
         return None
 
-    def policy(self, name: str) -> SovereigntyPolicySpec | None:
-        """Return what a policy says; None if there is none, or none that this version can read."""
-        found = self._policies.get(("", name))
-        return None if isinstance(found, Unreadable) else found
+    def encrypts(self, policy: str) -> bool:
+        """Whether pods of a policy get a sidecar. One that is not there, or that this version cannot read, is none."""
+        spec = self._policies.get(("", policy))
+        return isinstance(spec, SovereigntyPolicySpec) and encrypts(spec, self._record.of(policy))
 
 
 def see_enforced(namespace: Json) -> str | None:

@@ -83,6 +83,19 @@ class PlainPort(Model):
     reason: Reason = Field(description="Why, for the auditor. Example: scraped by Prometheus.")
 
 
+class PlainDatagrams(Model):
+    """UDP between pods of the policy and others that passes in Strict."""
+
+    model_config = rules(
+        ("!has(self.endPort) || self.endPort >= self.port", "endPort is the last port, and cannot be less than port")
+    )
+
+    network: Network = Field(description="Addresses of who is at the other end. Example: 10.244.0.0/16.")
+    port: Port = Field(description="UDP port of who is asked, the pod or the other end. Example: 5004.")
+    end_port: Port | None = Field(default=None, description="Last port, where it is a range. Example: 5104.")
+    reason: Reason = Field(description="Why, for the auditor. Example: voice, encrypted by SRTP.")
+
+
 class ForcedStep(Model):
     """Leave to take a step that would be waited for."""
 
@@ -130,6 +143,13 @@ class EncryptionInTransit(Model):
         default=(),
         description="Ports of the policy's pods that take plaintext in Strict: for metrics, say.",
         json_schema_extra=list_map("port"),
+        max_length=64,
+    )
+    plain_datagrams: tuple[PlainDatagrams, ...] = Field(
+        default=(),
+        description="UDP that passes in Strict, in both directions. All other UDP but DNS is dropped then, as sidecars "
+        "encrypt TCP only; before Strict all of it passes.",
+        json_schema_extra=list_map("network", "port"),
         max_length=64,
     )
     quiet_seconds: int = Field(

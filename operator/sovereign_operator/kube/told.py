@@ -1,0 +1,115 @@
+"""What the controller tells sidecars, agents and injectors of a policy's encryption, by ConfigMap.
+
+There is one in each namespace with sidecars, for these to load, and one in the operator's own namespace: that is the
+record of how far the policy has come, and it is written last.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core import names
+from sovereign_operator.core.cuts import Cuts
+from sovereign_operator.core.sidecar import LISTENERS, transit_config_map
+from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.mirror import Mirror
+
+MODE, DATAGRAMS, CUTS, TRUSTED = "mode", "datagrams", "cuts", "trusted"
+"""Beside what Envoy reads, for people and for us."""
+
+ANY: Final = "any"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a ConfigMap of ours says."""
+
+    policy: str
+    mode: str
+    listeners: str
+    datagrams: tuple[Datagrams, ...] | None
+    """The UDP that may pass beside DNS; None: all of it."""
+    cuts: Cuts
+
+    @property
+    def version(self) -> str:
+        """Which settings these are, as the sidecars say which they have loaded."""
+        return version_of(self.listeners)
+
+    @property
+    def encryption_mode(self) -> EncryptionMode:
+        """The mode; Off if it is none, as somebody else wrote it then."""
+        return EncryptionMode(self.mode) if self.mode in {*EncryptionMode} else EncryptionMode.OFF
+
+
+class Record(Mirror[Told]):
+    """What is said in the operator's own namespace, by policy."""
+
+    def __init__(self, api: Api, namespace: str, changed: Callable[[str], None]) -> None:
+        self._namespace = namespace
+        super().__init__(
+            api,
+            resource.CONFIG_MAPS,
+            see_told,
+            lambda _key, old, new: changed((new or old).policy),  # type: ignore[union-attr]
+            namespace=namespace,
+            label_selector=names.TRANSIT_LABEL,
+        )
+
+    def of(self, policy: str) -> Told | None:
+        """Return what is said of a policy; None if it never encrypted, or is gone."""
+        return self.get((self._namespace, transit_config_map(policy)))
+
+
+def encrypts(spec: SovereigntyPolicySpec, told: Told | None) -> bool:
+    """Whether pods of a policy need a sidecar: as long as others have not been told that they need none."""
+    return spec.encrypts or (told is not None and told.encryption_mode is not EncryptionMode.OFF)
+
+
+def see_told(obj: Json) -> Told | None:
+    """Keep what a ConfigMap of ours says. Only by its name it is one: anybody may write the label on others."""
+    policy, data = obj["metadata"]["labels"][names.TRANSIT_LABEL], obj.get("data", {})
+    if obj["metadata"]["name"] != transit_config_map(policy):
+        return None
+    number = data.get(CUTS, "")
+    return Told(
+        policy,
+        data.get(MODE, ""),
+        data.get(LISTENERS, ""),
+        _see_datagrams(data.get(DATAGRAMS, "")),
+        Cuts(int(number) if number.isdecimal() else 0, frozenset(data.get(TRUSTED, "").split())),
+    )
+
+
+def _see_datagrams(text: str) -> tuple[Datagrams, ...] | None:
+    """Read which may pass. Where somebody else wrote nonsense, none may."""
+    if text == ANY:
+        return None
+    try:
+        return tuple(map(Datagrams.parse, text.splitlines()))
+    except ValueError:
+        return ()
+
+
+def data_of(told: Told) -> dict[str, str]:
+    """Return what a ConfigMap holds that says this."""
+    return {
+        MODE: told.mode,
+        DATAGRAMS: ANY if told.datagrams is None else "\n".join(map(str, told.datagrams)),
+        CUTS: str(told.cuts.number),
+        TRUSTED: " ".join(sorted(told.cuts.trusted)),
+        LISTENERS: told.listeners,
+    }
+
+
+def version_of(listeners: str) -> str:
+    """Return the version of settings, as JSON. Empty if they have none: somebody else wrote them."""
+    try:
+        return str(json.loads(listeners)["version_info"])
+    except (ValueError, KeyError, TypeError):
+        return ""

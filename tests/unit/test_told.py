@@ -1,0 +1,76 @@
+"""What is told of a policy is read as it was written, and nothing that somebody else wrote."""
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core import names
+from sovereign_operator.core.cuts import Cuts
+from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.kube.told import Told, data_of, encrypts, see_told
+
+OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
+
+ports = st.integers(1, 65535)
+datagrams = st.builds(
+    lambda network, first, last: Datagrams(ip_network(network), range(min(first, last), max(first, last) + 1)),
+    st.sampled_from(["10.0.0.0/8", "192.0.2.7/32", "fd00::/8"]),
+    ports,
+    ports,
+)
+told = st.builds(
+    Told,
+    policy=st.just("hds"),
+    mode=st.sampled_from(EncryptionMode),
+    listeners=st.just('{"version_info": "v1"}'),
+    datagrams=st.none() | st.lists(datagrams, max_size=3).map(tuple),
+    cuts=st.builds(Cuts, st.integers(0, 9), st.frozensets(st.sampled_from(["hds/brest", "hds/lyon"]))),
+)
+
+
+def config_map(data: dict[str, str], name: str = "sovereignty-transit.hds") -> dict[str, Any]:
+    return {"metadata": {"name": name, "labels": {names.TRANSIT_LABEL: "hds"}}, "data": data}
+
+
+@given(told)
+def test_it_is_read_as_it_was_written(said: Told) -> None:
+    assert see_told(config_map(data_of(said))) == said
+
+
+def test_a_label_alone_makes_nothing_ours() -> None:
+    assert see_told(config_map({"mode": "Off"}, "mine")) is None
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8", "10.0.0.0/8 0-5", "10.0.0.0/8 7-5", "10.0.0.1/8 1-2", "x 1-2", "any\n"])
+def test_by_nonsense_nothing_passes(text: str) -> None:
+    seen = see_told(config_map({"datagrams": text}))
+    assert seen is not None
+    assert seen.datagrams == ()
+    assert seen.encryption_mode is OFF
+
+
+@pytest.mark.parametrize(
+    ("wanted", "mode", "needed"),
+    [
+        (None, None, False),
+        (OFF, None, False),
+        (PERMISSIVE, None, True),
+        (STRICT, OFF, True),
+        # On the way down others still send mutual TLS.
+        (OFF, STRICT, True),
+        (OFF, PERMISSIVE, True),
+        (None, PREFERRED, True),
+        (OFF, OFF, False),
+    ],
+)
+def test_pods_need_a_sidecar_as_long_as_others_have_not_been_told_otherwise(
+    wanted: EncryptionMode | None, mode: EncryptionMode | None, *, needed: bool
+) -> None:
+    encryption = EncryptionInTransit(mode=wanted, cluster_networks=("10.0.0.0/8",)) if wanted else None
+    said = Told("hds", mode, "", None, Cuts()) if mode else None
+    assert encrypts(SovereigntyPolicySpec(encryption_in_transit=encryption), said) is needed
