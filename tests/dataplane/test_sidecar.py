@@ -1,9 +1,11 @@
 """Two pods with real sidecars: what passes between them, what does not, and what a change loses."""
 
+import contextlib
 import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.dataplane.listeners import LOOK_SECONDS
 from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS
 from tests.dataplane.netns import Capture
 from tests.dataplane.pods import PATIENCE, Road, authority, road
@@ -171,6 +174,47 @@ def test_a_server_may_speak_first(pods: Road, mode: EncryptionMode) -> None:
     with Echo(pods.server.net, APP_PORT, greeting=b"220 ready"):
         connection = pods.client.net.connect(pods.server.address, APP_PORT, uid=1000)
         assert connection.recv(9, socket.MSG_WAITALL) == b"220 ready"
+
+
+def rewrite(pods: Road, before: str, after: str) -> None:
+    """Change a duration in what the server is told, before it starts: it would be too long or too short here."""
+    told = pods.server.folder / "transit" / "..data" / sidecar.LISTENERS
+    assert before in told.read_text()
+    told.write_text(told.read_text().replace(before, after))
+
+
+@pytest.mark.parametrize("ports", [(APP_PORT,), (EXCEPTED_PORT, APP_PORT)])
+def test_who_is_known_to_speak_first_is_not_waited_for(pods: Road, ports: tuple[int, ...]) -> None:
+    pods.server.tell(STRICT, plainPorts=[{"port": port, "serverFirst": True, "reason": "greets"} for port in ports])
+    # Whoever is waited for waits for ever.
+    rewrite(pods, LOOK_SECONDS, "3600s")
+    pods.server.start()
+    pods.until_ready(pods.server)
+    with Echo(pods.server.net, APP_PORT, greeting=b"220 ready"):
+        connection = pods.node.connect(pods.server.address, APP_PORT)
+        assert connection.recv(9, socket.MSG_WAITALL) == b"220 ready"
+    with Echo(pods.server.net, APP_PORT + 1, greeting=b"220 ready"):
+        connection = pods.node.connect(pods.server.address, APP_PORT + 1, wait=1.5)
+        with pytest.raises(TimeoutError):
+            connection.recv(9)
+
+
+@pytest.mark.usefixtures("echo")
+def test_a_connection_lives_for_no_longer_than_it_may(pods: Road) -> None:
+    for pod in (pods.client, pods.server):
+        pod.tell(STRICT, longestConnectionSeconds=60)
+    rewrite(pods, '"60s"', '"2s"')
+    for pod in (pods.client, pods.server):
+        pod.start()
+        pods.until_ready(pod)
+    session = pods.client.net.connect(pods.server.address, APP_PORT, uid=1000)
+    begun = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        session.sendall(SECRET)
+        while session.recv(len(SECRET), socket.MSG_WAITALL):
+            session.sendall(SECRET)
+    assert 1 < time.monotonic() - begun < PATIENCE
+    assert said(pods.client.net, pods.server.address, APP_PORT, SECRET) == SECRET
 
 
 def test_a_half_closed_connection_still_gets_its_answer(pods: Road) -> None:

@@ -31,6 +31,10 @@ class Inbound:
     plain_peers: tuple[Network, ...]
     anything: bool
     """Whether plaintext is, from everybody and on every port."""
+    unlooked_ports: tuple[int, ...] = ()
+    """Where nothing but plaintext comes, and the server speaks first."""
+    longest_seconds: int | None = None
+    """After how long mutual TLS ends."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ def inbound(wanted: EncryptionInTransit) -> Inbound:
         plain_ports=tuple(sorted(named.port for named in wanted.plain_ports)),
         plain_peers=tuple(sorted((named.addresses for named in wanted.plain_peers), key=_in_order)),
         anything=wanted.mode is not EncryptionMode.STRICT,
+        unlooked_ports=tuple(sorted(named.port for named in wanted.plain_ports if named.server_first)),
+        longest_seconds=wanted.longest_connection_seconds,
     )
 
 

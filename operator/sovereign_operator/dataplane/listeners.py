@@ -74,13 +74,24 @@ def _inbound(accepted: Inbound, mtls: str) -> Json:
         otherwise = {"matcher": _exact("DestinationPortInput", accepted.plain_ports, EXCEPTED, otherwise)}
     # The input's text is a list of quoted names.
     matcher = _exact("ApplicationProtocolInput", [f"'{ALPN}'"], mtls, otherwise)
-    inspector = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-    filters = [extension("envoy.filters.listener.tls_inspector", inspector)]
-    listener = _listener("inbound", sidecar.INBOUND_PORT, filters, matcher, mtls)
+    listener = _listener("inbound", sidecar.INBOUND_PORT, [_look_for_tls(accepted.unlooked_ports)], matcher, mtls)
     server = typed(f"{TLS}.DownstreamTlsContext", require_client_certificate=True, common_tls_context=mutual_tls())
     encrypted = next(chain for chain in listener["filter_chains"] if chain["name"] == mtls)
     encrypted["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": server}
+    if accepted.longest_seconds:
+        (proxy,) = encrypted["filters"]
+        proxy["typed_config"]["max_downstream_connection_duration"] = f"{accepted.longest_seconds}s"
     return listener
+
+
+def _look_for_tls(unlooked_ports: tuple[int, ...]) -> Json:
+    inspector = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+    look = extension("envoy.filters.listener.tls_inspector", inspector)
+    # The end of a range is no part of it.
+    skipped: list[Json] = [{"destination_port_range": {"start": port, "end": port + 1}} for port in unlooked_ports]
+    if skipped:
+        look["filter_disabled"] = skipped[0] if len(skipped) == 1 else {"or_match": {"rules": skipped}}
+    return look
 
 
 def _listener(name: str, port: int, filters: list[Json], matcher: Json, mtls: str) -> Json:

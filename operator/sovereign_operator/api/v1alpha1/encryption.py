@@ -80,6 +80,12 @@ class PlainPort(Model):
     """A port of pods of the policy that takes plaintext."""
 
     port: Port = Field(description="The application's own TCP port. Example: 9090.")
+    server_first: bool = Field(
+        default=False,
+        description="The server speaks first, and everybody sends plaintext: have the client not wait for the second "
+        "in which a sidecar looks for mutual TLS. It finds none there any more, so name the port in plainDestinations "
+        "of those who send, too. A change ends open connections. Default: false.",
+    )
     reason: Reason = Field(description="Why, for the auditor. Example: scraped by Prometheus.")
 
 
@@ -144,6 +150,14 @@ class EncryptionInTransit(Model):
         description="Ports of the policy's pods that take plaintext in Strict: for metrics, say.",
         json_schema_extra=list_map("port"),
         max_length=64,
+    )
+    longest_connection_seconds: int | None = Field(
+        default=None,
+        description="After how many seconds a connection by mutual TLS ends, in use or not, so that its peer has to "
+        "show a certificate anew. Clients that do not connect again see a failure. A change ends open connections. "
+        "Absent, the default: none but when a datacentre leaves the policy's trust.",
+        ge=60,
+        le=2592000,
     )
     plain_datagrams: tuple[PlainDatagrams, ...] = Field(
         default=(),
