@@ -47,10 +47,10 @@ exec setpriv --reuid "$UID_" --regid "$UID_" --clear-groups \
 """
 
 
-def authority(datacentre: str, number: str = "1") -> Authority:
-    """Return a certificate authority that holds for some days."""
+def authority(datacentre: str, number: str = "1", ends_in: timedelta = timedelta(days=9)) -> Authority:
+    """Return a certificate authority."""
     now = datetime.now(UTC).replace(microsecond=0)
-    lasting = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=9)}
+    lasting = {"not_before": now - timedelta(days=1), "not_after": now + ends_in}
     return make("hospital", datacentre, number, trust_domain=TRUST_DOMAIN, **lasting)
 
 
@@ -82,7 +82,7 @@ class Pod:
             f"spiffe://{TRUST_DOMAIN}/ns/shop/sa/default",
             serial=int.from_bytes(os.urandom(8)),
             not_before=now - timedelta(minutes=1),
-            not_after=now + timedelta(hours=20),
+            not_after=min(now + timedelta(hours=20), signer.certificate.not_valid_after_utc),
         )
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         anchors = b"".join(one.certificate.public_bytes(Encoding.PEM) for one in trusted)

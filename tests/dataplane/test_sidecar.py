@@ -7,6 +7,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,18 @@ def test_a_peer_whose_authority_is_not_trusted_is_refused(pods: Road, echo: Echo
     heard = len(echo.heard)
     assert refused(pods.client.net, pods.server.address, APP_PORT)
     assert len(echo.heard) == heard
+
+
+def test_an_authority_that_has_ended_is_trusted_no_more_though_nobody_says_so(pods: Road, echo: Echo) -> None:
+    """Nothing of ours runs here but the sidecars, and their files stay as they are."""
+    ending = authority("brest", ends_in=timedelta(seconds=8))
+    pods.client.certify(ending, [ending, LYON])
+    pods.server.certify(LYON, [ending, LYON])
+    start(pods, STRICT)
+    assert said(pods.client.net, pods.server.address, APP_PORT, SECRET) == SECRET
+    eventually(lambda: refused(pods.client.net, pods.server.address, APP_PORT), seconds=PATIENCE, what="its end")
+    assert datetime.now(UTC) > ending.certificate.not_valid_after_utc - timedelta(seconds=1)
+    assert echo.heard
 
 
 def test_a_client_does_not_talk_to_a_server_that_it_does_not_trust(pods: Road, echo: Echo) -> None:

@@ -4,11 +4,25 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import sidecar
 from tests.e2e.guards import bare
 
 WEBHOOKS = "sovereign-injector"
+
+
+def cluster_network(cluster: Cluster) -> str:
+    """Return a network with all pods and Services of a cluster in it."""
+    block = ".".join(str(cluster.machine).split(".")[:2])
+    return f"{block}.0.0/16"
+
+
+def encrypted(admin: Kubectl, policy: str) -> Json:
+    """Return the condition of a policy that says how far it has come; an empty one if there is none yet."""
+    conditions = admin.get("sovereigntypolicy", policy).get("status", {}).get("conditions", ())
+    nothing = {"status": "", "reason": "", "message": ""}
+    return next((found for found in conditions if found["type"] == "Encrypted"), nothing)
 
 
 def sidecar_of(pod: Json) -> Json | None:

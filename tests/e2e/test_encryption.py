@@ -12,6 +12,7 @@ from hack.images import public
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names
 from tests.e2e.peers import PYTHON
+from tests.e2e.sidecars import cluster_network, encrypted
 
 POLICY = "hospital-encrypted"
 PORT = 8080
@@ -118,16 +119,9 @@ def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
 
 def encrypt(admin: Kubectl, cluster: Cluster, mode: str, **fields: Any) -> None:
     """Have the policy ask for a mode."""
-    block = ".".join(str(cluster.machine).split(".")[:2])
-    spec = {"mode": mode, "clusterNetworks": [f"{block}.0.0/16"], "quietSeconds": 3, **fields}
+    spec = {"mode": mode, "clusterNetworks": [cluster_network(cluster)], "quietSeconds": 3, **fields}
     body = {"spec": {"encryptionInTransit": spec}}
     admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", json.dumps(body))
-
-
-def encrypted(admin: Kubectl) -> Json:
-    """Return the condition."""
-    conditions = admin.get("sovereigntypolicy", POLICY).get("status", {}).get("conditions", ())
-    return next((found for found in conditions if found["type"] == "Encrypted"), {"status": "", "message": ""})
 
 
 def deployment(name: str, node: str, *command: str) -> Json:
@@ -227,20 +221,22 @@ def shop(admin: Kubectl, policy: str, space: Space) -> str:
 def test_an_application_comes_to_strict_and_back_without_a_failure(admin: Kubectl, cluster: Cluster, shop: str) -> None:
     assert seen_on_node(admin, cluster, shop) == {"secret": True, "tls13": False}
     encrypt(admin, cluster, "Strict")
-    eventually(lambda: "run without a sidecar" in encrypted(admin)["message"], what="what it waits for")
+    eventually(lambda: "run without a sidecar" in encrypted(admin, POLICY)["message"], what="what it waits for")
     for app in ("server", "client"):
         admin.run("-n", shop, "rollout", "restart", f"deployment/{app}")
         roll_out(admin, shop, app)
     # The client's session is from the time before Preferred, and would last on in plaintext.
-    eventually(lambda: "have open plaintext connections" in encrypted(admin)["message"], what="what it waits for now")
+    eventually(
+        lambda: "have open plaintext connections" in encrypted(admin, POLICY)["message"], what="what it waits for now"
+    )
     assert steady(admin, shop)[1] == 0
     admin.run("-n", shop, "rollout", "restart", "deployment/client")
     roll_out(admin, shop, "client")
-    eventually(lambda: encrypted(admin)["status"] == "True", seconds=90, what="Strict")
+    eventually(lambda: encrypted(admin, POLICY)["status"] == "True", seconds=90, what="Strict")
     goes_on(admin, shop)
     assert seen_on_node(admin, cluster, shop) == {"secret": False, "tls13": True}
     encrypt(admin, cluster, "Permissive")
-    eventually(lambda: encrypted(admin)["reason"] == "PlaintextAccepted", seconds=60, what="Permissive")
+    eventually(lambda: encrypted(admin, POLICY)["reason"] == "PlaintextAccepted", seconds=60, what="Permissive")
     goes_on(admin, shop)
     assert seen_on_node(admin, cluster, shop) == {"secret": True, "tls13": False}
     asked, failed = steady(admin, shop)

@@ -33,11 +33,21 @@ def report_encryption(wanted: EncryptionInTransit | None, seen: EncryptionSeen |
     if seen.step.waits_for:
         message = f"{seen.step.mode} on the way to {seen.wanted}: {'; '.join(seen.step.waits_for)}"
         return _report(status, "False", ConditionReason.STEP_PENDING, message)
+    true, reason, what = _judge(seen)
+    return _report(status, true, reason, f"{what}{counted}")
+
+
+def _judge(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
+    """Say how it stands where the mode that was asked for is reached, and how to begin the sentence about it."""
     if seen.step.mode is EncryptionMode.OFF:
-        return _report(status, "False", ConditionReason.NOT_ENCRYPTED, f"the mode is Off: {counted}")
-    if seen.step.mode is EncryptionMode.STRICT and seen.loaded == seen.pods:
-        return _report(status, "True", ConditionReason.ALL_ENCRYPTED, counted)
-    return _report(status, "False", ConditionReason.PLAINTEXT_ACCEPTED, f"plaintext is accepted: {counted}")
+        return "False", ConditionReason.NOT_ENCRYPTED, "the mode is Off: "
+    if seen.step.mode is not EncryptionMode.STRICT:
+        return "False", ConditionReason.PLAINTEXT_ACCEPTED, "plaintext is accepted: "
+    if seen.sidecars < seen.pods:
+        return "False", ConditionReason.PODS_WITHOUT_SIDECAR, "some are cut off, find out who made them: "
+    if seen.loaded < seen.pods:
+        return "False", ConditionReason.PLAINTEXT_ACCEPTED, "some may still accept plaintext: "
+    return "True", ConditionReason.ALL_ENCRYPTED, ""
 
 
 def _report(status: dict[str, Any], true: Any, reason: ConditionReason, message: str) -> Report:

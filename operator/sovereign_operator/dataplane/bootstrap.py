@@ -83,7 +83,8 @@ def _secret(name: str, **content: Json) -> Json:
 
 
 def _client_tls() -> Json:
-    context = typed(f"{TLS}.UpstreamTlsContext", common_tls_context=mutual_tls())
+    # No session is resumed: see listeners.py.
+    context = typed(f"{TLS}.UpstreamTlsContext", common_tls_context=mutual_tls(), max_session_keys=0)
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 

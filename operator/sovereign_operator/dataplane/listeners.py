@@ -75,7 +75,14 @@ def _inbound(accepted: Inbound, mtls: str) -> Json:
     # The input's text is a list of quoted names.
     matcher = _exact("ApplicationProtocolInput", [f"'{ALPN}'"], mtls, otherwise)
     listener = _listener("inbound", sidecar.INBOUND_PORT, [_look_for_tls(accepted.unlooked_ports)], matcher, mtls)
-    server = typed(f"{TLS}.DownstreamTlsContext", require_client_certificate=True, common_tls_context=mutual_tls())
+    server = typed(
+        f"{TLS}.DownstreamTlsContext",
+        require_client_certificate=True,
+        common_tls_context=mutual_tls(),
+        # Who resumes a session shows no certificate, so that one which has ended would be good for days.
+        disable_stateless_session_resumption=True,
+        disable_stateful_session_resumption=True,
+    )
     encrypted = next(chain for chain in listener["filter_chains"] if chain["name"] == mtls)
     encrypted["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": server}
     if accepted.longest_seconds:

@@ -1,0 +1,324 @@
+"""Strict on the real cluster: who is refused, what is dropped, what a withdrawal ends, and the way back."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from hack import estate
+from hack.cluster import Cluster
+from hack.images import public
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.conftest import Space, host_names
+from tests.e2e.guards import force, without_bindings
+from tests.e2e.manifests import pod
+from tests.e2e.peers import PYTHON, peer_pod
+from tests.e2e.sidecars import cluster_network, encrypted, refusal, sidecar_of, without_injector
+from tests.e2e.test_identity import FORGE
+from tests.e2e.test_withdrawal import set_status
+
+POLICY = "hospital-strict"
+PORT, NAMED, UNNAMED = 8080, 5004, 5005
+
+SERVE = f"""
+import socket, threading
+
+def echo(connection):
+    with connection:
+        while said := connection.recv(1000):
+            connection.sendall(said)
+
+def hear(port):
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(("", port))
+    while True:
+        print(port, datagrams.recv(1000).decode(), flush=True)
+
+for port in ({NAMED}, {UNNAMED}):
+    threading.Thread(target=hear, args=(port,), daemon=True).start()
+listener = socket.create_server(("", {PORT}))
+while True:
+    threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+HOLD = f"""
+import socket, sys, time
+
+def talk():
+    with socket.create_connection((sys.argv[1], {PORT}), 5) as connection:
+        while True:
+            connection.sendall(b"word")
+            if not connection.recv(4):
+                return "ended"
+            print("held", flush=True)
+            time.sleep(0.1)
+
+while True:
+    try:
+        print(talk(), flush=True)
+    except OSError as error:
+        print("ended", error, flush=True)
+    time.sleep(0.5)
+"""
+"""Holds one connection, and tries again when that ends. Its last word says how it stands."""
+
+ASK = f"""
+import os, socket, ssl, sys
+host, *how = sys.argv[1:]
+if "past" in how:
+    os.setuid(65533)
+try:
+    with socket.create_connection((host, {PORT}), 5) as connection:
+        if "tls" in how:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context.set_alpn_protocols(["sovereign/1"])
+            for path in how[1:]:
+                context.load_cert_chain(path)
+            connection = context.wrap_socket(connection)
+        connection.sendall(b"word")
+        print("answered" if connection.recv(4) == b"word" else "refused: closed")
+except OSError as error:
+    print("refused:", error)
+"""
+"""Asks in plaintext; with TLS if told so, and with a certificate if one is named; or as the sidecar's user."""
+
+SEND = """
+import socket, sys
+for port in sys.argv[3:]:
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(sys.argv[2].encode(), (sys.argv[1], int(port)))
+"""
+
+
+@pytest.fixture(scope="module")
+def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
+    """A policy like secnumcloud that was Strict from its first day."""
+    cluster.load_image(public.archive(PYTHON))
+    demanded = admin.get("sovereigntypolicy", "secnumcloud")["spec"]
+    network = cluster_network(cluster)
+    encryption = {
+        "mode": "Strict",
+        "clusterNetworks": [network],
+        "quietSeconds": 3,
+        "plainDatagrams": [{"network": network, "port": NAMED, "reason": "a test"}],
+    }
+    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy", "metadata": {"name": POLICY}}
+    admin.create(kind | {"spec": demanded | {"encryptionInTransit": encryption}})
+    eventually(lambda: host_names(admin, POLICY) == list(estate.ACCEPTED), what="accepted nodes")
+    yield POLICY
+    admin.delete("sovereigntypolicy", POLICY)
+
+
+def change(admin: Kubectl, **fields: object) -> None:
+    """Change what the policy says of encryption."""
+    body = {"spec": {"encryptionInTransit": fields}}
+    admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", json.dumps(body))
+
+
+def python(name: str, node: str, *command: str) -> Json:
+    """Return a pod that runs a program, or waits to be told what to do."""
+    made = pod(name, nodeSelector={"kubernetes.io/hostname": node})
+    (container,) = made["spec"]["containers"]
+    container["image"] = PYTHON
+    if command:
+        container["command"] = ["python3", "-c", *command]
+    return made
+
+
+def ready(admin: Kubectl, namespace: str, *names: str) -> str:
+    """Wait until pods are ready, and return the address of the last one."""
+    admin.run("-n", namespace, "wait", "--for=condition=Ready", "--timeout=90s", *(f"pod/{name}" for name in names))
+    return str(admin.get("pod", names[-1], namespace)["status"]["podIP"])
+
+
+def run(admin: Kubectl, namespace: str, name: str, program: str, *words: str) -> str:
+    """Run a program in the application's container of a pod, and return what it prints."""
+    where = ("-n", namespace, "exec", name, "-c", "idle", "--")
+    return admin.run(*where, "python3", "-c", program, *words).strip()
+
+
+@pytest.fixture
+def ward(admin: Kubectl, policy: str, space: Space) -> tuple[str, str]:
+    """A namespace in Strict with a server in Brest and a client in Lyon, and the server's address."""
+    namespace = space(policy)
+    admin.apply(python("server", "brest-1", SERVE), python("client", "lyon-1"), namespace=namespace)
+    host = ready(admin, namespace, "client", "server")
+    eventually(lambda: run(admin, namespace, "client", ASK, host) == "answered", what="a first answer")
+    eventually(lambda: encrypted(admin, policy)["status"] == "True", what="Strict")
+    return namespace, host
+
+
+def test_who_has_no_certificate_that_counts_is_refused(
+    admin: Kubectl, cluster: Cluster, ward: tuple[str, str], space: Space
+) -> None:
+    namespace, host = ward
+    outside, other = space(None), space("secnumcloud")
+    admin.apply(python("stranger", "paris-1"), namespace=outside)
+    admin.apply(peer_pod("peer", "lyon-1"), namespace=other)
+    admin.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "peer"}}, namespace=other)
+    ready(admin, outside, "stranger")
+    ready(admin, other, "peer")
+    forged = cluster.node_exec("lyon-1", ["sh", "-c", FORGE]).stdout
+    admin.run("-n", outside, "exec", "-i", "stranger", "--", "sh", "-c", "cat > /tmp/forged.pem", stdin=forged)
+
+    def refused(*who: str) -> bool:
+        # Why, is lost where the server is quicker to close.
+        namespace, name, *how = who
+        return run(admin, namespace, name, ASK, host, *how).startswith("refused")
+
+    assert refused(outside, "stranger")
+    assert refused(other, "peer")
+    # Root may become the sidecar's user, whose traffic nothing redirects. That does not make it welcome.
+    assert refused(namespace, "client", "past")
+    assert refused(outside, "stranger", "tls")
+    assert refused(outside, "stranger", "tls", "/tmp/forged.pem")
+
+    listed = ("patch", "spol", POLICY, "--type=merge", "-p")
+    assert refused(other, "peer", "tls", "/identity/tls.pem")
+    admin.run(*listed, '{"spec": {"trustedPolicies": ["secnumcloud"]}}')
+    try:
+        eventually(
+            lambda: run(admin, other, "peer", ASK, host, "tls", "/identity/tls.pem") == "answered",
+            seconds=60,
+            what="trust in the other policy",
+        )
+        # What it trusts is who has a certificate: plaintext stays refused.
+        assert refused(other, "peer")
+    finally:
+        admin.run(*listed, '{"spec": {"trustedPolicies": null}}')
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_a_withdrawal_ends_what_is_open_within_half_a_minute(admin: Kubectl, ward: tuple[str, str]) -> None:
+    namespace, host = ward
+    holders = {"lyon": "lyon-1", "brest": "brest-1"}
+    admin.apply(*(python(name, node, HOLD, host) for name, node in holders.items()), namespace=namespace)
+    ready(admin, namespace, *holders)
+
+    def said(name: str) -> list[str]:
+        return admin.run("-n", namespace, "logs", name, "-c", "idle").splitlines()
+
+    for name in holders:
+        eventually(lambda name=name: said(name)[-1] == "held", what="an open connection")  # type: ignore[misc]
+    set_status(admin, "hexa-gouv", "Suspended")
+    eventually(lambda: said("lyon")[-1].startswith("ended"), seconds=30, what="the end of Lyon's connection")
+    # All of them end, as nobody can tell whose they are; who is still trusted connects anew.
+    eventually(lambda: any(line.startswith("ended") for line in said("brest")), seconds=30, what="the end of Brest's")
+    ends = len(said("brest"))
+    eventually(lambda: said("brest")[-1] == "held" and len(said("brest")) > ends + 5, what="a connection of Brest's")
+    tries = said("lyon").index(next(line for line in said("lyon") if line.startswith("ended")))
+    eventually(lambda: len(said("lyon")) > tries + 3, what="more tries from Lyon")
+    assert all(line.startswith("ended") for line in said("lyon")[tries:])
+    assert run(admin, namespace, "client", ASK, host).startswith("refused")
+
+
+def heard(admin: Kubectl, namespace: str) -> list[str]:
+    """Return which datagrams have come."""
+    return admin.run("-n", namespace, "logs", "server", "-c", "idle").splitlines()
+
+
+def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tuple[str, str]) -> None:
+    namespace, host = ward
+
+    def send(words: str) -> bool:
+        """Return whether the one without a name has come before the other, which always does."""
+        run(admin, namespace, "client", SEND, host, words, str(UNNAMED), str(NAMED))
+        eventually(lambda: f"{NAMED} {words}" in heard(admin, namespace), what=f"datagram {words}")
+        return f"{UNNAMED} {words}" in heard(admin, namespace)
+
+    assert not send("in Strict")
+    name = "import socket; print(socket.gethostbyname('kubernetes.default.svc'))"
+    assert run(admin, namespace, "client", name) == admin.get("svc", "kubernetes", "default")["spec"]["clusterIP"]
+    change(admin, mode="Preferred")
+    try:
+        eventually(lambda: send("in Preferred"), what="datagrams in Preferred")
+    finally:
+        change(admin, mode="Strict")
+    rounds = iter(range(100))
+    eventually(lambda: not send(f"in Strict again {next(rounds)}"), seconds=60, what="Strict again")
+
+
+def test_on_the_way_to_off_new_pods_get_a_sidecar_until_it_is_reached(admin: Kubectl, ward: tuple[str, str]) -> None:
+    namespace, host = ward
+    change(admin, mode="Off")
+    try:
+        # In the same moment all others are in Strict, and would not talk to one without.
+        admin.apply(python("newcomer", "lyon-1"), namespace=namespace)
+        assert sidecar_of(admin.get("pod", "newcomer", namespace))
+        ready(admin, namespace, "newcomer")
+        assert run(admin, namespace, "newcomer", ASK, host) == "answered"
+        eventually(lambda: encrypted(admin, POLICY)["reason"] == "NotEncrypted", seconds=60, what="Off")
+        bare = python("bare", "lyon-1")
+        eventually(lambda: not refusal(admin, bare, namespace), what="a pod that needs none")
+        admin.apply(bare, namespace=namespace)
+        assert sidecar_of(admin.get("pod", "bare", namespace)) is None
+        ready(admin, namespace, "bare")
+        for name in ("bare", "newcomer", "client"):
+            assert run(admin, namespace, name, ASK, host) == "answered"
+        admin.delete("pod", "bare", namespace=namespace)
+    finally:
+        change(admin, mode="Strict")
+    eventually(lambda: encrypted(admin, POLICY)["status"] == "True", seconds=90, what="Strict again")
+    assert run(admin, namespace, "client", ASK, host) == "answered"
+
+
+def test_a_label_on_a_config_map_tells_nobody_anything(
+    admin: Kubectl, mallory: Kubectl, ward: tuple[str, str], space: Space
+) -> None:
+    """One that says that the mode was Off would take the whole policy back."""
+    elsewhere = space(None)
+    forged = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "mine", "labels": {"sovereignty.dev/transit-of": POLICY}},
+        "data": {"mode": "Off", "cuts": "99", "datagrams": "any", "listeners.json": "{}"},
+    }
+    namespace, host = ward
+    for where in (elsewhere, namespace):
+        mallory.create(forged, where)
+    # The controller has seen it once it has seen what comes later.
+    change(admin, longestConnectionSeconds=86400)
+    try:
+        told = f"sovereignty-transit.{POLICY}"
+        eventually(lambda: "86400s" in admin.get("configmap", told, namespace)["data"]["listeners.json"], what="it")
+        found = admin.get("configmap", told, namespace)["data"]
+        assert (found["mode"], found["datagrams"]) == ("Strict", found["datagrams"])
+        assert int(found["cuts"]) < 99
+        assert admin.get("spol", POLICY)["status"]["encryption"]["mode"] == "Strict"
+    finally:
+        change(admin, longestConnectionSeconds=None)
+    eventually(lambda: run(admin, namespace, "client", ASK, host) == "answered", what="an answer")
+
+
+def test_what_an_admin_forces_onto_a_refused_node_is_alone_and_reported(admin: Kubectl, ward: tuple[str, str]) -> None:
+    namespace, host = ward
+    forced = python("forced", "paris-1")
+    forced["spec"]["nodeName"] = "paris-1"
+    force(admin, forced, namespace)
+    # It has a sidecar, which gets no certificate: nothing in it ever starts.
+    assert sidecar_of(admin.get("pod", "forced", namespace))
+    eventually(
+        lambda: any(
+            "paris-1" in event["message"]
+            for event in admin.list("events", namespace)
+            if event["involvedObject"]["name"] == "forced" and event["reason"] == "NodeNotAccepted"
+        ),
+        seconds=60,
+        what="word of the missing certificate",
+    )
+    states = admin.get("pod", "forced", namespace)["status"]["initContainerStatuses"]
+    assert all("waiting" in state["state"] for state in states)
+
+    bare = python("bare", "paris-1")
+    bare["spec"]["nodeName"] = "paris-1"
+    guards = "sovereignty-guard-sidecars-by-namespace"
+    with without_injector(admin, namespace, python("look", "lyon-1")), without_bindings(admin, guards):
+        force(admin, bare, namespace)
+    ready(admin, namespace, "bare")
+    assert run(admin, namespace, "bare", ASK, host).startswith("refused")
+    said = eventually(
+        lambda: (found := encrypted(admin, POLICY))["reason"] == "PodsWithoutSidecar" and found, what="a report"
+    )
+    assert said["status"] == "False"
+    admin.delete("pod", "bare", namespace=namespace)
+    eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")
