@@ -16,10 +16,10 @@ from prometheus_client import REGISTRY
 
 from hack.images import debian
 from tests.chart.conftest import Json, Render
-from tests.chart.test_chart import IDENTITY, of_kind
+from tests.chart.test_chart import ENCRYPTION, IDENTITY, of_kind
 
 ALERTS = ("--set", "alerts.enabled=true")
-ALL_ALERTS = (*IDENTITY, *ALERTS)
+ALL_ALERTS = (*ENCRYPTION, *ALERTS)
 
 needs_promtool = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("debootstrap") is None, reason="root folders are made by root, with debootstrap"
@@ -65,6 +65,12 @@ FORMER = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",sche
 CURRENT = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="SecNumCloud",id="snc-2026"}'
 OTHER = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="HDS",id="hds"}'
 AUTHORITY = 'sovereign_authority_end_timestamp_seconds{policy="secnumcloud",datacentre="brest"}'
+SERVES = "sovereign_injector_certificate_end_timestamp_seconds"
+SILENCE = "sovereign_agent_silence_seconds"
+FAILURES = 'sovereign_redirect_failures_total{reason="rules"}'
+STRICT = 'sovereign_encryption_mode{policy="secnumcloud",mode="Strict"}'
+BARE = 'sovereign_encryption_pods{policy="secnumcloud",state="bare"}'
+LATE = 'sovereign_encryption_pods{policy="secnumcloud",state="late"}'
 OTHER_AUTHORITY = 'sovereign_authority_end_timestamp_seconds{policy="hds",datacentre="brest"}'
 
 CONTROLLER = {GUARDS: always(0), FROZEN: always(0), STARTED: always(0)}
@@ -78,10 +84,17 @@ HEALTHY: Series = {
         FORMER: ends_in(-200),
         CURRENT: ends_in(900),
         OTHER: ends_in(900),
+        STRICT: always(1),
+        BARE: always(0),
+        LATE: always(0),
     },
     "controller-b": {**CONTROLLER, LEADING: always(0), REPEATED: always(0)},
     "signer-a": {**SIGNER, LEADING: always(1), **BOTH_SIGN},
     "signer-b": {**SIGNER, LEADING: always(0), **BOTH_SIGN},
+    "injector-a": {SERVES: ends_in(20)},
+    "injector-b": {SERVES: ends_in(20)},
+    "agent-a": {SILENCE: always(60), FAILURES: always(0)},
+    "agent-b": {SILENCE: always(60), FAILURES: always(3)},  # long ago
 }
 
 
@@ -126,6 +139,27 @@ def absent(component: str, **leading: str) -> Case:
     """Let the pods of one process say this of who leads; one that says nothing is not there."""
     change = {f"{component}-{pod}": {LEADING: leading[pod]} if pod in leading else {} for pod in "ab"}
     return Case(change, (f"{component.title()}Absent",), says=f"No replica of the {component} is active")
+
+
+def injectors(a: str | None, b: str | None, *, fires: bool = True) -> Case:
+    """Let injectors say this of their certificates; one that says nothing is not there."""
+    change = {f"injector-{pod}": {SERVES: end} if end else {} for pod, end in (("a", a), ("b", b))}
+    return Case(change, ("InjectorAbsent",) if fires else (), says="New pods of policies that encrypt are refused")
+
+
+AGENT = {"app_kubernetes_io_component": "agent", "pod": "agent-a"}
+POLICY = {"policy": "secnumcloud", "app_kubernetes_io_component": "controller", "pod": "controller-a"}
+
+
+def agent(metric: str, values: str, *, fires: bool = True) -> Case:
+    labels = AGENT | ({"reason": "rules"} if metric == FAILURES else {})
+    return Case(
+        {"agent-a": {metric: values}}, ("AgentFails",) if fires else (), labels, "Agent agent-a: its log says why"
+    )
+
+
+def pods(state: str, metric: str, values: str, *, fires: tuple[str, ...], **more: str) -> Case:
+    return Case({"controller-a": {metric: values, **more}}, fires, POLICY | {"state": state}, "Policy secnumcloud")
 
 
 def quiet(case: Case) -> Case:
@@ -186,6 +220,22 @@ CASES: dict[str, Case] = {
         since(30, 2, before=None), since(30, 0, before=None), fires=False
     ),
     "Prometheus did not reach it for a while": repeated("2x5 _x30 2x44", "0x5 _x30 0x44", fires=False),
+    "no injector": injectors(None, None),
+    "no injector has a certificate yet": injectors(always(0), always(0)),
+    "one injector": injectors(None, ends_in(20), fires=False),
+    "injectors that went four minutes ago": injectors(gone(4, NOW * 2), gone(4, NOW * 2), fires=False),
+    "no agent": Case(
+        {"agent-a": {}, "agent-b": {}}, ("AgentAbsent",), says="do not start until one runs on their node"
+    ),
+    "an agent on one node only": Case({"agent-a": {}}),
+    "an agent that has heard nothing for long": agent(SILENCE, since(8, 400, before=60)),
+    "an agent that has heard nothing for a while": agent(SILENCE, since(3, 400, before=60), fires=False),
+    "rules cannot be loaded": agent(FAILURES, f"0x{MINUTES - 10} 1+1x10"),
+    "rules could not be loaded once": agent(FAILURES, since(40, 1), fires=False),
+    "a pod without a sidecar in Strict": pods("bare", BARE, since(8, 2), fires=("PodsWithoutSidecar",)),
+    "a pod without a sidecar before Strict": pods("bare", BARE, since(8, 2), fires=(), **{STRICT: always(0)}),
+    "a sidecar that starts": pods("late", LATE, since(10, 1), fires=()),
+    "a sidecar that does not get on": pods("late", LATE, since(20, 1), fires=("SidecarsLate",)),
     "an authority cannot be used": Case(
         {"signer-a": {REFUSED: always(1)}}, ("AuthorityRefused",), says="that was brought cannot be used"
     ),
@@ -208,7 +258,7 @@ def read_targets(objects: list[Json]) -> dict[str, Json]:
             re.sub(r"\W", "_", label): deployment["spec"]["template"]["metadata"]["labels"][label]
             for label in monitor["spec"]["podTargetLabels"]
         }
-        for name, deployment in of_kind(objects, "Deployment").items()
+        for name, deployment in (of_kind(objects, "Deployment") | of_kind(objects, "DaemonSet")).items()
     }
 
 
@@ -266,7 +316,9 @@ def ask_promtool(folder: Path, *arguments: str) -> tuple[bool, str]:
 
 
 @needs_promtool
-@pytest.mark.parametrize("options", [ALERTS, ALL_ALERTS], ids=["without identity", "with identity"])
+@pytest.mark.parametrize(
+    "options", [ALERTS, (*IDENTITY, *ALERTS), ALL_ALERTS], ids=["controller alone", "with identity", "with encryption"]
+)
 def test_prometheus_takes_the_rules(render: Render, options: tuple[str, ...], tmp_path: Path) -> None:
     (rules,) = of_kind(render(*options), "PrometheusRule").values()
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules["spec"]), encoding="utf-8")
@@ -310,9 +362,9 @@ def test_the_pod_monitor_finds_the_pods_and_their_port(render: Render) -> None:
     objects = render(*ALL_ALERTS)
     (monitor,) = of_kind(objects, "PodMonitor").values()
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-    deployments = of_kind(objects, "Deployment")
-    assert set(deployments) == {"sovereign-controller", "sovereign-signer"}
-    for deployment in deployments.values():
+    processes = of_kind(objects, "Deployment") | of_kind(objects, "DaemonSet")
+    assert set(processes) == {f"sovereign-{name}" for name in ("controller", "signer", "injector", "agent")}
+    for deployment in processes.values():
         template = deployment["spec"]["template"]
         assert monitor["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
         ports = {port["name"] for container in template["spec"]["containers"] for port in container["ports"]}

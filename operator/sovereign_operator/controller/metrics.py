@@ -19,6 +19,19 @@ QUALIFICATION_END: Final = Gauge(
 GUARDS_BROKEN: Final = Gauge(
     "sovereign_guards_broken", "Admission policies and bindings of ours that are missing or were changed."
 )
+ENCRYPTION_MODE: Final = Gauge(
+    "sovereign_encryption_mode", "1 for the mode that a policy's sidecars are told.", ["policy", "mode"]
+)
+ENCRYPTION_PODS: Final = Gauge(
+    "sovereign_encryption_pods",
+    "Pods in scope that run: bare (without a sidecar), late (it has not loaded the mode), loaded.",
+    ["policy", "state"],
+)
+PLAINTEXT_OPEN: Final = Gauge(
+    "sovereign_plaintext_open_connections",
+    "Open connections in plaintext that pods in scope have accepted, but for those that exceptions name.",
+    ["policy"],
+)
 CERTIFICATES_REPEATED: Final = Counter(
     "sovereign_certificates_repeated",
     "Certificates of a pod in scope beyond one a volume, before they were due: a kubelet began anew, or a request was "

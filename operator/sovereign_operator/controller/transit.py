@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Encryption
 from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.controller.traffic import HURRIED_SECONDS, Traffic
@@ -40,12 +41,13 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     policy = world.object(SOVEREIGNTY_POLICY.plural, key.policy)
     spec = see_spec(policy, SovereigntyPolicySpec) if policy else None
     sidecars = world.sidecars
-    if sidecars is None or policy is None or spec is None or isinstance(spec, Unreadable):
+    if sidecars is None or isinstance(spec, Unreadable):
         # Sidecars that run go on as they were told last.
         return None
     record = sidecars.record(key.policy)
-    if spec.encryption_in_transit is None and record is None:
+    if policy is None or spec is None or (spec.encryption_in_transit is None and record is None):
         sidecars.seen.pop(key.policy, None)
+        _forget(key.policy)
         return None
     facts = _gather(world, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit(), record)
     step = decide(facts)
@@ -60,6 +62,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
             await _tell(world.api, policy, namespace, wanted)
     loaded = sum(pod.loaded == version_of(listeners) for pod in facts.pods)
     seen = EncryptionSeen(step, facts.wanted.mode, len(facts.pods), sum(pod.sidecar for pod in facts.pods), loaded)
+    _measure(key.policy, seen, facts)
     if sidecars.seen.get(key.policy) != seen:
         sidecars.seen[key.policy] = seen
         world.encryption_changed(key.policy)
@@ -68,6 +71,20 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         return HURRIED_SECONDS
     sidecars.traffic.hurried.discard(key.policy)
     return RESYNC_SECONDS
+
+
+def _measure(policy: str, seen: EncryptionSeen, facts: StepFacts) -> None:
+    for mode in EncryptionMode:
+        metrics.ENCRYPTION_MODE.labels(policy, mode).set(mode is seen.step.mode)
+    states = {"bare": seen.pods - seen.sidecars, "late": seen.sidecars - seen.loaded, "loaded": seen.loaded}
+    for state, number in states.items():
+        metrics.ENCRYPTION_PODS.labels(policy, state).set(number)
+    metrics.PLAINTEXT_OPEN.labels(policy).set(sum(pod.plain_open for pod in facts.pods))
+
+
+def _forget(policy: str) -> None:
+    for metric in (metrics.ENCRYPTION_MODE, metrics.ENCRYPTION_PODS, metrics.PLAINTEXT_OPEN):
+        metric.remove_by_labels({"policy": policy})
 
 
 def _namespaces(world: World, sidecars: Sidecars, policy: str) -> list[str]:
