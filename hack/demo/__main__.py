@@ -7,7 +7,7 @@ gone, the demo fails.
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from hack import estate
 from hack.cluster import ClusterSpec, binaries, up
 from hack.cluster.cluster import Cluster
 from hack.cluster.errors import ClusterError
-from hack.demo import attacks, screen
+from hack.demo import attacks, encryption, screen
 from hack.demo.traffic import Traffic
 from hack.images import public
 from hack.images.errors import ImageBuildError
@@ -27,6 +27,7 @@ POLICY = "secnumcloud"
 SPACE = "hospital"
 WORKLOADS = Path(__file__).parent.parent.parent / "tests" / "data" / "workloads"
 APPLICATION = WORKLOADS / "istio-samples" / "samples" / "httpbin" / "httpbin.yaml"
+IMAGES = ("docker.io/mccutchen/go-httpbin:v2.15.0", encryption.IMAGE)
 CONTROLLER = "deployment/sovereign-controller"
 
 NODE_COLUMNS = ",".join(
@@ -42,7 +43,8 @@ def prepare(name: str) -> Cluster:
     """Bring the cluster up, install the operator, and say what there is and what is demanded."""
     cluster = up(ClusterSpec(name, estate.NODES))
     install(cluster)
-    cluster.load_image(public.archive("docker.io/mccutchen/go-httpbin:v2.15.0"))
+    for image in IMAGES:
+        cluster.load_image(public.archive(image))
     return cluster
 
 
@@ -53,13 +55,14 @@ def show(cluster: Cluster) -> None:
     show_nodes(kubectl)
     show_adoption(cluster, kubectl)
     show_attacks(cluster, kubectl)
-    show_suspension(kubectl)
+    show_suspension(kubectl, encryption.show(cluster, kubectl))
 
 
 def reset(kubectl: Kubectl) -> None:
     """Begin anew, whatever an earlier demo left."""
     kubectl.run("-n", NAMESPACE, "scale", CONTROLLER, "--replicas=2")
     kubectl.delete("namespace", SPACE, attacks.MISTYPED_SPACE)
+    encryption.reset(kubectl)
     kubectl.apply(*estate.services(datetime.now(UTC).date()), *estate.datacentres(kubectl))
     eventually(lambda: accepted_nodes(kubectl) == 2, what="two nodes accepted")  # noqa: PLR2004 - Brest and Lyon
 
@@ -121,7 +124,7 @@ def is_led(kubectl: Kubectl) -> bool:
     return kubectl.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity") in pods
 
 
-def show_suspension(kubectl: Kubectl) -> None:
+def show_suspension(kubectl: Kubectl, show_cut: Callable[[float], None]) -> None:
     """Suspend a qualification, and see what follows."""
     screen.title("ANSSI suspends a qualification")
     patch = '[{"op": "replace", "path": "/spec/qualifications/0/status", "value": "Suspended"}]'
@@ -133,6 +136,7 @@ def show_suspension(kubectl: Kubectl) -> None:
         lambda: kubectl.get("swl", "httpbin", SPACE)["status"]["outside"], what="pods reported outside"
     )
     screen.note(f"after {time.monotonic() - begun:.1f} s {reported} pod(s) are reported outside; none was killed")
+    show_cut(begun)
     placed = "{.status.conditions[?(@.type=='Placed')].message}"
     screen.ran("kubectl get swl httpbin -o jsonpath={...Placed...message}")
     screen.result(kubectl.run("-n", SPACE, "get", "swl", "httpbin", "-o", f"jsonpath={placed}"))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from hack.cluster import Cluster
-from hack.demo.__main__ import SPACE
+from hack.demo import encryption
+from hack.demo.__main__ import IMAGES, SPACE
 from hack.demo.attacks import MISTYPED_SPACE
 from hack.images import public
 from hack.kubectl import Kubectl
@@ -18,10 +19,13 @@ pytestmark = pytest.mark.usefixtures("application", "changed_estate")
 
 @pytest.fixture
 def application(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
-    """Give the nodes the image of the demo's application, and take the application away in the end."""
-    cluster.load_image(public.archive("docker.io/mccutchen/go-httpbin:v2.15.0"))
+    """Give the nodes the images of the demo's applications, and take these away in the end."""
+    for image in IMAGES:
+        cluster.load_image(public.archive(image))
     yield
-    admin.run("delete", "namespace", SPACE, MISTYPED_SPACE, "--ignore-not-found", "--wait=false")
+    spaces = (SPACE, MISTYPED_SPACE, encryption.SPACE, encryption.OUTSIDE)
+    admin.run("delete", "namespace", *spaces, "--ignore-not-found", "--wait=false")
+    admin.delete("sovereigntypolicy", encryption.POLICY)
 
 
 def run(cluster: Cluster) -> subprocess.CompletedProcess[str]:
@@ -35,7 +39,10 @@ def test_it_shows_everything_on_one_screen(cluster: Cluster) -> None:
     assert demo.returncode == 0, demo.stderr
     assert "requests were answered and 0 failed" in demo.stdout
     assert demo.stdout.count("sovereignty-guard-") == 4
-    assert len(demo.stdout.splitlines()) <= 60
+    assert "OU = hospital-encrypted, CN = brest" in demo.stdout
+    assert "readable requests: 0" in demo.stdout
+    assert "open connection was cut" in demo.stdout
+    assert len(demo.stdout.splitlines()) <= 70
 
 
 def test_it_fails_without_the_guards(admin: Kubectl, cluster: Cluster) -> None:

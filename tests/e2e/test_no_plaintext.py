@@ -9,15 +9,14 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from hack import estate
+from hack.capture import captured
 from hack.cluster import Cluster
 from hack.cluster.local import LocalCluster
 from hack.images import public
@@ -111,45 +110,6 @@ while True:
 """
 """Has no sidecar. It connects to those who would greet it, and counts how often somebody connects to it."""
 
-CAPTURE = """
-import json, signal, socket, sys
-frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-frames.setsockopt(socket.SOL_SOCKET, 33, 1 << 28)
-frames.settimeout(0.2)
-secret, said, over = sys.argv[1].encode(), {"tls": 0, "bare": []}, []
-signal.signal(signal.SIGTERM, lambda *_: over.append(True))
-print("ready", flush=True)
-while not over:
-    try:
-        frame = frames.recv(65536)
-    except TimeoutError:
-        continue
-    said["tls"] += b"\\x17\\x03\\x03" in frame
-    if secret in frame:
-        said["bare"].append(frame[14:].hex())
-lost = frames.getsockopt(263, 6, 8)[4:]
-print(json.dumps(said | {"bare": said["bare"][:3], "lost": int.from_bytes(lost, sys.byteorder)}))
-"""
-"""Sees all frames of all interfaces: counts those with TLS in them, and keeps those with the word."""
-
-
-@contextmanager
-def captured(cluster: LocalCluster) -> Iterator[Json]:
-    """Look at all that passes between nodes. What was seen is there when this ends."""
-    holder = cluster.find_process("holder")
-    assert holder
-    command = ["nsenter", f"--net=/proc/{holder.pid}/ns/net", sys.executable, "-c", CAPTURE, SECRET]
-    seen: Json = {}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-        try:
-            yield seen
-        finally:
-            process.terminate()
-            seen |= json.loads(process.stdout.read())
-    assert not seen["lost"], "the capture was too slow for what passed"
-
 
 @pytest.fixture
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
@@ -192,6 +152,8 @@ class Storm:
     def __init__(self, admin: Kubectl, cluster: LocalCluster, namespace: str, outside: str) -> None:
         self.admin, self.cluster, self.namespace, self._outside = admin, cluster, namespace, outside
         self._boots = 0
+        self.killed: Counter[str] = Counter()
+        """How often which program was."""
 
     def pods(self, app: str) -> list[Json]:
         """Return the pods of an application."""
@@ -215,6 +177,7 @@ class Storm:
                     ours = f"pod{uid}" in (found / "cgroup").read_text()
                     if ours and (found / "comm").read_text().strip() == program:
                         os.kill(int(found.name), signal.SIGKILL)
+                        self.killed[program] += 1
                 except (FileNotFoundError, ProcessLookupError):
                     continue
 
@@ -289,7 +252,7 @@ def storm(admin: Kubectl, cluster: Cluster, policy: str, space: Space) -> Storm:
 def test_no_order_of_events_lets_a_bare_byte_out(storm: Storm) -> None:
     seed = random.SystemRandom().randrange(10**6)
     chance, happened = random.Random(seed), list[str]()
-    with captured(storm.cluster) as seen:
+    with captured(storm.cluster, SECRET) as seen:
         while len(happened) < EVENTS:
             for _ in range(chance.randint(1, LONGEST_BURST)):
                 name, app = chance.choice(list(EVENTS_THERE_ARE)), chance.choice(list(NODES))
@@ -297,12 +260,13 @@ def test_no_order_of_events_lets_a_bare_byte_out(storm: Storm) -> None:
                 EVENTS_THERE_ARE[name](storm, app)
             storm.goes_on()
         storm.until_all_is_well()
-    assert not seen["bare"], f"seed {seed}: {seen['bare']}; {happened}"
-    assert seen["tls"] > EVENTS
+    assert not seen.bare, f"seed {seed}: {happened}"
+    assert seen.encrypted > EVENTS
+    assert {"envoy", "pause", "python3"} == storm.killed.keys()
     # The same eyes see what is bare.
     body = {"spec": {"encryptionInTransit": {"mode": "Permissive"}}}
     storm.admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", json.dumps(body))
     eventually(lambda: encrypted(storm.admin, POLICY)["reason"] == "PlaintextAccepted", what="Permissive")
-    with captured(storm.cluster) as seen:
+    with captured(storm.cluster, SECRET) as seen:
         eventually(lambda: all(storm.answered(app) for app in NODES), what="talk between the two")
-    assert seen["bare"]
+    assert seen.bare
