@@ -328,3 +328,24 @@ def test_what_an_admin_forces_onto_a_refused_node_is_alone_and_reported(admin: K
     assert said["status"] == "False"
     admin.delete("pod", "bare", namespace=namespace)
     eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")
+
+
+def test_an_image_that_runs_as_the_sidecars_user_is_reported_and_gets_nowhere(
+    admin: Kubectl, ward: tuple[str, str]
+) -> None:
+    """No pod may ask for that user. An image has one of its own, of which admission knows nothing."""
+    namespace, host = ward
+    found = sidecar_of(admin.get("pod", "client", namespace))
+    assert found
+    past = python("past", "lyon-1", "import signal; signal.pause()")
+    # It has Python, and its user is the sidecar's.
+    past["spec"]["containers"][0]["image"] = found["image"]
+    admin.apply(past, namespace=namespace)
+    ready(admin, namespace, "past")
+    assert run(admin, namespace, "past", ASK, host).startswith("refused")
+    said = eventually(
+        lambda: (seen := encrypted(admin, POLICY))["reason"] == "SidecarBypassed" and seen, what="a report"
+    )
+    assert f"of {namespace}/past a container's traffic goes past the sidecar" in said["message"]
+    admin.delete("pod", "past", namespace=namespace)
+    eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")

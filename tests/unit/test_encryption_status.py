@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -22,6 +23,8 @@ def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: Encrypt
         (seen(PREFERRED, "1 pod(s) listen"), "False", "StepPending", "Preferred on the way to Strict: 1 pod(s)"),
         (seen(STRICT), "True", "AllEncrypted", "3 pod(s) run, 3 with a sidecar"),
         (seen(STRICT, loaded=2), "False", "PlaintextAccepted", "2 of them have loaded Strict"),
+        (replace(seen(STRICT), sidecars=2), "False", "PodsWithoutSidecar", "3 pod(s) run, 2 with a sidecar"),
+        (replace(seen(STRICT), bypassed=("shop/web-0",)), "False", "SidecarBypassed", "of shop/web-0 a container"),
     ],
 )
 def test_it_says_how_far_it_has_come(

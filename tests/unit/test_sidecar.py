@@ -46,3 +46,19 @@ def test_more_probes_than_ports_are_refused() -> None:
 def test_only_the_first_init_container_can_be_the_sidecar(init_containers: object, *, found: bool) -> None:
     pod = {"spec": {"initContainers": init_containers, "containers": [{"name": sidecar.CONTAINER}]}}
     assert (sidecar.container_of(pod) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        ({}, ""),
+        ({"containerStatuses": [{"name": "app"}, {"name": "b", "user": {"linux": {"uid": 1000}}}]}, ""),
+        ({"initContainerStatuses": [{"name": sidecar.CONTAINER, "user": {"linux": {"uid": sidecar.UID}}}]}, ""),
+        *(
+            ({kind: [{"name": "app", "user": {"linux": {"uid": sidecar.UID}}}]}, "app")
+            for kind in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+        ),
+    ],
+)
+def test_who_runs_as_the_sidecars_user_is_found(status: dict[str, object], found: str) -> None:
+    assert sidecar.bypass_of({"spec": {}, "status": status}) == found

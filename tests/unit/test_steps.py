@@ -34,6 +34,7 @@ WAITS = {
     "not loaded, on the way down": (STRICT, OFF, replace(READY, loaded="v0"), "have not loaded Strict"),
     "no sidecar": (PERMISSIVE, PREFERRED, replace(READY, sidecar=False), "run without a sidecar"),
     "no sidecar, before Strict": (PREFERRED, STRICT, replace(READY, sidecar=False), "run without a sidecar"),
+    "past the sidecar": (PERMISSIVE, PREFERRED, replace(READY, bypass="app"), "whose traffic goes past the sidecar"),
     "elsewhere": (PERMISSIVE, PREFERRED, replace(READY, address="10.9.0.1"), "outside of clusterNetworks"),
     "IPv6 in none": (PERMISSIVE, PREFERRED, replace(READY, address="fd00::1"), "outside of clusterNetworks"),
     "open": (PREFERRED, STRICT, replace(READY, plain_open=1), "open plaintext connections"),
@@ -50,7 +51,7 @@ def test_it_waits_and_says_for_whom_and_what_to_do(
     (sentence,) = step.waits_for
     assert said in sentence
     assert sentence.startswith("1 pod(s)")
-    assert sentence.endswith("shop/web-0")
+    assert sentence.removesuffix(" (app)").endswith("shop/web-0")
 
 
 @pytest.mark.parametrize("seconds", [0, 3599])

@@ -66,7 +66,8 @@ class Sidecars:
             return None
         with_one = [pod for pod in pods if pod.transit]
         loaded = [pod for pod in with_one if self._has_loaded(pod)]
-        names_of = [frozenset(pod.pod.name for pod in some) for some in (with_one, loaded)]
+        past = [pod for pod in with_one if pod.bypass]
+        names_of = [frozenset(pod.pod.name for pod in some) for some in (with_one, loaded, past)]
         return WorkloadEncryption(seen.step.mode, *names_of)
 
     def _has_loaded(self, pod: PodSeen) -> bool:

@@ -61,7 +61,14 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         if sidecars.told(namespace, key.policy) != wanted:
             await _tell(world.api, policy, namespace, wanted)
     loaded = sum(pod.loaded == version_of(listeners) for pod in facts.pods)
-    seen = EncryptionSeen(step, facts.wanted.mode, len(facts.pods), sum(pod.sidecar for pod in facts.pods), loaded)
+    seen = EncryptionSeen(
+        step,
+        facts.wanted.mode,
+        pods=len(facts.pods),
+        sidecars=sum(pod.sidecar for pod in facts.pods),
+        loaded=loaded,
+        bypassed=tuple(sorted(pod.name for pod in facts.pods if pod.bypass)),
+    )
     _measure(key.policy, seen, facts)
     if sidecars.seen.get(key.policy) != seen:
         sidecars.seen[key.policy] = seen
@@ -133,6 +140,7 @@ def _traffic(traffic: Traffic, pod: PodSeen) -> PodTraffic:
         name=f"{pod.namespace}/{pod.pod.name}",
         address=pod.address,
         sidecar=bool(pod.transit),
+        bypass=pod.bypass if pod.transit else "",
         loaded=said.loaded,
         plain_open=said.plain_open,
         plain_seen=said.plain_seen,

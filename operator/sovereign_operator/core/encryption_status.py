@@ -1,12 +1,13 @@
 """What is said of encryption in transit: by a SovereigntyPolicy, and by a SovereignWorkload."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.cluster_status import Report
-from sovereign_operator.core.conditions import Observation
+from sovereign_operator.core.conditions import Observation, examples
 from sovereign_operator.core.reasons import ConditionReason
-from sovereign_operator.core.steps import EncryptionSeen
+from sovereign_operator.core.steps import OTHER_USER, EncryptionSeen
 from sovereign_operator.core.workload import WorkloadFacts
 
 CONDITION = "Encrypted"
@@ -43,6 +44,8 @@ def _judge(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
         return "False", ConditionReason.NOT_ENCRYPTED, "the mode is Off: "
     if seen.step.mode is not EncryptionMode.STRICT:
         return "False", ConditionReason.PLAINTEXT_ACCEPTED, "plaintext is accepted: "
+    if seen.bypassed:
+        return "False", ConditionReason.SIDECAR_BYPASSED, f"{_past(seen.bypassed)}: "
     if seen.sidecars < seen.pods:
         return "False", ConditionReason.PODS_WITHOUT_SIDECAR, "some are cut off, find out who made them: "
     if seen.loaded < seen.pods:
@@ -52,6 +55,10 @@ def _judge(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
 
 def _report(status: dict[str, Any], true: Any, reason: ConditionReason, message: str) -> Report:
     return Report(status, (Observation(CONDITION, true, reason, message),))
+
+
+def _past(pods: Iterable[str]) -> str:
+    return f"of {examples(sorted(pods))} a container's traffic goes past the sidecar: {OTHER_USER}"
 
 
 def observe_workload(facts: WorkloadFacts) -> Observation | None:
@@ -66,6 +73,8 @@ def observe_workload(facts: WorkloadFacts) -> Observation | None:
             "policy asked for encryption; roll them out anew"
         )
         return Observation(CONDITION, "False", ConditionReason.PODS_WITHOUT_SIDECAR, message)
+    if facts.encryption.bypassed:
+        return Observation(CONDITION, "False", ConditionReason.SIDECAR_BYPASSED, _past(facts.encryption.bypassed))
     late = sorted(there - facts.encryption.loaded)
     if late:
         message = (

@@ -51,6 +51,7 @@ class ConditionReason(StrEnum):
     STEP_PENDING = "StepPending"
     NOT_ENCRYPTED = "NotEncrypted"
     PODS_WITHOUT_SIDECAR = "PodsWithoutSidecar"
+    SIDECAR_BYPASSED = "SidecarBypassed"
     ENCRYPTION_NOT_INSTALLED = "EncryptionNotInstalled"
     # SovereignWorkload, condition Accepted
     ACCEPTED = "Accepted"

@@ -117,6 +117,20 @@ def container_of(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return first if first and first["name"] == CONTAINER else None
 
 
+def bypass_of(pod: Mapping[str, Any]) -> str:
+    """Return a container of a pod that runs as the sidecar's user, and so past it; empty if there is none.
+
+    No ``runAsUser`` may say so; an image may, and only its kubelet knows, which reports it in the pod's status.
+    """
+    status = pod.get("status") or {}
+    kinds = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+    for found in (found for kind in kinds for found in status.get(kind) or ()):
+        user = ((found.get("user") or {}).get("linux") or {}).get("uid")
+        if user == UID and found["name"] != CONTAINER:
+            return str(found["name"])
+    return ""
+
+
 def probes_of(container: Mapping[str, Any]) -> list[Probe]:
     """Return what a sidecar is told of probes. Raises ValueError if it is told what it does not understand."""
     return [

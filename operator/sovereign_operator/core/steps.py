@@ -12,8 +12,11 @@ from typing import Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.conditions import examples
+from sovereign_operator.core.sidecar import UID
 
 LADDER: Final = tuple(EncryptionMode)
+
+OTHER_USER: Final = f"it runs as the sidecar's user {UID}; have its image run as another"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class PodTraffic:
     """Namespace and name, with a slash between them."""
     address: str
     sidecar: bool
+    bypass: str = ""
+    """A container of it whose traffic goes past the sidecar; empty if none does."""
     loaded: str = ""
     """The version of the settings that its sidecar says it has loaded; empty if it has not said yet."""
     plain_open: int = 0
@@ -68,6 +73,8 @@ class EncryptionSeen:
     """Of these, with a sidecar."""
     loaded: int
     """Of these, with what they are to do loaded."""
+    bypassed: tuple[str, ...] = ()
+    """The pods of which a part goes past the sidecar, in order."""
 
 
 def decide(facts: StepFacts) -> Step:
@@ -101,6 +108,8 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         return
     if following in (EncryptionMode.PREFERRED, EncryptionMode.STRICT):
         yield from _bare(facts)
+        past = [f"{pod.name} ({pod.bypass})" for pod in facts.pods if pod.bypass]
+        yield from _said(past, f"have a container whose traffic goes past the sidecar: {OTHER_USER}")
         networks = [ip_network(network) for network in facts.wanted.cluster_networks]
         beyond = [pod.name for pod in facts.pods if not any(ip_address(pod.address) in within for within in networks)]
         yield from _said(beyond, "have addresses outside of clusterNetworks: name their networks there")

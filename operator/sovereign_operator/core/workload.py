@@ -66,6 +66,8 @@ class WorkloadEncryption:
     """The pods that have one, by name."""
     loaded: frozenset[str]
     """The pods whose sidecar has loaded the mode, by name."""
+    bypassed: frozenset[str] = frozenset()
+    """The pods with a container whose traffic goes past the sidecar, by name."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sovereign_operator.core.audit import certificate_line
 from sovereign_operator.core.facts import Node
 from sovereign_operator.core.manifests import pod_template_path
 from sovereign_operator.core.selector import Selector
-from sovereign_operator.core.sidecar import transit_policy
+from sovereign_operator.core.sidecar import bypass_of, transit_policy
 from sovereign_operator.core.workload import Pod, Workload
 from sovereign_operator.kube.api import Json
 
@@ -61,6 +61,8 @@ class PodSeen:
     """The trust bundles of ours that it mounts, by name; ANY_BUNDLE where its selector leaves open which."""
     transit: str = ""
     """The policy that its sidecar goes by; empty if it has none."""
+    bypass: str = ""
+    """A container of it whose traffic goes past the sidecar, if it has one; empty if none does."""
     address: str = ""
     """Its first IP address; empty if it has none yet."""
 
@@ -131,6 +133,7 @@ def see_pod(obj: Json) -> PodSeen:
         annotations,
         bundles=_bundles_of(obj),
         transit=transit_policy(obj),
+        bypass=bypass_of(obj),
         address=status.get("podIP", ""),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
