@@ -9,11 +9,11 @@ from typing import Final
 
 import pytest
 
+from hack.dataplane.netns import Listener, Net, unique
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.dataplane import redirect
-from tests.dataplane.netns import Listener, Net, unique
 
 APP_USER: Final = 1000
 APP_PORT: Final = 8080

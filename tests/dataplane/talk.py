@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
+from hack.dataplane.netns import Net
+from hack.dataplane.pods import PATIENCE
 from hack.kubectl import eventually
-from tests.dataplane.netns import Net
-from tests.dataplane.pods import PATIENCE
 
 APP_USER = 1000
 REFUSAL_SECONDS = 5.0

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from hack.dataplane.netns import IMPATIENCE, hears_nothing, original_destination
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.dataplane import redirect
@@ -20,7 +21,6 @@ from tests.dataplane.conftest import (
     Addresses,
     Link,
 )
-from tests.dataplane.netns import IMPATIENCE, hears_nothing, original_destination
 
 REMOTE_PORT: Final = 80
 

@@ -10,11 +10,11 @@ from typing import Final
 
 import pytest
 
+from hack.dataplane.netns import IMPATIENCE, Capture, family_of, hears_nothing, send
 from hack.kubectl import eventually
 from sovereign_operator.core import sidecar
 from sovereign_operator.dataplane import redirect
 from tests.dataplane.conftest import APP_PORT, APP_USER, DATABASE_PORT, LIVE_PROBE, PROBES, V4, Addresses, Link
-from tests.dataplane.netns import IMPATIENCE, Capture, family_of, hears_nothing, send
 
 REMOTE_PORT: Final = 80
 SO_BINDTODEVICE: Final = 25

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
+from hack.dataplane.netns import Capture
+from hack.dataplane.pods import PATIENCE, Road, authority, road
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.dataplane.listeners import LOOK_SECONDS
 from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS
-from tests.dataplane.netns import Capture
-from tests.dataplane.pods import PATIENCE, Road, authority, road
 from tests.dataplane.talk import Echo, Steady, refused, said
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode

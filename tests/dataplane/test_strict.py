@@ -9,11 +9,11 @@ from typing import Final
 
 import pytest
 
+from hack.dataplane.netns import Capture, family_of, hears_nothing, send
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.dataplane.redirect import DNS_PORT
 from tests.dataplane.conftest import APP_USER, V4, V6, Addresses, Link
-from tests.dataplane.netns import Capture, family_of, hears_nothing, send
 
 SCTP: Final = 132
 UDP_PORT: Final = 4000

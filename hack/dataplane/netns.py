@@ -47,7 +47,7 @@ class Listener:
 
     def hears_nothing(self) -> bool:
         """Whether nobody has connected."""
-        self.bound.setblocking(False)
+        self.bound.settimeout(0)
         try:
             self.bound.accept()[0].close()
         except BlockingIOError:
@@ -73,7 +73,7 @@ class Net:
         _run("ip", "netns", "delete", self.name)
 
     def ip(self, *arguments: str) -> str:
-        """Run ip(8) in it."""
+        """Run the program ip in it."""
         return _run("ip", "-netns", self.name, *arguments)
 
     def nft(self, script: str) -> str:
@@ -147,7 +147,7 @@ class Capture:
     def all(self) -> list[bytes]:
         """Return all packets that passed so far, in both directions."""
         found: list[bytes] = []
-        self._frames.setblocking(False)
+        self._frames.settimeout(0)
         with contextlib.suppress(BlockingIOError):
             while True:
                 found.append(self._frames.recv(65536))
@@ -189,7 +189,7 @@ def send(sender: socket.socket, words: bytes, address: str, port: int = 0) -> No
 
 def hears_nothing(listener: socket.socket) -> bool:
     """Whether nothing came. Who looks has to know that all that was to come has come."""
-    listener.setblocking(False)
+    listener.settimeout(0)
     try:
         listener.recv(1)
     except BlockingIOError:

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from http import HTTPStatus
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from hack.dataplane.netns import Net, unique
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core import sidecar
@@ -29,8 +31,6 @@ from sovereign_operator.dataplane import redirect
 from sovereign_operator.dataplane.listeners import discovery
 from sovereign_operator.pki import leaf
 from sovereign_operator.pki.authority import Authority
-from tests.certificates import make
-from tests.dataplane.netns import Net, unique
 
 TRUST_DOMAIN = "hospital.example.org"
 NETWORK = "10.77.0.0/16"
@@ -50,8 +50,10 @@ exec setpriv --reuid "$UID_" --regid "$UID_" --clear-groups \
 def authority(datacentre: str, number: str = "1", ends_in: timedelta = timedelta(days=9)) -> Authority:
     """Return a certificate authority."""
     now = datetime.now(UTC).replace(microsecond=0)
-    lasting = {"not_before": now - timedelta(days=1), "not_after": now + ends_in}
-    return make("hospital", datacentre, number, trust_domain=TRUST_DOMAIN, **lasting)
+    begun, ends = now - timedelta(days=1), now + ends_in
+    return Authority.make(
+        "hospital", datacentre, trust_domain=TRUST_DOMAIN, number=number, not_before=begun, not_after=ends
+    )
 
 
 @cache
@@ -140,7 +142,7 @@ class Road:
             assert pod.envoy
             assert pod.envoy.poll() is None, (pod.folder / "log").read_text()
             try:
-                return self.ask(pod, sidecar.READY_PATH)[0] == 200
+                return self.ask(pod, sidecar.READY_PATH)[0] == HTTPStatus.OK
             except OSError:
                 return False
 
