@@ -230,6 +230,16 @@ def test_a_connection_lives_for_no_longer_than_it_may(pods: Road) -> None:
     assert said(pods.client.net, pods.server.address, APP_PORT, SECRET) == SECRET
 
 
+@pytest.mark.usefixtures("echo")
+@pytest.mark.parametrize("mode", [PERMISSIVE, STRICT])
+def test_more_connections_are_open_at_once_than_envoy_allows_unasked(pods: Road, mode: EncryptionMode) -> None:
+    start(pods, mode)
+    many = [pods.client.net.connect(pods.server.address, APP_PORT, uid=1000, wait=PATIENCE) for _ in range(1100)]
+    for connection in many:
+        connection.sendall(SECRET)
+    assert {connection.recv(len(SECRET), socket.MSG_WAITALL) for connection in many} == {SECRET}
+
+
 def test_a_half_closed_connection_still_gets_its_answer(pods: Road) -> None:
     start(pods, STRICT)
     with Echo(pods.server.net, APP_PORT, late=True):

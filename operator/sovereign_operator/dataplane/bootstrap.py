@@ -98,6 +98,10 @@ def _original(name: str) -> Json:
         "connect_timeout": CONNECT_TIMEOUT,
         # Each connection has its own destination, which is not needed for long.
         "cleanup_interval": "60s",
+        # Otherwise a pod has 1,024 at once, and more are closed as soon as they are open.
+        "circuit_breakers": {
+            "thresholds": [{"max_connections": MOST_CONNECTIONS, "max_pending_requests": MOST_CONNECTIONS}]
+        },
     }
 
 
