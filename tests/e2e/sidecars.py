@@ -56,7 +56,8 @@ def without_injector(admin: Kubectl, namespace: str, pod: Json) -> Iterator[None
 def refusal(person: Kubectl, pod: Json, namespace: str) -> str:
     """Return why a pod would be refused; empty if it would not."""
     attempt = ("-n", namespace, "create", "--dry-run=server", "-f", "-")
-    return person.attempt(*attempt, stdin=json.dumps(pod)).stderr.strip()
+    done = person.attempt(*attempt, stdin=json.dumps(pod))
+    return done.stderr.strip() if done.returncode else ""
 
 
 def as_written(pod: Json) -> Json:
