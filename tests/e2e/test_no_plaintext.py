@@ -15,21 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from hack import estate
 from hack.capture import captured
 from hack.cluster import Cluster
 from hack.cluster.local import LocalCluster
-from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, TimedOutError, eventually
-from tests.e2e.conftest import Space, host_names
+from tests.e2e.conftest import Space
 from tests.e2e.manifests import workload
 from tests.e2e.peers import PYTHON
-from tests.e2e.sidecars import cluster_network, encrypted
+from tests.e2e.sidecars import encrypted
+from tests.e2e.ward import PORT, strict_policy
 
 POLICY = "hospital-silent"
 SECRET = "the-patient-has-measles"
-PORT = 8080
 EVENTS = 100
 BOOTS = 3
 LONGEST_BURST = 5
@@ -115,15 +113,8 @@ while True:
 
 @pytest.fixture
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
-    """A policy in Strict from its first day."""
-    cluster.load_image(public.archive(PYTHON))
-    demanded = admin.get("sovereigntypolicy", "secnumcloud")["spec"]
-    encryption = {"mode": "Strict", "clusterNetworks": [cluster_network(cluster)], "quietSeconds": 1}
-    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy", "metadata": {"name": POLICY}}
-    admin.create(kind | {"spec": demanded | {"encryptionInTransit": encryption}})
-    eventually(lambda: host_names(admin, POLICY) == list(estate.ACCEPTED), what="accepted nodes")
-    yield POLICY
-    admin.delete("sovereigntypolicy", POLICY)
+    with strict_policy(admin, cluster, POLICY, quietSeconds=1) as name:
+        yield name
 
 
 def talker(name: str, node: str, *hosts: str, first: bool) -> Json:

@@ -5,20 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from hack import estate
 from hack.cluster import Cluster
-from hack.images import public
-from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.conftest import Space, host_names
+from hack.kubectl import Kubectl, eventually
+from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
-from tests.e2e.manifests import pod
-from tests.e2e.peers import PYTHON, peer_pod
+from tests.e2e.peers import peer_pod
 from tests.e2e.sidecars import cluster_network, encrypted, refusal, sidecar_of, without_injector
 from tests.e2e.test_identity import FORGE
 from tests.e2e.test_withdrawal import set_status
+from tests.e2e.ward import ASK, PORT, python, ready, run, said, strict_policy
 
 POLICY = "hospital-strict"
-PORT, NAMED, UNNAMED = 8080, 5004, 5005
+NAMED, UNNAMED = 5004, 5005
 
 SERVE = f"""
 import socket, threading
@@ -62,27 +60,6 @@ while True:
 """
 """Holds one connection, and tries again when that ends. Its last word says how it stands."""
 
-ASK = f"""
-import os, socket, ssl, sys
-host, *how = sys.argv[1:]
-if "past" in how:
-    os.setuid(65533)
-try:
-    with socket.create_connection((host, {PORT}), 5) as connection:
-        if "tls" in how:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            context.set_alpn_protocols(["sovereign/1"])
-            for path in how[1:]:
-                context.load_cert_chain(path)
-            connection = context.wrap_socket(connection)
-        connection.sendall(b"word")
-        print("answered" if connection.recv(4) == b"word" else "refused: closed")
-except OSError as error:
-    print("refused:", error)
-"""
-"""Asks in plaintext; with TLS if told so, and with a certificate if one is named; or as the sidecar's user."""
-
 SEND = """
 import socket, sys
 for port in sys.argv[3:]:
@@ -96,49 +73,15 @@ for port in sys.argv[3:]:
 
 @pytest.fixture(scope="module")
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
-    """A policy like secnumcloud that was Strict from its first day."""
-    cluster.load_image(public.archive(PYTHON))
-    demanded = admin.get("sovereigntypolicy", "secnumcloud")["spec"]
-    network = cluster_network(cluster)
-    encryption = {
-        "mode": "Strict",
-        "clusterNetworks": [network],
-        "quietSeconds": 3,
-        "plainDatagrams": [{"network": network, "port": NAMED, "reason": "a test"}],
-    }
-    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy", "metadata": {"name": POLICY}}
-    admin.create(kind | {"spec": demanded | {"encryptionInTransit": encryption}})
-    eventually(lambda: host_names(admin, POLICY) == list(estate.ACCEPTED), what="accepted nodes")
-    yield POLICY
-    admin.delete("sovereigntypolicy", POLICY)
+    named = {"network": cluster_network(cluster), "port": NAMED, "reason": "a test"}
+    with strict_policy(admin, cluster, POLICY, plainDatagrams=[named]) as name:
+        yield name
 
 
 def change(admin: Kubectl, **fields: object) -> None:
     """Change what the policy says of encryption."""
     body = {"spec": {"encryptionInTransit": fields}}
     admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", json.dumps(body))
-
-
-def python(name: str, node: str, *command: str) -> Json:
-    """Return a pod that runs a program, or waits to be told what to do."""
-    made = pod(name, nodeSelector={"kubernetes.io/hostname": node})
-    (container,) = made["spec"]["containers"]
-    container["image"] = PYTHON
-    if command:
-        container["command"] = ["python3", "-c", *command]
-    return made
-
-
-def ready(admin: Kubectl, namespace: str, *names: str) -> str:
-    """Wait until pods are ready, and return the address of the last one."""
-    admin.run("-n", namespace, "wait", "--for=condition=Ready", "--timeout=90s", *(f"pod/{name}" for name in names))
-    return str(admin.get("pod", names[-1], namespace)["status"]["podIP"])
-
-
-def run(admin: Kubectl, namespace: str, name: str, program: str, *words: str) -> str:
-    """Run a program in the application's container of a pod, and return what it prints."""
-    where = ("-n", namespace, "exec", name, "-c", "idle", "--")
-    return admin.run(*where, "python3", "-c", program, *words).strip()
 
 
 @pytest.fixture
@@ -199,26 +142,21 @@ def test_a_withdrawal_ends_what_is_open_within_half_a_minute(admin: Kubectl, war
     admin.apply(*(python(name, node, HOLD, host) for name, node in holders.items()), namespace=namespace)
     ready(admin, namespace, *holders)
 
-    def said(name: str) -> list[str]:
-        return admin.run("-n", namespace, "logs", name, "-c", "idle").splitlines()
+    def heard(name: str) -> list[str]:
+        return said(admin, namespace, name)
 
     for name in holders:
-        eventually(lambda name=name: said(name)[-1] == "held", what="an open connection")  # type: ignore[misc]
+        eventually(lambda name=name: heard(name)[-1] == "held", what="an open connection")  # type: ignore[misc]
     set_status(admin, "hexa-gouv", "Suspended")
-    eventually(lambda: said("lyon")[-1].startswith("ended"), seconds=30, what="the end of Lyon's connection")
+    eventually(lambda: heard("lyon")[-1].startswith("ended"), seconds=30, what="the end of Lyon's connection")
     # All of them end, as nobody can tell whose they are; who is still trusted connects anew.
-    eventually(lambda: any(line.startswith("ended") for line in said("brest")), seconds=30, what="the end of Brest's")
-    ends = len(said("brest"))
-    eventually(lambda: said("brest")[-1] == "held" and len(said("brest")) > ends + 5, what="a connection of Brest's")
-    tries = said("lyon").index(next(line for line in said("lyon") if line.startswith("ended")))
-    eventually(lambda: len(said("lyon")) > tries + 3, what="more tries from Lyon")
-    assert all(line.startswith("ended") for line in said("lyon")[tries:])
+    eventually(lambda: any(line.startswith("ended") for line in heard("brest")), seconds=30, what="the end of Brest's")
+    ends = len(heard("brest"))
+    eventually(lambda: heard("brest")[-1] == "held" and len(heard("brest")) > ends + 5, what="a connection of Brest's")
+    tries = heard("lyon").index(next(line for line in heard("lyon") if line.startswith("ended")))
+    eventually(lambda: len(heard("lyon")) > tries + 3, what="more tries from Lyon")
+    assert all(line.startswith("ended") for line in heard("lyon")[tries:])
     assert run(admin, namespace, "client", ASK, host).startswith("refused")
-
-
-def heard(admin: Kubectl, namespace: str) -> list[str]:
-    """Return which datagrams have come."""
-    return admin.run("-n", namespace, "logs", "server", "-c", "idle").splitlines()
 
 
 def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tuple[str, str]) -> None:
@@ -226,10 +164,10 @@ def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tu
 
     def send(words: str) -> bool:
         """Return whether the one without a name has come before the other, which always does."""
-        said = run(admin, namespace, "client", SEND, host, words, str(UNNAMED), str(NAMED))
-        eventually(lambda: f"{NAMED} {words}" in heard(admin, namespace), what=f"datagram {words}")
-        came = f"{UNNAMED} {words}" in heard(admin, namespace)
-        assert came is not ("not permitted" in said)
+        told = run(admin, namespace, "client", SEND, host, words, str(UNNAMED), str(NAMED))
+        eventually(lambda: f"{NAMED} {words}" in said(admin, namespace, "server"), what=f"datagram {words}")
+        came = f"{UNNAMED} {words}" in said(admin, namespace, "server")
+        assert came is not ("not permitted" in told)
         return came
 
     assert not send("in Strict")

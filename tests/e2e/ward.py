@@ -1,0 +1,78 @@
+"""Pods in Strict that talk to one another, and to whoever asks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hack import estate
+from hack.cluster import Cluster
+from hack.images import public
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.conftest import host_names
+from tests.e2e.manifests import pod
+from tests.e2e.peers import PYTHON
+from tests.e2e.sidecars import cluster_network
+
+PORT = 8080
+
+ASK = f"""
+import os, socket, ssl, sys
+host, *how = sys.argv[1:]
+host, _, port = host.partition(":")
+if "past" in how:
+    os.setuid(65533)
+try:
+    with socket.create_connection((host, int(port or {PORT})), 5) as connection:
+        if "tls" in how:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context.set_alpn_protocols(["sovereign/1"])
+            for path in how[1:]:
+                context.load_cert_chain(path)
+            connection = context.wrap_socket(connection)
+        connection.sendall(b"word")
+        print("answered" if connection.recv(4) == b"word" else "refused: closed")
+except OSError as error:
+    print("refused:", error)
+"""
+"""Asks in plaintext; with TLS if told so, and with a certificate if one is named; or as the sidecar's user."""
+
+
+@contextmanager
+def strict_policy(admin: Kubectl, cluster: Cluster, name: str, **fields: Any) -> Iterator[str]:
+    """Make a policy that demands what secnumcloud does, and was Strict from its first day."""
+    cluster.load_image(public.archive(PYTHON))
+    demanded = admin.get("sovereigntypolicy", "secnumcloud")["spec"]
+    encryption = {"mode": "Strict", "clusterNetworks": [cluster_network(cluster)], "quietSeconds": 3, **fields}
+    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy", "metadata": {"name": name}}
+    admin.create(kind | {"spec": demanded | {"encryptionInTransit": encryption}})
+    eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="accepted nodes")
+    yield name
+    admin.delete("sovereigntypolicy", name)
+
+
+def python(name: str, node: str, *command: str, **labels: str) -> Json:
+    """Return a pod that runs a program, or waits to be told what to do."""
+    made = pod(name, labels=labels, nodeSelector={"kubernetes.io/hostname": node})
+    (container,) = made["spec"]["containers"]
+    container["image"] = PYTHON
+    if command:
+        container["command"] = ["python3", "-c", *command]
+    return made
+
+
+def ready(admin: Kubectl, namespace: str, *names: str) -> str:
+    """Wait until pods are ready, and return the address of the last one."""
+    admin.run("-n", namespace, "wait", "--for=condition=Ready", "--timeout=90s", *(f"pod/{name}" for name in names))
+    return str(admin.get("pod", names[-1], namespace)["status"]["podIP"])
+
+
+def run(admin: Kubectl, namespace: str, name: str, program: str, *words: str) -> str:
+    """Run a program in the application's container of a pod, and return what it prints."""
+    where = ("-n", namespace, "exec", name, "-c", "idle", "--")
+    return admin.run(*where, "python3", "-c", program, *words).strip()
+
+
+def said(admin: Kubectl, namespace: str, name: str) -> list[str]:
+    """Return the lines that a pod's application has printed."""
+    return admin.run("-n", namespace, "logs", name, "-c", "idle").splitlines()
