@@ -58,15 +58,11 @@ class Signers:
 
     def used(self) -> dict[str, Used]:
         """Return what each has used, by the name of its pod."""
-        return {
-            pod["metadata"]["name"]: self._used(pod["status"]["podIP"]) for pod in replicas.pods(self.admin, SIGNER)
-        }
+        return {pod["metadata"]["name"]: self._used(pod) for pod in replicas.pods(self.admin, SIGNER)}
 
-    def _used(self, address: str) -> Used:
-        curl = ["curl", "--silent", "--fail", f"http://{address}:8080/metrics"]
-        text = self.cluster.node_exec(estate.REFUSED[0], curl).stdout
-        found = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("process_"))
-        return Used(float(found["process_resident_memory_bytes"]), float(found["process_cpu_seconds_total"]))
+    def _used(self, pod: Json) -> Used:
+        found = replicas.metrics(self.cluster, pod)
+        return Used(found["process_resident_memory_bytes"], found["process_cpu_seconds_total"])
 
 
 @contextmanager

@@ -1,8 +1,10 @@
-"""How many replicas of a process of ours run."""
+"""How many replicas of a process of ours run, and what they say of themselves."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hack import estate
+from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 
@@ -10,6 +12,14 @@ from hack.kubectl import Json, Kubectl, eventually
 def pods(admin: Kubectl, component: str) -> list[Json]:
     """Return the pods of a process: of ``signer``, say."""
     return admin.list("pods", NAMESPACE, f"app.kubernetes.io/component={component}")
+
+
+def metrics(cluster: Cluster, pod: Json) -> dict[str, float]:
+    """Return what a pod of ours shows, by name and labels."""
+    curl = ["curl", "--silent", "--fail", f"http://{pod['status']['podIP']}:8080/metrics"]
+    lines = cluster.node_exec(estate.REFUSED[0], curl).stdout.splitlines()
+    shown = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in shown}
 
 
 def scale(admin: Kubectl, component: str, replicas: int) -> None:

@@ -1,0 +1,57 @@
+"""A policy that encrypts, and pods under it, for as long as a benchmark needs them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from hack import estate
+from hack.bench import peers
+from hack.cluster import Cluster, binaries
+from hack.images import public
+from hack.install import find
+from hack.kubectl import Json, Kubectl, eventually
+
+
+def prepared(name: str) -> tuple[Cluster, Kubectl]:
+    """Return a cluster with the operator on it, once the estate and what pods run is there too."""
+    cluster = find(name)
+    admin = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    admin.apply(*estate.services(datetime.now(UTC).date()), *estate.datacentres(admin))
+    cluster.load_image(public.archive(peers.IMAGE))
+    return cluster, admin
+
+
+@contextmanager
+def policy(cluster: Cluster, admin: Kubectl, name: str) -> Iterator[str]:
+    """Have a policy that demands what the preset demands, and Strict."""
+    block = ".".join(str(cluster.machine).split(".")[:2])
+    strict = {"mode": "Strict", "clusterNetworks": [f"{block}.0.0/16"]}
+    spec = admin.get("sovereigntypolicy", peers.POLICY)["spec"] | {"encryptionInTransit": strict}
+    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
+    admin.create(kind | {"metadata": {"name": name}, "spec": spec})
+    try:
+        accepted = len(estate.ACCEPTED)
+        eventually(
+            lambda: admin.get("sovereigntypolicy", name)["status"]["nodes"] == accepted, what=f"{accepted} nodes"
+        )
+        yield name
+    finally:
+        admin.delete("sovereigntypolicy", name)
+
+
+def pod(name: str, node: str, command: Sequence[str]) -> Json:
+    """Return a pod on a node, which may do nothing that a sidecar's pod must not."""
+    context = {"runAsUser": 1000, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {
+        "name": "app",
+        "image": peers.IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(command),
+        "securityContext": context,
+    }
+    spec = {
+        "nodeSelector": {"kubernetes.io/hostname": node},
+        "terminationGracePeriodSeconds": 1,
+        "containers": [container],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
