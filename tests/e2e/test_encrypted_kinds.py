@@ -1,6 +1,5 @@
 """What Kubernetes does with pods, it does with pods in Strict: Jobs end, peers have names, probes are true."""
 
-import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from tests.e2e.conftest import Space
 from tests.e2e.manifests import workload
 from tests.e2e.peers import PYTHON
 from tests.e2e.seen import events
-from tests.e2e.ward import ASK, PORT, python, ready, run, said, strict_policy
+from tests.e2e.ward import ASK, PORT, change, encrypting_policy, python, ready, run, said
 
 POLICY = "hospital-kinds"
 FORTIO = "docker.io/fortio/fortio:latest_release"
@@ -61,7 +60,7 @@ with socket.create_connection((sys.argv[1], {PORT}), 5) as connection:
 @pytest.fixture(scope="module")
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
     cluster.load_image(public.archive(FORTIO))
-    with strict_policy(admin, cluster, POLICY) as name:
+    with encrypting_policy(admin, cluster, POLICY) as name:
         yield name
 
 
@@ -119,17 +118,12 @@ def test_a_host_port_leads_to_the_sidecar_as_well(admin: Kubectl, cluster: Clust
     assert run(admin, namespace, "client", ASK, f"{node}:{HOST_PORT}") == "answered"
     ask = ["curl", "--silent", "--max-time", "5", f"http://{node}:{HOST_PORT}/"]
     assert cluster.node_exec("lyon-1", ask).returncode
-    allow(admin, {"network": f"{node_address(admin, 'lyon-1')}/32", "reason": "a balancer"})
+    peer = {"network": f"{node_address(admin, 'lyon-1')}/32", "reason": "a balancer"}
+    change(admin, POLICY, plainPeers=[peer])
     try:
         eventually(lambda: cluster.node_exec("lyon-1", ask).stdout == "fine", what="an answer for a peer by name")
     finally:
-        allow(admin)
-
-
-def allow(admin: Kubectl, *peers: Json) -> None:
-    """Say who may send plaintext."""
-    body = {"spec": {"encryptionInTransit": {"plainPeers": peers}}}
-    admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", json.dumps(body))
+        change(admin, POLICY, plainPeers=None)
 
 
 def node_address(admin: Kubectl, node: str) -> str:

@@ -5,7 +5,6 @@ to each other and to a pod without a sidecar, and to whoever connects. What pass
 passes, in the namespace of the bridge that all nodes hang on, which outlives them.
 """
 
-import json
 import os
 import random
 import signal
@@ -24,7 +23,7 @@ from tests.e2e.conftest import Space
 from tests.e2e.manifests import workload
 from tests.e2e.peers import PYTHON
 from tests.e2e.sidecars import encrypted
-from tests.e2e.ward import PORT, strict_policy
+from tests.e2e.ward import PORT, change, encrypting_policy
 
 POLICY = "hospital-silent"
 SECRET = "the-patient-has-measles"
@@ -113,7 +112,7 @@ while True:
 
 @pytest.fixture
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
-    with strict_policy(admin, cluster, POLICY, quietSeconds=1) as name:
+    with encrypting_policy(admin, cluster, POLICY, quietSeconds=1) as name:
         yield name
 
 
@@ -261,8 +260,7 @@ def test_no_order_of_events_lets_a_bare_byte_out(storm: Storm) -> None:
     assert storm.calm > EVENTS / LONGEST_BURST / 4
     assert {"envoy", SANDBOX, "python3"} == storm.killed.keys()
     # The same eyes see what is bare.
-    body = {"spec": {"encryptionInTransit": {"mode": "Permissive"}}}
-    storm.admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", json.dumps(body))
+    change(storm.admin, POLICY, mode="Permissive")
     eventually(lambda: encrypted(storm.admin, POLICY)["reason"] == "PlaintextAccepted", what="Permissive")
     with captured(storm.cluster, SECRET) as seen:
         eventually(lambda: all(storm.answered(app) for app in NODES), what="talk between the two")

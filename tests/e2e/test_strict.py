@@ -1,6 +1,5 @@
 """Strict on the real cluster: who is refused, what is dropped, what a withdrawal ends, and the way back."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +12,7 @@ from tests.e2e.peers import peer_pod
 from tests.e2e.sidecars import cluster_network, encrypted, refusal, sidecar_of, without_injector
 from tests.e2e.test_identity import FORGE
 from tests.e2e.test_withdrawal import set_status
-from tests.e2e.ward import ASK, PORT, python, ready, run, said, strict_policy
+from tests.e2e.ward import ASK, PORT, change, encrypting_policy, python, ready, run, said
 
 POLICY = "hospital-strict"
 NAMED, UNNAMED = 5004, 5005
@@ -74,14 +73,8 @@ for port in sys.argv[3:]:
 @pytest.fixture(scope="module")
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
     named = {"network": cluster_network(cluster), "port": NAMED, "reason": "a test"}
-    with strict_policy(admin, cluster, POLICY, plainDatagrams=[named]) as name:
+    with encrypting_policy(admin, cluster, POLICY, plainDatagrams=[named]) as name:
         yield name
-
-
-def change(admin: Kubectl, **fields: object) -> None:
-    """Change what the policy says of encryption."""
-    body = {"spec": {"encryptionInTransit": fields}}
-    admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", json.dumps(body))
 
 
 @pytest.fixture
@@ -173,18 +166,18 @@ def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tu
     assert not send("in Strict")
     name = "import socket; print(socket.gethostbyname('kubernetes.default.svc'))"
     assert run(admin, namespace, "client", name) == admin.get("svc", "kubernetes", "default")["spec"]["clusterIP"]
-    change(admin, mode="Preferred")
+    change(admin, POLICY, mode="Preferred")
     try:
         eventually(lambda: send("in Preferred"), what="datagrams in Preferred")
     finally:
-        change(admin, mode="Strict")
+        change(admin, POLICY, mode="Strict")
     rounds = iter(range(100))
     eventually(lambda: not send(f"in Strict again {next(rounds)}"), seconds=60, what="Strict again")
 
 
 def test_on_the_way_to_off_new_pods_get_a_sidecar_until_it_is_reached(admin: Kubectl, ward: tuple[str, str]) -> None:
     namespace, host = ward
-    change(admin, mode="Off")
+    change(admin, POLICY, mode="Off")
     try:
         # In the same moment all others are in Strict, and would not talk to one without.
         admin.apply(python("newcomer", "lyon-1"), namespace=namespace)
@@ -201,7 +194,7 @@ def test_on_the_way_to_off_new_pods_get_a_sidecar_until_it_is_reached(admin: Kub
             assert run(admin, namespace, name, ASK, host) == "answered"
         admin.delete("pod", "bare", namespace=namespace)
     finally:
-        change(admin, mode="Strict")
+        change(admin, POLICY, mode="Strict")
     eventually(lambda: encrypted(admin, POLICY)["status"] == "True", seconds=90, what="Strict again")
     assert run(admin, namespace, "client", ASK, host) == "answered"
 
@@ -221,7 +214,7 @@ def test_a_label_on_a_config_map_tells_nobody_anything(
     for where in (elsewhere, namespace):
         mallory.create(forged, where)
     # The controller has seen it once it has seen what comes later.
-    change(admin, longestConnectionSeconds=86400)
+    change(admin, POLICY, longestConnectionSeconds=86400)
     try:
         told = f"sovereignty-transit.{POLICY}"
         eventually(lambda: "86400s" in admin.get("configmap", told, namespace)["data"]["listeners.json"], what="it")
@@ -230,7 +223,7 @@ def test_a_label_on_a_config_map_tells_nobody_anything(
         assert int(found["cuts"]) < 99
         assert admin.get("spol", POLICY)["status"]["encryption"]["mode"] == "Strict"
     finally:
-        change(admin, longestConnectionSeconds=None)
+        change(admin, POLICY, longestConnectionSeconds=None)
     eventually(lambda: run(admin, namespace, "client", ASK, host) == "answered", what="an answer")
 
 

@@ -1,5 +1,6 @@
 """Pods in Strict that talk to one another, and to whoever asks."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,16 +40,24 @@ except OSError as error:
 
 
 @contextmanager
-def strict_policy(admin: Kubectl, cluster: Cluster, name: str, **fields: Any) -> Iterator[str]:
-    """Make a policy that demands what secnumcloud does, and was Strict from its first day."""
+def encrypting_policy(
+    admin: Kubectl, cluster: Cluster, name: str, mode: str = "Strict", **fields: Any
+) -> Iterator[str]:
+    """Make a policy that demands what secnumcloud does, and encrypts from its first day."""
     cluster.load_image(public.archive(PYTHON))
     demanded = admin.get("sovereigntypolicy", "secnumcloud")["spec"]
-    encryption = {"mode": "Strict", "clusterNetworks": [cluster_network(cluster)], "quietSeconds": 3, **fields}
+    encryption = {"mode": mode, "clusterNetworks": [cluster_network(cluster)], "quietSeconds": 3, **fields}
     kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy", "metadata": {"name": name}}
     admin.create(kind | {"spec": demanded | {"encryptionInTransit": encryption}})
     eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="accepted nodes")
     yield name
     admin.delete("sovereigntypolicy", name)
+
+
+def change(admin: Kubectl, policy: str, **fields: Any) -> None:
+    """Change what a policy says of encryption."""
+    body = {"spec": {"encryptionInTransit": fields}}
+    admin.run("patch", "sovereigntypolicy", policy, "--type=merge", "-p", json.dumps(body))
 
 
 def python(name: str, node: str, *command: str, **labels: str) -> Json:
