@@ -39,11 +39,11 @@ def images(cluster: Cluster) -> None:
     cluster.load_image(public.archive_all(IMAGES))
 
 
-def trusted(admin: Kubectl) -> dict[str, list[int]]:
-    """Return whom the pods of the policy trust: the numbers of each datacentre's authorities, from the oldest."""
+def trusted(admin: Kubectl, policy: str = POLICY) -> dict[str, list[int]]:
+    """Return whom of their own the pods of a policy trust: the numbers of datacentres' authorities, oldest first."""
     found: dict[str, list[int]] = {}
-    for anchor in bundle.read(bundle_text(admin)):
-        if anchor.datacentre and anchor.number:
+    for anchor in bundle.read(bundle_text(admin, policy)):
+        if anchor.policy == policy and anchor.datacentre and anchor.number:
             found[anchor.datacentre] = sorted([*found.get(anchor.datacentre, ()), int(anchor.number)])
     return found
 
@@ -300,7 +300,7 @@ def test_authorities_can_be_restored_and_losing_them_heals(admin: Kubectl, space
     pair(admin, namespace)
 
 
-def bundle_text(admin: Kubectl) -> str:
-    """Return the trust bundle of the policy."""
-    text: str = admin.get("clustertrustbundle", f"sovereignty.dev:workload-identity:{POLICY}")["spec"]["trustBundle"]
+def bundle_text(admin: Kubectl, policy: str = POLICY) -> str:
+    """Return the trust bundle of a policy."""
+    text: str = admin.get("clustertrustbundle", f"sovereignty.dev:workload-identity:{policy}")["spec"]["trustBundle"]
     return text
