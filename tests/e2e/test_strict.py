@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from hack.cluster import Cluster
+from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
@@ -225,6 +226,31 @@ def test_a_label_on_a_config_map_tells_nobody_anything(
     finally:
         change(admin, POLICY, longestConnectionSeconds=None)
     eventually(lambda: run(admin, namespace, "client", ASK, host) == "answered", what="an answer")
+
+
+def test_a_namespace_that_takes_no_config_map_holds_up_nobody_else(
+    admin: Kubectl, ward: tuple[str, str], space: Space
+) -> None:
+    namespace, _ = ward
+    full = space(POLICY)
+    # Everything has one of its own by now, so that there is room for none.
+    eventually(lambda: admin.list("configmaps", full), what="the namespace's own")
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}}
+    admin.create(quota | {"spec": {"hard": {"count/configmaps": "0"}}}, full)
+    eventually(lambda: admin.get("resourcequota", "full", full)["status"]["used"], what="a quota that counts")
+    admin.create(python("waiting", "lyon-1"), full)
+    change(admin, POLICY, longestConnectionSeconds=7200)
+    try:
+        for where in (namespace, NAMESPACE):
+            eventually(
+                lambda where=where: (  # type: ignore[misc]
+                    "7200s" in admin.get("configmap", f"sovereignty-transit.{POLICY}", where)["data"]["listeners.json"]
+                ),
+                what=f"what is told in {where}",
+            )
+        assert admin.attempt("-n", full, "get", "configmap", f"sovereignty-transit.{POLICY}").returncode
+    finally:
+        change(admin, POLICY, longestConnectionSeconds=None)
 
 
 def test_what_an_admin_forces_onto_a_refused_node_is_alone_and_reported(admin: Kubectl, ward: tuple[str, str]) -> None:

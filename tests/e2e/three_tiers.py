@@ -100,6 +100,13 @@ def connect():
     return http.client.HTTPConnection(sys.argv[1], {WEB_PORT}, timeout=10)
 
 while True:
+    try:
+        # What is counted begins once somebody is there.
+        ask(connect())
+        break
+    except (OSError, http.client.HTTPException):
+        time.sleep(0.2)
+while True:
     said = ""
     for one in ("kept", "new"):
         asked += 1
@@ -227,8 +234,7 @@ class ThreeTiers:
 
     def visits(self) -> tuple[int, int, int]:
         """Return how often the visitor asked, how often that failed, and how many sessions the web server opened."""
-        log = ("-n", self.front, "logs", "deployment/visitor", "-c", "visitor")
-        lines = [line.split() for line in self._admin.run(*log).splitlines() if line.startswith("asked")]
+        lines = [line.split() for line in self._visitor() if line.startswith("asked")]
         # The last answer may have been none.
         sessions = [int(line[5]) for line in lines if len(line) > 5]
         return (int(lines[-1][1]), int(lines[-1][3]), sessions[-1] if sessions else 0) if lines else (0, 0, 0)
@@ -237,8 +243,10 @@ class ThreeTiers:
         """Wait until the visitor has asked some more, and see that nothing failed."""
         before, *_ = self.visits()
         eventually(lambda: self.visits()[0] >= before + rounds, what="more visits")
-        log = ("-n", self.front, "logs", "deployment/visitor", "-c", "visitor")
-        assert not self.visits()[1], [line for line in self._admin.run(*log).splitlines() if "failed '" in line][:3]
+        assert not self.visits()[1], [line for line in self._visitor() if line.startswith("failed")][:3]
+
+    def _visitor(self) -> list[str]:
+        return self._admin.run("-n", self.front, "logs", "deployment/visitor", "-c", "visitor").splitlines()
 
     def do_a_job(self) -> None:
         """Have a job done in the database's namespace, and wait for its end."""

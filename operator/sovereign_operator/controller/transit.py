@@ -24,6 +24,7 @@ from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.seen import PodSeen, Unreadable, see_spec
 from sovereign_operator.kube.told import Told, data_of, version_of
+from sovereign_operator.runtime.writes import write_all
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +58,13 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     now = facts.wanted.model_copy(update={"mode": step.mode})
     listeners = discovery(outbound(now, await _always_plain(world.api, sidecars.dns)), inbound(now), cuts.number)
     wanted = Told(key.policy, step.mode, listeners, datagrams(now), cuts)
-    for namespace in _namespaces(world, sidecars, key.policy):
-        if sidecars.told(namespace, key.policy) != wanted:
-            await _tell(world.api, policy, namespace, wanted)
+    # A namespace that takes no ConfigMap, as its quota is used up, holds up its own pods alone: the next step waits
+    # for them by name.
+    failures = await write_all(
+        _tell(world.api, policy, namespace, wanted)
+        for namespace in _namespaces(world, sidecars, key.policy)
+        if sidecars.told(namespace, key.policy) != wanted
+    )
     loaded = sum(pod.loaded == version_of(listeners) for pod in facts.pods)
     seen = EncryptionSeen(
         step,
@@ -73,6 +78,8 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     if sidecars.seen.get(key.policy) != seen:
         sidecars.seen[key.policy] = seen
         world.encryption_changed(key.policy)
+    if failures:
+        raise failures[0]
     if settling or step.waits_for or loaded < len(facts.pods):
         sidecars.traffic.hurried.add(key.policy)
         return HURRIED_SECONDS
@@ -95,7 +102,7 @@ def _forget(policy: str) -> None:
 
 
 def _namespaces(world: World, sidecars: Sidecars, policy: str) -> list[str]:
-    """Return where something is to be told: our own namespace last, so that a step is recorded once it was taken.
+    """Return where something is to be told, our own namespace last: a step is recorded once it was taken.
 
     Where something was told once, pods that start meet it. So it is kept up to date while none runs.
     """
