@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from hack import estate
 from hack.bench import handshakes, peers, replicas
 from hack.bench.asking import PATCHED, Asking, Batch, timed
+from hack.bench.away import away
 from hack.cluster import Cluster, binaries
 from hack.images import public
 from hack.install import NAMESPACE, find
@@ -63,18 +64,6 @@ class Signers:
     def _used(self, pod: Json) -> Used:
         found = replicas.metrics(self.cluster, pod)
         return Used(found["process_resident_memory_bytes"], found["process_cpu_seconds_total"])
-
-
-@contextmanager
-def without_guard(admin: Kubectl) -> Iterator[None]:
-    """Take the guard's binding away, and put it back in the end."""
-    found = admin.get("validatingadmissionpolicybinding", GUARD)
-    kept = {key: found["metadata"][key] for key in ("name", "labels", "annotations") if key in found["metadata"]}
-    admin.delete("validatingadmissionpolicybinding", GUARD)
-    try:
-        yield
-    finally:
-        admin.create(found | {"metadata": kept})
 
 
 def request_for(admin: Kubectl, pod: Json) -> Json:
@@ -163,7 +152,7 @@ async def run(cluster: Cluster, admin: Kubectl, pods: list[Json], live: int) -> 
     signers = Signers(cluster, admin)
     async with await connect(cluster.kubeconfig) as client:
         asking = Asking(Api(client, ServerClock()), SPACE, pods)
-        with without_guard(admin), replicas.restored(admin, SIGNER), counted(cluster):
+        with away(admin, "validatingadmissionpolicybinding", GUARD), replicas.restored(admin, SIGNER), counted(cluster):
             try:
                 await asking.ready()
                 await measure(asking, signers, live)

@@ -11,9 +11,9 @@ POLICY = "secnumcloud"
 
 
 @contextmanager
-def space(admin: Kubectl, name: str, policy: str = POLICY) -> Iterator[str]:
-    """Have a namespace in which pods are held to a policy; it goes in the end, with all that is in it."""
-    labels = {names.ENFORCE_LABEL: policy}
+def space(admin: Kubectl, name: str, policy: str | None = POLICY) -> Iterator[str]:
+    """Have a namespace in which pods are held to a policy, or to none; it goes in the end, with all that is in it."""
+    labels = {names.ENFORCE_LABEL: policy} if policy else {}
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     try:
         eventually(lambda: admin.get("serviceaccount", "default", name), what=f"service account of {name}")
