@@ -7,7 +7,6 @@ let in throughout. Pods and this program read one clock, as their nodes are on t
 ``python -m hack.bench.certificates`` runs it.
 """
 
-import json
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack import estate
-from hack.bench import peers, replicas
+from hack.bench import peers, qualified, replicas
 from hack.kubectl import Json, Kubectl, eventually
 
 SPACE = "bench-handshakes"
@@ -84,12 +83,12 @@ def measure(admin: Kubectl, count: int) -> None:
 def _accepted(admin: Kubectl, service: str) -> Iterator[None]:
     """Have the policy accept a service that it does not, and wait until all is as before in the end."""
     spec = admin.get("cloudservice", SERVICE)["spec"]
-    _patch(admin, service, [{"op": "add", "path": "/spec/qualifications", "value": spec["qualifications"]}])
+    qualified.patch(admin, service, [{"op": "add", "path": "/spec/qualifications", "value": spec["qualifications"]}])
     try:
         _accepts(admin, len(estate.ACCEPTED) + 1)
         yield
     finally:
-        _patch(admin, service, [{"op": "remove", "path": "/spec/qualifications"}])
+        qualified.patch(admin, service, [{"op": "remove", "path": "/spec/qualifications"}])
         _accepts(admin, len(estate.ACCEPTED))
 
 
@@ -130,22 +129,14 @@ def _pod(name: str, node: str, servers: Sequence[str]) -> Json:
 def _suspend(admin: Kubectl, clients: Sequence[str], servers: Sequence[str], how: str) -> None:
     begun = time.time()
     try:
-        _set(admin, "Suspended")
+        qualified.set_status(admin, SERVICE, "Suspended")
         written = time.time() - begun
         eventually(
             lambda: _first_refusals(admin, clients, begun).keys() == set(servers), seconds=180, what="all refusals"
         )
         _print(admin, clients, begun, written, how)
     finally:
-        _set(admin, "Qualified")
-
-
-def _set(admin: Kubectl, status: str) -> None:
-    _patch(admin, SERVICE, [{"op": "replace", "path": "/spec/qualifications/0/status", "value": status}])
-
-
-def _patch(admin: Kubectl, service: str, body: Sequence[Json]) -> None:
-    admin.run("patch", "cloudservice", service, "--type=json", "-p", json.dumps(body))
+        qualified.set_status(admin, SERVICE, "Qualified")
 
 
 def _answers(admin: Kubectl, clients: Sequence[str]) -> list[Answer]:
