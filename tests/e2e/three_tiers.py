@@ -168,7 +168,9 @@ def _deployment(node: str, container: Json, **spec: Any) -> Json:
 
 
 def _service(name: str, port: int) -> Json:
-    spec = {"selector": {"app": name}, "ports": [{"port": port}]}
+    spec: Json = {"selector": {"app": name}, "ports": [{"port": port}]}
+    # For a moment, a kubelet that begins anew takes pods for not ready.
+    spec["publishNotReadyAddresses"] = True
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
