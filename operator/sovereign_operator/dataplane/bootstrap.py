@@ -32,12 +32,6 @@ MOST_CONNECTIONS: Final = 50_000
 CONNECT_TIMEOUT: Final = "10s"
 PROBE_TIMEOUT: Final = "3600s"
 """The kubelet has its own, which is the one that counts."""
-CONNECT_AGAIN: Final[Json] = {
-    "retry_on": "connect-failure",
-    "num_retries": 12,
-    "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.3s"},
-}
-"""For a second or two. To a kubelet's hook after the start, any answer is a good one, also that nobody listens yet."""
 
 _HTTP: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -128,8 +122,7 @@ def _health() -> Json:
 
 def _probe_listener(port: int, probe: Probe) -> Json:
     path = "/grpc.health.v1.Health/Check" if probe.kind is ProbeKind.GRPC else probe.path
-    action = {"cluster": f"probe-{port}", "timeout": PROBE_TIMEOUT, "retry_policy": CONNECT_AGAIN}
-    route = {"match": {"path": path}, "route": action}
+    route = {"match": {"path": path}, "route": {"cluster": f"probe-{port}", "timeout": PROBE_TIMEOUT}}
     return _http_listener(f"probe-{port}", port, [route])
 
 
