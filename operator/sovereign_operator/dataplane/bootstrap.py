@@ -122,7 +122,9 @@ def _health() -> Json:
 
 def _probe_listener(port: int, probe: Probe) -> Json:
     path = "/grpc.health.v1.Health/Check" if probe.kind is ProbeKind.GRPC else probe.path
-    route = {"match": {"path": path}, "route": {"cluster": f"probe-{port}", "timeout": PROBE_TIMEOUT}}
+    route: Json = {"match": {"path": path}, "route": {"cluster": f"probe-{port}", "timeout": PROBE_TIMEOUT}}
+    # A kubelet would look for it here, where there is nothing else. An answer that leads elsewhere is good in itself.
+    route["response_headers_to_remove"] = ["location"]
     return _http_listener(f"probe-{port}", port, [route])
 
 
