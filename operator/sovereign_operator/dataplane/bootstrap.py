@@ -33,6 +33,9 @@ CONNECT_TIMEOUT: Final = "10s"
 PROBE_TIMEOUT: Final = "3600s"
 """The kubelet has its own, which is the one that counts."""
 
+HOOK_AGENT: Final = "kube-lifecycle/"
+"""How a kubelet calls itself when it runs a hook."""
+
 _HTTP: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -125,7 +128,7 @@ def _probe_listener(port: int, probe: Probe) -> Json:
     route: Json = {"match": {"path": path}, "route": {"cluster": f"probe-{port}", "timeout": PROBE_TIMEOUT}}
     # A kubelet would look for it here, where there is nothing else. An answer that leads elsewhere is good in itself.
     route["response_headers_to_remove"] = ["location"]
-    return _http_listener(f"probe-{port}", port, [route])
+    return _http_listener(f"probe-{port}", port, [route], _no_answer())
 
 
 def _probe_cluster(port: int, probe: Probe) -> Json:
@@ -141,7 +144,19 @@ def _probe_cluster(port: int, probe: Probe) -> Json:
     return found
 
 
-def _http_listener(name: str, port: int, routes: list[Json]) -> Json:
+def _no_answer() -> Json:
+    """Return what makes a hook fail that nobody answers.
+
+    To a kubelet any answer to a hook is a good one, as ours would be, which says that there is none. But one that leads
+    to what is no URL is an error to it.
+    """
+    hook = {"header": {"name": "user-agent", "string_match": {"prefix": HOOK_AGENT}}}
+    location = {"header": {"key": "location", "value": ": no answer"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {"mappers": [{"filter": {"header_filter": hook}, "status_code": 302, "headers_to_add": [location]}]}
+
+
+def _http_listener(name: str, port: int, routes: list[Json], replies: Json | None = None) -> Json:
+    """Return a listener with these routes. ``replies``: what becomes of answers that Envoy makes up."""
     host = {"name": name, "domains": ["*"], "routes": routes}
     manager = extension(
         "envoy.filters.network.http_connection_manager",
@@ -151,6 +166,7 @@ def _http_listener(name: str, port: int, routes: list[Json]) -> Json:
         http_filters=[extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")],
         generate_request_id=False,
         server_header_transformation="PASS_THROUGH",
+        **({"local_reply_config": replies} if replies else {}),
     )
     original = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
     return {
