@@ -4,11 +4,9 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hack import estate
 from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import sidecar
-from tests.e2e.conftest import host_names
 from tests.e2e.guards import bare
 
 WEBHOOKS = "sovereign-injector"
@@ -18,26 +16,6 @@ def cluster_network(cluster: Cluster) -> str:
     """Return a network with all pods and Services of a cluster in it."""
     block = ".".join(str(cluster.machine).split(".")[:2])
     return f"{block}.0.0/16"
-
-
-@contextmanager
-def encrypting_policy(admin: Kubectl, cluster: Cluster, name: str, mode: str, **fields: object) -> Iterator[str]:
-    """Make a policy that demands what secnumcloud does and encrypts from its first day; it goes in the end."""
-    demanded = admin.get("sovereigntypolicy", "secnumcloud")["spec"]
-    encryption = {"mode": mode, "clusterNetworks": [cluster_network(cluster)], "quietSeconds": 3, **fields}
-    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy", "metadata": {"name": name}}
-    admin.create(kind | {"spec": demanded | {"encryptionInTransit": encryption}})
-    try:
-        eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="accepted nodes")
-        yield name
-    finally:
-        admin.delete("sovereigntypolicy", name)
-
-
-def ask_policy(admin: Kubectl, policy: str, **fields: object) -> None:
-    """Change what a policy says of encryption."""
-    body = {"spec": {"encryptionInTransit": fields}}
-    admin.run("patch", "sovereigntypolicy", policy, "--type=merge", "-p", json.dumps(body))
 
 
 def encrypted(admin: Kubectl, policy: str) -> Json:

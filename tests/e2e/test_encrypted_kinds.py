@@ -15,12 +15,12 @@ from hack.images import public
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.manifests import workload
 from tests.e2e.peers import PYTHON
-from tests.e2e.sidecars import ask_policy, encrypted, encrypting_policy, sidecar_of
-from tests.e2e.test_strict import python, ready, run
+from tests.e2e.sidecars import encrypted, sidecar_of
+from tests.e2e.ward import ASK, PORT, change, encrypting_policy, python, ready, run
 
 POLICY = "hospital-kinds"
 SECRET = "the-patient-has-measles"
-PORT, HOST_PORT = 8080, 18080
+HOST_PORT = 18080
 HOSTED, OTHER = "brest-1", "lyon-1"
 GRACE = 60
 
@@ -66,16 +66,6 @@ print("listening", flush=True)
 listener = socket.create_server(("", {PORT}))
 while True:
     threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
-"""
-
-ASK = """
-import socket, sys
-try:
-    with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as connection:
-        connection.sendall(b"word")
-        print("answered" if connection.recv(4) == b"word" else "refused: closed")
-except OSError as error:
-    print("refused:", error)
 """
 
 LEAVING = f"""
@@ -225,12 +215,12 @@ def test_a_port_of_the_node_is_for_who_has_a_certificate_and_who_is_named(
     host, port = addresses[HOSTED], str(HOST_PORT)
 
     def from_node(node: str = OTHER) -> str:
-        done = cluster.node_exec(node, [sys.executable, "-c", ASK, host, port])
+        done = cluster.node_exec(node, [sys.executable, "-c", ASK, f"{host}:{port}"])
         assert not done.returncode, done.stderr
         return done.stdout.strip()
 
     def from_pod() -> str:
-        return run(admin, ward, "client", ASK, host, port)
+        return run(admin, ward, "client", ASK, f"{host}:{port}")
 
     for node in (HOSTED, OTHER):
         assert from_node(node).startswith("refused")
@@ -253,11 +243,11 @@ def test_a_port_of_the_node_is_for_who_has_a_certificate_and_who_is_named(
 def asking(admin: Kubectl, policy: str, field: str, value: object) -> Iterator[None]:
     """Have a policy say something else of encryption for a while."""
     before = admin.get("sovereigntypolicy", policy)["spec"]["encryptionInTransit"].get(field)
-    ask_policy(admin, policy, **{field: value})
+    change(admin, policy, **{field: value})
     try:
         yield
     finally:
-        ask_policy(admin, policy, **{field: before})
+        change(admin, policy, **{field: before})
 
 
 @contextmanager

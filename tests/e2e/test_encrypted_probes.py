@@ -13,7 +13,8 @@ from tests.e2e.conftest import Space
 from tests.e2e.manifests import pod, pod_spec
 from tests.e2e.peers import PYTHON
 from tests.e2e.seen import events
-from tests.e2e.sidecars import encrypting_policy, sidecar_of
+from tests.e2e.sidecars import sidecar_of
+from tests.e2e.ward import encrypting_policy
 
 POLICY = "hospital-probed"
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
