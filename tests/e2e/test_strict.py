@@ -1,6 +1,8 @@
 """Strict on the real cluster: who is refused, what is dropped, what a withdrawal ends, and the way back."""
 
+import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -174,6 +176,31 @@ def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tu
         change(admin, POLICY, mode="Strict")
     rounds = iter(range(100))
     eventually(lambda: not send(f"in Strict again {next(rounds)}"), seconds=60, what="Strict again")
+
+
+def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: tuple[str, str]) -> None:
+    """Sidecars are asked once a minute while nothing is waited for: what they said then is not what counts."""
+    namespace, host = ward
+    change(admin, POLICY, mode="Preferred")
+    try:
+        eventually(lambda: preferred_for(admin) > timedelta(seconds=5), what="a quiet while in Preferred")
+        with socket.create_connection((host, PORT), 5) as connection:
+            connection.sendall(b"word")
+            assert connection.recv(4) == b"word"
+            change(admin, POLICY, mode="Strict")
+            said = "1 pod(s) have open plaintext connections: have these end, or name them in plainPorts or plainPeers"
+            eventually(lambda: f"{said}: {namespace}/server" in encrypted(admin, POLICY)["message"], what="word of it")
+    finally:
+        change(admin, POLICY, mode="Strict")
+    eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")
+
+
+def preferred_for(admin: Kubectl) -> timedelta:
+    """Return for how long all pods have been in Preferred. Raises AssertionError if they are not."""
+    found = encrypted(admin, POLICY)
+    assert found["reason"] == "PlaintextAccepted", found
+    assert admin.get("spol", POLICY)["status"]["encryption"]["mode"] == "Preferred"
+    return datetime.now(UTC) - datetime.fromisoformat(found["lastTransitionTime"])
 
 
 def test_on_the_way_to_off_new_pods_get_a_sidecar_until_it_is_reached(admin: Kubectl, ward: tuple[str, str]) -> None:

@@ -11,7 +11,7 @@ from sovereign_operator.core.steps import LADDER, PodTraffic, StepFacts, decide
 
 OFF, PERMISSIVE, PREFERRED, STRICT = LADDER
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-READY = PodTraffic("shop/web-0", "10.244.1.7", sidecar=True, loaded="v1")
+READY = PodTraffic("shop/web-0", "10.244.1.7", sidecar=True, loaded="v1", heard=True)
 
 
 def facts(current: EncryptionMode, wanted: EncryptionMode, *pods: PodTraffic, **fields: Any) -> StepFacts:
@@ -37,6 +37,7 @@ WAITS = {
     "past the sidecar": (PERMISSIVE, PREFERRED, replace(READY, bypass="app"), "whose traffic goes past the sidecar"),
     "elsewhere": (PERMISSIVE, PREFERRED, replace(READY, address="10.9.0.1"), "outside of clusterNetworks"),
     "IPv6 in none": (PERMISSIVE, PREFERRED, replace(READY, address="fd00::1"), "outside of clusterNetworks"),
+    "not asked anew": (PREFERRED, STRICT, replace(READY, heard=False), "have not said yet whether plaintext comes"),
     "open": (PREFERRED, STRICT, replace(READY, plain_open=1), "open plaintext connections"),
     "heard": (PREFERRED, STRICT, replace(READY, plain_seen=NOW - timedelta(minutes=59)), "took plaintext"),
 }

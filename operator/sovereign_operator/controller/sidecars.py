@@ -38,6 +38,7 @@ class Sidecars:
         """How far each policy has come."""
         self._told_changed = told_changed
         self._watched: dict[str, tuple[EncryptionMode, datetime]] = {}
+        self._asked_for: dict[str, tuple[EncryptionMode, float]] = {}
         self._losing: dict[str, float] = {}
         self.mirror: Mirror[Told] = Mirror(
             api, resource.CONFIG_MAPS, see_told, self._take, label_selector=names.TRANSIT_LABEL
@@ -79,6 +80,13 @@ class Sidecars:
         known = self._watched.get(policy)
         if known is None or known[0] is not mode:
             known = self._watched[policy] = mode, now
+        return known[1]
+
+    def asked_for_since(self, policy: str, mode: EncryptionMode, now: float) -> float:
+        """Return since when a policy has been seen to ask for its mode. ``now``: the event loop's time."""
+        known = self._asked_for.get(policy)
+        if known is None or known[0] is not mode:
+            known = self._asked_for[policy] = mode, now
         return known[1]
 
     def losing_for(self, policy: str, now: float, *, losing: bool) -> float:

@@ -55,12 +55,18 @@ class Traffic:
         """By the pod's uid."""
         self._asked: dict[str, float] = {}
         """When each was, by the event loop's clock."""
+        self._heard: dict[str, float] = {}
+        """When each was that has answered, likewise."""
         self.hurried: set[str] = set()
         """The policies whose next step is waited for."""
 
     def said(self, uid: str) -> Said:
         """Return what the sidecar of a pod said last."""
         return self._said.get(uid, Said())
+
+    def heard_since(self, uid: str, time: float) -> bool:
+        """Whether the sidecar of a pod has answered a question of this time, by the event loop's clock, or later."""
+        return self._heard.get(uid, float("-inf")) >= time
 
     async def run(self) -> None:
         """Ask until told to stop."""
@@ -71,6 +77,7 @@ class Traffic:
                 there = {pod.pod.uid: pod for pod in self._pods() if pod.transit and pod.address and not pod.ended}
                 self._said = {uid: said for uid, said in self._said.items() if uid in there}
                 self._asked = {uid: asked for uid, asked in self._asked.items() if uid in there}
+                self._heard = {uid: heard for uid, heard in self._heard.items() if uid in there}
                 await asyncio.gather(*(self._ask(session, gate, pod) for pod in there.values() if self._is_due(pod)))
                 await asyncio.sleep(HURRIED_SECONDS)
 
@@ -82,9 +89,10 @@ class Traffic:
     async def _ask(self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, pod: PodSeen) -> None:
         before = self.said(pod.pod.uid)
         async with gate:
-            self._asked[pod.pod.uid] = asyncio.get_running_loop().time()
+            asked = self._asked[pod.pod.uid] = asyncio.get_running_loop().time()
             try:
                 found = await _stats(session, pod.address)
+                self._heard[pod.pod.uid] = asked
             except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError, AttributeError) as error:
                 # It starts, ends, or is none of ours. Who waits for it says so.
                 logger.debug("sidecar of %s/%s: %r", pod.namespace, pod.pod.name, error)

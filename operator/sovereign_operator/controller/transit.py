@@ -116,13 +116,14 @@ def _gather(
 ) -> StepFacts:
     current = record.encryption_mode if record else EncryptionMode.OFF
     now = world.api.clock.now()
+    since = sidecars.asked_for_since(policy, wanted.mode, asyncio.get_running_loop().time())
     return StepFacts(
         wanted=wanted,
         current=current,
         version=record.version if record else "",
         watched_since=sidecars.watched_since(policy, current, now),
         pods=tuple(
-            _traffic(sidecars.traffic, pod)
+            _traffic(sidecars.traffic, pod, since)
             for pod in world.pods()
             if pod.address and not pod.ended and world.policy_of(pod) == policy
         ),
@@ -141,7 +142,7 @@ def _cuts(world: World, sidecars: Sidecars, policy: str, before: Cuts) -> tuple[
     return next_cuts(before, trusted, settled=settled), bool(lost) and not settled
 
 
-def _traffic(traffic: Traffic, pod: PodSeen) -> PodTraffic:
+def _traffic(traffic: Traffic, pod: PodSeen, since: float) -> PodTraffic:
     said = traffic.said(pod.pod.uid)
     return PodTraffic(
         name=f"{pod.namespace}/{pod.pod.name}",
@@ -151,6 +152,7 @@ def _traffic(traffic: Traffic, pod: PodSeen) -> PodTraffic:
         loaded=said.loaded,
         plain_open=said.plain_open,
         plain_seen=said.plain_seen,
+        heard=traffic.heard_since(pod.pod.uid, since),
     )
 
 

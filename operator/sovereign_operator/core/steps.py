@@ -35,6 +35,8 @@ class PodTraffic:
     """Connections in plaintext that it has accepted and that are open, but for those that exceptions name."""
     plain_seen: datetime | None = None
     """When it was last seen to accept one."""
+    heard: bool = False
+    """Whether it has said so since the policy asks for the mode that it asks for: what was said before may be old."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         yield from _said(beyond, "have addresses outside of clusterNetworks: name their networks there")
     if following is EncryptionMode.STRICT:
         talking = [pod.name for pod in facts.pods if pod.plain_open]
+        unheard = [pod.name for pod in facts.pods if pod.loaded == facts.version and not pod.heard]
+        yield from _said(unheard, "have not said yet whether plaintext comes, which takes them seconds")
         yield from _said(
             talking, "have open plaintext connections: have these end, or name them in plainPorts or plainPeers"
         )
