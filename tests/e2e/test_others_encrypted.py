@@ -1,6 +1,7 @@
 """What others wrote goes on to work in every mode, or the status says what to declare."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from functools import partial
 from uuid import uuid4
 
@@ -9,12 +10,13 @@ import yaml
 
 from hack.cluster import Cluster
 from hack.images import public
-from hack.kubectl import Kubectl, eventually
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.conftest import Space
 from tests.e2e.seen import living_pods
-from tests.e2e.sidecars import encrypted, sidecar_of
+from tests.e2e.sidecars import encrypted, refusal, sidecar_of
 from tests.e2e.test_workloads_of_others import JOBS, MANIFESTS, SERVERS, put, until_answered
 from tests.e2e.ward import change, encrypting_policy
-from tests.workloads import FOLDER, QUESTIONS, Complete
+from tests.workloads import FOLDER, QUESTIONS, Complete, find_pod_specs
 
 POLICY = "hospital-others"
 GUESTBOOK = "kubernetes-examples/web/guestbook/all-in-one/guestbook-all-in-one.yaml"
@@ -24,6 +26,13 @@ SHORT_JOBS = [
     for path in JOBS
     if all(asked.ask.seconds <= SHORT_SECONDS for asked in QUESTIONS[path] if isinstance(asked.ask, Complete))
 ]
+
+PAST_THE_SIDECAR: Mapping[str, str] = {
+    "kubernetes-examples/_archived/newrelic/newrelic-daemonset.yaml": "spec.hostNetwork is true",
+    "kubernetes-examples/_archived/sysdig-cloud/sysdig-daemonset.yaml": "spec.hostNetwork is true",
+    "kubernetes-examples/_archived/volumes/nfs/nfs-server-deployment.yaml": "container nfs-server is privileged",
+}
+"""Files of which a pod is refused, and what is said of it."""
 
 
 @pytest.fixture
@@ -83,3 +92,35 @@ def test_what_others_wrote_works_in_every_mode(admin: Kubectl, cluster: Cluster,
     for path in SHORT_JOBS:
         for question in QUESTIONS[path]:
             until_answered(admin, spaces[path], question)
+
+
+def as_its_controller_has_it(spec: Json, document: Json) -> Json:
+    """Return the spec of a pod by itself: with the claims of its StatefulSet, and no account of its own."""
+    claims = {claim["metadata"]["name"] for claim in document["spec"].get("volumeClaimTemplates", ())}
+    claimed = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in sorted(claims)]
+    others = [volume for volume in spec.get("volumes", ()) if volume["name"] not in claims]
+    kept = {key: value for key, value in spec.items() if key != "serviceAccountName"}
+    return kept | {"volumes": [*others, *claimed]}
+
+
+def test_who_can_have_no_sidecar_is_told_why(admin: Kubectl, transit: str, space: Space) -> None:
+    pods: dict[str, tuple[str, Json]] = {}
+    for path, manifest in MANIFESTS.items():
+        for document in manifest.documents:
+            for spec in find_pod_specs(document):
+                name = f"pod-{len(pods)}"
+                pods[name] = path, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}
+                pods[name][1]["spec"] = as_its_controller_has_it(spec, document)
+
+    def refusals(namespace: str) -> dict[str, str]:
+        """All at once, and once more those that are not let in: not every refusal says of whom it is."""
+        everything = json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod for _, pod in pods.values()]})
+        done = admin.attempt("-n", namespace, "create", "--dry-run=server", "-o", "name", "-f", "-", stdin=everything)
+        refused = pods.keys() - {line.removeprefix("pod/") for line in done.stdout.splitlines()}
+        return {path: refusal(admin, pod, namespace) for path, pod in map(pods.__getitem__, refused)}
+
+    assert refusals(space(None)) == {}
+    refused = refusals(space(transit))
+    assert refused.keys() == PAST_THE_SIDECAR.keys()
+    for path, words in PAST_THE_SIDECAR.items():
+        assert words in refused[path], path
