@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.dataplane.envoy import ALPN
 from sovereign_operator.dataplane.listeners import LOOK_SECONDS
 from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS
 from tests.dataplane.talk import Echo, Steady, refused, said
@@ -179,6 +181,59 @@ def test_probes_of_a_kubelet_mean_what_they_meant(pods: Road) -> None:
             pods.node.connect(pods.server.address, dead_port)
     with pytest.raises(ConnectionRefusedError):
         pods.node.connect(pods.server.address, open_port)
+
+
+@pytest.mark.parametrize("port", [sidecar.INBOUND_PORT, sidecar.OUTBOUND_PORT, sidecar.HEALTH_PORT])
+def test_nobody_takes_a_port_of_the_sidecars_by_naming_an_address(pods: Road, port: int) -> None:
+    """Not even as the same user: the more specific of two sockets that share a port is preferred."""
+    start(pods, STRICT)
+    taking = pods.server.net.open(socket.AF_INET, uid=sidecar.UID)
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        taking.setsockopt(socket.SOL_SOCKET, option, 1)
+    with pytest.raises(OSError, match="in use"):
+        taking.bind((pods.server.address, port))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nevil",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nevil",
+        b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nevil\r\n0\r\n\r\n",
+        b"PROPFIND / HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_the_port_of_a_probe_is_for_looking_only(pods: Road, question: bytes) -> None:
+    pods.server.tell(STRICT)
+    pods.server.start([Probe(ProbeKind.HTTP, APP_PORT, "/")])
+    pods.until_ready(pods.server)
+    with Echo(pods.server.net, APP_PORT, answer=b"HTTP/1.0 200 OK\r\n\r\nfine") as app:
+        live = sidecar.PROBE_PORTS[0]
+        connection = pods.node.connect(pods.server.address, live)
+        connection.sendall(question)
+        assert connection.recv(12) in {b"HTTP/1.1 404", b"HTTP/1.1 413"}
+        assert not app.heard
+        assert pods.ask(pods.server, "/", live) == (200, b"fine")
+
+
+@pytest.mark.usefixtures("echo")
+def test_who_does_not_get_on_is_let_go(pods: Road) -> None:
+    start(pods, STRICT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols([ALPN])
+    hello = ssl.MemoryBIO()
+    talk = context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="x")
+    with pytest.raises(ssl.SSLWantReadError):
+        talk.do_handshake()
+    half = pods.node.connect(pods.server.address, APP_PORT)
+    half.sendall(hello.read())
+    slow = pods.node.connect(pods.server.address, sidecar.REDIRECTED_PORT)
+    slow.sendall(b"GET /ready HTTP/1.1\r\n")
+    for connection in (half, slow):
+        connection.settimeout(PATIENCE)
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(10_000):
+                pass
 
 
 @pytest.mark.parametrize("mode", [PERMISSIVE, PREFERRED, STRICT])

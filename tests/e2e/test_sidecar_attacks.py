@@ -122,6 +122,17 @@ ATTACKS: dict[str, tuple[Change, str]] = {
     "another argument": (sidecar(args=["--probe=http://:8080/up", "--log-level=debug"]), "args of"),
     "a probe that is a host": (sidecar(args=["--probe=http://evil:8080/up"]), "args of"),
     "a probe of every path": (sidecar(args=["--probe=http://:8080"]), "args of"),
+    "more probes than there are ports": (sidecar(args=["--probe=tcp://:80"] * 65), "args of"),
+    "a probe of two lines": (sidecar(args=["--probe=http://:80/\n"]), "args of"),
+    "a last word over its orders": (
+        sidecar(terminationMessagePath="/run/sovereignty/transit/listeners.json"),
+        "terminationMessagePath of",
+    ),
+    "answers that nobody owns": (
+        spec_of(securityContext={"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "2"}]}),
+        "net.ipv4.tcp_syncookies",
+    ),
+    "files by their numbers": (secure(capabilities={"add": ["DAC_READ_SEARCH"]}), "container idle adds a capability"),
     "a sidecar that ends": (sidecar(restartPolicy=None, startupProbe=None), "restartPolicy of"),
     "no startup probe": (sidecar(startupProbe=None), "startupProbe of"),
     "a startup probe that is always true": (

@@ -54,7 +54,7 @@ capabilities in any case. Takes the name of a CEL variable.
 : {{ . }}.?securityContext.privileged.orValue(false) ? 'container ' + {{ . }}.name + ' is privileged'
 : {{ . }}.?securityContext.procMount.orValue('Default') != 'Default' ? 'container ' + {{ . }}.name + ' has a procMount of its own'
 : {{ . }}.?securityContext.capabilities.add.orValue([]).exists(a, a.upperAscii().replace('CAP_', '')
-  in ['ALL', 'BPF', 'NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_MODULE']) ? 'container ' + {{ . }}.name + ' adds a capability that goes past the sidecar'
+  in ['ALL', 'BPF', 'DAC_READ_SEARCH', 'NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_MODULE']) ? 'container ' + {{ . }}.name + ' adds a capability that goes past the sidecar'
 : {{ . }}.?volumeMounts.orValue([]).exists(m, m.name in ['sovereignty-identity', 'sovereignty-transit', 'sovereignty-run'])
   ? 'container ' + {{ . }}.name + ' mounts a volume of the sidecar' : ''
 {{- end }}

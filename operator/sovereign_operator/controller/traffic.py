@@ -25,6 +25,9 @@ SECONDS: Final = 60.0
 """How often all others are."""
 ANSWER_SECONDS: Final = 2.0
 LONGEST_ANSWER: Final = 65_536
+LONGEST_VERSION: Final = 64
+HIGHEST_COUNT: Final = 2**53
+"""More is no number of connections, and no number that a metric can have."""
 AT_A_TIME: Final = 32
 
 VERSION: Final = "listener_manager.lds.version_text"
@@ -93,7 +96,7 @@ class Traffic:
             try:
                 found = await _stats(session, pod.address)
                 self._heard[pod.pod.uid] = asked
-            except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError, AttributeError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a pod answers, it must not end us
                 # It starts, ends, or is none of ours. Who waits for it says so.
                 logger.debug("sidecar of %s/%s: %r", pod.namespace, pod.pod.name, error)
                 found = replace(before, loaded="")
@@ -109,10 +112,20 @@ class Traffic:
 async def _stats(session: aiohttp.ClientSession, address: str) -> Said:
     host = f"[{address}]" if ":" in address else address
     async with session.get(f"http://{host}:{REDIRECTED_PORT}{STATE_PATH}") as answer:
-        stats = json.loads(await answer.content.read(LONGEST_ANSWER))["stats"]
-    found: dict[str, Any] = {stat["name"]: stat["value"] for stat in stats}
+        return read_stats(await answer.content.read(LONGEST_ANSWER))
+
+
+def read_stats(text: bytes) -> Said:
+    """Read what a pod says that it is a sidecar. Raises some exception if it is none: anybody may have written it."""
+    found: dict[str, Any] = {stat["name"]: stat["value"] for stat in json.loads(text)["stats"]}
     return Said(
-        loaded=str(found.get(VERSION, "")),
-        plain_open=int(found.get(f"{PLAIN}active", 0)),
-        plain_total=int(found.get(f"{PLAIN}total", 0)),
+        loaded=str(found.get(VERSION, ""))[:LONGEST_VERSION],
+        plain_open=_count(found.get(f"{PLAIN}active", 0)),
+        plain_total=_count(found.get(f"{PLAIN}total", 0)),
     )
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or not 0 <= value <= HIGHEST_COUNT:
+        raise ValueError(f"no count: {value!r:.100}")
+    return value

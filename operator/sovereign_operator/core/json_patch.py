@@ -38,7 +38,13 @@ def _in_object(path: str, before: dict[str, Any], after: dict[str, Any]) -> Iter
 
 
 def _in_list(path: str, before: list[Any], after: list[Any]) -> Iterator[Operation]:
-    matcher = SequenceMatcher(a=[*map(_identity, before)], b=[*map(_identity, after)], autojunk=False)
+    old, new = [*map(_identity, before)], [*map(_identity, after)]
+    if len({*old}) < len(old) or len({*new}) < len(new):
+        # Elements that are the same make the matcher slow without bounds, and whoever makes a pod could use that.
+        if _canonical(before) != _canonical(after):
+            yield {"op": "replace", "path": path, "value": after}
+        return
+    matcher = SequenceMatcher(a=old, b=new, autojunk=False)
     # Where in the list that was patched so far an element of ``before`` is by now.
     shift = 0
     for what, start, end, new_start, new_end in matcher.get_opcodes():

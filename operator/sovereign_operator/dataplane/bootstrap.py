@@ -1,6 +1,6 @@
 """What a sidecar's Envoy is started with: everything that never changes in a pod's life."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sovereign_operator.core import sidecar
@@ -30,8 +30,16 @@ MOST_CONNECTIONS: Final = 50_000
 """More are refused, before Envoy runs out of memory."""
 
 CONNECT_TIMEOUT: Final = "10s"
+ASK_SECONDS: Final = "10s"
+"""How long somebody may take to ask a kubelet's question, or keep silent after it."""
 PROBE_TIMEOUT: Final = "3600s"
 """The kubelet has its own, which is the one that counts."""
+
+NOTHING_BUT_A_LOOK: Final[list[Json]] = [
+    {"name": ":method", "string_match": {"exact": "GET"}},
+    {"name": "content-length", "present_match": True, "invert_match": True},
+]
+"""What kubelets ask with, and all that may be asked here: the port is open to everybody."""
 
 HOOK_AGENT: Final = "kube-lifecycle/"
 """How a kubelet calls itself when it runs a hook."""
@@ -124,11 +132,12 @@ def _health() -> Json:
 
 
 def _probe_listener(port: int, probe: Probe) -> Json:
-    path = "/grpc.health.v1.Health/Check" if probe.kind is ProbeKind.GRPC else probe.path
-    route: Json = {"match": {"path": path}, "route": {"cluster": f"probe-{port}", "timeout": PROBE_TIMEOUT}}
+    grpc = probe.kind is ProbeKind.GRPC
+    match = {"path": "/grpc.health.v1.Health/Check"} if grpc else {"path": probe.path, "headers": NOTHING_BUT_A_LOOK}
+    route: Json = {"match": match, "route": {"cluster": f"probe-{port}", "timeout": PROBE_TIMEOUT}}
     # A kubelet would look for it here, where there is nothing else. An answer that leads elsewhere is good in itself.
     route["response_headers_to_remove"] = ["location"]
-    return _http_listener(f"probe-{port}", port, [route], _no_answer())
+    return _http_listener(f"probe-{port}", port, [route], [] if grpc else [_no_content()], _no_answer())
 
 
 def _probe_cluster(port: int, probe: Probe) -> Json:
@@ -144,6 +153,11 @@ def _probe_cluster(port: int, probe: Probe) -> Json:
     return found
 
 
+def _no_content() -> Json:
+    """Return a filter that lets no more than one byte of content through, in whichever way it is announced."""
+    return extension("envoy.filters.http.buffer", "envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=1)
+
+
 def _no_answer() -> Json:
     """Return what makes a hook fail that nobody answers.
 
@@ -155,17 +169,22 @@ def _no_answer() -> Json:
     return {"mappers": [{"filter": {"header_filter": hook}, "status_code": 302, "headers_to_add": [location]}]}
 
 
-def _http_listener(name: str, port: int, routes: list[Json], replies: Json | None = None) -> Json:
+def _http_listener(
+    name: str, port: int, routes: list[Json], filters: Sequence[Json] = (), replies: Json | None = None
+) -> Json:
     """Return a listener with these routes. ``replies``: what becomes of answers that Envoy makes up."""
+    router = extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")
     host = {"name": name, "domains": ["*"], "routes": routes}
     manager = extension(
         "envoy.filters.network.http_connection_manager",
         _HTTP,
         stat_prefix=name,
         route_config={"virtual_hosts": [host]},
-        http_filters=[extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")],
+        http_filters=[*filters, router],
         generate_request_id=False,
         server_header_transformation="PASS_THROUGH",
+        request_headers_timeout=ASK_SECONDS,
+        common_http_protocol_options={"idle_timeout": ASK_SECONDS},
         **({"local_reply_config": replies} if replies else {}),
     )
     original = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"

@@ -39,10 +39,14 @@ def socket(address: str, port: int) -> Json:
 
 
 def dual_stack(port: int) -> Json:
-    """Return where a listener listens: on all addresses, IPv6 as well as IPv4."""
+    """Return where a listener listens: on all addresses, IPv6 as well as IPv4.
+
+    Nobody else may: a socket that shares the port could be opened for one address by another process of the same user,
+    and would be preferred.
+    """
     address = socket("::", port)
     address["socket_address"]["ipv4_compat"] = True
-    return {"address": address}
+    return {"address": address, "enable_reuse_port": False}
 
 
 def cluster(listener: str, chain: str) -> str:

@@ -32,6 +32,9 @@ from sovereign_operator.dataplane.envoy import (
 LOOK_SECONDS: Final = "1s"
 """How long a connection may stay silent until it is taken for plaintext. Less loses TLS on lossy networks."""
 
+HANDSHAKE_SECONDS: Final = "10s"
+"""Who has shown no certificate by then is let go: connections are limited."""
+
 _INPUTS: Final = "envoy.extensions.matching.common_inputs.network.v3"
 
 
@@ -85,6 +88,7 @@ def _inbound(accepted: Inbound, mtls: str) -> Json:
     )
     encrypted = next(chain for chain in listener["filter_chains"] if chain["name"] == mtls)
     encrypted["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": server}
+    encrypted["transport_socket_connect_timeout"] = HANDSHAKE_SECONDS
     if accepted.longest_seconds:
         (proxy,) = encrypted["filters"]
         proxy["typed_config"]["max_downstream_connection_duration"] = f"{accepted.longest_seconds}s"

@@ -13,8 +13,8 @@ from sovereign_operator.injector.world import World
 
 logger = logging.getLogger(__name__)
 
-LARGEST_BODY: Final = 8 * 1024**2
-"""In bytes. An API server takes objects of 3 MB, and tells us of one, with some words around it."""
+LARGEST_BODY: Final = 24 * 1024**2
+"""In bytes. An API server takes objects of 3 MB, and writes some characters of one with six when it tells us of it."""
 
 UNAVAILABLE: Final = 503
 MALFORMED: Final = 400
