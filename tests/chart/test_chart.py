@@ -80,6 +80,7 @@ def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None
     open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
     assert open_ones == {
         "sovereignty-guard-annotations",
+        "sovereignty-guard-labels",
         "sovereignty-guard-nodes",
         "sovereignty-guard-controller",
         "sovereignty-guard-signer",
@@ -112,7 +113,7 @@ def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(rende
 
 _POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 _BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
-_ABOUT_EVERY_POD = {"sovereignty-guard-annotations"}
+_ABOUT_EVERY_POD = {"sovereignty-guard-annotations", "sovereignty-guard-labels"}
 _NOT_ABOUT_PODS = {
     "sovereignty-guard-controller",
     "sovereignty-guard-nodes",

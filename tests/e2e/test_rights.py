@@ -53,7 +53,7 @@ STOLEN: dict[str, tuple[tuple[str, ...], Json]] = {
         APPLY,
         part("Pod", "waiting", spec={"containers": [{"name": "idle", "image": "example.org/evil"}]}),
     ),
-    "label a pod": (APPLY, part("Pod", "waiting", labels={"sovereignty.dev/placed-for": "hds"})),
+    "label a pod": (APPLY, part("Pod", "waiting", labels={"example.org/x": "y"})),
     "have a node collected": (APPLY, NOBODYS_NODE),
     "keep pods from a node": (APPLY, part("Node", INSIDE, spec={"unschedulable": True})),
     "taint a node": (APPLY, part("Node", INSIDE, spec={"taints": [TAINT]})),

@@ -97,7 +97,7 @@ with it, and says so when a guard is gone or was hollowed out.
 */}}
 {{- define "sovereign-operator.guards" -}}
 {{- $guards := list -}}
-{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-controller" "guard-exec" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" -}}
+{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-controller" "guard-exec" "guard-labels" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" -}}
 {{- range $document := splitList "\n---\n" (include (printf "%s/admission/%s.yaml" $.Template.BasePath $file) $) -}}
 {{- with fromYaml $document -}}
 {{- $guards = append $guards (dict "kind" .kind "metadata" (dict "name" .metadata.name) "spec" .spec) -}}

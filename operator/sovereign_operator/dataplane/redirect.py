@@ -16,8 +16,8 @@ no packet meets half of them. Of a pod with a sidecar they make this, for IPv4 a
 Who is the sidecar is told by its UID. It can be taken by whoever has CAP_SETUID, as root in a container has unless it
 is dropped; and CAP_NET_RAW opens packet sockets, which no rule of this family sees. So in earnest the rules bind only
 containers without these two, as Pod Security ``restricted`` demands. No pod may set that user as its ``runAsUser``;
-an image may have it, which admission does not see: its kubelet reports it, and the condition Encrypted says so. None of
-this lets plaintext *in*: what a pod is sent goes to its sidecar, whoever runs there.
+an image may have it, which admission does not see: its kubelet reports it, and the condition Encrypted says so. What a
+pod is sent goes to its sidecar all the same, unless that user takes the port while the sidecar starts anew.
 
 A second condition could be the cgroup: ``socket cgroupv2 level N "PATH"`` holds for sockets that were made in that
 cgroup or below, which a container can neither leave nor enter, whatever its UID. It is sound, yet it would cost much:
