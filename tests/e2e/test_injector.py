@@ -325,7 +325,7 @@ BODIES: dict[str, tuple[list[str], str]] = {
 @pytest.mark.parametrize(("options", "status"), BODIES.values(), ids=BODIES.keys())
 def test_whatever_is_sent_is_answered(admin: Kubectl, cluster: Cluster, options: list[str], status: str) -> None:
     # Too much comes by standard input, which only that request reads.
-    fed = ["sh", "-c", 'head --bytes=9M /dev/zero | "$@"', "sh"]
+    fed = ["sh", "-c", 'head --bytes=25M /dev/zero | "$@"', "sh"]
     for replica in living_pods(admin, NAMESPACE, PODS):
         url = f"https://{replica['status']['podIP']}:8443/inject"
         command = [
