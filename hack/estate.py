@@ -7,7 +7,7 @@ none is said to be what it is not. What nodes carry has the form that real cloud
 from datetime import date, timedelta
 from typing import Any, Final
 
-from hack.cluster import NodeSpec
+from hack.cluster import Cluster, NodeSpec
 from hack.kubectl import Json, Kubectl
 
 REGION: Final = "topology.kubernetes.io/region"
@@ -98,6 +98,12 @@ def datacentres(kubectl: Kubectl) -> list[Json]:
         }
         for name, (service, city, node) in DATACENTRES.items()
     ]
+
+
+def network(cluster: Cluster) -> str:
+    """Return a network that holds the addresses of a cluster's nodes, pods and Services, as CIDR."""
+    block = ".".join(str(cluster.machine).split(".")[:2])
+    return f"{block}.0.0/16"
 
 
 def _service(name: str, **spec: Any) -> Json:

@@ -24,8 +24,7 @@ def prepared(name: str) -> tuple[Cluster, Kubectl]:
 @contextmanager
 def policy(cluster: Cluster, admin: Kubectl, name: str) -> Iterator[str]:
     """Have a policy that demands what the preset demands, and Strict."""
-    block = ".".join(str(cluster.machine).split(".")[:2])
-    strict = {"mode": "Strict", "clusterNetworks": [f"{block}.0.0/16"]}
+    strict = {"mode": "Strict", "clusterNetworks": [estate.network(cluster)]}
     spec = admin.get("sovereigntypolicy", peers.POLICY)["spec"] | {"encryptionInTransit": strict}
     kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
     admin.create(kind | {"metadata": {"name": name}, "spec": spec})

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from hack import estate
 from hack.capture import captured
 from hack.cluster.cluster import Cluster
 from hack.demo import screen
@@ -147,8 +148,7 @@ def until_answered(kubectl: Kubectl) -> None:
 
 def encrypt(cluster: Cluster, kubectl: Kubectl) -> None:
     """Go to Strict. Sidecars come in by a roll-out, and what was opened before Preferred has to end."""
-    block = ".".join(str(cluster.machine).split(".")[:2])
-    spec = {"mode": "Strict", "clusterNetworks": [f"{block}.0.0/16"], "quietSeconds": 1}
+    spec = {"mode": "Strict", "clusterNetworks": [estate.network(cluster)], "quietSeconds": 1}
     body = json.dumps({"spec": {"encryptionInTransit": spec}})
     kubectl.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", body)
     kubectl.run("-n", SPACE, "rollout", "restart", "deployment/records", "deployment/doctor")

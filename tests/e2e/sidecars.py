@@ -4,18 +4,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import sidecar
 from tests.e2e.guards import bare
 
 WEBHOOKS = "sovereign-injector"
-
-
-def cluster_network(cluster: Cluster) -> str:
-    """Return a network with all pods and Services of a cluster in it."""
-    block = ".".join(str(cluster.machine).split(".")[:2])
-    return f"{block}.0.0/16"
 
 
 def encrypted(admin: Kubectl, policy: str) -> Json:

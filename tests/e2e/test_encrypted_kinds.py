@@ -11,7 +11,6 @@ import pytest
 
 from hack.capture import captured
 from hack.cluster import Cluster
-from hack.images import public
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.manifests import workload
 from tests.e2e.peers import PYTHON
@@ -125,7 +124,6 @@ with socket.create_connection((sys.argv[1], {PORT}), 10) as connection:
 @pytest.fixture(scope="module")
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
     """A policy that was Strict from its first day."""
-    cluster.load_image(public.archive(PYTHON))
     with encrypting_policy(admin, cluster, POLICY, "Strict") as name:
         yield name
 

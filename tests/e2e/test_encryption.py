@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from hack import estate
 from hack.cluster import Cluster
 from hack.images import public
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names
 from tests.e2e.peers import PYTHON
-from tests.e2e.sidecars import cluster_network, encrypted
+from tests.e2e.sidecars import encrypted
+from tests.e2e.ward import change
 
 POLICY = "hospital-encrypted"
 PORT = 8080
@@ -119,9 +121,7 @@ def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
 
 def encrypt(admin: Kubectl, cluster: Cluster, mode: str, **fields: Any) -> None:
     """Have the policy ask for a mode."""
-    spec = {"mode": mode, "clusterNetworks": [cluster_network(cluster)], "quietSeconds": 3, **fields}
-    body = {"spec": {"encryptionInTransit": spec}}
-    admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", json.dumps(body))
+    change(admin, POLICY, mode=mode, clusterNetworks=[estate.network(cluster)], quietSeconds=3, **fields)
 
 
 def deployment(name: str, node: str, *command: str) -> Json:

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from hack import estate
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
 from tests.e2e.peers import peer_pod
-from tests.e2e.sidecars import cluster_network, encrypted, refusal, sidecar_of, without_injector
+from tests.e2e.sidecars import encrypted, refusal, sidecar_of, without_injector
 from tests.e2e.test_identity import FORGE
 from tests.e2e.test_withdrawal import set_status
 from tests.e2e.ward import ASK, PORT, change, encrypting_policy, python, ready, run, said
@@ -75,7 +76,7 @@ for port in sys.argv[3:]:
 
 @pytest.fixture(scope="module")
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
-    named = {"network": cluster_network(cluster), "port": NAMED, "reason": "a test"}
+    named = {"network": estate.network(cluster), "port": NAMED, "reason": "a test"}
     with encrypting_policy(admin, cluster, POLICY, plainDatagrams=[named]) as name:
         yield name
 

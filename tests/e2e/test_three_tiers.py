@@ -15,7 +15,7 @@ from tests.e2e.conftest import Space, host_names, restore_estate
 from tests.e2e.manifests import pod
 from tests.e2e.peers import PYTHON
 from tests.e2e.seen import audit, living_pods
-from tests.e2e.sidecars import cluster_network, encrypted, refusal
+from tests.e2e.sidecars import encrypted, refusal
 from tests.e2e.test_identity import trusted
 from tests.e2e.three_tiers import FRONT_NODE, POSTGRES, ThreeTiers
 from tests.e2e.ward import change
@@ -46,7 +46,7 @@ def tiers(admin: Kubectl, policies: tuple[str, str], space: Space) -> ThreeTiers
 
 def ask_for(admin: Kubectl, cluster: Cluster, policy: str, mode: str) -> None:
     """Have a policy ask for a mode."""
-    change(admin, policy, mode=mode, clusterNetworks=[cluster_network(cluster)], quietSeconds=2)
+    change(admin, policy, mode=mode, clusterNetworks=[estate.network(cluster)], quietSeconds=2)
 
 
 def until(admin: Kubectl, policy: str, mode: str) -> None:

@@ -12,7 +12,6 @@ from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import host_names
 from tests.e2e.manifests import pod
 from tests.e2e.peers import PYTHON
-from tests.e2e.sidecars import cluster_network
 
 PORT = 8080
 
@@ -46,7 +45,7 @@ def encrypting_policy(
     """Make a policy that demands what secnumcloud does, and encrypts from its first day."""
     cluster.load_image(public.archive(PYTHON))
     demanded = admin.get("sovereigntypolicy", "secnumcloud")["spec"]
-    encryption = {"mode": mode, "clusterNetworks": [cluster_network(cluster)], "quietSeconds": 3, **fields}
+    encryption = {"mode": mode, "clusterNetworks": [estate.network(cluster)], "quietSeconds": 3, **fields}
     kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy", "metadata": {"name": name}}
     admin.create(kind | {"spec": demanded | {"encryptionInTransit": encryption}})
     eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="accepted nodes")

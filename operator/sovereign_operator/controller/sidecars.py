@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import TypeVar
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.controller.traffic import Traffic
@@ -14,6 +15,8 @@ from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
 from sovereign_operator.kube.seen import PodSeen
 from sovereign_operator.kube.told import Told, see_told
+
+T = TypeVar("T")
 
 
 class Sidecars:
@@ -77,17 +80,11 @@ class Sidecars:
 
     def watched_since(self, policy: str, mode: EncryptionMode, now: datetime) -> datetime:
         """Return since when this replica has watched a policy in its mode."""
-        known = self._watched.get(policy)
-        if known is None or known[0] is not mode:
-            known = self._watched[policy] = mode, now
-        return known[1]
+        return _since(self._watched, policy, mode, now)
 
     def asked_for_since(self, policy: str, mode: EncryptionMode, now: float) -> float:
         """Return since when a policy has been seen to ask for its mode. ``now``: the event loop's time."""
-        known = self._asked_for.get(policy)
-        if known is None or known[0] is not mode:
-            known = self._asked_for[policy] = mode, now
-        return known[1]
+        return _since(self._asked_for, policy, mode, now)
 
     def losing_for(self, policy: str, now: float, *, losing: bool) -> float:
         """Return for how many seconds somebody has been trusted no more. ``now``: the event loop's time."""
@@ -99,3 +96,10 @@ class Sidecars:
     def _take(self, key: Key, old: Told | None, new: Told | None) -> None:
         for policy in {told.policy for told in (old, new) if told}:
             self._told_changed(key[0], policy)
+
+
+def _since(known: dict[str, tuple[EncryptionMode, T]], policy: str, mode: EncryptionMode, now: T) -> T:
+    """Return when a policy was first seen with this mode, which is now if it had another one before."""
+    if policy not in known or known[policy][0] is not mode:
+        known[policy] = mode, now
+    return known[policy][1]

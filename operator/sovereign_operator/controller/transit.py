@@ -23,7 +23,7 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.seen import PodSeen, Unreadable, see_spec
-from sovereign_operator.kube.told import Told, data_of, version_of
+from sovereign_operator.kube.told import Told, data_of
 from sovereign_operator.runtime.writes import write_all
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         for namespace in _namespaces(world, sidecars, key.policy)
         if sidecars.told(namespace, key.policy) != wanted
     )
-    loaded = sum(pod.loaded == version_of(listeners) for pod in facts.pods)
+    version = wanted.version
+    loaded = sum(pod.loaded == version for pod in facts.pods)
     seen = EncryptionSeen(
         step,
         facts.wanted.mode,
