@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
+
 from hack import estate
 from hack.cluster import ClusterSpec, binaries, up
 from hack.cluster.cluster import Cluster
@@ -20,7 +22,7 @@ from hack.demo.traffic import Traffic
 from hack.images import public
 from hack.images.errors import ImageBuildError
 from hack.install import CONTROLLER_PODS, NAMESPACE, HelmError, find, install
-from hack.kubectl import Kubectl, KubectlError, TimedOutError, eventually
+from hack.kubectl import Json, Kubectl, KubectlError, TimedOutError, eventually
 
 CLUSTER = "sovereign-demo"
 POLICY = "secnumcloud"
@@ -84,10 +86,8 @@ def show_adoption(cluster: Cluster, kubectl: Kubectl) -> None:
     """Take a running application of others into scope while it answers."""
     screen.title("An application that others wrote, running anywhere, is taken into scope")
     kubectl.run("create", "namespace", SPACE)
-    kubectl.run("-n", SPACE, "apply", "-f", str(APPLICATION))
-    kubectl.run("-n", SPACE, "patch", "deployment", "httpbin", "--patch", attacks.GRACEFUL)
+    kubectl.apply(*application(), namespace=SPACE)
     kubectl.run("-n", SPACE, "rollout", "status", "deployment/httpbin", "--timeout=120s")
-    eventually(lambda: len(kubectl.list("pods", SPACE)) == 6, what="six pods and no more")  # noqa: PLR2004
     screen.ran("kubectl get pods", kubectl.run("-n", SPACE, "get", "pods", "-o", "custom-columns=:.spec.nodeName"))
     address = kubectl.get("service", "httpbin", SPACE)["spec"]["clusterIP"]
     with Traffic(cluster, "nantes-1", f"http://{address}:8000/get") as traffic:
@@ -102,6 +102,21 @@ def show_adoption(cluster: Cluster, kubectl: Kubectl) -> None:
     screen.result(kubectl.run("-n", SPACE, "get", "swl"))
     screen.note(f"meanwhile {traffic.answered} requests were answered and {len(traffic.failures)} failed")
     assert not traffic.failures, traffic.failures[:3]
+
+
+def application() -> list[Json]:
+    """Return it as others wrote it, with what any application needs so that no roll-out fails a request.
+
+    From its first pod on: one that ended at once, before kube-proxy heard of it, would fail a request of ours.
+    """
+    objects = [found for found in yaml.safe_load_all(APPLICATION.read_text()) if found]
+    (deployment,) = (found for found in objects if found["kind"] == "Deployment")
+    deployment["spec"]["replicas"] = 6
+    deployment["spec"]["template"]["spec"]["containers"][0] |= {
+        "readinessProbe": {"httpGet": {"path": "/status/200", "port": 8080}, "periodSeconds": 1},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 10}}},
+    }
+    return objects
 
 
 def show_attacks(cluster: Cluster, kubectl: Kubectl) -> None:

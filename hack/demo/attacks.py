@@ -14,26 +14,6 @@ MISTYPED_SPACE: Final = "mistyped"
 TARGET: Final = "paris-1"
 NODE_LABEL: Final = "policy.sovereignty.node-restriction.kubernetes.io/secnumcloud"
 
-GRACEFUL: Final = json.dumps(
-    {
-        "spec": {
-            "replicas": 6,
-            "template": {
-                "spec": {
-                    "containers": [
-                        {
-                            "name": "httpbin",
-                            "readinessProbe": {"httpGet": {"path": "/status/200", "port": 8080}, "periodSeconds": 1},
-                            "lifecycle": {"preStop": {"sleep": {"seconds": 10}}},
-                        }
-                    ]
-                }
-            },
-        }
-    }
-)
-"""What any application needs so that a roll-out, ours or another, fails no request."""
-
 SOVEREIGN_WORKLOAD: Final[Json] = {
     "apiVersion": "sovereignty.dev/v1alpha1",
     "kind": "SovereignWorkload",
