@@ -100,6 +100,16 @@ def datacentres(kubectl: Kubectl) -> list[Json]:
     ]
 
 
+def policy(kubectl: Kubectl, name: str, **spec: Any) -> Json:
+    """Return a policy that demands what the preset does, and what else is said."""
+    return {
+        "apiVersion": "sovereignty.dev/v1alpha1",
+        "kind": "SovereigntyPolicy",
+        "metadata": {"name": name},
+        "spec": kubectl.get("sovereigntypolicy", "secnumcloud")["spec"] | spec,
+    }
+
+
 def network(cluster: Cluster) -> str:
     """Return a network that holds the addresses of a cluster's nodes, pods and Services, as CIDR."""
     block = ".".join(str(cluster.machine).split(".")[:2])

@@ -25,9 +25,7 @@ def prepared(name: str) -> tuple[Cluster, Kubectl]:
 def policy(cluster: Cluster, admin: Kubectl, name: str) -> Iterator[str]:
     """Have a policy that demands what the preset demands, and Strict."""
     strict = {"mode": "Strict", "clusterNetworks": [estate.network(cluster)]}
-    spec = admin.get("sovereigntypolicy", peers.POLICY)["spec"] | {"encryptionInTransit": strict}
-    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
-    admin.create(kind | {"metadata": {"name": name}, "spec": spec})
+    admin.create(estate.policy(admin, name, encryptionInTransit=strict))
     try:
         accepted = len(estate.ACCEPTED)
         eventually(

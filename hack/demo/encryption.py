@@ -89,9 +89,7 @@ def reset(kubectl: Kubectl) -> None:
 
 def prepare(kubectl: Kubectl) -> None:
     """Have two pods talk, and a third one elsewhere."""
-    demanded = kubectl.get("sovereigntypolicy", "secnumcloud")["spec"]
-    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy", "metadata": {"name": POLICY}}
-    kubectl.apply(kind | {"spec": demanded})
+    kubectl.apply(estate.policy(kubectl, POLICY))
     eventually(lambda: kubectl.get("sovereigntypolicy", POLICY)["status"]["nodes"], what="nodes for the policy")
     for name, labels in ((SPACE, {"sovereignty.dev/enforce": POLICY}), (OUTSIDE, {})):
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})

@@ -90,9 +90,7 @@ def changed_estate(admin: Kubectl) -> Iterator[None]:
 def transit(admin: Kubectl) -> str:
     """Return a policy that demands what secnumcloud does, and encrypts."""
     name = "transit"
-    demanded = admin.get("spol", "secnumcloud")["spec"] | {"encryptionInTransit": {"mode": "Permissive"}}
-    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
-    admin.apply(kind | {"metadata": {"name": name}, "spec": demanded})
+    admin.apply(estate.policy(admin, name, encryptionInTransit={"mode": "Permissive"}))
     eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="nodes that may host it")
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=90s")
     return name

@@ -1,6 +1,7 @@
 """A hospital's application of three tiers: visitors ask a web server, which keeps one session to PostgreSQL.
 
-Web and visitors are held to one policy, database and jobs to another; the two trust each other.
+A clerk asks the database, too, with PostgreSQL's own client. Web, visitors and clerk are held to one policy, database
+and jobs to another; the two trust each other.
 """
 
 from typing import Any
@@ -128,6 +129,23 @@ while True:
 """
 """Asks without end: on one connection that is kept, and on a new one each time."""
 
+CLERK = """
+PATH=/usr/lib/postgresql/15/bin:$PATH
+export PGHOST=$1 PGUSER=postgres PGCONNECT_TIMEOUT=10
+until psql -c "" 2>/dev/null; do sleep 0.2; done
+while :; do
+    # Where it reads from a pipe, it does not connect again by itself.
+    while echo "select 'asked kept';"; do sleep 0.2; done | stdbuf -oL psql -qAt -v ON_ERROR_STOP=1 2>&1
+    echo failed kept
+    sleep 0.2
+done &
+while :; do
+    psql -qAtc "select 'asked new'" 2>&1 || echo failed new
+    sleep 0.2
+done
+"""
+"""Asks the database without end: in one session that is kept, and in a new one each time."""
+
 BOOK = f"""
 {SESSION}
 import sys, urllib.request
@@ -213,17 +231,19 @@ class ThreeTiers:
             readinessProbe={"tcpSocket": {"port": WEB_PORT}, "periodSeconds": 1},
         )
         visitor = _container("visitor", PYTHON, ["python3", "-c", VISIT, "web"])
+        clerk = _container("clerk", POSTGRES, ["sh", "-c", CLERK, "sh", f"database.{self.back}"])
         self._admin.apply(
             _service("web", WEB_PORT),
             _deployment(FRONT_NODE, web),
             _deployment(FRONT_NODE, visitor),
+            _deployment(FRONT_NODE, clerk),
             namespace=self.front,
         )
-        self._roll_out(self.front, "web", "visitor")
+        self._roll_out(self.front, "web", "visitor", "clerk")
         self.goes_on()
 
     def restart(self, *apps: str) -> None:
-        """Roll applications out anew, one after the other; the visitor counts from none again."""
+        """Roll applications out anew, one after the other; visitor and clerk count from none again."""
         for app in apps:
             namespace = self.back if app == "database" else self.front
             self._admin.run("-n", namespace, "rollout", "restart", f"deployment/{app}")
@@ -236,19 +256,35 @@ class ThreeTiers:
 
     def visits(self) -> tuple[int, int, int]:
         """Return how often the visitor asked, how often that failed, and how many sessions the web server opened."""
-        lines = [line.split() for line in self._visitor() if line.startswith("asked")]
+        lines = [line.split() for line in self._said("visitor") if line.startswith("asked")]
         # The last answer may have been none.
         sessions = [int(line[5]) for line in lines if len(line) > 5]
         return (int(lines[-1][1]), int(lines[-1][3]), sessions[-1] if sessions else 0) if lines else (0, 0, 0)
 
-    def goes_on(self, rounds: int = 40) -> None:
-        """Wait until the visitor has asked some more, and see that nothing failed."""
-        before, *_ = self.visits()
-        eventually(lambda: self.visits()[0] >= before + rounds, what="more visits")
-        assert not self.visits()[1], [line for line in self._visitor() if line.startswith("failed")][:3]
+    def queries(self) -> tuple[int, int]:
+        """Return how often the clerk was answered: in the session that is kept, and in new ones."""
+        said = self._said("clerk")
+        return said.count("asked kept"), said.count("asked new")
 
-    def _visitor(self) -> list[str]:
-        return self._admin.run("-n", self.front, "logs", "deployment/visitor", "-c", "visitor").splitlines()
+    def failures(self) -> list[str]:
+        """Return what failed for visitor and clerk, who say of nothing else but how often they have asked."""
+        return [
+            f"{who}: {line}" for who in ("visitor", "clerk") for line in self._said(who) if not line.startswith("asked")
+        ]
+
+    def goes_on(self, rounds: int = 40) -> None:
+        """Wait until visitor and clerk have asked some more, and see that nothing failed."""
+        (visits, *_), (kept, new) = self.visits(), self.queries()
+        eventually(lambda: self.visits()[0] >= visits + rounds, what="more visits")
+        eventually(
+            lambda: self.queries()[0] >= kept + rounds / 4 and self.queries()[1] >= new + rounds / 4,
+            what="more queries",
+        )
+        failures = self.failures()
+        assert not failures, failures[:3]
+
+    def _said(self, who: str) -> list[str]:
+        return self._admin.run("-n", self.front, "logs", f"deployment/{who}", "-c", who).splitlines()
 
     def do_a_job(self) -> None:
         """Have a job done in the database's namespace, and wait for its end."""

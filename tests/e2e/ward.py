@@ -44,10 +44,8 @@ def encrypting_policy(
 ) -> Iterator[str]:
     """Make a policy that demands what secnumcloud does, and encrypts from its first day."""
     cluster.load_image(public.archive(PYTHON))
-    demanded = admin.get("sovereigntypolicy", "secnumcloud")["spec"]
     encryption = {"mode": mode, "clusterNetworks": [estate.network(cluster)], "quietSeconds": 3, **fields}
-    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy", "metadata": {"name": name}}
-    admin.create(kind | {"spec": demanded | {"encryptionInTransit": encryption}})
+    admin.create(estate.policy(admin, name, encryptionInTransit=encryption))
     eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="accepted nodes")
     yield name
     admin.delete("sovereigntypolicy", name)
