@@ -105,15 +105,7 @@ print(json.dumps({"secret": sys.argv[3].encode() in said, "tls13": b"\\x00\\x2b\
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
     """A policy like secnumcloud, without encryption yet."""
     cluster.load_image(public.archive(PYTHON))
-    spec = admin.get("sovereigntypolicy", "secnumcloud")["spec"]
-    admin.create(
-        {
-            "apiVersion": "sovereignty.dev/v1alpha1",
-            "kind": "SovereigntyPolicy",
-            "metadata": {"name": POLICY},
-            "spec": spec,
-        }
-    )
+    admin.create(estate.policy(admin, POLICY))
     eventually(lambda: len(host_names(admin, POLICY)) == 2, what="accepted nodes")
     yield POLICY
     admin.delete("sovereigntypolicy", POLICY)
@@ -242,16 +234,3 @@ def test_an_application_comes_to_strict_and_back_without_a_failure(admin: Kubect
     asked, failed = steady(admin, shop)
     assert asked > 100
     assert failed == 0
-
-
-def test_nobody_else_tells_sidecars_what_to_do(admin: Kubectl, cluster: Cluster, shop: str) -> None:
-    mallory = Kubectl(admin.program, cluster.user_kubeconfig("mallory"))
-    admin.run("-n", shop, "create", "rolebinding", "mallory", "--clusterrole=admin", "--user=mallory")
-    forged = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": f"sovereignty-transit.{POLICY}"},
-        "data": {},
-    }
-    said = mallory.refusal("-n", shop, "create", "-f", "-", stdin=json.dumps(forged))
-    assert "say in spec.encryptionInTransit of the SovereigntyPolicy what you want" in said
