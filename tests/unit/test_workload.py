@@ -261,7 +261,16 @@ def test_a_pod_that_waits_for_a_certificate_is_named() -> None:
     report = report_workload(told, decide(told), None)
     (said,) = [seen.message for seen in report.observations if seen.type == "Identity"]
     assert said.startswith("2 of 3 pod(s) have no certificate that counts, a among them")
+    assert said.endswith("describe pod a says why")
     assert (report.status["certificates"], report.status["certificatesPending"]) == (1, 2)
+
+
+def test_a_pod_that_nobody_trusts_any_more_is_named_with_what_to_do() -> None:
+    told = facts(target=workload(**ADOPTED), pods=(asking("b", LIVING), asking("a", ENDED)), authorities=frozenset("b"))
+    report = report_workload(told, decide(told), None)
+    (said,) = [seen.message for seen in report.observations if seen.type == "Identity"]
+    assert "; 1 hold one of an authority that was withdrawn, b among them: " in said
+    assert said.endswith("roll them out anew (kubectl rollout restart)")
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,12 @@ def _identity(facts: WorkloadFacts) -> Observation:
             f"{len(waiting)} of {len(asking)} pod(s) have no certificate that counts, {waiting[0].name} among them: "
             f"kubectl -n {facts.namespace} describe pod {waiting[0].name} says why"
         )
+        lost = [pod for pod in waiting if certificate_end(pod.certificate) > timestamp(facts.now)]
+        if lost:
+            message += (
+                f"; {len(lost)} hold one of an authority that was withdrawn, {lost[0].name} among them: where nodes "
+                "are accepted again, roll them out anew (kubectl rollout restart)"
+            )
         return Observation("Identity", "False", ConditionReason.CERTIFICATES_PENDING, message)
     first = min(certificate_end(pod.certificate) for pod in holding)
     message = f"{len(holding)} certificate(s) in force; renewed by themselves, the first would end at {first}"
