@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Final
 
 import pytest
@@ -48,6 +49,13 @@ V4: Final = Addresses("0.0.0.0", "127.0.0.1", "10.77.0.2", "10.77.0.1", "10.78.0
 V6: Final = Addresses("::", "::1", "fd77::2", "fd77::1", "fd78::9", "fd79::9")
 
 
+DNS_PORT: Final = 53
+NAMES: Final = tuple(
+    Datagrams(ip_network(address), range(DNS_PORT, DNS_PORT + 1)) for address in (V4.remote, V6.remote)
+)
+"""Names are asked for at the other address outside."""
+
+
 @dataclass(frozen=True)
 class Link:
     """A pod, and what is outside."""
@@ -60,8 +68,8 @@ class Link:
         return self.pod.listen(addresses.any, port, uid=uid)
 
     def redirect(self, *datagrams: Datagrams, strict: bool = False) -> None:
-        """Load the rules; in Strict these datagrams may pass."""
-        self.pod.nft(redirect.rules_of(PROBES, datagrams if strict else None))
+        """Load the rules; in Strict DNS and these datagrams may pass."""
+        self.pod.nft(redirect.rules_of(PROBES, (*NAMES, *datagrams) if strict else None))
 
 
 @pytest.fixture(params=[V4, V6], ids=["IPv4", "IPv6"])

@@ -12,8 +12,7 @@ import pytest
 from hack.dataplane.netns import Capture, family_of, hears_nothing, send
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.transit import Datagrams
-from sovereign_operator.dataplane.redirect import DNS_PORT
-from tests.dataplane.conftest import APP_USER, V4, V6, Addresses, Link
+from tests.dataplane.conftest import APP_USER, DNS_PORT, V4, V6, Addresses, Link
 
 SCTP: Final = 132
 UDP_PORT: Final = 4000
@@ -23,9 +22,9 @@ MARK: Final = b"the last one"
 
 def mark(link: Link, addresses: Addresses, *, inwards: bool) -> None:
     """Have a datagram pass that always may: what was sent before it has come by then, or never will."""
-    dns = link.outside.datagrams(addresses.outside, DNS_PORT)
+    dns = link.outside.datagrams(addresses.remote, DNS_PORT)
     client = link.pod.datagrams(addresses.any, uid=APP_USER)
-    send(client, MARK, addresses.outside, DNS_PORT)
+    send(client, MARK, addresses.remote, DNS_PORT)
     found, peer = dns.recvfrom(100)
     assert found == MARK
     if inwards:
@@ -71,6 +70,20 @@ def udp_in_to_the_port_of_dns(link: Link, addresses: Addresses) -> socket.socket
     return received
 
 
+def udp_out_as_if_it_asked_for_names(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.outside.datagrams(addresses.outside, DNS_PORT)
+    send(link.pod.datagrams(addresses.any, DNS_PORT), b"word", addresses.outside, DNS_PORT)
+    return received
+
+
+def udp_in_between_ports_of_dns(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.pod.datagrams(addresses.any, DNS_PORT, uid=APP_USER)
+    sender = link.outside.datagrams(addresses.outside, DNS_PORT)
+    send(sender, b"word", addresses.pod, DNS_PORT)
+    sender.close()
+    return received
+
+
 def sctp_out(link: Link, addresses: Addresses) -> socket.socket:
     received = link.outside.open(family_of(addresses.any), socket.SOCK_RAW, SCTP)
     send(link.pod.open(family_of(addresses.any), socket.SOCK_RAW, SCTP), b"words of SCTP", addresses.outside)
@@ -98,6 +111,8 @@ ATTEMPTS: Final = (
     udp_in,
     udp_in_as_if_it_answered,
     udp_in_to_the_port_of_dns,
+    udp_out_as_if_it_asked_for_names,
+    udp_in_between_ports_of_dns,
     sctp_out,
     sctp_in,
     nothing_known_out,

@@ -11,7 +11,7 @@ from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from tests.e2e.conftest import Space
-from tests.e2e.guards import force, without_bindings
+from tests.e2e.guards import bare, force, without_bindings
 from tests.e2e.peers import peer_pod
 from tests.e2e.sidecars import encrypted, refusal, sidecar_of, without_injector
 from tests.e2e.test_identity import FORGE
@@ -19,7 +19,7 @@ from tests.e2e.test_withdrawal import set_status
 from tests.e2e.ward import ASK, PORT, change, encrypting_policy, python, ready, run, said
 
 POLICY = "hospital-strict"
-NAMED, UNNAMED = 5004, 5005
+NAMED, UNNAMED, DNS = 5004, 5005, 53
 
 SERVE = f"""
 import socket, threading
@@ -35,7 +35,7 @@ def hear(port):
     while True:
         print(port, datagrams.recv(1000).decode(), flush=True)
 
-for port in ({NAMED}, {UNNAMED}):
+for port in ({NAMED}, {UNNAMED}, {DNS}):
     threading.Thread(target=hear, args=(port,), daemon=True).start()
 listener = socket.create_server(("", {PORT}))
 while True:
@@ -65,13 +65,15 @@ while True:
 
 SEND = """
 import socket, sys
-for port in sys.argv[3:]:
+for port in map(int, sys.argv[3:]):
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.bind(("", port))
     try:
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(sys.argv[2].encode(), (sys.argv[1], int(port)))
+        sender.sendto(sys.argv[2].encode(), (sys.argv[1], port))
     except PermissionError as error:
         print(error)
 """
-"""Whoever sends what is dropped is told so."""
+"""Sends from the port that it sends to. Whoever sends what is dropped is told so."""
 
 
 @pytest.fixture(scope="module")
@@ -160,16 +162,16 @@ def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tu
     namespace, host = ward
 
     def send(words: str) -> bool:
-        """Return whether the one without a name has come before the other, which always does."""
-        told = run(admin, namespace, "client", SEND, host, words, str(UNNAMED), str(NAMED))
+        """Return whether those without a name have come before the other, which always does."""
+        told = run(admin, namespace, "client", SEND, host, words, *map(str, (UNNAMED, DNS, NAMED)))
         eventually(lambda: f"{NAMED} {words}" in said(admin, namespace, "server"), what=f"datagram {words}")
-        came = f"{UNNAMED} {words}" in said(admin, namespace, "server")
-        assert came is not ("not permitted" in told)
-        return came
+        came = [f"{port} {words}" in said(admin, namespace, "server") for port in (UNNAMED, DNS)]
+        assert came[0] == came[1]
+        assert told.count("not permitted") == came.count(False)
+        return all(came)
 
     assert not send("in Strict")
-    name = "import socket; print(socket.gethostbyname('kubernetes.default.svc'))"
-    assert run(admin, namespace, "client", name) == admin.get("svc", "kubernetes", "default")["spec"]["clusterIP"]
+    assert knows_names(admin, namespace)
     change(admin, POLICY, mode="Preferred")
     try:
         eventually(lambda: send("in Preferred"), what="datagrams in Preferred")
@@ -177,6 +179,43 @@ def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tu
         change(admin, POLICY, mode="Strict")
     rounds = iter(range(100))
     eventually(lambda: not send(f"in Strict again {next(rounds)}"), seconds=60, what="Strict again")
+
+
+def knows_names(admin: Kubectl, namespace: str) -> bool:
+    """Return whether a pod is told what it asks DNS. Raises KubectlError if it is told nothing."""
+    name = "import socket; print(socket.gethostbyname('kubernetes.default.svc'))"
+    known = admin.get("service", "kubernetes", "default")["spec"]["clusterIP"]
+    return bool(run(admin, namespace, "client", name) == known)
+
+
+def test_without_the_service_of_dns_nobody_comes_to_strict_and_who_is_there_stays_as_told(
+    admin: Kubectl, ward: tuple[str, str]
+) -> None:
+    namespace, _ = ward
+    service = admin.get("service", "kube-dns", "kube-system")
+    missing = "no Service kube-system/kube-dns answers for DNS"
+
+    def waits(mode: str) -> bool:
+        condition = encrypted(admin, POLICY)
+        return condition["status"] == "False" and str(condition["message"]).startswith(f"{mode}: {missing}")
+
+    try:
+        admin.delete("service", "kube-dns", namespace="kube-system")
+        eventually(lambda: waits("Strict as it was told last"), what="word that DNS is gone")
+        admin.create(bare(service), "kube-system")
+        eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict, with DNS")
+        eventually(lambda: knows_names(admin, namespace), what="names")
+        change(admin, POLICY, mode="Preferred")
+        eventually(lambda: preferred_for(admin) > timedelta(seconds=5), what="a quiet while in Preferred")
+        admin.delete("service", "kube-dns", namespace="kube-system")
+        change(admin, POLICY, mode="Strict")
+        eventually(lambda: waits("Preferred on the way to Strict"), what="word that DNS is missing")
+    finally:
+        if admin.attempt("-n", "kube-system", "get", "service", "kube-dns").returncode:
+            admin.create(bare(service), "kube-system")
+        change(admin, POLICY, mode="Strict")
+    eventually(lambda: encrypted(admin, POLICY)["status"] == "True", seconds=60, what="Strict again")
+    eventually(lambda: knows_names(admin, namespace), what="names again")
 
 
 def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: tuple[str, str]) -> None:

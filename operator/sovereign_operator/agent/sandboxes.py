@@ -25,7 +25,11 @@ class Sandbox:
 
 
 class Sandboxes(Protocol):
-    """Whoever knows of the sandboxes of this node."""
+    """Whoever knows of the sandboxes of this node.
+
+    That is what CNI's library remembers (cni.py), whichever runtime uses it: containerd and CRI-O do. A runtime's own
+    API could be another source; but who may ask that for sandboxes may have it do anything, and is root on the node.
+    """
 
     def find(self, sandbox: str) -> Sandbox | None:
         """Return a sandbox by its id, or None if it is gone."""

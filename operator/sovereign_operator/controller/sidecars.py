@@ -1,10 +1,11 @@
 """What the controller sees of sidecars, where the chart installs them: what they are told, and what they say."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.controller.services import Services
 from sovereign_operator.controller.traffic import Traffic
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar import transit_config_map
@@ -30,12 +31,12 @@ class Sidecars:
         *,
         pods: Callable[[], Iterable[PodSeen]],
         policy_changed: Callable[[str], None],
+        services_changed: Callable[[], None],
         told_changed: Callable[[str, str], None],
     ) -> None:
         self.namespace = namespace
         """The operator's own, where it is recorded how far policies have come."""
-        self.dns = dns
-        """Namespace and name of the Service that answers for DNS."""
+        self.services = Services(api, dns, services_changed)
         self.traffic = Traffic(api.clock.now, pods, policy_changed)
         self.seen: dict[str, EncryptionSeen] = {}
         """How far each policy has come."""
@@ -43,17 +44,22 @@ class Sidecars:
         self._watched: dict[str, tuple[EncryptionMode, datetime]] = {}
         self._asked_for: dict[str, tuple[EncryptionMode, float]] = {}
         self._losing: dict[str, float] = {}
-        self.mirror: Mirror[Told] = Mirror(
+        self._told: Mirror[Told] = Mirror(
             api, resource.CONFIG_MAPS, see_told, self._take, label_selector=names.TRANSIT_LABEL
         )
 
+    def mirrors(self) -> Iterator[Mirror[Any]]:
+        """Return what is to be kept up to date."""
+        yield self._told
+        yield from self.services.mirrors
+
     def told(self, namespace: str, policy: str) -> Told | None:
         """Return what the sidecars of a namespace that go by a policy are told."""
-        return self.mirror.get((namespace, transit_config_map(policy)))
+        return self._told.get((namespace, transit_config_map(policy)))
 
     def told_of(self, policy: str) -> dict[str, Told]:
         """Return what is told of a policy, by namespace."""
-        return {namespace: told for (namespace, _), told in self.mirror.items() if told.policy == policy}
+        return {namespace: told for (namespace, _), told in self._told.items() if told.policy == policy}
 
     def record(self, policy: str) -> Told | None:
         """Return what was told last of a policy, in the end everywhere; None if nothing ever was."""

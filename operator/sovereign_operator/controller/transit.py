@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from ipaddress import ip_network
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
@@ -17,7 +15,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.cuts import Cuts, next_cuts
 from sovereign_operator.core.sidecar import transit_config_map
 from sovereign_operator.core.steps import EncryptionSeen, PodTraffic, StepFacts, decide
-from sovereign_operator.core.transit import Destination, datagrams, inbound, outbound
+from sovereign_operator.core.transit import datagrams, inbound, outbound
 from sovereign_operator.dataplane.listeners import discovery
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
@@ -28,13 +26,8 @@ from sovereign_operator.runtime.writes import write_all
 
 logger = logging.getLogger(__name__)
 
-RESYNC_SECONDS = 600.0
-"""Nobody tells us when the addresses of the API server or of DNS change."""
-
 SETTLE_SECONDS = 10.0
 """In which a trust bundle reaches every pod, as their kubelets are told of it at once."""
-
-API_SERVER = ("default", "kubernetes")
 
 
 async def keep_encryption(world: World, key: Encryption) -> float | None:
@@ -56,8 +49,13 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         logger.info("policy %s: encryption goes from %s to %s", key.policy, facts.current, step.mode)
     cuts, settling = _cuts(world, sidecars, key.policy, record.cuts if record else Cuts())
     now = facts.wanted.model_copy(update={"mode": step.mode})
-    listeners = discovery(outbound(now, await _always_plain(world.api, sidecars.dns)), inbound(now), cuts.number)
-    wanted = Told(key.policy, step.mode, listeners, datagrams(now), cuts)
+    if record and facts.missing_dns and step.mode is EncryptionMode.STRICT:
+        # Nobody knows where names are asked for now, so what was said of that goes on.
+        wanted = record
+    else:
+        services = sidecars.services
+        listeners = discovery(outbound(now, services.always_plain()), inbound(now), cuts.number)
+        wanted = Told(key.policy, step.mode, listeners, datagrams(now, services.dns()), cuts)
     # A namespace that takes no ConfigMap, as its quota is used up, holds up its own pods alone: the next step waits
     # for them by name.
     failures = await write_all(
@@ -85,7 +83,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         sidecars.traffic.hurried.add(key.policy)
         return HURRIED_SECONDS
     sidecars.traffic.hurried.discard(key.policy)
-    return RESYNC_SECONDS
+    return None
 
 
 def _measure(policy: str, seen: EncryptionSeen, facts: StepFacts) -> None:
@@ -129,6 +127,7 @@ def _gather(
             if pod.address and not pod.ended and world.policy_of(pod) == policy
         ),
         now=now,
+        missing_dns=sidecars.services.missing_dns(),
     )
 
 
@@ -173,19 +172,3 @@ async def _tell(api: Api, policy: Json, namespace: str, told: Told) -> None:
     except (ConflictError, NotFoundError):
         # The namespace is gone or going.
         return
-
-
-async def _always_plain(api: Api, dns: tuple[str, str]) -> list[Destination]:
-    """Return where plaintext is always sent: to the API server, which has TLS of its own, and for DNS."""
-    found: list[Destination] = []
-    for namespace, name in (API_SERVER, dns):
-        service = await api.lasting(resource.SERVICES, name, namespace)
-        found += _destinations(service["spec"]) if service else ()
-    return found
-
-
-def _destinations(spec: Json) -> Iterator[Destination]:
-    ports = tuple(sorted({port["port"] for port in spec.get("ports", ()) if port.get("protocol", "TCP") == "TCP"}))
-    for address in spec.get("clusterIPs") or ():
-        if address != "None":
-            yield Destination(ip_network(address), ports)

@@ -93,8 +93,9 @@ class World:
                 api,
                 settings.replica.namespace,
                 settings.dns,
-                pods=self.pods,
+                pods=self._with_sidecars,
                 policy_changed=self._add_encryption,
+                services_changed=self._services_changed,
                 told_changed=self._told_changed,
             )
             if settings.dns
@@ -154,7 +155,7 @@ class World:
         if self.identity:
             yield from self.identity.mirrors()
         if self.sidecars:
-            yield self.sidecars.mirror
+            yield from self.sidecars.mirrors()
 
     def _mirrors(self) -> list[Mirror[Any]]:
         return [*self._fixed_mirrors(), *(mirror for mirror, _ in self._followed.values())]
@@ -258,6 +259,10 @@ class World:
         if policy and self.sidecars:
             self.queue.add(Encryption(policy))
 
+    def _services_changed(self) -> None:
+        for _, policy in self.keys(SOVEREIGNTY_POLICY.plural):
+            self._add_encryption(policy)
+
     def _told_changed(self, namespace: str, policy: str) -> None:
         """Take in what sidecars are told of a policy: pods of others need one as long as that is not Off."""
         self._add_encryption(policy)
@@ -307,6 +312,13 @@ class World:
         """Return the pods that we watch, of one namespace or all, each once."""
         for mirror in (self.placed_pods, *(mirror for mirror, _ in self._followed.values())):
             yield from (mirror.values() if namespace is None else mirror.within(namespace).values())
+
+    def _with_sidecars(self) -> Iterable[PodSeen]:
+        """Return the pods with a sidecar, each in scope of the policy that this goes by.
+
+        Anybody can make a pod elsewhere that says so of itself; it shall not have us talk to it.
+        """
+        return (pod for pod in self.pods() if pod.transit and pod.transit == self.policy_of(pod))
 
     def pod(self, namespace: str, name: str) -> PodSeen | None:
         """Return one pod, if it is among those that we watch."""

@@ -11,7 +11,7 @@ no packet meets half of them. Of a pod with a sidecar they make this, for IPv4 a
 - What translation of addresses has missed does not pass. It is decided for the first packet of a connection, and
   conntrack is no fence: there are packets of which it makes nothing (``invalid``), and old entries that a new
   connection can meet. So TCP that enters or leaves by another way than these is refused by a filter as well.
-- In Strict nothing passes but TCP, DNS, errors of ICMP, and what finds neighbours in IPv6.
+- In Strict nothing passes but TCP, datagrams that may, errors of ICMP, and what finds neighbours in IPv6.
 
 Who is the sidecar is told by its UID. It can be taken by whoever has CAP_SETUID, as root in a container has unless it
 is dropped; and CAP_NET_RAW opens packet sockets, which no rule of this family sees. So in earnest the rules bind only
@@ -46,8 +46,6 @@ from sovereign_operator.core.transit import HIGHEST_PORT, Datagrams
 TABLE: Final = "sovereignty"
 """Name of our table, of family inet. No other table is touched."""
 
-DNS_PORT: Final = 53
-
 _DATA_OFFSETS: Final = range(5, 16)
 """How long a header of TCP can be, in words of 32 bits."""
 
@@ -55,7 +53,7 @@ _DATA_OFFSETS: Final = range(5, 16)
 def rules_of(probes: Sequence[Probe], datagrams: Sequence[Datagrams] | None) -> str:
     """Return the rules of a pod whose sidecar is told of these probes.
 
-    ``datagrams`` is which may pass, if not all, which None says. Raises ValueError if there are more probes than
+    ``datagrams`` is which may pass, those of DNS among them; None: all. Raises ValueError if there are more probes than
     ports, or if one has a port that there cannot be.
     """
     strict = datagrams is not None
@@ -73,8 +71,8 @@ def rules_of(probes: Sequence[Probe], datagrams: Sequence[Datagrams] | None) -> 
     }
     if datagrams is not None:
         chains["control"] = _control_messages()
-        chains["datagrams_in"] = _datagrams(f"sport {DNS_PORT} ct direction reply", "saddr", datagrams)
-        chains["datagrams_out"] = _datagrams(f"dport {DNS_PORT} ct direction original", "daddr", datagrams)
+        chains["datagrams_in"] = _datagrams("saddr", datagrams)
+        chains["datagrams_out"] = _datagrams("daddr", datagrams)
     chains["enter"] = _let_enter(tcp, others, strict=strict)
     chains["greeting"] = _refuse_greeting(tcp)
     chains["leave"] = _let_leave(tcp, strict=strict)
@@ -168,10 +166,9 @@ def _let_leave(tcp: dict[int, int], *, strict: bool) -> Iterator[str]:
         yield "goto datagrams_out"
 
 
-def _datagrams(dns: str, peer: str, allowed: Sequence[Datagrams]) -> Iterator[str]:
-    """Let through what may pass one way. ``dns`` says what of DNS, ``peer`` which address is not the pod's."""
+def _datagrams(peer: str, allowed: Sequence[Datagrams]) -> Iterator[str]:
+    """Let through what may pass one way. ``peer`` says which address is not the pod's."""
     yield "jump control"
-    yield f"udp {dns} accept"
     for some in allowed:
         peers, ports = f"{_family(some)} {peer} {some.peers}", _ports(some)
         yield f"{peers} udp dport {ports} ct direction original accept"
