@@ -29,6 +29,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     nodes.add_argument("--nodes", type=int, help=f"how many plain nodes (default: {DEFAULT_NODES})")
     nodes.add_argument("--nodes-file", type=Path, help="YAML list of nodes: name, labels, providerID, taints")
     command.add_argument("--backend", choices=("kind", "local"), help="default: kind where it can run, else local")
+    command.add_argument("--dual-stack", action="store_true", help="have IPv6 addresses besides those of IPv4")
     add("down", "Remove a cluster and all that it made.")
     add("status", "Say whether a cluster runs, and what does not.")
     add("kubeconfig", "Print the path of the administrator's kubeconfig.")
@@ -84,7 +85,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _bring_up(arguments: argparse.Namespace) -> int:
     known = load(arguments.name)
     nodes = choose_nodes(arguments.nodes, arguments.nodes_file, known.nodes if known else ())
-    cluster = lifecycle.up(ClusterSpec(arguments.name, nodes, arguments.backend))
+    dual_stack = arguments.dual_stack or bool(known and known.dual_stack)
+    cluster = lifecycle.up(ClusterSpec(arguments.name, nodes, arguments.backend, dual_stack))
     print(f"Cluster {cluster.name} is up ({cluster.backend}): {', '.join(cluster.nodes)}")
     print(f"export KUBECONFIG={cluster.kubeconfig}")
     return 0

@@ -7,12 +7,18 @@
 ``10.B.128.0/17``     pods: one /24 per node
 ====================  =========================================================
 
-B is 128 plus the cluster's index.
+B is 128 plus the cluster's index. A dual-stack cluster has IPv6 addresses besides, which only its own namespaces know:
+
+==========================  ===================================================
+``fd73:6f76:B::/64``        nodes: the control plane is ::1, the nodes are ::a and up
+``fd73:6f76:B:1::/112``     services
+``fd73:6f76:B:100::/56``    pods: one /64 per node
+==========================  ===================================================
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from hack.cluster.errors import ClusterError
 
@@ -21,10 +27,56 @@ INDICES = range(64)
 
 
 @dataclass(frozen=True)
+class Addresses6:
+    """The addresses of the second family that the cluster with this index may have (RFC 4193)."""
+
+    index: int
+
+    @property
+    def block(self) -> IPv6Network:
+        """Everything that belongs to the cluster."""
+        return IPv6Network(f"fd73:6f76:{FIRST_BLOCK + self.index:x}::/48")
+
+    @property
+    def nodes(self) -> IPv6Network:
+        """The nodes' network."""
+        return IPv6Network((self.block[0], 64))
+
+    @property
+    def control_plane(self) -> IPv6Address:
+        """The way out of the nodes' network."""
+        return self.block[1]
+
+    @property
+    def services(self) -> IPv6Network:
+        """The ClusterIPs."""
+        return IPv6Network((self.block[1 << 64], 112))
+
+    @property
+    def pods(self) -> IPv6Network:
+        """All pods' addresses."""
+        return IPv6Network((self.block[0x100 << 64], 56))
+
+    def node(self, number: int) -> IPv6Address:
+        """Return the address of the node of that number, counted from 0."""
+        return self.nodes[10 + number]
+
+    def pods_of(self, number: int) -> IPv6Network:
+        """Return the pods' range on the node of that number, counted from 0."""
+        return IPv6Network((self.pods[number << 64], 64))
+
+
+@dataclass(frozen=True)
 class Addresses:
     """The addresses of the cluster with this index."""
 
     index: int
+    dual_stack: bool = False
+
+    @property
+    def families(self) -> "tuple[Addresses | Addresses6, ...]":
+        """These addresses, and those of the other family if there are any."""
+        return (self, Addresses6(self.index)) if self.dual_stack else (self,)
 
     @property
     def link(self) -> str:

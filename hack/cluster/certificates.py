@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import yaml
@@ -82,7 +82,12 @@ class Authority:
             _write_pair(self.folder, self.name, builder.sign(key, hashes.SHA256()), key)
 
     def issue(
-        self, name: str, subject: Subject, *, names: Sequence[str] = (), addresses: Sequence[IPv4Address] = ()
+        self,
+        name: str,
+        subject: Subject,
+        *,
+        names: Sequence[str] = (),
+        addresses: Sequence[IPv4Address | IPv6Address] = (),
     ) -> tuple[Path, Path]:
         """Return (certificate, key) files called ``name``, made unless they are there.
 

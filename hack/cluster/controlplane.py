@@ -119,7 +119,7 @@ def render_api_server(state: State) -> Unit:
         "advertise-address": addresses.control_plane,
         "secure-port": API_PORT,
         "etcd-servers": "http://127.0.0.1:2379",
-        "service-cluster-ip-range": addresses.services,
+        "service-cluster-ip-range": ",".join(str(family.services) for family in addresses.families),
         "allow-privileged": "true",
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",

@@ -67,7 +67,7 @@ def render_config(state: State) -> dict[str, Any]:
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "kind": "Cluster",
         "name": state.name,
-        "networking": {"kubeProxyMode": "nftables"},
+        "networking": {"kubeProxyMode": "nftables", "ipFamily": "dual" if state.dual_stack else "ipv4"},
         "nodes": [_render_control_plane(state), *map(_render_worker, state.nodes)],
     }
 

@@ -12,7 +12,7 @@ from hack.cluster.state import State, allocate, load
 def up(spec: ClusterSpec) -> Cluster:
     """Return a running cluster that is as specified, made or repaired if need be.
 
-    Raises ClusterError if it can not be, or if a cluster by that name exists with other nodes or another backend.
+    Raises ClusterError if it can not be, or if a cluster by that name exists with other nodes, backend or addresses.
     """
     check_spec(spec)
     state = load(spec.name)
@@ -21,9 +21,10 @@ def up(spec: ClusterSpec) -> Cluster:
         if backend == "local":
             prerequisites.check()
         state = allocate(spec, backend)
-    if state.nodes != spec.nodes or spec.backend not in {None, state.backend}:
+    if (state.nodes, state.dual_stack) != (spec.nodes, spec.dual_stack) or spec.backend not in {None, state.backend}:
         raise ClusterError(
-            f"cluster {spec.name} exists with other nodes or another backend: take it down first, or use another name"
+            f"cluster {spec.name} exists with other nodes, another backend or other addresses: take it down first, "
+            "or use another name"
         )
     cluster = _open(state)
     cluster.ensure_up()

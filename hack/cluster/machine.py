@@ -46,7 +46,7 @@ class Machine:
         holder = self.find(HOLDER)
         if holder is None:
             self._end_marked()
-            holder = processes.hold_namespaces(self.state.folder, ["net", "pid"], sysctls={"net.ipv4.ip_forward": "1"})
+            holder = processes.hold_namespaces(self.state.folder, ["net", "pid"], sysctls=self.state.sysctls)
             network.connect_cluster(self.state.addresses, holder, self.state.folder)
             # Written down last: a holder on record is one whose network is complete.
             holder.save(self.state.process(HOLDER))
@@ -68,7 +68,7 @@ class Machine:
                 nodes.NAMESPACES,
                 inside=cluster,
                 mounts=nodes.render_mounts(self.state, node.name),
-                sysctls={"net.ipv4.ip_forward": "1"},
+                sysctls=self.state.sysctls,
                 hostname=node.name,
             )
             number = self.state.number(node.name)

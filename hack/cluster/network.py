@@ -10,7 +10,7 @@ import contextlib
 import json
 import subprocess
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_interface
 from pathlib import Path
 
 from hack.cluster.addresses import Addresses
@@ -66,9 +66,9 @@ def render_cluster(addresses: Addresses) -> list[str]:
         f"address add {addresses.uplink}/30 dev {UPLINK}",
         f"link set {UPLINK} up",
         f"link add {BRIDGE} type bridge",
-        f"address add {addresses.control_plane}/{addresses.nodes.prefixlen} dev {BRIDGE}",
+        *(_add_address(f"{family.control_plane}/{family.nodes.prefixlen}", BRIDGE) for family in addresses.families),
         f"link set {BRIDGE} up",
-        f"route add unreachable {addresses.block}",
+        *(f"route add unreachable {family.block}" for family in addresses.families),
     ]
 
 
@@ -79,7 +79,7 @@ def render_bridge_port(addresses: Addresses, number: int, holder: int) -> list[s
         f"link add {port} type veth peer name eth0 netns {holder}",
         f"link set {port} master {BRIDGE}",
         f"link set {port} up",
-        f"route replace {addresses.pods_of(number)} via {addresses.node(number)}",
+        *(f"route replace {family.pods_of(number)} via {family.node(number)}" for family in addresses.families),
     ]
 
 
@@ -88,11 +88,21 @@ def render_node(addresses: Addresses, number: int, count: int) -> list[str]:
     others = [other for other in range(count) if other != number]
     return [
         "link set lo up",
-        f"address add {addresses.node(number)}/{addresses.nodes.prefixlen} dev eth0",
+        *(_add_address(f"{family.node(number)}/{family.nodes.prefixlen}", "eth0") for family in addresses.families),
         "link set eth0 up",
-        f"route add default via {addresses.control_plane}",
-        *(f"route add {addresses.pods_of(other)} via {addresses.node(other)}" for other in others),
+        *(f"route add default via {family.control_plane}" for family in addresses.families),
+        *(
+            f"route add {family.pods_of(other)} via {family.node(other)}"
+            for family in addresses.families
+            for other in others
+        ),
     ]
+
+
+def _add_address(address: str, device: str) -> str:
+    # Nobody else can have it, so that nobody need be asked before it is used.
+    unasked = " nodad" if ip_interface(address).version == 6 else ""  # noqa: PLR2004 - the version of IP
+    return f"address add {address} dev {device}{unasked}"
 
 
 def has_link(addresses: Addresses) -> bool:

@@ -58,11 +58,11 @@ def name_unit(node: str, program: str) -> str:
 def write_files(state: State, node: NodeSpec, cni_folder: str) -> None:
     """Write everything that a node's units read. ``cni_folder`` is the CNI programs' folder in the cache."""
     files = state.node_folder(node.name) / "etc"
-    address = state.addresses.node(state.number(node.name))
+    addresses = [family.node(state.number(node.name)) for family in state.addresses.families]
     user = make_kubelet(node.name)
     write_user(state, f"kubelet-{node.name}", user, files / "kubelet.kubeconfig")
     authority = Authority(state.keys)
-    certificate, key = authority.issue(f"kubelet-server-{node.name}", user, names=(node.name,), addresses=(address,))
+    certificate, key = authority.issue(f"kubelet-server-{node.name}", user, names=(node.name,), addresses=addresses)
     for name, text in {
         "ca.crt": authority.certificate.read_text(),
         "kubelet.crt": certificate.read_text(),
@@ -137,7 +137,7 @@ def render_kubelet_flags(state: State, node: NodeSpec) -> list[str]:
         f"--config={FILES}/kubelet.yaml",
         f"--kubeconfig={FILES}/kubelet.kubeconfig",
         f"--hostname-override={node.name}",
-        f"--node-ip={state.addresses.node(state.number(node.name))}",
+        f"--node-ip={','.join(str(family.node(state.number(node.name))) for family in state.addresses.families)}",
         *([f"--node-labels={labels}"] if labels else []),
     ]
 
@@ -183,7 +183,7 @@ def render_proxy_config(state: State, node: NodeSpec) -> dict[str, object]:
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
-        "clusterCIDR": str(state.addresses.pods),
+        "clusterCIDR": ",".join(str(family.pods) for family in state.addresses.families),
         "hostnameOverride": node.name,
         "clientConnection": {"kubeconfig": f"{FILES}/kube-proxy.kubeconfig"},
         # Zero: leave alone. The table's size belongs to the whole machine.
@@ -197,12 +197,12 @@ def render_cni_config(state: State, node: NodeSpec) -> dict[str, object]:
     ptp rather than a bridge: all traffic between pods is routed then, and so is seen by kube-proxy's rules
     without the kernel module br_netfilter. The addresses in use are kept on the tmpfs: they end with the node.
     """
-    subnet = str(state.addresses.pods_of(state.number(node.name)))
+    families = state.addresses.families
     ipam = {
         "type": "host-local",
         "dataDir": "/run/cni",
-        "ranges": [[{"subnet": subnet}]],
-        "routes": [{"dst": "0.0.0.0/0"}],
+        "ranges": [[{"subnet": str(family.pods_of(state.number(node.name)))}] for family in families],
+        "routes": [{"dst": default} for default in ("0.0.0.0/0", "::/0")[: len(families)]],
     }
     portmap = {
         "type": "portmap",

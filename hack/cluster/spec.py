@@ -54,11 +54,15 @@ class NodeSpec:
 
 @dataclass(frozen=True)
 class ClusterSpec:
-    """A cluster. ``backend`` None means kind where a Docker engine can run it, else local."""
+    """A cluster. ``backend`` None means kind where a Docker engine can run it, else local.
+
+    In one that is ``dual_stack`` nodes and pods have IPv6 addresses besides, and Services may ask for them.
+    """
 
     name: str = DEFAULT_NAME
     nodes: tuple[NodeSpec, ...] = ()
     backend: Backend | None = None
+    dual_stack: bool = False
 
 
 def name_nodes(count: int) -> tuple[NodeSpec, ...]:

@@ -29,11 +29,17 @@ class State:
     index: int
     backend: Backend
     nodes: tuple[NodeSpec, ...]
+    dual_stack: bool = False
 
     @property
     def addresses(self) -> Addresses:
         """The cluster's addresses."""
-        return Addresses(self.index)
+        return Addresses(self.index, self.dual_stack)
+
+    @property
+    def sysctls(self) -> dict[str, str]:
+        """What the cluster's network namespaces need, to pass on what is not for them."""
+        return {"net.ipv4.ip_forward": "1"} | ({"net.ipv6.conf.all.forwarding": "1"} if self.dual_stack else {})
 
     @property
     def cgroup(self) -> str:
@@ -102,7 +108,7 @@ def load(name: str) -> State | None:
     if saved["version"] != _VERSION:
         raise ClusterError(f"{path} was written by another version of this program: take the cluster down with that")
     nodes = parse_nodes(json.dumps(saved["nodes"]))  # JSON is YAML
-    return State(saved["name"], saved["index"], saved["backend"], nodes)
+    return State(saved["name"], saved["index"], saved["backend"], nodes, saved.get("dualStack", False))
 
 
 def list_names() -> list[str]:
@@ -121,13 +127,14 @@ def allocate(spec: ClusterSpec, backend: Backend) -> State:
             return known
         taken = [state.index for name in list_names() if (state := load(name))]
         index = choose_index(taken, [network for network, _ in read_routes()])
-        state = State(spec.name, index, backend, spec.nodes)
+        state = State(spec.name, index, backend, spec.nodes, spec.dual_stack)
         saved = {
             "version": _VERSION,
             "name": state.name,
             "index": state.index,
             "backend": state.backend,
             "nodes": [render_node(node) for node in state.nodes],
+            "dualStack": state.dual_stack,
         }
         replace_text(state.folder / "cluster.json", json.dumps(saved, indent=2))
     return state

@@ -72,6 +72,23 @@ def test_the_cluster_has_no_default_route() -> None:
     assert routes == ["route add unreachable 10.130.0.0/16"]
 
 
+def test_the_other_family_is_routed_within_the_cluster_alone() -> None:
+    both = Addresses(2, dual_stack=True)
+    assert not any("fd73" in command for command in render_machine(both, 17, Path("/state/demo")))
+    assert "address add fd73:6f76:82::1/64 dev nodes nodad" in render_cluster(both)
+    assert "route add unreachable fd73:6f76:82::/48" in render_cluster(both)
+    assert "route replace fd73:6f76:82:101::/64 via fd73:6f76:82::b" in render_bridge_port(both, 1, 17)
+    assert [command for command in render_node(both, 1, 3) if "route" in command and "fd73" in command] == [
+        "route add default via fd73:6f76:82::1",
+        "route add fd73:6f76:82:100::/64 via fd73:6f76:82::a",
+        "route add fd73:6f76:82:102::/64 via fd73:6f76:82::c",
+    ]
+    other = both.families[1]
+    assert all(part.subnet_of(other.block) for part in (other.nodes, other.services, other.pods))  # type: ignore[arg-type]
+    assert not any(one.overlaps(two) for one, two in combinations((other.nodes, other.services, other.pods), 2))
+    assert len({other.pods_of(number) for number in range(LARGEST_CLUSTER)}) == LARGEST_CLUSTER
+
+
 def test_a_node_reaches_the_others_pods_through_them() -> None:
     assert [command for command in render_node(ADDRESSES, 1, 3) if command.startswith("route")] == [
         "route add default via 10.130.0.1",
