@@ -40,16 +40,25 @@ def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def cluster(bare_cluster: Cluster) -> Cluster:
     """The cluster with the operator, the example estate and the preset policies."""
-    install(bare_cluster, *OPTIONS)
-    kubectl = Kubectl(binaries.path("kubectl"), bare_cluster.kubeconfig)
-    restore_estate(kubectl)
+    prepare(bare_cluster)
     return bare_cluster
+
+
+def prepare(cluster: Cluster) -> None:
+    """Put the operator and the estate on a cluster."""
+    install(cluster, *OPTIONS)
+    restore_estate(admin_of(cluster))
+
+
+def admin_of(cluster: Cluster) -> Kubectl:
+    """Return somebody whom RBAC allows everything."""
+    return Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
 
 
 @pytest.fixture(scope="session")
 def admin(cluster: Cluster) -> Kubectl:
-    """The cluster admin: RBAC allows everything."""
-    return Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    """The cluster admin."""
+    return admin_of(cluster)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from sovereign_operator.core.steps import LADDER, PodTraffic, StepFacts, decide
 
 OFF, PERMISSIVE, PREFERRED, STRICT = LADDER
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-READY = PodTraffic("shop/web-0", "10.244.1.7", sidecar=True, loaded="v1", heard=True)
+READY = PodTraffic("shop/web-0", ("10.244.1.7",), sidecar=True, loaded="v1", heard=True)
 
 
 def facts(current: EncryptionMode, wanted: EncryptionMode, *pods: PodTraffic, **fields: Any) -> StepFacts:
@@ -35,8 +35,14 @@ WAITS = {
     "no sidecar": (PERMISSIVE, PREFERRED, replace(READY, sidecar=False), "run without a sidecar"),
     "no sidecar, before Strict": (PREFERRED, STRICT, replace(READY, sidecar=False), "run without a sidecar"),
     "past the sidecar": (PERMISSIVE, PREFERRED, replace(READY, bypass="app"), "whose traffic goes past the sidecar"),
-    "elsewhere": (PERMISSIVE, PREFERRED, replace(READY, address="10.9.0.1"), "outside of clusterNetworks"),
-    "IPv6 in none": (PERMISSIVE, PREFERRED, replace(READY, address="fd00::1"), "outside of clusterNetworks"),
+    "elsewhere": (PERMISSIVE, PREFERRED, replace(READY, addresses=("10.9.0.1",)), "outside of clusterNetworks"),
+    "IPv6 in none": (PERMISSIVE, PREFERRED, replace(READY, addresses=("fd00::1",)), "outside of clusterNetworks"),
+    "one of two elsewhere": (
+        PERMISSIVE,
+        PREFERRED,
+        replace(READY, addresses=("10.244.1.7", "fd00::1")),
+        "outside of clusterNetworks",
+    ),
     "not asked anew": (PREFERRED, STRICT, replace(READY, heard=False), "have not said yet whether plaintext comes"),
     "open": (PREFERRED, STRICT, replace(READY, plain_open=1), "open plaintext connections"),
     "heard": (PREFERRED, STRICT, replace(READY, plain_seen=NOW - timedelta(minutes=59)), "took plaintext"),
@@ -105,7 +111,7 @@ def test_strict_is_not_told_while_nobody_knows_where_names_are_asked_for(current
 pods = st.builds(
     PodTraffic,
     name=st.just("shop/web-0"),
-    address=st.sampled_from(["10.244.0.1", "10.9.9.9"]),
+    addresses=st.sampled_from([("10.244.0.1",), ("10.9.9.9",), ("10.244.0.1", "fd00::1")]),
     sidecar=st.booleans(),
     loaded=st.sampled_from(["", "v0", "v1"]),
     plain_open=st.integers(0, 2),

@@ -77,7 +77,7 @@ class Traffic:
         gate = asyncio.Semaphore(AT_A_TIME)
         async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
             while True:
-                there = {pod.pod.uid: pod for pod in self._pods() if pod.address and not pod.ended}
+                there = {pod.pod.uid: pod for pod in self._pods() if pod.addresses and not pod.ended}
                 self._said = {uid: said for uid, said in self._said.items() if uid in there}
                 self._asked = {uid: asked for uid, asked in self._asked.items() if uid in there}
                 self._heard = {uid: heard for uid, heard in self._heard.items() if uid in there}
@@ -94,7 +94,7 @@ class Traffic:
         async with gate:
             asked = self._asked[pod.pod.uid] = asyncio.get_running_loop().time()
             try:
-                found = await _stats(session, pod.address)
+                found = await _stats(session, pod.addresses[0])
                 self._heard[pod.pod.uid] = asked
             except Exception as error:  # noqa: BLE001 - whatever a pod answers, it must not end us
                 # It starts, ends, or is none of ours. Who waits for it says so.

@@ -124,7 +124,7 @@ def _gather(
         pods=tuple(
             _traffic(sidecars.traffic, pod, since)
             for pod in world.pods()
-            if pod.address and not pod.ended and world.policy_of(pod) == policy
+            if pod.addresses and not pod.ended and world.policy_of(pod) == policy
         ),
         now=now,
         missing_dns=sidecars.services.missing_dns(),
@@ -146,7 +146,7 @@ def _traffic(traffic: Traffic, pod: PodSeen, since: float) -> PodTraffic:
     said = traffic.said(pod.pod.uid)
     return PodTraffic(
         name=f"{pod.namespace}/{pod.pod.name}",
-        address=pod.address,
+        addresses=pod.addresses,
         sidecar=bool(pod.transit),
         bypass=pod.bypass if pod.transit else "",
         loaded=said.loaded,

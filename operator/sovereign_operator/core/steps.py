@@ -27,7 +27,7 @@ class PodTraffic:
 
     name: str
     """Namespace and name, with a slash between them."""
-    address: str
+    addresses: tuple[str, ...]
     sidecar: bool
     bypass: str = ""
     """A container of it whose traffic goes past the sidecar; empty if none does."""
@@ -125,8 +125,7 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         yield from _bare(facts)
         past = [f"{pod.name} ({pod.bypass})" for pod in facts.pods if pod.bypass]
         yield from _said(past, f"have a container whose traffic goes past the sidecar: {OTHER_USER}")
-        networks = [ip_network(network) for network in facts.wanted.cluster_networks]
-        beyond = [pod.name for pod in facts.pods if not any(ip_address(pod.address) in within for within in networks)]
+        beyond = [pod.name for pod in facts.pods if not _within(pod, facts.wanted)]
         yield from _said(beyond, "have addresses outside of clusterNetworks: name their networks there")
     if following is EncryptionMode.STRICT:
         talking = [pod.name for pod in facts.pods if pod.plain_open]
@@ -136,6 +135,12 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
             talking, "have open plaintext connections: have these end, or name them in plainPorts or plainPeers"
         )
         yield from _heard(facts)
+
+
+def _within(pod: PodTraffic, wanted: EncryptionInTransit) -> bool:
+    """Whether others send a pod mutual TLS, whichever of its addresses they use."""
+    networks = [ip_network(network) for network in wanted.cluster_networks]
+    return all(any(ip_address(address) in network for network in networks) for address in pod.addresses)
 
 
 def _bare(facts: StepFacts) -> Iterator[str]:

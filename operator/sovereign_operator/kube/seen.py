@@ -63,8 +63,8 @@ class PodSeen:
     """The policy that its sidecar goes by; empty if it has none."""
     bypass: str = ""
     """A container of it whose traffic goes past the sidecar, if it has one; empty if none does."""
-    address: str = ""
-    """Its first IP address; empty if it has none yet."""
+    addresses: tuple[str, ...] = ()
+    """Its IP addresses, of which there is one of each family; none yet, perhaps."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def see_pod(obj: Json) -> PodSeen:
         bundles=_bundles_of(obj),
         transit=transit_policy(obj),
         bypass=bypass_of(obj),
-        address=status.get("podIP", ""),
+        addresses=tuple(found["ip"] for found in status.get("podIPs", ())),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
     )

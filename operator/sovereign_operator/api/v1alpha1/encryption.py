@@ -127,8 +127,8 @@ class EncryptionInTransit(Model):
     )
     cluster_networks: tuple[Network, ...] = Field(
         default=(),
-        description="The addresses of all pods and Services of the cluster, as CIDRs. Example: [10.244.0.0/16, "
-        "10.96.0.0/12]. What is sent elsewhere leaves the cluster and passes as it is.",
+        description="The addresses of all pods and Services of the cluster, as CIDRs, of IPv4 and IPv6 if it has both. "
+        "Example: [10.244.0.0/16, 10.96.0.0/12]. What is sent elsewhere leaves the cluster and passes as it is.",
         json_schema_extra=LIST_SET,
         max_length=16,
     )
