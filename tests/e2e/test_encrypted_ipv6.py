@@ -10,25 +10,12 @@ from hack.cluster import Cluster, ClusterSpec, up
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, admin_of, prepare
 from tests.e2e.sidecars import encrypted
-from tests.e2e.ward import PORT, change, encrypting_policy, python, ready, run
+from tests.e2e.ward import ECHO, PORT, change, encrypting_policy, python, ready, run
 
 POLICY = "hospital-six"
 SECRET = "the-patient-has-measles"
 BOTH = "fd73:6f76::/32"
 """The IPv6 addresses of all clusters here."""
-
-ECHO = f"""
-import socket, threading
-
-def echo(connection):
-    with connection:
-        while said := connection.recv(1000):
-            connection.sendall(said)
-
-listener = socket.create_server(("", {PORT}), family=socket.AF_INET6, dualstack_ipv6=True)
-while True:
-    threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
-"""
 
 ASK = f"""
 import socket, sys

@@ -15,7 +15,7 @@ from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.manifests import workload
 from tests.e2e.peers import PYTHON
 from tests.e2e.sidecars import encrypted, sidecar_of
-from tests.e2e.ward import ASK, PORT, change, encrypting_policy, python, ready, run
+from tests.e2e.ward import ASK, ECHO, PORT, change, encrypting_policy, python, ready, run
 
 POLICY = "hospital-kinds"
 SECRET = "the-patient-has-measles"
@@ -52,20 +52,6 @@ with socket.create_connection((sys.argv[1], {PORT}), 10) as connection:
 sys.exit(int(sys.argv[2]))
 """
 """A piece of work: it hears what a peer has to say, and ends as it is told."""
-
-ECHO = f"""
-import socket, threading
-
-def echo(connection):
-    with connection:
-        while said := connection.recv(1000):
-            connection.sendall(said)
-
-print("listening", flush=True)
-listener = socket.create_server(("", {PORT}))
-while True:
-    threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
-"""
 
 LEAVING = f"""
 import http.server, os, signal, socket, threading

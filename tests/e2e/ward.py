@@ -15,6 +15,21 @@ from tests.e2e.peers import PYTHON
 
 PORT = 8080
 
+ECHO = f"""
+import socket, threading
+
+def echo(connection):
+    with connection:
+        while said := connection.recv(1000):
+            connection.sendall(said)
+
+listener = socket.create_server(("", {PORT}), family=socket.AF_INET6, dualstack_ipv6=True)
+print("listening", flush=True)
+while True:
+    threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
+"""
+"""Listens on all addresses, of IPv6 too, and says what it is told."""
+
 ASK = f"""
 import os, socket, ssl, sys
 host, *how = sys.argv[1:]
