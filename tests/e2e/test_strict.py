@@ -11,7 +11,7 @@ from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from tests.e2e.conftest import Space
-from tests.e2e.guards import bare, force, without_bindings
+from tests.e2e.guards import force, without_bindings
 from tests.e2e.peers import peer_pod
 from tests.e2e.sidecars import encrypted, refusal, sidecar_of, without_injector
 from tests.e2e.test_identity import FORGE
@@ -188,34 +188,24 @@ def knows_names(admin: Kubectl, namespace: str) -> bool:
     return bool(run(admin, namespace, "client", name) == known)
 
 
-def test_without_the_service_of_dns_nobody_comes_to_strict_and_who_is_there_stays_as_told(
-    admin: Kubectl, ward: tuple[str, str]
-) -> None:
-    namespace, _ = ward
-    service = admin.get("service", "kube-dns", "kube-system")
-    missing = "no Service kube-system/kube-dns answers for DNS"
+def test_a_policy_that_is_gone_takes_no_names_along(admin: Kubectl, cluster: Cluster, space: Space) -> None:
+    name, voice = "hospital-gone", {"network": "192.0.2.0/24", "port": NAMED, "reason": "a test"}
+    with encrypting_policy(admin, cluster, name, plainDatagrams=[voice]):
+        namespace = space(name)
+        admin.apply(python("client", "lyon-1"), namespace=namespace)
+        ready(admin, namespace, "client")
+        eventually(lambda: encrypted(admin, name)["status"] == "True", what="Strict")
+        assert knows_names(admin, namespace)
 
-    def waits(mode: str) -> bool:
-        condition = encrypted(admin, POLICY)
-        return condition["status"] == "False" and str(condition["message"]).startswith(f"{mode}: {missing}")
+        def loaded() -> int:
+            """Return how often agents have loaded rules for the pod."""
+            said = admin.run("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/component=agent", "--tail=-1")
+            return said.count(f"the traffic of pod {namespace}/client goes through its sidecar")
 
-    try:
-        admin.delete("service", "kube-dns", namespace="kube-system")
-        eventually(lambda: waits("Strict as it was told last"), what="word that DNS is gone")
-        admin.create(bare(service), "kube-system")
-        eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict, with DNS")
-        eventually(lambda: knows_names(admin, namespace), what="names")
-        change(admin, POLICY, mode="Preferred")
-        eventually(lambda: preferred_for(admin) > timedelta(seconds=5), what="a quiet while in Preferred")
-        admin.delete("service", "kube-dns", namespace="kube-system")
-        change(admin, POLICY, mode="Strict")
-        eventually(lambda: waits("Preferred on the way to Strict"), what="word that DNS is missing")
-    finally:
-        if admin.attempt("-n", "kube-system", "get", "service", "kube-dns").returncode:
-            admin.create(bare(service), "kube-system")
-        change(admin, POLICY, mode="Strict")
-    eventually(lambda: encrypted(admin, POLICY)["status"] == "True", seconds=60, what="Strict again")
-    eventually(lambda: knows_names(admin, namespace), what="names again")
+        before = loaded()
+    # What the policy named is not let through any more, once what was told of it is gone.
+    eventually(lambda: loaded() > before, what="rules without a policy")
+    assert knows_names(admin, namespace)
 
 
 def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: tuple[str, str]) -> None:

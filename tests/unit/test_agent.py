@@ -23,6 +23,7 @@ from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import UnavailableError
 from sovereign_operator.kube.resource import Resource
 
+DNS = Datagrams(ip_network("10.96.0.10/32"), range(53, 54))
 SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", frozenset({"10.0.0.1"}))
 
 
@@ -115,7 +116,9 @@ class Node:
 
 
 @pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Node], Coroutine[Any, Any, None]]], None]:
+def play(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[Callable[[Node], Coroutine[Any, Any, None]]], None]:
     """Play a scenario on a node whose agent runs."""
 
     def run(scenario: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
@@ -137,7 +140,9 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Node], Coroutin
             monkeypatch.setattr(netns, "opened", fake_open)
             monkeypatch.setattr(netns, "load", fake_load)
             api: Any = node.api
-            told = settings.parse(["--node=node-1", "--namespace=sovereign-system"])
+            asks = tmp_path / "resolv.conf"
+            asks.write_text("search svc.cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n")
+            told = settings.parse(["--node=node-1", "--namespace=sovereign-system", f"--resolv-conf={asks}"])
             agent = Agent(told, _as_api(api), node.sandboxes)
             running = asyncio.create_task(agent.run())
             await asyncio.sleep(0)
@@ -205,7 +210,7 @@ def test_nothing_is_loaded_before_it_is_known_which_datagrams_may_pass(play: Pla
         assert node.loads.empty()
         node.api.answers.set()
         assert await node.loaded() == "sandbox-1"
-        assert node.rules == rules_of([], ())
+        assert node.rules == rules_of([], (DNS,))
 
     play(scenario)
 
@@ -216,15 +221,29 @@ def test_rules_follow_the_policy(play: Play) -> None:
         node.sandboxes.make(SANDBOX)
         for said, passing in (
             ("any", None),
-            ("", ()),
-            ("10.0.0.0/8 5004-5005", (Datagrams(ip_network("10.0.0.0/8"), range(5004, 5006)),)),
-            ("nonsense", ()),
+            ("", (DNS,)),
+            ("10.0.0.0/8 5004-5005", (DNS, Datagrams(ip_network("10.0.0.0/8"), range(5004, 5006)))),
+            ("nonsense", (DNS,)),
         ):
             node.api.record(said)
             while node.rules != rules_of([], passing):
                 await node.loaded()
 
     play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("nameserver 10.96.0.10\nnameserver fd00::a # second\n", ["10.96.0.10/32", "fd00::a/128"]),
+        ("nameserver\t169.254.20.10", ["169.254.20.10/32"]),
+        ("nameserver fe80::1%eth0", ["fe80::1/128"]),
+        ("#nameserver 10.0.0.1\nsearch nameserver 10.0.0.1\nnameserver\n", []),
+        ("", []),
+    ],
+)
+def test_name_servers_are_those_of_the_pod(text: str, servers: list[str]) -> None:
+    assert settings.read_dns(text) == tuple(Datagrams(ip_network(server), range(53, 54)) for server in servers)
 
 
 def test_a_new_sandbox_of_the_same_pod_gets_rules_and_an_old_one_gets_none_again(play: Play) -> None:

@@ -21,7 +21,6 @@ def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: Encrypt
         (seen(OFF, wanted=OFF), "False", "NotEncrypted", "the mode is Off"),
         (seen(PREFERRED, wanted=PREFERRED), "False", "PlaintextAccepted", "3 of them have loaded Preferred"),
         (seen(PREFERRED, "1 pod(s) listen"), "False", "StepPending", "Preferred on the way to Strict: 1 pod(s)"),
-        (seen(STRICT, "no Service"), "False", "StepPending", "Strict as it was told last: no Service"),
         (seen(STRICT), "True", "AllEncrypted", "3 pod(s) run, 3 with a sidecar"),
         (seen(STRICT, loaded=2), "False", "PlaintextAccepted", "2 of them have loaded Strict"),
         (replace(seen(STRICT), sidecars=2), "False", "PodsWithoutSidecar", "3 pod(s) run, 2 with a sidecar"),

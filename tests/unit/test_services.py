@@ -4,24 +4,27 @@ from ipaddress import ip_network
 
 import pytest
 
-from sovereign_operator.controller.services import Service, see_service
+from sovereign_operator.controller.services import see_service
 from sovereign_operator.kube.api import Json
 
-BOTH = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}, {"port": 9153}]
+BOTH = [{"port": 53, "protocol": "UDP"}, {"port": 9153}, {"port": 53, "protocol": "TCP"}]
 
 
 @pytest.mark.parametrize(
-    ("spec", "service"),
+    ("spec", "destinations"),
     [
-        ({"clusterIPs": ["10.96.0.10"], "ports": BOTH}, Service((ip_network("10.96.0.10"),), (53, 9153), (53,))),
+        ({"clusterIPs": ["10.96.0.10"], "ports": BOTH}, [("10.96.0.10", (53, 9153))]),
         (
-            {"clusterIPs": ["10.96.0.10", "fd00::a"], "ports": BOTH[:1]},
-            Service((ip_network("10.96.0.10"), ip_network("fd00::a")), (), (53,)),
+            {"clusterIPs": ["10.96.0.10", "fd00::a"], "ports": BOTH[1:]},
+            [("10.96.0.10", (53, 9153)), ("fd00::a", (53, 9153))],
         ),
-        ({"clusterIPs": ["None"], "ports": BOTH}, Service((), (53, 9153), (53,))),
-        ({"type": "ExternalName", "externalName": "dns.example"}, Service((), (), ())),
+        # A destination without ports would be one with all of them.
+        ({"clusterIPs": ["10.96.0.10"], "ports": BOTH[:1]}, []),
+        ({"clusterIPs": ["None"], "ports": BOTH}, []),
+        ({"type": "ExternalName", "externalName": "dns.example"}, []),
     ],
-    ids=["one family", "both families", "headless", "a name elsewhere"],
+    ids=["one family", "both families", "by UDP alone", "headless", "a name elsewhere"],
 )
-def test_it_is_asked_at_its_addresses(spec: Json, service: Service) -> None:
-    assert see_service({"spec": spec}) == service
+def test_it_is_asked_at_its_addresses(spec: Json, destinations: list[tuple[str, tuple[int, ...]]]) -> None:
+    found = [(found.network, found.ports) for found in see_service({"spec": spec})]
+    assert found == [(ip_network(address), ports) for address, ports in destinations]

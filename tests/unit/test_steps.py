@@ -97,17 +97,6 @@ def test_where_nothing_runs_yet_nothing_is_waited_for(wanted: EncryptionMode) ->
     )
 
 
-@pytest.mark.parametrize("current", LADDER)
-def test_strict_is_not_told_while_nobody_knows_where_names_are_asked_for(current: EncryptionMode) -> None:
-    forced = {"forced": {"to": "Strict", "reason": "an incident"}}
-    unknown = replace(facts(current, STRICT, READY, **forced), missing_dns="kube-system/kube-dns")
-    step = decide(unknown)
-    assert step.mode is (STRICT if current is STRICT else LADDER[min(LADDER.index(current) + 1, 2)])
-    assert any("no Service kube-system/kube-dns" in said for said in step.waits_for) is (current in (PREFERRED, STRICT))
-    assert decide(replace(unknown, version="")).mode is PREFERRED
-    assert decide(replace(unknown, wanted=facts(current, PREFERRED).wanted)).mode is not STRICT
-
-
 pods = st.builds(
     PodTraffic,
     name=st.just("shop/web-0"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.transit import Datagrams, Destination, Reach, datagrams, inbound, outbound
+from sovereign_operator.core.transit import Destination, Reach, datagrams, inbound, outbound
 from sovereign_operator.core.wire import Wire
 from sovereign_operator.dataplane.listeners import discovery
 
@@ -111,16 +111,15 @@ def test_a_network_with_host_bits_or_none_at_all_is_refused(network: str) -> Non
         wanted(EncryptionMode.OFF, clusterNetworks=[network])
 
 
-def test_only_strict_drops_datagrams_but_those_that_are_named_and_dns() -> None:
+def test_only_strict_drops_datagrams_but_those_that_are_named() -> None:
     named = [
         {"network": "10.2.0.0/16", "port": 5004, "endPort": 5104, "reason": "voice"},
         {"network": "10.1.0.0/16", "port": 123, "reason": "time"},
     ]
     for mode in EncryptionMode:
-        dns = Datagrams(ip_network("10.2.0.10/32"), range(53, 54))
-        found = datagrams(wanted(mode, clusterNetworks=["10.0.0.0/8"], plainDatagrams=named), [dns])
+        found = datagrams(wanted(mode, clusterNetworks=["10.0.0.0/8"], plainDatagrams=named))
         if mode is not EncryptionMode.STRICT:
             assert found is None
             continue
         assert found is not None
-        assert list(map(str, found)) == ["10.1.0.0/16 123-123", "10.2.0.0/16 5004-5104", "10.2.0.10/32 53-53"]
+        assert list(map(str, found)) == ["10.1.0.0/16 123-123", "10.2.0.0/16 5004-5104"]

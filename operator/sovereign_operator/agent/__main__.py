@@ -88,9 +88,10 @@ class Agent:
         self._queue.add(Key(sandbox.namespace, sandbox.name, sandbox.id))
 
     def _datagrams(self, pod: Pod) -> Sequence[Datagrams] | None:
-        """Return which may pass; none if nobody says so, as when the policy was deleted."""
+        """Return which may pass; those of DNS alone if nobody says so, as when the policy was deleted."""
         told = self._record.of(pod.policy)
-        return told.datagrams if told else ()
+        named = told.datagrams if told else ()
+        return None if named is None else (*self._settings.dns, *named)
 
     async def _handle(self, key: Key) -> None:
         await self._record.synced.wait()

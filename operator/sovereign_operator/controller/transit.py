@@ -49,13 +49,8 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         logger.info("policy %s: encryption goes from %s to %s", key.policy, facts.current, step.mode)
     cuts, settling = _cuts(world, sidecars, key.policy, record.cuts if record else Cuts())
     now = facts.wanted.model_copy(update={"mode": step.mode})
-    if record and facts.missing_dns and step.mode is EncryptionMode.STRICT:
-        # Nobody knows where names are asked for now, so what was said of that goes on.
-        wanted = record
-    else:
-        services = sidecars.services
-        listeners = discovery(outbound(now, services.always_plain()), inbound(now), cuts.number)
-        wanted = Told(key.policy, step.mode, listeners, datagrams(now, services.dns()), cuts)
+    listeners = discovery(outbound(now, sidecars.services.always_plain()), inbound(now), cuts.number)
+    wanted = Told(key.policy, step.mode, listeners, datagrams(now), cuts)
     # A namespace that takes no ConfigMap, as its quota is used up, holds up its own pods alone: the next step waits
     # for them by name.
     failures = await write_all(
@@ -127,7 +122,6 @@ def _gather(
             if pod.addresses and not pod.ended and world.policy_of(pod) == policy
         ),
         now=now,
-        missing_dns=sidecars.services.missing_dns(),
     )
 
 

@@ -32,9 +32,7 @@ def report_encryption(wanted: EncryptionInTransit | None, seen: EncryptionSeen |
         f"{seen.pods} pod(s) run, {seen.sidecars} with a sidecar, {seen.loaded} of them have loaded {seen.step.mode}"
     )
     if seen.step.waits_for:
-        there = seen.step.mode is seen.wanted
-        where = f"{seen.wanted} as it was told last" if there else f"{seen.step.mode} on the way to {seen.wanted}"
-        message = f"{where}: {'; '.join(seen.step.waits_for)}"
+        message = f"{seen.step.mode} on the way to {seen.wanted}: {'; '.join(seen.step.waits_for)}"
         return _report(status, "False", ConditionReason.STEP_PENDING, message)
     true, reason, what = _judge(seen)
     return _report(status, true, reason, f"{what}{counted}")

@@ -18,8 +18,6 @@ LADDER: Final = tuple(EncryptionMode)
 
 OTHER_USER: Final = f"it runs as the sidecar's user {UID}; have its image run as another"
 
-OTHER_DNS: Final = "have the chart's encryption.dnsService name the one that does"
-
 
 @dataclass(frozen=True)
 class PodTraffic:
@@ -54,8 +52,6 @@ class StepFacts:
     """Since when plaintext would have been seen."""
     pods: tuple[PodTraffic, ...]
     now: datetime
-    missing_dns: str = ""
-    """The Service that ought to answer for DNS and is not there, as namespace and name with a slash between them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Step:
 
     mode: EncryptionMode
     waits_for: tuple[str, ...]
-    """Why that is not what the policy asks for, as sentences that say what to do; empty if it is."""
+    """Why that is not the mode that the policy asks for, as sentences that say what to do; empty if it is."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +81,6 @@ class EncryptionSeen:
 
 def decide(facts: StepFacts) -> Step:
     """Return the mode to be in now: the current one or a neighbour of it."""
-    step = _step(facts)
-    if step.mode is EncryptionMode.STRICT and facts.missing_dns:
-        # Whoever forces it: in Strict only datagrams that are known to be DNS pass, and without names nothing works.
-        stay = facts.current if facts.version else EncryptionMode.PREFERRED
-        return Step(stay, (f"no Service {facts.missing_dns} answers for DNS: {OTHER_DNS}",))
-    return step
-
-
-def _step(facts: StepFacts) -> Step:
     if not facts.version and all(pod.sidecar for pod in facts.pods):
         # Nobody was ever told anything, and what starts now starts together.
         return Step(facts.wanted.mode, ())

@@ -94,15 +94,15 @@ def inbound(wanted: EncryptionInTransit) -> Inbound:
     )
 
 
-def datagrams(wanted: EncryptionInTransit, dns: Iterable[Datagrams]) -> tuple[Datagrams, ...] | None:
-    """Return which UDP may pass; None: all of it. ``dns``: what asks for names, and answers."""
+def datagrams(wanted: EncryptionInTransit) -> tuple[Datagrams, ...] | None:
+    """Return which UDP may pass beside DNS; None: all of it."""
     if wanted.mode is not EncryptionMode.STRICT:
         return None
-    named = {
+    named = (
         Datagrams(ip_network(one.network), range(one.port, (one.end_port or one.port) + 1))
         for one in wanted.plain_datagrams
-    }
-    return tuple(sorted(named.union(dns), key=lambda one: (_in_order(one.peers), one.ports.start, one.ports.stop)))
+    )
+    return tuple(sorted(named, key=lambda one: (_in_order(one.peers), one.ports.start, one.ports.stop)))
 
 
 def _reach(network: Network, cluster: list[Network], plain: list[Destination]) -> Reach:

@@ -33,7 +33,7 @@ class Told:
     mode: str
     listeners: str
     datagrams: tuple[Datagrams, ...] | None
-    """The UDP that may pass; None: all of it."""
+    """The UDP that may pass beside DNS; None: all of it."""
     cuts: Cuts
 
     @property
