@@ -41,6 +41,8 @@ def test_it_takes_what_the_chart_tells_it(daemon_set: Json, monkeypatch: pytest.
 def test_it_has_two_capabilities_and_is_in_no_namespace_of_the_node(daemon_set: Json) -> None:
     spec = daemon_set["spec"]["template"]["spec"]
     assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & set(spec)
+    # What it is told of name servers has to be what other pods are told.
+    assert not {"dnsPolicy", "dnsConfig"} & set(spec)
     context = container_of(daemon_set)["securityContext"]
     assert context["capabilities"] == {"drop": ["ALL"], "add": ["SYS_ADMIN", "NET_ADMIN"]}
     assert context["readOnlyRootFilesystem"] is True

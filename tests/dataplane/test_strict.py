@@ -11,8 +11,8 @@ import pytest
 
 from hack.dataplane.netns import Capture, family_of, hears_nothing, send
 from sovereign_operator.core import sidecar
-from sovereign_operator.core.transit import Datagrams
-from tests.dataplane.conftest import APP_USER, DNS_PORT, V4, V6, Addresses, Link
+from sovereign_operator.core.transit import DNS_PORT, Datagrams
+from tests.dataplane.conftest import APP_USER, V4, V6, Addresses, Link
 
 SCTP: Final = 132
 UDP_PORT: Final = 4000
@@ -78,9 +78,15 @@ def udp_out_as_if_it_asked_for_names(link: Link, addresses: Addresses) -> socket
 
 def udp_in_between_ports_of_dns(link: Link, addresses: Addresses) -> socket.socket:
     received = link.pod.datagrams(addresses.any, DNS_PORT, uid=APP_USER)
-    sender = link.outside.datagrams(addresses.outside, DNS_PORT)
-    send(sender, b"word", addresses.pod, DNS_PORT)
-    sender.close()
+    with link.outside.datagrams(addresses.outside, DNS_PORT) as sender:
+        send(sender, b"word", addresses.pod, DNS_PORT)
+    return received
+
+
+def udp_in_from_a_name_server_that_was_not_asked(link: Link, addresses: Addresses) -> socket.socket:
+    received = link.pod.datagrams(addresses.any, DNS_PORT, uid=APP_USER)
+    with link.outside.datagrams(addresses.remote, DNS_PORT) as sender:
+        send(sender, b"word", addresses.pod, DNS_PORT)
     return received
 
 
@@ -113,6 +119,7 @@ ATTEMPTS: Final = (
     udp_in_to_the_port_of_dns,
     udp_out_as_if_it_asked_for_names,
     udp_in_between_ports_of_dns,
+    udp_in_from_a_name_server_that_was_not_asked,
     sctp_out,
     sctp_in,
     nothing_known_out,

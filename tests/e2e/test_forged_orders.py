@@ -22,6 +22,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "of another policy": {"metadata": {"labels": {"sovereignty.dev/transit-of": "secnumcloud"}}},
     "of nobody": {"metadata": {"ownerReferences": None}},
     "one that never goes": {"metadata": {"finalizers": ["example.org/never"]}},
+    "what somebody else manages": {"metadata": {"managedFields": [{}]}},
     "a word of somebody": {"metadata": {"annotations": {"example.org/mine": "anything"}}},
 }
 

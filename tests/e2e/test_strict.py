@@ -16,7 +16,7 @@ from tests.e2e.peers import peer_pod
 from tests.e2e.sidecars import encrypted, refusal, sidecar_of, without_injector
 from tests.e2e.test_identity import FORGE
 from tests.e2e.test_withdrawal import set_status
-from tests.e2e.ward import ASK, PORT, change, encrypting_policy, python, ready, run, said
+from tests.e2e.ward import ASK, PORT, change, encrypting_policy, knows_names, python, ready, run, said
 
 POLICY = "hospital-strict"
 NAMED, UNNAMED, DNS = 5004, 5005, 53
@@ -171,7 +171,7 @@ def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tu
         return all(came)
 
     assert not send("in Strict")
-    assert knows_names(admin, namespace)
+    assert knows_names(admin, namespace, "client")
     change(admin, POLICY, mode="Preferred")
     try:
         eventually(lambda: send("in Preferred"), what="datagrams in Preferred")
@@ -179,33 +179,6 @@ def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tu
         change(admin, POLICY, mode="Strict")
     rounds = iter(range(100))
     eventually(lambda: not send(f"in Strict again {next(rounds)}"), seconds=60, what="Strict again")
-
-
-def knows_names(admin: Kubectl, namespace: str) -> bool:
-    """Return whether a pod is told what it asks DNS. Raises KubectlError if it is told nothing."""
-    name = "import socket; print(socket.gethostbyname('kubernetes.default.svc'))"
-    known = admin.get("service", "kubernetes", "default")["spec"]["clusterIP"]
-    return bool(run(admin, namespace, "client", name) == known)
-
-
-def test_a_policy_that_is_gone_takes_no_names_along(admin: Kubectl, cluster: Cluster, space: Space) -> None:
-    name, voice = "hospital-gone", {"network": "192.0.2.0/24", "port": NAMED, "reason": "a test"}
-    with encrypting_policy(admin, cluster, name, plainDatagrams=[voice]):
-        namespace = space(name)
-        admin.apply(python("client", "lyon-1"), namespace=namespace)
-        ready(admin, namespace, "client")
-        eventually(lambda: encrypted(admin, name)["status"] == "True", what="Strict")
-        assert knows_names(admin, namespace)
-
-        def loaded() -> int:
-            """Return how often agents have loaded rules for the pod."""
-            said = admin.run("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/component=agent", "--tail=-1")
-            return said.count(f"the traffic of pod {namespace}/client goes through its sidecar")
-
-        before = loaded()
-    # What the policy named is not let through any more, once what was told of it is gone.
-    eventually(lambda: loaded() > before, what="rules without a policy")
-    assert knows_names(admin, namespace)
 
 
 def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: tuple[str, str]) -> None:

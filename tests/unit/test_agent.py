@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.agent import netns, settings
+from sovereign_operator.agent import name_servers, netns, settings
 from sovereign_operator.agent.__main__ import Agent
 from sovereign_operator.agent.sandboxes import Sandbox
 from sovereign_operator.core import names, sidecar
@@ -23,7 +23,7 @@ from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import UnavailableError
 from sovereign_operator.kube.resource import Resource
 
-DNS = Datagrams(ip_network("10.96.0.10/32"), range(53, 54))
+NAME_SERVER = ip_network("10.96.0.10")
 SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", frozenset({"10.0.0.1"}))
 
 
@@ -210,7 +210,7 @@ def test_nothing_is_loaded_before_it_is_known_which_datagrams_may_pass(play: Pla
         assert node.loads.empty()
         node.api.answers.set()
         assert await node.loaded() == "sandbox-1"
-        assert node.rules == rules_of([], (DNS,))
+        assert node.rules == rules_of([], (), (NAME_SERVER,))
 
     play(scenario)
 
@@ -221,12 +221,12 @@ def test_rules_follow_the_policy(play: Play) -> None:
         node.sandboxes.make(SANDBOX)
         for said, passing in (
             ("any", None),
-            ("", (DNS,)),
-            ("10.0.0.0/8 5004-5005", (DNS, Datagrams(ip_network("10.0.0.0/8"), range(5004, 5006)))),
-            ("nonsense", (DNS,)),
+            ("", ()),
+            ("10.0.0.0/8 5004-5005", (Datagrams(ip_network("10.0.0.0/8"), range(5004, 5006)),)),
+            ("nonsense", ()),
         ):
             node.api.record(said)
-            while node.rules != rules_of([], passing):
+            while node.rules != rules_of([], passing, (NAME_SERVER,)):
                 await node.loaded()
 
     play(scenario)
@@ -235,15 +235,16 @@ def test_rules_follow_the_policy(play: Play) -> None:
 @pytest.mark.parametrize(
     ("text", "servers"),
     [
-        ("nameserver 10.96.0.10\nnameserver fd00::a # second\n", ["10.96.0.10/32", "fd00::a/128"]),
-        ("nameserver\t169.254.20.10", ["169.254.20.10/32"]),
-        ("nameserver fe80::1%eth0", ["fe80::1/128"]),
+        ("nameserver 10.96.0.10\nnameserver fd00::a # second\n", ["10.96.0.10", "fd00::a"]),
+        ("nameserver\t169.254.20.10", ["169.254.20.10"]),
+        ("nameserver fe80::1%eth0", ["fe80::1"]),
+        ("nameserver 10.0.0.2#53\nnameserver dns.example\n\nnameserver 10.0.0.3", ["10.0.0.3"]),
         ("#nameserver 10.0.0.1\nsearch nameserver 10.0.0.1\nnameserver\n", []),
         ("", []),
     ],
 )
 def test_name_servers_are_those_of_the_pod(text: str, servers: list[str]) -> None:
-    assert settings.read_dns(text) == tuple(Datagrams(ip_network(server), range(53, 54)) for server in servers)
+    assert name_servers.parse(text) == tuple(map(ip_network, servers))
 
 
 def test_a_new_sandbox_of_the_same_pod_gets_rules_and_an_old_one_gets_none_again(play: Play) -> None:

@@ -24,6 +24,7 @@ def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: Encrypt
         (seen(STRICT), "True", "AllEncrypted", "3 pod(s) run, 3 with a sidecar"),
         (seen(STRICT, loaded=2), "False", "PlaintextAccepted", "2 of them have loaded Strict"),
         (replace(seen(STRICT), sidecars=2), "False", "PodsWithoutSidecar", "3 pod(s) run, 2 with a sidecar"),
+        (replace(seen(STRICT), beyond=("shop/web-0",)), "False", "NetworksMissing", "to shop/web-0, as they have"),
         (replace(seen(STRICT), bypassed=("shop/web-0",)), "False", "SidecarBypassed", "of shop/web-0 a container"),
     ],
 )

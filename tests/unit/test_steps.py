@@ -97,6 +97,18 @@ def test_where_nothing_runs_yet_nothing_is_waited_for(wanted: EncryptionMode) ->
     )
 
 
+@pytest.mark.parametrize("current", LADDER)
+def test_where_no_dns_is_found_it_waits_before_anybody_could_miss_it(current: EncryptionMode) -> None:
+    unknown = replace(facts(current, STRICT, READY), missing_dns="kube-system/kube-dns")
+    step = decide(unknown)
+    assert step.mode is {OFF: PERMISSIVE, STRICT: STRICT}.get(current, current)
+    assert any("no Service kube-system/kube-dns" in said for said in step.waits_for) is (
+        current in (PERMISSIVE, PREFERRED)
+    )
+    # Nor does a policy begin there.
+    assert decide(replace(unknown, current=OFF, version="")).mode is PERMISSIVE
+
+
 pods = st.builds(
     PodTraffic,
     name=st.just("shop/web-0"),

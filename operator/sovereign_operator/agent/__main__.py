@@ -15,6 +15,7 @@ from typing import assert_never
 from sovereign_operator.agent import metrics, netns
 from sovereign_operator.agent.cni import CniResults
 from sovereign_operator.agent.decide import Forget, Leave, Load, Pod, Refuse, decide, see_pod
+from sovereign_operator.agent.name_servers import read_name_servers
 from sovereign_operator.agent.sandboxes import Sandbox, Sandboxes
 from sovereign_operator.agent.settings import Settings, parse
 from sovereign_operator.core.transit import Datagrams
@@ -50,6 +51,7 @@ class Agent:
     def __init__(self, settings: Settings, api: Api, sandboxes: Sandboxes) -> None:
         self._settings = settings
         self._sandboxes = sandboxes
+        self._name_servers = read_name_servers(settings.resolv_conf)
         self._queue: WorkQueue[Key] = WorkQueue(self._handle)
         self._pods: Mirror[Pod] = Mirror(
             api, resource.PODS, see_pod, self._pod_changed, field_selector=f"spec.nodeName={settings.node}"
@@ -88,16 +90,16 @@ class Agent:
         self._queue.add(Key(sandbox.namespace, sandbox.name, sandbox.id))
 
     def _datagrams(self, pod: Pod) -> Sequence[Datagrams] | None:
-        """Return which may pass; those of DNS alone if nobody says so, as when the policy was deleted."""
+        """Return which may pass; none if nobody says so, as when the policy was deleted."""
         told = self._record.of(pod.policy)
-        named = told.datagrams if told else ()
-        return None if named is None else (*self._settings.dns, *named)
+        return told.datagrams if told else ()
 
     async def _handle(self, key: Key) -> None:
         await self._record.synced.wait()
         sandbox = self._sandboxes.find(key.sandbox)
         pod = self._pods.get((key.namespace, key.pod))
-        decision = decide(pod, sandbox, self._loaded.get(key.sandbox), self._datagrams(pod) if pod else ())
+        datagrams = self._datagrams(pod) if pod else ()
+        decision = decide(pod, sandbox, self._loaded.get(key.sandbox), datagrams, self._name_servers)
         match decision:
             case Load():
                 await self._load(decision)

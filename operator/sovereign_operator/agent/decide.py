@@ -6,7 +6,7 @@ from typing import Any
 
 from sovereign_operator.agent.sandboxes import Sandbox
 from sovereign_operator.core.sidecar import container_of, probes_of, transit_policy
-from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.core.transit import Datagrams, Network
 from sovereign_operator.dataplane.redirect import rules_of
 
 
@@ -70,17 +70,21 @@ def see_pod(obj: Mapping[str, Any]) -> Pod | None:
 
 
 def decide(
-    pod: Pod | None, sandbox: Sandbox | None, loaded: str | None, datagrams: Sequence[Datagrams] | None
+    pod: Pod | None,
+    sandbox: Sandbox | None,
+    loaded: str | None,
+    datagrams: Sequence[Datagrams] | None,
+    name_servers: Sequence[Network] = (),
 ) -> Decision:
     """Decide about a sandbox.
 
     ``pod`` is the one of its name, ``loaded`` the rules that were loaded in it last, and ``datagrams`` which may pass
-    by the pod's policy, None if all may.
+    by the pod's policy, None if all may. ``name_servers`` are the node's pods'.
     """
     if pod is None or sandbox is None or pod.uid != sandbox.pod_uid:
         return Forget()
     try:
-        rules = rules_of(probes_of({"args": pod.arguments}), datagrams)
+        rules = rules_of(probes_of({"args": pod.arguments}), datagrams, name_servers)
     except ValueError as error:
         return Refuse(pod, str(error))
     return Leave() if rules == loaded else Load(pod, sandbox, rules)

@@ -1,8 +1,8 @@
 """What the controller sees of sidecars, where the chart installs them: what they are told, and what they say."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.controller.services import Services
@@ -44,22 +44,17 @@ class Sidecars:
         self._watched: dict[str, tuple[EncryptionMode, datetime]] = {}
         self._asked_for: dict[str, tuple[EncryptionMode, float]] = {}
         self._losing: dict[str, float] = {}
-        self._told: Mirror[Told] = Mirror(
+        self.mirror: Mirror[Told] = Mirror(
             api, resource.CONFIG_MAPS, see_told, self._take, label_selector=names.TRANSIT_LABEL
         )
 
-    def mirrors(self) -> Iterator[Mirror[Any]]:
-        """Return what is to be kept up to date."""
-        yield self._told
-        yield from self.services.mirrors
-
     def told(self, namespace: str, policy: str) -> Told | None:
         """Return what the sidecars of a namespace that go by a policy are told."""
-        return self._told.get((namespace, transit_config_map(policy)))
+        return self.mirror.get((namespace, transit_config_map(policy)))
 
     def told_of(self, policy: str) -> dict[str, Told]:
         """Return what is told of a policy, by namespace."""
-        return {namespace: told for (namespace, _), told in self._told.items() if told.policy == policy}
+        return {namespace: told for (namespace, _), told in self.mirror.items() if told.policy == policy}
 
     def record(self, policy: str) -> Told | None:
         """Return what was told last of a policy, in the end everywhere; None if nothing ever was."""
@@ -74,7 +69,7 @@ class Sidecars:
         seen = self.seen.get(policy)
         if seen is None:
             return None
-        with_one = [pod for pod in pods if pod.transit]
+        with_one = [pod for pod in pods if pod.transit == policy]
         loaded = [pod for pod in with_one if self._has_loaded(pod)]
         past = [pod for pod in with_one if pod.bypass]
         names_of = [frozenset(pod.pod.name for pod in some) for some in (with_one, loaded, past)]

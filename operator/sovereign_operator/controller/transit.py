@@ -14,7 +14,7 @@ from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.cuts import Cuts, next_cuts
 from sovereign_operator.core.sidecar import transit_config_map
-from sovereign_operator.core.steps import EncryptionSeen, PodTraffic, StepFacts, decide
+from sovereign_operator.core.steps import EncryptionSeen, PodTraffic, StepFacts, beyond, decide
 from sovereign_operator.core.transit import datagrams, inbound, outbound
 from sovereign_operator.dataplane.listeners import discovery
 from sovereign_operator.kube import resource
@@ -25,6 +25,9 @@ from sovereign_operator.kube.told import Told, data_of
 from sovereign_operator.runtime.writes import write_all
 
 logger = logging.getLogger(__name__)
+
+RESYNC_SECONDS = 600.0
+"""A namespace that went took its orders along; one that was about to, and then stayed, is told again."""
 
 SETTLE_SECONDS = 10.0
 """In which a trust bundle reaches every pod, as their kubelets are told of it at once."""
@@ -43,6 +46,9 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         sidecars.seen.pop(key.policy, None)
         _forget(key.policy)
         return None
+    if not sidecars.services.known:
+        # They count for nobody else, so nobody else has waited for them.
+        return HURRIED_SECONDS
     facts = _gather(world, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit(), record)
     step = decide(facts)
     if step.mode is not facts.current:
@@ -67,6 +73,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         sidecars=sum(pod.sidecar for pod in facts.pods),
         loaded=loaded,
         bypassed=tuple(sorted(pod.name for pod in facts.pods if pod.bypass)),
+        beyond=tuple(sorted(beyond(facts))),
     )
     _measure(key.policy, seen, facts)
     if sidecars.seen.get(key.policy) != seen:
@@ -78,7 +85,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         sidecars.traffic.hurried.add(key.policy)
         return HURRIED_SECONDS
     sidecars.traffic.hurried.discard(key.policy)
-    return None
+    return RESYNC_SECONDS
 
 
 def _measure(policy: str, seen: EncryptionSeen, facts: StepFacts) -> None:
@@ -117,11 +124,12 @@ def _gather(
         version=record.version if record else "",
         watched_since=sidecars.watched_since(policy, current, now),
         pods=tuple(
-            _traffic(sidecars.traffic, pod, since)
+            _traffic(sidecars.traffic, pod, policy, since)
             for pod in world.pods()
             if pod.addresses and not pod.ended and world.policy_of(pod) == policy
         ),
         now=now,
+        missing_dns=sidecars.services.missing_dns(),
     )
 
 
@@ -136,13 +144,14 @@ def _cuts(world: World, sidecars: Sidecars, policy: str, before: Cuts) -> tuple[
     return next_cuts(before, trusted, settled=settled), bool(lost) and not settled
 
 
-def _traffic(traffic: Traffic, pod: PodSeen, since: float) -> PodTraffic:
-    said = traffic.said(pod.pod.uid)
+def _traffic(traffic: Traffic, pod: PodSeen, policy: str, since: float) -> PodTraffic:
+    said, sidecar = traffic.said(pod.pod.uid), pod.transit == policy
     return PodTraffic(
         name=f"{pod.namespace}/{pod.pod.name}",
         addresses=pod.addresses,
-        sidecar=bool(pod.transit),
-        bypass=pod.bypass if pod.transit else "",
+        # One that goes by another policy, as the namespace has moved, hears nothing of this one.
+        sidecar=sidecar,
+        bypass=pod.bypass if sidecar else "",
         loaded=said.loaded,
         plain_open=said.plain_open,
         plain_seen=said.plain_seen,

@@ -116,6 +116,8 @@ class World:
                 group.create_task(mirror.run())
             if self.sidecars:
                 group.create_task(self.sidecars.traffic.run())
+                for watched in self.sidecars.services.mirrors:
+                    group.create_task(watched.run())
 
     def follow_pods(self) -> None:
         """Watch, in exactly those namespaces in which something is in scope, the pods that were never placed."""
@@ -155,7 +157,7 @@ class World:
         if self.identity:
             yield from self.identity.mirrors()
         if self.sidecars:
-            yield from self.sidecars.mirrors()
+            yield self.sidecars.mirror
 
     def _mirrors(self) -> list[Mirror[Any]]:
         return [*self._fixed_mirrors(), *(mirror for mirror, _ in self._followed.values())]

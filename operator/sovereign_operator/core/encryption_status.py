@@ -7,7 +7,7 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, Encr
 from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import Observation, examples
 from sovereign_operator.core.reasons import ConditionReason
-from sovereign_operator.core.steps import OTHER_USER, EncryptionSeen
+from sovereign_operator.core.steps import OTHER_USER, OUTSIDE, EncryptionSeen
 from sovereign_operator.core.workload import WorkloadFacts
 
 CONDITION = "Encrypted"
@@ -44,8 +44,15 @@ def _judge(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
         return "False", ConditionReason.NOT_ENCRYPTED, "the mode is Off: "
     if seen.step.mode is not EncryptionMode.STRICT:
         return "False", ConditionReason.PLAINTEXT_ACCEPTED, "plaintext is accepted: "
+    return _judge_strict(seen)
+
+
+def _judge_strict(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
     if seen.bypassed:
         return "False", ConditionReason.SIDECAR_BYPASSED, f"{_past(seen.bypassed)}: "
+    if seen.beyond:
+        outside = f"others send nothing encrypted to {examples(seen.beyond)}, as they have addresses {OUTSIDE}: "
+        return "False", ConditionReason.NETWORKS_MISSING, outside
     if seen.sidecars < seen.pods:
         return "False", ConditionReason.PODS_WITHOUT_SIDECAR, "some are cut off, find out who made them: "
     if seen.loaded < seen.pods:

@@ -52,6 +52,7 @@ class ConditionReason(StrEnum):
     NOT_ENCRYPTED = "NotEncrypted"
     PODS_WITHOUT_SIDECAR = "PodsWithoutSidecar"
     SIDECAR_BYPASSED = "SidecarBypassed"
+    NETWORKS_MISSING = "NetworksMissing"
     ENCRYPTION_NOT_INSTALLED = "EncryptionNotInstalled"
     # SovereignWorkload, condition Accepted
     ACCEPTED = "Accepted"

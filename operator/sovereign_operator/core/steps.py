@@ -16,6 +16,10 @@ from sovereign_operator.core.sidecar import UID
 
 LADDER: Final = tuple(EncryptionMode)
 
+OUTSIDE: Final = "outside of clusterNetworks: name their networks there"
+
+OTHER_DNS: Final = "have the chart's encryption.dnsService name the one that does"
+
 OTHER_USER: Final = f"it runs as the sidecar's user {UID}; have its image run as another"
 
 
@@ -52,6 +56,8 @@ class StepFacts:
     """Since when plaintext would have been seen."""
     pods: tuple[PodTraffic, ...]
     now: datetime
+    missing_dns: str = ""
+    """The Service that does not answer for DNS by TCP, as namespace and name with a slash between them."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +83,13 @@ class EncryptionSeen:
     """Of these, with what they are to do loaded."""
     bypassed: tuple[str, ...] = ()
     """The pods of which a part goes past the sidecar, in order."""
+    beyond: tuple[str, ...] = ()
+    """Those with an address to which others send plaintext, in order."""
 
 
 def decide(facts: StepFacts) -> Step:
     """Return the mode to be in now: the current one or a neighbour of it."""
-    if not facts.version and all(pod.sidecar for pod in facts.pods):
+    if not facts.version and not facts.missing_dns and all(pod.sidecar for pod in facts.pods):
         # Nobody was ever told anything, and what starts now starts together.
         return Step(facts.wanted.mode, ())
     here, there = LADDER.index(facts.current), LADDER.index(facts.wanted.mode)
@@ -112,8 +120,9 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         yield from _bare(facts)
         past = [f"{pod.name} ({pod.bypass})" for pod in facts.pods if pod.bypass]
         yield from _said(past, f"have a container whose traffic goes past the sidecar: {OTHER_USER}")
-        beyond = [pod.name for pod in facts.pods if not _within(pod, facts.wanted)]
-        yield from _said(beyond, "have addresses outside of clusterNetworks: name their networks there")
+        yield from _said(beyond(facts), f"have addresses {OUTSIDE}")
+        if facts.missing_dns:
+            yield f"no Service {facts.missing_dns} answers for DNS by TCP: {OTHER_DNS}"
     if following is EncryptionMode.STRICT:
         talking = [pod.name for pod in facts.pods if pod.plain_open]
         unheard = [pod.name for pod in facts.pods if pod.loaded == facts.version and not pod.heard]
@@ -124,10 +133,14 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         yield from _heard(facts)
 
 
-def _within(pod: PodTraffic, wanted: EncryptionInTransit) -> bool:
-    """Whether others send a pod mutual TLS, whichever of its addresses they use."""
-    networks = [ip_network(network) for network in wanted.cluster_networks]
-    return all(any(ip_address(address) in network for network in networks) for address in pod.addresses)
+def beyond(facts: StepFacts) -> list[str]:
+    """Return the pods to which others send plaintext by one of their addresses, whatever the mode."""
+    networks = [ip_network(network) for network in facts.wanted.cluster_networks]
+    return [
+        pod.name
+        for pod in facts.pods
+        if not all(any(ip_address(address) in network for network in networks) for address in pod.addresses)
+    ]
 
 
 def _bare(facts: StepFacts) -> Iterator[str]:

@@ -12,6 +12,8 @@ Network = IPv4Network | IPv6Network
 
 HIGHEST_PORT: Final = 65535
 
+DNS_PORT: Final = 53
+
 
 @dataclass(frozen=True)
 class Reach:

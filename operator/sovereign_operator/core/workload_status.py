@@ -146,15 +146,16 @@ def _identity(facts: WorkloadFacts) -> Observation:
         return Observation("Identity", "False", ConditionReason.SIGNER_NOT_INSTALLED, message)
     waiting = [pod for pod in asking if pod not in holding]
     if waiting:
-        message = (
-            f"{len(waiting)} of {len(asking)} pod(s) have no certificate that counts, {waiting[0].name} among them: "
-            f"kubectl -n {facts.namespace} describe pod {waiting[0].name} says why"
-        )
+        # Until such a pod renews, which takes hours, nothing is wrong that Events would speak of.
         lost = [pod for pod in waiting if certificate_end(pod.certificate) > timestamp(facts.now)]
+        without = [pod for pod in waiting if pod not in lost]
+        message = f"{len(waiting)} of {len(asking)} pod(s) have no certificate that counts"
+        if without:
+            message += f"; kubectl -n {facts.namespace} describe pod {without[0].name} says why"
         if lost:
             message += (
-                f"; {len(lost)} hold one of an authority that was withdrawn, {lost[0].name} among them: where nodes "
-                "are accepted again, roll them out anew (kubectl rollout restart)"
+                f"; {len(lost)} have one of an authority that is not trusted, {lost[0].name} among them: roll them out "
+                "anew where their nodes are accepted (kubectl rollout restart)"
             )
         return Observation("Identity", "False", ConditionReason.CERTIFICATES_PENDING, message)
     first = min(certificate_end(pod.certificate) for pod in holding)

@@ -11,7 +11,7 @@ no packet meets half of them. Of a pod with a sidecar they make this, for IPv4 a
 - What translation of addresses has missed does not pass. It is decided for the first packet of a connection, and
   conntrack is no fence: there are packets of which it makes nothing (``invalid``), and old entries that a new
   connection can meet. So TCP that enters or leaves by another way than these is refused by a filter as well.
-- In Strict nothing passes but TCP, datagrams that may, errors of ICMP, and what finds neighbours in IPv6.
+- In Strict nothing passes but TCP, DNS, named datagrams, errors of ICMP, and what finds neighbours in IPv6.
 
 Who is the sidecar is told by its UID. It can be taken by whoever has CAP_SETUID, as root in a container has unless it
 is dropped; and CAP_NET_RAW opens packet sockets, which no rule of this family sees. So in earnest the rules bind only
@@ -41,7 +41,7 @@ from sovereign_operator.core.sidecar import (
     ProbeKind,
     probe_ports,
 )
-from sovereign_operator.core.transit import HIGHEST_PORT, Datagrams
+from sovereign_operator.core.transit import DNS_PORT, HIGHEST_PORT, Datagrams, Network
 
 TABLE: Final = "sovereignty"
 """Name of our table, of family inet. No other table is touched."""
@@ -50,11 +50,13 @@ _DATA_OFFSETS: Final = range(5, 16)
 """How long a header of TCP can be, in words of 32 bits."""
 
 
-def rules_of(probes: Sequence[Probe], datagrams: Sequence[Datagrams] | None) -> str:
+def rules_of(
+    probes: Sequence[Probe], datagrams: Sequence[Datagrams] | None, name_servers: Sequence[Network] = ()
+) -> str:
     """Return the rules of a pod whose sidecar is told of these probes.
 
-    ``datagrams`` is which may pass, those of DNS among them; None: all. Raises ValueError if there are more probes than
-    ports, or if one has a port that there cannot be.
+    ``datagrams`` is which may pass, if not all, which None says; ``name_servers`` may be asked in any case. Raises
+    ValueError if there are more probes than ports, or if one has a port that there cannot be.
     """
     strict = datagrams is not None
     ports = probe_ports(probes)
@@ -71,8 +73,9 @@ def rules_of(probes: Sequence[Probe], datagrams: Sequence[Datagrams] | None) -> 
     }
     if datagrams is not None:
         chains["control"] = _control_messages()
-        chains["datagrams_in"] = _datagrams("saddr", datagrams)
-        chains["datagrams_out"] = _datagrams("daddr", datagrams)
+        asked, answer = f"dport {DNS_PORT} ct direction original", f"sport {DNS_PORT} ct direction reply"
+        chains["datagrams_in"] = _datagrams("saddr", datagrams, answer, name_servers)
+        chains["datagrams_out"] = _datagrams("daddr", datagrams, asked, name_servers)
     chains["enter"] = _let_enter(tcp, others, strict=strict)
     chains["greeting"] = _refuse_greeting(tcp)
     chains["leave"] = _let_leave(tcp, strict=strict)
@@ -166,11 +169,16 @@ def _let_leave(tcp: dict[int, int], *, strict: bool) -> Iterator[str]:
         yield "goto datagrams_out"
 
 
-def _datagrams(peer: str, allowed: Sequence[Datagrams]) -> Iterator[str]:
-    """Let through what may pass one way. ``peer`` says which address is not the pod's."""
+def _datagrams(peer: str, allowed: Sequence[Datagrams], dns: str, name_servers: Sequence[Network]) -> Iterator[str]:
+    """Let through what may pass one way.
+
+    ``peer`` says which address is not the pod's, and ``dns`` what of DNS goes that way: name servers only answer.
+    """
     yield "jump control"
+    for server in name_servers:
+        yield f"{_family(server)} {peer} {server} udp {dns} accept"
     for some in allowed:
-        peers, ports = f"{_family(some)} {peer} {some.peers}", _ports(some)
+        peers, ports = f"{_family(some.peers)} {peer} {some.peers}", _ports(some)
         yield f"{peers} udp dport {ports} ct direction original accept"
         yield f"{peers} udp sport {ports} ct direction reply accept"
     yield "counter drop"
@@ -192,8 +200,8 @@ def _set(*ports: int) -> str:
     return f"{{ {', '.join(map(str, ports))} }}"
 
 
-def _family(some: Datagrams) -> str:
-    return "ip6" if some.peers.version == 6 else "ip"  # noqa: PLR2004 - the version of IP
+def _family(network: Network) -> str:
+    return "ip6" if network.version == 6 else "ip"  # noqa: PLR2004 - the version of IP
 
 
 def _ports(some: Datagrams) -> str:
