@@ -5,6 +5,7 @@ gone, the demo fails.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -192,6 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     programs = ":".join(str(binaries.path(name).parent) for name in ("kubectl", "helm"))
     screen.note(f"export KUBECONFIG={cluster.kubeconfig} PATH={programs}:$PATH")
     screen.note("kubectl get sovereignty -A; kubectl describe node paris-1; kubectl -n hospital describe swl httpbin")
+    restored = [{"op": "replace", "path": "/spec/qualifications/0/status", "value": "Qualified"}]
+    screen.note(f"kubectl patch cloudservice hexa-gouv --type=json -p '{json.dumps(restored)}'   # then see spol, swl")
     screen.note(f"make down NAME={given.name}")
     return 0
 

@@ -288,10 +288,17 @@ def test_a_pod_that_nobody_trusts_any_more_is_named_with_what_to_do() -> None:
     ],
 )
 def test_encryption_follows_the_sidecars(mode: str, pods: tuple[str, ...], expected: tuple[str, str]) -> None:
-    known = WorkloadEncryption(EncryptionMode(mode), *map(frozenset, pods))
+    known = WorkloadEncryption(EncryptionMode(mode), EncryptionMode(mode), *map(frozenset, pods))
     told = facts(target=workload(**ADOPTED), pods=(pod("a"), pod("b")), encryption=known)
     assert conditions(told)["Encrypted"] == expected
     assert "Encrypted" not in conditions(facts(pods=(pod("a"),)))
+
+
+def test_on_the_way_to_a_mode_it_says_so() -> None:
+    both = frozenset("ab")
+    known = WorkloadEncryption(EncryptionMode.PREFERRED, EncryptionMode.STRICT, both, both)
+    told = facts(target=workload(**ADOPTED), pods=(pod("a"), pod("b")), encryption=known)
+    assert conditions(told)["Encrypted"] == ("False", "StepPending")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not WorkloadKind.JOB])

@@ -50,7 +50,7 @@ How a container beside the sidecar could go past it, in words; nothing if it can
 capabilities in any case. Takes the name of a CEL variable.
 */}}
 {{- define "sovereign-operator.pastSidecar" -}}
-{{ . }}.?securityContext.runAsUser.orValue(0) == 65533 ? 'container ' + {{ . }}.name + ' runs as the user of the sidecar'
+{{ . }}.?securityContext.runAsUser.orValue(0) == 65533 ? 'container ' + {{ . }}.name + ' runs as the user of the sidecar, 65533, so choose another'
 : {{ . }}.?securityContext.privileged.orValue(false) ? 'container ' + {{ . }}.name + ' is privileged'
 : {{ . }}.?securityContext.procMount.orValue('Default') != 'Default' ? 'container ' + {{ . }}.name + ' has a procMount of its own'
 : {{ . }}.?securityContext.capabilities.add.orValue([]).exists(a, a.upperAscii().replace('CAP_', '')

@@ -8,7 +8,7 @@ from datetime import datetime
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.issued import Issued
 from sovereign_operator.core import names
-from sovereign_operator.core.audit import authority_digits, certificate_end
+from sovereign_operator.core.audit import authority_digits, certificate_authority, certificate_end
 from sovereign_operator.core.authorities import LEAF_LIFETIME
 from sovereign_operator.core.cluster_status import Trusted
 from sovereign_operator.core.conditions import timestamp
@@ -90,6 +90,12 @@ class Identity:
             if key[1] in mounted or ANY_BUNDLE in mounted:
                 states += [key, seen.pem]
         return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
+
+    def distrusted(self, policy: str, pod: PodSeen) -> bool:
+        """Return whether a pod's certificate is in force and yet counts for nobody in scope of a policy."""
+        line = pod.pod.certificate
+        living = certificate_end(line) > timestamp(self._now())
+        return living and certificate_authority(line) not in self.authorities(policy)
 
     def authorities(self, policy: str) -> frozenset[str]:
         """Return what stands for the authorities that the pods of a policy trust."""

@@ -73,7 +73,7 @@ class Sidecars:
         loaded = [pod for pod in with_one if self._has_loaded(pod)]
         past = [pod for pod in with_one if pod.bypass]
         names_of = [frozenset(pod.pod.name for pod in some) for some in (with_one, loaded, past)]
-        return WorkloadEncryption(seen.step.mode, *names_of)
+        return WorkloadEncryption(seen.step.mode, seen.wanted, *names_of)
 
     def _has_loaded(self, pod: PodSeen) -> bool:
         told = self.told(pod.namespace, pod.transit)

@@ -73,6 +73,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         sidecars=sum(pod.sidecar for pod in facts.pods),
         loaded=loaded,
         bypassed=tuple(sorted(pod.name for pod in facts.pods if pod.bypass)),
+        untrusted=tuple(sorted(pod.name for pod in facts.pods if pod.untrusted)),
         beyond=tuple(sorted(beyond(facts))),
     )
     _measure(key.policy, seen, facts)
@@ -124,7 +125,7 @@ def _gather(
         version=record.version if record else "",
         watched_since=sidecars.watched_since(policy, current, now),
         pods=tuple(
-            _traffic(sidecars.traffic, pod, policy, since)
+            _traffic(world, sidecars.traffic, pod, policy, since)
             for pod in world.pods()
             if pod.addresses and not pod.ended and world.policy_of(pod) == policy
         ),
@@ -144,13 +145,14 @@ def _cuts(world: World, sidecars: Sidecars, policy: str, before: Cuts) -> tuple[
     return next_cuts(before, trusted, settled=settled), bool(lost) and not settled
 
 
-def _traffic(traffic: Traffic, pod: PodSeen, policy: str, since: float) -> PodTraffic:
+def _traffic(world: World, traffic: Traffic, pod: PodSeen, policy: str, since: float) -> PodTraffic:
     said, sidecar = traffic.said(pod.pod.uid), pod.transit == policy
     return PodTraffic(
         name=f"{pod.namespace}/{pod.pod.name}",
         addresses=pod.addresses,
         # One that goes by another policy, as the namespace has moved, hears nothing of this one.
         sidecar=sidecar,
+        untrusted=world.identity is not None and world.identity.distrusted(policy, pod),
         bypass=pod.bypass if sidecar else "",
         loaded=said.loaded,
         plain_open=said.plain_open,

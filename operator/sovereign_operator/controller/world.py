@@ -207,7 +207,7 @@ class World:
     def encryption_changed(self, policy: str) -> None:
         """Look again at all that says how far a policy's encryption has come."""
         self.queue.add(Cluster())
-        for namespace in {pod.namespace for pod in self.pods() if pod.transit == policy}:
+        for namespace in {pod.namespace for pod in self.pods() if policy in (pod.transit, self.policy_of(pod))}:
             self.add_sovereigns(namespace)
 
     def _cluster_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:

@@ -1,16 +1,23 @@
 """What is said of encryption in transit: by a SovereigntyPolicy, and by a SovereignWorkload."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import Observation, examples
 from sovereign_operator.core.reasons import ConditionReason
 from sovereign_operator.core.steps import OTHER_USER, OUTSIDE, EncryptionSeen
-from sovereign_operator.core.workload import WorkloadFacts
+from sovereign_operator.core.workload import WorkloadEncryption, WorkloadFacts
 
 CONDITION = "Encrypted"
+
+ROLL_OUT: Final = "roll them out anew where their nodes are accepted (kubectl rollout restart)"
+
+BARE_IN_STRICT: Final = (
+    "some are cut off, as they have no sidecar: roll them out anew if they ran before they came into scope, "
+    "else find out who forced them in: "
+)
 
 
 def report_encryption(wanted: EncryptionInTransit | None, seen: EncryptionSeen | None) -> Report:
@@ -42,6 +49,9 @@ def _judge(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
     """Say how it stands where the mode that was asked for is reached, and how to begin the sentence about it."""
     if seen.step.mode is EncryptionMode.OFF:
         return "False", ConditionReason.NOT_ENCRYPTED, "the mode is Off: "
+    if seen.untrusted and seen.step.mode is not EncryptionMode.PERMISSIVE:
+        cut_off = f"nobody talks to {examples(seen.untrusted)}, as the authority of their certificates is not trusted: "
+        return "False", ConditionReason.CERTIFICATES_NOT_TRUSTED, f"{cut_off}{ROLL_OUT}: "
     if seen.step.mode is not EncryptionMode.STRICT:
         return "False", ConditionReason.PLAINTEXT_ACCEPTED, "plaintext is accepted: "
     return _judge_strict(seen)
@@ -54,9 +64,9 @@ def _judge_strict(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
         outside = f"others send nothing encrypted to {examples(seen.beyond)}, as they have addresses {OUTSIDE}: "
         return "False", ConditionReason.NETWORKS_MISSING, outside
     if seen.sidecars < seen.pods:
-        return "False", ConditionReason.PODS_WITHOUT_SIDECAR, "some are cut off, find out who made them: "
+        return "False", ConditionReason.PODS_WITHOUT_SIDECAR, BARE_IN_STRICT
     if seen.loaded < seen.pods:
-        return "False", ConditionReason.PLAINTEXT_ACCEPTED, "some may still accept plaintext: "
+        return "False", ConditionReason.STEP_PENDING, "some have not loaded the newest settings, which takes seconds: "
     return "True", ConditionReason.ALL_ENCRYPTED, ""
 
 
@@ -89,9 +99,24 @@ def observe_workload(facts: WorkloadFacts) -> Observation | None:
             f"kubectl -n {facts.namespace} describe pod {late[0]} says why if one does not start"
         )
         return Observation(CONDITION, "False", ConditionReason.STEP_PENDING, message)
-    if mode is not EncryptionMode.STRICT:
-        message = f"all {len(there)} pod(s) have a sidecar, and their mode is {mode}: plaintext is accepted"
-        reason = ConditionReason.NOT_ENCRYPTED if mode is EncryptionMode.OFF else ConditionReason.PLAINTEXT_ACCEPTED
-        return Observation(CONDITION, "False", reason, message)
-    message = f"all {len(there)} pod(s) take nothing but mutual TLS, and what the policy excepts"
-    return Observation(CONDITION, "True", ConditionReason.ALL_ENCRYPTED, message)
+    true, reason, message = _judge_workload(facts, facts.encryption)
+    return Observation(CONDITION, true, reason, message)
+
+
+def _judge_workload(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, ConditionReason, str]:
+    """Say how it stands where all pods have loaded what they are told."""
+    everything = f"all {len(facts.pods)} pod(s)"
+    if known.mode is not known.wanted:
+        message = (
+            f"{everything} have a sidecar: {known.mode} on the way to {known.wanted}; the condition Encrypted of "
+            f"SovereigntyPolicy {facts.policy} says what it waits for"
+        )
+        return "False", ConditionReason.STEP_PENDING, message
+    if known.mode is not EncryptionMode.STRICT:
+        message = f"{everything} have a sidecar, and their mode is {known.mode}: plaintext is accepted"
+        reason = (
+            ConditionReason.NOT_ENCRYPTED if known.mode is EncryptionMode.OFF else ConditionReason.PLAINTEXT_ACCEPTED
+        )
+        return "False", reason, message
+    message = f"{everything} take nothing but mutual TLS, and what the policy excepts"
+    return "True", ConditionReason.ALL_ENCRYPTED, message

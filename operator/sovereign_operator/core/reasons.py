@@ -53,6 +53,7 @@ class ConditionReason(StrEnum):
     PODS_WITHOUT_SIDECAR = "PodsWithoutSidecar"
     SIDECAR_BYPASSED = "SidecarBypassed"
     NETWORKS_MISSING = "NetworksMissing"
+    CERTIFICATES_NOT_TRUSTED = "CertificatesNotTrusted"
     ENCRYPTION_NOT_INSTALLED = "EncryptionNotInstalled"
     # SovereignWorkload, condition Accepted
     ACCEPTED = "Accepted"

@@ -31,6 +31,8 @@ class PodTraffic:
     """Namespace and name, with a slash between them."""
     addresses: tuple[str, ...]
     sidecar: bool
+    untrusted: bool = False
+    """Whether it has a certificate of an authority that nobody trusts (any more)."""
     bypass: str = ""
     """A container of it whose traffic goes past the sidecar; empty if none does."""
     loaded: str = ""
@@ -83,6 +85,8 @@ class EncryptionSeen:
     """Of these, with what they are to do loaded."""
     bypassed: tuple[str, ...] = ()
     """The pods of which a part goes past the sidecar, in order."""
+    untrusted: tuple[str, ...] = ()
+    """Those to whom nobody talks by mutual TLS, as nobody trusts their certificates, in order."""
     beyond: tuple[str, ...] = ()
     """Those with an address to which others send plaintext, in order."""
 
@@ -128,7 +132,9 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         unheard = [pod.name for pod in facts.pods if pod.loaded == facts.version and not pod.heard]
         yield from _said(unheard, "have not said yet whether plaintext comes, which takes them seconds")
         yield from _said(
-            talking, "have open plaintext connections: have these end, or name them in plainPorts or plainPeers"
+            talking,
+            "have open plaintext connections, maybe of before Preferred: have these end (roll their clients out anew) "
+            "or name them in plainPorts or plainPeers",
         )
         yield from _heard(facts)
 

@@ -62,6 +62,8 @@ class WorkloadEncryption:
 
     mode: EncryptionMode
     """What sidecars are told now."""
+    wanted: EncryptionMode
+    """What the policy asks for."""
     sidecars: frozenset[str]
     """The pods that have one, by name."""
     loaded: frozenset[str]

@@ -123,7 +123,7 @@ class EncryptionInTransit(Model):
         default=EncryptionMode.OFF,
         description="Off: no sidecar is injected, and those that are there let all pass. Permissive: sidecars take "
         "mutual TLS and plaintext, send plaintext, and count. Preferred: they take both, and send mutual TLS to "
-        "clusterNetworks. Strict: they take mutual TLS only. Go one step at a time.",
+        "clusterNetworks. Strict: they take mutual TLS only. Say the one that you want: it is reached step by step.",
     )
     cluster_networks: tuple[Network, ...] = Field(
         default=(),
