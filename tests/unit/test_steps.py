@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -94,6 +95,16 @@ def test_where_nothing_runs_yet_nothing_is_waited_for(wanted: EncryptionMode) ->
     assert decide(replace(facts(OFF, wanted, waiting, replace(READY, sidecar=False)), version="")).mode in (
         OFF,
         PERMISSIVE,
+    )
+
+
+@pytest.mark.parametrize(("address", "waits"), [("10.96.0.1", True), ("fd00::1", True), ("10.244.0.1", False)])
+def test_it_waits_where_services_are_in_no_network(address: str, *, waits: bool) -> None:
+    step = decide(replace(facts(PERMISSIVE, PREFERRED, READY), services=(ip_network(address),)))
+    assert step.mode is (PERMISSIVE if waits else PREFERRED)
+    assert (
+        any(f"Services have addresses outside of clusterNetworks, {address}" in said for said in step.waits_for)
+        is waits
     )
 
 

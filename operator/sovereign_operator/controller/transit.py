@@ -130,6 +130,7 @@ def _gather(
             if pod.addresses and not pod.ended and world.policy_of(pod) == policy
         ),
         now=now,
+        services=tuple(found.network for found in sidecars.services.always_plain()),
         missing_dns=sidecars.services.missing_dns(),
     )
 

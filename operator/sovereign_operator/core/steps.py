@@ -13,10 +13,13 @@ from typing import Final
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.conditions import examples
 from sovereign_operator.core.sidecar import UID
+from sovereign_operator.core.transit import Network, is_within
 
 LADDER: Final = tuple(EncryptionMode)
 
 OUTSIDE: Final = "outside of clusterNetworks: name their networks there"
+
+SERVICE_NETWORKS: Final = "name the networks of Services there (kubectl get servicecidrs)"
 
 OTHER_DNS: Final = "have the chart's encryption.dnsService name the one that does"
 
@@ -58,6 +61,8 @@ class StepFacts:
     """Since when plaintext would have been seen."""
     pods: tuple[PodTraffic, ...]
     now: datetime
+    services: tuple[Network, ...] = ()
+    """Addresses that Services have."""
     missing_dns: str = ""
     """The Service that does not answer for DNS by TCP, as namespace and name with a slash between them."""
 
@@ -125,6 +130,10 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         past = [f"{pod.name} ({pod.bypass})" for pod in facts.pods if pod.bypass]
         yield from _said(past, f"have a container whose traffic goes past the sidecar: {OTHER_USER}")
         yield from _said(beyond(facts), f"have addresses {OUTSIDE}")
+        networks = [ip_network(network) for network in facts.wanted.cluster_networks]
+        apart = [service for service in facts.services if not any(is_within(service, network) for network in networks)]
+        if apart:
+            yield f"Services have addresses outside of clusterNetworks, {apart[0]} for one: {SERVICE_NETWORKS}"
         if facts.missing_dns:
             yield f"no Service {facts.missing_dns} answers for DNS by TCP: {OTHER_DNS}"
     if following is EncryptionMode.STRICT:

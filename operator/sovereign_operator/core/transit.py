@@ -108,18 +108,19 @@ def datagrams(wanted: EncryptionInTransit) -> tuple[Datagrams, ...] | None:
 
 
 def _reach(network: Network, cluster: list[Network], plain: list[Destination]) -> Reach:
-    if not any(_within(network, other) for other in cluster):
+    if not any(is_within(network, other) for other in cluster):
         return Reach(network, Wire.PLAIN)
     ports: set[int] = set()
     for destination in plain:
-        if _within(network, destination.network):
+        if is_within(network, destination.network):
             if not destination.ports:
                 return Reach(network, Wire.PLAIN)
             ports |= set(destination.ports)
     return Reach(network, Wire.MUTUAL_TLS, tuple(sorted(ports)))
 
 
-def _within(network: Network, other: Network) -> bool:
+def is_within(network: Network, other: Network) -> bool:
+    """Return whether a network lies in another one, or is it."""
     if isinstance(network, IPv4Network):
         return isinstance(other, IPv4Network) and network.subnet_of(other)
     return isinstance(other, IPv6Network) and network.subnet_of(other)
