@@ -98,7 +98,8 @@ def _placed(facts: WorkloadFacts, places: _Places, *, in_scope: bool) -> Observa
         message = f"{len(places.pending)} of {len(facts.pods)} pod(s) wait for a node: {why}"
         return Observation("Placed", "False", ConditionReason.PODS_PENDING, message)
     if not facts.pods:
-        message = "no pods yet" + ("" if facts.accepted_nodes else f", and {_nowhere_to_run(facts)}")
+        refused = f": kubectl -n {facts.namespace} get events tells if they are refused, and why"
+        message = "no pods yet" + (refused if facts.accepted_nodes else f", and {_nowhere_to_run(facts)}")
         return Observation("Placed", "Unknown", ConditionReason.NO_PODS, message)
     where = examples(sorted({_datacentre(facts, pod.node) for pod in places.inside}))
     return Observation("Placed", "True", ConditionReason.ALL_INSIDE, f"all {len(places.inside)} pod(s) run in {where}")
