@@ -91,7 +91,10 @@ def show_adoption(cluster: Cluster, kubectl: Kubectl) -> None:
     kubectl.run("-n", SPACE, "rollout", "status", "deployment/httpbin", "--timeout=120s")
     screen.ran("kubectl get pods", kubectl.run("-n", SPACE, "get", "pods", "-o", "custom-columns=:.spec.nodeName"))
     address = kubectl.get("service", "httpbin", SPACE)["spec"]["clusterIP"]
-    with Traffic(cluster, "nantes-1", f"http://{address}:8000/get") as traffic:
+    traffic = Traffic(cluster, "nantes-1", f"http://{address}:8000/get")
+    # Pods are ready a moment before a node's kube-proxy sends anybody to them.
+    eventually(lambda: not traffic.ask(), what="a first answer")
+    with traffic:
         eventually(lambda: traffic.answered > 20, what="requests answered")  # noqa: PLR2004 - enough to begin with
         screen.ran(f"kubectl label namespace {SPACE} sovereignty.dev/enforce={POLICY}")
         kubectl.run("label", "namespace", SPACE, f"sovereignty.dev/enforce={POLICY}")

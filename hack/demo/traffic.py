@@ -29,11 +29,15 @@ class Traffic:
         self._stop.set()
         self._thread.join()
 
+    def ask(self) -> str:
+        """Ask once, and return what went wrong; empty if nothing did."""
+        done = self._cluster.node_exec(self._node, [*REQUEST, self._url])
+        return done.stderr.strip() if done.returncode else ""
+
     def _run(self) -> None:
         while not self._stop.is_set():
-            done = self._cluster.node_exec(self._node, [*REQUEST, self._url])
-            if done.returncode:
-                self.failures.append(done.stderr.strip())
+            if failure := self.ask():
+                self.failures.append(failure)
             else:
                 self.answered += 1
             self._stop.wait(0.02)
