@@ -247,8 +247,10 @@ def storm(admin: Kubectl, cluster: Cluster, policy: str, space: Space) -> Storm:
 def test_no_order_of_events_lets_a_bare_byte_out(storm: Storm) -> None:
     seed = random.SystemRandom().randrange(10**6)
     chance, happened = random.Random(seed), list[str]()
+    all_of_them = {"envoy", SANDBOX, "python3"}
     with captured(storm.cluster, SECRET) as seen:
-        while len(happened) < EVENTS:
+        # Chance may leave one of them out, and a process may be between two lives when its turn comes.
+        while len(happened) < EVENTS or (storm.killed.keys() < all_of_them and len(happened) < 3 * EVENTS):
             for _ in range(chance.randint(1, LONGEST_BURST)):
                 name, app = chance.choice(list(EVENTS_THERE_ARE)), chance.choice(list(NODES))
                 happened.append(f"{name} of {app}")
@@ -258,7 +260,7 @@ def test_no_order_of_events_lets_a_bare_byte_out(storm: Storm) -> None:
     assert not seen.bare, f"seed {seed}: {happened}"
     assert seen.encrypted > EVENTS
     assert storm.calm > EVENTS / LONGEST_BURST / 4
-    assert {"envoy", SANDBOX, "python3"} == storm.killed.keys()
+    assert storm.killed.keys() == all_of_them
     # The same eyes see what is bare.
     change(storm.admin, POLICY, mode="Permissive")
     eventually(lambda: encrypted(storm.admin, POLICY)["reason"] == "PlaintextAccepted", what="Permissive")
