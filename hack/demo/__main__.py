@@ -143,13 +143,17 @@ def is_led(kubectl: Kubectl) -> bool:
     return kubectl.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity") in pods
 
 
+def status_patch(status: str) -> str:
+    """Return the patch of a CloudService that gives its first qualification a status."""
+    return json.dumps([{"op": "replace", "path": "/spec/qualifications/0/status", "value": status}])
+
+
 def show_suspension(kubectl: Kubectl, show_cut: Callable[[float], None]) -> None:
     """Suspend a qualification, and see what follows."""
     screen.title("ANSSI suspends a qualification")
-    patch = '[{"op": "replace", "path": "/spec/qualifications/0/status", "value": "Suspended"}]'
     screen.ran("kubectl patch cloudservice hexa-gouv ...   # status: Suspended")
     begun = time.monotonic()
-    kubectl.run("patch", "cloudservice", "hexa-gouv", "--type=json", "-p", patch)
+    kubectl.run("patch", "cloudservice", "hexa-gouv", "--type=json", "-p", status_patch("Suspended"))
     eventually(lambda: accepted_nodes(kubectl) == 1, what="one node left")
     reported = eventually(
         lambda: kubectl.get("swl", "httpbin", SPACE)["status"]["outside"], what="pods reported outside"
@@ -196,8 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     programs = ":".join(str(binaries.path(name).parent) for name in ("kubectl", "helm"))
     screen.note(f"export KUBECONFIG={cluster.kubeconfig} PATH={programs}:$PATH")
     screen.note("kubectl get sovereignty -A; kubectl describe node paris-1; kubectl -n hospital describe swl httpbin")
-    restored = [{"op": "replace", "path": "/spec/qualifications/0/status", "value": "Qualified"}]
-    screen.note(f"kubectl patch cloudservice hexa-gouv --type=json -p '{json.dumps(restored)}'   # then see spol, swl")
+    restored = status_patch("Qualified")
+    screen.note(f"kubectl patch cloudservice hexa-gouv --type=json -p '{restored}'   # then see spol, swl")
     screen.note(f"make down NAME={given.name}")
     return 0
 

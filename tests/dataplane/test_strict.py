@@ -50,43 +50,37 @@ def udp_from_the_port_of_dns(link: Link, addresses: Addresses) -> socket.socket:
     return received
 
 
-def udp_in(link: Link, addresses: Addresses) -> socket.socket:
-    received = link.pod.datagrams(addresses.any, UDP_PORT, uid=APP_USER)
-    send(link.outside.datagrams(addresses.outside), b"word", addresses.pod, UDP_PORT)
+def sent_in(link: Link, addresses: Addresses, port: int, sender: str, sender_port: int = 0) -> socket.socket:
+    """Send a datagram to a port of the pod, and return the socket that would receive it."""
+    received = link.pod.datagrams(addresses.any, port, uid=APP_USER)
+    with link.outside.datagrams(sender, sender_port) as sending:
+        send(sending, b"word", addresses.pod, port)
     return received
+
+
+def udp_in(link: Link, addresses: Addresses) -> socket.socket:
+    return sent_in(link, addresses, UDP_PORT, addresses.outside)
 
 
 def udp_in_as_if_it_answered(link: Link, addresses: Addresses) -> socket.socket:
-    received = link.pod.datagrams(addresses.any, UDP_PORT, uid=APP_USER)
-    sender = link.outside.datagrams(addresses.outside, DNS_PORT)
-    send(sender, b"word", addresses.pod, UDP_PORT)
-    sender.close()
-    return received
+    return sent_in(link, addresses, UDP_PORT, addresses.remote, DNS_PORT)
 
 
 def udp_in_to_the_port_of_dns(link: Link, addresses: Addresses) -> socket.socket:
-    received = link.pod.datagrams(addresses.any, DNS_PORT, uid=APP_USER)
-    send(link.outside.datagrams(addresses.outside), b"word", addresses.pod, DNS_PORT)
-    return received
+    return sent_in(link, addresses, DNS_PORT, addresses.outside)
+
+
+def udp_in_between_ports_of_dns(link: Link, addresses: Addresses) -> socket.socket:
+    return sent_in(link, addresses, DNS_PORT, addresses.outside, DNS_PORT)
+
+
+def udp_in_from_a_name_server_that_was_not_asked(link: Link, addresses: Addresses) -> socket.socket:
+    return sent_in(link, addresses, DNS_PORT, addresses.remote, DNS_PORT)
 
 
 def udp_out_as_if_it_asked_for_names(link: Link, addresses: Addresses) -> socket.socket:
     received = link.outside.datagrams(addresses.outside, DNS_PORT)
     send(link.pod.datagrams(addresses.any, DNS_PORT), b"word", addresses.outside, DNS_PORT)
-    return received
-
-
-def udp_in_between_ports_of_dns(link: Link, addresses: Addresses) -> socket.socket:
-    received = link.pod.datagrams(addresses.any, DNS_PORT, uid=APP_USER)
-    with link.outside.datagrams(addresses.outside, DNS_PORT) as sender:
-        send(sender, b"word", addresses.pod, DNS_PORT)
-    return received
-
-
-def udp_in_from_a_name_server_that_was_not_asked(link: Link, addresses: Addresses) -> socket.socket:
-    received = link.pod.datagrams(addresses.any, DNS_PORT, uid=APP_USER)
-    with link.outside.datagrams(addresses.remote, DNS_PORT) as sender:
-        send(sender, b"word", addresses.pod, DNS_PORT)
     return received
 
 

@@ -40,6 +40,13 @@ def changed_policy(admin: Kubectl, kind: str, name: str, **spec: object) -> Iter
         admin.run("replace", "-f", "-", stdin=json.dumps(before))
 
 
+def refused_change(person: Kubectl, namespace: str, thing: str, change: Json, *way: str) -> str:
+    """Change a thing (``pod/name``), to no lasting effect, and return why that was refused; empty if it was not."""
+    words = ("patch", thing, "--type=merge", "--dry-run=server", "-p", json.dumps(change), *way)
+    done = person.attempt("-n", namespace, *words)
+    return done.stderr.strip() if done.returncode else ""
+
+
 def force(admin: Kubectl, pod: Json, namespace: str) -> None:
     """Create a pod as it is, with nothing of ours in its way: neither placement nor guard."""
     manifest = json.dumps(pod)

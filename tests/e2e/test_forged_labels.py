@@ -1,6 +1,5 @@
 """What holds a pod to a policy is there from its first day: nobody takes it off, or puts it on, while it lives."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,7 +7,7 @@ import pytest
 
 from hack.kubectl import Kubectl, eventually
 from tests.e2e.conftest import Space
-from tests.e2e.guards import without_bindings
+from tests.e2e.guards import refused_change, without_bindings
 from tests.e2e.manifests import pod
 
 GUARD = "sovereignty-guard-labels"
@@ -37,9 +36,7 @@ def elsewhere(admin: Kubectl) -> Iterator[str]:
 
 def attempt(person: Kubectl, namespace: str, name: str, labels: dict[str, str | None], *way: str) -> str:
     """Change labels of a pod, and return why that was refused; empty if it was not."""
-    patch = json.dumps({"metadata": {"labels": labels}})
-    done = person.attempt("-n", namespace, "patch", "pod", name, "--type=merge", "--dry-run=server", "-p", patch, *way)
-    return done.stderr.strip() if done.returncode else ""
+    return refused_change(person, namespace, f"pod/{name}", {"metadata": {"labels": labels}}, *way)
 
 
 @contextmanager

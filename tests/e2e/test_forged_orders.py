@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hack.kubectl import Kubectl, eventually
-from tests.e2e.guards import without_bindings
+from tests.e2e.guards import refused_change, without_bindings
 from tests.e2e.manifests import pod
 
 GUARD = "sovereignty-guard-transit"
@@ -42,9 +42,7 @@ def told(admin: Kubectl, transit: str) -> Iterator[str]:
 
 def attempt(person: Kubectl, name: str, change: dict[str, Any]) -> str:
     """Change the ConfigMap, and return why that was refused; empty if it was not."""
-    words = ("patch", "configmap", name, "--type=merge", "--dry-run=server", "-p", json.dumps(change))
-    done = person.attempt("-n", NAMESPACE, *words)
-    return done.stderr.strip() if done.returncode else ""
+    return refused_change(person, NAMESPACE, f"configmap/{name}", change)
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())

@@ -191,7 +191,10 @@ def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: t
             connection.sendall(b"word")
             assert connection.recv(4) == b"word"
             change(admin, POLICY, mode="Strict")
-            said = f"or name them in plainPorts or plainPeers: {namespace}/server"
+            said = (
+                "1 pod(s) have open plaintext connections, maybe of before Preferred: have these end (roll their "
+                f"clients out anew) or name them in plainPorts or plainPeers: {namespace}/server"
+            )
             eventually(lambda: said in encrypted(admin, POLICY)["message"], what="word of it")
     finally:
         change(admin, POLICY, mode="Strict")

@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.issued import Issued
 from sovereign_operator.core import names
-from sovereign_operator.core.audit import authority_digits, certificate_authority, certificate_end
+from sovereign_operator.core.audit import authority_digits, certificate_end, is_distrusted
 from sovereign_operator.core.authorities import LEAF_LIFETIME
 from sovereign_operator.core.cluster_status import Trusted
 from sovereign_operator.core.conditions import timestamp
@@ -91,11 +91,10 @@ class Identity:
                 states += [key, seen.pem]
         return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 
-    def distrusted(self, policy: str, pod: PodSeen) -> bool:
-        """Return whether a pod's certificate is in force and yet counts for nobody in scope of a policy."""
-        line = pod.pod.certificate
-        living = certificate_end(line) > timestamp(self._now())
-        return living and certificate_authority(line) not in self.authorities(policy)
+    def distrusted(self, policy: str, pods: Iterable[PodSeen]) -> frozenset[str]:
+        """Return the uids of the pods whose certificate is in force and yet counts for nobody in scope of a policy."""
+        now, trusted = timestamp(self._now()), self.authorities(policy)
+        return frozenset(pod.pod.uid for pod in pods if is_distrusted(pod.pod.certificate, now, trusted))
 
     def authorities(self, policy: str) -> frozenset[str]:
         """Return what stands for the authorities that the pods of a policy trust."""

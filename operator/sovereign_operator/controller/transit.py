@@ -119,16 +119,14 @@ def _gather(
     current = record.encryption_mode if record else EncryptionMode.OFF
     now = world.api.clock.now()
     since = sidecars.asked_for_since(policy, wanted.mode, asyncio.get_running_loop().time())
+    pods = [pod for pod in world.pods() if pod.addresses and not pod.ended and world.policy_of(pod) == policy]
+    distrusted = world.identity.distrusted(policy, pods) if world.identity else frozenset()
     return StepFacts(
         wanted=wanted,
         current=current,
         version=record.version if record else "",
         watched_since=sidecars.watched_since(policy, current, now),
-        pods=tuple(
-            _traffic(world, sidecars.traffic, pod, policy, since)
-            for pod in world.pods()
-            if pod.addresses and not pod.ended and world.policy_of(pod) == policy
-        ),
+        pods=tuple(_traffic(sidecars.traffic, pod, policy, since, untrusted=pod.pod.uid in distrusted) for pod in pods),
         now=now,
         services=tuple(found.network for found in sidecars.services.always_plain()),
         missing_dns=sidecars.services.missing_dns(),
@@ -146,14 +144,14 @@ def _cuts(world: World, sidecars: Sidecars, policy: str, before: Cuts) -> tuple[
     return next_cuts(before, trusted, settled=settled), bool(lost) and not settled
 
 
-def _traffic(world: World, traffic: Traffic, pod: PodSeen, policy: str, since: float) -> PodTraffic:
+def _traffic(traffic: Traffic, pod: PodSeen, policy: str, since: float, *, untrusted: bool) -> PodTraffic:
     said, sidecar = traffic.said(pod.pod.uid), pod.transit == policy
     return PodTraffic(
         name=f"{pod.namespace}/{pod.pod.name}",
         addresses=pod.addresses,
         # One that goes by another policy, as the namespace has moved, hears nothing of this one.
         sidecar=sidecar,
-        untrusted=world.identity is not None and world.identity.distrusted(policy, pod),
+        untrusted=untrusted,
         bypass=pod.bypass if sidecar else "",
         loaded=said.loaded,
         plain_open=said.plain_open,

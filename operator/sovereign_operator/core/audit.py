@@ -1,5 +1,6 @@
 """What a pod carries for an auditor: where it runs, and on what its acceptance rests."""
 
+from collections.abc import Collection
 from typing import Final
 
 from sovereign_operator.core.names import audit_annotation
@@ -48,3 +49,8 @@ def certificate_authority(line: str) -> str:
     """Return what stands for the authority that signed the certificate that a pod says it has."""
     _, known, digits = line.rpartition(AUTHORITY_DIGITS)
     return digits if known else ""
+
+
+def is_distrusted(line: str, now: str, trusted: Collection[str]) -> bool:
+    """Return whether a certificate is in force, and yet by none of these authorities. ``now``: RFC 3339 in UTC."""
+    return certificate_end(line) > now and certificate_authority(line) not in trusted

@@ -7,13 +7,13 @@ get on with each other, and only pods that have loaded one mode are ready for th
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.conditions import examples
 from sovereign_operator.core.sidecar import UID
-from sovereign_operator.core.transit import Network, is_within
+from sovereign_operator.core.transit import Network, cluster_networks, is_within_any
 
 LADDER: Final = tuple(EncryptionMode)
 
@@ -130,8 +130,8 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         past = [f"{pod.name} ({pod.bypass})" for pod in facts.pods if pod.bypass]
         yield from _said(past, f"have a container whose traffic goes past the sidecar: {OTHER_USER}")
         yield from _said(beyond(facts), f"have addresses {OUTSIDE}")
-        networks = [ip_network(network) for network in facts.wanted.cluster_networks]
-        apart = [service for service in facts.services if not any(is_within(service, network) for network in networks)]
+        networks = cluster_networks(facts.wanted)
+        apart = [service for service in facts.services if not is_within_any(service, networks)]
         if apart:
             yield f"Services have addresses outside of clusterNetworks, {apart[0]} for one: {SERVICE_NETWORKS}"
         if facts.missing_dns:
@@ -150,11 +150,11 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
 
 def beyond(facts: StepFacts) -> list[str]:
     """Return the pods to which others send plaintext by one of their addresses, whatever the mode."""
-    networks = [ip_network(network) for network in facts.wanted.cluster_networks]
+    networks = cluster_networks(facts.wanted)
     return [
         pod.name
         for pod in facts.pods
-        if not all(any(ip_address(address) in network for network in networks) for address in pod.addresses)
+        if not all(is_within_any(ip_network(address), networks) for address in pod.addresses)
     ]
 
 

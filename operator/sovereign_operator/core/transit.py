@@ -70,6 +70,11 @@ class Datagrams:
         return cls(ip_network(network), range(first, last + 1))
 
 
+def cluster_networks(wanted: EncryptionInTransit) -> list[Network]:
+    """Return where mutual TLS is sent from Preferred on, but for exceptions."""
+    return [ip_network(network) for network in wanted.cluster_networks]
+
+
 def outbound(wanted: EncryptionInTransit, always_plain: Iterable[Destination]) -> tuple[Reach, ...]:
     """Return what is sent where; anywhere else as it is. ``always_plain``: the API server, and DNS.
 
@@ -78,7 +83,7 @@ def outbound(wanted: EncryptionInTransit, always_plain: Iterable[Destination]) -
     """
     if wanted.mode in (EncryptionMode.OFF, EncryptionMode.PERMISSIVE):
         return ()
-    cluster = [ip_network(network) for network in wanted.cluster_networks]
+    cluster = cluster_networks(wanted)
     plain = [*always_plain]
     plain += [Destination(named.addresses, tuple(named.ports)) for named in wanted.plain_destinations]
     networks = {*cluster, *(destination.network for destination in plain)}
@@ -108,19 +113,23 @@ def datagrams(wanted: EncryptionInTransit) -> tuple[Datagrams, ...] | None:
 
 
 def _reach(network: Network, cluster: list[Network], plain: list[Destination]) -> Reach:
-    if not any(is_within(network, other) for other in cluster):
+    if not is_within_any(network, cluster):
         return Reach(network, Wire.PLAIN)
     ports: set[int] = set()
     for destination in plain:
-        if is_within(network, destination.network):
+        if _is_within(network, destination.network):
             if not destination.ports:
                 return Reach(network, Wire.PLAIN)
             ports |= set(destination.ports)
     return Reach(network, Wire.MUTUAL_TLS, tuple(sorted(ports)))
 
 
-def is_within(network: Network, other: Network) -> bool:
-    """Return whether a network lies in another one, or is it."""
+def is_within_any(network: Network, others: Iterable[Network]) -> bool:
+    """Return whether a network lies in one of these, or is one."""
+    return any(_is_within(network, other) for other in others)
+
+
+def _is_within(network: Network, other: Network) -> bool:
     if isinstance(network, IPv4Network):
         return isinstance(other, IPv4Network) and network.subnet_of(other)
     return isinstance(other, IPv6Network) and network.subnet_of(other)

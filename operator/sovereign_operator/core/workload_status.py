@@ -6,10 +6,10 @@ from typing import Any, assert_never
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
-from sovereign_operator.core.audit import certificate_authority, certificate_end
+from sovereign_operator.core.audit import certificate_authority, certificate_end, is_distrusted
 from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples, timestamp
-from sovereign_operator.core.encryption_status import observe_workload
+from sovereign_operator.core.encryption_status import ROLL_OUT, observe_workload
 from sovereign_operator.core.reasons import ConditionReason, line, sentences
 from sovereign_operator.core.workload import Action, Adopt, Own, Pod, Refuse, Watch, WorkloadFacts
 
@@ -148,15 +148,15 @@ def _identity(facts: WorkloadFacts) -> Observation:
     waiting = [pod for pod in asking if pod not in holding]
     if waiting:
         # Until such a pod renews, which takes hours, nothing is wrong that Events would speak of.
-        lost = [pod for pod in waiting if certificate_end(pod.certificate) > timestamp(facts.now)]
+        now = timestamp(facts.now)
+        lost = [pod for pod in waiting if is_distrusted(pod.certificate, now, facts.authorities)]
         without = [pod for pod in waiting if pod not in lost]
         message = f"{len(waiting)} of {len(asking)} pod(s) have no certificate that counts"
         if without:
             message += f"; kubectl -n {facts.namespace} describe pod {without[0].name} says why"
         if lost:
             message += (
-                f"; {len(lost)} have one of an authority that is not trusted, {lost[0].name} among them: roll them out "
-                "anew where their nodes are accepted (kubectl rollout restart)"
+                f"; {len(lost)} have one of an authority that is not trusted, {lost[0].name} among them: {ROLL_OUT}"
             )
         return Observation("Identity", "False", ConditionReason.CERTIFICATES_PENDING, message)
     first = min(certificate_end(pod.certificate) for pod in holding)
