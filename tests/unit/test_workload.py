@@ -12,7 +12,8 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.core.reasons import ConditionReason, Finding, Reason
 from sovereign_operator.core.verdict import NodeVerdict
-from sovereign_operator.core.workload import (
+from sovereign_operator.core.workload import decide, is_abandoned
+from sovereign_operator.core.workload_facts import (
     Adopt,
     Own,
     Pod,
@@ -21,8 +22,6 @@ from sovereign_operator.core.workload import (
     Workload,
     WorkloadEncryption,
     WorkloadFacts,
-    decide,
-    is_abandoned,
 )
 from sovereign_operator.core.workload_status import report_workload
 

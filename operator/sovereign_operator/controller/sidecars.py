@@ -10,7 +10,7 @@ from sovereign_operator.controller.traffic import Traffic
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar import transit_config_map
 from sovereign_operator.core.steps import LADDER, EncryptionSeen
-from sovereign_operator.core.workload import WorkloadEncryption
+from sovereign_operator.core.workload_facts import WorkloadEncryption
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror

@@ -15,7 +15,8 @@ from sovereign_operator.controller.world import World
 from sovereign_operator.core import manifests
 from sovereign_operator.core.conditions import Notice
 from sovereign_operator.core.selector import Selector
-from sovereign_operator.core.workload import (
+from sovereign_operator.core.workload import decide, is_abandoned, refuse_policy
+from sovereign_operator.core.workload_facts import (
     Action,
     Adopt,
     Own,
@@ -23,10 +24,7 @@ from sovereign_operator.core.workload import (
     Watch,
     Workload,
     WorkloadFacts,
-    decide,
     effective_policy,
-    is_abandoned,
-    refuse_policy,
     workload_of,
 )
 from sovereign_operator.core.workload_status import report_workload

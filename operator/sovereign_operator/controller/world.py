@@ -21,7 +21,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.guards import broken
 from sovereign_operator.core.verdict import Verdicts
-from sovereign_operator.core.workload import Workload, effective_policy
+from sovereign_operator.core.workload_facts import Workload, effective_policy
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey

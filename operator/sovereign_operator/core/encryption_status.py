@@ -8,7 +8,7 @@ from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import Observation, examples
 from sovereign_operator.core.reasons import ConditionReason
 from sovereign_operator.core.steps import OTHER_USER, OUTSIDE, EncryptionSeen
-from sovereign_operator.core.workload import WorkloadEncryption, WorkloadFacts
+from sovereign_operator.core.workload_facts import WorkloadEncryption, WorkloadFacts
 
 CONDITION = "Encrypted"
 

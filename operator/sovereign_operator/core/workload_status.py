@@ -11,7 +11,15 @@ from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.encryption_status import ROLL_OUT, observe_workload
 from sovereign_operator.core.reasons import ConditionReason, line, sentences
-from sovereign_operator.core.workload import Action, Adopt, Own, Pod, Refuse, Watch, WorkloadFacts
+from sovereign_operator.core.workload_facts import (
+    Action,
+    Adopt,
+    Own,
+    Pod,
+    Refuse,
+    Watch,
+    WorkloadFacts,
+)
 
 
 @dataclass(frozen=True)

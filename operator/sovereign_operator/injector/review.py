@@ -9,7 +9,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.injection import SidecarSettings, inject
 from sovereign_operator.core.json_patch import patch
 from sovereign_operator.core.probes import CannotInjectError
-from sovereign_operator.core.workload import effective_policy
+from sovereign_operator.core.workload_facts import effective_policy
 
 Json = dict[str, Any]
 

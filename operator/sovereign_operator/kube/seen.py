@@ -15,7 +15,7 @@ from sovereign_operator.core.facts import Node
 from sovereign_operator.core.manifests import pod_template_path
 from sovereign_operator.core.selector import Selector
 from sovereign_operator.core.sidecar import bypass_of, transit_policy
-from sovereign_operator.core.workload import Pod, Workload
+from sovereign_operator.core.workload_facts import Pod, Workload
 from sovereign_operator.kube.api import Json
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from sovereign_operator.core.certificate_request import (
     answer,
 )
 from sovereign_operator.core.conditions import Notice, timestamp
-from sovereign_operator.core.workload import effective_policy
+from sovereign_operator.core.workload_facts import effective_policy
 from sovereign_operator.kube.access import may_enforce, may_host, may_host_any
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
