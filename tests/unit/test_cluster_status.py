@@ -186,16 +186,28 @@ def test_a_policy_says_which_datacentres_it_accepts_and_what_ends_first() -> Non
     report = report_policy("demo", told, judge(told))
     assert condition(report) == ("True", "NodesAccepted")
     assert {key: value for key, value in report.status.items() if key != "refused"} == {
-        "datacentresAccepted": 2,
+        "datacentresAccepted": 1,
+        "datacentresWithoutNode": 1,
         "datacentresRefused": 1,
-        "datacentres": "2 of 3",
+        "datacentres": "1 of 3",
         "nodes": 1,
-        "accepted": ["gra", "rbx"],
+        "accepted": ["gra"],
         "authorities": [],
         "authorityEnd": "none",
-        "nextEnd": TODAY.isoformat(),
+        # That of rbx ends before, and nobody depends on it.
+        "nextEnd": NEXT_YEAR.isoformat(),
     }
+    assert report.observations[0].message.endswith("in gra; rbx would do, but no node stands there")
     assert [entry["datacentre"] for entry in report.status["refused"]] == ["par"]
+
+
+def test_a_node_that_contradicts_its_claim_twice_is_one_node() -> None:
+    other = service(qualification(), regions=("rbx",), zones=("rbx-a",))
+    worker = node("worker-1", region="gra", zone="gra-b")
+    told = facts(worker, datacentres={"gra": datacentre(worker)}, services={"acme-cloud": other})
+    message = report_datacentre("gra", told, judge(told)).observations[0].message
+    assert message.startswith("1 node(s) contradict the claim: ")
+    assert "zone gra-b" in message
 
 
 def test_a_policy_says_which_authorities_its_pods_trust_the_first_to_end_first() -> None:
@@ -220,7 +232,8 @@ def test_what_is_accepted_and_what_is_refused_add_up(told: Facts) -> None:
     verdicts = judge(told)
     for name in told.policies:
         status = report_policy(name, told, verdicts).status
-        assert status["datacentresAccepted"] + status["datacentresRefused"] == len(told.datacentres)
+        counts = ("datacentresAccepted", "datacentresWithoutNode", "datacentresRefused")
+        assert sum(status[count] for count in counts) == len(told.datacentres)
         assert status["nodes"] == len(verdicts.accepted_nodes(name))
     stand = [report_datacentre(name, told, verdicts).status["nodes"] for name in told.datacentres]
     assert sum(stand) == sum(member.datacentre is not None for member in verdicts.members.values())

@@ -10,6 +10,7 @@ from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, exampl
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.qualification import in_force, title
 from sovereign_operator.core.reasons import ConditionReason, Reason, sentences, words
+from sovereign_operator.core.site import SiteVerdict
 from sovereign_operator.core.verdict import Verdicts
 
 NO_END: Final = "no end recorded"
@@ -75,9 +76,9 @@ def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list
     if spec.service_ref.name not in facts.services:
         message = f"there is no CloudService {spec.service_ref.name}: create it or correct spec.serviceRef"
         return Observation("Ready", "False", Reason.SERVICE_NOT_FOUND, message)
-    wrong = [finding for node in members for finding in verdicts.members[node].findings]
+    wrong = {node: findings for node in members if (findings := verdicts.members[node].findings)}
     if wrong:
-        message = f"{len(wrong)} node(s) contradict the claim: {examples(finding.message for finding in wrong)}"
+        message = f"{len(wrong)} node(s) contradict the claim: {examples(map(sentences, wrong.values()))}"
         return Observation("Ready", "False", Reason.NODE_CONTRADICTED, message)
     unseen = _unseen(spec, facts)
     if not members:
@@ -113,12 +114,16 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
     accepted = [answer for answer in answers if answer.accepted]
     refused = [answer for answer in answers if not answer.accepted]
     nodes = verdicts.accepted_nodes(name)
+    where = {verdicts.nodes[node, name].datacentre for node in nodes}
+    in_use = [answer for answer in accepted if answer.datacentre in where]
+    empty = [answer for answer in accepted if answer.datacentre not in where]
     status = {
-        "datacentresAccepted": len(accepted),
+        "datacentresAccepted": len(in_use),
+        "datacentresWithoutNode": len(empty),
         "datacentresRefused": len(refused),
-        "datacentres": f"{len(accepted)} of {len(answers)}",
+        "datacentres": f"{len(in_use)} of {len(answers)}",
         "nodes": len(nodes),
-        "accepted": [answer.datacentre for answer in accepted[:MAX_EXAMPLES]],
+        "accepted": [answer.datacentre for answer in in_use[:MAX_EXAMPLES]],
         "refused": [
             {
                 "datacentre": answer.datacentre,
@@ -137,27 +142,35 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
             for authority in sorted(trusted)[:MAX_EXAMPLES]
         ],
         "authorityEnd": min(trusted).not_after.date().isoformat() if trusted else "none",
-        "nextEnd": _first_end(basis.until for answer in accepted for basis in answer.basis) if accepted else "none",
+        "nextEnd": _first_end(basis.until for answer in in_use or accepted for basis in answer.basis)
+        if accepted
+        else "none",
     }
     if nodes:
-        where = examples(answer.datacentre for answer in accepted)
-        message = f"{len(nodes)} node(s) may host its pods, in {where}"
+        message = f"{len(nodes)} node(s) may host its pods, in {examples(answer.datacentre for answer in in_use)}"
+        if empty:
+            message += f"; {_why_empty(name, empty, verdicts)}"
         return Report(status, (Observation("Ready", "True", ConditionReason.NODES_ACCEPTED, message),))
     if accepted:
-        where = examples(answer.datacentre for answer in accepted)
-        findings = [
-            finding
-            for (_, policy), verdict in sorted(verdicts.nodes.items())
-            if policy == name and verdict.datacentre in {answer.datacentre for answer in accepted}
-            for finding in verdict.findings
-        ]
-        why = examples(finding.message for finding in findings) or "no node stands there"
-        message = f"no node may host its pods: {where} would do, but {why}"
+        message = f"no node may host its pods: {_why_empty(name, accepted, verdicts)}"
     elif refused:
         message = f"no datacentre is accepted: {examples(sentences(answer.findings) for answer in refused)}"
     else:
         message = "there is no Datacentre: create one that says which of your nodes stand where"
     return Report(status, (Observation("Ready", "False", ConditionReason.NO_NODE_ACCEPTED, message),))
+
+
+def _why_empty(policy: str, sites: list[SiteVerdict], verdicts: Verdicts) -> str:
+    """Say of datacentres that a policy accepts why no node there may host its pods."""
+    named = {site.datacentre for site in sites}
+    findings = [
+        finding
+        for (_, name), verdict in sorted(verdicts.nodes.items())
+        if name == policy and verdict.datacentre in named
+        for finding in verdict.findings
+    ]
+    why = examples(finding.message for finding in findings) or "no node stands there"
+    return f"{examples(sorted(named))} would do, but {why}"
 
 
 def _first_end(days: Iterable[date | None]) -> str:

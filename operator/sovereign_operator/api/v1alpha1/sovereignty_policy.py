@@ -169,13 +169,18 @@ class EncryptionStatus(Model):
 class SovereigntyPolicyStatus(Status):
     """What follows from the demands today."""
 
-    datacentres_accepted: int | None = Field(default=None, description="How many it accepts.", ge=0)
+    datacentres_accepted: int | None = Field(
+        default=None, description="How many it accepts that have a node which may host its pods.", ge=0
+    )
+    datacentres_without_node: int | None = Field(
+        default=None, description="How many it would accept, but that have no such node.", ge=0
+    )
     datacentres_refused: int | None = Field(default=None, description="How many it refuses.", ge=0)
     datacentres: str | None = Field(
-        default=None, description="Accepted out of all datacentres, as text. Example: 2 of 5."
+        default=None, description="Accepted datacentres with a node out of all, as text. Example: 2 of 5."
     )
     nodes: int | None = Field(default=None, description="How many nodes may host its pods.", ge=0)
-    accepted: tuple[str, ...] = Field(default=(), description="Names of at most ten accepted datacentres.")
+    accepted: tuple[str, ...] = Field(default=(), description="Names of at most ten accepted datacentres with a node.")
     refused: tuple[DatacentreVerdict, ...] = Field(
         default=(),
         description="At most ten refused datacentres, and why.",
@@ -207,7 +212,7 @@ SOVEREIGNTY_POLICY = Kind(
     spec=SovereigntyPolicySpec,
     status=SovereigntyPolicyStatus,
     columns=(
-        Column("Datacentres", ".status.datacentres", "Accepted out of all."),
+        Column("Datacentres", ".status.datacentres", "Accepted with a node, out of all."),
         Column("Nodes", ".status.nodes", "How many nodes may host its pods.", type="integer"),
         Column("Next end", ".status.nextEnd", "Last day of the first qualification in use to end."),
         Column("CA end", ".status.authorityEnd", "When the first certificate authority ends.", priority=1),
