@@ -1,5 +1,9 @@
 """What tests look at: conditions, pods, places."""
 
+import json
+
+from hack.cluster import Cluster
+from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl
 
 
@@ -46,3 +50,11 @@ def placed_for(pod: Json) -> set[str]:
     prefix = "policy.sovereignty.node-restriction.kubernetes.io/"
     selector = pod["spec"].get("nodeSelector", {})
     return {key.removeprefix(prefix) for key in selector if key.startswith(prefix) and selector[key] == "accepted"}
+
+
+def requests_of(cluster: Cluster, process: str) -> list[Json]:
+    """Return what the API server's audit log has of a process of ours."""
+    account = f"system:serviceaccount:{NAMESPACE}:{process}"
+    lines = cluster.audit_log.read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines if account in line]
+    return [entry for entry in entries if entry["user"]["username"] == account]

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
+from sovereign_operator.core import names
+from sovereign_operator.core.readiness import Progress, Readiness
 from sovereign_operator.core.reasons import ConditionReason, Finding, Reason
 from sovereign_operator.core.verdict import NodeVerdict
 from sovereign_operator.core.workload import decide, is_abandoned
 from sovereign_operator.core.workload_facts import (
     Adopt,
+    Outcome,
     Own,
     Pod,
     Refuse,
@@ -61,6 +64,9 @@ SUSPENDED = Finding(Reason.QUALIFICATION_SUSPENDED, "gra: Acme Cloud: SecNumClou
 VERDICTS = {"good": verdict("good"), "bad": verdict("bad", SUSPENDED)}
 
 
+RENDERED = {"metadata": {"annotations": {names.RENDERED_ANNOTATION: "d1"}}}
+
+
 def facts(**fields: Any) -> WorkloadFacts:
     """Build facts: a Deployment that exists, in a namespace without label, one node accepted."""
     usual: dict[str, Any] = {
@@ -76,6 +82,7 @@ def facts(**fields: Any) -> WorkloadFacts:
         "pods": (),
         "verdicts": VERDICTS,
         "accepted_nodes": 1,
+        "wanted": RENDERED if fields.get("spec", ref()).template else None,
         "as_rendered": False,
         "guards_broken": (),
         "authorities": frozenset({"a"}),
@@ -123,7 +130,7 @@ def test_what_cannot_be_carried_out_is_refused_with_a_word_and_what_to_do(
     assert isinstance(action, Refuse)
     assert action.reason is reason
     assert any(word in action.message for word in (":", "label", "use"))
-    report = report_workload(told, action, None)
+    report = report_workload(told, action)
     assert [seen.status for seen in report.observations] == ["False", "Unknown", "Unknown", "Unknown", "False"]
     assert report.observations[-1].reason is reason
 
@@ -192,7 +199,7 @@ def test_only_what_was_adopted_and_nobody_speaks_of_is_given_back(
 
 def conditions(told: WorkloadFacts) -> dict[str, tuple[str, str]]:
     """Return status and reason of each condition."""
-    report = report_workload(told, decide(told), None)
+    report = report_workload(told, decide(told))
     return {seen.type: (seen.status, seen.reason.value) for seen in report.observations}
 
 
@@ -211,7 +218,30 @@ def conditions(told: WorkloadFacts) -> dict[str, tuple[str, str]]:
 def test_placed_follows_the_pods(pods: tuple[Pod, ...], expected: tuple[str, str]) -> None:
     told = facts(target=workload(**ADOPTED), pods=pods)
     assert conditions(told)["Placed"] == expected
+    # A workload that asks for no pods at this moment is as it should be.
+    assert conditions(told)["Ready"] == (expected if pods else ("True", "WorkloadCurrent"))
+
+
+@pytest.mark.parametrize(
+    ("progress", "pods", "expected"),
+    [
+        (Progress.IN_PROGRESS, (pod(),), ("False", "WorkloadInProgress")),
+        (Progress.IN_PROGRESS, (), ("False", "WorkloadInProgress")),
+        (Progress.FAILED, (pod(),), ("False", "WorkloadFailed")),
+        # What is outside counts before what is not ready.
+        (Progress.FAILED, (pod("b", "bad"),), ("False", "PodsOutside")),
+    ],
+)
+def test_ready_follows_the_workload(progress: Progress, pods: tuple[Pod, ...], expected: tuple[str, str]) -> None:
+    told = facts(target=workload(**ADOPTED, readiness=Readiness(progress, "0 of 1 replica(s) are ready")), pods=pods)
     assert conditions(told)["Ready"] == expected
+
+
+def test_a_workload_without_pods_says_where_to_look() -> None:
+    waiting = Readiness(Progress.IN_PROGRESS, "0 of 1 replica(s) exist")
+    told = facts(target=workload(**ADOPTED, readiness=waiting))
+    said = report_workload(told, decide(told)).observations[-1].message
+    assert "0 of 1 replica(s) exist; no pods yet: kubectl -n hospital get events" in said
 
 
 @pytest.mark.parametrize(
@@ -257,7 +287,7 @@ def test_identity_follows_the_certificates(
 
 def test_a_pod_that_waits_for_a_certificate_is_named() -> None:
     told = facts(target=workload(**ADOPTED), pods=(asking("b"), asking("a"), asking("c", LIVING)))
-    report = report_workload(told, decide(told), None)
+    report = report_workload(told, decide(told))
     (said,) = [seen.message for seen in report.observations if seen.type == "Identity"]
     assert said.startswith("2 of 3 pod(s) have no certificate that counts; ")
     assert said.endswith("describe pod a says why")
@@ -266,12 +296,12 @@ def test_a_pod_that_waits_for_a_certificate_is_named() -> None:
 
 def test_a_pod_that_nobody_trusts_any_more_is_named_with_what_to_do() -> None:
     told = facts(target=workload(**ADOPTED), pods=(asking("b", LIVING), asking("a", ENDED)), authorities=frozenset("b"))
-    report = report_workload(told, decide(told), None)
+    report = report_workload(told, decide(told))
     (said,) = [seen.message for seen in report.observations if seen.type == "Identity"]
     assert said.startswith("2 of 2 pod(s) have no certificate that counts; ")
     assert "describe pod a says why; 1 have one of an authority that is not trusted, b among them: roll" in said
     alone = replace(told, pods=told.pods[:1])
-    report = report_workload(alone, decide(alone), None)
+    report = report_workload(alone, decide(alone))
     assert not any("describe" in seen.message for seen in report.observations if seen.type == "Identity")
 
 
@@ -303,7 +333,7 @@ def test_on_the_way_to_a_mode_it_says_so() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not WorkloadKind.JOB])
 def test_a_message_has_the_command_that_moves_the_pods(kind: WorkloadKind) -> None:
     told = facts(spec=ref(kind.value), target=workload(kind, **ADOPTED), pods=(pod("b", "bad"),))
-    placed = report_workload(told, decide(told), None).observations[1]
+    placed = report_workload(told, decide(told)).observations[1]
     moves = "delete pod" if kind is WorkloadKind.CRON_JOB else f"rollout restart {kind.value.lower()}/app"
     assert f"kubectl -n hospital {moves}" in placed.message
     assert SUSPENDED.message in placed.message
@@ -311,14 +341,14 @@ def test_a_message_has_the_command_that_moves_the_pods(kind: WorkloadKind) -> No
 
 def test_with_no_node_accepted_nobody_is_told_to_restart_in_vain() -> None:
     told = facts(target=workload(**ADOPTED), accepted_nodes=0, pods=(pod("b", "bad"), pod("c", None)))
-    report = report_workload(told, decide(told), None)
+    report = report_workload(told, decide(told))
     assert "rollout restart" not in str(report)
     assert "ask a cluster admin" in report.observations[1].message
 
 
 def test_what_the_server_refused_is_said_in_its_words() -> None:
     told = facts(spec=template(), target=None)
-    accepted = report_workload(told, decide(told), "spec.selector: Required value").observations[0]
+    accepted = report_workload(told, decide(told), Outcome("spec.selector: Required value")).observations[0]
     assert (accepted.status, accepted.reason) == ("False", ConditionReason.REFUSED_BY_SERVER)
     assert "spec.selector: Required value" in accepted.message
 
@@ -334,7 +364,7 @@ def test_every_pod_is_counted_once_and_examples_are_few(
     pods: tuple[Pod, ...], enforced: str | None, accepted: int
 ) -> None:
     told = facts(pods=pods, enforced=enforced, accepted_nodes=accepted)
-    report = report_workload(told, decide(told), None)
+    report = report_workload(told, decide(told))
     status = report.status
     assert status["pods"] == len(pods) == status["inside"] + status["outside"] + status["pending"]
     assert all(len(value) <= 10 for value in status.values() if isinstance(value, list))
@@ -347,4 +377,4 @@ def test_the_order_of_pods_changes_nothing(pods: tuple[Pod, ...], order: Any) ->
     shuffled = list(pods)
     order.shuffle(shuffled)
     told = facts(pods=pods)
-    assert report_workload(replace(told, pods=tuple(shuffled)), Watch(), None) == report_workload(told, Watch(), None)
+    assert report_workload(replace(told, pods=tuple(shuffled)), Watch()) == report_workload(told, Watch())

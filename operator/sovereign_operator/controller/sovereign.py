@@ -9,20 +9,24 @@ from pydantic import ValidationError
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.controller import metrics
+from sovereign_operator.controller.adoption import adopt, announce, own, preview
 from sovereign_operator.controller.keys import Labelled, Sovereign
 from sovereign_operator.controller.status import write_status
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import manifests
-from sovereign_operator.core.conditions import Notice
+from sovereign_operator.core.job_run import begins
+from sovereign_operator.core.readiness import Progress
+from sovereign_operator.core.rewrites import after_write
 from sovereign_operator.core.selector import Selector
 from sovereign_operator.core.workload import decide, is_abandoned, refuse_policy
 from sovereign_operator.core.workload_facts import (
+    NOTHING_DONE,
     Action,
     Adopt,
+    Outcome,
     Own,
     Refuse,
     Watch,
-    Workload,
     WorkloadFacts,
     effective_policy,
     workload_of,
@@ -32,13 +36,15 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.crds import kinds_going
 from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
-from sovereign_operator.kube.events import post
-from sovereign_operator.kube.seen import PodSeen, see_workload, selector_of
+from sovereign_operator.kube.seen import PodSeen
+from sovereign_operator.kube.workload_seen import see_last_write, see_run, see_workload, selector_of
 
 logger = logging.getLogger(__name__)
 
 UNFINISHED_RETRY_SECONDS = 10.0
 """Nothing tells us when a workload appears that was asked for before it existed."""
+
+MOMENT_SECONDS = 1.0
 
 RESYNC_SECONDS = 600.0
 """Whatever was missed is seen then."""
@@ -50,7 +56,7 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     """Carry one SovereignWorkload out, and write its status."""
     obj = world.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
     if obj is None or world.verdicts is None:
-        _forget_metrics(key)
+        _forget(world, key)
         return None
     if "deletionTimestamp" in obj["metadata"]:
         # Whoever deletes it has said what becomes of its workload.
@@ -60,14 +66,36 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     except ValidationError as error:
         logger.error("SovereignWorkload %s/%s is skipped: %s", key.namespace, key.name, error)  # noqa: TRY400
         return None
-    facts = await _gather(world, key, obj, spec)
-    action = decide(facts)
-    refused = await _act(world, facts, action)
-    report = report_workload(facts, action, refused)
+    kind, name = workload_of(key.name, spec)
+    found = await _find(world, kind, key.namespace, name)
+    if found is None and spec.template and kind is WorkloadKind.JOB:
+        # Whether it ran is recorded here alone, and what kopf has seen may be older than what we wrote.
+        obj = await world.api.lasting(resource.OURS[SOVEREIGN_WORKLOAD.plural], key.name, key.namespace)
+        if obj is None:
+            return None
+    facts = await _gather(world, key, obj, spec, found)
+    action, warning = await preview(world, facts, decide(facts), found)
+    if begins(facts, action):
+        report = report_workload(facts, action)
+        await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
+    outcome = await _act(world, facts, action, found, warning)
+    if outcome.last_write:
+        world.writes[key] = outcome.last_write
+    report = report_workload(facts, action, outcome)
     for place in PLACES:
         metrics.PODS.labels(key.namespace, key.name, place).set(report.status[place])
     await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
-    return UNFINISHED_RETRY_SECONDS if refused or isinstance(action, Refuse) else RESYNC_SECONDS
+    return _look_again(facts, action, outcome)
+
+
+def _look_again(facts: WorkloadFacts, action: Action, outcome: Outcome) -> float:
+    """Return in how many seconds to look again, whatever is seen until then."""
+    if outcome.refused or isinstance(action, Refuse):
+        return UNFINISHED_RETRY_SECONDS
+    if facts.target and facts.target.readiness.progress is Progress.IN_PROGRESS:
+        # Its pods are watched, it is not: its controller takes a moment to see what they say.
+        return MOMENT_SECONDS if all(pod.ready for pod in facts.pods) else UNFINISHED_RETRY_SECONDS
+    return RESYNC_SECONDS
 
 
 async def release_abandoned(world: World, key: Labelled) -> None:
@@ -93,13 +121,29 @@ async def release_abandoned(world: World, key: Labelled) -> None:
         return
 
 
-async def _gather(world: World, key: Sovereign, obj: Json, spec: SovereignWorkloadSpec) -> WorkloadFacts:
+async def _gather(
+    world: World, key: Sovereign, obj: Json, spec: SovereignWorkloadSpec, found: Json | None
+) -> WorkloadFacts:
     kind, name = workload_of(key.name, spec)
-    found = await _find(world, kind, key.namespace, name)
     enforced = world.enforced(key.namespace)
     policy = effective_policy(enforced, spec.policy_ref.name if spec.policy_ref else None)
     policies = frozenset(name for _, name in world.keys(SOVEREIGNTY_POLICY.plural))
     pods = await _pods(world, kind, key.namespace, found)
+    target = see_workload(kind, found) if found else None
+    wanted = (
+        manifests.owned(
+            spec.template,
+            namespace=key.namespace,
+            name=key.name,
+            owner_uid=obj["metadata"]["uid"],
+            policy=policy,
+            scaled=bool(target and target.scaled_by),
+        )
+        if spec.template and policy
+        else None
+    )
+    status = obj.get("status", {})
+    last_write = world.writes.get(key) or see_last_write(status)
     verdicts = world.verdicts
     assert verdicts is not None
     return WorkloadFacts(
@@ -110,25 +154,20 @@ async def _gather(world: World, key: Sovereign, obj: Json, spec: SovereignWorklo
         enforced=enforced,
         in_system_namespace=key.namespace in world.system_namespaces,
         policies=policies,
-        target=see_workload(kind, found) if found else None,
+        target=target,
         taken_by=_older_rival(world, key, kind, name, policies),
         pods=tuple(seen.pod for seen in pods),
         verdicts={node: verdict for (node, name), verdict in verdicts.nodes.items() if name == policy},
         accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
-        as_rendered=_as_rendered(key, obj["metadata"]["uid"], spec, found, policy),
+        wanted=wanted,
+        as_rendered=bool(found and wanted and manifests.stands(found, wanted, last_write)),
         guards_broken=world.guards_broken(),
         authorities=world.identity.authorities(policy) if world.identity and policy else None,
         encryption=world.sidecars.of_pods(policy, pods) if world.sidecars and policy else None,
         now=world.api.clock.now(),
+        run=see_run(status),
+        last_write=last_write,
     )
-
-
-def _as_rendered(key: Sovereign, uid: str, spec: SovereignWorkloadSpec, found: Json | None, policy: str | None) -> bool:
-    """Whether an owned workload needs no write."""
-    if not spec.template or not found or not policy:
-        return False
-    wanted = manifests.owned(spec.template, namespace=key.namespace, name=key.name, owner_uid=uid, policy=policy)
-    return manifests.holds(found, wanted)
 
 
 async def _is_wanted(api: Api, facts: WorkloadFacts) -> bool:
@@ -197,47 +236,31 @@ def _older_rival(world: World, key: Sovereign, kind: WorkloadKind, name: str, po
     return None
 
 
-async def _act(world: World, facts: WorkloadFacts, action: Action) -> str | None:
-    """Carry out a decision. Return what the API server said if it refuses, else None."""
+async def _act(world: World, facts: WorkloadFacts, action: Action, live: Json | None, warning: str) -> Outcome:
+    """Carry out a decision."""
     try:
         match action:
-            case Adopt(target, policy):
-                await _adopt(world, facts.namespace, target, policy)
-                await _announce(world, facts, policy)
-            case Own(template, policy):
-                manifest = manifests.owned(
-                    template, namespace=facts.namespace, name=facts.name, owner_uid=facts.uid, policy=policy
-                )
-                if facts.target:
-                    manifest["metadata"]["uid"] = facts.target.uid
-                if await _is_wanted(world.api, facts):
-                    await world.api.apply(resource.WORKLOADS[facts.kind], manifest)
+            case Adopt():
+                written = await adopt(world, facts, action)
+                await announce(world, facts, warning)
+            case Own():
+                if not await _is_wanted(world.api, facts):
+                    return NOTHING_DONE
+                written = await own(world, facts, action)
             case Watch() | Refuse():
-                pass
+                return NOTHING_DONE
             case _:
                 assert_never(action)
     except RefusedError as error:
-        return error.message
-    return None
+        return Outcome(refused=error.message)
+    before = live["metadata"] if live else {}
+    after = written["metadata"]
+    changed = (before.get("generation"), before.get("labels")) != (after["generation"], after.get("labels"))
+    return Outcome(last_write=after_write(facts, after["uid"], after["generation"], changed=changed))
 
 
-async def _adopt(world: World, namespace: str, target: Workload, policy: str) -> None:
-    kind = resource.WORKLOADS[target.kind]
-    logger.info("%s %s/%s comes into scope of policy %s", target.kind, namespace, target.name, policy)
-    body = manifests.adoption(target.kind, namespace, target.name, target.uid, policy)
-    await world.api.apply(kind, body)
-
-
-async def _announce(world: World, facts: WorkloadFacts, policy: str) -> None:
-    obj = world.object(SOVEREIGN_WORKLOAD.plural, facts.name, facts.namespace)
-    if obj:
-        message = (
-            f"{facts.kind} {facts.workload_name} comes into scope of policy {policy}: its pods are rolled out anew"
-        )
-        await post(world.api, obj, Notice("Normal", "Adopted", message))
-
-
-def _forget_metrics(key: Sovereign) -> None:
+def _forget(world: World, key: Sovereign) -> None:
+    world.writes.pop(key, None)
     for place in PLACES:
         metrics.PODS.labels(key.namespace, key.name, place)
         metrics.PODS.remove(key.namespace, key.name, place)

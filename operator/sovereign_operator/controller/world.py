@@ -21,7 +21,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.guards import broken
 from sovereign_operator.core.verdict import Verdicts
-from sovereign_operator.core.workload_facts import Workload, effective_policy
+from sovereign_operator.core.workload_facts import LastWrite, Workload, effective_policy
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
@@ -36,9 +36,9 @@ from sovereign_operator.kube.seen import (
     see_pod,
     see_role,
     see_spec,
-    see_workload,
 )
 from sovereign_operator.kube.told import encrypts
+from sovereign_operator.kube.workload_seen import see_workload
 
 
 class Queue(Protocol):
@@ -103,6 +103,8 @@ class World:
         )
         self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
         self.verdicts: Verdicts | None = None
+        self.writes: dict[Sovereign, LastWrite] = {}
+        """What this process wrote last into each SovereignWorkload's workload: kopf's copy of the status is older."""
         self.retained: frozenset[tuple[str, str]] = frozenset()
         """(node, policy) whose label stays only for pods that still run there."""
 

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1 import GROUP, VERSION
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind, WorkloadTemplate
 from sovereign_operator.core import names
+from sovereign_operator.core.workload_facts import LastWrite
 
 API_VERSIONS: Final = {
     WorkloadKind.DEPLOYMENT: "apps/v1",
@@ -54,11 +56,14 @@ def unlabelled(kind: WorkloadKind, uid: str) -> dict[str, Any]:
     return patch | {"metadata": label["metadata"] | own}
 
 
-def owned(template: WorkloadTemplate, *, namespace: str, name: str, owner_uid: str, policy: str) -> dict[str, Any]:
+def owned(
+    template: WorkloadTemplate, *, namespace: str, name: str, owner_uid: str, policy: str, scaled: bool = False
+) -> dict[str, Any]:
     """Return the workload that a SovereignWorkload owns, with our label on it and on its pods.
 
     One of its annotations stands for all of it. What a user took out of the template would otherwise be in the
-    live object with nothing to tell that it has to go.
+    live object with nothing to tell that it has to go. Where an autoscaler has ``scaled`` it, the replica count
+    is left out.
     """
     spec = _labelled(template.spec, pod_template_path(template.kind)[1:], policy)
     metadata: dict[str, Any] = {
@@ -85,7 +90,30 @@ def owned(template: WorkloadTemplate, *, namespace: str, name: str, owner_uid: s
     }
     content = json.dumps(manifest, sort_keys=True).encode()
     metadata["annotations"][names.RENDERED_ANNOTATION] = hashlib.sha256(content).hexdigest()[:16]
+    if scaled:
+        spec.pop("replicas", None)
     return manifest
+
+
+def digest_of(manifest: Mapping[str, Any]) -> str:
+    """Return what stands for a workload as it was rendered: 16 hexadecimal digits."""
+    return str(manifest["metadata"]["annotations"][names.RENDERED_ANNOTATION])
+
+
+def stands(live: Mapping[str, Any], wanted: Mapping[str, Any], last: LastWrite | None) -> bool:
+    """Whether a live workload is as we last wrote it, so that nothing needs to be written.
+
+    The API server keeps templates in a form of its own (a quantity of 1024Mi as 1Gi, an empty list not at all), so that
+    they cannot be compared field by field. Each change of a spec, whoever makes it, adds one to its generation instead.
+    """
+    metadata = live["metadata"]
+    if last and (last.uid, last.content, last.generation) == (
+        metadata["uid"],
+        digest_of(wanted),
+        metadata.get("generation"),
+    ):
+        return holds(metadata, wanted["metadata"])
+    return holds(live, wanted)
 
 
 def holds(live: Any, wanted: Any) -> bool:

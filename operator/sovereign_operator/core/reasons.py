@@ -65,6 +65,8 @@ class ConditionReason(StrEnum):
     ALREADY_TAKEN = "AlreadyTaken"
     NAME_TAKEN = "NameTaken"
     JOB_IMMUTABLE = "JobImmutable"
+    WOULD_STOP = "WouldStop"
+    CONTESTED = "Contested"
     REFUSED_BY_SERVER = "RefusedByServer"
     # SovereignWorkload, condition Placed
     ALL_INSIDE = "AllInside"
@@ -72,6 +74,13 @@ class ConditionReason(StrEnum):
     PODS_PENDING = "PodsPending"
     NO_PODS = "NoPods"
     NOT_IN_SCOPE = "NotInScope"
+    # SovereignWorkload, condition Ready
+    WORKLOAD_IN_PROGRESS = "WorkloadInProgress"
+    WORKLOAD_FAILED = "WorkloadFailed"
+    WORKLOAD_CURRENT = "WorkloadCurrent"
+    JOB_COMPLETE = "JobComplete"
+    JOB_FAILED = "JobFailed"
+    JOB_GONE = "JobGone"
     # SovereignWorkload, condition Enforced
     NAMESPACE_ENFORCES = "NamespaceEnforces"
     NAMESPACE_NOT_LABELLED = "NamespaceNotLabelled"

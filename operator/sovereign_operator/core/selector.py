@@ -1,6 +1,6 @@
-"""Label selectors, as Kubernetes defines them."""
+"""Selectors of labels, as Kubernetes defines them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,12 @@ class Selector:
         if not self.labels and not self.expressions:
             return False
         return all(labels.get(key) == value for key, value in self.labels.items()) and all(
-            _holds(expression, labels) for expression in self.expressions
+            holds(expression, labels) for expression in self.expressions
         )
 
 
-def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+def holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Whether labels meet one expression. Gt and Lt are for node selectors, and compare whole numbers."""
     key, values = expression["key"], expression.get("values") or ()
     match expression["operator"]:
         case "In":
@@ -32,5 +33,16 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
             return key in labels
         case "DoesNotExist":
             return key not in labels
+        case "Gt" | "Lt" as operator:
+            return _compares(labels.get(key), operator, values)
         case other:
             raise ValueError(f"unknown selector operator {other}")
+
+
+def _compares(found: str | None, operator: str, values: Sequence[str]) -> bool:
+    try:
+        label, (bound,) = int(found or ""), map(int, values)
+    except ValueError:
+        # What is no number is neither greater nor less.
+        return False
+    return label > bound if operator == "Gt" else label < bound

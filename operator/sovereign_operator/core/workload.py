@@ -6,8 +6,11 @@ gets is one label, on the object and on its pod template, which says whose rules
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
+from sovereign_operator.core.adoption import is_forced
 from sovereign_operator.core.conditions import examples
+from sovereign_operator.core.job_run import has_run
 from sovereign_operator.core.reasons import ConditionReason
+from sovereign_operator.core.rewrites import hold_back
 from sovereign_operator.core.workload_facts import (
     Action,
     Adopt,
@@ -27,8 +30,16 @@ def decide(facts: WorkloadFacts) -> Action:
         return refusal
     policy = facts.policy
     assert policy is not None
-    if facts.spec.template:
-        return Watch() if facts.as_rendered else Own(facts.spec.template, policy)
+    action = _decide_owned(facts) if facts.spec.template else _decide_named(facts, policy)
+    return hold_back(facts, action) or action
+
+
+def _decide_owned(facts: WorkloadFacts) -> Action:
+    assert facts.wanted is not None
+    return Watch() if facts.as_rendered or has_run(facts) else Own(facts.wanted)
+
+
+def _decide_named(facts: WorkloadFacts, policy: str) -> Action:
     target = facts.target
     assert target is not None
     if facts.kind is WorkloadKind.JOB:
@@ -40,7 +51,7 @@ def decide(facts: WorkloadFacts) -> Action:
 
 def _refuse_to_stop(facts: WorkloadFacts, policy: str) -> Refuse | None:
     """Refuse to roll out what runs while there is nowhere for it to run."""
-    if facts.accepted_nodes or not facts.pods or facts.kind is WorkloadKind.CRON_JOB:
+    if facts.accepted_nodes or not facts.pods or facts.kind is WorkloadKind.CRON_JOB or is_forced(facts):
         return None
     called = f"{facts.kind.value} {facts.workload_name}"
     message = (

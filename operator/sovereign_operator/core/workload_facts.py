@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import (
     SovereignWorkloadSpec,
     WorkloadKind,
-    WorkloadTemplate,
 )
+from sovereign_operator.core.readiness import CURRENT, Readiness
 from sovereign_operator.core.reasons import ConditionReason
 from sovereign_operator.core.verdict import NodeVerdict
 
@@ -31,6 +32,14 @@ class Workload:
     """Whether we wrote any part of it."""
     generation: int = 0
     """Grows with each change of its spec. One that we own may have been changed by somebody else."""
+    readiness: Readiness = CURRENT
+    """How far it has come with its spec."""
+    outcome: str = ""
+    """Of a Job: how it ended, Complete or Failed; empty while it has not."""
+    last_writer: str = ""
+    """The field manager of the last write of its spec or metadata that was not ours."""
+    scaled_by: str = ""
+    """The field manager of an autoscaler that sets its replica count; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,8 @@ class Pod:
     """How many of its volumes ask for a certificate of our signer."""
     certificate: str = ""
     """The certificate that it got last, in words: until 2027-01-31T12:00:00Z, ..."""
+    ready: bool = False
+    """Whether its kubelet says that it is ready."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,36 @@ class WorkloadEncryption:
     """The pods whose sidecar has loaded the mode, by name."""
     bypassed: frozenset[str] = frozenset()
     """The pods with a container whose traffic goes past the sidecar, by name."""
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """The one run of the Job that a template describes. The Job itself may be gone."""
+
+    template: str
+    """The digest of that template."""
+    asked: datetime
+    """When the Job's creation was asked for."""
+    uid: str = ""
+    """The Job's uid; empty as long as the Job was not seen."""
+    outcome: str = ""
+    """How it ended, Complete or Failed; empty if its end was not seen."""
+
+
+@dataclass(frozen=True)
+class LastWrite:
+    """What was last written into a workload, and how often in a row it had to be written again."""
+
+    uid: str
+    """The workload's uid."""
+    content: str
+    """What stands for the content: the policy of a label, the digest of a rendered workload."""
+    generation: int
+    """The workload's generation after the write."""
+    times: int
+    """How often the same content was written, because somebody took it back."""
+    at: datetime
+    """When it last changed the workload."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +127,8 @@ class WorkloadFacts:
     verdicts: Mapping[str, NodeVerdict]
     """Keyed by node: what the policy in effect says of it."""
     accepted_nodes: int
+    wanted: Mapping[str, Any] | None
+    """The workload that the template describes, as it is to be applied; None without template or policy."""
     as_rendered: bool
     """Whether all that we would write into an owned workload is there already."""
     guards_broken: tuple[str, ...]
@@ -95,6 +138,10 @@ class WorkloadFacts:
     encryption: WorkloadEncryption | None
     """What is known of the pods' sidecars; None where the policy asks for no encryption."""
     now: datetime
+    run: JobRun | None = None
+    """The run of the Job that the template describes, as far as it was recorded."""
+    last_write: LastWrite | None = None
+    """The last write into the workload, as recorded."""
 
     @property
     def kind(self) -> WorkloadKind:
@@ -140,8 +187,7 @@ class Adopt:
 class Own:
     """Create or update the workload that the template describes."""
 
-    template: WorkloadTemplate
-    policy: str
+    wanted: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -158,3 +204,17 @@ class Refuse:
 
 
 Action = Adopt | Own | Watch | Refuse
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an action."""
+
+    refused: str | None = None
+    """What the API server said, if it refused."""
+    last_write: LastWrite | None = None
+    """The write that was made, if one was."""
+
+
+NOTHING_DONE: Final = Outcome()
+"""What comes of an action that writes nothing."""

@@ -5,21 +5,27 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.core import names
+from sovereign_operator.core import job_run, names
 from sovereign_operator.core.audit import certificate_authority, certificate_end, is_distrusted
 from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.encryption_status import ROLL_OUT, observe_workload
 from sovereign_operator.core.reasons import ConditionReason, line, sentences
+from sovereign_operator.core.rewrites import say_contested
 from sovereign_operator.core.workload_facts import (
+    NOTHING_DONE,
     Action,
     Adopt,
+    JobRun,
+    LastWrite,
+    Outcome,
     Own,
     Pod,
     Refuse,
     Watch,
     WorkloadFacts,
 )
+from sovereign_operator.core.workload_ready import judge_ready
 
 
 @dataclass(frozen=True)
@@ -31,14 +37,14 @@ class _Places:
     pending: tuple[Pod, ...]
 
 
-def report_workload(facts: WorkloadFacts, action: Action, refused: str | None) -> Report:
-    """Say where the pods are and what is wrong. ``refused`` is the API server's word on our last write."""
+def report_workload(facts: WorkloadFacts, action: Action, outcome: Outcome = NOTHING_DONE) -> Report:
+    """Say where the pods are, what is wrong, and what was done."""
     places = _sort_pods(facts)
-    accepted = _accepted(facts, action, refused)
+    accepted = _accepted(facts, action, outcome.refused)
     in_scope = accepted.status == "True"
     placed = _placed(facts, places, in_scope=in_scope)
     enforced = _enforced(facts, in_scope=in_scope)
-    ready = next((seen for seen in (accepted, placed) if seen.status != "True"), placed)
+    ready = judge_ready(facts, accepted, placed)
     asking = [pod for pod in facts.pods if pod.certificate_volumes]
     holding = _holding(facts)
     counts = Counter(_datacentre(facts, pod.node) for pod in (*places.inside, *places.outside))
@@ -60,10 +66,30 @@ def report_workload(facts: WorkloadFacts, action: Action, refused: str | None) -
             {"pod": pod.name, "message": _why_pending(facts, pod)} for pod in places.pending[:MAX_EXAMPLES]
         ],
     }
+    # A Job that was refused did not begin to run.
+    run = facts.run if outcome.refused else job_run.record(facts, action)
+    status |= _records(run, outcome.last_write or facts.last_write)
     summary = ready.message if enforced.status != "False" else f"{ready.message}; {enforced.message}"
     final = Observation("Ready", ready.status, ready.reason, summary)
     encrypted = observe_workload(facts)
     return Report(status, (accepted, placed, enforced, _identity(facts), *((encrypted,) if encrypted else ()), final))
+
+
+def _records(run: JobRun | None, write: LastWrite | None) -> dict[str, Any]:
+    """Return what the operator has to remember of what it did."""
+    records: dict[str, Any] = {}
+    if run:
+        seen = {key: value for key, value in (("uid", run.uid), ("outcome", run.outcome)) if value}
+        records["run"] = {"template": run.template, "asked": timestamp(run.asked)} | seen
+    if write:
+        records["lastWrite"] = {
+            "uid": write.uid,
+            "content": write.content,
+            "generation": write.generation,
+            "times": write.times,
+            "at": timestamp(write.at),
+        }
+    return records
 
 
 def _sort_pods(facts: WorkloadFacts) -> _Places:
@@ -84,14 +110,18 @@ def _accepted(facts: WorkloadFacts, action: Action, refused: str | None) -> Obse
         message = f"the API server refused {facts.kind.value} {facts.workload_name}: {refused}"
         return Observation("Accepted", "False", ConditionReason.REFUSED_BY_SERVER, message)
     called = f"{facts.kind.value} {facts.workload_name}"
-    match action:
+    # What was just written once more is taken back in a moment, if it was before.
+    refusal = action if isinstance(action, Refuse) else say_contested(facts)
+    match refusal or action:
         case Refuse(reason, message):
             return Observation("Accepted", "False", reason, message)
         case Adopt() | Own() | Watch():
             message = f"{called} is in scope of policy {facts.policy}"
+            if facts.spec.template and facts.target and facts.target.scaled_by:
+                message += f"; its replica count is left to {facts.target.scaled_by}, which scales it"
             return Observation("Accepted", "True", ConditionReason.ACCEPTED, message)
         case _:
-            assert_never(action)
+            assert_never(refusal or action)
 
 
 def _placed(facts: WorkloadFacts, places: _Places, *, in_scope: bool) -> Observation:

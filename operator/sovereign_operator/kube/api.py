@@ -77,15 +77,19 @@ class Api:
         """Create an object. Raises ConflictError if it exists."""
         return await self.request("POST", resource.path(namespace=namespace), body=body)
 
-    async def apply(self, resource: Resource, body: Json, subresource: str | None = None) -> Json:
+    async def apply(
+        self, resource: Resource, body: Json, subresource: str | None = None, *, dry_run: bool = False
+    ) -> Json:
         """Apply what we want of an object, as our one field manager, and return the whole.
 
         Where others own a field, ours wins. With a uid or resourceVersion in the metadata, an object
-        that is another one by now raises ConflictError.
+        that is another one by now raises ConflictError. A dry run returns what would come of it.
         """
         metadata = body["metadata"]
         path = resource.path(metadata["name"], metadata.get("namespace"), subresource)
         query = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
         return await self.request("PATCH", path, query=query, body=body, content_type=APPLY)
 
     async def patch(

@@ -8,14 +8,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from sovereign_operator.api.v1alpha1.kind import Model
-from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.audit import certificate_line
 from sovereign_operator.core.facts import Node
-from sovereign_operator.core.manifests import pod_template_path
-from sovereign_operator.core.selector import Selector
 from sovereign_operator.core.sidecar import bypass_of, transit_policy
-from sovereign_operator.core.workload_facts import Pod, Workload
+from sovereign_operator.core.workload_facts import Pod
 from sovereign_operator.kube.api import Json
 
 logger = logging.getLogger(__name__)
@@ -128,6 +125,7 @@ def see_pod(obj: Json) -> PodSeen:
             frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX)),
             certificate_volumes=signers_of(obj).count(names.SIGNER),
             certificate=annotations.get(names.CERTIFICATE_ANNOTATION, ""),
+            ready=_condition(status, "Ready").get("status") == "True",
         ),
         metadata.get("labels", {}),
         annotations,
@@ -168,30 +166,11 @@ def _projected(pod: Json) -> Iterator[Json]:
 def see_certificate(obj: Json) -> Certificate | None:
     """Keep what was issued to a pod by our signer."""
     spec, status = obj["spec"], obj.get("status", {})
-    issued = next((entry for entry in status.get("conditions", ()) if entry["type"] == "Issued"), None)
-    if spec["signerName"] != names.SIGNER or issued is None:
+    issued = _condition(status, "Issued")
+    if spec["signerName"] != names.SIGNER or not issued:
         return None
     times = status["notBefore"], status["beginRefreshAt"], status["notAfter"]
     return Certificate(spec["podName"], spec["podUID"], *times, issued["message"])
-
-
-def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
-    """Keep what matters of a workload."""
-    metadata = obj["metadata"]
-    template: Any = obj
-    for key in pod_template_path(kind):
-        template = template.get(key) or {}
-    owner = next((owner["uid"] for owner in metadata.get("ownerReferences", ()) if owner.get("controller")), None)
-    return Workload(
-        kind,
-        metadata["name"],
-        metadata["uid"],
-        metadata.get("labels", {}).get(names.POLICY_LABEL),
-        template.get("metadata", {}).get("labels", {}).get(names.POLICY_LABEL),
-        owner,
-        ours=any(entry.get("manager") == names.FIELD_MANAGER for entry in metadata.get("managedFields", ())),
-        generation=metadata.get("generation", 0),
-    )
 
 
 @dataclass(frozen=True)
@@ -225,12 +204,6 @@ def see_role(obj: Json) -> RoleSeen:
     return RoleSeen(metadata["labels"][names.HOST_ROLE_LABEL], content, metadata["uid"], metadata["resourceVersion"])
 
 
-def selector_of(obj: Json) -> Selector:
-    """Return a workload's own pod selector."""
-    selector = obj["spec"].get("selector") or {}
-    return Selector(selector.get("matchLabels") or {}, tuple(selector.get("matchExpressions") or ()))
-
-
 def _with_prefix(annotations: Mapping[str, str], prefix: str) -> dict[str, str]:
     return {key: value for key, value in annotations.items() if key.startswith(prefix)}
 
@@ -246,7 +219,9 @@ def _applied_labels(metadata: Json) -> frozenset[str]:
 
 
 def _scheduler_says(status: Json) -> str:
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return str(condition.get("message", ""))
-    return ""
+    scheduled = _condition(status, "PodScheduled")
+    return str(scheduled.get("message", "")) if scheduled.get("status") == "False" else ""
+
+
+def _condition(status: Json, wanted: str) -> Json:
+    return next((entry for entry in status.get("conditions", ()) if entry["type"] == wanted), {})

@@ -69,7 +69,7 @@ class Condition(Model):
 
 
 class Status(Model):
-    """What the controller observed. Nothing in it is ever read back as a fact."""
+    """What the controller observed. Nothing in it is read back as a fact, but for what the controller did itself."""
 
     conditions: tuple[Condition, ...] = Field(
         default=(), description="The observations, one per type.", json_schema_extra=list_map("type")

@@ -1,7 +1,8 @@
 """SovereignWorkload: one workload that must run where its policy accepts."""
 
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -70,6 +71,13 @@ class WorkloadTemplate(Model):
     )
 
 
+class Adoption(StrEnum):
+    """What to do where taking a workload into scope would stop its pods."""
+
+    SAFE = "Safe"
+    FORCE = "Force"
+
+
 class SovereignWorkloadSpec(Model):
     """One workload, existing or owned, and the policy that says where it may run."""
 
@@ -102,7 +110,14 @@ class SovereignWorkloadSpec(Model):
         "its pods out anew; nothing else of it is written.",
     )
     template: WorkloadTemplate | None = Field(
-        default=None, description="A whole workload, created, kept up to date and owned by this object."
+        default=None,
+        description="A whole workload, created, kept up to date and owned by this object. A Job runs once for "
+        "each template: one that is gone is not created again until the template changes.",
+    )
+    adoption: Adoption = Field(
+        default=Adoption.SAFE,
+        description="What to do with a workload whose pods would stop because no accepted node can run their "
+        "successors. Safe: leave it alone and say why (reason WouldStop). Force: take it into scope all the same.",
     )
 
     @model_validator(mode="after")
@@ -128,6 +143,29 @@ class PlaceCount(Model):
     pods: int = Field(description="How many of the workload's pods run there.", ge=0)
 
 
+class JobRunStatus(Model):
+    """The one run of the Job that spec.template describes. It stays when the Job is gone."""
+
+    template: str = Field(description="The digest of the template, as 16 hexadecimal digits.", max_length=16)
+    asked: datetime = Field(description="When the Job's creation was asked for, RFC 3339, UTC.")
+    uid: str | None = Field(default=None, description="The Job's uid, once it was seen.", max_length=63)
+    outcome: Literal["Complete", "Failed"] | None = Field(
+        default=None, description="How the Job ended, if its end was seen."
+    )
+
+
+class LastWriteStatus(Model):
+    """The operator's last write into the workload."""
+
+    uid: str = Field(description="The workload's uid.", max_length=63)
+    content: str = Field(
+        description="What stands for the content: the policy of a label, the digest of a template.", max_length=253
+    )
+    generation: int = Field(description="The workload's metadata.generation after it.", ge=0)
+    times: int = Field(description="How often the same was written because somebody took it back.", ge=1)
+    at: datetime = Field(description="When it last changed the workload, RFC 3339, UTC.")
+
+
 class SovereignWorkloadStatus(Status):
     """Where the workload's pods are."""
 
@@ -149,6 +187,12 @@ class SovereignWorkloadStatus(Status):
     )
     pending_examples: tuple[PodExample, ...] = Field(
         default=(), description="At most ten pods that wait, and why.", json_schema_extra=list_map("pod")
+    )
+    run: JobRunStatus | None = Field(
+        default=None, description="The run of an owned Job, by which it is known that it ran."
+    )
+    last_write: LastWriteStatus | None = Field(
+        default=None, description="The operator's last write into the workload, by which it is seen who takes it back."
     )
 
 

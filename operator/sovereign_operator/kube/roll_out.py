@@ -1,0 +1,52 @@
+"""What a roll-out of a workload would demand of nodes: its pod template, and the volumes that its pods hold."""
+
+from collections.abc import Iterable
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.core.adoption import RollOut, ordinals, stops_first
+from sovereign_operator.core.node_fit import DAEMON_TOLERATIONS, Demand, PodDemands, demands_of, volume_demands
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.errors import NotFoundError
+from sovereign_operator.kube.resource import VOLUME_CLAIMS, VOLUMES
+from sovereign_operator.kube.workload_seen import pod_template
+
+
+async def read_roll_out(api: Api, kind: WorkloadKind, workload: Json) -> RollOut:
+    """Return what a roll-out of a workload, given as the API server has it, would do."""
+    namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
+    spec, template = workload["spec"], pod_template(kind, workload)["spec"]
+    demands, shared = demands_of(template), _claims(template)
+    tolerations = tuple(template.get("tolerations") or ())
+    if kind is WorkloadKind.DAEMON_SET:
+        tolerations += DAEMON_TOLERATIONS
+    pods = {f"a pod of {kind.value} {name}": shared}
+    if kind is WorkloadKind.STATEFUL_SET:
+        own = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates") or ()]
+        pods = {
+            f"{name}-{ordinal}": [*(claim for claim in shared), *(f"{claim}-{name}-{ordinal}" for claim in own)]
+            for ordinal in ordinals(spec)
+        }
+    read = {
+        pod: PodDemands(pod, (*demands, *await _volumes(api, namespace, claims)), tolerations)
+        for pod, claims in pods.items()
+    }
+    return RollOut(tuple(read.values()), stops_first(kind, spec))
+
+
+def _claims(pod_spec: Json) -> list[str]:
+    """Return the PersistentVolumeClaims that the volumes of a pod template name."""
+    volumes = pod_spec.get("volumes") or ()
+    return [volume["persistentVolumeClaim"]["claimName"] for volume in volumes if volume.get("persistentVolumeClaim")]
+
+
+async def _volumes(api: Api, namespace: str, claims: Iterable[str]) -> list[Demand]:
+    """Return what the volumes of claims demand. A claim that is not bound may get one wherever its pod goes."""
+    demands: list[Demand] = []
+    for claim in claims:
+        try:
+            bound = (await api.get(VOLUME_CLAIMS, claim, namespace))["spec"].get("volumeName")
+            if bound:
+                demands += volume_demands(claim, await api.get(VOLUMES, bound))
+        except NotFoundError:
+            continue
+    return demands

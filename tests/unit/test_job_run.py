@@ -1,0 +1,140 @@
+"""A Job that a SovereignWorkload owns runs once for each template."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
+from sovereign_operator.core.job_run import begins, has_run, record, template_digest
+from sovereign_operator.core.readiness import Progress, Readiness
+from sovereign_operator.core.workload import decide
+from sovereign_operator.core.workload_facts import JobRun, Outcome, Own, Watch, Workload, WorkloadFacts
+from sovereign_operator.core.workload_status import report_workload
+from tests.unit.test_workload import NOW, facts, workload
+
+
+def spec(ttl: int | None = 5, command: str = "migrate") -> SovereignWorkloadSpec:
+    """Build a SovereignWorkload that owns a Job."""
+    job: dict[str, Any] = {"template": {"spec": {"containers": [{"name": "c", "command": [command]}]}}}
+    if ttl is not None:
+        job["ttlSecondsAfterFinished"] = ttl
+    return SovereignWorkloadSpec.model_validate(
+        {"policyRef": {"name": "secnumcloud"}, "template": {"kind": "Job", "spec": job}}
+    )
+
+
+def job(uid: str = "j", **fields: Any) -> Workload:
+    """Build the Job that the SovereignWorkload owns."""
+    return workload(WorkloadKind.JOB, uid=uid, owner_uid="s", **fields)
+
+
+def told(
+    run: JobRun | None = None, target: Workload | None = None, ttl: int | None = 5, **fields: Any
+) -> WorkloadFacts:
+    """Build facts about it."""
+    return facts(spec=spec(ttl), target=target, run=run, **fields)
+
+
+def run(ttl: int | None = 5, **fields: Any) -> JobRun:
+    """Build the record of a run of this template."""
+    template = spec(ttl).template
+    assert template
+    usual: dict[str, Any] = {"template": template_digest(template), "asked": NOW - timedelta(seconds=1)}
+    return JobRun(**(usual | fields))
+
+
+def test_it_is_recorded_before_it_is_created() -> None:
+    new = told()
+    action = decide(new)
+    assert isinstance(action, Own)
+    assert begins(new, action)
+    assert record(new, action) == run(asked=NOW)
+    assert report_workload(new, action).status["run"]["asked"] == "2030-06-15T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        (run(uid="j", outcome="Complete"), False),
+        (run(uid="j", outcome="Failed"), False),
+        # Whoever deleted it, and whether it had ended by then: it was begun.
+        (run(uid="j"), False),
+        # Asked for and never seen: created again as long as it cannot have come and gone.
+        (run(), True),
+        (run(asked=NOW - timedelta(seconds=5)), False),
+        # Another template is another run.
+        (run(template="0" * 16, uid="j", outcome="Complete"), True),
+    ],
+)
+def test_one_that_ran_is_not_created_again(before: JobRun, again: bool) -> None:
+    assert isinstance(decide(told(before)), Own if again else Watch)
+    assert has_run(told(before)) is not again
+
+
+def test_one_without_a_ttl_that_was_never_seen_is_created_however_late() -> None:
+    late = run(ttl=None, asked=NOW - timedelta(days=300))
+    assert isinstance(decide(told(late, ttl=None)), Own)
+
+
+def test_a_policy_that_changed_is_no_reason_to_run_again() -> None:
+    done = told(run(uid="j", outcome="Complete"), enforced="hds", as_rendered=False)
+    done = replace(done, spec=done.spec.model_copy(update={"policy_ref": None}))
+    assert isinstance(decide(done), Watch)
+
+
+@pytest.mark.parametrize(
+    ("before", "target", "after"),
+    [
+        (run(), job(), run(uid="j")),
+        (run(uid="j"), job(outcome="Complete"), run(uid="j", outcome="Complete")),
+        (run(uid="j", outcome="Complete"), None, run(uid="j", outcome="Complete")),
+        (None, job(outcome="Failed"), run(asked=NOW, uid="j", outcome="Failed")),
+        # Somebody else's of that name.
+        (run(), workload(WorkloadKind.JOB, owner_uid="other"), run()),
+        (run(uid="old"), job(uid="new"), run(asked=NOW, uid="new")),
+    ],
+)
+def test_what_becomes_of_it_is_recorded(before: JobRun | None, target: Workload | None, after: JobRun) -> None:
+    seen = told(before, target, as_rendered=True)
+    assert record(seen, Watch()) == after
+
+
+def test_one_of_another_template_is_not_taken_for_this_ones() -> None:
+    seen = told(None, job(), as_rendered=False)
+    assert record(seen, Watch()) == JobRun("", NOW, "j")
+
+
+def test_one_that_the_server_refused_was_not_begun() -> None:
+    new = told()
+    report = report_workload(new, decide(new), Outcome(refused="spec.template: Required value"))
+    assert "run" not in report.status
+
+
+def test_other_kinds_have_no_run() -> None:
+    assert record(facts(), Watch()) is None
+    assert not has_run(facts())
+
+
+FAILED = Readiness(Progress.FAILED, "it failed: it has reached its limit")
+
+
+@pytest.mark.parametrize(
+    ("before", "target", "expected", "words"),
+    [
+        (run(uid="j"), job(outcome="Complete"), ("True", "JobComplete"), "completed"),
+        (run(uid="j"), job(outcome="Failed", readiness=FAILED), ("False", "JobFailed"), "reached its limit"),
+        (run(uid="j", outcome="Complete"), None, ("True", "JobComplete"), "to run it again"),
+        (run(uid="j", outcome="Failed"), None, ("False", "JobFailed"), "to run it again"),
+        (run(uid="j"), None, ("Unknown", "JobGone"), "was not seen"),
+        (run(uid="j"), job(), ("True", "WorkloadCurrent"), "no pods"),
+    ],
+)
+def test_ready_says_how_it_ended(
+    before: JobRun, target: Workload | None, expected: tuple[str, str], words: str
+) -> None:
+    seen = told(before, target, as_rendered=True)
+    ready = report_workload(seen, decide(seen)).observations[-1]
+    assert (ready.status, ready.reason.value) == expected
+    assert words in ready.message
