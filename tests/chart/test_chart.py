@@ -70,7 +70,7 @@ def test_the_controller_is_told_of_every_guard(render: Render) -> None:
 def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
     objects = render(*ENCRYPTION)
     for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():
-        assert binding["spec"]["validationActions"] == ["Warn" if name == "sovereignty-warn-namespaces" else "Deny"]
+        assert binding["spec"]["validationActions"] == ["Warn" if "-warn-" in name else "Deny"]
     for policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").values():
         assert "paramKind" not in policy["spec"]
 
@@ -85,6 +85,7 @@ def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None
         "sovereignty-guard-controller",
         "sovereignty-guard-signer",
         "sovereignty-warn-namespaces",
+        "sovereignty-warn-workloads",
     }
 
 
@@ -123,6 +124,7 @@ _NOT_ABOUT_PODS = {
     "sovereignty-guard-workloads",
     "sovereignty-stamp-requester",
     "sovereignty-warn-namespaces",
+    "sovereignty-warn-workloads",
 }
 
 

@@ -9,14 +9,14 @@ from kopf._cogs.structs.references import Insights
 
 from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE, install, wait_for_kinds
-from hack.kubectl import Json, Kubectl, TimedOutError, eventually
+from hack.kubectl import Kubectl, TimedOutError, eventually
 from sovereign_operator.controller.handlers import DeafError, until_deaf
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 from tests.e2e.conftest import OPTIONS, Space, host_names, labelled, restore_estate
 from tests.e2e.guards import VALIDATING, bare, changed_policy, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
-from tests.e2e.seen import audit, condition, living_pods
+from tests.e2e.seen import audit, condition, living_pods, requests_of
 
 PROCESSES = ("sovereign-controller", "sovereign-injector", "sovereign-signer")
 
@@ -56,7 +56,7 @@ def test_it_was_never_refused_anything(admin: Kubectl, cluster: Cluster, space: 
         namespace=namespace,
     )
     eventually(lambda: condition(admin, "swl", "app", "Ready", namespace)["status"] == "True", what="ready")
-    requests = [entry for process in PROCESSES for entry in _requests(cluster, process)]
+    requests = [entry for process in PROCESSES for entry in requests_of(cluster, process)]
     assert len(requests) > 100
     forbidden = {
         (entry["verb"], entry["requestURI"].partition("?")[0])
@@ -79,25 +79,18 @@ def test_every_right_that_it_has_is_used(admin: Kubectl, cluster: Cluster, proce
             granted |= {(group, resource, verb) for resource in rule["resources"] for verb in rule["verbs"]}
     used = {
         (ref.get("apiGroup", ""), "/".join(filter(None, (ref["resource"], ref.get("subresource")))), entry["verb"])
-        for entry in _requests(cluster, process)
+        for entry in requests_of(cluster, process)
         if (ref := entry.get("objectRef"))
     }
     # The controller holds these only because nobody may grant what they do not hold; the API server asks about the
     # signer's when it writes certificates and bundles.
     held = {("sovereignty.dev", "nodes", "host")}
-    held |= {("sovereignty.dev", "sovereigntypolicies", verb) for verb in ("enforce", "encrypt")}
+    held |= {("sovereignty.dev", "sovereigntypolicies", verb) for verb in ("enforce", "host", "encrypt")}
     held |= {("certificates.k8s.io", "signers", verb) for verb in ("sign", "attest")}
     # An apply that creates is logged as a patch, and needs both rights.
     applied = {(group, resource, "create") for group, resource, verb in used if verb == "patch"}
     unused = granted - used - held - applied
     assert not unused
-
-
-def _requests(cluster: Cluster, process: str) -> list[Json]:
-    account = f"system:serviceaccount:{NAMESPACE}:{process}"
-    lines = cluster.audit_log.read_text(encoding="utf-8").splitlines()
-    entries = [json.loads(line) for line in lines if account in line]
-    return [entry for entry in entries if entry["user"]["username"] == account]
 
 
 def test_another_replica_takes_over_at_once_when_the_active_one_ends(admin: Kubectl) -> None:

@@ -50,6 +50,12 @@ def test_the_role_says_whether_pods_need_a_sidecar(*, encrypts: bool) -> None:
     (existence,) = host_role_rules("demo", (), encrypts=encrypts)
     assert existence["verbs"] == (["enforce", "encrypt"] if encrypts else ["enforce"])
     assert existence["resourceNames"] == ["demo"]
+    # That there is a node at all is said beside the list.
+    assert host_role_rules("demo", ("a",), encrypts=encrypts)[0]["verbs"] == [
+        "enforce",
+        "host",
+        *existence["verbs"][1:],
+    ]
 
 
 @given(st.data())

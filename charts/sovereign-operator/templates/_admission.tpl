@@ -91,13 +91,21 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
     .group('sovereignty.dev').resource('nodes').name('no node has this name').check('host').allowed()
 {{- end }}
 
+{{/* Whether the policy accepts a node at all: its role says so beside the list, as nobody can ask for any name. */}}
+{{- define "sovereign-operator.hosted" -}}
+- name: hosted
+  expression: >-
+    variables.named && authorizer.serviceAccount('{{ .Release.Namespace }}', 'policy-' + variables.policy)
+    .group('sovereignty.dev').resource('sovereigntypolicies').name(variables.policy).check('host').allowed()
+{{- end }}
+
 {{/*
 All admission policies and their bindings as a JSON list. The controller compares what is in the cluster
 with it, and says so when a guard is gone or was hollowed out.
 */}}
 {{- define "sovereign-operator.guards" -}}
 {{- $guards := list -}}
-{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-controller" "guard-exec" "guard-labels" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" -}}
+{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-controller" "guard-exec" "guard-labels" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" "warn-workloads" -}}
 {{- range $document := splitList "\n---\n" (include (printf "%s/admission/%s.yaml" $.Template.BasePath $file) $) -}}
 {{- with fromYaml $document -}}
 {{- $guards = append $guards (dict "kind" .kind "metadata" (dict "name" .metadata.name) "spec" .spec) -}}

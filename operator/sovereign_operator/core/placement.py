@@ -90,9 +90,10 @@ def _labelled(node: Node) -> set[str]:
 def host_role_rules(policy: str, nodes: tuple[str, ...], *, encrypts: bool = False) -> list[dict[str, Any]]:
     """Return the rules of a policy's ClusterRole: it exists, these nodes may host its pods, and they need a sidecar.
 
-    An RBAC rule with empty ``resourceNames`` allows every name. No accepted node means no rule.
+    An RBAC rule with empty ``resourceNames`` allows every name. No accepted node means no rule. Nobody can ask RBAC for
+    the length of a list, so that there is a node at all is said once more, of the policy.
     """
-    verbs = ["enforce", "encrypt"] if encrypts else ["enforce"]
+    verbs = ["enforce", *(["host"] if nodes else []), *(["encrypt"] if encrypts else [])]
     existence = _rule("sovereigntypolicies", verbs, (policy,))
     return [existence, _rule("nodes", ["host"], nodes)] if nodes else [existence]
 
