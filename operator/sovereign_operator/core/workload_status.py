@@ -68,14 +68,14 @@ def report_workload(facts: WorkloadFacts, action: Action, outcome: Outcome = NOT
     }
     # A Job that was refused did not begin to run.
     run = facts.run if outcome.refused else job_run.record(facts, action)
-    status |= _records(run, outcome.last_write or facts.last_write)
+    status |= records_of(run, outcome.last_write or facts.last_write)
     summary = ready.message if enforced.status != "False" else f"{ready.message}; {enforced.message}"
     final = Observation("Ready", ready.status, ready.reason, summary)
     encrypted = observe_workload(facts)
     return Report(status, (accepted, placed, enforced, _identity(facts), *((encrypted,) if encrypted else ()), final))
 
 
-def _records(run: JobRun | None, write: LastWrite | None) -> dict[str, Any]:
+def records_of(run: JobRun | None, write: LastWrite | None) -> dict[str, Any]:
     """Return what the operator has to remember of what it did."""
     records: dict[str, Any] = {}
     if run:

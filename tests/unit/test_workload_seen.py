@@ -1,0 +1,66 @@
+"""What is kept of a workload: who wrote it, and who scales it. What a status remembers is read back whole, or not."""
+
+from typing import Any
+
+import pytest
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.core.workload_status import records_of
+from sovereign_operator.kube.workload_seen import see_last_write, see_run, see_workload
+from tests.unit.test_job_run import run
+from tests.unit.test_rewrites import written
+
+REPLICAS: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
+
+
+def entry(manager: str, time: str = "2030-01-01T00:00:00Z", **fields: Any) -> dict[str, Any]:
+    """Build an entry of managedFields."""
+    return {"manager": manager, "operation": "Update", "time": time, "fieldsV1": REPLICAS} | fields
+
+
+def seen(*managed: dict[str, Any]) -> Any:
+    """See a Deployment with these managedFields."""
+    metadata = {"name": "app", "uid": "w", "generation": 1, "managedFields": list(managed)}
+    return see_workload(WorkloadKind.DEPLOYMENT, {"metadata": metadata, "spec": {"template": {}}})
+
+
+@pytest.mark.parametrize(
+    ("managed", "scaled_by"),
+    [
+        ((), ""),
+        ((entry("kube-controller-manager", subresource="scale"),), "kube-controller-manager"),
+        ((entry("keda", subresource="scale"),), "keda"),
+        # A person with kubectl scale is corrected, and so is who writes the spec.
+        ((entry("kubectl", subresource="scale"),), ""),
+        ((entry("helm"),), ""),
+        # One that owns nothing of it (any more).
+        ((entry("kube-controller-manager", subresource="scale", fieldsV1={}),), ""),
+    ],
+)
+def test_who_scales_a_workload(managed: tuple[dict[str, Any], ...], scaled_by: str) -> None:
+    assert seen(*managed).scaled_by == scaled_by
+
+
+@pytest.mark.parametrize(
+    ("managed", "writer"),
+    [
+        ((), ""),
+        ((entry("sovereign-operator", "2030-01-02T00:00:00Z"), entry("helm")), "helm"),
+        ((entry("helm"), entry("argocd", "2030-01-02T00:00:00Z")), "argocd"),
+        ((entry("helm"), entry("kube-controller-manager", "2030-01-02T00:00:00Z", subresource="status")), "helm"),
+    ],
+)
+def test_who_wrote_it_last(managed: tuple[dict[str, Any], ...], writer: str) -> None:
+    assert seen(*managed).last_writer == writer
+
+
+def test_what_a_status_remembers_is_read_back() -> None:
+    assert see_run(records_of(run(uid="j", outcome="Failed"), None)) == run(uid="j", outcome="Failed")
+    assert see_run(records_of(run(), None)) == run()
+    assert see_last_write(records_of(None, written())) == written()
+
+
+@pytest.mark.parametrize("status", [{}, {"run": {}, "lastWrite": {}}, {"run": {"template": 1}, "lastWrite": None}])
+def test_what_cannot_be_read_counts_as_nothing(status: dict[str, Any]) -> None:
+    assert see_run(status) is None
+    assert see_last_write(status) is None
