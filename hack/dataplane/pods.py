@@ -28,7 +28,7 @@ from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe
 from sovereign_operator.core.transit import Destination, inbound, outbound
 from sovereign_operator.dataplane import redirect
-from sovereign_operator.dataplane.listeners import discovery
+from sovereign_operator.dataplane.listeners import discovery, without_keepalive
 from sovereign_operator.pki import leaf
 from sovereign_operator.pki.authority import Authority
 
@@ -73,6 +73,8 @@ class Pod:
     address: str
     folder: Path
     envoy: subprocess.Popen[bytes] | None = None
+    before_keepalive: bool = False
+    """Whether it mounts what pods of before are told."""
 
     def certify(self, signer: Authority, trusted: Sequence[Authority]) -> None:
         """Give it a new key and certificate, and a trust bundle, as a kubelet does."""
@@ -94,7 +96,8 @@ class Pod:
         """Tell the sidecar what to do, as the controller and a kubelet do. Return the version."""
         wanted = EncryptionInTransit.model_validate({"mode": mode, "clusterNetworks": [NETWORK], **fields})
         listeners = discovery(outbound(wanted, plain), inbound(wanted), cuts)
-        project(self.folder / "transit", {sidecar.LISTENERS: listeners.encode()})
+        mounted = without_keepalive(listeners) if self.before_keepalive else listeners
+        project(self.folder / "transit", {sidecar.LISTENERS: mounted.encode()})
         return listeners.split('"')[3]
 
     def start(self, probes: Sequence[Probe] = ()) -> None:

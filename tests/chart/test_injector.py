@@ -147,6 +147,7 @@ def test_the_guard_demands_what_the_injector_writes(render: Render) -> None:
             sidecar.CREDENTIALS,
             sidecar.TRUSTED,
             sidecar.LISTENERS,
+            sidecar.LISTENERS_KEY,
             sidecar.TRANSIT_PREFIX,
             sidecar.READY_PATH,
             names.SIGNER,

@@ -1,16 +1,20 @@
-"""A pod and what is outside of it, as two network namespaces with a link between them. Needs root and nft."""
+"""A pod and what is outside of it, as network namespaces with a link between them. Needs root and nft."""
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from hack.dataplane.netns import Listener, Net, unique
+from hack.dataplane.pods import Road, authority, road
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.core.transit import Datagrams
@@ -48,6 +52,8 @@ class Addresses:
 V4: Final = Addresses("0.0.0.0", "127.0.0.1", "10.77.0.2", "10.77.0.1", "10.78.0.9", "10.79.0.9")
 V6: Final = Addresses("::", "::1", "fd77::2", "fd77::1", "fd78::9", "fd79::9")
 
+
+BREST, LYON = authority("brest"), authority("lyon")
 
 NAME_SERVERS: Final = (ip_network(V4.remote), ip_network(V6.remote))
 """Names are asked for at the other address outside."""
@@ -112,3 +118,22 @@ def _connect(pod: Net, outside: Net) -> None:
         pod.ip("route", "add", "default", "via", found.outside)
     outside.sysctl("net.ipv4.ip_forward", 1)
     outside.sysctl("net.ipv6.conf.all.forwarding", 1)
+
+
+@pytest.fixture
+def pods() -> Iterator[Road]:
+    """A client in Brest and a server in Lyon, which trust both, without sidecars yet."""
+    if os.geteuid() or not shutil.which("nft"):
+        pytest.skip("needs root and nft")
+    with tempfile.TemporaryDirectory() as folder, road(Path(folder)) as made:
+        made.client.certify(BREST, [BREST, LYON])
+        made.server.certify(LYON, [BREST, LYON])
+        yield made
+
+
+def start(pods: Road, mode: EncryptionMode, **fields: Any) -> None:
+    for pod in (pods.client, pods.server):
+        pod.tell(mode, **fields)
+        pod.start()
+    for pod in (pods.client, pods.server):
+        pods.until_ready(pod)

@@ -1,46 +1,30 @@
 """Two pods with real sidecars: what passes between them, what does not, and what a change loses."""
 
 import contextlib
-import os
-import shutil
 import socket
 import ssl
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hack.dataplane.netns import Capture
-from hack.dataplane.pods import PATIENCE, Road, authority, road
+from hack.dataplane.pods import PATIENCE, Road, authority
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core import sidecar
-from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.dataplane.envoy import ALPN
 from sovereign_operator.dataplane.listeners import LOOK_SECONDS
 from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS
+from tests.dataplane.conftest import BREST, LYON, start
 from tests.dataplane.talk import Echo, Steady, refused, said
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
 APP_PORT, EXCEPTED_PORT = 8080, 9090
 SECRET = b"the-patient-has-measles"
 
-BREST, LYON, PARIS = authority("brest"), authority("lyon"), authority("paris")
-
-
-@pytest.fixture
-def pods() -> Iterator[Road]:
-    """A client in Brest and a server in Lyon, which trust both, without sidecars yet."""
-    if os.geteuid() or not shutil.which("nft"):
-        pytest.skip("needs root and nft")
-    with tempfile.TemporaryDirectory() as folder, road(Path(folder)) as made:
-        made.client.certify(BREST, [BREST, LYON])
-        made.server.certify(LYON, [BREST, LYON])
-        yield made
+PARIS = authority("paris")
 
 
 @pytest.fixture
@@ -48,14 +32,6 @@ def echo(pods: Road) -> Iterator[Echo]:
     """The server's application, which sends back what it gets."""
     with Echo(pods.server.net, APP_PORT) as app:
         yield app
-
-
-def start(pods: Road, mode: EncryptionMode, **fields: Any) -> None:
-    for pod in (pods.client, pods.server):
-        pod.tell(mode, **fields)
-        pod.start()
-    for pod in (pods.client, pods.server):
-        pods.until_ready(pod)
 
 
 @pytest.mark.usefixtures("echo")
@@ -160,29 +136,6 @@ def test_no_connection_is_lost_when_leaf_authority_and_bundle_change(pods: Road)
     assert traffic.failures == []
 
 
-def test_probes_of_a_kubelet_mean_what_they_meant(pods: Road) -> None:
-    probes = [
-        Probe(ProbeKind.HTTP, APP_PORT, "/healthz"),
-        Probe(ProbeKind.TCP, APP_PORT),
-        Probe(ProbeKind.TCP, APP_PORT + 1),
-    ]
-    live, open_port, dead_port = sidecar.PROBE_PORTS[:3]
-    pods.server.tell(STRICT)
-    pods.server.start(probes)
-    pods.until_ready(pods.server)
-    # Nobody listens yet.
-    assert pods.ask(pods.server, "/healthz", live)[0] == 503
-    with Echo(pods.server.net, APP_PORT, answer=b"HTTP/1.0 200 OK\r\n\r\nfine"):
-        assert pods.ask(pods.server, "/healthz?verbose=1", live) == (200, b"fine")
-        # Nothing but what is probed can be asked for.
-        assert pods.ask(pods.server, "/admin", live)[0] == 404
-        pods.node.connect(pods.server.address, open_port).close()
-        with pytest.raises(ConnectionRefusedError):
-            pods.node.connect(pods.server.address, dead_port)
-    with pytest.raises(ConnectionRefusedError):
-        pods.node.connect(pods.server.address, open_port)
-
-
 @pytest.mark.parametrize("port", [sidecar.INBOUND_PORT, sidecar.OUTBOUND_PORT, sidecar.HEALTH_PORT])
 def test_nobody_takes_a_port_of_the_sidecars_by_naming_an_address(pods: Road, port: int) -> None:
     """Not even as the same user: the more specific of two sockets that share a port is preferred."""
@@ -192,28 +145,6 @@ def test_nobody_takes_a_port_of_the_sidecars_by_naming_an_address(pods: Road, po
         taking.setsockopt(socket.SOL_SOCKET, option, 1)
     with pytest.raises(OSError, match="in use"):
         taking.bind((pods.server.address, port))
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nevil",
-        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nevil",
-        b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nevil\r\n0\r\n\r\n",
-        b"PROPFIND / HTTP/1.1\r\nHost: x\r\n\r\n",
-    ],
-)
-def test_the_port_of_a_probe_is_for_looking_only(pods: Road, question: bytes) -> None:
-    pods.server.tell(STRICT)
-    pods.server.start([Probe(ProbeKind.HTTP, APP_PORT, "/")])
-    pods.until_ready(pods.server)
-    with Echo(pods.server.net, APP_PORT, answer=b"HTTP/1.0 200 OK\r\n\r\nfine") as app:
-        live = sidecar.PROBE_PORTS[0]
-        connection = pods.node.connect(pods.server.address, live)
-        connection.sendall(question)
-        assert connection.recv(12) in {b"HTTP/1.1 404", b"HTTP/1.1 413"}
-        assert not app.heard
-        assert pods.ask(pods.server, "/", live) == (200, b"fine")
 
 
 @pytest.mark.usefixtures("echo")

@@ -58,6 +58,7 @@ web = http.server.ThreadingHTTPServer(("", {WEB}), Handler)
 secure = http.server.ThreadingHTTPServer(("", {SECURE}), Handler)
 Path("/tmp/tls.pem").write_text(os.environ["TLS"])
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.minimum_version = ssl.TLSVersion.TLSv1_3
 context.load_cert_chain("/tmp/tls.pem")
 secure.socket = context.wrap_socket(secure.socket, server_side=True)
 threading.Thread(target=secure.serve_forever, daemon=True).start()

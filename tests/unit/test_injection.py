@@ -115,7 +115,7 @@ def test_the_sidecar_and_its_volumes() -> None:
                     {
                         "configMap": {
                             "name": "sovereignty-transit.hds",
-                            "items": [{"key": "listeners.json", "path": "listeners.json"}],
+                            "items": [{"key": "listeners-with-keepalive.json", "path": "listeners.json"}],
                         }
                     }
                 ],

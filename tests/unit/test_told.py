@@ -28,6 +28,7 @@ told = st.builds(
     policy=st.just("hds"),
     mode=st.sampled_from(EncryptionMode),
     listeners=st.just('{"version_info": "v1"}'),
+    former_listeners=st.just("{}"),
     datagrams=st.none() | st.lists(datagrams, max_size=3).map(tuple),
     cuts=st.builds(Cuts, st.integers(0, 9), st.frozensets(st.sampled_from(["hds/brest", "hds/lyon"]))),
 )
@@ -40,6 +41,13 @@ def config_map(data: dict[str, str], name: str = "sovereignty-transit.hds") -> d
 @given(told)
 def test_it_is_read_as_it_was_written(said: Told) -> None:
     assert see_told(config_map(data_of(said))) == said
+
+
+def test_what_was_written_before_there_was_keepalive_still_has_its_version() -> None:
+    """Else sidecars that do not answer would seem to have loaded it."""
+    seen = see_told(config_map({"mode": "Strict", "listeners.json": '{"version_info": "v1"}'}))
+    assert seen is not None
+    assert seen.version == "v1"
 
 
 def test_a_label_alone_makes_nothing_ours() -> None:
@@ -72,5 +80,5 @@ def test_pods_need_a_sidecar_as_long_as_others_have_not_been_told_otherwise(
     wanted: EncryptionMode | None, mode: EncryptionMode | None, *, needed: bool
 ) -> None:
     encryption = EncryptionInTransit(mode=wanted, cluster_networks=("10.0.0.0/8",)) if wanted else None
-    said = Told("hds", mode, "", None, Cuts()) if mode else None
+    said = Told("hds", mode, "", "", None, Cuts()) if mode else None
     assert encrypts(SovereigntyPolicySpec(encryption_in_transit=encryption), said) is needed

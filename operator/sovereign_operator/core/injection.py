@@ -167,7 +167,7 @@ def _volumes(policy: str) -> tuple[Json, ...]:
         "labelSelector": {"matchLabels": {names.TRUST_BUNDLE_LABEL: policy}},
         "path": sidecar.TRUSTED,
     }
-    items = [{"key": sidecar.LISTENERS, "path": sidecar.LISTENERS}]
+    items = [{"key": sidecar.LISTENERS_KEY, "path": sidecar.LISTENERS}]
     told = {"name": sidecar.transit_config_map(policy), "items": items}
     return (
         _projected(sidecar.IDENTITY_VOLUME, {"podCertificate": certificate}, {"clusterTrustBundle": trusted}),

@@ -47,7 +47,12 @@ CREDENTIALS: Final = "credentials.pem"
 TRUSTED: Final = "trusted.pem"
 """In IDENTITY_FOLDER: whom to trust."""
 LISTENERS: Final = "listeners.json"
-"""In TRANSIT_FOLDER, and in the ConfigMap: what the policy makes of the pod's traffic, for Envoy to watch."""
+"""In TRANSIT_FOLDER: what the policy makes of the pod's traffic, for Envoy to watch."""
+LISTENERS_KEY: Final = "listeners-with-keepalive.json"
+"""In the ConfigMap: this file. A pod mounts the same key for all of its life."""
+FORMER_LISTENERS_KEY: Final = "listeners.json"
+"""In the ConfigMap: the same for pods that were made before there was keepalive. Envoy refuses what would change the
+options of a socket that is open already, and all that comes with it, so such a change needs a key of its own."""
 
 PROBE_OPTION: Final = "--probe="
 

@@ -19,6 +19,7 @@ from sovereign_operator.dataplane.envoy import (
     secret_path,
     typed,
 )
+from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, KEEPALIVE
 
 ADMIN_SOCKET: Final = f"{sidecar.RUN_FOLDER}/admin.sock"
 """Envoy's own interface, which could change everything: for nobody but Envoy, which asks itself for its state."""
@@ -32,14 +33,32 @@ MOST_CONNECTIONS: Final = 50_000
 CONNECT_TIMEOUT: Final = "10s"
 ASK_SECONDS: Final = "10s"
 """How long somebody may take to ask a kubelet's question, or keep silent after it."""
-PROBE_TIMEOUT: Final = "3600s"
-"""The kubelet has its own, which is the one that counts."""
+NEVER: Final = "0s"
+"""How long an answer may take: a probe has its kubelet's timeout, and a hook the pod's grace period."""
 
 NOTHING_BUT_A_LOOK: Final[list[Json]] = [
     {"name": ":method", "string_match": {"exact": "GET"}},
     {"name": "content-length", "present_match": True, "invert_match": True},
 ]
 """What kubelets ask with, and all that may be asked here: the port is open to everybody."""
+
+TLS_OF_KUBELETS: Final[Json] = {
+    # Unless told, Envoy offers no TLS 1.3 where it is the client.
+    "tls_minimum_protocol_version": "TLSv1_2",
+    "tls_maximum_protocol_version": "TLSv1_3",
+    "cipher_suites": [
+        f"ECDHE-{key}-{cipher}"
+        for cipher in ("AES128-GCM-SHA256", "CHACHA20-POLY1305", "AES256-GCM-SHA384", "AES128-SHA", "AES256-SHA")
+        for key in ("ECDSA", "RSA")
+    ],
+    "ecdh_curves": ["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"],
+    "signature_algorithms": [
+        "ed25519",
+        *(f"ecdsa_secp{curve}" for curve in ("256r1_sha256", "384r1_sha384", "521r1_sha512")),
+        *(f"rsa_{way}_sha{bits}" for way in ("pss_rsae", "pkcs1") for bits in (256, 384, 512)),
+    ],
+}
+"""What Go's client offers, which kubelets are: a server that a kubelet could ask can be asked from here."""
 
 HOOK_AGENT: Final = "kube-lifecycle/"
 """How a kubelet calls itself when it runs a hook."""
@@ -61,8 +80,11 @@ def secrets() -> Mapping[str, str | Json]:
     }
 
 
-def bootstrap(name: str, probes: Mapping[int, Probe]) -> Json:
-    """Return Envoy's bootstrap for a pod of that name, with these probes by the port that leads to each."""
+def bootstrap(name: str, probes: Mapping[int, Probe], *, give_up_sooner: bool = False) -> Json:
+    """Return Envoy's bootstrap for a pod of that name, with these probes by the port that leads to each.
+
+    ``give_up_sooner``: whether this kernel knows the option GIVE_UP_SOONER.
+    """
     looked_at = {port: probe for port, probe in probes.items() if probe.kind is not ProbeKind.TCP}
     folder = sidecar.TRANSIT_FOLDER
     listeners = {"path": f"{folder}/{sidecar.LISTENERS}", "watched_directory": {"path": folder}}
@@ -73,7 +95,8 @@ def bootstrap(name: str, probes: Mapping[int, Probe]) -> Json:
         "static_resources": {
             "listeners": [_health(), *(_probe_listener(port, probe) for port, probe in looked_at.items())],
             "clusters": [
-                *(_original(cluster(listener, chain)) for listener, chains in CHAINS.items() for chain in chains),
+                *(_original(cluster("inbound", chain)) for chain in CHAINS["inbound"]),
+                *(_leaving(chain, [GIVE_UP_SOONER] if give_up_sooner else []) for chain in CHAINS["outbound"]),
                 _admin(),
                 *(_probe_cluster(port, probe) for port, probe in looked_at.items()),
             ],
@@ -99,10 +122,20 @@ def _client_tls() -> Json:
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
+def _leaving(chain: str, options: list[Json]) -> Json:
+    """Return a cluster for connections that leave the pod, whose peers may be gone without a word."""
+    tls = {"transport_socket": _client_tls()} if chain == MTLS else {}
+    return (
+        _original(cluster("outbound", chain))
+        | {"upstream_connection_options": {"tcp_keepalive": KEEPALIVE}}
+        | {"upstream_bind_config": {"socket_options": options}}
+        | tls
+    )
+
+
 def _original(name: str) -> Json:
     """Return a cluster that goes where the connection was going before it was redirected."""
-    tls = {"transport_socket": _client_tls()} if name == cluster("outbound", MTLS) else {}
-    return tls | {
+    return {
         "name": name,
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
@@ -134,7 +167,7 @@ def _health() -> Json:
 def _probe_listener(port: int, probe: Probe) -> Json:
     grpc = probe.kind is ProbeKind.GRPC
     match = {"path": "/grpc.health.v1.Health/Check"} if grpc else {"path": probe.path, "headers": NOTHING_BUT_A_LOOK}
-    route: Json = {"match": match, "route": {"cluster": f"probe-{port}", "timeout": PROBE_TIMEOUT}}
+    route: Json = {"match": match, "route": {"cluster": f"probe-{port}", "timeout": NEVER}}
     # A kubelet would look for it here, where there is nothing else. An answer that leads elsewhere is good in itself.
     route["response_headers_to_remove"] = ["location"]
     return _http_listener(f"probe-{port}", port, [route], [] if grpc else [_no_content()], _no_answer())
@@ -143,14 +176,31 @@ def _probe_listener(port: int, probe: Probe) -> Json:
 def _probe_cluster(port: int, probe: Probe) -> Json:
     found = _original(f"probe-{port}")
     found["original_dst_lb_config"] = {"upstream_port_override": probe.port}
-    if probe.kind is ProbeKind.GRPC:
-        http2 = typed(_HTTP_OPTIONS, explicit_http_config={"http2_protocol_options": {}})
-        found["typed_extension_protocol_options"] = {_HTTP_OPTIONS: http2}
+    found["typed_extension_protocol_options"] = {_HTTP_OPTIONS: typed(_HTTP_OPTIONS, **_protocol(probe.kind))}
     if probe.kind is ProbeKind.HTTPS:
-        # A kubelet does not look at certificates either.
-        context = typed(f"{TLS}.UpstreamTlsContext")
+        # A kubelet does not look at certificates either, and begins each time with a full handshake.
+        context = typed(
+            f"{TLS}.UpstreamTlsContext", common_tls_context={"tls_params": TLS_OF_KUBELETS}, max_session_keys=0
+        )
         found["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
     return found
+
+
+def _protocol(kind: ProbeKind) -> Json:
+    """Return how the application is spoken to.
+
+    Like a kubelet, on a new connection each time: one that is kept may be closed by the application just as the next
+    probe comes, which then fails, and it says nothing about whether the application still takes new ones.
+    """
+    once = {"common_http_protocol_options": {"max_requests_per_connection": 1}}
+    match kind:
+        case ProbeKind.GRPC:
+            return once | {"explicit_http_config": {"http2_protocol_options": {}}}
+        case ProbeKind.HTTPS:
+            # Whichever the server takes, by ALPN.
+            return once | {"auto_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
+        case _:
+            return once | {"explicit_http_config": {"http_protocol_options": {}}}
 
 
 def _no_content() -> Json:
@@ -184,6 +234,9 @@ def _http_listener(
         generate_request_id=False,
         server_header_transformation="PASS_THROUGH",
         request_headers_timeout=ASK_SECONDS,
+        request_timeout=ASK_SECONDS,
+        stream_idle_timeout=NEVER,
+        stream_flush_timeout=ASK_SECONDS,
         common_http_protocol_options={"idle_timeout": ASK_SECONDS},
         **({"local_reply_config": replies} if replies else {}),
     )

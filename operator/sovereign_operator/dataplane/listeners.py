@@ -28,6 +28,7 @@ from sovereign_operator.dataplane.envoy import (
     mutual_tls,
     typed,
 )
+from sovereign_operator.dataplane.keepalive import KEEPALIVE
 
 LOOK_SECONDS: Final = "1s"
 """How long a connection may stay silent until it is taken for plaintext. Less loses TLS on lossy networks."""
@@ -47,6 +48,14 @@ def discovery(outbound: Iterable[Reach], inbound: Inbound, cuts: int = 0) -> str
     resources = [_outbound(tuple(outbound), mtls), _inbound(inbound, mtls)]
     said = json.dumps(resources, sort_keys=True)
     return json.dumps({"version_info": version_of(said), "resources": resources}, indent=1)
+
+
+def without_keepalive(listeners: str) -> str:
+    """Return the same file, of the same version, for sidecars that were started without keepalive."""
+    file = json.loads(listeners)
+    for listener in file["resources"]:
+        listener.pop("tcp_keepalive", None)
+    return json.dumps(file, indent=1)
 
 
 def version_of(said: str) -> str:
@@ -78,6 +87,7 @@ def _inbound(accepted: Inbound, mtls: str) -> Json:
     # The input's text is a list of quoted names.
     matcher = _exact("ApplicationProtocolInput", [f"'{ALPN}'"], mtls, otherwise)
     listener = _listener("inbound", sidecar.INBOUND_PORT, [_look_for_tls(accepted.unlooked_ports)], matcher, mtls)
+    listener["tcp_keepalive"] = KEEPALIVE
     server = typed(
         f"{TLS}.DownstreamTlsContext",
         require_client_certificate=True,

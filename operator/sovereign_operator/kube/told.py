@@ -13,7 +13,7 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
 from sovereign_operator.core.cuts import Cuts
-from sovereign_operator.core.sidecar import LISTENERS, transit_config_map
+from sovereign_operator.core.sidecar import FORMER_LISTENERS_KEY, LISTENERS_KEY, transit_config_map
 from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
@@ -32,6 +32,8 @@ class Told:
     policy: str
     mode: str
     listeners: str
+    former_listeners: str
+    """For pods of before: see FORMER_LISTENERS_KEY."""
     datagrams: tuple[Datagrams, ...] | None
     """The UDP that may pass beside DNS; None: all of it."""
     cuts: Cuts
@@ -39,7 +41,7 @@ class Told:
     @property
     def version(self) -> str:
         """Which settings these are, as the sidecars say which they have loaded."""
-        return version_of(self.listeners)
+        return version_of(self.listeners or self.former_listeners)
 
     @property
     def encryption_mode(self) -> EncryptionMode:
@@ -80,7 +82,8 @@ def see_told(obj: Json) -> Told | None:
     return Told(
         policy,
         data.get(MODE, ""),
-        data.get(LISTENERS, ""),
+        data.get(LISTENERS_KEY, ""),
+        data.get(FORMER_LISTENERS_KEY, ""),
         _see_datagrams(data.get(DATAGRAMS, "")),
         Cuts(int(number) if number.isdecimal() else 0, frozenset(data.get(TRUSTED, "").split())),
     )
@@ -103,7 +106,8 @@ def data_of(told: Told) -> dict[str, str]:
         DATAGRAMS: ANY if told.datagrams is None else "\n".join(map(str, told.datagrams)),
         CUTS: str(told.cuts.number),
         TRUSTED: " ".join(sorted(told.cuts.trusted)),
-        LISTENERS: told.listeners,
+        LISTENERS_KEY: told.listeners,
+        FORMER_LISTENERS_KEY: told.former_listeners,
     }
 
 

@@ -15,6 +15,8 @@ from typing import Final
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, probe_ports
 from sovereign_operator.dataplane import bootstrap
+from sovereign_operator.dataplane.envoy import Json
+from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER
 
 ENVOY: Final = "envoy"
 BOOTSTRAP: Final = f"{sidecar.RUN_FOLDER}/bootstrap.json"
@@ -36,9 +38,20 @@ def command() -> list[str]:
     return [ENVOY, "--disable-hot-restart", *(word for option in options.items() for word in option)]
 
 
+def kernel_knows(option: Json) -> bool:
+    """Whether this node's kernel takes a socket option: Envoy would let a connection go that does not get its own."""
+    with socket.socket() as asked:
+        try:
+            asked.setsockopt(option["level"], option["name"], option["int_value"])
+        except OSError:
+            return False
+    return True
+
+
 def write(name: str, probes: Sequence[Probe]) -> None:
     """Write what Envoy reads, for a pod of that name."""
-    files = {BOOTSTRAP: bootstrap.bootstrap(name, probe_ports(probes)), **bootstrap.secrets()}
+    started = bootstrap.bootstrap(name, probe_ports(probes), give_up_sooner=kernel_knows(GIVE_UP_SOONER))
+    files = {BOOTSTRAP: started, **bootstrap.secrets()}
     for path, content in files.items():
         Path(path).write_text(json.dumps(content), encoding="utf-8")
 

@@ -1,0 +1,33 @@
+"""What Envoy would do unasked, and no connection without it: the defaults that a pod's life must not hang on."""
+
+import pytest
+
+from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.dataplane.bootstrap import bootstrap
+from sovereign_operator.dataplane.envoy import CHAINS, cluster
+from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, LOST_SECONDS
+
+ASKED = [kind for kind in ProbeKind if kind is not ProbeKind.TCP]
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_nothing_ends_a_hook_but_the_grace_period_of_its_pod(kind: ProbeKind) -> None:
+    """Unasked, Envoy ends what is silent for five minutes."""
+    found = bootstrap("pod", {15100: Probe(kind, 8080)})["static_resources"]["listeners"]
+    (listener,) = (one for one in found if one["name"] == "probe-15100")
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    (host,) = manager["route_config"]["virtual_hosts"]
+    assert manager["stream_idle_timeout"] == "0s"
+    assert {route["route"]["timeout"] for route in host["routes"]} == {"0s"}
+
+
+@pytest.mark.parametrize("give_up_sooner", [False, True])
+def test_whatever_leaves_the_pod_hears_of_a_dead_peer(*, give_up_sooner: bool) -> None:
+    clusters = bootstrap("pod", {}, give_up_sooner=give_up_sooner)["static_resources"]["clusters"]
+    leaving = {one["name"]: one for one in clusters if "upstream_connection_options" in one}
+    assert set(leaving) == {cluster("outbound", chain) for chain in CHAINS["outbound"]}
+    for one in leaving.values():
+        asking = one["upstream_connection_options"]["tcp_keepalive"]
+        assert asking == {"keepalive_time": 10, "keepalive_interval": 5, "keepalive_probes": 2}
+        assert one["upstream_bind_config"]["socket_options"] == ([GIVE_UP_SOONER] if give_up_sooner else [])
+    assert LOST_SECONDS == 20
