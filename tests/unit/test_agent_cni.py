@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,54 @@ def test_sandboxes_come_and_go_with_their_files(tmp_path: Path) -> None:
             assert await told.next() == SANDBOX
             assert results.find("sandbox-1") is None
             assert results.find("sandbox-0") == early
+
+    asyncio.run(scenario())
+
+
+NETWORKS: dict[str, tuple[dict[str, list[str]], str]] = {
+    "a second network without addresses": ({"eth0": ["10.0.0.1/24"], "net1": []}, "eth0"),
+    "a second network with addresses": ({"eth0": ["10.0.0.1/24"], "net1": ["192.168.0.1/24"]}, "eth0"),
+    "one whose name sorts first": ({"eth0": ["10.0.0.1/24"], "bond0": ["192.168.0.1/24"], "a": []}, "eth0"),
+    "a first network without addresses": ({"eth0": [], "net2": ["10.0.0.2/24"], "net1": ["10.0.0.1/24"]}, "net1"),
+    "no addresses at all": ({"net1": [], "eth0": []}, "eth0"),
+}
+
+
+@pytest.mark.parametrize(("networks", "interface"), NETWORKS.values(), ids=NETWORKS.keys())
+def test_a_sandbox_is_known_by_the_interface_that_has_the_pods_address(
+    tmp_path: Path, networks: dict[str, list[str]], interface: str
+) -> None:
+    """Whichever file was read first: what a folder lists comes in any order."""
+
+    async def scenario(order: tuple[str, ...]) -> None:
+        folder = tmp_path / "-".join(order)
+        folder.mkdir()
+        async with watching(folder) as (results, told):
+            for name in order:
+                addresses = [{"address": address} for address in networks[name]]
+                written = result(ifName=name, result={"interfaces": [{"name": name}], "ips": addresses})
+                (folder / f"network-sandbox-1-{name}").write_text(json.dumps(written))
+                while (await told.next()).interface != name:
+                    pass
+            found = results.find("sandbox-1")
+            assert found is not None
+            assert found.interface == interface
+
+    for order in permutations(networks):
+        asyncio.run(scenario(order))
+
+
+def test_a_network_that_was_taken_away_leaves_the_others(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        for name in ("eth0", "net1"):
+            (tmp_path / f"network-sandbox-1-{name}").write_text(json.dumps(result(ifName=name)))
+        async with watching(tmp_path) as (results, told):
+            for _ in range(2):
+                await told.next()
+            (tmp_path / "network-sandbox-1-net1").unlink()
+            gone = await told.next()
+            assert (gone.id, gone.interface) == ("sandbox-1", "net1")
+            assert results.find("sandbox-1") == SANDBOX
 
     asyncio.run(scenario())
 

@@ -19,6 +19,8 @@ from sovereign_operator.agent.sandboxes import Sandbox
 logger = logging.getLogger(__name__)
 
 LOOPBACK: Final = "lo"
+POD_INTERFACE: Final = "eth0"
+"""How runtimes name the interface of the cluster's network in each pod, whichever further networks the pod has."""
 RESYNC_SECONDS: Final = 30.0
 """How often all files are looked at, whatever we were told of them."""
 
@@ -70,11 +72,20 @@ def parse(text: str | bytes, since: float | None = None) -> Sandbox | None:
     )
 
 
+def _precedence(found: Sandbox) -> tuple[bool, bool, str, list[str]]:
+    """Return a key that sorts the files of one sandbox: first what has addresses, then the cluster's own network.
+
+    What follows has no meaning, but is the same whichever file was read first.
+    """
+    return not found.addresses, found.interface != POD_INTERFACE, found.interface, sorted(found.addresses)
+
+
 class CniResults:
     """The sandboxes of a folder of such files, by the name of the file.
 
     A pod may have further networks, with a file for each interface. They are in the same network namespace, where
-    rules hold for all interfaces.
+    rules hold for all interfaces. An address proves which namespace this is, and not every network gives one (layer 2
+    without IPAM); those of further networks may also repeat in the cluster.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -83,8 +94,9 @@ class CniResults:
         """What was read, and of which state of the file: its inode, size and time of change."""
 
     def find(self, sandbox: str) -> Sandbox | None:
-        """Return a sandbox by its id, or None if it is gone."""
-        return next((found for _, found in self._files.values() if found and found.id == sandbox), None)
+        """Return a sandbox by its id, or None if it is gone: the one of the interface that proves most."""
+        files = (found for _, found in self._files.values() if found and found.id == sandbox)
+        return min(files, key=_precedence, default=None)
 
     def of_pod(self, uid: str) -> Iterable[Sandbox]:
         """Return the sandboxes of a pod."""
