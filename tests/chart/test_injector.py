@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sovereign_operator.core import names, sidecar
-from sovereign_operator.core.injection import VOLUMES
+from sovereign_operator.core.sidecar import VOLUMES
 from sovereign_operator.injector import settings as injector_settings
 from sovereign_operator.injector.tls import SECRET, SERVICE, WEBHOOKS
 from tests.chart.conftest import Json, Render

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.core import sidecar
-from sovereign_operator.core.injection import VOLUMES, SidecarSettings, inject
+from sovereign_operator.core.injection import SidecarSettings, inject
 from sovereign_operator.core.json_patch import patch
 from sovereign_operator.core.probes import CannotInjectError
-from sovereign_operator.core.sidecar import PROBE_PORTS, probes_of, transit_policy
+from sovereign_operator.core.sidecar import PROBE_PORTS, VOLUMES, probes_of, transit_policy
 
 Json = dict[str, Any]
 
@@ -232,7 +232,15 @@ MANY = [app(f"app-{port}", livenessProbe={"tcpSocket": {"port": port}}) for port
 
 IMPOSSIBLE: dict[str, tuple[Json, str]] = {
     "the node's network": (pod(hostNetwork=True), "spec.hostNetwork is true"),
-    "Windows": (pod(os={"name": "windows"}), "spec.os.name is windows"),
+    "Windows": (pod(os={"name": "windows"}), "spec.os.name is windows: sidecars run on linux only"),
+    "Windows by selector": (
+        pod(nodeSelector={"kubernetes.io/os": "windows"}),
+        "spec.nodeSelector has kubernetes.io/os=windows: sidecars run on linux only",
+    ),
+    "Windows by the selector of old": (
+        pod(nodeSelector={"disk": "ssd", "beta.kubernetes.io/os": "windows"}),
+        "spec.nodeSelector has beta.kubernetes.io/os=windows: sidecars run on linux only",
+    ),
     "a reserved port": (pod(app(ports=[{"containerPort": 15006}])), "container app listens on port 15006"),
     "a reserved port of an init container": (
         pod(initContainers=[app("init", ports=[{"containerPort": 15199}])]),
@@ -267,6 +275,51 @@ IMPOSSIBLE: dict[str, tuple[Json, str]] = {
         "container app mounts volume sovereignty-identity",
     ),
 }
+
+
+WINDOWS: Json = {"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}
+LINUX: Json = WINDOWS | {"values": ["linux"]}
+EITHER: Json = WINDOWS | {"values": ["linux", "windows"]}
+ARM: Json = {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}
+
+AFFINITIES: dict[str, tuple[list[Json], bool]] = {
+    "Windows": ([{"matchExpressions": [WINDOWS]}], False),
+    "Windows by the label of old": ([{"matchExpressions": [WINDOWS | {"key": "beta.kubernetes.io/os"}]}], False),
+    "not Linux": ([{"matchExpressions": [LINUX | {"operator": "NotIn"}]}], False),
+    "Windows in every term": ([{"matchExpressions": [ARM, WINDOWS]}, {"matchExpressions": [WINDOWS]}], False),
+    "Windows, and a term that never holds": ([{"matchExpressions": [WINDOWS]}, {}], False),
+    "both at once": ([{"matchExpressions": [EITHER, WINDOWS]}], False),
+    "Linux": ([{"matchExpressions": [LINUX]}], True),
+    "either": ([{"matchExpressions": [EITHER]}], True),
+    "not Windows": ([{"matchExpressions": [WINDOWS | {"operator": "NotIn"}]}], True),
+    "any that says which": ([{"matchExpressions": [{"key": "kubernetes.io/os", "operator": "Exists"}]}], True),
+    "Linux in one of the terms": ([{"matchExpressions": [WINDOWS]}, {"matchExpressions": [ARM, LINUX]}], True),
+    "another label": ([{"matchExpressions": [ARM]}], True),
+    "a node by name": (
+        [
+            {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["w"]}]},
+            {"matchExpressions": [WINDOWS]},
+        ],
+        True,
+    ),
+    "a term that never holds": ([{}], True),
+}
+
+
+@pytest.mark.parametrize(("terms", "taken"), AFFINITIES.values(), ids=AFFINITIES.keys())
+def test_a_pod_that_no_node_with_linux_may_run_is_refused(terms: list[Json], *, taken: bool) -> None:
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    before = pod(affinity={"nodeAffinity": required})
+    if taken:
+        assert injected(before)
+        return
+    with pytest.raises(CannotInjectError, match=r"requires nodes of another system than linux: sidecars run on"):
+        injected(before)
+
+
+def test_who_would_rather_run_on_windows_gets_a_sidecar() -> None:
+    preferred = [{"weight": 1, "preference": {"matchExpressions": [WINDOWS]}}]
+    assert injected(pod(affinity={"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}))
 
 
 @pytest.mark.parametrize(("before", "reason"), IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())

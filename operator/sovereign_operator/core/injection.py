@@ -6,12 +6,13 @@ its token, adds to it is taken out again when we are asked once more, and the gu
 """
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sovereign_operator.core import names, sidecar
-from sovereign_operator.core.probes import CannotInjectError, rewrite
+from sovereign_operator.core.injectable import check
+from sovereign_operator.core.probes import rewrite
 
 Json = dict[str, Any]
 
@@ -23,8 +24,6 @@ LONGEST_CERTIFICATE_SECONDS: Final = 86400
 READABLE: Final = 0o444
 """For whom the kubelet makes files: for everybody in the container, which is the sidecar alone. Where a pod has an
 fsGroup, it gives the key to that group, in which the sidecar then is, too."""
-
-VOLUMES: Final = (sidecar.IDENTITY_VOLUME, sidecar.TRANSIT_VOLUME, sidecar.RUN_VOLUME)
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
     initial = spec.get("initContainers") or []
     # Another webhook may have put a container of its own before it.
     found = next((each for each in initial if each["name"] == sidecar.CONTAINER), None)
-    _check(spec, found)
+    check(spec, injected=found is not None)
     others = [each for each in initial if each["name"] != sidecar.CONTAINER]
     probes = rewrite([*others, *spec["containers"]], _told(found))
     spec["initContainers"] = [_container(sidecar.arguments(probes), settings, found or {}), *others]
@@ -65,48 +64,6 @@ def _told(found: Mapping[str, Any] | None) -> list[sidecar.Probe]:
         return sidecar.probes_of(found or {})[: len(sidecar.PROBE_PORTS)]
     except ValueError:
         return []
-
-
-def _check(spec: Json, found: Mapping[str, Any] | None) -> None:
-    """Raise CannotInjectError if a sidecar would not work here."""
-    if spec.get("hostNetwork"):
-        raise CannotInjectError(
-            "spec.hostNetwork is true, and the node's traffic cannot be sent through a sidecar: leave it out, or run "
-            "the pod where no policy with encryption is in effect"
-        )
-    if (spec.get("os") or {}).get("name", "linux") != "linux":
-        raise CannotInjectError(f"spec.os.name is {spec['os']['name']}: sidecars run on linux only")
-    for container in _users(spec):
-        if container["name"] == sidecar.CONTAINER:
-            raise CannotInjectError(f"container {sidecar.CONTAINER} is called like the sidecar: give it another name")
-        _check_ports(container)
-        for mount in container.get("volumeMounts") or ():
-            if mount["name"] in VOLUMES:
-                raise CannotInjectError(
-                    f"container {container['name']} mounts volume {mount['name']}, which is the sidecar's: mount one "
-                    "of your own, under another name"
-                )
-    for volume in spec.get("volumes") or ():
-        if found is None and volume["name"] in VOLUMES:
-            raise CannotInjectError(
-                f"volume {volume['name']} is called like one of the sidecar's: give it another name"
-            )
-
-
-def _check_ports(container: Mapping[str, Any]) -> None:
-    reserved = sidecar.RESERVED_PORTS
-    for port in container.get("ports") or ():
-        if port["containerPort"] in reserved and port.get("protocol", "TCP") == "TCP":
-            raise CannotInjectError(
-                f"container {container['name']} listens on port {port['containerPort']}, and {reserved[0]} to "
-                f"{reserved[-1]} are the sidecar's: choose another port"
-            )
-
-
-def _users(spec: Json) -> Iterator[Json]:
-    """Yield all containers but the sidecar."""
-    yield from (each for each in spec.get("initContainers") or () if each["name"] != sidecar.CONTAINER)
-    yield from spec["containers"]
 
 
 def _container(arguments: Iterable[str], settings: SidecarSettings, found: Mapping[str, Any]) -> Json:

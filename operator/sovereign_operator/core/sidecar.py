@@ -39,6 +39,7 @@ IDENTITY_VOLUME: Final = "sovereignty-identity"
 TRANSIT_VOLUME: Final = "sovereignty-transit"
 RUN_VOLUME: Final = "sovereignty-run"
 """In memory, for what it writes while it runs."""
+VOLUMES: Final = (IDENTITY_VOLUME, TRANSIT_VOLUME, RUN_VOLUME)
 IDENTITY_FOLDER: Final = "/run/sovereignty/identity"
 TRANSIT_FOLDER: Final = "/run/sovereignty/transit"
 RUN_FOLDER: Final = "/run/sovereignty/run"
