@@ -322,6 +322,78 @@ def test_who_would_rather_run_on_windows_gets_a_sidecar() -> None:
     assert injected(pod(affinity={"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}))
 
 
+# Resources of the whole pod
+
+SHARE: Json = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
+SMALL: Json = {"cpu": "100m", "memory": "64Mi"}
+
+GROWN: dict[str, tuple[Json, Json, Json]] = {
+    "requests and limits": (
+        {"requests": SMALL, "limits": {"cpu": "200m", "memory": "128Mi"}},
+        {"requests": SMALL},
+        {"requests": {"cpu": "120m", "memory": "131072Ki"}, "limits": {"cpu": "220m", "memory": "393216Ki"}},
+    ),
+    "requests": ({"requests": SMALL}, {}, {"requests": {"cpu": "120m", "memory": "131072Ki"}}),
+    "one of them": ({"requests": {"cpu": "1"}}, {}, {"requests": {"cpu": "1020m"}}),
+    "limits alone, and nobody requests anything": (
+        {"limits": {"cpu": "1", "memory": "1G"}},
+        {},
+        {
+            "requests": {"cpu": "1020m", "memory": "1268435456"},
+            "limits": {"cpu": "1020m", "memory": "1268435456"},
+        },
+    ),
+    # The API server adds up what the containers request, the sidecar included.
+    "limits alone, and containers request": (
+        {"limits": {"cpu": "1", "memory": "1Gi"}},
+        {"requests": SMALL},
+        {"limits": {"cpu": "1020m", "memory": "1310720Ki"}},
+    ),
+    "limits alone, and containers request one thing": (
+        {"limits": {"cpu": "1", "memory": "1Gi"}},
+        {"requests": {"cpu": "1m"}},
+        {"requests": {"memory": "1310720Ki"}, "limits": {"cpu": "1020m", "memory": "1310720Ki"}},
+    ),
+    # Guaranteed.
+    "requests that are the limits": (
+        {"requests": {"cpu": "1000m", "memory": "1Gi"}, "limits": {"cpu": 1, "memory": "1024Mi"}},
+        {},
+        {
+            "requests": {"cpu": "1020m", "memory": "1310720Ki"},
+            "limits": {"cpu": "1020m", "memory": "1310720Ki"},
+        },
+    ),
+    "what the sidecar has none of": (
+        {"limits": {"hugepages-2Mi": "4Mi"}},
+        {},
+        {"requests": {"hugepages-2Mi": "4Mi"}, "limits": {"hugepages-2Mi": "4Mi"}},
+    ),
+    "nothing": ({}, {}, {}),
+}
+
+
+@pytest.mark.parametrize(("whole", "container", "grown"), GROWN.values(), ids=GROWN.keys())
+def test_what_a_pod_has_as_a_whole_grows_by_what_the_sidecar_has(whole: Json, container: Json, grown: Json) -> None:
+    settings = SidecarSettings("sidecar", "Always", SHARE)
+    made = inject(pod(app(resources=container), resources=whole), "hds", settings)
+    assert made["spec"]["resources"] == grown
+    assert sidecar_of(made)["resources"] == SHARE
+    assert inject(made, "hds", settings) == made
+
+
+@pytest.mark.parametrize("resources", [{}, {"requests": None, "limits": None}])
+def test_a_sidecar_without_resources_shares_those_of_the_pod(resources: Json) -> None:
+    whole = {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}
+    made = inject(pod(resources=copy.deepcopy(whole)), "hds", SidecarSettings("sidecar", "Always", resources))
+    assert made["spec"]["resources"] == whole
+
+
+def test_limits_of_a_sidecar_count_as_its_requests() -> None:
+    settings = SidecarSettings("sidecar", "Always", {"limits": {"cpu": "1"}})
+    made = inject(pod(resources={"requests": {"cpu": "1"}}), "hds", settings)
+    assert made["spec"]["resources"] == {"requests": {"cpu": "2"}}
+
+
 @pytest.mark.parametrize(("before", "reason"), IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
 def test_what_cannot_be_says_what_to_change(before: Json, reason: str) -> None:
     kept = copy.deepcopy(before)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sovereign_operator.core import names, sidecar
 from sovereign_operator.core.injectable import check
+from sovereign_operator.core.pod_resources import make_room
 from sovereign_operator.core.probes import rewrite
 
 Json = dict[str, Any]
@@ -49,6 +50,8 @@ def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
     # Another webhook may have put a container of its own before it.
     found = next((each for each in initial if each["name"] == sidecar.CONTAINER), None)
     check(spec, injected=found is not None)
+    if found is None:
+        make_room(spec, settings.resources)
     others = [each for each in initial if each["name"] != sidecar.CONTAINER]
     probes = rewrite([*others, *spec["containers"]], _told(found))
     spec["initContainers"] = [_container(sidecar.arguments(probes), settings, found or {}), *others]
