@@ -6,7 +6,7 @@ its token, adds to it is taken out again when we are asked once more, and the gu
 """
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,11 @@ LONGEST_CERTIFICATE_SECONDS: Final = 86400
 READABLE: Final = 0o444
 """For whom the kubelet makes files: for everybody in the container, which is the sidecar alone. Where a pod has an
 fsGroup, it gives the key to that group, in which the sidecar then is, too."""
+
+RESTORING: Final = ("restore-wait", "restic-wait")
+"""Init containers that Velero puts into a pod whose volumes it restores: they wait for the files to be there."""
+RESTORED: Final = "/restores/"
+"""Where they mount these volumes."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,13 @@ def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
     """
     made = copy.deepcopy(pod)
     spec = made["spec"]
-    initial = spec.get("initContainers") or []
+    initial = spec["initContainers"] = [*_without_backups(spec.get("initContainers") or ())]
     # Another webhook may have put a container of its own before it.
     found = next((each for each in initial if each["name"] == sidecar.CONTAINER), None)
     check(spec, injected=found is not None)
     if found is None:
         make_room(spec, settings.resources)
+    _keep_from_backups(made)
     others = [each for each in initial if each["name"] != sidecar.CONTAINER]
     probes = rewrite([*others, *spec["containers"]], _told(found))
     spec["initContainers"] = [_container(sidecar.arguments(probes), settings, found or {}), *others]
@@ -67,6 +73,30 @@ def _told(found: Mapping[str, Any] | None) -> list[sidecar.Probe]:
         return sidecar.probes_of(found or {})[: len(sidecar.PROBE_PORTS)]
     except ValueError:
         return []
+
+
+def _keep_from_backups(pod: Json) -> None:
+    """Have Velero leave the sidecar's own files out, if it is told to save the files of all volumes."""
+    metadata = pod["metadata"]
+    annotations = metadata["annotations"] = dict(metadata.get("annotations") or {})
+    excluded = annotations.get(names.BACKUP_EXCLUDES_ANNOTATION, "")
+    if sidecar.RUN_VOLUME not in excluded.split(","):
+        annotations[names.BACKUP_EXCLUDES_ANNOTATION] = f"{excluded},{sidecar.RUN_VOLUME}".lstrip(",")
+
+
+def _without_backups(initial: Iterable[Json]) -> Iterator[Json]:
+    """Yield init containers, and let none wait for files of the sidecar that a backup of before has.
+
+    They are of no use to another sidecar, and nobody else may mount its volumes. One that would wait for nothing else
+    is left out, as it would wait without end.
+    """
+    for container in initial:
+        mounts = container.get("volumeMounts") or ()
+        kept = [mount for mount in mounts if mount["name"] not in sidecar.VOLUMES]
+        if container["name"] not in RESTORING or len(kept) == len(mounts):
+            yield container
+        elif any(mount["mountPath"].startswith(RESTORED) for mount in kept):
+            yield container | {"volumeMounts": kept}
 
 
 def _container(arguments: Iterable[str], settings: SidecarSettings, found: Mapping[str, Any]) -> Json:

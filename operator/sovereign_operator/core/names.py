@@ -72,6 +72,9 @@ TRANSIT_LABEL: Final = "sovereignty.dev/transit-of"
 TRANSIT_ANNOTATION: Final = "audit.sovereignty.dev/transit"
 """On a pod: which version of that its kubelet was told of. A change has the kubelet look at once."""
 
+BACKUP_EXCLUDES_ANNOTATION: Final = "backup.velero.io/backup-volumes-excludes"
+"""On a pod, of Velero: names of volumes, with commas between, that it does not save with all others."""
+
 SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Never in scope, nor is the operator's own namespace."""
 
