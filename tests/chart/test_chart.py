@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from hack.install import CHART
 from sovereign_operator.controller import metrics as controller_metrics
 from sovereign_operator.controller import settings as controller_settings
 from sovereign_operator.core import names
+from sovereign_operator.kube.guards import read_list
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.signer import metrics as signer_metrics
 from sovereign_operator.signer import settings as signer_settings
@@ -56,7 +56,8 @@ def test_the_controller_is_told_of_every_guard(render: Render) -> None:
     objects = render(*ENCRYPTION)
     policies = of_kind(objects, *_POLICIES)
     bindings = of_kind(objects, *_BINDINGS)
-    told = json.loads(of_kind(objects, "ConfigMap")["sovereign-guards"]["data"]["guards.json"])
+    (listed,) = of_kind(objects, "ConfigMap").values()
+    told = json.loads(listed["data"]["guards.json"])
     assert {(entry["kind"], entry["metadata"]["name"]): entry["spec"] for entry in told} == {
         (obj["kind"], name): obj["spec"] for found in (policies, bindings) for name, obj in found.items()
     }
@@ -149,21 +150,22 @@ def test_encryption_is_opt_in_and_needs_identity(render: Render) -> None:
 
 @pytest.mark.parametrize("options", [(), IDENTITY, ENCRYPTION])
 def test_the_processes_take_what_the_chart_tells_them(
-    render: Render, options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    render: Render, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POD_NAMESPACE", "sovereign-system")
     objects = render(*options)
-    guards = tmp_path / "guards.json"
-    guards.write_text(of_kind(objects, "ConfigMap")["sovereign-guards"]["data"]["guards.json"], encoding="utf-8")
     told = {
-        name: [argument.replace("/etc/sovereign-operator/guards.json", str(guards)) for argument in container["args"]]
+        name: container["args"]
         for name, deployment in of_kind(objects, "Deployment").items()
         for container in deployment["spec"]["template"]["spec"]["containers"]
     }
     settings = controller_settings.parse(told["sovereign-controller"])
     assert settings.with_signer is bool(options)
     assert settings.replica.system_namespaces == {"kube-system", "kube-public", "kube-node-lease", "sovereign-system"}
-    assert len(settings.guards) >= 20
+    (listed,) = of_kind(objects, "ConfigMap").values()
+    (found,) = read_list(listed).items()
+    assert found[0] == settings.guards
+    assert len(found[1]) >= 20
     if options:
         assert signer_settings.parse(told["sovereign-signer"]).trust_domain == "hospital.example.org"
 

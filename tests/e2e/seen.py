@@ -3,8 +3,8 @@
 import json
 
 from hack.cluster import Cluster
-from hack.install import NAMESPACE
-from hack.kubectl import Json, Kubectl
+from hack.install import CONTROLLER_PODS, NAMESPACE
+from hack.kubectl import Json, Kubectl, TimedOutError, eventually
 
 
 def condition(admin: Kubectl, kind: str, name: str, which: str, namespace: str = "") -> Json:
@@ -58,3 +58,22 @@ def requests_of(cluster: Cluster, process: str) -> list[Json]:
     lines = cluster.audit_log.read_text(encoding="utf-8").splitlines()
     entries = [json.loads(line) for line in lines if account in line]
     return [entry for entry in entries if entry["user"]["username"] == account]
+
+
+def leader(admin: Kubectl) -> str:
+    """Return the pod that holds the Lease and still runs. Raises AssertionError if none does."""
+    holder = admin.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity")
+    running = {pod["metadata"]["name"] for pod in living_pods(admin, NAMESPACE, CONTROLLER_PODS)}
+    assert holder in running, f"{holder} holds the Lease, {running} run"
+    return str(holder)
+
+
+def metric(admin: Kubectl, cluster: Cluster, name: str) -> float:
+    """Return what the active controller shows under a name without labels; -1 if there is nothing."""
+    try:
+        pod_name = eventually(lambda: leader(admin), seconds=20, what="a leader")
+    except TimedOutError:
+        return -1
+    address = admin.get("pod", pod_name, NAMESPACE)["status"]["podIP"]
+    text = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", f"http://{address}:8080/metrics"]).stdout
+    return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} ")), -1)

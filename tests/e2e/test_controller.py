@@ -9,24 +9,16 @@ from kopf._cogs.structs.references import Insights
 
 from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE, install, wait_for_kinds
-from hack.kubectl import Kubectl, TimedOutError, eventually
+from hack.kubectl import Kubectl, eventually
 from sovereign_operator.controller.handlers import DeafError, until_deaf
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 from tests.e2e.conftest import OPTIONS, Space, host_names, labelled, restore_estate
-from tests.e2e.guards import VALIDATING, bare, changed_policy, without_bindings
+from tests.e2e.guards import bare, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
-from tests.e2e.seen import audit, condition, living_pods, requests_of
+from tests.e2e.seen import audit, condition, leader, living_pods, metric, requests_of
 
 PROCESSES = ("sovereign-controller", "sovereign-injector", "sovereign-signer")
-
-
-def leader(admin: Kubectl) -> str:
-    """Return the pod that holds the Lease and still runs. Raises AssertionError if none does."""
-    holder = admin.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity")
-    running = {pod["metadata"]["name"] for pod in living_pods(admin, NAMESPACE, CONTROLLER_PODS)}
-    assert holder in running, f"{holder} holds the Lease, {running} run"
-    return str(holder)
 
 
 def test_it_runs_without_privileges(admin: Kubectl) -> None:
@@ -245,31 +237,6 @@ def test_it_shows_its_health_and_metrics(admin: Kubectl, cluster: Cluster) -> No
     assert "sovereign_guards_broken 0.0" in metrics
 
 
-def test_a_guard_that_is_missing_or_hollow_is_reported(admin: Kubectl, cluster: Cluster, space: Space) -> None:
-    namespace = space()
-    admin.apply(
-        workload("Deployment", "app"),
-        sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}),
-        namespace=namespace,
-    )
-    eventually(lambda: condition(admin, "swl", "app", "Enforced", namespace)["status"] == "True", what="enforced")
-    name = "sovereignty-guard-bindings"
-    with without_bindings(admin, name):
-        enforced = eventually(
-            lambda: (seen := condition(admin, "swl", "app", "Enforced", namespace))["status"] == "False" and seen,
-            what="the missing guard reported",
-        )
-        assert enforced["reason"] == "GuardsBroken"
-        assert f"ValidatingAdmissionPolicyBinding {name} is missing" in enforced["message"]
-        eventually(lambda: _metric(admin, cluster, "sovereign_guards_broken") == 1.0, what="the metric")
-    with changed_policy(admin, f"{VALIDATING}binding", name, validationActions=["Audit"]):
-        eventually(
-            lambda: f"{name} was changed" in condition(admin, "swl", "app", "Enforced", namespace)["message"],
-            what="the hollow guard reported",
-        )
-    eventually(lambda: condition(admin, "swl", "app", "Enforced", namespace)["status"] == "True", what="enforced again")
-
-
 @pytest.mark.usefixtures("changed_estate")
 def test_a_role_that_somebody_changes_is_put_right(admin: Kubectl) -> None:
     add = '[{"op": "add", "path": "/rules/1/resourceNames/-", "value": "paris-1"}]'
@@ -290,7 +257,7 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
     assert len(crds) == 4
     try:
         admin.delete("crd", *(entry["metadata"]["name"] for entry in crds))
-        frozen = eventually(lambda: _metric(admin, cluster, "sovereign_frozen") == 1.0, seconds=40, what="frozen")
+        frozen = eventually(lambda: metric(admin, cluster, "sovereign_frozen") == 1.0, seconds=40, what="frozen")
         assert frozen
         assert host_names(admin, "secnumcloud") == ["brest-1", "lyon-1"]
         assert labelled(admin) == {"brest-1", "lyon-1"}
@@ -305,7 +272,7 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
         admin.apply(*policies, options=["--server-side", "--force-conflicts"])
         restore_estate(admin)
         wait_for_kinds(admin)
-    eventually(lambda: _metric(admin, cluster, "sovereign_frozen") == 0.0, seconds=40, what="thawed")
+    eventually(lambda: metric(admin, cluster, "sovereign_frozen") == 0.0, seconds=40, what="thawed")
     admin.apply(sovereign("again", workloadRef={"kind": "Deployment", "name": "nowhere"}), namespace=namespace)
     eventually(
         lambda: condition(admin, "swl", "again", "Ready", namespace)["status"] == "False",
@@ -324,16 +291,6 @@ def test_it_begins_anew_when_kopf_has_lost_a_kind(cluster: Cluster) -> None:
 
     with pytest.raises(DeafError, match="cloudservices, datacentres, sovereigntypolicies, sovereignworkloads"):
         asyncio.run(listens())
-
-
-def _metric(admin: Kubectl, cluster: Cluster, name: str) -> float:
-    try:
-        pod_name = eventually(lambda: leader(admin), seconds=20, what="a leader")
-    except TimedOutError:
-        return -1
-    address = admin.get("pod", pod_name, NAMESPACE)["status"]["podIP"]
-    text = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", f"http://{address}:8080/metrics"]).stdout
-    return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} ")), -1)
 
 
 def test_the_time_is_the_servers(admin: Kubectl) -> None:

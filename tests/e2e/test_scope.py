@@ -52,7 +52,8 @@ def test_a_broken_policy_refuses_what_is_in_scope_and_nothing_else(
     sovereignty = sovereign("app", workloadRef={"kind": "Deployment", "name": "app"})
     admin.create(pod("there", schedulerName="nobody"), inside)
     broken = list(admission(admin))
-    installed = json.loads(admin.get("configmap", "sovereign-guards", NAMESPACE)["data"]["guards.json"])
+    (listed,) = admin.list("configmaps", NAMESPACE, "sovereignty.dev/guards")
+    installed = json.loads(listed["data"]["guards.json"])
     assert {name for _, name in broken} == {entry["metadata"]["name"] for entry in installed}
     with ExitStack() as stack:
         for kind, name in broken:

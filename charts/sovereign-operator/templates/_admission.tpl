@@ -115,6 +115,11 @@ with it, and says so when a guard is gone or was hollowed out.
 {{- $guards | toJson -}}
 {{- end }}
 
+{{/* What stands for that list: its name, and what tells the controller of this version that the list is its own. */}}
+{{- define "sovereign-operator.guardsDigest" -}}
+{{ include "sovereign-operator.guards" . | sha256sum | trunc 16 }}
+{{- end }}
+
 {{/* The validations about the policy itself: it must exist, and its role must mean something. */}}
 {{- define "sovereign-operator.policyValidations" -}}
 {{- $spare := .spare -}}

@@ -17,7 +17,7 @@ readinessProbe:
 {{/*
 A process of ours: a Deployment whose replicas are spread over nodes, with a budget for disruptions.
 
-Takes root (.), component (its module, and its key in the values), args, configMap, annotations, and ports by name.
+Takes root (.), component (its module, and its key in the values), args, and ports by name.
 */}}
 {{- define "sovereign-operator.process" -}}
 {{- $root := .root }}{{ $values := index .root.Values .component }}{{ $name := printf "sovereign-%s" .component -}}
@@ -41,9 +41,6 @@ spec:
       annotations:
         prometheus.io/scrape: "true"
         prometheus.io/port: "8080"
-        {{- with .annotations }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
     spec:
       serviceAccountName: {{ $name }}
       {{- with $root.Values.imagePullSecrets }}
@@ -82,20 +79,11 @@ spec:
             - {name: {{ $port }}, containerPort: {{ $number }}}
             {{- end }}
           {{- include "sovereign-operator.probes" . | nindent 10 }}
-          {{- with .configMap }}
-          volumeMounts:
-            - {name: config, mountPath: /etc/sovereign-operator, readOnly: true}
-          {{- end }}
           resources: {{- toYaml $values.resources | nindent 12 }}
           securityContext:
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
             capabilities: {drop: [ALL]}
-      {{- with .configMap }}
-      volumes:
-        - name: config
-          configMap: {name: {{ . }}}
-      {{- end }}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname

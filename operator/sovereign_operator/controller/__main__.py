@@ -7,7 +7,7 @@ from typing import assert_never
 
 from sovereign_operator.controller.cluster import reconcile_cluster
 from sovereign_operator.controller.handlers import listen
-from sovereign_operator.controller.keys import Cluster, Encryption, Key, Labelled, PodMarks, Sovereign
+from sovereign_operator.controller.keys import Cluster, Encryption, Guarded, Key, Labelled, PodMarks, Sovereign
 from sovereign_operator.controller.pods import mark_pod
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.sovereign import reconcile_sovereign, release_abandoned
@@ -64,6 +64,8 @@ class Controller:
                 await mark_pod(self._world, key)
             case Encryption():
                 return await keep_encryption(self._world, key)
+            case Guarded():
+                return await self._world.guards.look()
             case _:
                 assert_never(key)
         return None

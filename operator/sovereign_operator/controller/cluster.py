@@ -167,7 +167,6 @@ def _publish(world: World, facts: Facts, verdicts: Verdicts, placement: Placemen
     world.retained = placement.retained
     if changed:
         world.verdicts_changed()
-    metrics.GUARDS_BROKEN.set(len(world.guards_broken()))
     metrics.NODES_ACCEPTED.clear()
     metrics.NODES_RETAINED.clear()
     for policy, nodes in placement.roles.items():

@@ -42,4 +42,9 @@ class Encryption:
     policy: str
 
 
-Key = Cluster | Sovereign | Labelled | PodMarks | Encryption
+@dataclass(frozen=True)
+class Guarded:
+    """Are our admission policies what the chart installed?"""
+
+
+Key = Cluster | Sovereign | Labelled | PodMarks | Encryption | Guarded

@@ -55,7 +55,7 @@ PLACES = ("inside", "outside", "pending")
 async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     """Carry one SovereignWorkload out, and write its status."""
     obj = world.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
-    if obj is None or world.verdicts is None:
+    if obj is None or world.verdicts is None or world.guards.findings is None:
         _forget(world, key)
         return None
     if "deletionTimestamp" in obj["metadata"]:
@@ -161,7 +161,7 @@ async def _gather(
         accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
         wanted=wanted,
         as_rendered=bool(found and wanted and manifests.stands(found, wanted, last_write)),
-        guards_broken=world.guards_broken(),
+        guards_broken=world.guards.broken,
         authorities=world.identity.authorities(policy) if world.identity and policy else None,
         encryption=world.sidecars.of_pods(policy, pods) if world.sidecars and policy else None,
         now=world.api.clock.now(),

@@ -13,13 +13,13 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.controller.guards import GuardWatch
 from sovereign_operator.controller.identity import Identity
-from sovereign_operator.controller.keys import Cluster, Encryption, Key, Labelled, PodMarks, Sovereign
+from sovereign_operator.controller.keys import Cluster, Encryption, Guarded, Key, Labelled, PodMarks, Sovereign
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.guards import broken
 from sovereign_operator.core.verdict import Verdicts
 from sovereign_operator.core.workload_facts import LastWrite, Workload, effective_policy
 from sovereign_operator.kube import resource
@@ -55,7 +55,6 @@ class World:
         self.api = api
         self.queue = queue
         self.system_namespaces = settings.replica.system_namespaces
-        self._guards_installed = settings.guards
         self.kinds: Mapping[str, Mapping[ObjectKey, Any]] = {}
         """What kopf has indexed, by plural."""
         self._indexed = asyncio.Event()
@@ -66,12 +65,13 @@ class World:
         self.role_bindings = Mirror(
             api, resource.CLUSTER_ROLE_BINDINGS, see_role, self._cluster_changed, label_selector=names.HOST_ROLE_LABEL
         )
-        self.guards = {
-            kind: Mirror(
-                api, guarded, lambda obj: obj["spec"], self._guard_changed, label_selector=names.GUARD_SELECTOR
-            )
-            for kind, guarded in resource.ADMISSION.items()
-        }
+        self.guards = GuardWatch(
+            api,
+            settings.replica.namespace,
+            settings.guards,
+            changed=lambda: queue.add(Guarded()),
+            judged=self._guards_judged,
+        )
         self.labelled = {
             kind: Mirror(
                 api,
@@ -154,7 +154,7 @@ class World:
 
     def _fixed_mirrors(self) -> Iterator[Mirror[Any]]:
         yield from (self.nodes, self.roles, self.role_bindings, self.placed_pods)
-        yield from self.guards.values()
+        yield from self.guards.mirrors.values()
         yield from self.labelled.values()
         if self.identity:
             yield from self.identity.mirrors()
@@ -179,6 +179,7 @@ class World:
         self.kinds = indexes
         self.follow_pods()
         self._indexed.set()
+        self.queue.add(Guarded())
 
     def kind_changed(self, plural: str, key: ObjectKey) -> None:
         """Take note of a change that kopf saw."""
@@ -218,8 +219,7 @@ class World:
     def _node_changed(self, _key: ObjectKey, _old: NodeSeen | None, _new: NodeSeen | None) -> None:
         self.queue.add(Cluster())
 
-    def _guard_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
-        self.queue.add(Cluster())
+    def _guards_judged(self) -> None:
         for key in self.keys(SOVEREIGN_WORKLOAD.plural):
             self.queue.add(Sovereign(*key))
 
@@ -329,11 +329,6 @@ class World:
         followed = self._followed.get(namespace)
         unplaced = followed[0].get((namespace, name)) if followed else None
         return self.placed_pods.get((namespace, name)) or unplaced
-
-    def guards_broken(self) -> tuple[str, ...]:
-        """Say what is wrong with our admission policies."""
-        live = {(kind, name): spec for kind, mirror in self.guards.items() for (_, name), spec in mirror.items()}
-        return broken(self._guards_installed, live)
 
     def workload(self, kind: WorkloadKind, namespace: str, name: str) -> Workload | None:
         """Return a workload that carries our label."""

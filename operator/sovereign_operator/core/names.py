@@ -41,6 +41,9 @@ REQUESTED_BY_ANNOTATION: Final = "audit.sovereignty.dev/requested-by"
 GUARD_SELECTOR: Final = "app.kubernetes.io/name=sovereign-operator"
 """What the chart puts on our admission policies and their bindings."""
 
+GUARDS_LABEL: Final = "sovereignty.dev/guards"
+"""On a ConfigMap with what a version of the chart has them say: 16 hexadecimal digits that stand for it."""
+
 SIGNER: Final = "sovereignty.dev/workload-identity"
 """Whose certificates prove where a pod runs: a podCertificate volume names it."""
 
@@ -107,6 +110,11 @@ def policy_service_account(policy: str) -> str:
 def trust_bundle(policy: str) -> str:
     """Return the name of the ClusterTrustBundle that the pods of a policy trust."""
     return f"{SIGNER.replace('/', ':')}:{policy}"
+
+
+def guards_config_map(digest: str) -> str:
+    """Return the name of the ConfigMap with the list of guards that these digits stand for."""
+    return f"sovereign-guards-{digest}"
 
 
 def authority_secret(policy: str, datacentre: str, number: int) -> str:

@@ -85,6 +85,8 @@ class ConditionReason(StrEnum):
     NAMESPACE_ENFORCES = "NamespaceEnforces"
     NAMESPACE_NOT_LABELLED = "NamespaceNotLabelled"
     GUARDS_BROKEN = "GuardsBroken"
+    # An Event beside that, about the controller's Deployment
+    GUARDS_DRIFTED = "GuardsDrifted"
     # SovereignWorkload, condition Identity
     CERTIFICATES_IN_FORCE = "CertificatesInForce"
     CERTIFICATES_PENDING = "CertificatesPending"

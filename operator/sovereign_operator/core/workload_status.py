@@ -145,7 +145,10 @@ def _placed(facts: WorkloadFacts, places: _Places, *, in_scope: bool) -> Observa
 
 def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
     if facts.guards_broken:
-        message = f"{'; '.join(facts.guards_broken)}: ask a cluster admin who did this, and to reinstall the chart"
+        message = (
+            f"{examples(facts.guards_broken)}: ask a cluster admin, to whom Events about the Deployment "
+            "sovereign-controller say how to mend it"
+        )
         return Observation("Enforced", "False", ConditionReason.GUARDS_BROKEN, message)
     if not in_scope:
         message = "not in scope yet: see condition Accepted"

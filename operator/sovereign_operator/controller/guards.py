@@ -1,0 +1,103 @@
+"""Whether our admission policies are what the chart installed, and who is told if they are not.
+
+What is wrong is said once, in the log and by an Event about the controller's Deployment, also where it was put right
+by the time that it is looked at.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from sovereign_operator.controller import metrics
+from sovereign_operator.core import names
+from sovereign_operator.core.guards import Finding, Guard, Guards, Versions, broken, inspect, inspect_one
+from sovereign_operator.core.guards import Key as GuardKey
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.events import post
+from sovereign_operator.kube.guards import created, last_write, read_deployment, read_lists, see_guard
+from sovereign_operator.kube.mirror import Mirror
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 60.0
+"""Nothing tells us when a list of guards is there again."""
+
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class GuardWatch:
+    """All guards, and what is wrong with them."""
+
+    def __init__(
+        self, api: Api, namespace: str, digest: str, *, changed: Callable[[], None], judged: Callable[[], None]
+    ) -> None:
+        self._api, self._namespace, self._digest = api, namespace, digest
+        self._changed, self._judged = changed, judged
+        self._own: Guards | None = None
+        self._written: list[tuple[GuardKey, Guard | None]] = []
+        """What guards have become since they were last looked at."""
+        self.mirrors = {
+            kind: Mirror(
+                api,
+                guarded,
+                see_guard,
+                lambda key, old, new, kind=kind: self._take((kind, key[1]), old, new),  # type: ignore[misc]
+                label_selector=names.GUARD_SELECTOR,
+            )
+            for kind, guarded in resource.ADMISSION.items()
+        }
+        self.findings: tuple[Finding, ...] | None = None
+        """What is wrong; None as long as nobody has looked."""
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Say which guards do not do what they should."""
+        return broken(self.findings or ())
+
+    def _take(self, key: GuardKey, old: Guard | None, new: Guard | None) -> None:
+        if old:
+            self._written.append((key, new))
+        self._changed()
+
+    async def look(self) -> float | None:
+        """Compare all guards with what the chart installed, and say in how many seconds to look again."""
+        # First what they may be: a version's list goes when none of its guards is left.
+        deployment = await read_deployment(self._api, self._namespace)
+        versions = await self._read_versions(deployment)
+        live = {(kind, name): guard for kind, mirror in self.mirrors.items() for (_, name), guard in mirror.items()}
+        findings = inspect(versions, live)
+        passing = [inspect_one(versions, key, guard) for key, guard in self._written]
+        self._written.clear()
+        before, self.findings = self.findings, findings
+        metrics.GUARDS_BROKEN.set(len(self.broken))
+        metrics.GUARDS_DRIFTED.set(len(findings) - len(self.broken))
+        if findings != before:
+            self._judged()
+        if before and not findings:
+            logger.info("all guards are again what the chart installed")
+        for finding in sorted({found for found in (*findings, *passing) if found} - {*(before or ())}):
+            await self._say(finding, deployment)
+        if findings:
+            return RETRY_SECONDS
+        left = (versions.allowed_until - versions.now).total_seconds()
+        return left + 1 if left > 0 else None
+
+    async def _read_versions(self, deployment: Json | None) -> Versions:
+        lists = await read_lists(self._api, self._namespace)
+        self._own = lists.pop(self._digest, self._own)
+        return Versions(
+            name=names.guards_config_map(self._digest),
+            own=self._own,
+            others=tuple(lists.values()),
+            installed=created(deployment) if deployment else LONG_AGO,
+            changed=last_write(deployment)[1] if deployment else LONG_AGO,
+            now=self._api.clock.now(),
+        )
+
+    async def _say(self, finding: Finding, deployment: Json | None) -> None:
+        fields = {"guard": f"{finding.kind} {finding.name}", "writer": finding.writer, "mend": finding.mend}
+        logger.error(finding.notice.message, extra=fields)
+        if deployment:
+            await post(self._api, deployment, finding.notice)
