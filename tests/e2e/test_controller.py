@@ -235,6 +235,8 @@ def test_it_shows_its_health_and_metrics(admin: Kubectl, cluster: Cluster) -> No
     assert 'sovereign_nodes_accepted{policy="secnumcloud"} 2.0' in metrics
     assert "sovereign_leading 1.0" in metrics
     assert "sovereign_guards_broken 0.0" in metrics
+    for state, number in {"present": 1, "lost": 0, "replaced": 0}.items():
+        assert f'sovereign_datacentre_nodes{{datacentre="brest",state="{state}"}} {number}.0' in metrics
 
 
 @pytest.mark.usefixtures("changed_estate")

@@ -11,7 +11,7 @@ from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names, labelled
 from tests.e2e.manifests import pod, sovereign, workload
-from tests.e2e.seen import audit, condition, events, living_pods, nodes_of
+from tests.e2e.seen import audit, condition, events, living_pods, metric, nodes_of
 from tests.e2e.shifted import shifted
 
 pytestmark = pytest.mark.usefixtures("changed_estate")
@@ -38,7 +38,7 @@ def taints(admin: Kubectl, node: str) -> set[str]:
 AVOID = "sovereignty.dev/not-accepted:PreferNoSchedule"
 
 
-def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, space: Space) -> None:
+def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, cluster: Cluster, space: Space) -> None:
     namespace = space()
     # Pods of a test before, of a policy that is gone, may be about to end: their nodes are avoided until then.
     eventually(
@@ -64,6 +64,8 @@ def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, spac
     assert "SecNumCloud 3.2 (decision EX-201) is suspended" in placed["message"]
     assert f"kubectl -n {namespace} rollout restart deployment/app" in placed["message"]
     assert "PodsOutside" in eventually(lambda: events(admin, namespace, "app"), what="Events")
+    outside = f'sovereign_pods_in_scope{{namespace="{namespace}",policy="secnumcloud",place="outside"}}'
+    eventually(lambda: metric(admin, cluster, outside) > 0, what="the metric that pages people")
     # The label stays for those that run, or a kubelet that restarts would kill them; the taint keeps
     # the scheduler from trying in vain.
     assert "lyon-1" in labelled(admin)

@@ -5,7 +5,7 @@ import pytest
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, NodeForm
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.facts import Node
-from sovereign_operator.core.membership import Membership, locate_all, provider_id_contradicts
+from sovereign_operator.core.membership import Membership, locate_all, provider_id_contradicts, unfound
 from sovereign_operator.core.reasons import Reason, sentences, words
 from tests.builders import SITE_LABEL, datacentre, facts, node, service
 
@@ -166,3 +166,11 @@ def test_an_empty_part_of_a_provider_id_says_nothing(seen: str, known: str, cont
 
 def test_one_form_that_fits_is_enough() -> None:
     assert not provider_id_contradicts("osc:///x/1", NodeForm(provider_ids=("aws:///", "osc:///")))
+
+
+def test_declared_nodes_that_are_gone_are_told_from_those_that_registered_again() -> None:
+    there, again, gone = node("worker-1"), node("worker-2", "old-uid"), node("worker-3")
+    known = facts(there, node("worker-2", "new-uid"), node("worker-4"))
+    found = unfound(datacentre(gone, again, there), known.nodes)
+    assert found.lost == ("worker-3",)
+    assert [(entry.name, entry.uid) for entry in found.replaced] == [("worker-2", "old-uid")]

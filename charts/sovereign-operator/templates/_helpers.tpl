@@ -27,3 +27,13 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "sovereign-operator.systemNamespaces" -}}
 {{- append .Values.systemNamespaces .Release.Namespace | uniq | toJson -}}
 {{- end }}
+
+{{/* Where a person reads what to do about an alert: a section of RUNBOOK.md. Takes root and the section. */}}
+{{- define "sovereign-operator.runbook" -}}
+{{- $root := index . 0 }}{{ $section := index . 1 | lower -}}
+{{- with $root.Values.alerts.runbookUrl -}}
+runbook_url: {{ . }}#{{ $section }}
+{{- else -}}
+runbook: "RUNBOOK.md#{{ $section }}"
+{{- end -}}
+{{- end }}

@@ -7,8 +7,17 @@ from typing import assert_never
 
 from sovereign_operator.controller.cluster import reconcile_cluster
 from sovereign_operator.controller.handlers import listen
-from sovereign_operator.controller.keys import Cluster, Encryption, Guarded, Key, Labelled, PodMarks, Sovereign
-from sovereign_operator.controller.pods import mark_pod
+from sovereign_operator.controller.keys import (
+    Cluster,
+    Encryption,
+    Guarded,
+    Key,
+    Labelled,
+    PodCounts,
+    PodMarks,
+    Sovereign,
+)
+from sovereign_operator.controller.pods import count_pods, mark_pod
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.sovereign import reconcile_sovereign, release_abandoned
 from sovereign_operator.controller.transit import keep_encryption
@@ -66,6 +75,8 @@ class Controller:
                 return await keep_encryption(self._world, key)
             case Guarded():
                 return await self._world.guards.look()
+            case PodCounts():
+                count_pods(self._world)
             case _:
                 assert_never(key)
         return None

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Awaitable, Iterator
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from sovereign_operator.core.calendar import end_instant
 from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service
 from sovereign_operator.core.encryption_status import report_encryption
 from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.membership import unfound
 from sovereign_operator.core.placement import NodeMarks, Placement, host_role_objects, is_ours, place
 from sovereign_operator.core.verdict import Verdicts, judge
 from sovereign_operator.core.wakeup import next_change
@@ -167,14 +169,26 @@ def _publish(world: World, facts: Facts, verdicts: Verdicts, placement: Placemen
     world.retained = placement.retained
     if changed:
         world.verdicts_changed()
+    _measure(facts, verdicts, placement)
+
+
+def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
     metrics.NODES_ACCEPTED.clear()
     metrics.NODES_RETAINED.clear()
     for policy, nodes in placement.roles.items():
         metrics.NODES_ACCEPTED.labels(policy).set(len(nodes))
         metrics.NODES_RETAINED.labels(policy).set(sum(kept == policy for _, kept in placement.retained))
+    present = Counter(member.datacentre for member in verdicts.members.values())
+    metrics.DATACENTRE_NODES.clear()
+    for name, datacentre in facts.datacentres.items():
+        missing = unfound(datacentre, facts.nodes)
+        states = {"present": present[name], "lost": len(missing.lost), "replaced": len(missing.replaced)}
+        for state, number in states.items():
+            metrics.DATACENTRE_NODES.labels(name, state).set(number)
     metrics.QUALIFICATION_END.clear()
-    for name, service in facts.services.items():
-        for entry in service.qualifications:
+    # What nobody uses, as most of a catalogue, concerns nobody.
+    for name in facts.services.keys() & {datacentre.service_ref.name for datacentre in facts.datacentres.values()}:
+        for entry in facts.services[name].qualifications:
             if entry.status is QualificationStatus.QUALIFIED:
                 end = end_instant(entry.valid_until).timestamp() if entry.valid_until else math.inf
                 metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)

@@ -47,4 +47,9 @@ class Guarded:
     """Are our admission policies what the chart installed?"""
 
 
-Key = Cluster | Sovereign | Labelled | PodMarks | Encryption | Guarded
+@dataclass(frozen=True)
+class PodCounts:
+    """How many pods in scope are where."""
+
+
+Key = Cluster | Sovereign | Labelled | PodMarks | Encryption | Guarded | PodCounts

@@ -11,9 +11,20 @@ NODES_RETAINED: Final = Gauge(
 PODS: Final = Gauge(
     "sovereign_pods", "Pods of a SovereignWorkload: inside, outside or pending.", ["namespace", "workload", "place"]
 )
+PODS_IN_SCOPE: Final = Gauge(
+    "sovereign_pods_in_scope",
+    "Pods that are held to a policy, whether a SovereignWorkload speaks of them or not: inside, outside or pending.",
+    ["namespace", "policy", "place"],
+)
+DATACENTRE_NODES: Final = Gauge(
+    "sovereign_datacentre_nodes",
+    "Nodes of a datacentre: present; declared in it, and lost or replaced (registered again under their name).",
+    ["datacentre", "state"],
+)
 QUALIFICATION_END: Final = Gauge(
     "sovereign_qualification_end_timestamp_seconds",
-    "When a qualification that is recorded as such ends, Unix time; +Inf if no end is recorded.",
+    "When a qualification ends that is recorded as such, of a service with a datacentre; Unix time; +Inf if no end is "
+    "recorded.",
     ["service", "scheme", "id"],
 )
 GUARDS_BROKEN: Final = Gauge(

@@ -1,10 +1,15 @@
-"""The audit annotations of one pod."""
+"""The audit annotations of one pod, and how many pods are where."""
 
+from collections import Counter
+
+from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
+from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import PodMarks
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.audit import audit_annotations
 from sovereign_operator.core.names import audit_annotation
+from sovereign_operator.core.verdict import Place, place_of
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.marks import apply_marks
@@ -31,3 +36,20 @@ async def mark_pod(world: World, key: PodMarks) -> None:
     except (ConflictError, NotFoundError):
         # The pod is gone, or another one has its name: there is nothing to say about it.
         return
+
+
+def count_pods(world: World) -> None:
+    """Say how many pods in scope are where, namespace by namespace."""
+    if world.verdicts is None:
+        return
+    policies = {name for _, name in world.keys(SOVEREIGNTY_POLICY.plural)}
+    counts: dict[tuple[str, str], Counter[Place]] = {}
+    for seen in world.pods():
+        policy = world.policy_of(seen)
+        if policy in policies and not seen.ended and not seen.terminating:
+            verdict = world.verdicts.nodes.get((seen.pod.node or "", policy))
+            counts.setdefault((seen.namespace, policy), Counter())[place_of(seen.pod.node, verdict)] += 1
+    metrics.PODS_IN_SCOPE.clear()
+    for (namespace, policy), places in counts.items():
+        for place in Place:
+            metrics.PODS_IN_SCOPE.labels(namespace, policy, place).set(places[place])

@@ -18,6 +18,7 @@ from sovereign_operator.core.job_run import begins
 from sovereign_operator.core.readiness import Progress
 from sovereign_operator.core.rewrites import after_write
 from sovereign_operator.core.selector import Selector
+from sovereign_operator.core.verdict import Place
 from sovereign_operator.core.workload import decide, is_abandoned, refuse_policy
 from sovereign_operator.core.workload_facts import (
     NOTHING_DONE,
@@ -48,8 +49,6 @@ MOMENT_SECONDS = 1.0
 
 RESYNC_SECONDS = 600.0
 """Whatever was missed is seen then."""
-
-PLACES = ("inside", "outside", "pending")
 
 
 async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
@@ -82,7 +81,7 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     if outcome.last_write:
         world.writes[key] = outcome.last_write
     report = report_workload(facts, action, outcome)
-    for place in PLACES:
+    for place in Place:
         metrics.PODS.labels(key.namespace, key.name, place).set(report.status[place])
     await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
     return _look_again(facts, action, outcome)
@@ -261,6 +260,6 @@ async def _act(world: World, facts: WorkloadFacts, action: Action, live: Json | 
 
 def _forget(world: World, key: Sovereign) -> None:
     world.writes.pop(key, None)
-    for place in PLACES:
+    for place in Place:
         metrics.PODS.labels(key.namespace, key.name, place)
         metrics.PODS.remove(key.namespace, key.name, place)

@@ -15,7 +15,16 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.guards import GuardWatch
 from sovereign_operator.controller.identity import Identity
-from sovereign_operator.controller.keys import Cluster, Encryption, Guarded, Key, Labelled, PodMarks, Sovereign
+from sovereign_operator.controller.keys import (
+    Cluster,
+    Encryption,
+    Guarded,
+    Key,
+    Labelled,
+    PodCounts,
+    PodMarks,
+    Sovereign,
+)
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.core import names
@@ -39,6 +48,8 @@ from sovereign_operator.kube.seen import (
 )
 from sovereign_operator.kube.told import encrypts
 from sovereign_operator.kube.workload_seen import see_workload
+
+COUNT_SECONDS = 5.0
 
 
 class Queue(Protocol):
@@ -183,6 +194,7 @@ class World:
 
     def kind_changed(self, plural: str, key: ObjectKey) -> None:
         """Take note of a change that kopf saw."""
+        self._count_pods()
         if plural == "namespaces":
             self.follow_pods()
             self.add_sovereigns(key[1])
@@ -203,6 +215,7 @@ class World:
 
     def verdicts_changed(self) -> None:
         """Look again at all that depends on verdicts."""
+        self._count_pods()
         for key in self.keys(SOVEREIGN_WORKLOAD.plural):
             self.queue.add(Sovereign(*key))
         self._add_pods()
@@ -229,6 +242,7 @@ class World:
 
     def _pod_changed(self, key: ObjectKey, old: PodSeen | None, new: PodSeen | None) -> None:
         self.queue.add(PodMarks(*key))
+        self._count_pods()
         for seen in (old, new):
             self._add_encryption(self.policy_of(seen) if seen else None)
         self.add_sovereigns(key[0])
@@ -258,6 +272,10 @@ class World:
     def _add_pods(self, namespace: str | None = None) -> None:
         for pod in self.pods(namespace):
             self.queue.add(PodMarks(pod.namespace, pod.pod.name))
+
+    def _count_pods(self) -> None:
+        """Have all pods counted, once for all that changes within some seconds."""
+        self.queue.add(PodCounts(), COUNT_SECONDS)
 
     def _add_encryption(self, policy: str | None) -> None:
         if policy and self.sidecars:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.membership import unfound
 from sovereign_operator.core.qualification import in_force, title
 from sovereign_operator.core.reasons import ConditionReason, Reason, sentences, words
 from sovereign_operator.core.site import SiteVerdict
@@ -90,10 +91,9 @@ def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list
 
 def _unseen(spec: DatacentreSpec, facts: Facts) -> str:
     """Say which entries of spec.nodes are no node of this cluster, and why."""
-    wrong = [
-        f"no node is called {entry.name}" if node is None else f"{entry.name} has the uid {node.uid}, not {entry.uid}"
-        for entry in sorted(spec.nodes, key=lambda entry: entry.name)
-        if (node := facts.nodes.get(entry.name)) is None or node.uid != entry.uid
+    found = unfound(spec, facts.nodes)
+    wrong = [f"no node is called {name}" for name in found.lost] + [
+        f"{entry.name} has the uid {facts.nodes[entry.name].uid}, not {entry.uid}" for entry in found.replaced
     ]
     return f"; {len(wrong)} of spec.nodes not found: {examples(wrong)}" if wrong else ""
 

@@ -103,8 +103,9 @@ class Finding:
         """Return the Event that tells a cluster admin of it."""
         reason = ConditionReason.GUARDS_DRIFTED if self.drifted else ConditionReason.GUARDS_BROKEN
         stake = "it still guards" if self.drifted else "what it guards is open"
-        who = f"written last by {self.writer}; who that was" if self.writer else "who did this"
-        return Notice("Warning", reason, f"{self}: {stake}. To mend it: {self.mend}. The audit log has {who}.")
+        log = "the API server's audit log has the user"
+        who = f"It was written last by {self.writer}; {log}." if self.writer else f"Who did this: {log}."
+        return Notice("Warning", reason, f"{self}: {stake}. To mend it: {self.mend}. {who}")
 
 
 def inspect(versions: Versions, live: Mapping[Key, Guard]) -> tuple[Finding, ...]:

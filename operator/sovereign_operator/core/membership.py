@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, NodeForm
-from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, DeclaredNode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.facts import Facts, Node
 from sovereign_operator.core.qualification import title
@@ -66,6 +66,26 @@ def _locate(
         return _nowhere(node, Finding(Reason.NODE_REPLACED, message))
     message = f"{node.name} is in no datacentre: name it in a Datacentre's spec.nodes if it stands in one"
     return _nowhere(node, Finding(Reason.NOT_IN_DATACENTRE, message))
+
+
+@dataclass(frozen=True)
+class Unfound:
+    """The nodes that a Datacentre declares and that are not in the cluster as it declares them, by name."""
+
+    lost: tuple[str, ...]
+    """There is no node of that name."""
+    replaced: tuple[DeclaredNode, ...]
+    """There is one, and it has registered again since."""
+
+
+def unfound(datacentre: DatacentreSpec, nodes: Mapping[str, Node]) -> Unfound:
+    """Find out which of the nodes that a Datacentre declares are gone, or registered again."""
+    declared = sorted(datacentre.nodes, key=lambda entry: entry.name)
+    there = [entry for entry in declared if entry.name in nodes]
+    return Unfound(
+        tuple(entry.name for entry in declared if entry.name not in nodes),
+        tuple(entry for entry in there if entry.uid != nodes[entry.name].uid),
+    )
 
 
 def _selected(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence, SovereigntyPolicySpec
@@ -52,6 +53,21 @@ class NodeVerdict:
         """16 hexadecimal digits that stand for this verdict in annotations and logs: same verdict, same id."""
         content = [self.node, self.uid, self.policy, self.datacentre, self.service, self.evidence, self.sentence]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+class Place(StrEnum):
+    """Where a pod is, for the policy that it is held to."""
+
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+    PENDING = "pending"
+
+
+def place_of(node: str | None, verdict: NodeVerdict | None) -> Place:
+    """Say where a pod is, by its node and what its policy says of that. A node that is gone is outside."""
+    if verdict and verdict.accepted:
+        return Place.INSIDE
+    return Place.OUTSIDE if node else Place.PENDING
 
 
 @dataclass(frozen=True)

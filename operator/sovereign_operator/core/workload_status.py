@@ -12,6 +12,7 @@ from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, exampl
 from sovereign_operator.core.encryption_status import ROLL_OUT, observe_workload
 from sovereign_operator.core.reasons import ConditionReason, line, sentences
 from sovereign_operator.core.rewrites import say_contested
+from sovereign_operator.core.verdict import Place, place_of
 from sovereign_operator.core.workload_facts import (
     NOTHING_DONE,
     Action,
@@ -93,16 +94,11 @@ def records_of(run: JobRun | None, write: LastWrite | None) -> dict[str, Any]:
 
 
 def _sort_pods(facts: WorkloadFacts) -> _Places:
-    inside: list[Pod] = []
-    outside: list[Pod] = []
-    pending: list[Pod] = []
-    if facts.policy not in facts.policies:
-        # There is nothing to judge by where they run.
-        return _Places((), (), ())
-    for pod in sorted(facts.pods, key=lambda pod: pod.name):
-        verdict = facts.verdicts.get(pod.node or "")
-        (inside if verdict and verdict.accepted else outside if pod.node else pending).append(pod)
-    return _Places(tuple(inside), tuple(outside), tuple(pending))
+    found: dict[Place, list[Pod]] = {place: [] for place in Place}
+    # Without a policy there is nothing to judge by where they run.
+    for pod in sorted(facts.pods, key=lambda pod: pod.name) if facts.policy in facts.policies else ():
+        found[place_of(pod.node, facts.verdicts.get(pod.node or ""))].append(pod)
+    return _Places(*(tuple(found[place]) for place in (Place.INSIDE, Place.OUTSIDE, Place.PENDING)))
 
 
 def _accepted(facts: WorkloadFacts, action: Action, refused: str | None) -> Observation:

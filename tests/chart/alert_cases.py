@@ -1,0 +1,310 @@
+"""What Prometheus sees of a healthy estate, how it changes case by case, and which alerts must then fire."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MINUTES = 80
+"""How long a case lasts: longer than any rule looks back. It is judged at its end, and time begins at 0."""
+NOW = MINUTES * 60
+DAY = 86400
+
+Series = Mapping[str, Mapping[str, str]]
+"""By pod and metric, a sample a minute, in promtool's notation."""
+
+
+def always(value: float) -> str:
+    return f"{value}x{MINUTES}"
+
+
+def since(minutes: int, value: float, before: float | None = 0) -> str:
+    """Change so many minutes ago. ``None``: there was no such series before."""
+    earlier = MINUTES - minutes
+    # In promtool's notation 0x9 are ten samples, but _x9 are nine.
+    return f"{f'_x{earlier}' if before is None else f'{before}x{earlier - 1}'} {value}x{minutes}"
+
+
+def gone(minutes: int, value: float) -> str:
+    """End so many minutes ago, as when Prometheus finds no such pod any more."""
+    return f"{value}x{MINUTES - minutes - 1} stale"
+
+
+def ends_in(days: float) -> str:
+    return always(NOW + days * DAY)
+
+
+LEADING = "sovereign_leading"
+FROZEN = "sovereign_frozen"
+GUARDS = "sovereign_guards_broken"
+REPEATED = "sovereign_certificates_repeated_total"
+REFUSED = "sovereign_authorities_refused"
+OLDEST = "sovereign_certificate_requests_oldest_timestamp_seconds"
+STARTED = "process_start_time_seconds"
+FORMER = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="SecNumCloud",id="snc-2023"}'
+CURRENT = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="SecNumCloud",id="snc-2026"}'
+OTHER = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="HDS",id="hds"}'
+AUTHORITY = 'sovereign_authority_end_timestamp_seconds{policy="secnumcloud",datacentre="brest"}'
+SERVES = "sovereign_injector_certificate_end_timestamp_seconds"
+SILENCE = "sovereign_agent_silence_seconds"
+FAILURES = 'sovereign_redirect_failures_total{reason="rules"}'
+STRICT = 'sovereign_encryption_mode{policy="secnumcloud",mode="Strict"}'
+BARE = 'sovereign_encryption_pods{policy="secnumcloud",state="bare"}'
+LATE = 'sovereign_encryption_pods{policy="secnumcloud",state="late"}'
+DRIFTED = "sovereign_guards_drifted"
+PENDING = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="pending"}'
+INSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="inside"}'
+OUTSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="outside"}'
+NODES = 'sovereign_nodes_accepted{policy="secnumcloud"}'
+UNUSED = 'sovereign_nodes_accepted{policy="sovereign-strict"}'
+LOST = 'sovereign_datacentre_nodes{datacentre="brest",state="lost"}'
+REPLACED = 'sovereign_datacentre_nodes{datacentre="brest",state="replaced"}'
+OTHER_AUTHORITY = 'sovereign_authority_end_timestamp_seconds{policy="hds",datacentre="brest"}'
+
+CONTROLLER = {GUARDS: always(0), DRIFTED: always(0), FROZEN: always(0), STARTED: always(0)}
+SIGNER = {FROZEN: always(0), OLDEST: always(0), REFUSED: always(0), STARTED: always(0)}
+BOTH_SIGN = {AUTHORITY: ends_in(200), OTHER_AUTHORITY: ends_in(200)}
+HEALTHY: Series = {
+    "controller-a": {
+        **CONTROLLER,
+        LEADING: always(1),
+        REPEATED: always(2),  # long ago
+        FORMER: ends_in(-200),
+        CURRENT: ends_in(900),
+        OTHER: ends_in(900),
+        STRICT: always(1),
+        BARE: always(0),
+        LATE: always(0),
+        INSIDE: always(3),
+        OUTSIDE: always(0),
+        NODES: always(2),
+        UNUSED: always(0),
+        LOST: always(0),
+        REPLACED: always(0),
+    },
+    "controller-b": {**CONTROLLER, LEADING: always(0), REPEATED: always(0)},
+    "signer-a": {**SIGNER, LEADING: always(1), **BOTH_SIGN},
+    "signer-b": {**SIGNER, LEADING: always(0), **BOTH_SIGN},
+    "injector-a": {SERVES: ends_in(20)},
+    "injector-b": {SERVES: ends_in(20)},
+    "agent-a": {SILENCE: always(60), FAILURES: always(0)},
+    "agent-b": {SILENCE: always(60), FAILURES: always(3)},  # long ago
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What differs from the healthy estate, and what must then fire.
+
+    ``fires`` are names of alerts without ``Sovereign``, ``labels`` what they have besides the rule's own, and ``says``
+    is a part of what they say.
+    """
+
+    change: Series
+    fires: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    says: str = ""
+
+
+QUALIFIED = {"service": "armor-snc", "scheme": "SecNumCloud"}
+CERTIFIED = {"policy": "secnumcloud", "datacentre": "brest"}
+POD_A = {"app_kubernetes_io_component": "controller", "pod": "controller-a"}
+POD_C = {"app_kubernetes_io_component": "controller", "pod": "controller-c"}
+
+
+def qualification(days: float, *fires: str, former: float = -200) -> Case:
+    change = {"controller-a": {CURRENT: ends_in(days), FORMER: ends_in(former)}}
+    names = tuple(f"QualificationEndsIn{end}Days" for end in fires)
+    return Case(change, names, QUALIFIED, "SecNumCloud of armor-snc: record its renewal")
+
+
+def ended(days: float) -> Case:
+    change = {"controller-a": {CURRENT: ends_in(days)}}
+    return Case(change, ("QualificationEnded",), QUALIFIED, "SecNumCloud of armor-snc: policies that demand it accept")
+
+
+def authority(days: float, *fires: str) -> Case:
+    change = {pod: {AUTHORITY: ends_in(days)} for pod in ("signer-a", "signer-b")}
+    names = tuple(f"AuthorityEndsIn{end}Days" for end in fires)
+    return Case(change, names, CERTIFIED, "Policy secnumcloud, datacentre brest: its pods get no")
+
+
+def repeated(values: str, started: str, *, fires: bool = True, pod: Mapping[str, str] = POD_A) -> Case:
+    names = ("CertificatesRepeated",) if fires else ()
+    return Case({pod["pod"]: {REPEATED: values, STARTED: started}}, names, pod, "more certificates than it has volumes")
+
+
+def absent(component: str, **leading: str) -> Case:
+    """Let the pods of one process say this of who leads; one that says nothing is not there."""
+    change = {f"{component}-{pod}": {LEADING: leading[pod]} if pod in leading else {} for pod in "ab"}
+    return Case(change, (f"{component.title()}Absent",), says=f"No replica of the {component} is active")
+
+
+def injectors(a: str | None, b: str | None, *, fires: bool = True) -> Case:
+    """Let injectors say this of their certificates; one that says nothing is not there."""
+    change = {f"injector-{pod}": {SERVES: end} if end else {} for pod, end in (("a", a), ("b", b))}
+    return Case(change, ("InjectorAbsent",) if fires else (), says="New pods of policies that encrypt are refused")
+
+
+AGENT = {"app_kubernetes_io_component": "agent", "pod": "agent-a"}
+POLICY = {"policy": "secnumcloud"}
+SCOPE = {"namespace": "cardio", **POLICY}
+DATACENTRE = {"datacentre": "brest"}
+CARDIO = "Namespace cardio, policy secnumcloud: nothing moves them"
+
+
+def agent(metric: str, values: str, *, fires: bool = True) -> Case:
+    labels = AGENT | ({"reason": "rules"} if metric == FAILURES else {})
+    return Case(
+        {"agent-a": {metric: values}}, ("AgentFails",) if fires else (), labels, "Agent agent-a: its log says why"
+    )
+
+
+def pods(metric: str, values: str, *, fires: tuple[str, ...], **more: str) -> Case:
+    return Case({"controller-a": {metric: values, **more}}, fires, POLICY, "Policy secnumcloud")
+
+
+def said(metric: str, values: str, *fires: str, labels: Mapping[str, str], says: str) -> Case:
+    """Let the active controller say this."""
+    return Case({"controller-a": {metric: values}}, fires, labels, says)
+
+
+def handed_over(metric: str, value: float, minutes: int, *fires: str, labels: Mapping[str, str], says: str) -> Case:
+    """Let one controller say this until it went, and the next one a minute later, so many minutes ago."""
+    change = {
+        "controller-a": {LEADING: gone(minutes + 1, 1), metric: gone(minutes + 1, value)},
+        "controller-b": {LEADING: since(minutes, 1), metric: since(minutes, value, before=None)},
+    }
+    return Case(change, fires, labels, says)
+
+
+def quiet(case: Case) -> Case:
+    return Case(case.change)
+
+
+CASES: dict[str, Case] = {
+    "all is well": Case({}),
+    "guards are broken": said(GUARDS, since(1, 2), "GuardsBroken", labels={}, says="were changed"),
+    "guards were broken for a minute, four ago": said(
+        GUARDS, f"0x{MINUTES - 5} 2 0x3", "GuardsBroken", labels={}, says="were changed"
+    ),
+    "guards were broken six minutes ago": said(GUARDS, f"0x{MINUTES - 7} 2 0x5", labels={}, says=""),
+    "guards are broken, and the controller began again": said(
+        GUARDS, f"2x{MINUTES - 2} 0 0", "GuardsBroken", labels={}, says="were changed"
+    ),
+    "guards also audit": said(DRIFTED, since(5, 1), "GuardsDrifted", labels={}, says="They guard as ever"),
+    "guards have audited for four minutes": said(DRIFTED, since(4, 1), labels={}, says=""),
+    "pods have run outside for five minutes": said(OUTSIDE, since(5, 1), "PodsOutside", labels=SCOPE, says=CARDIO),
+    "pods have run outside for four minutes": said(OUTSIDE, since(4, 1), labels=SCOPE, says=""),
+    "pods ran outside until a minute ago": said(OUTSIDE, f"0x20 2x{MINUTES - 22} 0", labels=SCOPE, says=""),
+    "pods run outside, and another controller took over": handed_over(
+        OUTSIDE, 1, 2, "PodsOutside", labels=SCOPE, says=CARDIO
+    ),
+    "pods are outside, and the controller has just gone": said(
+        OUTSIDE, gone(3, 1), "PodsOutside", labels=SCOPE, says=CARDIO
+    ),
+    "a policy in use has had no node for five minutes": said(
+        NODES,
+        since(5, 0, before=2),
+        "PolicyWithoutNode",
+        labels=POLICY,
+        says="Policy secnumcloud: pods that are created",
+    ),
+    "a policy in use has had no node for four minutes": said(NODES, since(4, 0, before=2), labels=POLICY, says=""),
+    "a policy without a node to which no pod is held": Case({"controller-a": {NODES: always(0), INSIDE: always(0)}}),
+    "its one pod waits": Case(
+        {"controller-a": {NODES: always(0), INSIDE: always(0), PENDING: always(1)}},
+        ("PolicyWithoutNode",),
+        POLICY,
+        "No node may host",
+    ),
+    "a policy without a node, and another controller took over": handed_over(
+        NODES, 0, 2, "PolicyWithoutNode", labels=POLICY, says="No node may host"
+    ),
+    "a node has been lost for ten minutes": said(
+        LOST, since(10, 1), "NodesLost", labels=DATACENTRE, says="Datacentre brest: its condition Ready names them"
+    ),
+    "a node has been lost for nine minutes": said(LOST, since(9, 1), labels=DATACENTRE, says=""),
+    "a node is lost, and another controller took over": handed_over(
+        LOST, 1, 3, "NodesLost", labels=DATACENTRE, says="are gone from the cluster"
+    ),
+    "a node registered again": said(
+        REPLACED,
+        since(1, 1),
+        "NodeReplaced",
+        labels=DATACENTRE,
+        says="Datacentre brest: its condition Ready names the node",
+    ),
+    "its new uid is declared": said(REPLACED, f"1x{MINUTES - 2} 0", labels=DATACENTRE, says=""),
+    **{
+        f"{component}: {what}": case
+        for component in ("controller", "signer")
+        for what, case in {
+            "never there": absent(component),
+            "there, but none leads": absent(component, a=always(0), b=always(0)),
+            "led until six minutes ago": absent(component, a=gone(6, 1), b=always(0)),
+            "led until four minutes ago": quiet(absent(component, a=gone(4, 1), b=always(0))),
+            "handed over": quiet(absent(component, a=gone(32, 1), b=since(30, 1))),
+            "frozen for five minutes": Case({f"{component}-a": {FROZEN: since(5, 1)}}, ("Frozen",), says="CRDs"),
+            "frozen for four minutes": Case({f"{component}-a": {FROZEN: since(4, 1)}}),
+        }.items()
+    },
+    "31 days are left": qualification(31),
+    "29 days are left": qualification(29, "30"),
+    "8 days are left": qualification(8, "30"),
+    "6 days are left": qualification(6, "30", "7"),
+    "2 days are left": qualification(2, "30", "7"),
+    "hours are left": qualification(0.5, "30", "7", "1"),
+    "a qualification has ended": ended(-0.5),
+    "a qualification ended long ago": ended(-100),
+    "a qualification ended, and another controller took over": handed_over(
+        CURRENT, NOW - DAY, 2, "QualificationEnded", labels=QUALIFIED, says="has ended"
+    ),
+    "the renewal is recorded, and the former decision ends in hours": qualification(900, former=0.5),
+    "the renewal is recorded, and it ends soon, too": qualification(20, "30", former=2),
+    "an authority with 31 days left": authority(31),
+    "an authority with 29 days left": authority(29, "30"),
+    "an authority with 8 days left": authority(8, "30"),
+    "an authority with 6 days left": authority(6, "30", "7"),
+    "an authority with 2 days left": authority(2, "30", "7"),
+    "an authority with hours left": authority(0.5, "30", "7", "1"),
+    "a request has waited for nine minutes": Case({"signer-a": {OLDEST: since(9, NOW - 540)}}),
+    "a request has waited for eleven minutes": Case(
+        {"signer-a": {OLDEST: since(11, NOW - 660)}, "signer-b": {OLDEST: since(11, NOW - 660)}},
+        ("CertificateRequestsPending",),
+        says="waited for more than five minutes",
+    ),
+    "some request always waits, but none for long": Case({"signer-a": {OLDEST: f"-240+60x{MINUTES}"}}),
+    "a certificate was repeated": repeated(since(30, 3, before=2), always(0)),
+    "a certificate was repeated over an hour ago": repeated(since(70, 3, before=2), always(0), fires=False),
+    # A process reads all requests as it begins, so Prometheus may never see its 0.
+    "a new pod's first sample is 1": repeated(since(30, 1, before=None), since(30, NOW - 1800, before=None), pod=POD_C),
+    "a new pod's first sample is 0": repeated(
+        since(30, 0, before=None), since(30, NOW - 1800, before=None), pod=POD_C, fires=False
+    ),
+    "it began anew at 0": repeated(since(30, 0, before=2), since(30, NOW - 1800), fires=False),
+    "it began anew, and its first sample is lower": repeated(since(30, 1, before=2), since(30, NOW - 1800)),
+    "it began anew, and its first sample is the last one": repeated(since(30, 2, before=2), since(30, NOW - 1800)),
+    "it began anew over an hour ago": repeated(since(70, 2, before=1), since(70, NOW - 4200), fires=False),
+    "Prometheus is new, and what it counts is old": repeated(
+        since(30, 2, before=None), since(30, 0, before=None), fires=False
+    ),
+    "Prometheus did not reach it for a while": repeated("2x5 _x30 2x44", "0x5 _x30 0x44", fires=False),
+    "no injector": injectors(None, None),
+    "no injector has a certificate yet": injectors(always(0), always(0)),
+    "one injector": injectors(None, ends_in(20), fires=False),
+    "injectors that went four minutes ago": injectors(gone(4, NOW * 2), gone(4, NOW * 2), fires=False),
+    "no agent": Case(
+        {"agent-a": {}, "agent-b": {}}, ("AgentAbsent",), says="do not start until one runs on their node"
+    ),
+    "an agent on one node only": Case({"agent-a": {}}),
+    "an agent that has heard nothing for long": agent(SILENCE, since(8, 400, before=60)),
+    "an agent that has heard nothing for a while": agent(SILENCE, since(3, 400, before=60), fires=False),
+    "rules cannot be loaded": agent(FAILURES, f"0x{MINUTES - 10} 1+1x10"),
+    "rules could not be loaded once": agent(FAILURES, since(40, 1), fires=False),
+    "a pod without a sidecar in Strict": pods(BARE, since(8, 2), fires=("PodsWithoutSidecar",)),
+    "a pod without a sidecar before Strict": pods(BARE, since(8, 2), fires=(), **{STRICT: always(0)}),
+    "a sidecar that starts": pods(LATE, since(10, 1), fires=()),
+    "a sidecar that does not get on": pods(LATE, since(20, 1), fires=("SidecarsLate",)),
+    "an authority cannot be used": Case(
+        {"signer-a": {REFUSED: always(1)}}, ("AuthorityRefused",), says="that was brought cannot be used"
+    ),
+}
