@@ -9,6 +9,9 @@ PYTEST_OPTIONS ?=
 RUN := .venv/bin/python
 READY := .venv/.ready
 
+# Its version is in constraints.txt, so that a newer one is no news.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test up down install lint format unit e2e crds prerequisites
 

@@ -4,7 +4,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from hack.cluster.errors import ClusterError
@@ -72,7 +71,19 @@ def install() -> None:
 
 
 def _apt(*arguments: str) -> None:
+    """Run apt-get, whose output is of interest only where it fails. Raises ClusterError."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(["apt-get", "--quiet", *arguments], env=environment, stdout=sys.stderr, check=False)
+    command = ["apt-get", "--quiet", *arguments]
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
     if done.returncode:
-        raise ClusterError(f"apt-get {arguments[0]} failed")
+        wrong = f"{' '.join(command)} failed: have it succeed by hand, then try again. It said:"
+        raise ClusterError(f"{wrong}\n{done.stdout.strip()}")
