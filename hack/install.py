@@ -6,26 +6,26 @@
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import yaml
 
 from hack.cluster import Cluster, ClusterError, binaries, get
 from hack.images.errors import ImageBuildError
 from hack.images.own import agent_image, operator_image, sidecar_image
-from hack.kubectl import Kubectl, KubectlError, TimedOutError, eventually
+from hack.kubectl import Json, Kubectl, TimedOutError, eventually
 
 CHART = Path(__file__).parent.parent / "charts" / "sovereign-operator"
 RELEASE = "sovereign-operator"
 NAMESPACE = "sovereign-system"
 TRUST_DOMAIN = "hospital.example.org"
-IMAGES = {"image": operator_image, "agent.image": agent_image, "sidecar.image": sidecar_image}
-"""How each image is built, by where the chart's values name it."""
-PROCESSES = (
-    "deployment/sovereign-controller",
-    "deployment/sovereign-signer",
-    "deployment/sovereign-injector",
-    "daemonset/sovereign-agent",
-)
+VALUES: Json = {
+    "identity": {"enabled": True, "trustDomain": TRUST_DOMAIN},
+    "encryption": {"enabled": True},
+    "presets": {"enabled": True},
+}
+"""What Helm is told besides the images: that all there is be installed."""
 CONTROLLER_PODS = "app.kubernetes.io/component=controller"
 """The label that selects the pods of all replicas."""
 
@@ -42,36 +42,33 @@ def find(name: str) -> Cluster:
     return cluster
 
 
-def helm(cluster: Cluster, *arguments: str) -> str:
+def helm(cluster: Cluster, *arguments: str, stdin: str | None = None) -> str:
     """Run helm on a cluster and return what it printed. Raises HelmError."""
     command = [str(binaries.path("helm")), "--kubeconfig", str(cluster.kubeconfig), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise HelmError(f"helm {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
 
 
 def install(cluster: Cluster, *options: str) -> str:
-    """Install or upgrade the operator with the presets, and wait until it can be used. Options are Helm's.
+    """Install or upgrade the operator with the presets, and wait until it can be used.
 
-    Raises ImageBuildError, ClusterError, HelmError, or KubectlError or TimedOutError if it does not come to run.
+    Options are Helm's, and win over what is set here. Raises ImageBuildError, ClusterError, HelmError, or TimedOutError
+    if the API server does not take our kinds.
     """
-    command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
-    for key, build in IMAGES.items():
+
+    def load(build: Callable[[], tuple[str, Path]]) -> Json:
         name, archive = build()
         cluster.load_image(archive)
         repository, _, tag = name.rpartition(":")
-        command += ["--set-string", f"{key}.repository={repository},{key}.tag={tag}"]
-    command += ["--set", f"identity.enabled=true,identity.trustDomain={TRUST_DOMAIN},encryption.enabled=true", *options]
-    if not _has_crds(cluster):
-        # Helm cannot install objects together with their CRDs.
-        helm(cluster, *command, "--wait", "--timeout", "3m")
-    # No --wait: Helm would wait for the presets, which are not Ready before a Datacentre satisfies them.
-    said = helm(cluster, *command, "--set", "presets.enabled=true")
-    kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
-    for process in PROCESSES:
-        kubectl.run("-n", NAMESPACE, "rollout", "status", process, "--timeout=3m")
-    wait_for_kinds(kubectl)
+        return {"image": {"repository": repository, "tag": tag}}
+
+    values = VALUES | load(operator_image) | {"agent": load(agent_image), "sidecar": load(sidecar_image)}
+    command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
+    waiting = ["--wait", "--wait-for-jobs", "--timeout", "3m"]
+    said = helm(cluster, *command, *waiting, "--values", "-", *options, stdin=yaml.safe_dump(values))
+    wait_for_kinds(Kubectl(binaries.path("kubectl"), cluster.kubeconfig))
     return said
 
 
@@ -93,11 +90,6 @@ def wait_for_kinds(kubectl: Kubectl) -> None:
     )
 
 
-def _has_crds(cluster: Cluster) -> bool:
-    kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
-    return kubectl.attempt("get", "crd", "sovereigntypolicies.sovereignty.dev").returncode == 0
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Install on a cluster that is up."""
     parser = argparse.ArgumentParser(prog="python -m hack.install", description=__doc__)
@@ -106,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         print(install(find(given.name), *given.helm_options))
-    except (ClusterError, HelmError, ImageBuildError, KubectlError, TimedOutError) as error:
+    except (ClusterError, HelmError, ImageBuildError, TimedOutError) as error:
         print(f"The operator could not be installed: {error}", file=sys.stderr)
         return 1
     return 0

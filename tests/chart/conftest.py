@@ -13,13 +13,12 @@ from hack.install import CHART
 Json = dict[str, Any]
 Render = Callable[..., list[Json]]
 
-KNOWS_CRDS = ("--api-versions", "sovereignty.dev/v1alpha1/SovereigntyPolicy")
 
-
-def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_helm(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run helm, whatever comes of it."""
     helm = binaries.path("helm")
-    return subprocess.run([str(helm), *arguments], capture_output=True, text=True, check=False, timeout=120)
+    command = [str(helm), *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120)
 
 
 def template(*options: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ from sovereign_operator.kube.guards import read_list
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.signer import metrics as signer_metrics
 from sovereign_operator.signer import settings as signer_settings
-from tests.chart.conftest import KNOWS_CRDS, Json, Render, run_helm, template
+from tests.chart.conftest import Json, Render, run_helm, template
 
 ADMISSION = "admissionregistration.k8s.io/v1"
 
@@ -52,11 +52,19 @@ def test_crds_can_be_left_out_and_can_go_with_the_release(render: Render) -> Non
     assert not any("annotations" in crd["metadata"] for crd in going.values())
 
 
+def guard_list(objects: list[Json]) -> Json:
+    """Return the ConfigMap with the list of guards."""
+    (listed,) = (
+        obj for obj in of_kind(objects, "ConfigMap").values() if names.GUARDS_LABEL in obj["metadata"]["labels"]
+    )
+    return listed
+
+
 def test_the_controller_is_told_of_every_guard(render: Render) -> None:
     objects = render(*ENCRYPTION)
     policies = of_kind(objects, *_POLICIES)
     bindings = of_kind(objects, *_BINDINGS)
-    (listed,) = of_kind(objects, "ConfigMap").values()
+    listed = guard_list(objects)
     told = json.loads(listed["data"]["guards.json"])
     assert {(entry["kind"], entry["metadata"]["name"]): entry["spec"] for entry in told} == {
         (obj["kind"], name): obj["spec"] for found in (policies, bindings) for name, obj in found.items()
@@ -162,7 +170,7 @@ def test_the_processes_take_what_the_chart_tells_them(
     settings = controller_settings.parse(told["sovereign-controller"])
     assert settings.with_signer is bool(options)
     assert settings.replica.system_namespaces == {"kube-system", "kube-public", "kube-node-lease", "sovereign-system"}
-    (listed,) = of_kind(objects, "ConfigMap").values()
+    listed = guard_list(objects)
     (found,) = read_list(listed).items()
     assert found[0] == settings.guards
     assert len(found[1]) >= 20
@@ -246,21 +254,6 @@ def test_the_controller_cannot_touch_admission_nor_evict_nor_sign(render: Render
         forbidden = {"secrets", "pods/eviction", "pods/binding", "signers", "serviceaccounts/token", "pods/exec"}
         assert not forbidden & set(rule["resources"])
         assert not {"escalate", "bind", "impersonate", "sign"} & set(rule["verbs"])
-
-
-def test_presets_and_catalogue_are_opt_in_and_kept(render: Render) -> None:
-    ours = ("CloudService", "SovereigntyPolicy")
-    assert not of_kind(render(*KNOWS_CRDS), *ours)
-    both = of_kind(render(*KNOWS_CRDS, "--set", "presets.enabled=true", "--set", "catalogue.enabled=true"), *ours)
-    assert {"secnumcloud", "hds", "sovereign-strict", "outscale-cloudgouv", "bleu"} <= set(both)
-    for obj in both.values():
-        assert obj["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-
-
-def test_presets_without_their_crds_say_what_to_do() -> None:
-    refused = template("--set", "presets.enabled=true")
-    assert refused.returncode != 0
-    assert "install without them first, then run helm upgrade with them" in refused.stderr
 
 
 def test_a_digest_wins_over_a_tag(render: Render) -> None:

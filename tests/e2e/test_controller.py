@@ -8,17 +8,17 @@ import pytest
 from kopf._cogs.structs.references import Insights
 
 from hack.cluster import Cluster
-from hack.install import CONTROLLER_PODS, NAMESPACE, install, wait_for_kinds
+from hack.install import CONTROLLER_PODS, NAMESPACE, wait_for_kinds
 from hack.kubectl import Kubectl, eventually
 from sovereign_operator.controller.handlers import DeafError, until_deaf
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
-from tests.e2e.conftest import OPTIONS, Space, host_names, labelled, restore_estate
+from tests.e2e.conftest import Space, host_names, labelled, restore_estate
 from tests.e2e.guards import bare, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
 from tests.e2e.seen import audit, condition, leader, living_pods, metric, requests_of
 
-PROCESSES = ("sovereign-controller", "sovereign-injector", "sovereign-signer")
+PROCESSES = ("sovereign-controller", "sovereign-injector", "sovereign-seed", "sovereign-signer")
 
 
 def test_it_runs_without_privileges(admin: Kubectl) -> None:
@@ -150,20 +150,6 @@ def test_a_misspelt_field_of_a_template_is_refused_in_words(admin: Kubectl, spac
     accepted = eventually(lambda: condition(admin, "swl", "app", "Accepted", namespace), what="an answer")
     assert (accepted["status"], accepted["reason"]) == ("False", "RefusedByServer")
     assert ".spec.replica: field not declared in schema" in accepted["message"]
-
-
-@pytest.mark.usefixtures("changed_estate")
-def test_what_people_corrected_in_a_preset_stays_through_an_upgrade(admin: Kubectl, cluster: Cluster) -> None:
-    def correct(laws: list[str] | None) -> None:
-        patch = json.dumps({"spec": {"acceptedForeignLaws": laws}})
-        admin.run("patch", "spol", "hds", "--type=merge", "-p", patch)
-
-    correct(["CH"])
-    try:
-        install(cluster, *OPTIONS)
-        assert admin.get("spol", "hds")["spec"]["acceptedForeignLaws"] == ["CH"]
-    finally:
-        correct(None)
 
 
 def test_one_that_cannot_be_carried_out_is_in_nobodys_way(admin: Kubectl, space: Space) -> None:

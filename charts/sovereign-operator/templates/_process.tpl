@@ -14,6 +14,38 @@ readinessProbe:
   timeoutSeconds: 5
 {{- end }}
 
+{{/* How a pod of ours runs, and where it may: without privileges, and as its part of the values says. */}}
+{{- define "sovereign-operator.podSettings" -}}
+{{- $root := index . 0 }}{{ $values := index . 1 -}}
+{{- with $root.Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+{{- with $values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "sovereign-operator.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
 {{/*
 A process of ours: a Deployment whose replicas are spread over nodes, with a budget for disruptions.
 
@@ -43,17 +75,7 @@ spec:
         prometheus.io/port: "8080"
     spec:
       serviceAccountName: {{ $name }}
-      {{- with $root.Values.imagePullSecrets }}
-      imagePullSecrets: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $values.priorityClassName }}
-      priorityClassName: {{ . }}
-      {{- end }}
-      securityContext:
-        runAsNonRoot: true
-        runAsUser: 65532
-        runAsGroup: 65532
-        seccompProfile: {type: RuntimeDefault}
+      {{- include "sovereign-operator.podSettings" (list $root $values) | trim | nindent 6 }}
       containers:
         - name: {{ .component }}
           image: {{ include "sovereign-operator.image" $root }}
@@ -80,24 +102,12 @@ spec:
             {{- end }}
           {{- include "sovereign-operator.probes" . | nindent 10 }}
           resources: {{- toYaml $values.resources | nindent 12 }}
-          securityContext:
-            allowPrivilegeEscalation: false
-            readOnlyRootFilesystem: true
-            capabilities: {drop: [ALL]}
+          {{- include "sovereign-operator.containerSecurity" . | nindent 10 }}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname
           whenUnsatisfiable: ScheduleAnyway
           labelSelector: {matchLabels: *selector}
-      {{- with $values.nodeSelector }}
-      nodeSelector: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $values.affinity }}
-      affinity: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $values.tolerations }}
-      tolerations: {{- toYaml . | nindent 8 }}
-      {{- end }}
 {{- if gt (int $values.replicas) 1 }}
 ---
 apiVersion: policy/v1

@@ -1,0 +1,120 @@
+"""The seed process: it creates what the chart ships and was never created before, and ends.
+
+Policies and services belong to people once they are there. So the seed may only create: RBAC keeps it from changing or
+deleting one. It records what there was once, so that one which somebody deleted stays deleted.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sovereign_operator.api.v1alpha1 import KINDS
+from sovereign_operator.kube.api import MERGE, Api, Json, connect
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError, UnavailableError
+from sovereign_operator.kube.resource import CONFIG_MAPS, OURS
+from sovereign_operator.runtime.replica import log_as_json
+from sovereign_operator.runtime.stopping import until_stopped
+
+logger = logging.getLogger(__name__)
+
+CONFIG_MAP: Final = "sovereign-seed"
+"""The ConfigMap in the operator's namespace that the chart makes and the seed reads and completes."""
+OBJECTS: Final = "objects.json"
+"""Its key of what is to be created, as a List. The chart writes it."""
+CREATED: Final = "created"
+"""Its key of what there was once: kind/name, one a line. The seed writes it."""
+
+RETRY_SECONDS: Final = 2.0
+
+_RESOURCES: Final = {kind.name: OURS[kind.plural] for kind in KINDS}
+
+
+class SeedError(Exception):
+    """The API server refuses objects. The text names them and says why."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the seed runs."""
+
+    namespace: str
+    log_level: str
+
+
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """Read the options."""
+    parser = argparse.ArgumentParser(prog="sovereign-seed", description=__doc__)
+    given_by = os.environ.get("POD_NAMESPACE")
+    parser.add_argument("--namespace", default=given_by, required=not given_by, help="default: $POD_NAMESPACE")
+    parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
+    given = parser.parse_args(arguments)
+    return Settings(given.namespace, given.log_level)
+
+
+async def seed(api: Api, namespace: str) -> None:
+    """Create each object that was never there. Raises SeedError if the API server refuses one, after all others."""
+    config = await api.get(CONFIG_MAPS, CONFIG_MAP, namespace)
+    before = set(config["data"].get(CREATED, "").split())
+    known, refused = set(before), []
+    for body in json.loads(config["data"][OBJECTS])["items"]:
+        name = f"{body['kind']}/{body['metadata']['name']}"
+        if name in known:
+            continue
+        try:
+            await _create(api, body)
+        except ConflictError:
+            logger.info("%s is there already and stays as it is", name)
+        except RefusedError as error:
+            refused.append(f"{name}: {error}")
+            continue
+        else:
+            logger.info("%s was created", name)
+        known.add(name)
+    if known != before:
+        # With the version, so that two seeds (one of an upgrade that came soon) forget nothing of each other.
+        version = {"resourceVersion": config["metadata"]["resourceVersion"]}
+        record = {"metadata": version, "data": {CREATED: "\n".join(sorted(known))}}
+        await api.patch(CONFIG_MAPS, CONFIG_MAP, record, content_type=MERGE, namespace=namespace)
+    if refused:
+        raise SeedError("; ".join(refused))
+
+
+async def _create(api: Api, body: Json) -> None:
+    # Strict: where the CRDs are older than the chart, a demand that they do not know would be dropped without a word.
+    query = {"fieldManager": CONFIG_MAP, "fieldValidation": "Strict"}
+    await api.request("POST", _RESOURCES[body["kind"]].path(), body, query=query)
+
+
+async def run(settings: Settings) -> None:
+    """Seed, once the API server serves our kinds. Raises SeedError."""
+    async with await connect() as client:
+        api = Api(client, ServerClock())
+        while True:
+            try:
+                return await seed(api, settings.namespace)
+            except (ConflictError, NotFoundError, UnavailableError) as error:
+                logger.info("trying again in %g s: %s", RETRY_SECONDS, error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the seed. Its log is JSON, one object a line."""
+    settings = parse(arguments)
+    log_as_json(settings.log_level)
+    try:
+        stopped = asyncio.run(until_stopped(run(settings)))
+    except SeedError as error:
+        logger.error("the API server refuses what the chart ships: %s", error)  # noqa: TRY400 - a person needs no trace
+        sys.exit(1)
+    sys.exit(stopped)
+
+
+if __name__ == "__main__":
+    main()
