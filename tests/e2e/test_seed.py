@@ -1,24 +1,26 @@
 """What the chart ships is created once: whichever tool comes again, what people recorded since stays."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from hack.cluster import Cluster
-from hack.install import NAMESPACE, RELEASE, helm, install
+from hack.install import CHART, NAMESPACE, RELEASE, helm
 from hack.kubectl import Kubectl, KubectlError
-from tests.e2e.conftest import OPTIONS
+from sovereign_operator.kube.api import Api, connect
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.seed.__main__ import CONFIG_MAP, CREATED, OBJECTS, SeedError, seed
+from tests.e2e.conftest import Space
 
-CATALOGUE = (*OPTIONS, "--set", "catalogue.enabled=true")
 SUSPENDED, DELETED, CORRECTED = "outscale-cloudgouv", "bleu", "hds"
 JOBS = ("job", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=seed")
-RECORD = ("configmap", "sovereign-seed", NAMESPACE)
 
 
-def created(admin: Kubectl) -> set[str]:
+def created(admin: Kubectl, namespace: str = NAMESPACE) -> set[str]:
     """Return what was there once, as the seed recorded it."""
-    return set(admin.get(*RECORD)["data"]["created"].split())
+    return set(admin.get("configmap", CONFIG_MAP, namespace)["data"][CREATED].split())
 
 
 def correct(admin: Kubectl, laws: list[str] | None) -> None:
@@ -26,23 +28,30 @@ def correct(admin: Kubectl, laws: list[str] | None) -> None:
     admin.run("patch", "spol", CORRECTED, "--type=merge", "-p", json.dumps({"spec": {"acceptedForeignLaws": laws}}))
 
 
+def select(cluster: Cluster, values: str) -> None:
+    """Upgrade to another selection of what is shipped, which is another Job."""
+    release = ("upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values")
+    helm(cluster, *release, "--set", values, "--wait", "--wait-for-jobs", "--timeout", "2m")
+
+
 @pytest.fixture
 def catalogue(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
     """The catalogue beside the presets. In the end the presets are alone again, and as the chart ships them."""
-    install(cluster, *CATALOGUE)
+    select(cluster, "catalogue.enabled=true")
     yield
     correct(admin, None)
     services = [name.partition("/")[2] for name in created(admin) if name.startswith("CloudService/")]
     admin.run("delete", "cloudservice", *services, "--ignore-not-found")
-    admin.run("patch", "configmap", "sovereign-seed", "-n", NAMESPACE, "-p", '{"data": {"created": null}}')
-    install(cluster, *OPTIONS)
+    admin.run("patch", "configmap", CONFIG_MAP, "-n", NAMESPACE, "-p", json.dumps({"data": {CREATED: None}}))
+    select(cluster, "catalogue.enabled=false")
 
 
 def upgrade(admin: Kubectl, cluster: Cluster) -> None:
-    """Upgrade to another selection, which is another Job."""
+    """Upgrade with Helm, to another Job and back, which runs again."""
     before = admin.run("get", *JOBS, "-o", "name")
-    install(cluster, *CATALOGUE, "--set", "presets.enabled=false")
+    select(cluster, "presets.enabled=false")
     assert admin.run("get", *JOBS, "-o", "name") != before
+    select(cluster, "presets.enabled=true")
 
 
 def sync(admin: Kubectl, cluster: Cluster) -> None:
@@ -67,3 +76,27 @@ def test_what_people_recorded_outlasts_every_tool(admin: Kubectl, cluster: Clust
         assert (admin.get("cloudservice", SUSPENDED)["spec"], admin.get("spol", CORRECTED)["spec"]) == before
         with pytest.raises(KubectlError, match="NotFound"):
             admin.get("cloudservice", DELETED)
+
+
+def test_one_that_the_api_server_refuses_is_named_and_in_nobodys_way(
+    admin: Kubectl, cluster: Cluster, space: Space
+) -> None:
+    """As where the CRDs are older than the chart: what they would drop is a demand, so the policy would be too lax."""
+    namespace = space(None)
+    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
+    demands = {"newer": "moons", "known": "countries"}
+    items = [kind | {"metadata": {"name": name}, "spec": {demand: ["FR"]}} for name, demand in demands.items()]
+    data = {OBJECTS: json.dumps({"items": items})}
+    admin.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP}, "data": data}, namespace)
+
+    async def run() -> None:
+        async with await connect(cluster.kubeconfig) as client:
+            await seed(Api(client, ServerClock()), namespace)
+
+    try:
+        with pytest.raises(SeedError, match=r'^SovereigntyPolicy/newer: .*unknown field "spec.moons"'):
+            asyncio.run(run())
+        assert created(admin, namespace) == {"SovereigntyPolicy/known"}
+        assert admin.get("spol", "known")["spec"]["countries"] == ["FR"]
+    finally:
+        admin.delete("spol", *demands)
