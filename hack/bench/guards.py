@@ -2,6 +2,9 @@
 
 ``python -m hack.bench.guards --name CLUSTER`` on a cluster with the operator installed. A policy made for this lists
 5,000 nodes. Requests are dry runs: they go through admission and are not stored.
+
+In the end some clients create pods without pause: how many a second, and how much CPU the API server takes for them,
+which needs a cluster of the local backend.
 """
 
 import argparse
@@ -9,9 +12,11 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
+from hack.bench.load import cpu_of
+from hack.cluster import Cluster, ClusterError
+from hack.cluster.local import LocalCluster
 from hack.install import NAMESPACE, find
 from sovereign_operator.core.placement import host_role_objects
 from sovereign_operator.kube import resource
@@ -22,6 +27,9 @@ from sovereign_operator.kube.resource import Resource
 POLICY = "bench"
 NODES = tuple(f"bench-{number}" for number in range(5000))
 ROUNDS = 200
+CLIENTS = 8
+TURNS = 5
+PODS_OF_A_TURN = 400
 SPACES = {"bench-free": {}, "bench-held": {"sovereignty.dev/enforce": POLICY}}
 DRY = "?dryRun=All"
 
@@ -54,7 +62,42 @@ def report(what: str, taken: dict[str, list[float]]) -> None:
     )
 
 
-async def measure(api: Api) -> None:
+async def throughput(api: Api, server: int) -> None:
+    """Create pods as fast as the API server takes them, in turns, and print."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in SPACES}
+
+    async def create(namespace: str) -> None:
+        for _ in range(PODS_OF_A_TURN // CLIENTS):
+            await api.request("POST", resource.PODS.path(namespace=namespace) + DRY, pod({}) | _other())
+
+    for _ in range(TURNS):
+        for name, values in taken.items():
+            used, begun = cpu_of([server]), time.perf_counter()
+            await asyncio.gather(*(create(name) for _ in range(CLIENTS)))
+            seconds = time.perf_counter() - begun
+            values.append((PODS_OF_A_TURN / seconds, (cpu_of([server]) - used) / PODS_OF_A_TURN))
+    (free_rate, free_cpu), (held_rate, held_cpu) = (
+        [statistics.median(column) for column in zip(*taken[name], strict=True)] for name in SPACES
+    )
+    print(
+        f"{CLIENTS} clients without pause: out of scope {free_rate:.0f} pods/s; in scope {held_rate:.0f}, "
+        f"ratio {held_rate / free_rate:.2f}"
+    )
+    print(
+        f"CPU seconds of the API server for 1,000 pods: out of scope {1000 * free_cpu:.2f}; "
+        f"in scope {1000 * held_cpu:.2f}, ratio {held_cpu / free_cpu:.2f}"
+    )
+
+
+def api_server(cluster: Cluster) -> int:
+    """Return the API server's process id. Raises ClusterError."""
+    found = cluster.find_process("kube-apiserver") if isinstance(cluster, LocalCluster) else None
+    if found is None:
+        raise ClusterError("the API server's CPU can be read on the local backend alone: make another cluster")
+    return found.pid
+
+
+async def measure(api: Api, server: int) -> None:
     """Make what is measured, measure, and take it away."""
     # The controller takes roles away whose policy does not exist; these carry no label of ours.
     objects = host_role_objects(POLICY, NODES, NAMESPACE)
@@ -88,6 +131,7 @@ async def measure(api: Api) -> None:
                 }
             ),
         )
+        await throughput(api, server)
     finally:
         for kind, obj in zip(roles, objects, strict=True):
             await api.request("DELETE", kind.path(obj["metadata"]["name"]))
@@ -106,17 +150,18 @@ async def _until_account(api: Api, namespace: str) -> None:
         await asyncio.sleep(0.1)
 
 
-async def run(kubeconfig: Path) -> None:
+async def run(cluster: Cluster) -> None:
     """Measure on a cluster."""
-    async with await connect(kubeconfig) as client:
-        await measure(Api(client, ServerClock()))
+    server = api_server(cluster)
+    async with await connect(cluster.kubeconfig) as client:
+        await measure(Api(client, ServerClock()), server)
 
 
 def main() -> None:
     """Read which cluster, and measure."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.guards", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
-    asyncio.run(run(find(parser.parse_args().name).kubeconfig))
+    asyncio.run(run(find(parser.parse_args().name)))
 
 
 if __name__ == "__main__":

@@ -59,15 +59,25 @@ capabilities in any case. Takes the name of a CEL variable.
   ? 'container ' + {{ . }}.name + ' mounts a volume of the sidecar' : ''
 {{- end }}
 
-{{/* A mutation that says on the object for which policy it was placed, so that it can be found by that. */}}
-{{- define "sovereign-operator.markPlaced" -}}
-- patchType: JSONPatch
-  jsonPatch:
-    expression: >-
-      variables.policy == '' ? [] :
-      has(object.metadata.labels)
-      ? [JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('sovereignty.dev/placed-for'), value: variables.policy}]
-      : [JSONPatch{op: 'add', path: '/metadata/labels', value: {'sovereignty.dev/placed-for': variables.policy}}]
+{{/*
+JSON patch operations that write one entry of a map, which the object may lack. Takes the path of the map, with dots, and
+CEL for key and value.
+*/}}
+{{- define "sovereign-operator.setEntry" -}}
+{{- $path := index . 0 }}{{ $key := index . 1 }}{{ $value := index . 2 -}}
+(has(object.{{ $path }})
+? [JSONPatch{op: 'add', path: '/{{ $path | replace "." "/" }}/' + jsonpatch.escapeKey({{ $key }}), value: {{ $value }}}]
+: [JSONPatch{op: 'add', path: '/{{ $path | replace "." "/" }}', value: { {{- $key }}: {{ $value -}} }}])
+{{- end }}
+
+{{/*
+JSON patch operations that place an object, and label it with its policy, by which it is found later. An empty policy has
+none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
+*/}}
+{{- define "sovereign-operator.place" -}}
+(variables.policy == '' ? [] :
+{{ include "sovereign-operator.setEntry" (list . "variables.nodeLabel" "'accepted'") }}
++ {{ include "sovereign-operator.setEntry" (list "metadata.labels" "'sovereignty.dev/placed-for'" "variables.policy") }})
 {{- end }}
 
 {{/*
