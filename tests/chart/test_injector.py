@@ -52,7 +52,7 @@ def test_resources_that_are_none_are_refused(wrong: str, capsys: pytest.CaptureF
     assert "--sidecar-resources" in capsys.readouterr().err
 
 
-def test_it_is_asked_about_pods_in_scope_alone_and_stands_in_nobodys_way(render: Render) -> None:
+def test_it_is_asked_about_pods_that_need_it_alone_and_stands_in_nobodys_way(render: Render) -> None:
     objects = render(*ENCRYPTION, "--set", "systemNamespaces={kube-system,rook-ceph}")
     webhooks = of_kind(objects, "MutatingWebhookConfiguration")[WEBHOOKS]["webhooks"]
     assert len(webhooks) == 2
@@ -65,6 +65,9 @@ def test_it_is_asked_about_pods_in_scope_alone_and_stands_in_nobodys_way(render:
         assert webhook["sideEffects"] == "None"
         assert webhook["matchPolicy"] == "Equivalent"
         assert "caBundle" not in webhook["clientConfig"]
+        conditions = {condition["name"]: condition["expression"] for condition in webhook["matchConditions"]}
+        assert set(conditions) == {"not-a-mirror-pod", "policy-encrypts"}
+        assert f"labels[?'{names.PLACED_LABEL}']" in conditions["policy-encrypts"]
         expressions = webhook["namespaceSelector"]["matchExpressions"]
         (left_out,) = [entry for entry in expressions if entry["key"] == "kubernetes.io/metadata.name"]
         assert left_out["operator"] == "NotIn"

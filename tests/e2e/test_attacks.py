@@ -87,6 +87,7 @@ ATTACKS = {
     "a mistyped policy": Attack(BY_NAMESPACE, 'policy "secnumcluod"', pod("attack"), policy="secnumcluod"),
     "an empty policy": Attack(BY_NAMESPACE, 'policy ""', pod("attack"), policy=""),
     "an ill-formed policy": Attack(BY_NAMESPACE, 'policy "SecNum_Cloud"', pod("attack"), policy="SecNum_Cloud"),
+    "a policy whose name no account can have": Attack(BY_NAMESPACE, 'policy "a..b"', pod("attack"), policy="a..b"),
     "a mistyped policy by label": Attack(BY_LABEL, 'policy "secnumcluod"', claims("secnumcluod"), policy=None),
     "an empty policy by label": Attack(BY_LABEL, 'policy ""', claims(""), policy=None),
     "a pod that claims another policy than its namespace": Attack(BY_NAMESPACE, "two policies", claims("hds")),

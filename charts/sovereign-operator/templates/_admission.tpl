@@ -80,6 +80,30 @@ none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
 + {{ include "sovereign-operator.setEntry" (list "metadata.labels" "'sovereignty.dev/placed-for'" "variables.policy") }})
 {{- end }}
 
+{{/* A condition that leaves out mirror pods. */}}
+{{- define "sovereign-operator.notAMirrorPod" -}}
+# A static pod runs whatever we say. The kubelet shows it as a mirror pod, and deletes one that differs from its file.
+- name: not-a-mirror-pod
+  expression: >-
+    !('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}))
+    || request.userInfo.username != 'system:node:' + object.?spec.nodeName.orValue('')
+{{- end }}
+
+{{/* Whether a policy can have this name. The authorizer fails on any other name. Takes CEL for the name. */}}
+{{- define "sovereign-operator.canNamePolicy" -}}
+{{ . }}.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')
+{{- end }}
+
+{{/*
+Whether a policy may do something: enforce, if it exists; host, if it accepts a node; encrypt, if its pods need sidecars.
+Takes CEL for its name, and the verb.
+*/}}
+{{- define "sovereign-operator.policyMay" -}}
+{{- $root := index . 0 }}{{ $policy := index . 1 }}{{ $verb := index . 2 -}}
+authorizer.serviceAccount('{{ $root.Release.Namespace }}', 'policy-' + {{ $policy }})
+.group('sovereignty.dev').resource('sovereigntypolicies').name({{ $policy }}).check('{{ $verb }}').allowed()
+{{- end }}
+
 {{/*
 Who may host what is RBAC. The controller keeps, per policy, a ClusterRole that lists the nodes
 accepted now, bound to a service account that does not exist; the guards ask the authorizer what that
@@ -88,11 +112,11 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
 {{- define "sovereign-operator.questions" -}}
 # What the policy is allowed. A name that no policy can have is never asked about.
 - name: named
-  expression: "variables.policy.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')"
+  expression: >-
+    {{ include "sovereign-operator.canNamePolicy" "variables.policy" }}
 - name: known
   expression: >-
-    variables.named && authorizer.serviceAccount('{{ .Release.Namespace }}', 'policy-' + variables.policy)
-    .group('sovereignty.dev').resource('sovereigntypolicies').name(variables.policy).check('enforce').allowed()
+    variables.named && {{ include "sovereign-operator.policyMay" (list . "variables.policy" "enforce") | nindent 4 | trim }}
 # An RBAC rule that gives everything to every service account, or one without resourceNames, would make
 # each node look accepted. No node can have this name, so whoever may host on it may host on any.
 - name: overgranted
@@ -105,8 +129,7 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
 {{- define "sovereign-operator.hosted" -}}
 - name: hosted
   expression: >-
-    variables.named && authorizer.serviceAccount('{{ .Release.Namespace }}', 'policy-' + variables.policy)
-    .group('sovereignty.dev').resource('sovereigntypolicies').name(variables.policy).check('host').allowed()
+    variables.named && {{ include "sovereign-operator.policyMay" (list . "variables.policy" "host") | nindent 4 | trim }}
 {{- end }}
 
 {{/*
