@@ -64,7 +64,7 @@ def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, clus
     assert "SecNumCloud 3.2 (decision EX-201) is suspended" in placed["message"]
     assert f"kubectl -n {namespace} rollout restart deployment/app" in placed["message"]
     assert "PodsOutside" in eventually(lambda: events(admin, namespace, "app"), what="Events")
-    outside = f'sovereign_pods_in_scope{{namespace="{namespace}",policy="secnumcloud",place="outside"}}'
+    outside = f'sovereign_pods_in_scope{{namespace="{namespace}",place="outside",policy="secnumcloud"}}'
     eventually(lambda: metric(admin, cluster, outside) > 0, what="the metric that pages people")
     # The label stays for those that run, or a kubelet that restarts would kill them; the taint keeps
     # the scheduler from trying in vain.
