@@ -28,6 +28,11 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- append .Values.systemNamespaces .Release.Namespace | uniq | toJson -}}
 {{- end }}
 
+{{/* The same as a list in CEL. */}}
+{{- define "sovereign-operator.systemNamespacesInCel" -}}
+{{- include "sovereign-operator.systemNamespaces" . | replace "\"" "'" -}}
+{{- end }}
+
 {{/* Where a person reads what to do about an alert: a section of RUNBOOK.md. Takes root and the section. */}}
 {{- define "sovereign-operator.runbook" -}}
 {{- $root := index . 0 }}{{ $section := index . 1 | lower -}}

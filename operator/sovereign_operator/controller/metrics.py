@@ -31,7 +31,7 @@ GUARDS_BROKEN: Final = Gauge(
     "sovereign_guards_broken", "Admission policies and bindings of ours that are missing or were changed."
 )
 GUARDS_DRIFTED: Final = Gauge(
-    "sovereign_guards_drifted", "Admission bindings of ours that do all that they should, and audit besides."
+    "sovereign_guards_drifted", "Our admission bindings that do all that they should, and audit besides."
 )
 ENCRYPTION_MODE: Final = Gauge(
     "sovereign_encryption_mode", "1 for the mode that a policy's sidecars are told.", ["policy", "mode"]

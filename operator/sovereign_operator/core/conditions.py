@@ -68,6 +68,11 @@ def notices(observations: Iterable[Observation], previous: Iterable[Mapping[str,
     )
 
 
+def condition_of(status: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
+    """Return the condition of a type that an object's status has; empty if it has none."""
+    return next((entry for entry in status.get("conditions") or () if entry["type"] == wanted), {})
+
+
 def timestamp(instant: datetime) -> str:
     """Return an instant as the API writes it: RFC 3339, UTC, whole seconds."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

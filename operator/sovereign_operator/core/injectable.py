@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sovereign_operator.core import sidecar
+from sovereign_operator.core.node_fit import required_terms
 from sovereign_operator.core.probes import CannotInjectError
 
 Json = dict[str, Any]
@@ -43,10 +44,8 @@ def _demands_another_system(spec: Json) -> str:
     for label, value in (spec.get("nodeSelector") or {}).items():
         if label in OS_LABELS and value != LINUX:
             return f"spec.nodeSelector has {label}={value}"
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    required = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
     # One of the terms has to hold, and one that is empty never does.
-    terms = [term for term in required if term.get("matchExpressions") or term.get("matchFields")]
+    terms = [term for term in required_terms(spec) or () if term.get("matchExpressions") or term.get("matchFields")]
     if terms and not any(_takes_linux(term) for term in terms):
         return "spec.affinity.nodeAffinity requires nodes of another system than linux"
     return ""

@@ -104,7 +104,7 @@ def stands(live: Mapping[str, Any], wanted: Mapping[str, Any], last: LastWrite |
     """Whether a live workload is as we last wrote it, so that nothing needs to be written.
 
     The API server keeps templates in a form of its own (a quantity of 1024Mi as 1Gi, an empty list not at all), so that
-    they cannot be compared field by field. Each change of a spec, whoever makes it, adds one to its generation instead.
+    they cannot be compared field by field. Each change of a spec, by any client, adds one to its generation instead.
     """
     metadata = live["metadata"]
     if last and (last.uid, last.content, last.generation) == (

@@ -75,10 +75,17 @@ def demands_of(pod_spec: Json) -> tuple[Demand, ...]:
     if selector := pod_spec.get("nodeSelector"):
         terms = [{"key": key, "operator": "In", "values": [value]} for key, value in sorted(selector.items())]
         found.append(Demand("spec.nodeSelector", ({"matchExpressions": terms},)))
-    affinity = (pod_spec.get("affinity") or {}).get("nodeAffinity") or {}
-    if required := affinity.get("requiredDuringSchedulingIgnoredDuringExecution"):
-        found.append(Demand("required node affinity", tuple(required.get("nodeSelectorTerms") or ())))
+    required = required_terms(pod_spec)
+    if required is not None:
+        found.append(Demand("required node affinity", required))
     return tuple(found)
+
+
+def required_terms(pod_spec: Json) -> tuple[Json, ...] | None:
+    """Return the node selector terms, one of which has to match, of a pod's required node affinity; None without it."""
+    affinity = (pod_spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    return tuple(required.get("nodeSelectorTerms") or ()) if required else None
 
 
 def volume_demands(claim: str, volume: Json) -> tuple[Demand, ...]:

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final, assert_never
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.core.conditions import condition_of
 
 Json = Mapping[str, Any]
 
@@ -59,7 +60,7 @@ def readiness_of(kind: WorkloadKind, obj: Json) -> Readiness:
 def job_outcome(obj: Json) -> str:
     """Return how a Job ended, Complete or Failed; empty while it has not."""
     for outcome in ("Complete", "Failed"):
-        if _condition(obj.get("status") or {}, outcome).get("status") == "True":
+        if condition_of(obj.get("status") or {}, outcome).get("status") == "True":
             return outcome
     return ""
 
@@ -70,7 +71,7 @@ def _is_unobserved(kind: WorkloadKind, metadata: Json, status: Json) -> bool:
 
 
 def _deployment(spec: Json, status: Json) -> Readiness:
-    progressing = _condition(status, "Progressing")
+    progressing = condition_of(status, "Progressing")
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return Readiness(Progress.FAILED, f"its roll-out made no progress in time: {progressing.get('message', '')}")
     wanted = spec.get("replicas", 1)
@@ -87,7 +88,7 @@ def _deployment(spec: Json, status: Json) -> Readiness:
     has_deadline = spec.get("progressDeadlineSeconds", NO_DEADLINE) != NO_DEADLINE
     if has_deadline and progressing.get("reason") != "NewReplicaSetAvailable":
         return _waiting("its roll-out has not ended")
-    if _condition(status, "Available").get("status") != "True":
+    if condition_of(status, "Available").get("status") != "True":
         return _waiting("it is not available")
     return CURRENT
 
@@ -125,7 +126,7 @@ def _daemon_set(status: Json) -> Readiness:
 
 def _job(spec: Json, status: Json) -> Readiness:
     """Judge a Job: one that runs is as its spec asks."""
-    failed = _condition(status, "Failed")
+    failed = condition_of(status, "Failed")
     if failed.get("status") == "True":
         return Readiness(Progress.FAILED, f"it failed: {failed.get('message') or failed.get('reason', '')}")
     if spec.get("suspend") or status.get("startTime"):
@@ -145,7 +146,3 @@ def _surplus(status: Json, wanted: int) -> Readiness | None:
 
 def _waiting(message: str) -> Readiness:
     return Readiness(Progress.IN_PROGRESS, message)
-
-
-def _condition(status: Json, wanted: str) -> Json:
-    return next((entry for entry in status.get("conditions") or () if entry.get("type") == wanted), {})

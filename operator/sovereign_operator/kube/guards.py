@@ -13,6 +13,7 @@ from sovereign_operator.core.guards import Guard, Guards
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import NotFoundError
+from sovereign_operator.kube.managed_fields import latest_writer
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +32,7 @@ def last_write(obj: Json) -> tuple[str, datetime]:
 
     Without a trace of anybody it is nobody, when the object was made.
     """
-    found = [
-        (datetime.fromisoformat(entry["time"]), entry.get("manager", ""))
-        for entry in obj["metadata"].get("managedFields", ())
-        if "time" in entry and not entry.get("subresource")
-    ]
-    time, manager = max(found, default=(created(obj), ""))
-    return manager, time
+    return latest_writer(obj["metadata"]) or ("", created(obj))
 
 
 def created(obj: Json) -> datetime:

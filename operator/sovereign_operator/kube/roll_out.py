@@ -23,7 +23,7 @@ async def read_roll_out(api: Api, kind: WorkloadKind, workload: Json) -> RollOut
     if kind is WorkloadKind.STATEFUL_SET:
         own = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates") or ()]
         pods = {
-            f"{name}-{ordinal}": [*(claim for claim in shared), *(f"{claim}-{name}-{ordinal}" for claim in own)]
+            f"{name}-{ordinal}": [*shared, *(f"{claim}-{name}-{ordinal}" for claim in own)]
             for ordinal in ordinals(spec)
         }
     read = {

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.core import names
 from sovereign_operator.core.audit import certificate_line
+from sovereign_operator.core.conditions import condition_of
 from sovereign_operator.core.facts import Node
 from sovereign_operator.core.sidecar import bypass_of, transit_policy
 from sovereign_operator.core.workload_facts import Pod
@@ -125,7 +126,7 @@ def see_pod(obj: Json) -> PodSeen:
             frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX)),
             certificate_volumes=signers_of(obj).count(names.SIGNER),
             certificate=annotations.get(names.CERTIFICATE_ANNOTATION, ""),
-            ready=_condition(status, "Ready").get("status") == "True",
+            ready=condition_of(status, "Ready").get("status") == "True",
         ),
         metadata.get("labels", {}),
         annotations,
@@ -166,7 +167,7 @@ def _projected(pod: Json) -> Iterator[Json]:
 def see_certificate(obj: Json) -> Certificate | None:
     """Keep what was issued to a pod by our signer."""
     spec, status = obj["spec"], obj.get("status", {})
-    issued = _condition(status, "Issued")
+    issued = condition_of(status, "Issued")
     if spec["signerName"] != names.SIGNER or not issued:
         return None
     times = status["notBefore"], status["beginRefreshAt"], status["notAfter"]
@@ -219,9 +220,5 @@ def _applied_labels(metadata: Json) -> frozenset[str]:
 
 
 def _scheduler_says(status: Json) -> str:
-    scheduled = _condition(status, "PodScheduled")
+    scheduled = condition_of(status, "PodScheduled")
     return str(scheduled.get("message", "")) if scheduled.get("status") == "False" else ""
-
-
-def _condition(status: Json, wanted: str) -> Json:
-    return next((entry for entry in status.get("conditions", ()) if entry["type"] == wanted), {})

@@ -15,12 +15,14 @@ from sovereign_operator.core.readiness import job_outcome, readiness_of
 from sovereign_operator.core.selector import Selector
 from sovereign_operator.core.workload_facts import JobRun, LastWrite, Workload
 from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.managed_fields import latest_writer
 
 
 def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
     """Keep what matters of a workload."""
     metadata = obj["metadata"]
     owner = next((owner["uid"] for owner in metadata.get("ownerReferences", ()) if owner.get("controller")), None)
+    writer = latest_writer(metadata, besides={names.FIELD_MANAGER})
     return Workload(
         kind,
         metadata["name"],
@@ -32,7 +34,7 @@ def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
         generation=metadata.get("generation", 0),
         readiness=readiness_of(kind, obj),
         outcome=job_outcome(obj) if kind is WorkloadKind.JOB else "",
-        last_writer=_last_writer(metadata),
+        last_writer=writer[0] if writer else "",
         scaled_by=_autoscaler(metadata),
     )
 
@@ -68,16 +70,6 @@ def see_last_write(status: Json) -> LastWrite | None:
     except (KeyError, ValidationError):
         return None
     return LastWrite(write.uid, write.content, write.generation, write.times, write.at)
-
-
-def _last_writer(metadata: Json) -> str:
-    """Return the field manager of the latest write that was neither ours nor one of a subresource."""
-    others = [
-        entry
-        for entry in metadata.get("managedFields", ())
-        if entry.get("manager") != names.FIELD_MANAGER and not entry.get("subresource")
-    ]
-    return str(max(others, key=lambda entry: entry.get("time", "")).get("manager", "")) if others else ""
 
 
 def _autoscaler(metadata: Json) -> str:
