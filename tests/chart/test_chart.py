@@ -91,7 +91,6 @@ def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None
         "sovereignty-guard-annotations",
         "sovereignty-guard-labels",
         "sovereignty-guard-nodes",
-        "sovereignty-guard-controller",
         "sovereignty-guard-signer",
         "sovereignty-warn-namespaces",
         "sovereignty-warn-workloads",
@@ -125,7 +124,9 @@ _POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 _BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
 _ABOUT_EVERY_POD = {"sovereignty-guard-annotations", "sovereignty-guard-labels"}
 _NOT_ABOUT_PODS = {
-    "sovereignty-guard-controller",
+    "sovereignty-guard-controller-marks",
+    "sovereignty-guard-controller-roles",
+    "sovereignty-guard-controller-workloads",
     "sovereignty-guard-nodes",
     "sovereignty-guard-requests",
     "sovereignty-guard-signer",
@@ -202,7 +203,7 @@ def test_every_alert_speaks_of_metrics_that_there_are(render: Render) -> None:
     }
     (rules,) = of_kind(render(*IDENTITY, "--set", "alerts.enabled=true"), "PrometheusRule").values()
     alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
-    assert len(alerts) == 19
+    assert len(alerts) == 20
     for alert in alerts:
         used = set(re.findall(r"sovereign_[a-z_]+", alert["expr"]))
         assert used

@@ -23,6 +23,8 @@ OPTIONS = (
     "controller.leaseDurationSeconds=6,signer.leaseDurationSeconds=6,identity.propagationSeconds=20",
     "--set",
     "encryption.enabled=true",
+    "--set",
+    "controller.templateNamespaces={anywhere}",
 )
 """What Helm is told, so that the tests need not wait, and so that all there is is installed."""
 
@@ -86,6 +88,15 @@ def space(admin: Kubectl, request: pytest.FixtureRequest) -> Iterator[Space]:
     yield make
     for name in made:
         admin.run("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture(scope="session")
+def anywhere(admin: Kubectl) -> Iterator[str]:
+    """Return a namespace that is not in scope, and yet one where the operator may create workloads."""
+    name = "anywhere"
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    admin.run("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture

@@ -33,18 +33,21 @@ def trigger(admin: Kubectl, kind: str, namespace: str, name: str) -> None:
 
 @pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_owned_workload_runs_only_on_accepted_nodes(admin: Kubectl, space: Space, kind: str, labelled: bool) -> None:
-    namespace = space(POLICY if labelled else None)
-    template = {"kind": kind, "spec": workload_spec(kind, "owned")}
-    admin.apply(sovereign("owned", policy=POLICY, template=template), namespace=namespace)
-    eventually(lambda: admin.get(kind.lower(), "owned", namespace), what="the workload")
-    trigger(admin, kind, namespace, "owned")
-    pods = until_placed(admin, namespace, "owned")
+def test_an_owned_workload_runs_only_on_accepted_nodes(
+    admin: Kubectl, space: Space, anywhere: str, kind: str, labelled: bool
+) -> None:
+    namespace, name = space(POLICY) if labelled else anywhere, f"owned-{kind.lower()}"
+    template = {"kind": kind, "spec": workload_spec(kind, name)}
+    admin.apply(sovereign(name, policy=POLICY, template=template), namespace=namespace)
+    eventually(lambda: admin.get(kind.lower(), name, namespace), what="the workload")
+    trigger(admin, kind, namespace, name)
+    pods = until_placed(admin, namespace, name)
     assert {pod["spec"]["nodeName"] for pod in pods} <= set(estate.ACCEPTED)
-    owner = admin.get(kind.lower(), "owned", namespace)["metadata"]["ownerReferences"][0]
-    assert (owner["kind"], owner["name"]) == ("SovereignWorkload", "owned")
-    enforced = condition(admin, "swl", "owned", "Enforced", namespace)
+    owner = admin.get(kind.lower(), name, namespace)["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["name"]) == ("SovereignWorkload", name)
+    enforced = condition(admin, "swl", name, "Enforced", namespace)
     assert enforced["status"] == str(labelled), enforced
+    admin.run("-n", namespace, "delete", "swl", name, "--wait=false")
 
 
 @pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])
@@ -71,18 +74,19 @@ def test_an_adopted_workload_runs_only_on_accepted_nodes(
 
 # A Job's template cannot change, and the API server copies its labels to a Job that has none.
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Job"])
-def test_an_orphan_goes_on_without_our_label(admin: Kubectl, space: Space, kind: str) -> None:
+def test_an_orphan_goes_on_without_our_label(admin: Kubectl, anywhere: str, kind: str) -> None:
     """All of it was written by us, so giving it back cannot mean taking all away that we wrote."""
-    namespace = space(None)
-    template = {"kind": kind, "spec": workload_spec(kind, "owned")}
-    admin.apply(sovereign("owned", policy=POLICY, template=template), namespace=namespace)
-    uid = eventually(lambda: admin.get(kind.lower(), "owned", namespace)["metadata"]["uid"], what="the workload")
-    admin.run("-n", namespace, "delete", "swl", "owned", "--cascade=orphan")
+    name = f"orphan-{kind.lower()}"
+    template = {"kind": kind, "spec": workload_spec(kind, name)}
+    admin.apply(sovereign(name, policy=POLICY, template=template), namespace=anywhere)
+    uid = eventually(lambda: admin.get(kind.lower(), name, anywhere)["metadata"]["uid"], what="the workload")
+    admin.run("-n", anywhere, "delete", "swl", name, "--cascade=orphan")
 
     def without_label() -> bool:
-        metadata = admin.get(kind.lower(), "owned", namespace)["metadata"]
+        metadata = admin.get(kind.lower(), name, anywhere)["metadata"]
         assert metadata["uid"] == uid
         assert "ownerReferences" not in metadata
         return "sovereignty.dev/policy" not in metadata.get("labels", {})
 
     eventually(without_label, seconds=30, what="the label gone")
+    admin.run("-n", anywhere, "delete", kind.lower(), name, "--wait=false")

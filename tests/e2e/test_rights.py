@@ -1,100 +1,15 @@
-"""What may be done through the operator, and with its token: no more than who asks may do, or than it needs."""
+"""What may be done through the operator: no more than who asks may do."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from hack.cluster import Cluster, binaries
-from hack.install import NAMESPACE
-from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.pki import bundle
+from hack.kubectl import Kubectl, eventually
 from tests.e2e.conftest import Space
 from tests.e2e.guards import without_bindings
-from tests.e2e.manifests import KINDS, pod, sovereign, workload, workload_spec
-
-INSIDE = "brest-1"
-DAY = timedelta(days=1)
-
-
-def role(name: str) -> Json:
-    """Return a ClusterRole that grants nothing."""
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": name},
-        "rules": [],
-    }
-
-
-def part(kind: str, name: str, **fields: Any) -> Json:
-    """Return a part of an object, to be applied."""
-    labels = fields.pop("labels", {})
-    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "labels": labels}, **fields}
-
-
-# The controller may patch and not get: only a server-side apply asks for no more.
-APPLY = ("apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-")
-TAINT = {"key": "example.org/x", "effect": "NoExecute"}
-
-NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
-NOBODYS_NODE = {
-    "apiVersion": "v1",
-    "kind": "Node",
-    "metadata": {"name": INSIDE, "ownerReferences": [NOBODY], "annotations": {"example.org/x": "y"}},
-}
-
-STOLEN: dict[str, tuple[tuple[str, ...], Json]] = {
-    "write another role": (APPLY, role("evil")),
-    "delete another role": (("delete", "-f", "-"), role("view")),
-    "write a workload that runs the cluster": (("-n", "kube-system", *APPLY), workload("DaemonSet", "evil")),
-    "change what a pod runs": (
-        APPLY,
-        part("Pod", "waiting", spec={"containers": [{"name": "idle", "image": "example.org/evil"}]}),
-    ),
-    "label a pod": (APPLY, part("Pod", "waiting", labels={"example.org/x": "y"})),
-    "have a node collected": (APPLY, NOBODYS_NODE),
-    "keep pods from a node": (APPLY, part("Node", INSIDE, spec={"unschedulable": True})),
-    "taint a node": (APPLY, part("Node", INSIDE, spec={"taints": [TAINT]})),
-    "label a node for others": (APPLY, part("Node", INSIDE, labels={"example.org/x": "y"})),
-}
-
-
-@pytest.mark.parametrize(("attempt", "body"), STOLEN.values(), ids=STOLEN.keys())
-def test_who_has_the_controllers_token_can_do_no_more_than_it_does(
-    admin: Kubectl, space: Space, attempt: tuple[str, ...], body: Json
-) -> None:
-    """RBAC allows all of these, as it cannot tell them from what the controller needs."""
-    namespace = space()
-    admin.create(pod("waiting", schedulerName="nobody"), namespace)
-    where = () if "kube-system" in attempt else ("-n", namespace)
-    bounded(admin, "controller", (*where, *attempt), body)
-
-
-def bounded(admin: Kubectl, process: str, attempt: tuple[str, ...], body: Json) -> None:
-    """See that a process's own guard, and nothing else, keeps its account from something."""
-    guard = f"sovereignty-guard-{process}"
-    account = f"system:serviceaccount:{NAMESPACE}:sovereign-{process}"
-    words, stdin = (*attempt, "--dry-run=server", f"--as={account}"), json.dumps(body)
-    # An earlier test may have taken the guard away, which comes back a moment after its binding.
-    refused = eventually(lambda: admin.refusal(*words, stdin=stdin), seconds=20, what="the guard")
-    assert f"ValidatingAdmissionPolicy '{guard}'" in refused
-    with without_bindings(admin, guard):
-        eventually(lambda: admin.run(*words, stdin=stdin), seconds=20, what="success without the guard")
-
-
-BUNDLE = {
-    "apiVersion": "certificates.k8s.io/v1",
-    "kind": "ClusterTrustBundle",
-    "metadata": {"name": "of-others"},
-    "spec": {"trustBundle": bundle.write([bundle.nobody("example.org", datetime.now(UTC), datetime.now(UTC) + DAY)])},
-}
-
-
-@pytest.mark.parametrize("body", [part("Secret", "of-others", data={}), BUNDLE], ids=["Secret", "ClusterTrustBundle"])
-def test_who_has_the_signers_token_writes_no_secret_and_no_bundle_of_others(admin: Kubectl, body: Json) -> None:
-    bounded(admin, "signer", ("-n", NAMESPACE, *APPLY), body)
+from tests.e2e.manifests import KINDS, sovereign, workload, workload_spec
 
 
 @pytest.fixture
@@ -147,6 +62,8 @@ def test_who_may_not_touch_a_workload_may_still_annotate_its_sovereign_workload(
         attempt = ("-n", namespace, "patch", "swl", "app", "--type=merge", "-p", patch)
         eventually(lambda: person.run(*attempt), seconds=20, what="success without the guard")
 
+
+NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
 
 WAYS_TO_GIVE_BACK = {
     "delete it": ("delete", "swl", "app"),

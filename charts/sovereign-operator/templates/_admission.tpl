@@ -80,6 +80,46 @@ none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
 + {{ include "sovereign-operator.setEntry" (list "metadata.labels" "'sovereignty.dev/placed-for'" "variables.policy") }})
 {{- end }}
 
+{{/*
+CEL for whether two maps are the same, but for some entries. Takes CEL for both, and for an entry that does not count, as
+`key`. It goes through each map once.
+*/}}
+{{- define "sovereign-operator.sameBut" -}}
+{{- $new := index . 0 }}{{ $old := index . 1 }}{{ $besides := index . 2 -}}
+{{ $new }}.all(key, {{ $besides }} || {{ $new }}[?key] == {{ $old }}[?key])
+&& {{ $old }}.all(key, {{ $besides }} || key in {{ $new }})
+{{- end }}
+
+{{/* Those requests alone that somebody makes with the controller's token. */}}
+{{- define "sovereign-operator.byTheController" -}}
+- name: by-the-controller
+  expression: "request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:{{ include "sovereign-operator.controller" . }}'"
+{{- end }}
+
+{{/*
+What the guards of the controller's token share: what a request changes, and what is said to somebody who goes too far. Takes
+what the controller does to its objects.
+*/}}
+{{- define "sovereign-operator.stolen" -}}
+- name: stolen
+  expression: >-
+    'not the operator\'s: the controller may not {{ . }} ' + request.resource.resource + ' ' + request.?name.orValue('')
+    + (has(request.namespace) ? ' in namespace ' + request.namespace : '') + ' like this; somebody else may have its token'
+- name: metadata
+  expression: "dyn(object).?metadata.orValue({})"
+- name: oldMetadata
+  expression: "dyn(oldObject).?metadata.orValue({})"
+- name: labels
+  expression: "variables.metadata.?labels.orValue({})"
+- name: oldLabels
+  expression: "variables.oldMetadata.?labels.orValue({})"
+# Owners that do not exist have the garbage collector delete what they own; finalizers keep it from ending.
+- name: sameOwners
+  expression: >-
+    variables.metadata.?finalizers == variables.oldMetadata.?finalizers
+    && variables.metadata.?ownerReferences == variables.oldMetadata.?ownerReferences
+{{- end }}
+
 {{/* A condition that leaves out mirror pods. */}}
 {{- define "sovereign-operator.notAMirrorPod" -}}
 # A static pod runs whatever we say. The kubelet shows it as a mirror pod, and deletes one that differs from its file.
@@ -138,7 +178,7 @@ with it, and says so when a guard is gone or was hollowed out.
 */}}
 {{- define "sovereign-operator.guards" -}}
 {{- $guards := list -}}
-{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-controller" "guard-exec" "guard-labels" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" "warn-workloads" -}}
+{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-controller-marks" "guard-controller-roles" "guard-controller-workloads" "guard-exec" "guard-labels" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" "warn-workloads" -}}
 {{- range $document := splitList "\n---\n" (include (printf "%s/admission/%s.yaml" $.Template.BasePath $file) $) -}}
 {{- with fromYaml $document -}}
 {{- $guards = append $guards (dict "kind" .kind "metadata" (dict "name" .metadata.name) "spec" .spec) -}}

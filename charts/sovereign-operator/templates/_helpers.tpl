@@ -33,6 +33,11 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- include "sovereign-operator.systemNamespaces" . | replace "\"" "'" -}}
 {{- end }}
 
+{{/* Where the operator creates workloads from templates, besides the namespaces in scope, as a list in CEL. */}}
+{{- define "sovereign-operator.templateNamespacesInCel" -}}
+{{- .Values.controller.templateNamespaces | toJson | replace "\"" "'" -}}
+{{- end }}
+
 {{/* Where a person reads what to do about an alert: a section of RUNBOOK.md. Takes root and the section. */}}
 {{- define "sovereign-operator.runbook" -}}
 {{- $root := index . 0 }}{{ $section := index . 1 | lower -}}

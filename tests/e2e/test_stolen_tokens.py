@@ -1,0 +1,277 @@
+"""What the token of a process is worth to somebody who stole it: its own job, and nothing that leads further."""
+
+import base64
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+import yaml
+
+from hack.cluster import Cluster
+from hack.install import NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.pki import bundle
+from tests.e2e.conftest import Space
+from tests.e2e.guards import without_bindings
+from tests.e2e.manifests import pod, workload
+
+INSIDE = "brest-1"
+DAY = timedelta(days=1)
+
+NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
+OWNER = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereignWorkload", "controller": True} | {
+    key: NOBODY[key] for key in ("name", "uid")
+}
+TAINT = {"key": "example.org/x", "effect": "NoExecute"}
+
+
+def part(kind: str, name: str, version: str = "v1", **fields: Any) -> Json:
+    """Return a part of an object, to be applied. ``metadata`` are its fields beside the name."""
+    metadata = {"name": name} | fields.pop("metadata", {})
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
+
+
+def role(name: str, *rules: Json, **labels: str) -> Json:
+    """Return a ClusterRole."""
+    rbac = "rbac.authorization.k8s.io/v1"
+    metadata = {"labels": {key.replace("__", "/").replace("_", "-"): value for key, value in labels.items()}}
+    return part("ClusterRole", name, rbac, metadata=metadata, rules=list(rules))
+
+
+def may(verb: str, resource: str, *, group: str = "sovereignty.dev", names: tuple[str, ...] = ()) -> Json:
+    """Return a rule of a ClusterRole."""
+    rule: Json = {"apiGroups": [group], "resources": [resource], "verbs": [verb]}
+    return rule | ({"resourceNames": list(names)} if names else {})
+
+
+def role_binding(name: str, role: str, subject: str) -> Json:
+    """Return a ClusterRoleBinding to a service account of the operator's namespace."""
+    rbac = "rbac.authorization.k8s.io"
+    ref = {"apiGroup": rbac, "kind": "ClusterRole", "name": role}
+    subjects = [{"kind": "ServiceAccount", "name": subject, "namespace": NAMESPACE}]
+    return part("ClusterRoleBinding", name, f"{rbac}/v1", roleRef=ref, subjects=subjects)
+
+
+OURS = "sovereignty:host:secnumcloud"
+HOST = may("host", "nodes", names=(INSIDE,))
+EXISTS = may("enforce", "sovereigntypolicies", names=("evil",))
+
+
+def deployment(**metadata: Any) -> Json:
+    """Return a Deployment whose metadata are forged."""
+    made = workload("Deployment", "made")
+    return made | {"metadata": made["metadata"] | metadata}
+
+
+def changed(kind: str, **pod_spec: Any) -> Json:
+    """Return a part of a workload of others, with something changed in its pods."""
+    template = {"spec": pod_spec}
+    spec = {"jobTemplate": {"spec": {"template": template}}} if kind == "CronJob" else {"template": template}
+    return part(kind, "others", "batch/v1" if kind == "CronJob" else "apps/v1", spec=spec)
+
+
+EVIL = {"containers": [{"name": "idle", "image": "example.org/evil"}]}
+
+
+@dataclass(frozen=True)
+class Theft:
+    """What RBAC allows a process, as it cannot tell it from what the process needs; ``guard`` can."""
+
+    guard: str
+    body: Json
+    namespace: str = "{enforced}"
+    """In which of the test's namespaces; by default the one in which others have pods and workloads."""
+    verb: str = "apply"
+
+    def words(self, space: str, account: str) -> tuple[str, ...]:
+        """Return what to tell kubectl. Only a server-side apply asks for no right to get."""
+        apply = ("apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-")
+        verb = apply if self.verb == "apply" else ("delete", "-f", "-")
+        return ("-n", space, *verb, "--dry-run=server", f"--as=system:serviceaccount:{NAMESPACE}:{account}")
+
+
+ROLES, MARKS, WORKLOADS = (f"sovereignty-guard-controller-{part}" for part in ("roles", "marks", "workloads"))
+SIGNER = "sovereignty-guard-signer"
+
+BUNDLE = part(
+    "ClusterTrustBundle",
+    "of-others",
+    "certificates.k8s.io/v1",
+    spec={"trustBundle": bundle.write([bundle.nobody("example.org", datetime.now(UTC), datetime.now(UTC) + DAY)])},
+)
+
+THEFTS = {
+    "write another role": Theft(ROLES, role("evil")),
+    "delete another role": Theft(ROLES, role("view"), verb="delete"),
+    "have a policy's role say something else": Theft(ROLES, role(OURS, may("patch", "nodes", group=""))),
+    "have a policy accept every node": Theft(ROLES, role("sovereignty:host:evil", EXISTS, may("host", "nodes"))),
+    "have a role speak for another policy": Theft(ROLES, role("sovereignty:host:other", EXISTS)),
+    "hide a rule among many": Theft(
+        ROLES, role("sovereignty:host:evil", EXISTS, *[HOST] * 9000, may("patch", "nodes", group=""))
+    ),
+    "have a role aggregated into those of people": Theft(
+        ROLES, role("sovereignty:host:evil", EXISTS, rbac_authorization_k8s_io__aggregate_to_view="true")
+    ),
+    "give a policy's role to a process": Theft(ROLES, role_binding(OURS, OURS, "sovereign-injector")),
+    "give another role by that name": Theft(ROLES, role_binding("sovereignty:host:evil", OURS, "policy-evil")),
+    "write a workload that runs the cluster": Theft(WORKLOADS, workload("DaemonSet", "evil"), "kube-system"),
+    "write a workload that nobody asked for": Theft(WORKLOADS, deployment()),
+    "write one where nobody said so": Theft(WORKLOADS, deployment(ownerReferences=[OWNER]), "{free}"),
+    "keep one from ending": Theft(WORKLOADS, deployment(ownerReferences=[OWNER], finalizers=["example.org/x"])),
+    "change what others run": Theft(WORKLOADS, changed("Deployment", **EVIL)),
+    "change as whom others run": Theft(WORKLOADS, changed("CronJob", serviceAccountName="more")),
+    "change where others run": Theft(WORKLOADS, changed("Deployment", nodeSelector={"example.org/x": "y"})),
+    "scale what others run": Theft(WORKLOADS, part("Deployment", "others", "apps/v1", spec={"replicas": 5})),
+    "own what others run": Theft(
+        WORKLOADS, part("Deployment", "others", "apps/v1", metadata={"ownerReferences": [OWNER]})
+    ),
+    "change what a pod runs": Theft(MARKS, part("Pod", "waiting", spec=EVIL)),
+    "label a pod": Theft(MARKS, part("Pod", "waiting", metadata={"labels": {"example.org/x": "y"}})),
+    "have a node collected": Theft(MARKS, part("Node", INSIDE, metadata={"ownerReferences": [NOBODY]})),
+    "annotate a node for others": Theft(MARKS, part("Node", INSIDE, metadata={"annotations": {"example.org/x": "y"}})),
+    "label a node for others": Theft(MARKS, part("Node", INSIDE, metadata={"labels": {"example.org/x": "y"}})),
+    "keep pods from a node": Theft(MARKS, part("Node", INSIDE, spec={"unschedulable": True})),
+    "taint a node": Theft(MARKS, part("Node", INSIDE, spec={"taints": [TAINT]})),
+    "tell applications": Theft(MARKS, part("ConfigMap", "app", data={"x": "y"})),
+    "tell the cluster": Theft(MARKS, part("ConfigMap", "sovereignty-transit.x", data={}), "kube-system"),
+    "write a Secret of others": Theft(SIGNER, part("Secret", "of-others", data={}), NAMESPACE),
+    "write a bundle of others": Theft(SIGNER, BUNDLE),
+}
+
+
+Attempt = tuple[tuple[str, ...], str]
+"""What to tell kubectl, and what it reads."""
+
+
+@pytest.mark.parametrize("guard", [ROLES, MARKS, WORKLOADS, SIGNER])
+def test_who_has_a_token_can_do_no_more_with_it_than_its_process_does(admin: Kubectl, space: Space, guard: str) -> None:
+    """RBAC allows all of these: without the guard they succeed."""
+    spaces = {"enforced": space(), "free": space(None)}
+    admin.create(pod("waiting", schedulerName="nobody"), spaces["enforced"])
+    for kind, replicas in (("Deployment", 0), ("CronJob", 1)):
+        admin.create(workload(kind, "others", replicas), spaces["enforced"])
+    account = "sovereign-signer" if guard == SIGNER else "sovereign-controller"
+    attempts = {
+        name: (theft.words(theft.namespace.format(**spaces), account), json.dumps(theft.body))
+        for name, theft in THEFTS.items()
+        if theft.guard == guard
+    }
+    for name, attempt in attempts.items():
+        assert f"ValidatingAdmissionPolicy '{guard}'" in refused(admin, attempt), name
+    with without_bindings(admin, guard):
+        for attempt in attempts.values():
+            allowed(admin, attempt)
+
+
+def refused(admin: Kubectl, attempt: Attempt) -> str:
+    """Return why somebody may not do this. A guard that a test took away comes back a moment after its binding."""
+    words, stdin = attempt
+    return eventually(lambda: admin.refusal(*words, stdin=stdin), seconds=20, what="a refusal")
+
+
+def allowed(admin: Kubectl, attempt: Attempt) -> None:
+    """See somebody do this, at the latest when the API server has noticed that the guard is gone."""
+    words, stdin = attempt
+    eventually(lambda: admin.run(*words, stdin=stdin), seconds=20, what="success without the guard")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to the API server. RBAC looks at it before anybody looks whether the object is there."""
+
+    method: str
+    path: str
+    body: Json | None = None
+
+
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+CERTIFICATES = "/apis/certificates.k8s.io/v1"
+OURS_API = "/apis/sovereignty.dev/v1alpha1"
+GUARDS = tuple(
+    f"{way}{kind}"
+    for way in ("mutating", "validating")
+    for kind in ("webhookconfigurations", "admissionpolicies", "admissionpolicybindings")
+)
+SYSTEM, OWN, USER = ("/api/v1/namespaces/" + name for name in ("kube-system", NAMESPACE, "default"))
+ESCALATION = role("sovereignty:host:x", may("escalate", "clusterroles", group="rbac.authorization.k8s.io"))
+
+WAYS_UP = {
+    "read a Secret": Request("GET", f"{SYSTEM}/secrets/x"),
+    "read every Secret": Request("GET", "/api/v1/secrets"),
+    "get a token": Request("POST", f"{SYSTEM}/serviceaccounts/default/token", {}),
+    "get a token of another process": Request("POST", f"{OWN}/serviceaccounts/sovereign-migration/token", {}),
+    "make an account": Request("POST", f"{OWN}/serviceaccounts", part("ServiceAccount", "x")),
+    "write a role": Request("POST", f"{RBAC}/namespaces/{NAMESPACE}/roles", {}),
+    "bind a role": Request("POST", f"{RBAC}/namespaces/kube-system/rolebindings", {}),
+    "bind more than it has": Request("POST", f"{RBAC}/clusterrolebindings", role_binding(OURS, "cluster-admin", "x")),
+    "grant more than it has": Request("POST", f"{RBAC}/clusterroles", ESCALATION),
+    "run a pod": Request("POST", f"{SYSTEM}/pods", pod("x")),
+    "enter a container": Request("POST", f"{USER}/pods/x/exec"),
+    "attach to a container": Request("POST", f"{USER}/pods/x/attach"),
+    "forward a port": Request("POST", f"{USER}/pods/x/portforward"),
+    "add a container to a pod": Request("PATCH", f"{USER}/pods/x/ephemeralcontainers", {}),
+    "resize a pod": Request("PATCH", f"{USER}/pods/x/resize", {}),
+    "say how a pod does": Request("PATCH", f"{USER}/pods/x/status", {}),
+    "bind a pod to a node": Request("POST", f"{USER}/pods/x/binding", {}),
+    "evict a pod": Request("POST", f"{USER}/pods/x/eviction", {}),
+    "delete a pod": Request("DELETE", f"{USER}/pods/x"),
+    "delete pods": Request("DELETE", f"{USER}/pods"),
+    "make a node": Request("POST", "/api/v1/nodes", part("Node", "x")),
+    "delete a node": Request("DELETE", f"/api/v1/nodes/{INSIDE}"),
+    "say how a node does": Request("PATCH", f"/api/v1/nodes/{INSIDE}/status", {}),
+    "ask a kubelet": Request("GET", f"/api/v1/nodes/{INSIDE}/proxy/pods"),
+    "put a namespace out of scope": Request("PATCH", USER, {}),
+    "delete a namespace": Request("DELETE", USER),
+    "delete a workload": Request("DELETE", "/apis/apps/v1/namespaces/default/deployments/x"),
+    "approve a certificate": Request("PATCH", f"{CERTIFICATES}/certificatesigningrequests/x/approval", {}),
+    "issue a certificate": Request("PATCH", f"{CERTIFICATES}/certificatesigningrequests/x/status", {}),
+    "change a kind": Request("PATCH", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/x", {}),
+    "change what people ask for": Request("PATCH", f"{OURS_API}/namespaces/default/sovereignworkloads/x", {}),
+    "answer for the API server": Request("POST", "/apis/apiregistration.k8s.io/v1/apiservices", {}),
+    "read what the API server does": Request("GET", "/debug/pprof/"),
+    **{f"change {kind}": Request("PATCH", f"{ADMISSION}/{kind}/x", {}) for kind in GUARDS},
+    **{f"delete {kind}": Request("DELETE", f"{ADMISSION}/{kind}/x") for kind in GUARDS},
+    **{
+        f"change {kind}": Request("PATCH", f"{OURS_API}/{kind}/x", {})
+        for kind in ("cloudservices", "datacentres", "sovereigntypolicies")
+    },
+}
+
+
+@pytest.mark.parametrize("process", ["controller", "signer", "injector", "agent"])
+def test_no_process_holds_a_right_that_leads_further(cluster: Cluster, admin: Kubectl, process: str) -> None:
+    token = admin.run("-n", NAMESPACE, "create", "token", f"sovereign-{process}").strip()
+    ask = asking(cluster, token)
+    assert ask(Request("GET", "/version")) == HTTPStatus.OK
+    assert {way for way, request in WAYS_UP.items() if ask(request) != HTTPStatus.FORBIDDEN} == set()
+    everybody = {"Impersonate-User": "x", "Impersonate-Group": "system:masters"}
+    assert ask(Request("GET", "/api/v1/nodes"), everybody) == HTTPStatus.FORBIDDEN
+
+
+def asking(cluster: Cluster, token: str) -> Callable[..., int]:
+    """Return how to ask the API server for something with a token, to no lasting effect; it returns the HTTP status."""
+    config = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]
+    context = ssl.create_default_context(cadata=base64.b64decode(config["certificate-authority-data"]).decode())
+
+    def ask(request: Request, more: dict[str, str] | None = None) -> int:
+        content = "application/merge-patch+json" if request.method == "PATCH" else "application/json"
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": content, **(more or {})}
+        data = None if request.body is None else json.dumps(request.body).encode()
+        query = "?dryRun=All" if request.method != "GET" else ""
+        url = config["server"] + request.path + query
+        asked = urllib.request.Request(url, data, headers, method=request.method)
+        try:
+            with urllib.request.urlopen(asked, context=context) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    return ask
