@@ -53,6 +53,7 @@ DRIFTED = "sovereign_guards_drifted"
 PENDING = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="pending"}'
 INSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="inside"}'
 OUTSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="outside"}'
+EXPOSED = 'sovereign_processes_outside{component="signer",process="signer-a",node="paris-1"}'
 NODES = 'sovereign_nodes_accepted{policy="secnumcloud"}'
 UNUSED = 'sovereign_nodes_accepted{policy="sovereign-strict"}'
 LOST = 'sovereign_datacentre_nodes{datacentre="brest",state="lost"}'
@@ -194,6 +195,14 @@ CASES: dict[str, Case] = {
     "guards have audited for four minutes": said(DRIFTED, since(4, 1), labels={}, says=""),
     "pods have run outside for five minutes": said(OUTSIDE, since(5, 1), "PodsOutside", labels=SCOPE, says=CARDIO),
     "pods have run outside for four minutes": said(OUTSIDE, since(4, 1), labels=SCOPE, says=""),
+    "the signer has run on a refused node": said(
+        EXPOSED,
+        since(20, 1, before=None),
+        "ProcessOutside",
+        labels={"component": "signer", "process": "signer-a", "node": "paris-1"},
+        says="Pod signer-a on node paris-1: whoever controls the node has its token",
+    ),
+    "the signer ran on a refused node until it was moved": said(EXPOSED, gone(6, 1), labels={}, says=""),
     "pods ran outside until a minute ago": said(OUTSIDE, f"0x20 2x{MINUTES - 22} 0", labels=SCOPE, says=""),
     "pods run outside, and another controller took over": handed_over(
         OUTSIDE, 1, 2, "PodsOutside", labels=SCOPE, says=CARDIO

@@ -45,6 +45,7 @@ class Attack:
 BY_NAMESPACE, BY_LABEL = "sovereignty-guard-pods-by-namespace", "sovereignty-guard-pods-by-label"
 BINDINGS = "sovereignty-guard-bindings"
 NODES = "sovereignty-guard-nodes"
+LABELS = "sovereignty-guard-labels"
 POD_BINDING = "/api/v1/namespaces/{space}/pods/waiting/binding"
 OLD_BINDING = "/api/v1/namespaces/{space}/bindings"
 
@@ -58,6 +59,9 @@ def marked(**metadata: dict[str, str]) -> Json:
     """Return a Binding to an accepted node that carries marks of its own."""
     body = binding("waiting", INSIDE)
     return body | {"metadata": body["metadata"] | metadata}
+
+
+CLAIM = marked(labels={"sovereignty.dev/policy": "hds"})
 
 
 def fake_node(**labels: str) -> Json:
@@ -78,10 +82,17 @@ ATTACKS = {
         BINDINGS, "cannot be bound to node paris-1", binding("waiting", TARGET), OLD_BINDING, waiting=True
     ),
     "a Binding that changes the policy": Attack(
-        BINDINGS,
-        "carries labels under sovereignty.dev/",
-        marked(labels={"sovereignty.dev/policy": "hds"}),
+        LABELS, "leave them out of its Binding", CLAIM, OLD_BINDING, waiting=True
+    ),
+    "a Binding that brings a pod into scope": Attack(
+        LABELS, "leave them out of its Binding", CLAIM, POD_BINDING, policy=None, waiting=True
+    ),
+    "a Binding that says where a pod was placed": Attack(
+        LABELS,
+        "leave them out of its Binding",
+        marked(labels={"sovereignty.dev/placed-for": "secnumcloud"}),
         OLD_BINDING,
+        policy=None,
         waiting=True,
     ),
     "a mistyped policy": Attack(BY_NAMESPACE, 'policy "secnumcluod"', pod("attack"), policy="secnumcluod"),
@@ -150,6 +161,16 @@ def test_a_kubelet_does_not_label_its_node_as_accepted(cluster: Cluster) -> None
     """This is what the reserved prefix is for: the API server's own NodeRestriction keeps kubelets from it."""
     kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(TARGET))
     assert "is not allowed to modify labels" in kubelet.refusal("label", "node", TARGET, f"{NODE_LABEL}=accepted")
+
+
+def test_nor_does_it_say_what_a_policy_thinks_of_it(cluster: Cluster) -> None:
+    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(TARGET))
+    verdict = f"verdict.{_POLICY}"
+    for attack in (f"{verdict}=accepted, by me", f"{verdict}-", "verdict.sovereignty.dev/other=accepted"):
+        refused = kubelet.refusal("annotate", "node", TARGET, attack, "--overwrite")
+        assert f"ValidatingAdmissionPolicy '{NODES}'" in refused
+        assert f"system:node:{TARGET} may not write verdict.sovereignty.dev/" in refused
+    kubelet.run("annotate", "node", TARGET, "example.org/x=y", "--dry-run=server")
 
 
 @pytest.mark.usefixtures("changed_estate")

@@ -11,7 +11,7 @@ from hack.cluster import Cluster, binaries
 from hack.demo.attacks import binding
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space
-from tests.e2e.guards import without_bindings
+from tests.e2e.guards import refused_change, without_bindings
 from tests.e2e.manifests import pod
 from tests.e2e.seen import audit
 
@@ -98,6 +98,23 @@ def run_one(admin: Kubectl, namespace: str) -> Json:
     return eventually(
         lambda: "decision-id" in audit(seen := admin.get("pod", "one", namespace)) and seen, what="the operator's word"
     )
+
+
+def test_a_pod_in_scope_leaves_room_for_what_the_operator_says(mallory: Kubectl, space: Space) -> None:
+    def attempt(namespace: str, size: int, *options: str) -> str:
+        filled = pod("full")
+        filled["metadata"]["annotations"] = {"example.org/x": "x" * size}
+        return mallory.attempt("-n", namespace, "create", "-f", "-", *options, stdin=json.dumps(filled)).stderr
+
+    inside, outside = space(), space(None)
+    assert "those of pod " in (said := attempt(inside, 241 * 1024)), said
+    assert "may have 240 KiB where a policy holds" in said
+    assert not attempt(outside, 241 * 1024, "--dry-run=server")
+    assert not attempt(inside, 239 * 1024)
+    more = {"metadata": {"annotations": {"example.org/y": "y" * 2048}}}
+    assert "may have 240 KiB" in refused_change(mallory, inside, "pod/full", more)
+    less = {"metadata": {"annotations": {"example.org/x": "x"}}}
+    assert not refused_change(mallory, inside, "pod/full", less)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())

@@ -25,7 +25,7 @@ BREAKAGES: dict[str, Json] = {
 
 BROKEN_RULE: Json = {"validations": [{"expression": "object.spec.no.such.field == 1"}]}
 ONE_ACCOUNT = ("sovereignty-guard-controller-",)
-"""Policies about what one account of ours does, anywhere. They fail closed, but nobody else comes beyond their condition."""
+"""What these say of one account holds everywhere, and fails closed; nobody else comes beyond their condition."""
 
 
 def admission(admin: Kubectl) -> Iterator[tuple[str, str]]:

@@ -1,12 +1,14 @@
 """What follows when a datacentre is no longer accepted, and when it is again."""
 
 import json
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from hack.cluster import Cluster
+from hack import estate
+from hack.cluster import Cluster, binaries
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names, labelled
@@ -82,6 +84,78 @@ def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, clus
     set_status(admin, "hexa-gouv", "Qualified")
     eventually(lambda: host_names(admin, "secnumcloud") == ["brest-1", "lyon-1"], what="lyon-1 back")
     eventually(lambda: labelled(admin) == {"brest-1", "lyon-1"}, what="its label back")
+
+
+def test_only_what_admission_placed_keeps_a_label_on_a_node(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
+    """A node keeps a policy's label for pods that need it. One that only says so would have others start there."""
+    label = {"sovereignty.dev/placed-for": "secnumcloud"}
+    chosen = {
+        "kubernetes.io/hostname": "lyon-1",
+        "policy.sovereignty.node-restriction.kubernetes.io/secnumcloud": "accepted",
+    }
+    for namespace, labels in ((space(None), label), (space(None), {})):
+        # In scope in the namespace, so that its pods are watched; not the pod.
+        none = {"kind": "Deployment", "name": "none"}
+        admin.apply(sovereign("app", policy="secnumcloud", workloadRef=none), namespace=namespace)
+        mallory.create(pod("squatter", labels=labels, nodeSelector=chosen), namespace)
+        admin.run("-n", namespace, "wait", "pod/squatter", "--for=condition=Ready", "--timeout=60s")
+    set_status(admin, "hexa-gouv", "Suspended")
+    eventually(lambda: labelled(admin) == {"brest-1"}, what="the label gone from lyon-1")
+
+
+@pytest.mark.usefixtures("emptied")
+def test_a_node_that_is_full_keeps_neither_its_label_nor_what_was_said(admin: Kubectl, cluster: Cluster) -> None:
+    """A kubelet may annotate its node until nothing more can be written there."""
+    verdict = "verdict.sovereignty.dev/secnumcloud"
+
+    def annotations() -> Json:
+        found: Json = admin.get("node", "lyon-1")["metadata"]["annotations"]
+        return found
+
+    eventually(lambda: annotations()[verdict].startswith("accepted"), what="what is said of an accepted node")
+    left = 256 * 1024 - sum(len(key) + len(value) for key, value in annotations().items()) - len("example.org/x")
+    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("lyon-1"))
+    filled = json.dumps({"metadata": {"annotations": {"example.org/x": "x" * left}}})
+    kubelet.run("patch", "node", "lyon-1", "--type=merge", "--patch-file=/dev/stdin", stdin=filled)
+
+    set_status(admin, "hexa-gouv", "Suspended")
+    eventually(lambda: labelled(admin) == {"brest-1"}, what="the label gone from lyon-1")
+    eventually(lambda: verdict not in annotations(), what="nothing said that is not so")
+    kubelet.run("annotate", "node", "lyon-1", "example.org/x-")
+    eventually(lambda: annotations()[verdict].startswith("refused"), what="the truth, once there is room")
+
+
+@pytest.fixture
+def emptied(admin: Kubectl) -> Iterator[None]:
+    """Take out of a node what a test filled it with."""
+    yield
+    admin.run("annotate", "node", "lyon-1", "example.org/x-")
+
+
+def test_what_nobody_vouches_for_is_not_said(admin: Kubectl, space: Space) -> None:
+    """Pods of a policy that is deleted, or of a namespace that leaves, no longer say that all is well."""
+    admin.apply(estate.policy(admin, "passing"))
+    namespace = space(None)
+    admin.create(pod("old"), namespace)
+    admin.run("-n", namespace, "wait", "pod/old", "--for=condition=Ready", "--timeout=60s")
+    admin.run("label", "namespace", namespace, "sovereignty.dev/enforce=passing")
+    eventually(lambda: admin.create(pod("new"), namespace), what="a pod in scope")
+
+    def said(name: str) -> str:
+        verdict: str = audit(admin.get("pod", name, namespace))["verdict"]
+        return verdict
+
+    eventually(lambda: said("new").startswith("accepted"), what="a verdict on a new pod")
+    eventually(lambda: said("old"), what="a verdict on an old pod")
+    admin.delete("sovereigntypolicy", "passing")
+    for name in ("new", "old"):
+        eventually(lambda: said(name) == UNKNOWN, what="nobody vouches for it")  # noqa: B023 - called at once
+    admin.run("label", "namespace", namespace, "sovereignty.dev/enforce-")
+    for name in ("new", "old"):
+        eventually(lambda: not audit(admin.get("pod", name, namespace)), what="nothing said")  # noqa: B023
+
+
+UNKNOWN = "unknown: there is no SovereigntyPolicy passing, so nobody vouches for where this pod runs"
 
 
 def test_audit_annotations_follow_the_verdict(admin: Kubectl, space: Space) -> None:

@@ -17,7 +17,7 @@ from sovereign_operator.controller.keys import (
     PodMarks,
     Sovereign,
 )
-from sovereign_operator.controller.pods import count_pods, mark_pod
+from sovereign_operator.controller.pods import count_pods, count_processes, mark_pod
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.sovereign import reconcile_sovereign, release_abandoned
 from sovereign_operator.controller.transit import keep_encryption
@@ -77,6 +77,7 @@ class Controller:
                 return await self._world.guards.look()
             case PodCounts():
                 count_pods(self._world)
+                count_processes(self._world)
             case _:
                 assert_never(key)
         return None

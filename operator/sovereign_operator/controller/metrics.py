@@ -16,6 +16,11 @@ PODS_IN_SCOPE: Final = Gauge(
     "Pods that are held to a policy, whether a SovereignWorkload speaks of them or not: inside, outside or pending.",
     ["namespace", "policy", "place"],
 )
+PROCESSES_OUTSIDE: Final = Gauge(
+    "sovereign_processes_outside",
+    "1 for each pod of the operator, but for agents, on a node that no policy accepts, if any policy accepts one.",
+    ["component", "process", "node"],
+)
 DATACENTRE_NODES: Final = Gauge(
     "sovereign_datacentre_nodes",
     "Nodes of a datacentre: present; declared in it, and lost or replaced (registered again under their name).",

@@ -7,27 +7,22 @@ from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import PodMarks
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
-from sovereign_operator.core.audit import audit_annotations
+from sovereign_operator.core.audit import audit_annotations, unjudged_annotations
 from sovereign_operator.core.names import audit_annotation
-from sovereign_operator.core.verdict import Place, place_of
+from sovereign_operator.core.verdict import Place, Verdicts, place_of
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.marks import apply_marks
+from sovereign_operator.kube.seen import PodSeen
 
 
 async def mark_pod(world: World, key: PodMarks) -> None:
-    """Say on a bound pod in scope where it runs and on what its acceptance rests."""
+    """Say on a bound pod in scope where it runs and on what its acceptance rests; on others, nothing any more."""
     seen = world.pod(key.namespace, key.name)
     if seen is None or world.verdicts is None or not seen.pod.node or seen.ended:
         return
-    policy = world.policy_of(seen)
-    verdict = world.verdicts.nodes.get((seen.pod.node, policy)) if policy else None
-    if verdict is None:
-        return
-    annotations = audit_annotations(verdict) | (world.identity.annotations(seen) if world.identity else {})
-    if world.sidecars and (told := world.sidecars.told(seen.namespace, seen.transit)):
-        annotations[names.TRANSIT_ANNOTATION] = told.version
-    if annotations == seen.annotations:
+    annotations = _annotations(world, world.verdicts, seen)
+    if annotations is None or annotations == seen.annotations:
         return
     metadata = {"name": key.name, "namespace": key.namespace, "uid": seen.pod.uid, "annotations": annotations}
     try:
@@ -36,6 +31,22 @@ async def mark_pod(world: World, key: PodMarks) -> None:
     except (ConflictError, NotFoundError):
         # The pod is gone, or another one has its name: there is nothing to say about it.
         return
+
+
+def _annotations(world: World, verdicts: Verdicts, seen: PodSeen) -> dict[str, str] | None:
+    """Return what a pod is to carry; None if that is not known yet, as its node has come just now."""
+    policy = world.policy_of(seen)
+    if not policy:
+        return {}
+    if world.object(SOVEREIGNTY_POLICY.plural, policy) is None:
+        return unjudged_annotations(policy)
+    verdict = verdicts.nodes.get((seen.pod.node or "", policy))
+    if verdict is None:
+        return None
+    annotations = audit_annotations(verdict) | (world.identity.annotations(seen) if world.identity else {})
+    if world.sidecars and (told := world.sidecars.told(seen.namespace, seen.transit)):
+        annotations[names.TRANSIT_ANNOTATION] = told.version
+    return annotations
 
 
 def count_pods(world: World) -> None:
@@ -53,3 +64,17 @@ def count_pods(world: World) -> None:
     for (namespace, policy), places in counts.items():
         for place in Place:
             metrics.PODS_IN_SCOPE.labels(namespace, policy, place).set(places[place])
+
+
+def count_processes(world: World) -> None:
+    """Name the pods of the operator whose tokens a node has that nobody accepts."""
+    if world.verdicts is None:
+        return
+    refused = world.verdicts.nodes_of_nobody()
+    metrics.PROCESSES_OUTSIDE.clear()
+    if refused == world.verdicts.members.keys():
+        return
+    for seen in world.own_pods.values():
+        if seen.pod.node in refused and not seen.ended:
+            component = seen.labels[names.COMPONENT_LABEL]
+            metrics.PROCESSES_OUTSIDE.labels(component, seen.pod.name, seen.pod.node).set(1)

@@ -94,6 +94,15 @@ class World:
             for kind in WorkloadKind
         }
         self.placed_pods = Mirror(api, resource.PODS, see_pod, self._pod_changed, label_selector=names.PLACED_LABEL)
+        self.own_pods = Mirror(
+            api,
+            resource.PODS,
+            see_pod,
+            lambda *_: self._count_pods(),
+            namespace=settings.replica.namespace,
+            # An agent has to be on each node with pods in scope, whatever became of the node since.
+            label_selector=f"{names.COMPONENT_LABEL} in (controller, signer, injector)",
+        )
         self.identity = (
             Identity(api, api.clock.now, self.pod, self._certificate_changed, self._bundle_changed)
             if settings.with_signer
@@ -133,10 +142,16 @@ class World:
                     group.create_task(watched.run())
 
     def follow_pods(self) -> None:
-        """Watch, in exactly those namespaces in which something is in scope, the pods that were never placed."""
+        """Watch, in exactly those namespaces in which something is in scope, the pods that were never placed.
+
+        One that leaves is followed until nothing is left there of what we said about its pods.
+        """
         wanted = set(self._namespaces_in_scope())
         for namespace in self._followed.keys() - wanted:
-            mirror, task = self._followed.pop(namespace)
+            mirror, task = self._followed[namespace]
+            if any(pod.annotations and not pod.ended for pod in mirror.values()):
+                continue
+            del self._followed[namespace]
             task.cancel()
             # Nobody shall wait for it any more.
             mirror.synced.set()
@@ -164,7 +179,7 @@ class World:
         return stalled(self._mirrors())
 
     def _fixed_mirrors(self) -> Iterator[Mirror[Any]]:
-        yield from (self.nodes, self.roles, self.role_bindings, self.placed_pods)
+        yield from (self.nodes, self.roles, self.role_bindings, self.placed_pods, self.own_pods)
         yield from self.guards.mirrors.values()
         yield from self.labelled.values()
         if self.identity:
@@ -196,9 +211,10 @@ class World:
         """Take note of a change that kopf saw."""
         self._count_pods()
         if plural == "namespaces":
+            # Before it is followed no more: what was said about its pods is to go.
+            self._add_pods(key[1])
             self.follow_pods()
             self.add_sovereigns(key[1])
-            self._add_pods(key[1])
         elif plural == SOVEREIGN_WORKLOAD.plural:
             self.follow_pods()
             self.queue.add(Sovereign(*key))
@@ -246,8 +262,10 @@ class World:
         for seen in (old, new):
             self._add_encryption(self.policy_of(seen) if seen else None)
         self.add_sovereigns(key[0])
+        if old and old.annotations and not (new and new.annotations) and names.PLACED_LABEL not in old.labels:
+            self.follow_pods()
         for seen in (old, new):
-            if seen and any((seen.pod.node, policy) in self.retained for policy in self._held_to(seen)):
+            if seen and (seen.pod.node, self._placed_for(seen)) in self.retained:
                 self.queue.add(Cluster())
 
     def _certificate_changed(self, namespace: str, pod: str) -> None:
@@ -318,10 +336,15 @@ class World:
         label: str | None = found["metadata"].get("labels", {}).get(names.ENFORCE_LABEL)
         return label
 
-    def _held_to(self, pod: PodSeen) -> frozenset[str]:
-        """Return the policies whose node label a pod needs: where it is in scope now, and where it was placed."""
-        policy = self.policy_of(pod)
-        return pod.pod.placed_for | {policy} if policy else pod.pod.placed_for
+    def _placed_for(self, pod: PodSeen) -> str | None:
+        """Return the policy that admission placed a pod for, whose node label it needs to go on running.
+
+        Admission writes that label on what it places, and on nothing else. A node can run a static pod that says so.
+        """
+        placed = pod.labels.get(names.PLACED_LABEL)
+        if pod.static or pod.namespace in self.system_namespaces or placed not in pod.pod.placed_for:
+            return None
+        return placed
 
     def policy_of(self, pod: PodSeen) -> str | None:
         """Return the policy that a pod is held to, or None if it is not in scope."""
@@ -366,12 +389,8 @@ class World:
 
     def occupied(self) -> frozenset[tuple[str, str]]:
         """Return (node, policy) for each node on which a pod that needs that policy's label has not ended."""
-        return frozenset(
-            (pod.pod.node, policy)
-            for pod in self.pods()
-            if pod.pod.node and not pod.ended
-            for policy in self._held_to(pod)
-        )
+        placed = ((pod.pod.node, self._placed_for(pod)) for pod in self.placed_pods.values() if not pod.ended)
+        return frozenset((node, policy) for node, policy in placed if node and policy)
 
     def _specs(self, plural: str, model: type[M]) -> dict[str, M]:
         found = {key: see_spec(obj, model) for key, obj in self.objects(plural).items()}

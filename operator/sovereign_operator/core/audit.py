@@ -26,6 +26,12 @@ def audit_annotations(verdict: NodeVerdict) -> dict[str, str]:
     return {audit_annotation(name): value for name, value in facts.items() if value}
 
 
+def unjudged_annotations(policy: str) -> dict[str, str]:
+    """Return the annotations of a pod that is held to a policy which is not there."""
+    verdict = f"unknown: there is no SovereigntyPolicy {policy}, so nobody vouches for where this pod runs"
+    return {audit_annotation("policy"): policy, audit_annotation("verdict"): verdict}
+
+
 AUTHORITY_DIGITS: Final = ", authority sha256 "
 """What comes before the first digits of the authority's fingerprint, at the end of the line."""
 

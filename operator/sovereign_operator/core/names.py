@@ -41,6 +41,9 @@ REQUESTED_BY_ANNOTATION: Final = "audit.sovereignty.dev/requested-by"
 GUARD_SELECTOR: Final = "app.kubernetes.io/name=sovereign-operator"
 """What the chart puts on our admission policies and their bindings."""
 
+COMPONENT_LABEL: Final = "app.kubernetes.io/component"
+"""On each pod of the operator: which process it is."""
+
 GUARDS_LABEL: Final = "sovereignty.dev/guards"
 """On a ConfigMap with what a version of the chart has them say: 16 hexadecimal digits that stand for it."""
 

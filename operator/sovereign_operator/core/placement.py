@@ -49,8 +49,7 @@ def is_ours(label: str) -> bool:
 def place(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]) -> Placement:
     """Turn verdicts into marks and roles.
 
-    ``occupied`` holds (node, policy) for every node on which a pod that is held to that policy, or selects
-    on its label, has not ended.
+    ``occupied`` holds (node, policy) for every node on which a pod that admission placed for that policy has not ended.
     """
     roles = {policy: verdicts.accepted_nodes(policy) for policy in sorted(facts.policies)}
     accepted = {(node, policy) for policy, nodes in roles.items() for node in nodes}

@@ -81,6 +81,11 @@ class Verdicts:
     nodes: Mapping[tuple[str, str], NodeVerdict]
     """Keyed by (node, policy)."""
 
+    def nodes_of_nobody(self) -> frozenset[str]:
+        """Return the nodes that no policy accepts."""
+        accepted = {node for (node, _), verdict in self.nodes.items() if verdict.accepted}
+        return frozenset(self.members.keys() - accepted)
+
     def accepted_nodes(self, policy: str) -> tuple[str, ...]:
         """Return the names of the nodes that may host a policy's pods, sorted."""
         return tuple(

@@ -24,6 +24,7 @@ VERDICT_PREFIX = names.verdict_annotation("")
 PLACEMENT_PREFIX = names.node_policy_label("")
 ANY_BUNDLE = "*"
 AUDIT_PREFIX = names.audit_annotation("")
+MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 
 
@@ -53,6 +54,8 @@ class PodSeen:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     """The audit annotations only."""
+    static: bool
+    """Whether it is a mirror pod, which shows what its node runs by itself."""
     ended: bool
     terminating: bool
     bundles: frozenset[str]
@@ -133,6 +136,7 @@ def see_pod(obj: Json) -> PodSeen:
         bundles=_bundles_of(obj),
         transit=transit_policy(obj),
         bypass=bypass_of(obj),
+        static=MIRROR_ANNOTATION in metadata.get("annotations", {}),
         addresses=tuple(found["ip"] for found in status.get("podIPs", ())),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
