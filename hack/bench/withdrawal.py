@@ -1,7 +1,9 @@
 """How long a suspension takes to bite, beside what one write to the API server takes in the same run.
 
 ``python -m hack.bench.withdrawal --name CLUSTER`` on a cluster where the demo or the tests have run. A service's
-qualification is suspended and set back, in turns. Looks are as close together as the API server answers.
+qualification is suspended and set back, in turns. Looks are as close together as the API server answers. With
+``--crowd`` it is measured once more right after a tenant has made so many SovereignWorkloads that name workloads which
+are not there, and five of a megabyte.
 """
 
 import argparse
@@ -10,6 +12,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,17 +21,20 @@ from hack import estate
 from hack.cluster import binaries
 from hack.install import find
 from hack.kubectl import Kubectl
-from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import JSON_PATCH, Api, connect
+from sovereign_operator.kube.api import JSON_PATCH, Api, Json, connect
 from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.errors import RefusedError
+from sovereign_operator.kube.errors import NotFoundError, RefusedError
 from sovereign_operator.kube.resource import Resource
 
 POLICY, SERVICE, NODE = "secnumcloud", "hexa-gouv", "lyon-1"
-SPACE = "bench-withdrawal"
-ROUNDS = 10
+SPACE, CROWD = "bench-withdrawal", "bench-crowd"
+ROUNDS, CROWDED_ROUNDS = 10, 3
+LARGE = 5
+TENANTS_CONNECTIONS = 20
 SERVICES = resource.OURS[CLOUD_SERVICE.plural]
+SOVEREIGN_WORKLOADS = resource.OURS[SOVEREIGN_WORKLOAD.plural]
 POLICIES = resource.OURS[SOVEREIGNTY_POLICY.plural]
 
 Look = Callable[[], Awaitable[bool]]
@@ -79,9 +85,33 @@ class Bench:
             resource.PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bench"}, "spec": spec}, SPACE
         )
 
+    async def crowd(self, number: int) -> None:
+        """Be the tenant who makes much work, as fast as the API server takes it."""
+        await self._api.apply(
+            resource.NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CROWD}}
+        )
+        template = {"kind": "Deployment", "spec": {"template": {"x": "x" * 1_000_000}}}
+        specs: list[Json] = [
+            {"workloadRef": {"kind": "Deployment", "name": f"none-{index}"}} for index in range(number)
+        ]
+        specs += [{"template": template}] * LARGE
+        waiting = iter(enumerate(specs))
+
+        async def make() -> None:
+            for index, spec in waiting:
+                body: Json = {"apiVersion": SOVEREIGN_WORKLOADS.api_version, "kind": SOVEREIGN_WORKLOAD.name}
+                body |= {"metadata": {"name": f"crowd-{index}"}, "spec": {"policyRef": {"name": POLICY}} | spec}
+                await self._api.create(SOVEREIGN_WORKLOADS, body, CROWD)
+
+        begun = time.perf_counter()
+        await asyncio.gather(*(make() for _ in range(TENANTS_CONNECTIONS)))
+        print(f"a tenant has made {len(specs)} SovereignWorkloads in {time.perf_counter() - begun:.1f} s")
+
     async def clean(self) -> None:
         """Take away what was made."""
-        await self._api.request("DELETE", resource.NAMESPACES.path(SPACE))
+        for namespace in (SPACE, CROWD):
+            with suppress(NotFoundError):
+                await self._api.request("DELETE", resource.NAMESPACES.path(namespace))
 
 
 async def until(look: Look, begun: float, *, wanted: bool) -> float:
@@ -91,11 +121,11 @@ async def until(look: Look, begun: float, *, wanted: bool) -> float:
     return time.perf_counter() - begun
 
 
-async def measure(bench: Bench) -> None:
-    """Print the figures."""
+async def measure(bench: Bench, rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Print the figures, and return the seconds of each round."""
     looks: dict[str, Look] = {"role": bench.role, "guard": bench.guard, "status": bench.status}
     taken: dict[str, list[float]] = defaultdict(list)
-    for number in range(2 * ROUNDS):
+    for number in range(2 * rounds):
         suspended = number % 2 == 0
         begun = time.perf_counter()
         await bench.set("Suspended" if suspended else "Qualified")
@@ -109,15 +139,22 @@ async def measure(bench: Bench) -> None:
     for name, values in taken.items():
         median = statistics.median(values)
         print(f"{name:7} median {median:.3f} s, worst {max(values):.3f} s, ratio to one write {median / write:.1f}")
+    return taken
 
 
-async def run(kubeconfig: Path) -> None:
+async def run(kubeconfig: Path, crowd: int) -> None:
     """Measure on a cluster."""
     async with await connect(kubeconfig) as client:
         bench = Bench(Api(client, ServerClock()))
         await bench.waiting_pod()
         try:
-            await measure(bench)
+            quiet = await measure(bench)
+            if crowd:
+                await bench.crowd(crowd)
+                crowded = await measure(bench, CROWDED_ROUNDS)
+                for name in quiet:
+                    worst, usual = max(crowded[name]), statistics.median(quiet[name])
+                    print(f"{name:7} in a crowd worst {worst:.3f} s, ratio to a quiet median {worst / usual:.1f}")
         finally:
             await bench.clean()
 
@@ -126,10 +163,12 @@ def main() -> None:
     """Read which cluster, put the estate on it, and measure."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.withdrawal", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
-    cluster = find(parser.parse_args().name)
+    parser.add_argument("--crowd", type=int, default=0, metavar="NUMBER", help="for example 2000")
+    given = parser.parse_args()
+    cluster = find(given.name)
     kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
     kubectl.apply(*estate.services(datetime.now(UTC).date()), *estate.datacentres(kubectl))
-    asyncio.run(run(cluster.kubeconfig))
+    asyncio.run(run(cluster.kubeconfig, given.crowd))
 
 
 if __name__ == "__main__":

@@ -181,7 +181,9 @@ def test_it_takes_away_what_others_forged_under_its_prefix(admin: Kubectl, space
         what="annotations of the operator's alone",
     )
     assert said["verdict"].startswith("accepted")
-    admin.run("annotate", "node", "brest-1", "verdict.sovereignty.dev/forged=accepted")
+    with without_bindings(admin, "sovereignty-guard-nodes"):
+        annotate = ("annotate", "node", "brest-1", "verdict.sovereignty.dev/forged=accepted")
+        eventually(lambda: admin.run(*annotate), seconds=20, what="forgery without the guard")
     eventually(
         lambda: "verdict.sovereignty.dev/forged" not in admin.get("node", "brest-1")["metadata"]["annotations"],
         what="the forged verdict gone",

@@ -5,23 +5,25 @@ import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.kube.errors import UnavailableError
+from sovereign_operator.runtime.fair_turns import FairTurns
 from sovereign_operator.runtime.queue import FIRST_BACKOFF, LONGEST_BACKOFF, WorkQueue
 from tests.unit import virtual_time
 
 Handle = Callable[[str], Awaitable[float | None]]
 
 
-def run(handle: Handle, use: Callable[[WorkQueue[str]], Awaitable[None]], workers: int = 4) -> None:
+def run(handle: Handle, use: Callable[[WorkQueue[str]], Awaitable[None]], workers: int = 4, **options: Any) -> None:
     """Use a queue while its workers run. Time jumps over what all wait for."""
 
     async def work() -> None:
-        queue = WorkQueue(handle)
+        queue: WorkQueue[str] = WorkQueue(handle, **options)
         running = asyncio.create_task(queue.run(workers))
         try:
             await use(queue)
@@ -141,6 +143,77 @@ def test_a_key_that_fails_for_days_is_tried_every_minute() -> None:
     pauses = [after - before for before, after in itertools.pairwise(attempts)]
     assert pauses[:3] == pytest.approx([FIRST_BACKOFF, 2 * FIRST_BACKOFF, 4 * FIRST_BACKOFF], abs=0.001)
     assert pauses[20:] == pytest.approx([LONGEST_BACKOFF] * len(pauses[20:]), abs=0.001)
+
+
+def test_tenants_take_turns() -> None:
+    handled: list[str] = []
+    done = asyncio.Event()
+
+    async def handle(key: str) -> None:
+        await asyncio.sleep(1)
+        handled.append(key)
+        if len(handled) == 1002:
+            done.set()
+
+    async def use(queue: WorkQueue[str]) -> None:
+        for number in range(1000):
+            queue.add(f"crowd/{number}")
+        queue.add("ward/a")
+        queue.add("ward/b")
+        await done.wait()
+
+    run(handle, use, workers=1, tenant_of=lambda key: key.partition("/")[0])
+    assert handled[:5] == ["crowd/0", "ward/a", "crowd/1", "ward/b", "crowd/2"]
+    assert handled[5:] == [f"crowd/{number}" for number in range(3, 1000)]
+
+
+def test_the_first_key_waits_for_nobody_and_at_most_one_other_is_begun_beside_it() -> None:
+    events: list[str] = []
+    begun, done = asyncio.Event(), asyncio.Event()
+
+    async def handle(key: str) -> None:
+        events.append(f"{key} begins")
+        begun.set()
+        await asyncio.sleep(10 if key == "first" else 3)
+        events.append(f"{key} ends")
+        if len(events) == 2 * 21:
+            done.set()
+
+    async def use(queue: WorkQueue[str]) -> None:
+        for number in range(20):
+            queue.add(f"other-{number}")
+        await begun.wait()
+        queue.add("first")
+        await done.wait()
+
+    run(handle, use, workers=4, first="first")
+    begin, end = events.index("first begins"), events.index("first ends")
+    # Four were begun when it came; it took the first place that became free.
+    assert [event for event in events[:begin] if event.endswith("begins")] == [f"other-{n} begins" for n in range(4)]
+    busy = 3
+    for event in events[begin + 1 : end]:
+        busy += 1 if event.endswith("begins") else -1
+        assert not event.endswith("begins") or busy == 1, event
+    assert any(event.endswith("begins") for event in events[begin + 1 : end])
+    assert len(events) == 2 * 21
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), max_size=40))
+def test_no_tenant_waits_for_more_than_one_key_of_each_other(keys: list[tuple[str, int]]) -> None:
+    turns: FairTurns[tuple[str, int]] = FairTurns(lambda key: key[0])
+    for key in keys:
+        turns.add(key)
+    assert len(turns) == len(set(keys))
+    taken = [turns.take() for _ in range(len(turns))]
+    assert sorted(taken) == sorted(set(keys))
+    waiting = {tenant: [key for key in taken if key[0] == tenant] for tenant, _ in taken}
+    for tenant, own in waiting.items():
+        assert own == list(dict.fromkeys(key for key in keys if key[0] == tenant))
+        for former, later in itertools.pairwise(own):
+            between = Counter(name for name, _ in taken[taken.index(former) + 1 : taken.index(later)])
+            assert all(count == 1 for count in between.values())
+    with pytest.raises(LookupError):
+        turns.take()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sovereign_operator.controller.keys import (
     PodCounts,
     PodMarks,
     Sovereign,
+    tenant_of,
 )
 from sovereign_operator.controller.pods import count_pods, count_processes, mark_pod
 from sovereign_operator.controller.settings import Settings, parse
@@ -40,7 +41,7 @@ class Controller:
 
     def __init__(self, settings: Settings, api: Api) -> None:
         self._settings = settings
-        self._queue: WorkQueue[Key] = WorkQueue(self._handle)
+        self._queue: WorkQueue[Key] = WorkQueue(self._handle, tenant_of=tenant_of, first=Cluster())
         self._world = World(api, self._queue, settings)
         self._leading = False
 
@@ -90,7 +91,6 @@ async def run(settings: Settings) -> None:
         controller = Controller(settings, api)
         runner = await health.serve(settings.replica.port, controller.ailing)
         leading = lead(
-            api,
             name=LEASE,
             namespace=settings.replica.namespace,
             identity=settings.replica.identity,

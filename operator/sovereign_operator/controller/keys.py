@@ -52,4 +52,9 @@ class PodCounts:
     """How many pods in scope are where."""
 
 
+def tenant_of(key: "Key") -> str:
+    """Return the namespace that a key belongs to; empty if it is the cluster's."""
+    return "" if isinstance(key, Cluster | Encryption | Guarded | PodCounts) else key.namespace
+
+
 Key = Cluster | Sovereign | Labelled | PodMarks | Encryption | Guarded | PodCounts

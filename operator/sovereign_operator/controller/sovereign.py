@@ -1,5 +1,6 @@
 """One SovereignWorkload: gather what it depends on, decide, act, and say what was seen."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import assert_never
@@ -43,6 +44,7 @@ from sovereign_operator.kube.workload_seen import see_last_write, see_run, see_w
 logger = logging.getLogger(__name__)
 
 UNFINISHED_RETRY_SECONDS = 10.0
+LONGEST_RETRY_SECONDS = 300.0
 """Nothing tells us when a workload appears that was asked for before it existed."""
 
 MOMENT_SECONDS = 1.0
@@ -84,13 +86,24 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     for place in Place:
         metrics.PODS.labels(key.namespace, key.name, place).set(report.status[place])
     await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
-    return _look_again(facts, action, outcome)
+    if why := outcome.refused or (isinstance(action, Refuse) and action.reason):
+        return _patience(world, key, why)
+    world.refused.pop(key, None)
+    return _look_again(facts)
 
 
-def _look_again(facts: WorkloadFacts, action: Action, outcome: Outcome) -> float:
+def _patience(world: World, key: Sovereign, why: str) -> float:
+    """Return in how many seconds to look again at one that cannot be carried out: half as long as that has been so."""
+    now = asyncio.get_running_loop().time()
+    said, since = world.refused.get(key, ("", now))
+    if said != why:
+        since = now
+    world.refused[key] = why, since
+    return min(max((now - since) / 2, UNFINISHED_RETRY_SECONDS), LONGEST_RETRY_SECONDS)
+
+
+def _look_again(facts: WorkloadFacts) -> float:
     """Return in how many seconds to look again, whatever is seen until then."""
-    if outcome.refused or isinstance(action, Refuse):
-        return UNFINISHED_RETRY_SECONDS
     if facts.target and facts.target.readiness.progress is Progress.IN_PROGRESS:
         # Its pods are watched, it is not: its controller takes a moment to see what they say.
         return MOMENT_SECONDS if all(pod.ready for pod in facts.pods) else UNFINISHED_RETRY_SECONDS
@@ -100,7 +113,7 @@ def _look_again(facts: WorkloadFacts, action: Action, outcome: Outcome) -> float
 async def release_abandoned(world: World, key: Labelled) -> None:
     """Give a workload back if we labelled it and no SovereignWorkload speaks of it any more."""
     seen = world.workload(key.kind, key.namespace, key.name)
-    spoken_of = (key.kind, key.name) in _spoken_of(world, key.namespace)
+    spoken_of = bool(world.speakers.of((key.kind, key.namespace, key.name)))
     if seen is None or not is_abandoned(seen, spoken_of=spoken_of):
         return
     if await kinds_going(world.api, SOVEREIGN_WORKLOAD):
@@ -207,26 +220,13 @@ async def _pods(world: World, kind: WorkloadKind, namespace: str, workload: Json
     ]
 
 
-def _spoken_of(world: World, namespace: str) -> dict[tuple[WorkloadKind, str], list[Json]]:
-    """Return the workloads that SovereignWorkloads of a namespace speak of, each with these, oldest first."""
-    found: dict[tuple[WorkloadKind, str], list[Json]] = {}
-    for (where, name), obj in world.objects(SOVEREIGN_WORKLOAD.plural).items():
-        if where != namespace:
-            continue
-        try:
-            spec = SovereignWorkloadSpec.model_validate(obj["spec"])
-        except ValidationError:
-            continue
-        found.setdefault(workload_of(name, spec), []).append(obj)
-    for speakers in found.values():
-        speakers.sort(key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]))
-    return found
-
-
 def _older_rival(world: World, key: Sovereign, kind: WorkloadKind, name: str, policies: frozenset[str]) -> str | None:
     """Return the oldest SovereignWorkload that speaks of the workload and can be carried out, but for this one."""
     enforced = world.enforced(key.namespace)
-    for obj in _spoken_of(world, key.namespace).get((kind, name), []):
+    names = [speaker for _, speaker in world.speakers.of((kind, key.namespace, name))]
+    found = [world.object(SOVEREIGN_WORKLOAD.plural, speaker, key.namespace) for speaker in names]
+    speakers = [obj for obj in found if obj]
+    for obj in sorted(speakers, key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"])):
         named = (obj["spec"].get("policyRef") or {}).get("name")
         if obj["metadata"]["name"] == key.name:
             return None
@@ -260,6 +260,7 @@ async def _act(world: World, facts: WorkloadFacts, action: Action, live: Json | 
 
 def _forget(world: World, key: Sovereign) -> None:
     world.writes.pop(key, None)
+    world.refused.pop(key, None)
     for place in Place:
         metrics.PODS.labels(key.namespace, key.name, place)
         metrics.PODS.remove(key.namespace, key.name, place)

@@ -27,6 +27,7 @@ from sovereign_operator.controller.keys import (
 )
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.controller.sidecars import Sidecars
+from sovereign_operator.controller.speakers import Speakers
 from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.verdict import Verdicts
@@ -68,6 +69,7 @@ class World:
         self.system_namespaces = settings.replica.system_namespaces
         self.kinds: Mapping[str, Mapping[ObjectKey, Any]] = {}
         """What kopf has indexed, by plural."""
+        self.speakers = Speakers()
         self._indexed = asyncio.Event()
         self.nodes = Mirror(api, resource.NODES, see_node, self._node_changed)
         self.roles = Mirror(
@@ -125,6 +127,8 @@ class World:
         self.verdicts: Verdicts | None = None
         self.writes: dict[Sovereign, LastWrite] = {}
         """What this process wrote last into each SovereignWorkload's workload: kopf's copy of the status is older."""
+        self.refused: dict[Sovereign, tuple[str, float]] = {}
+        """Why one cannot be carried out, and since when, on the loop's clock."""
         self.retained: frozenset[tuple[str, str]] = frozenset()
         """(node, policy) whose label stays only for pods that still run there."""
 
@@ -203,6 +207,7 @@ class World:
     def take_indexes(self, indexes: Mapping[str, Mapping[ObjectKey, Any]]) -> None:
         """Take kopf's indexes, which are complete by now."""
         self.kinds = indexes
+        self.speakers = Speakers(self.objects(SOVEREIGN_WORKLOAD.plural))
         self.follow_pods()
         self._indexed.set()
         self.queue.add(Guarded())
@@ -216,14 +221,15 @@ class World:
             self.follow_pods()
             self.add_sovereigns(key[1])
         elif plural == SOVEREIGN_WORKLOAD.plural:
-            self.follow_pods()
+            found = self.object(plural, key[1], key[0])
+            if found is None or key[0] not in self._followed:
+                self.follow_pods()
             self.queue.add(Sovereign(*key))
             # Those that speak of the same workload, and workloads that nobody speaks of any more.
-            self.add_sovereigns(key[0])
-            for kind, mirror in self.labelled.items():
-                for namespace, name in mirror:
-                    if namespace == key[0]:
-                        self.queue.add(Labelled(kind, namespace, name))
+            for spoken in self.speakers.take(key, found):
+                self.queue.add(Labelled(*spoken))
+                for other in self.speakers.of(spoken):
+                    self.queue.add(Sovereign(*other))
         else:
             self.queue.add(Cluster())
             if plural == SOVEREIGNTY_POLICY.plural:

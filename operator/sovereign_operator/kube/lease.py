@@ -12,10 +12,11 @@ from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
-from sovereign_operator.kube.api import MERGE, Api, Json
+from sovereign_operator.kube.api import MERGE, Api, Json, connect
+from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.errors import ApiError, UnavailableError
 from sovereign_operator.kube.resource import LEASES
-from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.kube.tasks import in_thread, until_first_ends
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,6 @@ def _micro_time(text: str | None) -> str:
 
 
 async def lead(
-    api: Api,
     *,
     name: str,
     namespace: str,
@@ -105,33 +105,41 @@ async def lead(
     """Wait for the Lease, then run ``work``. Return when the Lease is lost; raise what the work raises.
 
     Whoever calls this must end the process then: what the work had begun may still be under way.
+
+    The Lease is renewed in a thread of its own, over a connection of its own: work that holds the event loop long, over
+    an object of a megabyte for example, does not cost the Lease. A loop that is stuck is the liveness probe's business.
     """
-    leading = asyncio.Event()
+    loop, leading = asyncio.get_running_loop(), asyncio.Event()
 
-    async def started() -> None:
-        leading.set()
-
-    async def stopped() -> None:
-        logger.error("the Lease is lost: ending, so that two controllers never act at once")
+    async def began() -> None:
+        logger.info("%s holds the Lease and begins to work", identity)
+        loop.call_soon_threadsafe(leading.set)
 
     async def work_once_leading() -> None:
         await leading.wait()
-        logger.info("%s holds the Lease and begins to work", identity)
         await work()
 
-    # The last attempt begins before the deadline and makes two requests: all of it ends within the Lease.
-    pause = max(1.0, lease_seconds / 7)
-    election = LeaderElection(
-        Config(
-            _Lock(api, name, namespace, identity, patience=pause),
-            lease_duration=lease_seconds,
-            renew_deadline=lease_seconds * 2 / 3,
-            retry_period=pause,
-            onstarted_leading=started,
-            onstopped_leading=stopped,
-        )
-    )
-    await until_first_ends(election.run(), work_once_leading())
+    async def campaign() -> None:
+        # The last attempt begins before the deadline and makes two requests: all of it ends within the Lease.
+        pause = max(1.0, lease_seconds / 7)
+        async with await connect() as client:
+            election = LeaderElection(
+                Config(
+                    _Lock(Api(client, ServerClock()), name, namespace, identity, patience=pause),
+                    lease_duration=lease_seconds,
+                    renew_deadline=lease_seconds * 2 / 3,
+                    retry_period=pause,
+                    onstarted_leading=began,
+                    onstopped_leading=_lost,
+                )
+            )
+            await election.run()
+
+    await until_first_ends(in_thread(campaign), work_once_leading())
+
+
+async def _lost() -> None:
+    logger.error("the Lease is lost: ending, so that two controllers never act at once")
 
 
 async def hand_over(api: Api, *, name: str, namespace: str, identity: str) -> None:

@@ -1,7 +1,9 @@
 """Coroutines beside each other."""
 
 import asyncio
-from collections.abc import Coroutine
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any
 
 
@@ -16,3 +18,38 @@ async def until_first_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def in_thread(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine on an event loop of its own, in a thread, until it ends. Raises what it raises.
+
+    If this is cancelled, so is that, and awaited.
+    """
+    outcome: Future[None] = Future()
+    stop = asyncio.Event()
+    started: Future[asyncio.AbstractEventLoop] = Future()
+
+    async def run() -> None:
+        started.set_result(asyncio.get_running_loop())
+        await until_first_ends(work(), _wait(stop))
+
+    def thread() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:  # noqa: BLE001 - raised in the other thread
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    threading.Thread(target=thread, daemon=True).start()
+    ended = asyncio.wrap_future(outcome)
+    try:
+        await asyncio.shield(ended)
+    except asyncio.CancelledError:
+        (await asyncio.wrap_future(started)).call_soon_threadsafe(stop.set)
+        await ended
+        raise
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

@@ -1,7 +1,8 @@
 """What is to be looked at: keys, each handled by one worker at a time, again after errors.
 
 Level-based: a key says what to look at, never what happened. Adding a key that waits changes
-nothing; adding one that is being handled has it handled once more.
+nothing; adding one that is being handled has it handled once more. Tenants take turns, and one key may come before
+all others.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Generic, TypeVar
 
 from sovereign_operator.kube.errors import ApiError, ConflictError
 from sovereign_operator.runtime import metrics
+from sovereign_operator.runtime.fair_turns import FairTurns
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +29,22 @@ class AgainError(Exception):
 
 
 class WorkQueue(Generic[K]):
-    """A queue of keys. ``handle`` may return seconds after which it wants the key back."""
+    """A queue of keys. ``handle`` may return seconds after which it wants the key back.
 
-    def __init__(self, handle: Callable[[K], Awaitable[float | None]]) -> None:
+    ``tenant_of`` names whom a key belongs to: tenants take turns. ``first`` is handled before all other keys, and only
+    one other key is begun meanwhile, as all share one processor.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[K], Awaitable[float | None]],
+        *,
+        tenant_of: Callable[[K], Hashable] = type,
+        first: K | None = None,
+    ) -> None:
         self._handle = handle
+        self._first = first
+        self._turns = FairTurns(tenant_of)
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._order = itertools.count()
@@ -40,14 +54,14 @@ class WorkQueue(Generic[K]):
         self._wake = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._due)
+        return len(self._due) + len(self._turns)
 
     def add(self, key: K, delay: float = 0.0) -> None:
         """Have a key handled after so many seconds, or sooner if it was asked for sooner."""
         due = asyncio.get_running_loop().time() + delay
         if key in self._busy:
             self._again[key] = min(due, self._again.get(key, due))
-        elif key not in self._due or due < self._due[key]:
+        elif key not in self._turns and (key not in self._due or due < self._due[key]):
             self._due[key] = due
             heapq.heappush(self._heap, (due, next(self._order), key))
             self._wake.set()
@@ -66,6 +80,8 @@ class WorkQueue(Generic[K]):
                 delay = await self._attempt(key)
             finally:
                 self._busy.discard(key)
+                if key == self._first:
+                    self._wake.set()
             if delay is not None:
                 self.add(key, delay)
             if key in self._again:
@@ -73,15 +89,19 @@ class WorkQueue(Generic[K]):
                 self.add(key, max(0.0, due - asyncio.get_running_loop().time()))
 
     async def _next(self) -> K:
-        """Wait for a key that is due."""
+        """Wait for a key that is due, and whose turn it is."""
         while True:
             now = asyncio.get_running_loop().time()
-            while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
-                heapq.heappop(self._heap)
-            if self._heap and self._heap[0][0] <= now:
-                _, _, key = heapq.heappop(self._heap)
-                del self._due[key]
-                return key
+            while self._heap and (self._heap[0][0] <= now or self._due.get(self._heap[0][2]) != self._heap[0][0]):
+                due, _, key = heapq.heappop(self._heap)
+                # An entry that differs is of a key that was asked for sooner, later.
+                if self._due.get(key) == due:
+                    del self._due[key]
+                    if key == self._first:
+                        return key
+                    self._turns.add(key)
+            if self._turns and not (self._first in self._busy and len(self._busy) > 1):
+                return self._turns.take()
             self._wake.clear()
             pause = self._heap[0][0] - now if self._heap else None
             try:

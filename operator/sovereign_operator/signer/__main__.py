@@ -47,7 +47,6 @@ class Signer:
                 self._queue.run(WORKERS),
                 self._keep_house(),
                 lead(
-                    self._api,
                     name=LEASE,
                     namespace=replica.namespace,
                     identity=replica.identity,

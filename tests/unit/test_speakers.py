@@ -1,0 +1,44 @@
+"""Which SovereignWorkloads speak of which workload, after any changes."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.controller.speakers import Speakers
+
+KEYS = st.tuples(st.sampled_from(["cardio", "lab"]), st.sampled_from("ab"))
+SPECS: list[Any] = [
+    {"workloadRef": {"kind": "Deployment", "name": "a"}},
+    {"workloadRef": {"kind": "Deployment", "name": "b"}},
+    {"template": {"kind": "Deployment", "spec": {}}},
+    {"workloadRef": "nonsense"},
+]
+OBJECTS = st.one_of(st.none(), st.sampled_from(SPECS).map(lambda spec: {"spec": spec}))
+
+
+def spoken_of(key: tuple[str, str], obj: Any) -> tuple[WorkloadKind, str, str] | None:
+    """Return what one speaks of, read a second way."""
+    if obj is None or obj["spec"].get("workloadRef") == "nonsense":
+        return None
+    name = key[1] if "template" in obj["spec"] else obj["spec"]["workloadRef"]["name"]
+    return WorkloadKind.DEPLOYMENT, key[0], name
+
+
+@given(st.lists(st.tuples(KEYS, OBJECTS), max_size=20))
+def test_it_knows_who_speaks_of_what_now_and_what_a_change_concerns(changes: list[tuple[tuple[str, str], Any]]) -> None:
+    speakers, there = Speakers(), dict[tuple[str, str], Any]()
+    for key, obj in changes:
+        concerned = speakers.take(key, obj)
+        assert set(concerned) == {spoken_of(key, there.get(key)), spoken_of(key, obj)} - {None}
+        there[key] = obj
+        for namespace in ("cardio", "lab"):
+            for name in "ab":
+                spoken = (WorkloadKind.DEPLOYMENT, namespace, name)
+                wanted = {key for key, obj in there.items() if spoken_of(key, obj) == spoken}
+                assert set(speakers.of(spoken)) == wanted
+    again = Speakers({key: obj for key, obj in there.items() if obj})
+    for key, obj in there.items():
+        if said := spoken_of(key, obj):
+            assert set(again.of(said)) == set(speakers.of(said))
