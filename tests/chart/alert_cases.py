@@ -44,6 +44,7 @@ CURRENT = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",sch
 OTHER = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="HDS",id="hds"}'
 AUTHORITY = 'sovereign_authority_end_timestamp_seconds{policy="secnumcloud",datacentre="brest"}'
 SERVES = "sovereign_injector_certificate_end_timestamp_seconds"
+SIGNED_BY = "sovereign_injector_authority_end_timestamp_seconds"
 SILENCE = "sovereign_agent_silence_seconds"
 FAILURES = 'sovereign_redirect_failures_total{reason="rules"}'
 STRICT = 'sovereign_encryption_mode{policy="secnumcloud",mode="Strict"}'
@@ -84,8 +85,8 @@ HEALTHY: Series = {
     "controller-b": {**CONTROLLER, LEADING: always(0), REPEATED: always(0)},
     "signer-a": {**SIGNER, LEADING: always(1), **BOTH_SIGN},
     "signer-b": {**SIGNER, LEADING: always(0), **BOTH_SIGN},
-    "injector-a": {SERVES: ends_in(20)},
-    "injector-b": {SERVES: ends_in(20)},
+    "injector-a": {SERVES: ends_in(5), SIGNED_BY: ends_in(3000)},
+    "injector-b": {SERVES: ends_in(5), SIGNED_BY: ends_in(3000)},
     "agent-a": {SILENCE: always(60), FAILURES: always(0)},
     "agent-b": {SILENCE: always(60), FAILURES: always(3)},  # long ago
 }
@@ -143,6 +144,11 @@ def injectors(a: str | None, b: str | None, *, fires: bool = True) -> Case:
     """Let injectors say this of their certificates; one that says nothing is not there."""
     change = {f"injector-{pod}": {SERVES: end} if end else {} for pod, end in (("a", a), ("b", b))}
     return Case(change, ("InjectorAbsent",) if fires else (), says="New pods of policies that encrypt are refused")
+
+
+def injector_authority(days: float, *, fires: bool = True) -> Case:
+    change = {f"injector-{pod}": {SIGNED_BY: ends_in(days)} for pod in "ab"}
+    return Case(change, ("InjectorAuthorityEnds",) if fires else (), says="no pod of a policy that encrypts is created")
 
 
 AGENT = {"app_kubernetes_io_component": "agent", "pod": "agent-a"}
@@ -301,6 +307,10 @@ CASES: dict[str, Case] = {
     "no injector has a certificate yet": injectors(always(0), always(0)),
     "one injector": injectors(None, ends_in(20), fires=False),
     "injectors that went four minutes ago": injectors(gone(4, NOW * 2), gone(4, NOW * 2), fires=False),
+    "the injector's authority ends in three months": injector_authority(89),
+    "the injector's authority ends later": injector_authority(91, fires=False),
+    "the injector's authority has ended": injector_authority(-1),
+    "somebody gives the injector its certificates": Case({f"injector-{pod}": {SIGNED_BY: always(0)} for pod in "ab"}),
     "no agent": Case(
         {"agent-a": {}, "agent-b": {}}, ("AgentAbsent",), says="do not start until one runs on their node"
     ),

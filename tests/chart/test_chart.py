@@ -12,6 +12,7 @@ from hack.install import CHART
 from sovereign_operator.controller import metrics as controller_metrics
 from sovereign_operator.controller import settings as controller_settings
 from sovereign_operator.core import names
+from sovereign_operator.core.webhooks import TRUST, WEBHOOKS
 from sovereign_operator.kube.guards import read_list
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.signer import metrics as signer_metrics
@@ -66,11 +67,13 @@ def test_the_controller_is_told_of_every_guard(render: Render) -> None:
     bindings = of_kind(objects, *_BINDINGS)
     listed = guard_list(objects)
     told = json.loads(listed["data"]["guards.json"])
+    webhooks = of_kind(objects, WEBHOOKS)[names.INJECTOR]["webhooks"]
     assert {(entry["kind"], entry["metadata"]["name"]): entry["spec"] for entry in told} == {
         (obj["kind"], name): obj["spec"] for found in (policies, bindings) for name, obj in found.items()
-    }
-    assert set(policies) == set(bindings)
+    } | {(WEBHOOKS, names.INJECTOR): {"webhooks": webhooks, TRUST: "Published"}}
     key, _, value = names.GUARD_SELECTOR.partition("=")
+    assert of_kind(objects, WEBHOOKS)[names.INJECTOR]["metadata"]["labels"][key] == value
+    assert set(policies) == set(bindings)
     for name, binding in bindings.items():
         assert binding["spec"]["policyName"] == name
         assert binding["metadata"]["labels"][key] == policies[name]["metadata"]["labels"][key] == value

@@ -8,7 +8,7 @@ import pytest
 from hack.cluster import Cluster
 from hack.images import public
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.pki.serving import Serving
+from sovereign_operator.pki.serving import Serving, make_authority
 from tests.e2e.conftest import Space
 from tests.e2e.manifests import pod, pod_spec
 from tests.e2e.peers import PYTHON
@@ -97,13 +97,14 @@ def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
 
 def probed() -> Json:
     """Return a pod with a server, and with a container for each thing to ask of it."""
-    serving = Serving.make(("server",), datetime.now(UTC))
+    now, names = datetime.now(UTC), ("server",)
+    serving = Serving.sign(make_authority(names, now), names, now)
     idle = pod_spec()["containers"][0] | {"volumeMounts": [{"name": "state", "mountPath": "/state"}]}
     server = idle | {
         "name": "server",
         "image": PYTHON,
         "command": ["python3", "-c", SERVE],
-        "env": [{"name": "TLS", "value": (serving.key_pem + serving.certificate_pem).decode()}],
+        "env": [{"name": "TLS", "value": (serving.key_pem + serving.chain_pem).decode()}],
         # What comes after it starts when this has been done.
         "lifecycle": {
             "postStart": {"exec": {"command": ["sh", "-c", f'until python3 -c "{ANSWERS}"; do sleep 0.2; done']}}

@@ -1,17 +1,22 @@
 """What the operator says of its admission policies: nothing of its own upgrades, and all of what others do to them."""
 
+import base64
+import json
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from hack.cluster import Cluster
 from hack.install import CHART, NAMESPACE, RELEASE, helm, install
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.pki.serving import make_authority
 from tests.e2e.conftest import OPTIONS, Space
 from tests.e2e.guards import VALIDATING, without_bindings
-from tests.e2e.manifests import sovereign, workload
+from tests.e2e.manifests import pod, sovereign, workload
 from tests.e2e.seen import condition, metric
+from tests.e2e.sidecars import WEBHOOKS, dry_run, sidecar_of
 
 GUARD = "sovereignty-guard-bindings"
 BINDING = f"{VALIDATING}binding"
@@ -62,7 +67,7 @@ def test_an_upgrade_and_a_rollback_are_no_alarm_and_hide_none(admin: Kubectl, cl
     install(cluster, *OPTIONS, *CHANGED)
     assert is_changed(admin)
     assert enforced(admin, namespace) == before
-    helm(cluster, "rollback", RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout", "3m")
+    helm(cluster, "rollback", RELEASE, "--namespace", NAMESPACE, "--no-hooks", "--wait", "--timeout", "3m")
     assert not is_changed(admin)
     assert enforced(admin, namespace) == before
     # Whatever it saw on the way, it has said by the time that it says this.
@@ -90,9 +95,9 @@ def told(admin: Kubectl, reason: str, *words: str) -> str:
     raise AssertionError(f"no Event {reason} says {words}")
 
 
-def upgrade(cluster: Cluster) -> None:
+def upgrade(cluster: Cluster, *options: str) -> None:
     """Install the same again, as somebody does who was told to."""
-    helm(cluster, "upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values")
+    helm(cluster, "upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values", *options)
 
 
 @pytest.mark.parametrize(("kind", "patch"), DRIFTS.values(), ids=DRIFTS.keys())
@@ -113,7 +118,7 @@ def test_one_that_is_hollowed_out_is_told_with_its_writer_and_what_mends_it(
         assert mend.startswith(f"kubectl delete {kind} {GUARD}, and helm upgrade at once")
     finally:
         admin.delete(kind, GUARD)
-        upgrade(cluster)
+        upgrade(cluster, "--no-hooks")
     eventually(lambda: enforced(admin, namespace)["status"] == "True", what="enforced again")
 
 
@@ -127,7 +132,7 @@ def test_one_that_is_missing_is_told_and_helm_upgrade_puts_it_back(
         assert "helm upgrade" in eventually(lambda: told(admin, "GuardsBroken", f"{GUARD} is missing"), what="an Event")
         eventually(lambda: metric(admin, cluster, "sovereign_guards_broken") == 1.0, what="the metric")
     finally:
-        upgrade(cluster)
+        upgrade(cluster, "--no-hooks")
     eventually(lambda: enforced(admin, namespace)["status"] == "True", what="enforced again")
     eventually(lambda: metric(admin, cluster, "sovereign_guards_broken") == 0.0, what="the metric")
 
@@ -142,7 +147,7 @@ def test_one_that_also_audits_is_no_alarm_and_the_patch_that_it_is_told_with_men
         assert metric(admin, cluster, "sovereign_guards_drifted") == 1.0
         assert metric(admin, cluster, "sovereign_guards_broken") == 0.0
     finally:
-        upgrade(cluster)
+        upgrade(cluster, "--no-hooks")
     # Helm does not know of what somebody else added.
     assert admin.get(BINDING, GUARD)["spec"]["validationActions"] == ["Deny", "Audit"]
     program, *arguments = shlex.split(mend.partition(". ")[0])
@@ -160,3 +165,29 @@ def test_one_that_was_gone_for_a_moment_is_told(admin: Kubectl, namespace: str) 
         pass
     assert eventually(lambda: told(admin, "GuardsBroken", f"{name} is missing"), what="an Event")
     assert enforced(admin, namespace)["status"] == "True"
+
+
+def test_a_webhook_that_is_changed_is_told_and_helm_upgrade_puts_it_back(
+    admin: Kubectl, cluster: Cluster, namespace: str, space: Space, transit: str
+) -> None:
+    """A webhook sees and changes what its rules say."""
+    kind, thief = "mutatingwebhookconfiguration", make_authority(("thief",), datetime.now(UTC))
+    bundle = base64.b64encode(thief.certificate_pem).decode()
+    widen = [{"op": "replace", "path": "/webhooks/0/rules/0/operations", "value": ["*"]}]
+    trust = [{"op": "replace", "path": "/webhooks/1/clientConfig/caBundle", "value": bundle}]
+    try:
+        for patch, says in ((trust, "trusts somebody else than the injector"), (widen, "was changed")):
+            admin.run("patch", kind, WEBHOOKS, "--type=json", "--field-manager=mallory", "-p", json.dumps(patch))
+            mend = eventually(
+                lambda: told(admin, "GuardsBroken", f"{WEBHOOKS} {says}", "written last by mallory"),  # noqa: B023
+                what="an Event",
+            )
+        eventually(
+            lambda: f"{WEBHOOKS} was changed" in enforced(admin, namespace)["message"], what="it at the workload"
+        )
+        assert mend.startswith(f"kubectl delete {kind} {WEBHOOKS}, and helm upgrade at once")
+    finally:
+        admin.delete(kind, WEBHOOKS)
+        upgrade(cluster)
+    eventually(lambda: enforced(admin, namespace)["status"] == "True", what="enforced again")
+    eventually(lambda: sidecar_of(dry_run(admin, pod("app"), space(transit))), what="a sidecar")

@@ -1,23 +1,19 @@
 """The injector on a real API server: who gets a sidecar, who does not, and what happens when it is not there."""
 
 import base64
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
 
 from hack.cluster import Cluster
 from hack.install import NAMESPACE, install
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.injector.tls import SECRET, encode
-from sovereign_operator.injector.tls import decode as decode_data
+from sovereign_operator.core import names
 from sovereign_operator.pki import certificates
-from sovereign_operator.pki.serving import Serving
 from tests.e2e.conftest import OPTIONS, Space
 from tests.e2e.manifests import pod, pod_spec, workload
 from tests.e2e.seen import living_pods, placed_for
@@ -184,59 +180,38 @@ def test_when_it_is_down_pods_that_need_it_wait_and_all_others_do_not(
 # Certificates
 
 
-def trusted(admin: Kubectl) -> list[str]:
-    """Return whom the webhooks trust, in PEM."""
-    webhooks = admin.get("mutatingwebhookconfiguration", WEBHOOKS)["webhooks"]
-    bundles: list[str] = [webhook["clientConfig"].get("caBundle", "") for webhook in webhooks]
-    return [base64.b64decode(bundle).decode() for bundle in bundles]
-
-
-def held(admin: Kubectl) -> Serving:
-    """Return the certificate in the Secret. Raises AssertionError if there is none."""
-    found = decode_data(admin.get("secret", SECRET, NAMESPACE).get("data") or {})
-    assert found
+def authority(admin: Kubectl) -> x509.Certificate:
+    """Return the authority that signs what injectors serve with."""
+    data = admin.get("secret", names.INJECTOR_CA, NAMESPACE)["data"]
+    (found,) = certificates.read(base64.b64decode(data["tls.crt"]))
     return found
 
 
-def served_until(admin: Kubectl, cluster: Cluster) -> set[datetime]:
-    """Return until when the certificates of all replicas count."""
-    metric = "sovereign_injector_certificate_end_timestamp_seconds "
-    found = set()
-    for replica in living_pods(admin, NAMESPACE, PODS):
-        url = f"http://{replica['status']['podIP']}:8080/metrics"
-        text = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", url]).stdout
-        found |= {float(line.removeprefix(metric)) for line in text.splitlines() if line.startswith(metric)}
-    return {datetime.fromtimestamp(end, UTC) for end in found}
+def trusted(admin: Kubectl) -> list[x509.Certificate]:
+    """Return whom both webhooks trust. What is published says the same."""
+    webhooks = admin.get("mutatingwebhookconfiguration", WEBHOOKS)["webhooks"]
+    (bundle,) = {webhook["clientConfig"]["caBundle"] for webhook in webhooks}
+    published = admin.get("configmap", names.INJECTOR_CA, NAMESPACE)["data"][names.CA_BUNDLE]
+    assert base64.b64decode(bundle).decode() == published
+    return list(certificates.read(published.encode()))
 
 
-WRONG: dict[str, list[Any]] = {
-    "nobody": [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}],
-    "somebody else": [
-        {
-            "op": "replace",
-            "path": f"/webhooks/{position}/clientConfig/caBundle",
-            "value": base64.b64encode(Serving.make(("x",), datetime.now(UTC)).authorities_pem).decode(),
-        }
-        for position in range(2)
-    ],
-}
+def job_rights(admin: Kubectl) -> str:
+    """Return what there is of the Jobs, their account and their rights."""
+    kinds = "serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,jobs"
+    found = admin.run("-n", NAMESPACE, "get", kinds, "-o", "name")
+    return "\n".join(line for line in found.splitlines() if "webhook-ca" in line)
 
 
-@pytest.mark.parametrize("patch", WRONG.values(), ids=WRONG.keys())
-def test_trust_that_somebody_changed_comes_back(admin: Kubectl, encrypting: str, patch: list[Any]) -> None:
-    before = trusted(admin)
-    assert before == [held(admin).authorities_pem.decode()] * 2
-    admin.run("patch", "mutatingwebhookconfiguration", WEBHOOKS, "--type=json", "-p", json.dumps(patch))
-    assert trusted(admin) != before
-    eventually(lambda: trusted(admin) == before, seconds=30, what="trust again")
-    eventually(lambda: not refusal(admin, pod("app"), encrypting), seconds=20, what="a sidecar")
-
-
-def test_an_upgrade_of_the_chart_leaves_trust_and_certificate_alone(admin: Kubectl, cluster: Cluster) -> None:
-    before = trusted(admin), held(admin), admin.get("secret", SECRET, NAMESPACE)["metadata"]["resourceVersion"]
-    for options in ((*OPTIONS, "--set", "sidecar.image.tag=other"), (*OPTIONS, "--server-side=false"), OPTIONS):
-        install(cluster, *options)
-        assert (trusted(admin), held(admin)) == before[:2]
+def test_an_upgrade_of_the_chart_leaves_trust_and_authority_alone(admin: Kubectl, cluster: Cluster) -> None:
+    before = trusted(admin), admin.get("secret", names.INJECTOR_CA, NAMESPACE)["metadata"]["resourceVersion"]
+    assert before[0] == [authority(admin)]
+    # Without hooks, as in a selective sync, nothing of it is lost either.
+    for options in (("--set", "sidecar.image.tag=other", "--no-hooks"), ("--server-side=false", "--no-hooks"), ()):
+        install(cluster, *OPTIONS, *options)
+        version = admin.get("secret", names.INJECTOR_CA, NAMESPACE)["metadata"]["resourceVersion"]
+        assert (trusted(admin), version) == before
+    assert not job_rights(admin)
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=90s")
 
 
@@ -264,46 +239,31 @@ def steadily(admin: Kubectl, namespace: str) -> Iterator[list[str]]:
     assert asked > 5
 
 
-def test_a_certificate_is_renewed_before_its_end_and_nobody_notices(
+def test_another_authority_takes_the_place_of_one_and_nobody_notices(
     admin: Kubectl, cluster: Cluster, encrypting: str
 ) -> None:
-    """Both replicas want to renew it. One of them does, and the other follows."""
-    first = held(admin)
-    soon = Serving.make(
-        (f"sovereign-injector.{NAMESPACE}", f"sovereign-injector.{NAMESPACE}.svc"),
-        datetime.now(UTC),
-        first.authorities,
-        lifetime=timedelta(minutes=2),
-    )
+    first = authority(admin)
     with steadily(admin, encrypting) as refused:
-        admin.run("-n", NAMESPACE, "patch", "secret", SECRET, "-p", json.dumps({"data": encode(soon)}))
-        renewed = eventually(
-            lambda: (found := held(admin)).certificate not in (soon.certificate, first.certificate) and found,
-            seconds=30,
-            what="a new certificate",
-        )
-        eventually(lambda: trusted(admin) == [renewed.authorities_pem.decode()] * 2, seconds=20, what="trust in it")
-        end = renewed.certificate.not_valid_after_utc
-        eventually(lambda: served_until(admin, cluster) == {end}, seconds=30, what="both serve with it")
+        admin.delete("secret", names.INJECTOR_CA, namespace=NAMESPACE)
+        install(cluster, *OPTIONS)
+        second = authority(admin)
+        assert second != first
+        assert trusted(admin) == [second, first]
+        admin.run("-n", NAMESPACE, "rollout", "restart", "deployment/sovereign-injector")
+        admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=120s")
+        assert served_by(admin, cluster) == {second.subject.rfc4514_string()}
     assert not refused
-    assert held(admin) == renewed
-    # Whoever still serves with the one before is trusted until that has ended.
-    assert renewed.authorities[1:] == soon.authorities
-    assert certificates.fingerprint(renewed.authorities[0]) != certificates.fingerprint(first.authorities[0])
 
 
-@pytest.mark.parametrize("data", [{"tls.key": "bm9uZQ=="}, None], ids=["a key that is none", "nothing"])
-def test_a_secret_that_somebody_spoilt_is_written_anew(
-    admin: Kubectl, cluster: Cluster, encrypting: str, data: Json | None
-) -> None:
-    before = held(admin)
-    admin.run("-n", NAMESPACE, "patch", "secret", SECRET, "--type=merge", "-p", json.dumps({"data": data}))
-    renewed = eventually(
-        lambda: (found := held(admin)).certificate != before.certificate and found, seconds=30, what="a certificate"
-    )
-    end = renewed.certificate.not_valid_after_utc
-    eventually(lambda: served_until(admin, cluster) == {end}, seconds=30, what="both serve with it")
-    eventually(lambda: not refusal(admin, pod("app"), encrypting), seconds=20, what="a sidecar")
+def served_by(admin: Kubectl, cluster: Cluster) -> set[str]:
+    """Return who signed what all replicas serve with."""
+    found = set()
+    for replica in living_pods(admin, NAMESPACE, PODS):
+        address = (replica["status"]["podIP"], 8443)
+        fetch = f"import ssl; print(ssl.get_server_certificate({address!r}))"
+        pem = cluster.node_exec("nantes-1", ["python3", "-c", fetch]).stdout
+        found |= {certificate.issuer.rfc4514_string() for certificate in certificates.read(pem.encode())}
+    return found
 
 
 def test_a_replica_that_ends_is_not_missed(admin: Kubectl, encrypting: str) -> None:

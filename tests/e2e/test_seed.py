@@ -31,7 +31,7 @@ def correct(admin: Kubectl, laws: list[str] | None) -> None:
 def select(cluster: Cluster, values: str) -> None:
     """Upgrade to another selection of what is shipped, which is another Job."""
     release = ("upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values")
-    helm(cluster, *release, "--set", values, "--wait", "--wait-for-jobs", "--timeout", "2m")
+    helm(cluster, *release, "--set", values, "--no-hooks", "--wait", "--wait-for-jobs", "--timeout", "2m")
 
 
 @pytest.fixture

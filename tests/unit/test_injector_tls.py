@@ -1,25 +1,18 @@
-"""Replicas of the injector that keep one certificate between them, without leader and without a quarrel."""
+"""What a replica of the injector serves with, as the files of its Secret come, change and go."""
 
-import asyncio
-import base64
-import copy
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from sovereign_operator.injector import tls
-from sovereign_operator.injector.tls import SECRET, WEBHOOKS, Identity, Keep, decode, encode
-from sovereign_operator.kube.errors import ConflictError, NotFoundError
-from sovereign_operator.kube.resource import Resource
-from sovereign_operator.pki import certificates
-from sovereign_operator.pki.serving import LIFETIME, Serving
+from sovereign_operator.core import names
+from sovereign_operator.injector import metrics, tls
+from sovereign_operator.injector.tls import CERTIFICATE, KEY, Identity
+from sovereign_operator.pki.authority import Authority
+from sovereign_operator.pki.serving import AUTHORITY_LIFETIME, LIFETIME, Serving, make_authority
 from tests.certificates import NOW
-from tests.unit import virtual_time
 
-Json = dict[str, Any]
+HOSTS = names.injector_hosts("ns")
 
 
 class Clock:
@@ -30,164 +23,82 @@ class Clock:
         return self.time
 
 
-class Server:
-    """An API server with two objects. Each request takes as long as it is told, and replicas overtake each other."""
-
-    def __init__(self, delays: list[int]) -> None:
-        self.clock = Clock()
-        self.objects: dict[str, Json] = {
-            "secrets": {"metadata": {"resourceVersion": "1"}},
-            "mutatingwebhookconfigurations": {
-                "metadata": {"resourceVersion": "1"},
-                "webhooks": [{"name": name, "clientConfig": {"service": {}}} for name in ("a", "b")],
-            },
-        }
-        self.writes: list[str] = []
-        self._delays = delays
-
-    async def _pass(self) -> None:
-        if self._delays:
-            await asyncio.sleep(self._delays.pop())
-
-    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Json:
-        assert (name, namespace) in {(SECRET, "ns"), (WEBHOOKS, None)}
-        await self._pass()
-        if resource.plural not in self.objects:
-            raise NotFoundError(404, "gone")
-        found = copy.deepcopy(self.objects[resource.plural])
-        await self._pass()
-        return found
-
-    async def patch(
-        self, resource: Resource, name: str, body: Any, *, content_type: str, namespace: str | None = None
-    ) -> Json:
-        del name, content_type, namespace
-        await self._pass()
-        obj = self.objects[resource.plural]
-        version = body["metadata"]["resourceVersion"] if isinstance(body, dict) else body[0]["value"]
-        if version != obj["metadata"]["resourceVersion"]:
-            raise ConflictError(409, "somebody else was first")
-        if isinstance(body, dict):
-            obj["data"] = body["data"]
-        for operation in body[1:] if isinstance(body, list) else ():
-            _, _, position, *_ = operation["path"].split("/")
-            obj["webhooks"][int(position)]["clientConfig"]["caBundle"] = operation["value"]
-        obj["metadata"]["resourceVersion"] = str(int(version) + 1)
-        self.writes.append(resource.plural)
-        return obj
-
-    def held(self) -> Serving:
-        found = decode(self.objects["secrets"]["data"])
-        assert found
-        return found
-
-    def trusted(self) -> set[str]:
-        """Return whom all webhooks trust."""
-        bundles = [
-            base64.b64decode(webhook["clientConfig"].get("caBundle", ""))
-            for webhook in self.objects["mutatingwebhookconfigurations"]["webhooks"]
-        ]
-        return set.intersection(
-            *(
-                {certificates.fingerprint(each) for each in certificates.read(bundle)} if bundle else set()
-                for bundle in bundles
-            )
-        )
-
-
 class Replica:
-    """One replica, and what it serves with."""
+    """One replica, the files that its kubelet writes, and what it serves with."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self.identity = Identity(server, "ns")  # type: ignore[arg-type]
-        self.served: Serving | None = None
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.clock = folder, Clock()
+        self.identity = Identity(folder, "ns", self.clock)  # type: ignore[arg-type]
+        self.served: list[Serving] = []
+        monkeypatch.setattr(tls, "load", lambda _, serving: self.served.append(serving))
 
-    def load(self, _: object, serving: Serving) -> None:
-        """See that the API server trusts what is served from now on."""
-        assert certificates.fingerprint(serving.authorities[0]) in self._server.trusted()
-        self.served = serving
+    def write(self, certificate: bytes, key: bytes) -> None:
+        (self.folder / CERTIFICATE).write_bytes(certificate)
+        (self.folder / KEY).write_bytes(key)
 
-    async def run(self) -> None:
-        for _ in range(12):
-            try:
-                delay = await self.identity.keep(Keep())
-            except NotFoundError:
-                delay = 1
-            await asyncio.sleep(delay)
-            if self.served and self.served.certificate.not_valid_after_utc > self._server.clock.now():
-                # A predecessor is trusted for as long as it is served, or until it has ended.
-                assert certificates.fingerprint(self.served.authorities[0]) in self._server.trusted()
+    def give(self, authority: Authority) -> None:
+        self.write(authority.certificate_pem, authority.key_pem)
 
 
-def run(server: Server, *, later: timedelta = timedelta()) -> None:
-    """Run two replicas for a while, with a jump in time in the middle."""
-
-    async def work() -> None:
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            replicas = [Replica(server) for _ in range(2)]
-            monkeypatch.setattr(tls, "load", lambda context, serving: of(replicas, context).load(context, serving))
-            for pause in (timedelta(), later):
-                server.clock.time += pause
-                await asyncio.gather(*(replica.run() for replica in replicas))
-            assert all(replica.served == server.held() for replica in replicas)
-            assert all(replica.identity.ready for replica in replicas)
-
-    virtual_time.run(work())
+@pytest.fixture
+def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Replica:
+    return Replica(tmp_path, monkeypatch)
 
 
-def of(replicas: list[Replica], context: object) -> Replica:
-    (found,) = [replica for replica in replicas if replica.identity.context is context]
-    return found
+def test_it_signs_its_own_certificate_and_renews_it_in_time(replica: Replica) -> None:
+    authority = make_authority(HOSTS, NOW)
+    replica.give(authority)
+    for later, count in ((timedelta(), 1), (LIFETIME / 2, 1), (LIFETIME * 0.7, 2)):
+        replica.clock.time = NOW + later
+        replica.identity.look()
+        assert len(replica.served) == count
+    for serving in replica.served:
+        serving.chain[0].verify_directly_issued_by(authority.certificate)
+    assert replica.identity.ready
+    assert not replica.identity.fault
+    shown = metrics.AUTHORITY_END._value.get()  # noqa: SLF001
+    assert shown == authority.certificate.not_valid_after_utc.timestamp()
 
 
-DELAYS = st.lists(st.integers(0, 3), max_size=60)
+def test_another_authority_is_used_as_soon_as_it_is_there(replica: Replica) -> None:
+    for _ in range(2):
+        replica.give(make_authority(HOSTS, NOW))
+        replica.identity.look()
+    first, second = replica.served
+    assert first.chain[0].issuer != second.chain[0].issuer
 
 
-@settings(max_examples=25)
-@given(DELAYS)
-def test_replicas_agree_whoever_is_first(delays: list[int]) -> None:
-    server = Server(delays)
-    run(server)
-    assert server.writes == ["secrets", "mutatingwebhookconfigurations"]
+def test_a_certificate_that_is_given_is_served_as_it_is_and_never_renewed_here(replica: Replica) -> None:
+    given = Serving.sign(make_authority(HOSTS, NOW), HOSTS, NOW)
+    replica.write(given.chain_pem, given.key_pem)
+    for later in (timedelta(), LIFETIME * 0.7, LIFETIME * 2):
+        replica.clock.time = NOW + later
+        replica.identity.look()
+    assert replica.served == [given]
+    assert metrics.AUTHORITY_END._value.get() == 0  # noqa: SLF001
 
 
-@settings(max_examples=25)
-@given(DELAYS)
-def test_a_certificate_that_is_due_is_renewed_once(delays: list[int]) -> None:
-    server = Server(delays)
-    run(server, later=LIFETIME * 0.7)
-    assert server.writes == ["secrets", "mutatingwebhookconfigurations"] * 2
-    assert len(server.held().authorities) == 2
+def test_without_files_it_is_not_ready_and_says_why(replica: Replica) -> None:
+    replica.identity.look()
+    assert not replica.identity.ready
+    assert "No such file" in replica.identity.fault
 
 
-def test_what_has_ended_is_trusted_no_more_after_the_next_renewal() -> None:
-    server = Server([])
-    run(server, later=LIFETIME)
-    assert len(server.held().authorities) == 1
-
-
-@pytest.mark.parametrize("data", [{}, {"tls.crt": "eA==", "tls.key": "", "ca.crt": ""}, {"tls.crt": "?"}])
-def test_a_secret_of_no_use_is_written_anew(data: Json) -> None:
-    server = Server([])
-    server.objects["secrets"]["data"] = data
-    run(server)
-    assert server.trusted() == {certificates.fingerprint(server.held().authorities[0])}
-
-
-def test_without_a_configuration_nothing_is_served() -> None:
-    server = Server([])
-    del server.objects["mutatingwebhookconfigurations"]
-
-    async def work() -> None:
-        identity = Identity(server, "ns")  # type: ignore[arg-type]
-        await identity.keep(Keep())
-        with pytest.raises(NotFoundError):
-            await identity.keep(Keep())
-        assert not identity.ready
-
-    virtual_time.run(work())
-
-
-def test_a_key_never_shows_in_a_log() -> None:
-    assert "PRIVATE" not in repr(decode(encode(Serving.make(("a",), NOW))))
+@pytest.mark.parametrize("spoilt", ["nothing", "another's key", "ended"])
+def test_what_is_served_goes_on_being_served_when_the_files_are_spoilt(replica: Replica, spoilt: str) -> None:
+    authority = make_authority(HOSTS, NOW)
+    replica.give(authority)
+    replica.identity.look()
+    match spoilt:
+        case "nothing":
+            replica.write(b"", b"")
+        case "another's key":
+            replica.write(make_authority(HOSTS, NOW).certificate_pem, authority.key_pem)
+        case "ended":
+            replica.give(make_authority(HOSTS, NOW - AUTHORITY_LIFETIME))
+    replica.identity.look()
+    assert replica.identity.ready
+    assert "no certificate that can be used" in replica.identity.fault
+    replica.give(authority)
+    replica.identity.look()
+    assert not replica.identity.fault

@@ -173,15 +173,27 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
 {{- end }}
 
 {{/*
-All admission policies and their bindings as a JSON list. The controller compares what is in the cluster
+Who says whom the API server is to trust as our webhooks: Published, by our Job; Given, in these values; Others, which
+is cert-manager.
+*/}}
+{{- define "sovereign-operator.trust" -}}
+{{- if (.Values.injector.tls).caBundle -}}Given
+{{- else if (.Values.injector.tls).secretName -}}Others
+{{- else -}}Published
+{{- end -}}
+{{- end }}
+
+{{/*
+All admission policies and their bindings, and our webhooks, as a JSON list. The controller compares what is in the cluster
 with it, and says so when a guard is gone or was hollowed out.
 */}}
 {{- define "sovereign-operator.guards" -}}
 {{- $guards := list -}}
-{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-controller-marks" "guard-controller-roles" "guard-controller-workloads" "guard-exec" "guard-labels" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" "warn-workloads" -}}
+{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-controller-marks" "guard-controller-roles" "guard-controller-workloads" "guard-exec" "guard-labels" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "injector-webhooks" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" "warn-workloads" -}}
 {{- range $document := splitList "\n---\n" (include (printf "%s/admission/%s.yaml" $.Template.BasePath $file) $) -}}
 {{- with fromYaml $document -}}
-{{- $guards = append $guards (dict "kind" .kind "metadata" (dict "name" .metadata.name) "spec" .spec) -}}
+{{- $spec := .spec | default (dict "webhooks" .webhooks "trust" (include "sovereign-operator.trust" $)) -}}
+{{- $guards = append $guards (dict "kind" .kind "metadata" (dict "name" .metadata.name) "spec" $spec) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -49,7 +49,7 @@ securityContext:
 {{/*
 A process of ours: a Deployment whose replicas are spread over nodes, with a budget for disruptions.
 
-Takes root (.), component (its module, and its key in the values), args, and ports by name.
+Takes root (.), component (its module, and its key in the values), args, ports by name, and a secret with its certificate.
 */}}
 {{- define "sovereign-operator.process" -}}
 {{- $root := .root }}{{ $values := index .root.Values .component }}{{ $name := printf "sovereign-%s" .component -}}
@@ -103,6 +103,17 @@ spec:
           {{- include "sovereign-operator.probes" . | nindent 10 }}
           resources: {{- toYaml $values.resources | nindent 12 }}
           {{- include "sovereign-operator.containerSecurity" . | nindent 10 }}
+          {{- if .secret }}
+          volumeMounts:
+            - {name: tls, mountPath: /etc/sovereign/tls, readOnly: true}
+      volumes:
+        - name: tls
+          secret:
+            secretName: {{ .secret }}
+            items:
+              - {key: tls.crt, path: tls.crt}
+              - {key: tls.key, path: tls.key}
+          {{- end }}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname

@@ -1,4 +1,4 @@
-"""Whether our admission policies are what the chart installed, and who is told if they are not.
+"""Whether our admission policies and webhooks are what the chart installed, and who is told if they are not.
 
 What is wrong is said once, in the log and by an Event about the controller's Deployment, also where it was put right
 by the time that it is looked at.
@@ -16,7 +16,7 @@ from sovereign_operator.core.guards import Key as GuardKey
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.events import post
-from sovereign_operator.kube.guards import created, last_write, read_deployment, read_lists, see_guard
+from sovereign_operator.kube.guards import created, last_write, read_deployment, read_lists, read_published, see_guard
 from sovereign_operator.kube.mirror import Mirror
 
 logger = logging.getLogger(__name__)
@@ -94,6 +94,7 @@ class GuardWatch:
             installed=created(deployment) if deployment else LONG_AGO,
             changed=last_write(deployment)[1] if deployment else LONG_AGO,
             now=self._api.clock.now(),
+            published=await read_published(self._api, self._namespace),
         )
 
     async def _say(self, finding: Finding, deployment: Json | None) -> None:

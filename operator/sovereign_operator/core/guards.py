@@ -1,4 +1,4 @@
-"""Are our admission policies in the cluster what the chart installed?
+"""Are our admission policies and our webhooks in the cluster what the chart installed?
 
 An admission policy cannot guard admission policies. A cluster admin may delete a guard, which is the
 break-glass, or hollow it out: have it only warn, add a condition under which it looks away, narrow its
@@ -7,6 +7,8 @@ scope. All of these are seen here and said.
 While the chart is upgraded, or rolled back, some guards are of one of its versions and some of another. Each
 version's list is in the cluster then, and any of them will do, for a time: nobody can call a guard of his own
 a version for longer than that.
+
+A webhook sees and changes what its rules and selectors say. So it is looked at like a guard, and so is whom it trusts.
 """
 
 import json
@@ -17,6 +19,7 @@ from typing import Any, Final
 
 from sovereign_operator.core.conditions import Notice
 from sovereign_operator.core.reasons import ConditionReason
+from sovereign_operator.core.webhooks import WEBHOOKS, trust_fault, without_trust
 
 Key = tuple[str, str]
 """Kind and name of an admission policy or a binding."""
@@ -66,12 +69,19 @@ class Versions:
     changed: datetime
     """When it was written last."""
     now: datetime
+    published: frozenset[str] | None = None
+    """The certificates of those who may be trusted to be our webhooks; None if nobody has published them."""
+
+    @property
+    def settling(self) -> bool:
+        """Whether an installation or an upgrade may be under way."""
+        return self.now - self.changed < UPGRADE
 
     @property
     def allowed(self) -> tuple[Guards, ...]:
         """Return the lists by which a guard may be as it is."""
         own = (self.own,) if self.own is not None else ()
-        others = self.others if self.now - self.changed < UPGRADE else ()
+        others = self.others if self.settling else ()
         nothing: tuple[Guards, ...] = ({},) if self.now - self.installed < INSTALLATION else ()
         return (*own, *others, *nothing)
 
@@ -102,7 +112,11 @@ class Finding:
     def notice(self) -> Notice:
         """Return the Event that tells a cluster admin of it."""
         reason = ConditionReason.GUARDS_DRIFTED if self.drifted else ConditionReason.GUARDS_BROKEN
-        stake = "it still guards" if self.drifted else "what it guards is open"
+        stake = "what it guards is open"
+        if self.drifted:
+            stake = "it still guards"
+        elif self.kind == WEBHOOKS:
+            stake = "others may see and change what is written to the cluster, or no pod gets a sidecar"
         log = "the API server's audit log has the user"
         who = f"It was written last by {self.writer}; {log}." if self.writer else f"Who did this: {log}."
         return Notice("Warning", reason, f"{self}: {stake}. To mend it: {self.mend}. {who}")
@@ -124,14 +138,17 @@ def inspect_one(versions: Versions, key: Key, live: Guard | None) -> Finding | N
     if live is None:
         return None if None in wanted else Finding(*key, "is missing", PUT_BACK)
     specs = [spec for spec in wanted if spec is not None]
-    if not specs or any(_same(live.spec, spec) for spec in specs):
+    if not specs:
         return None
+    if same := [spec for spec in specs if _same(without_trust(live.spec), without_trust(spec))]:
+        faults = [trust_fault(live.spec, spec, versions.published, settling=versions.settling) for spec in same]
+        return Finding(*key, faults[0], PUT_BACK, live.writer) if all(faults) else None
     for spec in specs:
         if _same(_without_audit(live.spec, spec), spec):
             patch = json.dumps({"spec": {"validationActions": spec["validationActions"]}}, separators=(",", ":"))
             mend = f"kubectl patch {_resource(key)} --type=merge -p '{patch}'"
             return Finding(*key, "also audits, as the chart does not have it", mend, live.writer, drifted=True)
-    if any(_same(live.spec, guards.get(key)) for guards in versions.others):
+    if any(_same(without_trust(live.spec), without_trust(guards.get(key))) for guards in versions.others):
         mend = "run helm upgrade again: one that was begun has not come to its end"
         return Finding(*key, "is as another version of the chart has it", mend, live.writer)
     mend = f"kubectl delete {_resource(key)}, and helm upgrade at once, which alone would leave what others added"

@@ -81,6 +81,15 @@ TRANSIT_ANNOTATION: Final = "audit.sovereignty.dev/transit"
 BACKUP_EXCLUDES_ANNOTATION: Final = "backup.velero.io/backup-volumes-excludes"
 """On a pod, of Velero: names of volumes, with commas between, that it does not save with all others."""
 
+INJECTOR: Final = "sovereign-injector"
+"""The injector's Service, and the MutatingWebhookConfiguration that sends the API server there."""
+
+INJECTOR_CA: Final = "sovereign-injector-ca"
+"""The Secret with the authority that signs the injector's certificates, and the ConfigMap that says whom to trust."""
+
+CA_BUNDLE: Final = "ca.crt"
+"""The key of that ConfigMap: certificates in PEM, which the caBundle of the webhooks holds."""
+
 SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Never in scope, nor is the operator's own namespace."""
 
@@ -113,6 +122,12 @@ def policy_service_account(policy: str) -> str:
 def trust_bundle(policy: str) -> str:
     """Return the name of the ClusterTrustBundle that the pods of a policy trust."""
     return f"{SIGNER.replace('/', ':')}:{policy}"
+
+
+def injector_hosts(namespace: str) -> tuple[str, ...]:
+    """Return the names by which an API server knows the injector's Service: it asks for the second one."""
+    name = f"{INJECTOR}.{namespace}"
+    return name, f"{name}.svc", f"{name}.svc.cluster.local"
 
 
 def guards_config_map(digest: str) -> str:

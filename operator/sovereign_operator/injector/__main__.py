@@ -6,13 +6,12 @@ from typing import Final
 
 from sovereign_operator.injector.server import Hook, serve
 from sovereign_operator.injector.settings import Settings, parse
-from sovereign_operator.injector.tls import Identity, Keep
+from sovereign_operator.injector.tls import FOLDER, Identity
 from sovereign_operator.injector.world import World
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.tasks import until_first_ends
 from sovereign_operator.runtime import health
-from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.runtime.replica import log_as_json
 from sovereign_operator.runtime.stopping import until_stopped
 
@@ -25,9 +24,8 @@ class Injector:
 
     def __init__(self, settings: Settings, api: Api) -> None:
         self._world = World(api, settings.replica.namespace)
-        self.identity = Identity(api, settings.replica.namespace)
+        self.identity = Identity(FOLDER, settings.replica.namespace, api.clock)
         self.hook = Hook(self._world, settings)
-        self._queue: WorkQueue[Keep] = WorkQueue(self.identity.keep)
         self._stopping = False
 
     def ailing(self) -> list[str]:
@@ -39,14 +37,13 @@ class Injector:
         reasons = {
             "stopping": self._stopping,
             "not everything was seen yet": not self._world.complete,
-            "the API server does not trust us yet": not self.identity.ready,
+            self.identity.fault: not self.identity.ready,
         }
         return [reason for reason, holds in reasons.items() if holds]
 
     async def run(self) -> None:
         """Do everything, until something ends."""
-        self._queue.add(Keep())
-        await until_first_ends(self._world.run(), self._queue.run(1))
+        await until_first_ends(self._world.run(), self.identity.run())
 
     async def linger(self) -> None:
         """Go on answering until nobody is sent here any more."""

@@ -18,3 +18,7 @@ CERTIFICATE_END: Final = Gauge(
     "sovereign_injector_certificate_end_timestamp_seconds",
     "When the certificate that the injector serves with ends, Unix time; 0 before it has one.",
 )
+AUTHORITY_END: Final = Gauge(
+    "sovereign_injector_authority_end_timestamp_seconds",
+    "When the authority ends that signs this replica's certificates, Unix time; 0 where somebody gives it one.",
+)

@@ -1,139 +1,91 @@
-"""How the API server comes to trust us: a certificate in a Secret, and its authority in our webhook configuration.
+"""What the injector serves with: a certificate that each replica signs for itself, or one that somebody gave it.
 
-Every replica sees to both, and none leads: each write says which version it is based on, so that of two the second
-fails, looks again, and finds nothing left to do. A new certificate is served once its authority is where the API
-server looks for it, and the authority of the one before stays there until that has ended.
+Both come as files of a Secret, which the kubelet writes: the injector needs no right to read Secrets, and none to tell
+the API server whom to trust. Jobs of the chart do that, and end (see webhook_ca).
 """
 
-import base64
+import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
+from sovereign_operator.core import names
 from sovereign_operator.injector import metrics
-from sovereign_operator.kube.api import JSON_PATCH, MERGE, Api, Json
-from sovereign_operator.kube.errors import ConflictError
-from sovereign_operator.kube.resource import MUTATING_WEBHOOKS, SECRETS
-from sovereign_operator.pki.serving import Serving
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.pki import certificates
+from sovereign_operator.pki.serving import Serving, is_authority, read_authority
 
 logger = logging.getLogger(__name__)
 
-SERVICE: Final = "sovereign-injector"
-SECRET: Final = "sovereign-injector-tls"  # noqa: S105 - its name
-WEBHOOKS: Final = "sovereign-injector"
-"""Our MutatingWebhookConfiguration."""
-
+FOLDER: Final = Path("/etc/sovereign/tls")
+CERTIFICATE, KEY = "tls.crt", "tls.key"
 LOOK_SECONDS: Final = 10.0
-SOON_SECONDS: Final = 1.0
-"""After a write: until API servers have seen it."""
-
-CERTIFICATE, KEY, AUTHORITIES = "tls.crt", "tls.key", "ca.crt"
-
-
-@dataclass(frozen=True)
-class Keep:
-    """What is to be kept: the certificate, and the trust in it."""
+NOTHING: Final = (b"", b"")
 
 
 class Identity:
-    """The certificate of this replica, and what it takes to be trusted."""
+    """The certificate of this replica."""
 
-    def __init__(self, api: Api, namespace: str) -> None:
-        self._api = api
-        self._namespace = namespace
+    def __init__(self, folder: Path, namespace: str, clock: ServerClock) -> None:
+        self._folder = folder
+        self._hosts = names.injector_hosts(namespace)
+        self._clock = clock
+        self._files = NOTHING
         self._served: Serving | None = None
+        self.fault = "nobody has looked for a certificate yet"
+        """What is wrong with the files as they are now; empty if nothing is."""
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         """Has the certificate for new connections as soon as there is one."""
         self.context.minimum_version = ssl.TLSVersion.TLSv1_3
 
     @property
     def ready(self) -> bool:
-        """Whether the API server can ask us."""
+        """Whether there is a certificate to answer with. Whether the API server trusts it is not for us to know."""
         return self._served is not None
 
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """The names by which an API server knows the Service: it asks for the second one."""
-        name = f"{SERVICE}.{self._namespace}"
-        return name, f"{name}.svc", f"{name}.svc.cluster.local"
+    async def run(self) -> None:
+        """Look after the certificate, again and again."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_SECONDS)
 
-    async def keep(self, _: Keep) -> float:
-        """Look after everything once, and return in how many seconds to look again."""
+    def look(self) -> None:
+        """Take what the files hold, if that is new; sign another certificate in time."""
         try:
-            serving = await self._ensure_certificate()
-            trusted = await self._ensure_trust(serving) if serving else False
-        except ConflictError:
-            # Another replica was first.
-            return SOON_SECONDS
-        if serving is None or not trusted:
-            return SOON_SECONDS
-        if serving != self._served:
-            load(self.context, serving)
-            self._served = serving
-            end = serving.certificate.not_valid_after_utc
-            metrics.CERTIFICATE_END.set(end.timestamp())
-            logger.info("serving with a certificate until %s", end.isoformat())
-        return LOOK_SECONDS
+            files = self._read()
+            if files != self._files or self._served is None or self._served.is_due(self._clock.now()):
+                serving = self._serving(*files)
+                if serving != self._served:
+                    self._serve(serving)
+        except (OSError, ValueError) as error:
+            # What is served now goes on being served.
+            fault = f"{self._folder} holds no certificate that can be used: {error}"
+            if fault != self.fault:
+                logger.error("%s", fault)  # noqa: TRY400 - a person needs no trace
+            self.fault = fault
+            return
+        self.fault, self._files = "", files
 
-    async def _ensure_certificate(self) -> Serving | None:
-        """Return the certificate of the Secret; None if it was written just now. Raises ConflictError.
+    def _serve(self, serving: Serving) -> None:
+        load(self.context, serving)
+        self._served = serving
+        metrics.CERTIFICATE_END.set(serving.end.timestamp())
+        logger.info("serving with a certificate until %s", serving.end.isoformat())
 
-        The chart makes the Secret: who may create one beside the signer's could bring it an authority.
-        """
-        secret = await self._api.get(SECRETS, SECRET, self._namespace)
-        now = self._api.clock.now()
-        found = decode(secret.get("data") or {})
-        if found and not found.is_due(self.hosts, now):
-            return found
-        made = Serving.make(self.hosts, now, found.authorities if found else ())
-        version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
-        body = {"metadata": version, "data": encode(made)}
-        await self._api.patch(SECRETS, SECRET, body, content_type=MERGE, namespace=self._namespace)
-        logger.info("wrote a certificate into Secret %s", SECRET)
-        return None
+    def _read(self) -> tuple[bytes, bytes]:
+        return (self._folder / CERTIFICATE).read_bytes(), (self._folder / KEY).read_bytes()
 
-    async def _ensure_trust(self, serving: Serving) -> bool:
-        """Return whether our webhooks trusted the certificate's authority already; else have them do so."""
-        configuration = await self._api.get(MUTATING_WEBHOOKS, WEBHOOKS)
-        operations = distrusting(configuration, base64.b64encode(serving.authorities_pem).decode())
-        if not operations:
-            return True
-        await self._api.patch(MUTATING_WEBHOOKS, WEBHOOKS, operations, content_type=JSON_PATCH)
-        logger.info("MutatingWebhookConfiguration %s trusts our certificate again", WEBHOOKS)
-        return False
-
-
-def distrusting(configuration: Json, bundle: str) -> list[Json]:
-    """Return the JSON patch that has all webhooks trust a bundle, fenced by the version; empty if they do."""
-    operations = [
-        {"op": "add", "path": f"/webhooks/{position}/clientConfig/caBundle", "value": bundle}
-        for position, webhook in enumerate(configuration.get("webhooks") or ())
-        if webhook["clientConfig"].get("caBundle") != bundle
-    ]
-    if not operations:
-        return []
-    version = configuration["metadata"]["resourceVersion"]
-    return [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}, *operations]
-
-
-def encode(serving: Serving) -> dict[str, str]:
-    """Return the data of a Secret."""
-    data = {CERTIFICATE: serving.certificate_pem, KEY: serving.key_pem, AUTHORITIES: serving.authorities_pem}
-    return {key: base64.b64encode(value).decode() for key, value in data.items()}
-
-
-def decode(data: Mapping[str, Any]) -> Serving | None:
-    """Read the data of a Secret; None if that is of no use."""
-    try:
-        return Serving.read(*(base64.b64decode(data[key]) for key in (CERTIFICATE, KEY, AUTHORITIES)))
-    except KeyError:
-        return None
-    except ValueError as error:
-        logger.warning("Secret %s holds no certificate that can be used: %s", SECRET, error)
-        return None
+    def _serving(self, certificate: bytes, key: bytes) -> Serving:
+        """Return what to serve with. Raises ValueError."""
+        if not is_authority(certificates.read(certificate)[0]):
+            metrics.AUTHORITY_END.set(0)
+            return Serving.read(certificate, key)
+        now = self._clock.now()
+        authority = read_authority(certificate, key, now)
+        metrics.AUTHORITY_END.set(authority.certificate.not_valid_after_utc.timestamp())
+        return Serving.sign(authority, self._hosts, now)
 
 
 def load(context: ssl.SSLContext, serving: Serving) -> None:
@@ -141,7 +93,7 @@ def load(context: ssl.SSLContext, serving: Serving) -> None:
     descriptor = os.memfd_create("tls")
     try:
         with open(descriptor, "wb", closefd=False) as file:
-            file.write(serving.key_pem + serving.certificate_pem)
+            file.write(serving.key_pem + serving.chain_pem)
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Our admission policies as they are, and what the versions of the chart that are in the cluster have them say."""
+"""Our admission policies and webhooks as they are, and what the chart's versions in the cluster have them say."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.conditions import timestamp
 from sovereign_operator.core.guards import Guard, Guards
+from sovereign_operator.core.webhooks import read_certificates
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import NotFoundError
@@ -22,9 +23,10 @@ LIST: Final = "guards.json"
 
 
 def see_guard(obj: Json) -> Guard:
-    """Keep what an admission policy or a binding says, and who wrote it."""
+    """Keep what an admission policy, a binding or a webhook configuration says, and who wrote it."""
     manager, time = last_write(obj)
-    return Guard(obj["spec"], f"{manager} at {timestamp(time)}" if manager else "")
+    spec = obj["spec"] if "spec" in obj else {"webhooks": obj.get("webhooks") or []}
+    return Guard(spec, f"{manager} at {timestamp(time)}" if manager else "")
 
 
 def last_write(obj: Json) -> tuple[str, datetime]:
@@ -62,6 +64,14 @@ def read_list(config_map: Json) -> dict[str, Guards]:
     except (ValueError, TypeError, KeyError) as error:
         logger.warning("ConfigMap %s cannot be read: %r", config_map["metadata"]["name"], error)
         return {}
+
+
+async def read_published(api: Api, namespace: str) -> frozenset[str] | None:
+    """Return the certificates of those who may be trusted to be our webhooks; None if nobody has published them."""
+    pages = api.pages(resource.CONFIG_MAPS, namespace, field_selector=f"metadata.name={names.INJECTOR_CA}")
+    found = [config_map async for page, _ in pages for config_map in page]
+    texts = [config_map.get("data", {}).get(names.CA_BUNDLE, "") for config_map in found]
+    return read_certificates("".join(texts)) if texts else None
 
 
 async def read_deployment(api: Api, namespace: str) -> Json | None:

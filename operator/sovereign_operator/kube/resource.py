@@ -8,6 +8,7 @@ from sovereign_operator.api import v1alpha1
 from sovereign_operator.api.v1alpha1.kind import Scope
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.manifests import API_VERSIONS, PLURALS
+from sovereign_operator.core.webhooks import WEBHOOKS
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,6 @@ LEASES: Final = Resource("coordination.k8s.io/v1", "leases", namespaced=True)
 SUBJECT_ACCESS_REVIEWS: Final = Resource("authorization.k8s.io/v1", "subjectaccessreviews")
 CERTIFICATE_REQUESTS: Final = Resource("certificates.k8s.io/v1", "podcertificaterequests", namespaced=True)
 TRUST_BUNDLES: Final = Resource("certificates.k8s.io/v1", "clustertrustbundles")
-MUTATING_WEBHOOKS: Final = Resource("admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations")
 ADMISSION: Final = {
     kind: Resource("admissionregistration.k8s.io/v1", plural)
     for kind, plural in (
@@ -57,8 +57,11 @@ ADMISSION: Final = {
         ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
         ("MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
         ("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"),
+        (WEBHOOKS, "mutatingwebhookconfigurations"),
     )
 }
+
+MUTATING_WEBHOOKS: Final = ADMISSION[WEBHOOKS]
 
 OURS: Final = {
     kind.plural: Resource(f"{v1alpha1.GROUP}/{v1alpha1.VERSION}", kind.plural, kind.scope is Scope.NAMESPACED)

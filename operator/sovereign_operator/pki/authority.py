@@ -1,7 +1,7 @@
 """Who signs says where it runs: one self-signed authority for each policy and datacentre."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Self, TypeGuard
@@ -118,10 +118,13 @@ def self_signed(
     key: ec.EllipticCurvePrivateKey,
     not_before: datetime,
     not_after: datetime,
+    *,
+    hosts: Iterable[str] = (),
 ) -> x509.Certificate:
     """Make a CA certificate for leaves of one trust domain, or of none, and for no other CA. Raises ValueError.
 
-    It has no name constraint: rustls refuses every leaf below one on URIs, and the key is nobody's but ours.
+    With ``hosts`` it is good for leaves with these DNS names alone. The trust domain is no name constraint: rustls
+    refuses every leaf below one on URIs, and the key is nobody's but ours.
     """
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     builder = (
@@ -138,6 +141,8 @@ def self_signed(
     if trust_domain is not None:
         domain = x509.UniformResourceIdentifier(spiffe.authority_id(trust_domain))
         builder = builder.add_extension(x509.SubjectAlternativeName([domain]), critical=False)
+    if permitted := [x509.DNSName(host) for host in hosts]:
+        builder = builder.add_extension(x509.NameConstraints(permitted, None), critical=True)
     return builder.sign(key, _hash_for(key))
 
 

@@ -1,6 +1,7 @@
 """What authorities, leaves and bundles share: how a certificate is read."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final, TypeVar
 
 from cryptography import x509
@@ -49,6 +50,11 @@ def read(pem: bytes) -> tuple[x509.Certificate, ...]:
     except UNREADABLE as error:
         raise ValueError(f"not certificates in PEM, put CERTIFICATE blocks there: {error}") from error
     return found
+
+
+def write(found: Iterable[x509.Certificate]) -> bytes:
+    """Return certificates as PEM."""
+    return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in found)
 
 
 def find(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:

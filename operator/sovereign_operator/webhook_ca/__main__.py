@@ -1,0 +1,80 @@
+"""Has the API server trust the injector: one step before the chart is installed or upgraded, one after it."""
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sovereign_operator.kube.api import Api, connect
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.runtime.replica import log_as_json
+from sovereign_operator.runtime.stopping import until_stopped
+from sovereign_operator.webhook_ca.steps import Steps, UnusableError
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 60.0
+"""How long to wait for rights and objects that come with the same manifest. Then another pod tries, with another token:
+ours is worth nothing if its account was made again meanwhile."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the Job runs."""
+
+    step: str
+    namespace: str
+    identity: str
+    log_level: str
+
+
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """Read the options."""
+    parser = argparse.ArgumentParser(prog="sovereign-webhook-ca", description=__doc__)
+    parser.add_argument("step", choices=["create", "trust"], help="create: before an upgrade; trust: after it")
+    given_by = os.environ.get("POD_NAMESPACE")
+    parser.add_argument("--namespace", default=given_by, required=not given_by, help="default: $POD_NAMESPACE")
+    parser.add_argument("--identity", default=os.environ.get("POD_NAME") or socket.gethostname())
+    parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
+    given = parser.parse_args(arguments)
+    return Settings(given.step, given.namespace, given.identity, given.log_level)
+
+
+async def run(settings: Settings) -> None:
+    """Do the step, once what it needs is there. Raises UnusableError, or what the API server says in the end."""
+    async with await connect() as client:
+        steps = Steps(Api(client, ServerClock()), settings.namespace, settings.identity)
+        step = {"create": steps.create, "trust": steps.trust}[settings.step]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await step()
+            except ApiError as error:
+                if time.monotonic() > deadline:
+                    raise
+                logger.info("trying again in %g s: %s", RETRY_SECONDS, error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the Job. Its log is JSON, one object a line."""
+    settings = parse(arguments)
+    log_as_json(settings.log_level)
+    try:
+        stopped = asyncio.run(until_stopped(run(settings)))
+    except (ApiError, UnusableError) as error:
+        logger.error("the API server cannot be made to trust the injector: %s", error)  # noqa: TRY400 - a person needs no trace
+        sys.exit(1)
+    sys.exit(stopped)
+
+
+if __name__ == "__main__":
+    main()
