@@ -21,14 +21,16 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from hack.cluster.cgroups import ROOT as CGROUPS
+from hack.cluster.cgroups import find_unified_root, hand_on_controllers, remove_groups
 from hack.dataplane.netns import Net, unique
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe
-from sovereign_operator.core.transit import Destination, inbound, outbound
+from sovereign_operator.core.transit import Datagrams, Destination, datagrams, inbound, outbound
 from sovereign_operator.dataplane import redirect
-from sovereign_operator.dataplane.listeners import discovery, without_keepalive
+from sovereign_operator.dataplane.listeners import discovery, former
 from sovereign_operator.pki import leaf
 from sovereign_operator.pki.authority import Authority
 
@@ -42,6 +44,10 @@ mount -t tmpfs tmpfs /run
 mkdir /run/sovereignty
 mount --bind "$1" /run/sovereignty
 shift
+if [ -n "$CGROUP_" ]; then
+    echo $$ > "$CGROUP_/cgroup.procs"
+    mount --bind "$CGROUP_" "$CGROUP_ROOT_"
+fi
 exec setpriv --reuid "$UID_" --regid "$UID_" --clear-groups \
     --inh-caps -all,+dac_read_search --ambient-caps -all,+dac_read_search --bounding-set -all,+dac_read_search "$@"
 """
@@ -75,6 +81,11 @@ class Pod:
     envoy: subprocess.Popen[bytes] | None = None
     before_keepalive: bool = False
     """Whether it mounts what pods of before are told."""
+    probes: Sequence[Probe] = ()
+    datagrams: tuple[Datagrams, ...] | None = None
+    """Which may pass; None: all."""
+    cgroup: Path | None = None
+    """What its sidecar runs in, and sees as its own."""
 
     def certify(self, signer: Authority, trusted: Sequence[Authority]) -> None:
         """Give it a new key and certificate, and a trust bundle, as a kubelet does."""
@@ -96,20 +107,29 @@ class Pod:
         """Tell the sidecar what to do, as the controller and a kubelet do. Return the version."""
         wanted = EncryptionInTransit.model_validate({"mode": mode, "clusterNetworks": [NETWORK], **fields})
         listeners = discovery(outbound(wanted, plain), inbound(wanted), cuts)
-        mounted = without_keepalive(listeners) if self.before_keepalive else listeners
+        mounted = former(listeners)[-1] if self.before_keepalive else listeners
         project(self.folder / "transit", {sidecar.LISTENERS: mounted.encode()})
+        self.datagrams = datagrams(wanted)
+        if self.envoy:
+            self._redirect()
         return listeners.split('"')[3]
 
     def start(self, probes: Sequence[Probe] = ()) -> None:
         """Load the redirect, and start the sidecar. It needs to have been told and certified."""
-        self.net.nft(redirect.rules_of(probes, None))
+        self.probes = probes
+        self._redirect()
         within = ["nsenter", f"--net=/run/netns/{self.net.name}", "unshare", "--mount", "sh", "-ec", ENTER, "sh"]
         command = [sys.executable, "-m", "sovereign_operator.sidecar", *sidecar.arguments(probes)]
         environment = {"PATH": f"{envoy()}:{os.environ['PATH']}", "UID_": str(sidecar.UID), "PYTHONPATH": _sources()}
+        root = self.cgroup.parent if self.cgroup else ""
+        environment |= {"CGROUP_": str(self.cgroup or ""), "CGROUP_ROOT_": str(root)}
         with (self.folder / "log").open("wb") as log:
             self.envoy = subprocess.Popen(
                 [*within, str(self.folder), *command], env=environment, stdout=log, stderr=subprocess.STDOUT
             )
+
+    def _redirect(self) -> None:
+        self.net.nft(redirect.rules_of(self.probes, self.datagrams))
 
     def stop(self) -> None:
         """End the sidecar."""
@@ -179,6 +199,21 @@ def project(folder: Path, files: dict[str, bytes]) -> None:
     (folder / "..new").rename(folder / "..data")
     if before:
         shutil.rmtree(before)
+
+
+@contextmanager
+def memory_cgroup(limit: int) -> Iterator[Path]:
+    """Make a cgroup with so many bytes of memory."""
+    unified = find_unified_root()
+    if unified:
+        hand_on_controllers(unified)
+    group = (unified or CGROUPS / "memory") / unique("sidecar")
+    group.mkdir()
+    try:
+        (group / ("memory.max" if unified else "memory.limit_in_bytes")).write_text(str(limit))
+        yield group
+    finally:
+        remove_groups(group.name)
 
 
 def _sources() -> str:

@@ -31,7 +31,7 @@ def test_it_takes_what_the_chart_tells_it(render: Render, monkeypatch: pytest.Mo
     assert settings.sidecar.pull_policy == "Always"
     assert settings.sidecar.resources == {
         "requests": {"cpu": "20m", "memory": "64Mi"},
-        "limits": {"memory": "256Mi"},
+        "limits": {"memory": "512Mi"},
     }
     assert "sovereign-system" in settings.replica.system_namespaces
     nothing = injector_settings.parse(arguments(render(*ENCRYPTION, "--set", "sidecar.resources=null")))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,11 +13,15 @@ import pytest
 
 from sovereign_operator.agent import netns
 from sovereign_operator.agent.sandboxes import Sandbox
+from sovereign_operator.core import sidecar
 from sovereign_operator.dataplane import redirect
 from tests.dataplane.conftest import V4, V6, Link
 
 FOLDER: Final = Path("/run/netns")
 RULES: Final = redirect.rules_of([], None)
+STRICT: Final = redirect.rules_of([], ())
+FORMER: Final = Path(__file__).parents[1] / "data" / "redirect-without-marks.nft"
+"""Rules of Strict as an agent of before loaded them."""
 
 
 def sandbox_of(link: Link, **changed: str | frozenset[str]) -> Sandbox:
@@ -154,3 +159,37 @@ def test_what_was_looked_at_is_what_is_entered(bare_link: Link) -> None:
     subprocess.run(["umount", here], check=True)
     assert tables == ["", ""]  # both names lead to the one outside
     assert pod.nft("list tables") == f"table inet {redirect.TABLE}\n"
+
+
+def closing(link: Link, size: int) -> tuple[socket.socket, bytes]:
+    """Have the sidecar send something and go, before the other side has read it."""
+    words = b"the rest " * size
+    own = link.listen(V4, sidecar.INBOUND_PORT)
+    client = link.outside.connect(V4.pod, 8080, wait=20)
+    with own.accept() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(words))
+        found.sendall(words)
+    return client, words
+
+
+def rest(connection: socket.socket) -> bytes:
+    with connection.makefile("rb") as stream:
+        return stream.read()
+
+
+def test_what_the_sidecar_had_closed_before_an_upgrade_is_sent_to_its_end(bare_link: Link) -> None:
+    """Rules of before did not mark the sidecar's connections, and a socket that is closed has no owner any more."""
+    bare_link.pod.sysctl("net.ipv4.tcp_wmem", "4096 8388608 8388608")
+    bare_link.pod.nft(FORMER.read_text())
+    client, words = closing(bare_link, 400_000)
+    load(sandbox_of(bare_link), STRICT)
+    assert rest(client) == words
+
+
+def test_rules_that_mark_connections_are_replaced_without_a_pause(bare_link: Link) -> None:
+    for _ in range(2):
+        load(sandbox_of(bare_link), STRICT)
+        assert "tcp timeout" not in bare_link.pod.nft("list set inet sovereignty settling")
+    client, words = closing(bare_link, 400_000)
+    load(sandbox_of(bare_link), STRICT)
+    assert rest(client) == words

@@ -138,7 +138,7 @@ def test_a_limit_range_has_its_say(admin: Kubectl, encrypting: str, limits: Json
     sidecar = eventually(
         lambda: sidecar_of(dry_run(admin, pod("app"), encrypting)), seconds=20, what="a pod within the limits"
     )
-    assert sidecar["resources"]["limits"]["memory"] == "256Mi"
+    assert sidecar["resources"]["limits"]["memory"] == "512Mi"
 
 
 @contextmanager

@@ -193,7 +193,7 @@ ATTACKS: dict[str, tuple[Change, str]] = {
                     {
                         "configMap": {
                             "name": "sovereignty-transit.hds",
-                            "items": [{"key": "listeners-with-keepalive.json", "path": "listeners.json"}],
+                            "items": [{"key": "listeners-with-limits.json", "path": "listeners.json"}],
                         }
                     }
                 ]

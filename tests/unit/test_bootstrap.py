@@ -6,6 +6,7 @@ from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.dataplane.bootstrap import bootstrap
 from sovereign_operator.dataplane.envoy import CHAINS, cluster
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, LOST_SECONDS
+from sovereign_operator.dataplane.memory import BASE, CONNECTION, FAR, MIB, NEAR, UNLIMITED, Budget, kernel_buffers
 
 ASKED = [kind for kind in ProbeKind if kind is not ProbeKind.TCP]
 
@@ -29,5 +30,31 @@ def test_whatever_leaves_the_pod_hears_of_a_dead_peer(*, give_up_sooner: bool) -
     for one in leaving.values():
         asking = one["upstream_connection_options"]["tcp_keepalive"]
         assert asking == {"keepalive_time": 10, "keepalive_interval": 5, "keepalive_probes": 2}
-        assert one["upstream_bind_config"]["socket_options"] == ([GIVE_UP_SOONER] if give_up_sooner else [])
+        assert one["upstream_bind_config"]["socket_options"] == [
+            *([GIVE_UP_SOONER] if give_up_sooner else []),
+            *kernel_buffers(FAR),
+        ]
     assert LOST_SECONDS == 20
+
+
+def test_all_connections_fit_into_the_memory_that_there_is() -> None:
+    assert 2 * 2 * (NEAR + FAR) < CONNECTION, "the kernel keeps twice as much as it is told, each way"
+    for memory in (128 * MIB, 256 * MIB, 512 * MIB):
+        budget = Budget(memory)
+        assert BASE + budget.connections * CONNECTION <= memory
+        assert budget.heap
+        assert budget.heap < memory
+    assert Budget(None).connections == Budget(1 << 50).connections == UNLIMITED
+
+
+@pytest.mark.parametrize("memory", [None, 512 * MIB])
+def test_no_listener_and_no_cluster_holds_more_than_was_counted(memory: int | None) -> None:
+    """Unasked, Envoy holds a MiB each way, and the kernel several."""
+    made = bootstrap("pod", {15100: Probe(ProbeKind.HTTP, 8080)}, Budget(memory))
+    resources = made["static_resources"]
+    for one in (*resources["listeners"], *(one for one in resources["clusters"] if one["name"] != "admin")):
+        assert one["per_connection_buffer_limit_bytes"] == 32768, one["name"]
+    limits = made["layered_runtime"]["layers"][0]["static_layer"]
+    assert len(limits) == 4
+    monitors = [one["name"] for one in made["overload_manager"]["resource_monitors"]]
+    assert ("envoy.resource_monitors.fixed_heap" in monitors) is (memory is not None)

@@ -57,6 +57,10 @@ def test_the_sidecar_and_its_volumes() -> None:
             "restartPolicy": "Always",
             "args": [],
             "resources": {"requests": {"cpu": "20m"}},
+            "resizePolicy": [
+                {"resourceName": "cpu", "restartPolicy": "NotRequired"},
+                {"resourceName": "memory", "restartPolicy": "RestartContainer"},
+            ],
             "securityContext": {
                 "allowPrivilegeEscalation": False,
                 "capabilities": {"drop": ["ALL"]},
@@ -116,7 +120,7 @@ def test_the_sidecar_and_its_volumes() -> None:
                     {
                         "configMap": {
                             "name": "sovereignty-transit.hds",
-                            "items": [{"key": "listeners-with-keepalive.json", "path": "listeners.json"}],
+                            "items": [{"key": "listeners-with-limits.json", "path": "listeners.json"}],
                         }
                     }
                 ],
@@ -493,7 +497,7 @@ def test_what_others_changed_of_the_sidecar_is_undone(change: Json) -> None:
 def test_what_the_clusters_own_admission_insists_on_stays() -> None:
     """A LimitRange and AlwaysPullImages look again after us, and refuse what they find undone."""
     made = injected(pod())
-    insisted = {"imagePullPolicy": "Always", "resources": {"limits": {"cpu": "1"}}, "resizePolicy": [{"x": "y"}]}
+    insisted = {"imagePullPolicy": "Always", "resources": {"limits": {"cpu": "1"}}}
     made["spec"]["initContainers"][0] |= insisted
     assert injected(made) == made
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.transit import Destination, Reach, datagrams, inbound, outbound
 from sovereign_operator.core.wire import Wire
-from sovereign_operator.dataplane.listeners import discovery, without_keepalive
+from sovereign_operator.dataplane.listeners import discovery, former
 
 # Few and close together, so that they lie in one another.
 NETWORKS = ("10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.2.0.0/16", "fd00::/8", "fd00:1::/32")
@@ -108,13 +108,17 @@ def test_settings_that_differ_have_other_versions() -> None:
 def test_pods_of_before_are_told_the_same_but_for_options_of_sockets() -> None:
     """Envoy refuses a change of these for a listener that it has, and with it whatever else has changed."""
     told = discovery(outbound(wanted(EncryptionMode.STRICT), [DNS]), inbound(wanted(EncryptionMode.STRICT)))
-    now, before = json.loads(told), json.loads(without_keepalive(told))
-    assert "keepalive" not in json.dumps(before)
+    now, without_limits, without_keepalive = map(json.loads, (told, *former(told)))
+    for one in now["resources"]:
+        assert one.pop("per_connection_buffer_limit_bytes") == 32768
+        size = 65536 if one["name"] == "outbound" else 131072
+        assert {option["int_value"] for option in one.pop("socket_options")} == {size}
+    assert now == without_limits
     assert {one["name"]: one.pop("tcp_keepalive", None) for one in now["resources"]} == {
         "outbound": None,
         "inbound": {"keepalive_time": 10, "keepalive_interval": 5, "keepalive_probes": 2},
     }
-    assert now == before
+    assert now == without_keepalive
 
 
 @pytest.mark.parametrize("network", ["10.1.2.3/8", "nonsense", "10.0.0.0/33", "fd00::1/8"])

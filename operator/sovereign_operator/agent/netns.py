@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from sovereign_operator.agent.sandboxes import Sandbox
+from sovereign_operator.dataplane import ownership, redirect
 
 FOLDERS: Final = frozenset({"/run/netns", "/var/run/netns"})
 """Where runtimes keep network namespaces. The second is the first by its old name."""
@@ -128,17 +129,30 @@ def _ipv6(interface: str) -> Iterator[str]:
 
 
 async def load(netns: int, rules: str) -> None:
-    """Load rules in a network namespace that was opened. Raises RulesError."""
-    command = ("nsenter", f"--net=/proc/self/fd/{netns}", "nft", "-f", "-")
+    """Load rules in a network namespace that was opened. Raises RulesError.
+
+    Rules of before, which did not mark connections, may have let some begin that now need a mark: these get some time.
+    """
+    # Where it cannot be told, what is strict from the first moment is right.
+    _, sets, _ = await _nft(netns, "list", "sets")
+    former = f"table inet {redirect.TABLE} " in sets and ownership.SETTLING not in sets
+    status, _, said = await _nft(netns, "-f", "-", given=rules + (ownership.settle(redirect.TABLE) if former else ""))
+    if status:
+        raise RulesError(said.strip()[:1000])
+
+
+async def _nft(netns: int, *arguments: str, given: str = "") -> tuple[int, str, str]:
+    """Run nft there. Return its status, output, and what it says of errors. Raises RulesError if it takes too long."""
+    command = ("nsenter", f"--net=/proc/self/fd/{netns}", "nft", *arguments)
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stderr=pipe, pass_fds=(netns,))
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=(netns,))
     try:
-        _, said = await asyncio.wait_for(process.communicate(rules.encode()), PATIENCE_SECONDS)
+        found = await asyncio.wait_for(process.communicate(given.encode()), PATIENCE_SECONDS)
     except TimeoutError as error:
         raise RulesError(f"nft took more than {PATIENCE_SECONDS:g} s") from error
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode:
-        raise RulesError(said.decode(errors="replace").strip()[:1000])
+    output, said = (text.decode(errors="replace") for text in found)
+    return process.returncode or 0, output, said

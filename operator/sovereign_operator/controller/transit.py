@@ -16,7 +16,7 @@ from sovereign_operator.core.cuts import Cuts, next_cuts
 from sovereign_operator.core.sidecar import transit_config_map
 from sovereign_operator.core.steps import EncryptionSeen, PodTraffic, StepFacts, beyond, decide
 from sovereign_operator.core.transit import datagrams, inbound, outbound
-from sovereign_operator.dataplane.listeners import discovery, without_keepalive
+from sovereign_operator.dataplane.listeners import discovery, former
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
@@ -56,7 +56,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     cuts, settling = _cuts(world, sidecars, key.policy, record.cuts if record else Cuts())
     now = facts.wanted.model_copy(update={"mode": step.mode})
     listeners = discovery(outbound(now, sidecars.services.always_plain()), inbound(now), cuts.number)
-    wanted = Told(key.policy, step.mode, listeners, without_keepalive(listeners), datagrams(now), cuts)
+    wanted = Told(key.policy, step.mode, listeners, former(listeners), datagrams(now), cuts)
     # A namespace that takes no ConfigMap, as its quota is used up, holds up its own pods alone: the next step waits
     # for them by name.
     failures = await write_all(

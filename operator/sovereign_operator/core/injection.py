@@ -101,7 +101,7 @@ def _without_backups(initial: Iterable[Json]) -> Iterator[Json]:
 
 def _container(arguments: Iterable[str], settings: SidecarSettings, found: Mapping[str, Any]) -> Json:
     """Return the sidecar, defaults of the API server included, so that it stays as it is when those are filled in."""
-    made: Json = {
+    return {
         "name": sidecar.CONTAINER,
         "image": settings.image,
         # AlwaysPullImages changes it, and insists.
@@ -111,6 +111,11 @@ def _container(arguments: Iterable[str], settings: SidecarSettings, found: Mappi
         "args": list(arguments),
         # A LimitRange changes them, and insists.
         "resources": copy.deepcopy(found.get("resources", dict(settings.resources))),
+        # It asks how much memory it has when it starts, and takes no more connections than fit.
+        "resizePolicy": [
+            {"resourceName": "cpu", "restartPolicy": "NotRequired"},
+            {"resourceName": "memory", "restartPolicy": "RestartContainer"},
+        ],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -139,9 +144,6 @@ def _container(arguments: Iterable[str], settings: SidecarSettings, found: Mappi
             {"name": sidecar.RUN_VOLUME, "mountPath": sidecar.RUN_FOLDER},
         ],
     }
-    if "resizePolicy" in found:
-        made["resizePolicy"] = copy.deepcopy(found["resizePolicy"])
-    return made
 
 
 def _volumes(policy: str) -> tuple[Json, ...]:

@@ -19,6 +19,9 @@ CONTAINER: Final = "sovereignty-sidecar"
 UID: Final = 65533
 """What it runs as, and nothing else in the pod: the redirect leaves this user's traffic alone."""
 
+LEAST_MEMORY: Final = 128 * 1024 * 1024
+"""With a lower limit it does not start: beside the program hardly a connection would fit."""
+
 OUTBOUND_PORT: Final = 15001
 """Where the redirect sends what a pod sends by TCP."""
 INBOUND_PORT: Final = 15006
@@ -49,11 +52,12 @@ TRUSTED: Final = "trusted.pem"
 """In IDENTITY_FOLDER: whom to trust."""
 LISTENERS: Final = "listeners.json"
 """In TRANSIT_FOLDER: what the policy makes of the pod's traffic, for Envoy to watch."""
-LISTENERS_KEY: Final = "listeners-with-keepalive.json"
+LISTENERS_KEY: Final = "listeners-with-limits.json"
 """In the ConfigMap: this file. A pod mounts the same key for all of its life."""
-FORMER_LISTENERS_KEY: Final = "listeners.json"
-"""In the ConfigMap: the same for pods that were made before there was keepalive. Envoy refuses what would change the
-options of a socket that is open already, and all that comes with it, so such a change needs a key of its own."""
+FORMER_LISTENERS_KEYS: Final = ("listeners-with-keepalive.json", "listeners.json")
+"""In the ConfigMap: the same for pods that were made before buffers had limits, and before there was keepalive. Envoy
+refuses what would change the options of a socket that is open already, and all that comes with it, so such a change
+needs a key of its own."""
 
 PROBE_OPTION: Final = "--probe="
 

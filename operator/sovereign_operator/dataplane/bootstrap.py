@@ -20,15 +20,23 @@ from sovereign_operator.dataplane.envoy import (
     typed,
 )
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, KEEPALIVE
+from sovereign_operator.dataplane.memory import (
+    BUFFER,
+    FAR,
+    NEAR,
+    UNBOUNDED,
+    UNLIMITED,
+    Budget,
+    kernel_buffers,
+    overload,
+    runtime,
+)
 
 ADMIN_SOCKET: Final = f"{sidecar.RUN_FOLDER}/admin.sock"
 """Envoy's own interface, which could change everything: for nobody but Envoy, which asks itself for its state."""
 
 _COUNTED: Final = "cluster.(in|out)bound-[a-z]*.upstream_cx_(total|active)"
 STATE_QUERY: Final = f"/stats?format=json&filter=^(listener_manager.lds.version_text|{_COUNTED})$"
-
-MOST_CONNECTIONS: Final = 50_000
-"""More are refused, before Envoy runs out of memory."""
 
 CONNECT_TIMEOUT: Final = "10s"
 ASK_SECONDS: Final = "10s"
@@ -80,12 +88,15 @@ def secrets() -> Mapping[str, str | Json]:
     }
 
 
-def bootstrap(name: str, probes: Mapping[int, Probe], *, give_up_sooner: bool = False) -> Json:
+def bootstrap(
+    name: str, probes: Mapping[int, Probe], budget: Budget = UNBOUNDED, *, give_up_sooner: bool = False
+) -> Json:
     """Return Envoy's bootstrap for a pod of that name, with these probes by the port that leads to each.
 
     ``give_up_sooner``: whether this kernel knows the option GIVE_UP_SOONER.
     """
     looked_at = {port: probe for port, probe in probes.items() if probe.kind is not ProbeKind.TCP}
+    asking = [_health(), *(_probe_listener(port, probe) for port, probe in looked_at.items())]
     folder = sidecar.TRANSIT_FOLDER
     listeners = {"path": f"{folder}/{sidecar.LISTENERS}", "watched_directory": {"path": folder}}
     return {
@@ -93,22 +104,17 @@ def bootstrap(name: str, probes: Mapping[int, Probe], *, give_up_sooner: bool = 
         "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}},
         "dynamic_resources": {"lds_config": {"path_config_source": listeners, "resource_api_version": "V3"}},
         "static_resources": {
-            "listeners": [_health(), *(_probe_listener(port, probe) for port, probe in looked_at.items())],
+            "listeners": asking,
             "clusters": [
-                *(_original(cluster("inbound", chain)) for chain in CHAINS["inbound"]),
+                *(_entering(chain) for chain in CHAINS["inbound"]),
                 *(_leaving(chain, [GIVE_UP_SOONER] if give_up_sooner else []) for chain in CHAINS["outbound"]),
                 _admin(),
                 *(_probe_cluster(port, probe) for port, probe in looked_at.items()),
             ],
         },
-        "overload_manager": {"resource_monitors": [_connections()]},
+        "overload_manager": overload(budget),
+        "layered_runtime": runtime(budget, [listener["name"] for listener in asking]),
     }
-
-
-def _connections() -> Json:
-    monitor = "envoy.resource_monitors.global_downstream_max_connections"
-    kind = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
-    return extension(monitor, kind, max_active_downstream_connections=MOST_CONNECTIONS)
 
 
 def _secret(name: str, **content: Json) -> Json:
@@ -122,13 +128,18 @@ def _client_tls() -> Json:
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
+def _entering(chain: str) -> Json:
+    """Return a cluster for connections to the pod's own application."""
+    return _original(cluster("inbound", chain)) | {"upstream_bind_config": {"socket_options": kernel_buffers(NEAR)}}
+
+
 def _leaving(chain: str, options: list[Json]) -> Json:
     """Return a cluster for connections that leave the pod, whose peers may be gone without a word."""
     tls = {"transport_socket": _client_tls()} if chain == MTLS else {}
     return (
         _original(cluster("outbound", chain))
         | {"upstream_connection_options": {"tcp_keepalive": KEEPALIVE}}
-        | {"upstream_bind_config": {"socket_options": options}}
+        | {"upstream_bind_config": {"socket_options": [*options, *kernel_buffers(FAR)]}}
         | tls
     )
 
@@ -140,12 +151,11 @@ def _original(name: str) -> Json:
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": CONNECT_TIMEOUT,
+        "per_connection_buffer_limit_bytes": BUFFER,
         # Each connection has its own destination, which is not needed for long.
         "cleanup_interval": "60s",
         # Otherwise a pod has 1,024 at once, and more are closed as soon as they are open.
-        "circuit_breakers": {
-            "thresholds": [{"max_connections": MOST_CONNECTIONS, "max_pending_requests": MOST_CONNECTIONS}]
-        },
+        "circuit_breakers": {"thresholds": [{"max_connections": UNLIMITED, "max_pending_requests": UNLIMITED}]},
     }
 
 
@@ -244,6 +254,8 @@ def _http_listener(
     return {
         "name": name,
         **dual_stack(port),
+        "per_connection_buffer_limit_bytes": BUFFER,
+        "ignore_global_conn_limit": True,
         "listener_filters": [extension("envoy.filters.listener.original_dst", original)],
         "filter_chains": [{"filters": [manager]}],
     }

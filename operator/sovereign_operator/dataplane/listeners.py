@@ -29,6 +29,7 @@ from sovereign_operator.dataplane.envoy import (
     typed,
 )
 from sovereign_operator.dataplane.keepalive import KEEPALIVE
+from sovereign_operator.dataplane.memory import BUFFER, FAR, NEAR, kernel_buffers
 
 LOOK_SECONDS: Final = "1s"
 """How long a connection may stay silent until it is taken for plaintext. Less loses TLS on lossy networks."""
@@ -50,12 +51,15 @@ def discovery(outbound: Iterable[Reach], inbound: Inbound, cuts: int = 0) -> str
     return json.dumps({"version_info": version_of(said), "resources": resources}, indent=1)
 
 
-def without_keepalive(listeners: str) -> str:
-    """Return the same file, of the same version, for sidecars that were started without keepalive."""
-    file = json.loads(listeners)
-    for listener in file["resources"]:
-        listener.pop("tcp_keepalive", None)
-    return json.dumps(file, indent=1)
+def former(listeners: str) -> tuple[str, ...]:
+    """Return the same file, of the same version, for sidecars of before, in the order of FORMER_LISTENERS_KEYS."""
+    file, found = json.loads(listeners), []
+    for new in (("per_connection_buffer_limit_bytes", "socket_options"), ("tcp_keepalive",)):
+        for listener in file["resources"]:
+            for field in new:
+                listener.pop(field, None)
+        found.append(json.dumps(file, indent=1))
+    return tuple(found)
 
 
 def version_of(said: str) -> str:
@@ -123,6 +127,8 @@ def _listener(name: str, port: int, filters: list[Json], matcher: Json, mtls: st
         **dual_stack(port),
         # A client that waits for its server to speak first is not to wait for ever.
         listener_filters_timeout=LOOK_SECONDS,
+        per_connection_buffer_limit_bytes=BUFFER,
+        socket_options=kernel_buffers(NEAR if name == "outbound" else FAR),
         continue_on_listener_filters_timeout=True,
         listener_filters=[extension("envoy.filters.listener.original_dst", original), *filters],
         filter_chains=[_chain(mtls if chain == MTLS else chain, cluster(name, chain)) for chain in CHAINS[name]],

@@ -11,13 +11,14 @@ no packet meets half of them. Of a pod with a sidecar they make this, for IPv4 a
 - What translation of addresses has missed does not pass. It is decided for the first packet of a connection, and
   conntrack is no fence: there are packets of which it makes nothing (``invalid``), and old entries that a new
   connection can meet. So TCP that enters or leaves by another way than these is refused by a filter as well.
-- In Strict nothing passes but TCP, DNS, named datagrams, errors of ICMP, and what finds neighbours in IPv6.
+- In Strict nothing passes but TCP of the sidecar, DNS, named datagrams, errors of ICMP, and what finds neighbours in
+  IPv6. What of TCP is the sidecar's is said in ownership.py.
 
 Who is the sidecar is told by its UID. It can be taken by whoever has CAP_SETUID, as root in a container has unless it
 is dropped; and CAP_NET_RAW opens packet sockets, which no rule of this family sees. So in earnest the rules bind only
 containers without these two, as Pod Security ``restricted`` demands. No pod may set that user as its ``runAsUser``;
 an image may have it, which admission does not see: its kubelet reports it, and the condition Encrypted says so. What a
-pod is sent goes to its sidecar all the same, unless that user takes the port while the sidecar starts anew.
+pod is sent goes to its sidecar all the same, unless that user takes the port while the sidecar is away.
 
 A second condition could be the cgroup: ``socket cgroupv2 level N "PATH"`` holds for sockets that were made in that
 cgroup or below, which a container can neither leave nor enter, whatever its UID. It is sound, yet it would cost much:
@@ -42,12 +43,10 @@ from sovereign_operator.core.sidecar import (
     probe_ports,
 )
 from sovereign_operator.core.transit import DNS_PORT, HIGHEST_PORT, Datagrams, Network
+from sovereign_operator.dataplane import ownership
 
 TABLE: Final = "sovereignty"
 """Name of our table, of family inet. No other table is touched."""
-
-_DATA_OFFSETS: Final = range(5, 16)
-"""How long a header of TCP can be, in words of 32 bits."""
 
 
 def rules_of(
@@ -69,9 +68,13 @@ def rules_of(
         "reserved": _refuse_reserved(sorted(ports)),
         "inbound": _redirect_inbound(tcp, others),
         "outbound": _redirect_outbound(),
-        "payload": _refuse_payload(),
+        "payload": ownership.refuse_payload("reject with tcp reset"),
+        "owned": ownership.owned(),
     }
     if datagrams is not None:
+        chains["bare"] = ownership.refuse_payload("drop")
+        chains["received"] = ownership.received()
+        chains["unowned"] = ownership.unowned()
         chains["control"] = _control_messages()
         asked, answer = f"dport {DNS_PORT} ct direction original", f"sport {DNS_PORT} ct direction reply"
         chains["datagrams_in"] = _datagrams("saddr", datagrams, answer, name_servers)
@@ -81,8 +84,10 @@ def rules_of(
     chains["leave"] = _let_leave(tcp, strict=strict)
     # Added and deleted first: a table is only complemented otherwise, and deleting one that is not there is an error.
     lines = [f"add table inet {TABLE}", f"delete table inet {TABLE}", f"table inet {TABLE} {{"]
-    for name, rules in chains.items():
-        lines += [f"\tchain {name} {{", *(f"\t\t{rule}" for rule in rules), "\t}"]
+    blocks = {f"set {ownership.SETTLING}": ownership.settling_set()}
+    blocks |= {f"chain {name}": rules for name, rules in chains.items()}
+    for name, rules in blocks.items():
+        lines += [f"\t{name} {{", *(f"\t\t{rule}" for rule in rules), "\t}"]
     return "\n".join((*lines, "}", ""))
 
 
@@ -118,23 +123,13 @@ def _redirect_outbound() -> Iterator[str]:
     yield f"meta l4proto tcp redirect to :{OUTBOUND_PORT}"
 
 
-def _refuse_payload() -> Iterator[str]:
-    """Refuse a segment of TCP that carries a byte, and accept any other.
-
-    A byte that is not there cannot be compared, so that its rule does not hold: each asks for the first one behind a
-    header of that length. Unlike the length of a packet, this does not depend on options of IP.
-    """
-    for words in _DATA_OFFSETS:
-        yield f"tcp doff {words} @th,{words * 32},8 >= 0 reject with tcp reset"
-    yield "accept"
-
-
 def _let_enter(tcp: dict[int, int], others: Sequence[int], *, strict: bool) -> Iterator[str]:
     yield "type filter hook input priority filter; policy accept;"
     # What connects to these directly, from within, would have the sidecar call itself for ever.
     direct = f"tcp dport {_set(OUTBOUND_PORT, INBOUND_PORT)} ct status & dnat == 0"
     yield f'iifname "lo" {direct} reject with tcp reset'
     yield 'iifname "lo" accept'
+    yield ownership.forget()
     for port in tcp:
         yield f"meta l4proto tcp ct original proto-dst {port} ct direction original goto payload"
     yield "meta l4proto tcp ct state invalid drop"
@@ -142,7 +137,7 @@ def _let_enter(tcp: dict[int, int], others: Sequence[int], *, strict: bool) -> I
     yield f"meta l4proto tcp{exceptions} ct direction original ct status & dnat == 0 drop"
     if strict:
         # Whatever is not TCP for sure: of some packets it cannot be told what they carry.
-        yield "meta l4proto tcp accept"
+        yield "meta l4proto tcp goto received"
         yield "goto datagrams_in"
 
 
@@ -157,15 +152,10 @@ def _let_leave(tcp: dict[int, int], *, strict: bool) -> Iterator[str]:
     # Not the hook output: what is redirected there seems to leave, until it is routed anew.
     yield "type filter hook postrouting priority filter; policy accept;"
     yield 'oifname "lo" accept'
-    yield f"meta l4proto tcp meta skuid {UID} accept"
-    for port in tcp:
-        yield f"meta l4proto tcp ct original proto-dst {port} ct direction reply accept"
-    # Sockets that are closed already have no owner any more, but they still say goodbye: in what was begun before.
-    yield "meta l4proto tcp ct state invalid,new drop"
-    yield f"meta l4proto tcp meta skuid != {UID} drop"
+    yield from ownership.leave([*tcp])
     if strict:
         # Whatever is not TCP for sure: of some packets it cannot be told what they carry.
-        yield "meta l4proto tcp accept"
+        yield "meta l4proto tcp goto unowned"
         yield "goto datagrams_out"
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sovereign_operator.core.injection import SidecarSettings
+from sovereign_operator.core.quantity import parse as parse_quantity
+from sovereign_operator.core.sidecar import LEAST_MEMORY
 from sovereign_operator.runtime.replica import Replica, options, replica
 
 
@@ -27,7 +29,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--sidecar-image", required=True, help="the image of sidecars")
     parser.add_argument("--sidecar-pull-policy", choices=["Always", "IfNotPresent", "Never"], default="IfNotPresent")
     parser.add_argument(
-        "--sidecar-resources", type=_resources, default={}, metavar="JSON", help='such as {"limits":{"memory":"256Mi"}}'
+        "--sidecar-resources", type=_resources, default={}, metavar="JSON", help='such as {"limits":{"memory":"512Mi"}}'
     )
     given = parser.parse_args(arguments)
     common = replica(parser, given)
@@ -42,4 +44,10 @@ def _resources(text: str) -> dict[str, Any]:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
     if not isinstance(found, dict):
         raise argparse.ArgumentTypeError("write it as the resources of a container, in JSON")
+    try:
+        limit = parse_quantity((found.get("limits") or {}).get("memory", LEAST_MEMORY))
+    except (ValueError, AttributeError) as error:
+        raise argparse.ArgumentTypeError(f"limits.memory is no quantity: {error}") from error
+    if limit < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"limits.memory is less than a sidecar needs, which is {LEAST_MEMORY} bytes")
     return found

@@ -13,7 +13,7 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
 from sovereign_operator.core.cuts import Cuts
-from sovereign_operator.core.sidecar import FORMER_LISTENERS_KEY, LISTENERS_KEY, transit_config_map
+from sovereign_operator.core.sidecar import FORMER_LISTENERS_KEYS, LISTENERS_KEY, transit_config_map
 from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
@@ -32,8 +32,8 @@ class Told:
     policy: str
     mode: str
     listeners: str
-    former_listeners: str
-    """For pods of before: see FORMER_LISTENERS_KEY."""
+    former_listeners: tuple[str, ...]
+    """For pods of before: see FORMER_LISTENERS_KEYS."""
     datagrams: tuple[Datagrams, ...] | None
     """The UDP that may pass beside DNS; None: all of it."""
     cuts: Cuts
@@ -41,7 +41,7 @@ class Told:
     @property
     def version(self) -> str:
         """Which settings these are, as the sidecars say which they have loaded."""
-        return version_of(self.listeners or self.former_listeners)
+        return next((found for found in map(version_of, (self.listeners, *self.former_listeners)) if found), "")
 
     @property
     def encryption_mode(self) -> EncryptionMode:
@@ -83,7 +83,7 @@ def see_told(obj: Json) -> Told | None:
         policy,
         data.get(MODE, ""),
         data.get(LISTENERS_KEY, ""),
-        data.get(FORMER_LISTENERS_KEY, ""),
+        tuple(data.get(key, "") for key in FORMER_LISTENERS_KEYS),
         _see_datagrams(data.get(DATAGRAMS, "")),
         Cuts(int(number) if number.isdecimal() else 0, frozenset(data.get(TRUSTED, "").split())),
     )
@@ -107,7 +107,7 @@ def data_of(told: Told) -> dict[str, str]:
         CUTS: str(told.cuts.number),
         TRUSTED: " ".join(sorted(told.cuts.trusted)),
         LISTENERS_KEY: told.listeners,
-        FORMER_LISTENERS_KEY: told.former_listeners,
+        **dict(zip(FORMER_LISTENERS_KEYS, told.former_listeners, strict=True)),
     }
 
 

@@ -8,7 +8,9 @@ import argparse
 import json
 import os
 import socket
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +19,13 @@ from sovereign_operator.core.sidecar import Probe, probe_ports
 from sovereign_operator.dataplane import bootstrap
 from sovereign_operator.dataplane.envoy import Json
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER
+from sovereign_operator.dataplane.memory import Budget
 
 ENVOY: Final = "envoy"
+MEMORY_LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where a container finds it, with cgroups of version 2 and 1."""
+NO_LIMIT: Final = 1 << 60
+"""Version 1 says a number of about this size where there is none."""
 BOOTSTRAP: Final = f"{sidecar.RUN_FOLDER}/bootstrap.json"
 DRAIN_SECONDS: Final = 5
 """How long a chain that changes keeps its connections. No change of mode changes one."""
@@ -48,9 +55,18 @@ def kernel_knows(option: Json) -> bool:
     return True
 
 
-def write(name: str, probes: Sequence[Probe]) -> None:
+def memory_limit() -> int | None:
+    """Return how much memory this container may use; None if nobody says so."""
+    for path in MEMORY_LIMITS:
+        with suppress(FileNotFoundError):
+            found = path.read_text(encoding="ascii").strip()
+            return int(found) if found.isdecimal() and int(found) < NO_LIMIT else None
+    return None
+
+
+def write(name: str, probes: Sequence[Probe], budget: Budget) -> None:
     """Write what Envoy reads, for a pod of that name."""
-    started = bootstrap.bootstrap(name, probe_ports(probes), give_up_sooner=kernel_knows(GIVE_UP_SOONER))
+    started = bootstrap.bootstrap(name, probe_ports(probes), budget, give_up_sooner=kernel_knows(GIVE_UP_SOONER))
     files = {BOOTSTRAP: started, **bootstrap.secrets()}
     for path, content in files.items():
         Path(path).write_text(json.dumps(content), encoding="utf-8")
@@ -60,7 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the files, and become Envoy."""
     parser = argparse.ArgumentParser(prog="python -m sovereign_operator.sidecar", description=__doc__)
     parser.add_argument("--probe", action="append", default=[], type=Probe.parse, help="what a kubelet looks at")
-    write(socket.gethostname(), parser.parse_args(arguments).probe)
+    probes, limit = parser.parse_args(arguments).probe, memory_limit()
+    if limit is not None and limit < sidecar.LEAST_MEMORY:
+        sys.exit(f"{limit} bytes of memory are too few: give {sidecar.CONTAINER} {sidecar.LEAST_MEMORY} or more")
+    write(socket.gethostname(), probes, Budget(limit))
     line = command()
     os.execvp(line[0], line)  # noqa: S606 - no shell is the point
 
