@@ -1,5 +1,6 @@
 """What a kubelet asks of an application is answered through the sidecar as the application would answer the kubelet."""
 
+import re
 import ssl
 import threading
 import time
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from hack.dataplane.pods import PATIENCE, Pod, Road
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.controller.traffic import VERSION
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.dataplane.bootstrap import ASK_SECONDS, HOOK_AGENT
@@ -201,3 +203,14 @@ def test_a_hook_takes_as_long_as_it_takes_and_who_does_not_ask_is_let_go(pods: R
     with web(server, seconds=limit + 2):
         assert pods.node.within(ask) == (200, b"fine")
     assert slow.recv(12) == b"HTTP/1.1 408"
+
+
+def test_nobody_outside_sees_more_of_the_state_than_the_controller_needs(pods: Road) -> None:
+    server = probed(pods)
+    names = pods.state(server).keys()
+    assert names
+    assert all(
+        name == VERSION or re.fullmatch(r"cluster\.inbound-\w+\.upstream_cx_(total|active)", name) for name in names
+    )
+    for path in ("/state?|.*", "/state?filter=.*", "/state?", "/state/../stats", "/stats", "/state;x"):
+        assert pods.ask(server, path)[0] == 404, path

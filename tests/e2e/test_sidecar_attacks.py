@@ -133,6 +133,15 @@ ATTACKS: dict[str, tuple[Change, str]] = {
         "net.ipv4.tcp_syncookies",
     ),
     "files by their numbers": (secure(capabilities={"add": ["DAC_READ_SEARCH"]}), "container idle adds a capability"),
+    "hardly any memory": (
+        sidecar(resources={"limits": {"memory": "64Mi"}}),
+        "memory limit of sovereignty-sidecar is not",
+    ),
+    "memory without a limit": (sidecar(resources={}), "memory limit of sovereignty-sidecar is not"),
+    "another limit later that it does not notice": (
+        sidecar(resizePolicy=[{"resourceName": "memory", "restartPolicy": "NotRequired"}]),
+        "resizePolicy of",
+    ),
     "a sidecar that ends": (sidecar(restartPolicy=None, startupProbe=None), "restartPolicy of"),
     "no startup probe": (sidecar(startupProbe=None), "startupProbe of"),
     "a startup probe that is always true": (

@@ -1,5 +1,6 @@
 """Strict on the real cluster: who is refused, what is dropped, what a withdrawal ends, and the way back."""
 
+import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from hack import estate
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
+from sovereign_operator.core.sidecar import CONTAINER
 from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
 from tests.e2e.peers import peer_pod
@@ -156,6 +158,20 @@ def test_a_withdrawal_ends_what_is_open_within_half_a_minute(admin: Kubectl, war
     eventually(lambda: len(heard("lyon")) > tries + 3, what="more tries from Lyon")
     assert all(line.startswith("ended") for line in heard("lyon")[tries:])
     assert run(admin, namespace, "client", ASK, host).startswith("refused")
+
+
+def test_a_sidecar_is_not_resized_until_it_has_too_little_memory(admin: Kubectl, ward: tuple[str, str]) -> None:
+    namespace, _ = ward
+
+    def resize(memory: str) -> str:
+        limited = {"name": CONTAINER, "resources": {"limits": {"memory": memory}}}
+        change = json.dumps({"spec": {"initContainers": [limited]}})
+        asked = ("patch", "pod", "server", "--subresource=resize", "--dry-run=server", "-p", change)
+        return admin.attempt("-n", namespace, *asked).stderr
+
+    assert "the memory limit of sovereignty-sidecar is not 128Mi or more" in resize("100Mi")
+    # It starts again for a new limit, so even less than it has is all right.
+    assert [resize(memory) for memory in ("256Mi", "1Gi")] == ["", ""]
 
 
 def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tuple[str, str]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.steps import LADDER, PodTraffic, StepFacts, decide
+from sovereign_operator.core.steps import LADDER, EncryptionSeen, PodTraffic, Step, StepFacts, decide
 
 OFF, PERMISSIVE, PREFERRED, STRICT = LADDER
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -141,3 +141,10 @@ def test_strict_is_never_reached_while_anybody_would_be_cut_off(
     if step.mode is STRICT:
         assert current is PREFERRED
         assert all(pod.sidecar and pod.loaded == "v1" and not pod.plain_open for pod in found)
+
+
+def test_sidecars_are_asked_until_off_is_wanted_and_reached() -> None:
+    for wanted in EncryptionMode:
+        for mode in EncryptionMode:
+            seen = EncryptionSeen(Step(mode, ()), wanted, 0, 0, 0)
+            assert seen.encrypts is ((wanted, mode) != (EncryptionMode.OFF, EncryptionMode.OFF))

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
@@ -73,9 +74,8 @@ class Traffic:
 
     async def run(self) -> None:
         """Ask until told to stop."""
-        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
         gate = asyncio.Semaphore(AT_A_TIME)
-        async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+        async with asking() as session:
             while True:
                 there = {pod.pod.uid: pod for pod in self._pods() if pod.addresses and not pod.ended}
                 self._said = {uid: said for uid, said in self._said.items() if uid in there}
@@ -94,7 +94,7 @@ class Traffic:
         async with gate:
             asked = self._asked[pod.pod.uid] = asyncio.get_running_loop().time()
             try:
-                found = await _stats(session, pod.addresses[0])
+                found = await ask(session, pod.addresses[0])
                 self._heard[pod.pod.uid] = asked
             except Exception as error:  # noqa: BLE001 - whatever a pod answers, it must not end us
                 # It starts, ends, or is none of ours. Who waits for it says so.
@@ -109,10 +109,28 @@ class Traffic:
             self._changed(pod.transit)
 
 
-async def _stats(session: aiohttp.ClientSession, address: str) -> Said:
+def asking() -> aiohttp.ClientSession:
+    """Return what pods are asked with. It keeps nothing of what one says, and makes none of it larger."""
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )
+
+
+async def ask(session: aiohttp.ClientSession, address: str) -> Said:
+    """Ask a pod. Raises some exception if it does not answer as a sidecar does."""
     host = f"[{address}]" if ":" in address else address
-    async with session.get(f"http://{host}:{REDIRECTED_PORT}{STATE_PATH}") as answer:
-        return read_stats(await answer.content.read(LONGEST_ANSWER))
+    # Where it would lead us is not ours to go: we reach what the pod cannot.
+    async with session.get(f"http://{host}:{REDIRECTED_PORT}{STATE_PATH}", allow_redirects=False) as answer:
+        if answer.status != HTTPStatus.OK:
+            raise ValueError(f"status {answer.status}")
+        try:
+            said = await answer.content.readexactly(LONGEST_ANSWER)
+        except asyncio.IncompleteReadError as whole:
+            return read_stats(whole.partial)
+        raise ValueError(f"more than {len(said)} bytes")
 
 
 def read_stats(text: bytes) -> Said:

@@ -365,11 +365,13 @@ class World:
             yield from (mirror.values() if namespace is None else mirror.within(namespace).values())
 
     def _with_sidecars(self) -> Iterable[PodSeen]:
-        """Return the pods with a sidecar, each in scope of the policy that this goes by.
+        """Return the pods with a sidecar, each in scope of the policy that this goes by, which encrypts.
 
-        Anybody can make a pod elsewhere that says so of itself; it shall not have us talk to it.
+        Anybody can make a pod elsewhere that says so of itself, as no guard asks there what its sidecar is; it shall
+        not have us talk to it.
         """
-        return (pod for pod in self.pods() if pod.transit and pod.transit == self.policy_of(pod))
+        encrypting = {policy for policy, seen in self.sidecars.seen.items() if seen.encrypts} if self.sidecars else ()
+        return (pod for pod in self.pods() if pod.transit in encrypting and pod.transit == self.policy_of(pod))
 
     def pod(self, namespace: str, name: str) -> PodSeen | None:
         """Return one pod, if it is among those that we watch."""

@@ -95,6 +95,11 @@ class EncryptionSeen:
     beyond: tuple[str, ...] = ()
     """Those with an address to which others send plaintext, in order."""
 
+    @property
+    def encrypts(self) -> bool:
+        """Whether pods need a sidecar: until Off is asked for and was reached."""
+        return {self.wanted, self.step.mode} != {EncryptionMode.OFF}
+
 
 def decide(facts: StepFacts) -> Step:
     """Return the mode to be in now: the current one or a neighbour of it."""

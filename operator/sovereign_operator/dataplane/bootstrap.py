@@ -35,8 +35,8 @@ from sovereign_operator.dataplane.memory import (
 ADMIN_SOCKET: Final = f"{sidecar.RUN_FOLDER}/admin.sock"
 """Envoy's own interface, which could change everything: for nobody but Envoy, which asks itself for its state."""
 
-_COUNTED: Final = "cluster.(in|out)bound-[a-z]*.upstream_cx_(total|active)"
-STATE_QUERY: Final = f"/stats?format=json&filter=^(listener_manager.lds.version_text|{_COUNTED})$"
+_COUNTED: Final = "cluster[.]inbound-[a-z]*[.]upstream_cx_(total|active)"
+STATE_QUERY: Final = f"/stats?format=json&filter=^(listener_manager[.]lds[.]version_text|{_COUNTED})$"
 
 CONNECT_TIMEOUT: Final = "10s"
 ASK_SECONDS: Final = "10s"
@@ -167,8 +167,10 @@ def _admin() -> Json:
 
 def _health() -> Json:
     ready = {"match": {"path": sidecar.READY_PATH}, "direct_response": {"status": 200}}
+    # Without a query: Envoy would take one for a part of ours, which says how little may be seen.
+    alone = {"name": ":path", "string_match": {"exact": sidecar.STATE_PATH}}
     state = {
-        "match": {"path": sidecar.STATE_PATH},
+        "match": {"path": sidecar.STATE_PATH, "headers": [alone, *NOTHING_BUT_A_LOOK]},
         "route": {"cluster": "admin", "regex_rewrite": {"pattern": {"regex": ".*"}, "substitution": STATE_QUERY}},
     }
     return _http_listener("health", sidecar.HEALTH_PORT, [ready, state])
