@@ -22,7 +22,8 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.controller.traffic import VERSION
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
-from sovereign_operator.dataplane.bootstrap import ASK_SECONDS, HOOK_AGENT
+from sovereign_operator.dataplane.bootstrap import ASK_SECONDS
+from sovereign_operator.dataplane.kubelets import HOOK_AGENT
 from tests.dataplane.talk import Echo
 
 STRICT = EncryptionMode.STRICT
@@ -103,9 +104,10 @@ def test_probes_of_a_kubelet_mean_what_they_meant(pods: Road) -> None:
     # Nobody listens yet.
     assert pods.ask(pods.server, "/healthz", live)[0] == 503
     with Echo(pods.server.net, APP_PORT, answer=b"HTTP/1.0 200 OK\r\n\r\nfine"):
-        assert pods.ask(pods.server, "/healthz?verbose=1", live) == (200, b"fine")
+        assert pods.ask(pods.server, "/healthz", live) == (200, b"")
         # Nothing but what is probed can be asked for.
-        assert pods.ask(pods.server, "/admin", live)[0] == 404
+        for other in ("/admin", "/healthz?verbose=1", "/healthz?"):
+            assert pods.ask(pods.server, other, live)[0] == 404
         pods.node.connect(pods.server.address, open_port).close()
         with pytest.raises(ConnectionRefusedError):
             pods.node.connect(pods.server.address, dead_port)
@@ -119,7 +121,12 @@ def test_probes_of_a_kubelet_mean_what_they_meant(pods: Road) -> None:
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nevil",
         b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nevil",
         b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nevil\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\ne\r\n0\r\nEvil: evil\r\n\r\n",
         b"PROPFIND / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /?evil HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT evil:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nevil",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
 )
 def test_the_port_of_a_probe_is_for_looking_only(pods: Road, question: bytes) -> None:
@@ -127,9 +134,9 @@ def test_the_port_of_a_probe_is_for_looking_only(pods: Road, question: bytes) ->
     with Echo(pods.server.net, APP_PORT, answer=b"HTTP/1.0 200 OK\r\n\r\nfine") as app:
         connection = pods.node.connect(pods.server.address, FIRST)
         connection.sendall(question)
-        assert connection.recv(12) in {b"HTTP/1.1 404", b"HTTP/1.1 413"}
+        assert connection.recv(10) == b"HTTP/1.1 4"
         assert not app.heard
-        assert pods.ask(pods.server, "/", FIRST) == (200, b"fine")
+        assert pods.ask(pods.server, "/", FIRST) == (200, b"")
 
 
 def test_a_server_of_tls_that_a_kubelet_could_ask_is_asked(pods: Road, tmp_path: Path) -> None:
@@ -144,7 +151,7 @@ def test_a_server_of_tls_that_a_kubelet_could_ask_is_asked(pods: Road, tmp_path:
     server = probed(pods, Probe(ProbeKind.HTTPS, APP_PORT))
     for context in (newest, old, curve):
         with web(server, context):
-            assert pods.ask(server, "/", FIRST) == (200, b"fine")
+            assert pods.ask(server, "/", FIRST) == (200, b"")
     keys = (
         ed25519.Ed25519PrivateKey.generate(),
         ec.generate_private_key(ec.SECP521R1()),
@@ -152,7 +159,7 @@ def test_a_server_of_tls_that_a_kubelet_could_ask_is_asked(pods: Road, tmp_path:
     )
     for key in keys:
         with web(server, tls(certified(tmp_path, key))):
-            assert pods.ask(server, "/", FIRST) == (200, b"fine"), key
+            assert pods.ask(server, "/", FIRST) == (200, b""), key
 
 
 def test_a_server_that_speaks_only_http_2_by_tls_is_asked(pods: Road, tmp_path: Path) -> None:
@@ -183,7 +190,7 @@ def test_each_question_is_asked_on_a_connection_of_its_own(pods: Road) -> None:
     server = probed(pods, Probe(ProbeKind.HTTP, APP_PORT))
     with web(server) as asked_from:
         for _ in range(5):
-            assert pods.ask(server, "/", FIRST) == (200, b"fine")
+            assert pods.ask(server, "/", FIRST) == (200, b"")
     assert len(set(asked_from)) == 5
 
 
@@ -192,7 +199,7 @@ def test_a_hook_takes_as_long_as_it_takes_and_who_does_not_ask_is_let_go(pods: R
     limit = float(ASK_SECONDS.removesuffix("s"))
     server = probed(pods, Probe(ProbeKind.HTTP, APP_PORT, "/drain"))
     slow = pods.node.connect(server.address, FIRST, wait=PATIENCE)
-    slow.sendall(b"GET /drain HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    slow.sendall(b"GET /drain HTTP/1.1\r\nHost: x\r\n")
 
     def ask() -> tuple[int, bytes]:
         with closing(HTTPConnection(server.address, FIRST, timeout=PATIENCE)) as connection:
@@ -201,7 +208,7 @@ def test_a_hook_takes_as_long_as_it_takes_and_who_does_not_ask_is_let_go(pods: R
             return answer.status, answer.read()
 
     with web(server, seconds=limit + 2):
-        assert pods.node.within(ask) == (200, b"fine")
+        assert pods.node.within(ask) == (200, b"")
     assert slow.recv(12) == b"HTTP/1.1 408"
 
 
@@ -214,3 +221,137 @@ def test_nobody_outside_sees_more_of_the_state_than_the_controller_needs(pods: R
     )
     for path in ("/state?|.*", "/state?filter=.*", "/state?", "/state/../stats", "/stats", "/state;x"):
         assert pods.ask(server, path)[0] == 404, path
+
+
+SECRET = "the-patient-has-measles"
+
+
+def raw(pods: Road, port: int, *lines: str) -> bytes:
+    """Ask the server for what is probed, with these headers, and return all of the answer."""
+    connection = pods.node.connect(pods.server.address, port)
+    connection.sendall("\r\n".join(("GET /healthz HTTP/1.1", *lines, "Connection: close", "", "")).encode())
+    with connection.makefile("rb") as stream:
+        return stream.read()
+
+
+def test_a_probe_carries_nothing_to_the_application_and_nothing_but_a_status_back(pods: Road) -> None:
+    probed(pods, Probe(ProbeKind.HTTP, APP_PORT, "/healthz"))
+    answer = f"HTTP/1.1 418 {SECRET}\r\nX-Said: {SECRET}\r\nSet-Cookie: {SECRET}\r\nContent-Length: 23\r\n\r\n{SECRET}"
+    with Echo(pods.server.net, APP_PORT, answer=answer.encode()) as app:
+        plain = raw(pods, FIRST, "Host: x")
+        asked = raw(
+            pods,
+            FIRST,
+            f"Host: {SECRET}",
+            f"User-Agent: {SECRET}",
+            f"X-Said: {SECRET}",
+            "X-Envoy-Upstream-Rq-Timeout-Ms: 100000",
+            f"X-Forwarded-For: {SECRET}",
+            f"Cookie: {SECRET}",
+            f"Authorization: Bearer {SECRET}",
+        )
+        assert app.heard[0] == app.heard[1]
+    assert plain.startswith(b"HTTP/1.1 418 ")
+    assert SECRET.encode() not in asked + plain
+    head, _, body = plain.partition(b"\r\n\r\n")
+    assert not body.strip(b"\r\n0")
+    assert {line.split(b":")[0] for line in head.split(b"\r\n")[1:]} <= {b"date", b"transfer-encoding", b"connection"}
+
+
+def test_a_probe_asks_what_it_was_told_to_ask(pods: Road) -> None:
+    headers = (("Host", "clinic.example.org"), ("X-Who", "a b=c&d"), ("X-Who", "again"), ("Accept", ""))
+    probed(pods, Probe(ProbeKind.HTTP, APP_PORT, "/healthz?verbose=1&x", headers))
+    with Echo(pods.server.net, APP_PORT, answer=b"HTTP/1.0 200 OK\r\n\r\nfine") as app:
+        assert pods.ask(pods.server, "/healthz?verbose=1&x", FIRST) == (200, b"")
+        (heard,) = app.heard
+    lines = heard.decode().lower().split("\r\n")
+    assert lines[0] == "get /healthz?verbose=1&x http/1.1"
+    assert {"host: clinic.example.org", "x-who: a b=c&d", "x-who: again", "user-agent: kube-probe/1"} <= set(lines)
+    assert not any(line.startswith("accept:") for line in lines)
+
+
+def frame(kind: int, flags: int, content: bytes, stream: int = 1) -> bytes:
+    return len(content).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + content
+
+
+def literal(name: str, value: str) -> bytes:
+    return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+
+class Health:
+    """A server of gRPC that answers one question, and keeps what it heard: headers as they came, and content."""
+
+    def __init__(self, pod: Pod, message: bytes, word: str) -> None:
+        self._listener, self._message, self._word = pod.net.listen("", APP_PORT, uid=1000), message, word
+        self.heard: list[tuple[bytes, bytes]] = []
+        self._thread = threading.Thread(target=self._answer, daemon=True)
+        self._thread.start()
+
+    def _answer(self) -> None:
+        with self._listener.accept() as connection, connection.makefile("rb") as stream:
+            connection.sendall(frame(4, 0, b"", 0))
+            stream.read(24)
+            headers, content, ended = b"", b"", False
+            while not ended:
+                head = stream.read(9)
+                part = stream.read(int.from_bytes(head[:3]))
+                kind, ended = head[3], bool(head[4] & 1) and head[3] in {0, 1}
+                headers += part if kind == 1 else b""
+                content += part if kind == 0 else b""
+            self.heard.append((headers, content))
+            said = b"\0" + len(self._message).to_bytes(4) + self._message
+            connection.sendall(
+                frame(1, 4, b"\x88" + literal("content-type", "application/grpc") + literal("x-said", self._word))
+                + frame(0, 0, said)
+                + frame(1, 5, literal("grpc-status", "0") + literal("grpc-message", self._word))
+            )
+            stream.read()
+
+    def until_asked(self) -> tuple[bytes, bytes]:
+        self._thread.join(PATIENCE)
+        self._listener.bound.close()
+        return self.heard[0]
+
+
+def call(pods: Road, content: bytes, *headers: bytes) -> dict[int, list[bytes]]:
+    """Call what a kubelet calls, as anybody may. Return the content of the frames that answer, by their kind."""
+    method = ((":method", "POST"), (":scheme", "http"), (":path", "/grpc.health.v1.Health/Check"), (":authority", "x"))
+    asked = b"".join((*(literal(*each) for each in method), literal("te", "trailers"), *headers))
+    found: dict[int, list[bytes]] = {}
+    with pods.node.connect(pods.server.address, FIRST) as connection, connection.makefile("rb") as stream:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, b"", 0))
+        connection.sendall(frame(1, 4, asked) + frame(0, 0, content) + frame(1, 5, literal("x-last", "word")))
+        while len(found.get(1, ())) < 2:
+            head = stream.read(9)
+            found.setdefault(head[3], []).append(stream.read(int.from_bytes(head[:3])))
+    return found
+
+
+SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (SERVING, SERVING),
+        (NOT_SERVING, NOT_SERVING),
+        (b"", NOT_SERVING),
+        (SERVING + b"\x12\x17" + SECRET.encode(), NOT_SERVING),
+        (SECRET.encode(), NOT_SERVING),
+    ],
+)
+def test_the_port_of_a_grpc_probe_is_no_tunnel(pods: Road, message: bytes, expected: bytes) -> None:
+    """What either side hears is the same, whatever the other one says beside it."""
+    probed(pods, Probe(ProbeKind.GRPC, APP_PORT, "/ward"))
+    request = b"\0\0\0\0\6\n\4ward"
+    heard, answers = [], []
+    for word in ("", SECRET):
+        app = Health(pods.server, message, word)
+        answers.append(call(pods, request + word.encode(), literal("x-said", word), literal("user-agent", word)))
+        heard.append(app.until_asked())
+    assert heard[0] == heard[1]
+    assert heard[0][1] == request
+    assert [answer[0] for answer in answers] == 2 * [[b"\0\0\0\0\2" + expected]]
+    # Letters may be packed, so that one would not find them, but they have a length.
+    assert [list(map(len, answer[1])) for answer in answers] == 2 * [[len(part) for part in answers[0][1]]]
+    assert answers[0][1][1] == answers[1][1][1]

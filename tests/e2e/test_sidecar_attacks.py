@@ -142,7 +142,7 @@ ATTACKS: dict[str, tuple[Change, str]] = {
         sidecar(resizePolicy=[{"resourceName": "memory", "restartPolicy": "NotRequired"}]),
         "resizePolicy of",
     ),
-    "a sidecar that ends": (sidecar(restartPolicy=None, startupProbe=None), "restartPolicy of"),
+    "a sidecar that ends": (sidecar(restartPolicy=None, startupProbe=None, resizePolicy=None), "restartPolicy of"),
     "no startup probe": (sidecar(startupProbe=None), "startupProbe of"),
     "a startup probe that is always true": (
         lambda spec: spec["initContainers"][0]["startupProbe"].update(httpGet=None, exec={"command": ["true"]}),

@@ -46,7 +46,7 @@ def test_another_mode_means_other_rules() -> None:
     [
         (("--probe=what?",), "not a probe"),
         (("--probe=tcp://:15006",), "no application listens on port 15006"),
-        (("--probe=tcp://:0; add table inet evil",), "Port could not be cast"),
+        (("--probe=tcp://:0; add table inet evil",), "not a probe: 'tcp://:0; add table inet evil'"),
         (("--probe=tcp://:5432",) * (len(sidecar.PROBE_PORTS) + 1), "zip"),
     ],
 )

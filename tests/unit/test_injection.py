@@ -152,22 +152,22 @@ def stripped(made: Json) -> Json:
 HTTP: Json = {"path": "/healthz?full=1", "port": 8080, "scheme": "HTTP", "httpHeaders": [{"name": "A", "value": "b"}]}
 
 REWRITTEN: dict[str, tuple[Json, Json, list[str]]] = {
-    "httpGet": ({"httpGet": HTTP}, {"httpGet": HTTP | {"port": FIRST}}, ["http://:8080/healthz"]),
+    "httpGet": ({"httpGet": HTTP}, {"httpGet": HTTP | {"port": FIRST}}, ["http://:8080/healthz?full=1#A=b"]),
     "httpGet over TLS": (
         {"httpGet": HTTP | {"scheme": "HTTPS"}},
         {"httpGet": HTTP | {"port": FIRST, "scheme": "HTTP"}},
-        ["https://:8080/healthz"],
+        ["https://:8080/healthz?full=1#A=b"],
     ),
     "a named port": (
         {"httpGet": HTTP | {"port": "web"}},
         {"httpGet": HTTP | {"port": FIRST}},
-        ["http://:8080/healthz"],
+        ["http://:8080/healthz?full=1#A=b"],
     ),
     "no path": ({"httpGet": {"port": 8080}}, {"httpGet": {"port": FIRST}}, ["http://:8080/"]),
     "only a query": (
         {"httpGet": {"port": 80, "path": "?a"}},
         {"httpGet": {"port": FIRST, "path": "?a"}},
-        ["http://:80/"],
+        ["http://:80/?a"],
     ),
     "no slash": (
         {"httpGet": {"port": 80, "path": "up"}},
@@ -176,7 +176,7 @@ REWRITTEN: dict[str, tuple[Json, Json, list[str]]] = {
     ),
     "tcpSocket": ({"tcpSocket": {"port": 5432}}, {"tcpSocket": {"port": FIRST}}, ["tcp://:5432"]),
     "tcpSocket by name": ({"tcpSocket": {"port": "web"}}, {"tcpSocket": {"port": FIRST}}, ["tcp://:8080"]),
-    "grpc": ({"grpc": {"port": 9090, "service": "x"}}, {"grpc": {"port": FIRST, "service": "x"}}, ["grpc://:9090"]),
+    "grpc": ({"grpc": {"port": 9090, "service": "x"}}, {"grpc": {"port": FIRST, "service": "x"}}, ["grpc://:9090/x"]),
     "exec": ({"exec": {"command": ["true"]}}, {"exec": {"command": ["true"]}}, []),
     "another host": ({"httpGet": HTTP | {"host": "example.org"}}, {"httpGet": HTTP | {"host": "example.org"}}, []),
     "another host by TCP": ({"tcpSocket": {"port": 1, "host": "h"}}, {"tcpSocket": {"port": 1, "host": "h"}}, []),
@@ -213,15 +213,15 @@ def test_other_hooks_stay(hook: Json) -> None:
 
 def test_each_thing_that_is_asked_has_one_port() -> None:
     one = {"httpGet": {"port": "web", "path": "/up?a"}}
-    same = {"httpGet": {"port": 80, "path": "/up?b"}}
+    same = {"httpGet": {"port": 80, "path": "/up?a"}}
     other = {"httpGet": {"port": 80, "path": "/ready"}}
     native = app("native", restartPolicy="Always", readinessProbe={"tcpSocket": {"port": 80}})
     container = app(ports=[{"name": "web", "containerPort": 80}], livenessProbe=one, readinessProbe=other)
     made = injected(pod(container, app("second", startupProbe=same), initContainers=[native]))
-    assert told(made) == ["tcp://:80", "http://:80/ready", "http://:80/up"]
+    assert told(made) == ["tcp://:80", "http://:80/ready", "http://:80/up?a"]
     first, second = made["spec"]["containers"]
     assert first["livenessProbe"] == {"httpGet": {"port": 15102, "path": "/up?a"}}
-    assert second["startupProbe"] == {"httpGet": {"port": 15102, "path": "/up?b"}}
+    assert second["startupProbe"] == {"httpGet": {"port": 15102, "path": "/up?a"}}
     assert made["spec"]["initContainers"][1]["readinessProbe"] == {"tcpSocket": {"port": 15100}}
 
 
@@ -268,6 +268,14 @@ IMPOSSIBLE: dict[str, tuple[Json, str]] = {
     "a path that Go would encode": (
         pod(app(livenessProbe={"httpGet": {"port": 1, "path": "/a b"}})),
         "percent-encoded",
+    ),
+    "a query that cannot be sent": (
+        pod(app(livenessProbe={"httpGet": {"port": 1, "path": "/a?b c"}})),
+        "livenessProbe of container app asks path '/a[?]b c': write it percent-encoded, with one slash before it",
+    ),
+    "a header of two lines": (
+        pod(app(livenessProbe={"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "value": "b\nC: d"}]}})),
+        "livenessProbe of container app sends header A with what cannot be printed",
     ),
     "a path that is a host": (pod(app(livenessProbe={"httpGet": {"port": 1, "path": "//a/b"}})), "with one slash"),
     "a path that is a URL": (pod(app(livenessProbe={"httpGet": {"port": 1, "path": "a:b"}})), "with one slash"),

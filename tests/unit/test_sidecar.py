@@ -6,13 +6,17 @@ from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
 
 PATHS = st.text("abcxyz019-._~%/:@!$&'()*+,;=", max_size=30).map(lambda text: "/" + text.lstrip("/"))
+HEADERS = st.lists(st.tuples(st.text("Xx-19", min_size=1), st.text("a=&#+% é\"'/?;,")), max_size=3).map(tuple)
 
 
 @st.composite
 def probes(draw: st.DrawFn) -> Probe:
     kind = draw(st.sampled_from(ProbeKind))
-    path = draw(PATHS) if kind in (ProbeKind.HTTP, ProbeKind.HTTPS) else "/"
-    return Probe(kind, draw(st.integers(1, 65535)), path)
+    asks_a_path = kind in (ProbeKind.HTTP, ProbeKind.HTTPS)
+    path = draw(PATHS) if kind is not ProbeKind.TCP else "/"
+    query = draw(st.sampled_from(["", "?", "?a=b&c", "?/?"])) if asks_a_path else ""
+    headers = draw(HEADERS) if asks_a_path else ()
+    return Probe(kind, draw(st.integers(1, 65535)), path + query, headers)
 
 
 @given(st.lists(probes(), max_size=5))
@@ -22,7 +26,9 @@ def test_what_a_sidecar_is_told_is_what_it_reads(told: list[Probe]) -> None:
     assert list(sidecar.probe_ports(told).values()) == told
 
 
-@pytest.mark.parametrize("text", ["", "8080", "http://example.org:80/", "http://:80/?a=b", "ftp://:21", "tcp://"])
+@pytest.mark.parametrize(
+    "text", ["", "8080", "http://example.org:80/", "http://:80/#", "http://:80/ ", "ftp://:21", "tcp://"]
+)
 def test_what_is_no_probe_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"probe|valid"):
         Probe.parse(text)

@@ -1,13 +1,14 @@
 """What a kubelet asks of a pod's containers, and how that is led through the sidecar.
 
-A kubelet has no certificate of ours, so its probes and hooks go to ports of the sidecar's own, each of which leads to
-the one thing that is asked: a port, and for HTTP a path.
+A kubelet has no certificate of ours, so its probes and hooks go to ports of the sidecar's own, where the sidecar asks
+the one thing that is asked, in words that are fixed here: whatever else comes there says nothing to the application.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from sovereign_operator.core.sidecar import PROBE_PORTS, RESERVED_PORTS, Probe, ProbeKind
 
@@ -19,6 +20,7 @@ HOOKS: Final = ("postStart", "preStop")
 # What Go's HTTP client sends just as it is written. Two slashes at its beginning, or a colon before the first, would
 # make it another URL.
 _PATH: Final = re.compile(r"(?!//)(?![^/]*:)(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_QUERY: Final = re.compile(r"[!-\"$-~]*")
 
 
 class CannotInjectError(Exception):
@@ -91,10 +93,10 @@ def _probe(question: Question, told: Sequence[Probe]) -> Probe:
         case "tcpSocket":
             return Probe(ProbeKind.TCP, number)
         case "grpc":
-            return Probe(ProbeKind.GRPC, number)
+            return Probe(ProbeKind.GRPC, number, f"/{quote(question.action.get('service') or '', safe='')}")
         case _:
             secure = question.action.get("scheme") == "HTTPS" or (before and before.kind is ProbeKind.HTTPS)
-            return Probe(ProbeKind.HTTPS if secure else ProbeKind.HTTP, number, _path(question))
+            return Probe(ProbeKind.HTTPS if secure else ProbeKind.HTTP, number, _path(question), _headers(question))
 
 
 def _port(question: Question) -> int:
@@ -110,9 +112,17 @@ def _port(question: Question) -> int:
 
 
 def _path(question: Question) -> str:
-    """Return the path as a kubelet sends it, without the query."""
-    path, _, _ = str(question.action.get("path") or "/").partition("#")
-    path, _, _ = path.partition("?")
-    if not _PATH.fullmatch(path):
-        raise CannotInjectError(f"{question} asks path {path!r}: write it percent-encoded, with one slash before it")
-    return path if path.startswith("/") else f"/{path}"
+    """Return the path as a kubelet sends it, with the query."""
+    whole, _, _ = str(question.action.get("path") or "/").partition("#")
+    path, mark, query = whole.partition("?")
+    if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):
+        raise CannotInjectError(f"{question} asks path {whole!r}: write it percent-encoded, with one slash before it")
+    return f"{path if path.startswith('/') else f'/{path}'}{mark}{query}"
+
+
+def _headers(question: Question) -> tuple[tuple[str, str], ...]:
+    headers = tuple((header["name"], header.get("value") or "") for header in question.action.get("httpHeaders") or ())
+    for name, value in headers:
+        if not value.isprintable():
+            raise CannotInjectError(f"{question} sends header {name} with what cannot be printed: write it without")
+    return headers

@@ -7,11 +7,12 @@ Each probe of a kubelet that would have to go to the application in plaintext go
 leads nowhere but to what is probed. The n-th ``--probe`` of the sidecar has the n-th of PROBE_PORTS.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 CONTAINER: Final = "sovereignty-sidecar"
 """Name of its container, the first of a pod's init containers."""
@@ -93,6 +94,9 @@ class ProbeKind(StrEnum):
     TCP = "tcp"
 
 
+_PROBE: Final = re.compile(r"(http|https|grpc|tcp)://:([0-9]{1,5})(/[!-\"$-~]*)?(?:#([!-\"$-~]+))?")
+
+
 @dataclass(frozen=True)
 class Probe:
     """What a kubelet looks at: a port of an application."""
@@ -100,20 +104,24 @@ class Probe:
     kind: ProbeKind
     port: int
     path: str = "/"
-    """For HTTP and HTTPS, without the query."""
+    """For HTTP and HTTPS, with the query; for gRPC the service, percent-encoded."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """What it sends by HTTP and HTTPS."""
 
     def __str__(self) -> str:
-        """As a URL without a host: ``http://:8080/healthz``, ``tcp://:5432``."""
-        path = self.path if self.kind in (ProbeKind.HTTP, ProbeKind.HTTPS) else ""
-        return f"{self.kind}://:{self.port}{path}"
+        """As a URL without a host: ``http://:8080/healthz?full#X-Who=kubelet``, ``grpc://:50051``, ``tcp://:5432``."""
+        plain = self.kind is ProbeKind.TCP or (self.kind is ProbeKind.GRPC and self.path == "/")
+        headers = f"#{urlencode(self.headers)}" if self.headers else ""
+        return f"{self.kind}://:{self.port}{'' if plain else self.path}{headers}"
 
     @classmethod
     def parse(cls, text: str) -> "Probe":
         """Read such a URL. Raises ValueError if it is none."""
-        url = urlsplit(text)
-        if url.port is None or url.hostname or url.query or url.fragment:
+        found = _PROBE.fullmatch(text)
+        if not found:
             raise ValueError(f"not a probe: {text!r}; write it as http://:8080/healthz or tcp://:5432")
-        return cls(ProbeKind(url.scheme), url.port, url.path or "/")
+        kind, port, path, headers = found.groups(default="")
+        return cls(ProbeKind(kind), int(port), path or "/", tuple(parse_qsl(headers, keep_blank_values=True)))
 
 
 def arguments(probes: Sequence[Probe]) -> list[str]:

@@ -20,6 +20,7 @@ from sovereign_operator.dataplane.envoy import (
     typed,
 )
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, KEEPALIVE
+from sovereign_operator.dataplane.kubelets import HOOK_AGENT, NOTHING_BUT_A_LOOK, match_of, own_words
 from sovereign_operator.dataplane.memory import (
     BUFFER,
     FAR,
@@ -41,14 +42,10 @@ STATE_QUERY: Final = f"/stats?format=json&filter=^(listener_manager[.]lds[.]vers
 CONNECT_TIMEOUT: Final = "10s"
 ASK_SECONDS: Final = "10s"
 """How long somebody may take to ask a kubelet's question, or keep silent after it."""
+HEADERS_KB: Final = 16
+"""More than a kubelet sends, and less than Envoy takes unasked: it has to hold them."""
 NEVER: Final = "0s"
 """How long an answer may take: a probe has its kubelet's timeout, and a hook the pod's grace period."""
-
-NOTHING_BUT_A_LOOK: Final[list[Json]] = [
-    {"name": ":method", "string_match": {"exact": "GET"}},
-    {"name": "content-length", "present_match": True, "invert_match": True},
-]
-"""What kubelets ask with, and all that may be asked here: the port is open to everybody."""
 
 TLS_OF_KUBELETS: Final[Json] = {
     # Unless told, Envoy offers no TLS 1.3 where it is the client.
@@ -67,9 +64,6 @@ TLS_OF_KUBELETS: Final[Json] = {
     ],
 }
 """What Go's client offers, which kubelets are: a server that a kubelet could ask can be asked from here."""
-
-HOOK_AGENT: Final = "kube-lifecycle/"
-"""How a kubelet calls itself when it runs a hook."""
 
 _HTTP: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -177,12 +171,10 @@ def _health() -> Json:
 
 
 def _probe_listener(port: int, probe: Probe) -> Json:
-    grpc = probe.kind is ProbeKind.GRPC
-    match = {"path": "/grpc.health.v1.Health/Check"} if grpc else {"path": probe.path, "headers": NOTHING_BUT_A_LOOK}
-    route: Json = {"match": match, "route": {"cluster": f"probe-{port}", "timeout": NEVER}}
-    # A kubelet would look for it here, where there is nothing else. An answer that leads elsewhere is good in itself.
-    route["response_headers_to_remove"] = ["location"]
-    return _http_listener(f"probe-{port}", port, [route], [] if grpc else [_no_content()], _no_answer())
+    route: Json = {"match": match_of(probe), "route": {"cluster": f"probe-{port}", "timeout": NEVER}}
+    # By HTTP/1 nothing comes beside a request that has no content. A kubelet speaks nothing else, but for gRPC.
+    codec = "HTTP2" if probe.kind is ProbeKind.GRPC else "HTTP1"
+    return _http_listener(f"probe-{port}", port, [route], [own_words(probe)], replies=_no_answer(), codec=codec)
 
 
 def _probe_cluster(port: int, probe: Probe) -> Json:
@@ -215,11 +207,6 @@ def _protocol(kind: ProbeKind) -> Json:
             return once | {"explicit_http_config": {"http_protocol_options": {}}}
 
 
-def _no_content() -> Json:
-    """Return a filter that lets no more than one byte of content through, in whichever way it is announced."""
-    return extension("envoy.filters.http.buffer", "envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=1)
-
-
 def _no_answer() -> Json:
     """Return what makes a hook fail that nobody answers.
 
@@ -232,15 +219,25 @@ def _no_answer() -> Json:
 
 
 def _http_listener(
-    name: str, port: int, routes: list[Json], filters: Sequence[Json] = (), replies: Json | None = None
+    name: str,
+    port: int,
+    routes: list[Json],
+    filters: Sequence[Json] = (),
+    *,
+    replies: Json | None = None,
+    codec: str = "HTTP1",
 ) -> Json:
     """Return a listener with these routes. ``replies``: what becomes of answers that Envoy makes up."""
-    router = extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")
+    router = extension(
+        "envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True
+    )
     host = {"name": name, "domains": ["*"], "routes": routes}
     manager = extension(
         "envoy.filters.network.http_connection_manager",
         _HTTP,
         stat_prefix=name,
+        codec_type=codec,
+        max_request_headers_kb=HEADERS_KB,
         route_config={"virtual_hosts": [host]},
         http_filters=[*filters, router],
         generate_request_id=False,
