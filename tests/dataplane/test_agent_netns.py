@@ -181,9 +181,16 @@ def test_what_the_sidecar_had_closed_before_an_upgrade_is_sent_to_its_end(bare_l
     """Rules of before did not mark the sidecar's connections, and a socket that is closed has no owner any more."""
     bare_link.pod.sysctl("net.ipv4.tcp_wmem", "4096 8388608 8388608")
     bare_link.pod.nft(FORMER.read_text())
-    client, words = closing(bare_link, 400_000)
-    load(sandbox_of(bare_link), STRICT)
-    assert rest(client) == words
+    own = bare_link.listen(V4, sidecar.INBOUND_PORT)
+    idle = bare_link.outside.connect(V4.pod, 8080)
+    with own.accept() as accepted:
+        own.bound.close()
+        client, words = closing(bare_link, 400_000)
+        load(sandbox_of(bare_link), STRICT)
+        assert rest(client) == words
+        # One that is open has an owner, even if nothing has passed yet.
+        idle.sendall(b"word")
+        assert accepted.recv(4) == b"word"
 
 
 def test_rules_that_mark_connections_are_replaced_without_a_pause(bare_link: Link) -> None:

@@ -207,6 +207,10 @@ def test_a_hook_takes_as_long_as_it_takes_and_who_does_not_ask_is_let_go(pods: R
             answer = connection.getresponse()
             return answer.status, answer.read()
 
+    # To a kubelet that runs a hook only a location that leads nowhere is a failure.
+    assert b"\r\nlocation: : no answer\r\n" in raw(
+        pods, FIRST, "Host: x", f"User-Agent: {HOOK_AGENT}1.37", path="/drain"
+    )
     with web(server, seconds=limit + 2):
         assert pods.node.within(ask) == (200, b"")
     assert slow.recv(12) == b"HTTP/1.1 408"
@@ -226,10 +230,10 @@ def test_nobody_outside_sees_more_of_the_state_than_the_controller_needs(pods: R
 SECRET = "the-patient-has-measles"
 
 
-def raw(pods: Road, port: int, *lines: str) -> bytes:
+def raw(pods: Road, port: int, *lines: str, path: str = "/healthz") -> bytes:
     """Ask the server for what is probed, with these headers, and return all of the answer."""
     connection = pods.node.connect(pods.server.address, port)
-    connection.sendall("\r\n".join(("GET /healthz HTTP/1.1", *lines, "Connection: close", "", "")).encode())
+    connection.sendall("\r\n".join((f"GET {path} HTTP/1.1", *lines, "Connection: close", "", "")).encode())
     with connection.makefile("rb") as stream:
         return stream.read()
 

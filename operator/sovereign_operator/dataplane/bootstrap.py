@@ -20,7 +20,7 @@ from sovereign_operator.dataplane.envoy import (
     typed,
 )
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, KEEPALIVE
-from sovereign_operator.dataplane.kubelets import HOOK_AGENT, NOTHING_BUT_A_LOOK, match_of, own_words
+from sovereign_operator.dataplane.kubelets import NOTHING_BUT_A_LOOK, match_of, no_answer, own_words
 from sovereign_operator.dataplane.memory import (
     BUFFER,
     FAR,
@@ -174,7 +174,7 @@ def _probe_listener(port: int, probe: Probe) -> Json:
     route: Json = {"match": match_of(probe), "route": {"cluster": f"probe-{port}", "timeout": NEVER}}
     # By HTTP/1 nothing comes beside a request that has no content. A kubelet speaks nothing else, but for gRPC.
     codec = "HTTP2" if probe.kind is ProbeKind.GRPC else "HTTP1"
-    return _http_listener(f"probe-{port}", port, [route], [own_words(probe)], replies=_no_answer(), codec=codec)
+    return _http_listener(f"probe-{port}", port, [route], [own_words(probe)], replies=no_answer(), codec=codec)
 
 
 def _probe_cluster(port: int, probe: Probe) -> Json:
@@ -205,17 +205,6 @@ def _protocol(kind: ProbeKind) -> Json:
             return once | {"auto_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
         case _:
             return once | {"explicit_http_config": {"http_protocol_options": {}}}
-
-
-def _no_answer() -> Json:
-    """Return what makes a hook fail that nobody answers.
-
-    To a kubelet any answer to a hook is a good one, as ours would be, which says that there is none. But one that leads
-    to what is no URL is an error to it.
-    """
-    hook = {"header": {"name": "user-agent", "string_match": {"prefix": HOOK_AGENT}}}
-    location = {"header": {"key": "location", "value": ": no answer"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-    return {"mappers": [{"filter": {"header_filter": hook}, "status_code": 302, "headers_to_add": [location]}]}
 
 
 def _http_listener(

@@ -26,6 +26,9 @@ NOTHING_BUT_A_LOOK: Final[list[Json]] = [
 ]
 """What kubelets ask with, and all that may be asked with HTTP, of which content in pieces comes to the script."""
 
+NO_ANSWER: Final = ": no answer"
+"""A location that is no URL. An application that says the same has its own hook fail."""
+
 _SIMPLE: Final = re.compile(rb"[A-Za-z0-9/._-]")
 
 _CLEAN: Final = """\
@@ -56,7 +59,9 @@ function envoy_on_request(handle)
 end
 
 function envoy_on_response(handle)
+  local nowhere = handle:headers():get("location") == NO_ANSWER
   clean(handle:headers())
+  if nowhere then handle:headers():add("location", NO_ANSWER) end
   for chunk in handle:bodyChunks() do chunk:setBytes("") end
 end
 """
@@ -116,6 +121,17 @@ def own_words(probe: Probe) -> Json:
     return extension("envoy.filters.http.lua", kind, default_source_code=code, clear_route_cache=False)
 
 
+def no_answer() -> Json:
+    """Return what makes a hook fail that nobody answers.
+
+    To a kubelet any answer to a hook is a good one, as ours would be, which says that there is none. But one that leads
+    to what is no URL is an error to it.
+    """
+    hook = {"header": {"name": "user-agent", "string_match": {"prefix": HOOK_AGENT}}}
+    location = {"header": {"key": "location", "value": NO_ANSWER}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {"mappers": [{"filter": {"header_filter": hook}, "status_code": 302, "headers_to_add": [location]}]}
+
+
 def _http_words(probe: Probe) -> Mapping[str, str]:
     headers = [(name.lower(), value) for name, value in probe.headers]
     host = next((value for name, value in headers if name == "host"), "")
@@ -130,6 +146,7 @@ def _http_words(probe: Probe) -> Mapping[str, str]:
         "HOOK_AGENT": _literal(HOOK_AGENT.encode()),
         "HOOK_CALLER": _literal(HOOK_CALLER.encode()),
         "PROBE_CALLER": _literal(PROBE_CALLER.encode()),
+        "NO_ANSWER": _literal(NO_ANSWER.encode()),
         "HOST": _literal(host.encode()) if host else "nil",
         "HEADERS": f"{{{pairs}}}",
     }
