@@ -262,6 +262,18 @@ def test_a_probe_carries_nothing_to_the_application_and_nothing_but_a_status_bac
     assert {line.split(b":")[0] for line in head.split(b"\r\n")[1:]} <= {b"date", b"transfer-encoding", b"connection"}
 
 
+@pytest.mark.parametrize("first", ["100 Continue", "103 Early Hints", "101 Switching Protocols"])
+def test_no_answer_before_the_answer_says_more(pods: Road, first: str) -> None:
+    probed(pods, Probe(ProbeKind.HTTP, APP_PORT, "/healthz"))
+    early = f"HTTP/1.1 {first}\r\nX-Said: {SECRET}\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
+    late = f"HTTP/1.1 200 OK\r\nTrailer: X-Said\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Said: {SECRET}\r\n\r\n"
+    with Echo(pods.server.net, APP_PORT, answer=(early + late).encode()) as app:
+        found = raw(pods, FIRST, "Host: x", "Expect: 100-continue", "TE: trailers")
+        assert len(app.heard) == 1
+    assert re.fullmatch(rb"HTTP/1.1 [1-5]\d\d .*", found.split(b"\r\n")[0])
+    assert SECRET.encode() not in found
+
+
 def test_a_probe_asks_what_it_was_told_to_ask(pods: Road) -> None:
     headers = (("Host", "clinic.example.org"), ("X-Who", "a b=c&d"), ("X-Who", "again"), ("Accept", ""))
     probed(pods, Probe(ProbeKind.HTTP, APP_PORT, "/healthz?verbose=1&x", headers))
