@@ -266,7 +266,8 @@ def test_a_probe_carries_nothing_to_the_application_and_nothing_but_a_status_bac
 def test_no_answer_before_the_answer_says_more(pods: Road, first: str) -> None:
     probed(pods, Probe(ProbeKind.HTTP, APP_PORT, "/healthz"))
     early = f"HTTP/1.1 {first}\r\nX-Said: {SECRET}\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
-    late = f"HTTP/1.1 200 OK\r\nTrailer: X-Said\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Said: {SECRET}\r\n\r\n"
+    late = "HTTP/1.1 200 OK\r\nTrailer: X-Said\r\nTransfer-Encoding: chunked\r\n\r\n"
+    late += f"1\r\nx\r\n0\r\nX-Said: {SECRET}\r\n\r\n"
     with Echo(pods.server.net, APP_PORT, answer=(early + late).encode()) as app:
         found = raw(pods, FIRST, "Host: x", "Expect: 100-continue", "TE: trailers")
         assert len(app.heard) == 1

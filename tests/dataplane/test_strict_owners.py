@@ -122,7 +122,7 @@ def test_who_knocks_where_nobody_listens_is_told_so(link: Link, addresses: Addre
 
 
 def test_a_cookie_of_the_sidecar_is_worth_nothing_to_who_takes_its_port(link: Link) -> None:
-    """It is good for two minutes, on the same connection, whoever listens by then. Both sides want to talk here."""
+    """It is good for two minutes, for any process that listens by then. Here both sides want to talk."""
     link.redirect(strict=True)
     cookies(link, ALWAYS)
     link.pod.sysctl("net.ipv4.tcp_fin_timeout", 1)

@@ -1,6 +1,6 @@
 """What a kubelet asks of a pod's containers, and how that is led through the sidecar.
 
-A kubelet has no certificate of ours, so its probes and hooks go to ports of the sidecar's own, where the sidecar asks
+A kubelet has no certificate, so its probes and hooks go to ports of the sidecar, where the sidecar asks
 the one thing that is asked, in words that are fixed here: whatever else comes there says nothing to the application.
 """
 

@@ -161,7 +161,7 @@ def _admin() -> Json:
 
 def _health() -> Json:
     ready = {"match": {"path": sidecar.READY_PATH}, "direct_response": {"status": 200}}
-    # Without a query: Envoy would take one for a part of ours, which says how little may be seen.
+    # Without a query: Envoy would append one to STATE_QUERY, which bounds what may be seen.
     alone = {"name": ":path", "string_match": {"exact": sidecar.STATE_PATH}}
     state = {
         "match": {"path": sidecar.STATE_PATH, "headers": [alone, *NOTHING_BUT_A_LOOK]},

@@ -1,6 +1,6 @@
-"""How the sidecar answers what a kubelet asks of an application, whoever asks.
+"""How the sidecar answers what a kubelet asks of an application.
 
-The port of a probe is open to everybody in plaintext, as a kubelet has no certificate of ours. So nothing that comes in
+The port of a probe is open to everybody in plaintext, as a kubelet has no certificate. So nothing that comes in
 there goes on to the application, and nothing that it answers comes out: the sidecar asks with a request of its own,
 which was fixed when the pod was injected, and answers with a status alone. A script in Envoy makes both of these.
 """
