@@ -510,6 +510,15 @@ def test_what_the_clusters_own_admission_insists_on_stays() -> None:
     assert injected(made) == made
 
 
+def test_where_nothing_may_restart_the_sidecar_does_not_either() -> None:
+    """The API server takes no other resizePolicy there."""
+    policies = {
+        restart: sidecar_of(injected(pod(restartPolicy=restart)))["resizePolicy"][1]["restartPolicy"]
+        for restart in ("Always", "OnFailure", "Never")
+    }
+    assert policies == {"Always": "RestartContainer", "OnFailure": "RestartContainer", "Never": "NotRequired"}
+
+
 def test_the_sidecar_becomes_the_first_again() -> None:
     made = injected(pod(app(livenessProbe={"tcpSocket": {"port": 1}})))
     expected = copy.deepcopy(made)

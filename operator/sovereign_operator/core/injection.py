@@ -60,7 +60,10 @@ def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
     _keep_from_backups(made)
     others = [each for each in initial if each["name"] != sidecar.CONTAINER]
     probes = rewrite([*others, *spec["containers"]], _told(found))
-    spec["initContainers"] = [_container(sidecar.arguments(probes), settings, found or {}), *others]
+    spec["initContainers"] = [
+        _container(sidecar.arguments(probes), settings, found or {}, restarts=spec.get("restartPolicy") != "Never"),
+        *others,
+    ]
     wanted = {volume["name"]: volume for volume in _volumes(policy)}
     kept = [wanted.pop(volume["name"], volume) for volume in spec.get("volumes") or ()]
     spec["volumes"] = [*kept, *wanted.values()]
@@ -99,8 +102,13 @@ def _without_backups(initial: Iterable[Json]) -> Iterator[Json]:
             yield container | {"volumeMounts": kept}
 
 
-def _container(arguments: Iterable[str], settings: SidecarSettings, found: Mapping[str, Any]) -> Json:
-    """Return the sidecar, defaults of the API server included, so that it stays as it is when those are filled in."""
+def _container(
+    arguments: Iterable[str], settings: SidecarSettings, found: Mapping[str, Any], *, restarts: bool
+) -> Json:
+    """Return the sidecar, defaults of the API server included, so that it stays as it is when those are filled in.
+
+    ``restarts``: whether the pod is one in which something may restart.
+    """
     return {
         "name": sidecar.CONTAINER,
         "image": settings.image,
@@ -111,10 +119,11 @@ def _container(arguments: Iterable[str], settings: SidecarSettings, found: Mappi
         "args": list(arguments),
         # A LimitRange changes them, and insists.
         "resources": copy.deepcopy(found.get("resources", dict(settings.resources))),
-        # It asks how much memory it has when it starts, and takes no more connections than fit.
+        # It reads its memory limit when it starts, and takes no more connections than fit. Where it may not restart,
+        # the guard keeps its limit from becoming lower.
         "resizePolicy": [
             {"resourceName": "cpu", "restartPolicy": "NotRequired"},
-            {"resourceName": "memory", "restartPolicy": "RestartContainer"},
+            {"resourceName": "memory", "restartPolicy": "RestartContainer" if restarts else "NotRequired"},
         ],
         "securityContext": {
             "allowPrivilegeEscalation": False,
