@@ -12,19 +12,26 @@ from hack.dataplane.netns import IMPATIENCE
 from hack.dataplane.pods import PATIENCE, Pod, Road, memory_cgroup
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.core.sidecar import LEAST_MEMORY
 from tests.dataplane.conftest import APP_PORT, APP_USER, start
 from tests.dataplane.talk import Echo, said
 
 MIB: Final = 1024 * 1024
-LIMIT: Final = 256 * MIB
+LIMITS: Final = (LEAST_MEMORY, 512 * MIB)
+"""The least that a sidecar takes, and what the chart gives it."""
 MANY: Final = 600
 GREEDY_PORT: Final = 8081
 
 
+@pytest.fixture(params=LIMITS, ids=["least", "default"])
+def limit(request: pytest.FixtureRequest) -> int:
+    found: int = request.param
+    return found
+
+
 @pytest.fixture
-def group() -> Iterator[Path]:
-    """As much memory as the chart gives a sidecar."""
-    with memory_cgroup(LIMIT) as made:
+def group(limit: int) -> Iterator[Path]:
+    with memory_cgroup(limit) as made:
         yield made
 
 
@@ -56,7 +63,7 @@ def hoard(pods: Road) -> Iterator[socket.socket]:
             yield connection
 
 
-def test_connections_that_read_nothing_do_not_take_the_sidecar_away(limited: Road) -> None:
+def test_connections_that_read_nothing_do_not_take_the_sidecar_away(limited: Road, limit: int) -> None:
     start(limited, EncryptionMode.STRICT)
     with (
         Echo(limited.server.net, GREEDY_PORT, greeting=b"x" * 8 * MIB),
@@ -73,7 +80,7 @@ def test_connections_that_read_nothing_do_not_take_the_sidecar_away(limited: Roa
 
         eventually(is_full, seconds=PATIENCE, what="as much as there is to come")
         assert alive(limited.client)
-        assert max(levels) < LIMIT * 0.95
+        assert max(levels) < limit * 0.95
         for connection in hoarded:
             connection.close()
         eventually(
