@@ -1,0 +1,38 @@
+"""What a sidecar makes of the memory that its container has."""
+
+from pathlib import Path
+
+import pytest
+
+from sovereign_operator.core.sidecar import LEAST_MEMORY
+from sovereign_operator.sidecar import __main__ as start
+
+
+@pytest.mark.parametrize(
+    ("said", "limit"),
+    [
+        (("max", None), None),
+        (("536870912", None), 536870912),
+        # Version 1 of cgroups, with and without a limit.
+        ((None, "134217728"), 134217728),
+        ((None, "9223372036854771712"), None),
+        ((None, None), None),
+    ],
+)
+def test_its_limit_is_that_of_its_cgroup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: tuple[str | None, str | None], limit: int | None
+) -> None:
+    paths = tuple(tmp_path / name for name in ("memory.max", "memory.limit_in_bytes"))
+    for path, text in zip(paths, said, strict=True):
+        if text is not None:
+            path.write_text(f"{text}\n")
+    monkeypatch.setattr(start, "MEMORY_LIMITS", paths)
+    assert start.memory_limit() == limit
+
+
+def test_with_too_little_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "memory.max"
+    path.write_text(str(LEAST_MEMORY - 4096))
+    monkeypatch.setattr(start, "MEMORY_LIMITS", (path,))
+    with pytest.raises(SystemExit, match="too few: give sovereignty-sidecar 134217728 or more"):
+        start.main([])
