@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.authorities import LEAF_LIFETIME, SHORTEST_LEAF
 from sovereign_operator.core.certificate_request import (
     CLOCK_SKEW,
@@ -22,11 +23,15 @@ from sovereign_operator.core.certificate_request import (
     Wait,
     answer,
 )
+from sovereign_operator.core.reasons import Finding, Reason
+from sovereign_operator.core.verdict import NodeVerdict
 
 NOW = datetime(2030, 6, 15, 12, tzinfo=UTC)
 REQUEST = Request("hospital", "req-1", "r", "web", "p", "web", "s", "brest-1", "n", timedelta(hours=24))
 POD = LivePod("p", "brest-1", "web", ending=False, mirror=False, mounts_signer=True)
 NODE = LiveNode("n", "n", "brest")
+VERDICT = NodeVerdict("brest-1", "n", "secnumcloud", "brest", "armor", NodeEvidence.DECLARED, (), ())
+REFUSAL = Finding(Reason.NOT_IN_DATACENTRE, "brest-1 is in no datacentre")
 GOOD = RequestFacts(
     request=REQUEST,
     supported_key=True,
@@ -37,6 +42,7 @@ GOOD = RequestFacts(
     known=True,
     hosted=True,
     overgranted=False,
+    verdict=VERDICT,
     authority_end=NOW + timedelta(days=300),
     now=NOW,
 )
@@ -66,6 +72,7 @@ NOT_YET: dict[Delay, dict[str, Any]] = {
     Delay.SERVICE_ACCOUNT_REPLACED: {"service_account_uid": "another"},
     Delay.NODE_REPLACED: {"node": replace(NODE, uid="another")},
     Delay.NODE_NOT_ACCEPTED: {"hosted": False},
+    Delay.NODE_MARKED_WRONGLY: {"verdict": replace(VERDICT, findings=(REFUSAL,))},
     Delay.NO_AUTHORITY: {"authority_end": None},
     Delay.AUTHORITY_ENDS: {"authority_end": NOW + SHORTEST_LEAF - timedelta(seconds=1)},
 }
@@ -93,6 +100,10 @@ def test_what_can_change_waits(reason: Delay, wrong: dict[str, Any]) -> None:
         pytest.param({"service_account_uid": None}, id="the service account is gone"),
         pytest.param({"node": replace(NODE, verified_uid="earlier")}, id="the labels are of an earlier registration"),
         pytest.param({"node": replace(NODE, datacentre="")}, id="the node stands nowhere"),
+        pytest.param({"verdict": None}, id="the signer knows no such policy"),
+        pytest.param(
+            {"verdict": replace(VERDICT, datacentre="lyon")}, id="the node stands elsewhere than its label says"
+        ),
     ],
 )
 def test_a_name_alone_is_nothing(wrong: dict[str, Any]) -> None:

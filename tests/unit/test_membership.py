@@ -4,6 +4,7 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, NodeForm
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
+from sovereign_operator.core import names
 from sovereign_operator.core.facts import Node
 from sovereign_operator.core.membership import Membership, locate_all, provider_id_contradicts, unfound
 from sovereign_operator.core.reasons import Reason, sentences, words
@@ -174,3 +175,11 @@ def test_declared_nodes_that_are_gone_are_told_from_those_that_registered_again(
     found = unfound(datacentre(gone, again, there), known.nodes)
     assert found.lost == ("worker-3",)
     assert [(entry.name, entry.uid) for entry in found.replaced] == [("worker-2", "old-uid")]
+
+
+@pytest.mark.parametrize("key", [names.NODE_DATACENTRE_LABEL, names.NODE_UID_LABEL, names.node_policy_label("snc")])
+def test_what_we_write_ourselves_is_no_evidence(key: str) -> None:
+    """Who has the controller's token can write these labels on any node."""
+    labelled = node(labels={key: "gra"})
+    member = locate_all(facts(labelled, datacentres={"gra-1": datacentre(selector={key: "gra"})}))["worker-1"]
+    assert words(member.findings) == (Reason.NOT_IN_DATACENTRE,)

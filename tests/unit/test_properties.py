@@ -8,7 +8,7 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.verdict import Verdicts, judge
+from sovereign_operator.core.verdict import Verdicts, judge, judge_node
 from sovereign_operator.core.wakeup import next_change
 from tests import strategies
 from tests.builders import qualification, service
@@ -36,6 +36,12 @@ def test_a_site_is_accepted_exactly_if_all_demands_are_met(facts: Facts) -> None
     for (datacentre, policy), verdict in judge(facts).sites.items():
         expected = oracle.accepts_site(facts, facts.policies[policy], facts.datacentres[datacentre])
         assert verdict.accepted is expected
+
+
+@given(strategies.facts())
+def test_a_node_alone_is_judged_as_among_all(facts: Facts) -> None:
+    for (name, policy), verdict in judge(facts).nodes.items():
+        assert judge_node(facts.nodes[name], policy, replace(facts, nodes={})) == verdict
 
 
 @given(strategies.facts())

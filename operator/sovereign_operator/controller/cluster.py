@@ -18,7 +18,7 @@ from sovereign_operator.core.cluster_status import report_datacentre, report_pol
 from sovereign_operator.core.encryption_status import report_encryption
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.membership import unfound
-from sovereign_operator.core.placement import NodeMarks, Placement, host_role_objects, is_ours, place
+from sovereign_operator.core.placement import NodeMarks, Placement, host_role_objects, place
 from sovereign_operator.core.verdict import Verdicts, judge
 from sovereign_operator.core.wakeup import next_change
 from sovereign_operator.kube import resource
@@ -115,7 +115,7 @@ async def _write_node(api: Api, marks: NodeMarks, seen: NodeSeen) -> None:
 
 async def _write_marks(api: Api, marks: NodeMarks, seen: NodeSeen) -> str | None:
     """Write labels and annotations where they differ. Return the node's version if anything was written."""
-    labels = {key: value for key, value in seen.node.labels.items() if is_ours(key)}
+    labels = {key: value for key, value in seen.node.labels.items() if names.is_ours(key)}
     if labels == marks.labels and seen.annotations == marks.annotations:
         return None
     metadata: dict[str, Any] = {
@@ -126,7 +126,7 @@ async def _write_marks(api: Api, marks: NodeMarks, seen: NodeSeen) -> str | None
     }
     body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
     written = await apply_marks(
-        api, resource.NODES, body, lambda key: is_ours(key) or key.startswith(names.verdict_annotation(""))
+        api, resource.NODES, body, lambda key: names.is_ours(key) or key.startswith(names.verdict_annotation(""))
     )
     return str(written["metadata"]["resourceVersion"])
 

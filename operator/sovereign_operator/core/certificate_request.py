@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Final
 
 from sovereign_operator.core.authorities import LEAF_LIFETIME, SHORTEST_LEAF
+from sovereign_operator.core.reasons import line, sentences
+from sovereign_operator.core.verdict import NodeVerdict
 
 CLOCK_SKEW: Final = timedelta(minutes=1)
 """A certificate begins this much earlier, for peers whose clocks are slow. The API server allows five minutes."""
@@ -41,6 +43,7 @@ class Delay(StrEnum):
     SERVICE_ACCOUNT_REPLACED = "ServiceAccountReplaced"
     NODE_REPLACED = "NodeReplaced"
     NODE_NOT_ACCEPTED = "NodeNotAccepted"
+    NODE_MARKED_WRONGLY = "NodeMarkedWrongly"
     NO_AUTHORITY = "NoAuthority"
     AUTHORITY_ENDS = "AuthorityEnds"
 
@@ -85,6 +88,7 @@ class LiveNode:
     verified_uid: str
     """The registration of which our labels speak."""
     datacentre: str
+    """Where our labels say that it stands."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,9 @@ class RequestFacts:
     """Whether RBAC lets the node host the policy's pods: the question that the guards ask."""
     overgranted: bool
     """Whether RBAC lets any node at all host them, so that the answer means nothing."""
+    verdict: NodeVerdict | None
+    """What follows from services, datacentres and policy for the node, whatever labels and RBAC say of it. None: there
+    is no such node or policy."""
     authority_end: datetime | None
     """When the CA ends that signs for the policy and the node's datacentre; None if there is none."""
     now: datetime
@@ -202,6 +209,13 @@ def _delays(facts: RequestFacts) -> Iterator[Wait]:
         )
         yield Wait(Delay.NODE_NOT_ACCEPTED, message)
         return
+    if why := _marked_wrongly(facts.verdict, node):
+        message = (
+            f"node {asked.node} is marked as accepted by policy {policy}, but {line(why, 500)}. If this lasts longer "
+            "than a minute, a cluster admin must look at the controller: it does not follow, or somebody else may have "
+            "its token"
+        )
+        yield Wait(Delay.NODE_MARKED_WRONGLY, message)
     if facts.authority_end is None:
         message = (
             f"policy {policy} has no certificate authority for datacentre {node.datacentre} yet: if this lasts, "
@@ -214,6 +228,17 @@ def _delays(facts: RequestFacts) -> Iterator[Wait]:
             f"{facts.authority_end:%Y-%m-%dT%H:%MZ}: a security officer must record the renewal of its qualification"
         )
         yield Wait(Delay.AUTHORITY_ENDS, message)
+
+
+def _marked_wrongly(verdict: NodeVerdict | None, node: LiveNode) -> str:
+    """Say why the marks of a node say too much. Who has the controller's token can write them as they like."""
+    if verdict is None:
+        return "there is no such policy"
+    if not verdict.accepted:
+        return sentences(verdict.findings)
+    if verdict.datacentre != node.datacentre:
+        return f"it stands in {verdict.datacentre}, not in {node.datacentre} as its label says"
+    return ""
 
 
 def _issue(facts: RequestFacts) -> Issue:

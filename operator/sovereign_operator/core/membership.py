@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, NodeForm
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, DeclaredNode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
+from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts, Node
 from sovereign_operator.core.qualification import title
 from sovereign_operator.core.reasons import Finding, Reason, line
@@ -34,6 +35,8 @@ def locate_all(facts: Facts) -> dict[str, Membership]:
     declared: dict[str, dict[str, str]] = {}
     for name in sorted(facts.datacentres):
         for entry in facts.datacentres[name].nodes:
+            if entry.name not in facts.nodes:
+                continue
             declared.setdefault(entry.name, {})[name] = entry.uid
     selecting = {name: spec for name, spec in facts.datacentres.items() if spec.node_selector}
     return {name: _locate(facts.nodes[name], declared.get(name, {}), selecting, facts) for name in sorted(facts.nodes)}
@@ -54,8 +57,8 @@ def _locate(
         findings = tuple(_contradictions(node, name, facts.datacentres[name], facts.services))
         return Membership(node.name, node.uid, name, evidence, findings)
     if claims:
-        names = " and ".join(sorted(claims))
-        message = f"{node.name} is claimed by the datacentres {names}, so it counts for neither: correct one of them"
+        several = " and ".join(sorted(claims))
+        message = f"{node.name} is claimed by the datacentres {several}, so it counts for neither: correct one of them"
         return _nowhere(node, Finding(Reason.CLAIMED_TWICE, message))
     if declared:
         former = ", ".join(declared)
@@ -89,8 +92,11 @@ def unfound(datacentre: DatacentreSpec, nodes: Mapping[str, Node]) -> Unfound:
 
 
 def _selected(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
-    """Return the strength of a selector's claim on a node, or None if it does not match."""
-    if any(node.labels.get(key) != value for key, value in selector.items()):
+    """Return the strength of a selector's claim on a node, or None if it does not match.
+
+    What we write ourselves says what we found; it is no evidence of it.
+    """
+    if any(names.is_ours(key) or node.labels.get(key) != value for key, value in selector.items()):
         return None
     return NodeEvidence.DECLARED if all(map(_is_restricted, selector)) else NodeEvidence.SELF_ASSERTED
 

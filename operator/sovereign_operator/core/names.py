@@ -99,6 +99,11 @@ def node_policy_label(policy: str) -> str:
     return f"policy.sovereignty.node-restriction.kubernetes.io/{policy}"
 
 
+def is_ours(label: str) -> bool:
+    """Whether a node label is one that we alone write."""
+    return label.startswith((node_policy_label(""), NODE_UID_LABEL.rpartition("/")[0] + "/"))
+
+
 def verdict_annotation(policy: str) -> str:
     """Return the key of the node annotation that says what this policy thinks of the node."""
     return f"verdict.sovereignty.dev/{policy}"

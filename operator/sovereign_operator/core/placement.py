@@ -16,7 +16,6 @@ from sovereign_operator.core.facts import Facts, Node
 from sovereign_operator.core.verdict import Verdicts
 
 POLICY_LABEL_PREFIX: Final = names.node_policy_label("")
-NODE_LABEL_PREFIX: Final = names.NODE_UID_LABEL.rpartition("/")[0] + "/"
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,6 @@ class Placement:
     """Keyed by policy: the names of the nodes on which its pods may start."""
     retained: frozenset[tuple[str, str]]
     """(node, policy) whose label stays only for the pods that still run there."""
-
-
-def is_ours(label: str) -> bool:
-    """Whether a node label is one that we alone write."""
-    return label.startswith((POLICY_LABEL_PREFIX, NODE_LABEL_PREFIX))
 
 
 def place(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]) -> Placement:

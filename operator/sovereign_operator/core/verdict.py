@@ -7,16 +7,16 @@ site (`site`), and whether it is known well enough that the node stands there.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence, SovereigntyPolicySpec
-from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.facts import Facts, Node
 from sovereign_operator.core.membership import Membership, locate_all
 from sovereign_operator.core.qualification import Basis
 from sovereign_operator.core.reasons import Finding, Reason, sentences
-from sovereign_operator.core.site import SiteVerdict, judge_sites
+from sovereign_operator.core.site import SiteVerdict, judge_site, judge_sites
 
 STRENGTH: Final = (NodeEvidence.SELF_ASSERTED, NodeEvidence.DECLARED)
 """Evidence, weakest first."""
@@ -115,6 +115,17 @@ def judge(facts: Facts) -> Verdicts:
         for policy in sorted(facts.policies)
     }
     return Verdicts(sites, members, nodes)
+
+
+def judge_node(node: Node, policy: str, facts: Facts) -> NodeVerdict | None:
+    """Decide for one node and one policy as `judge` does, whatever nodes ``facts`` holds. None: no such policy."""
+    if policy not in facts.policies:
+        return None
+    member = locate_all(replace(facts, nodes={node.name: node}))[node.name]
+    sites = {}
+    if member.datacentre is not None:
+        sites[member.datacentre, policy] = judge_site(member.datacentre, policy, facts)
+    return _judge_node(member, policy, facts, sites)
 
 
 def _judge_node(

@@ -19,13 +19,14 @@ from sovereign_operator.core.certificate_request import (
     answer,
 )
 from sovereign_operator.core.conditions import Notice, timestamp
+from sovereign_operator.core.verdict import judge_node
 from sovereign_operator.core.workload_facts import effective_policy
 from sovereign_operator.kube.access import may_enforce, may_host, may_host_any
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.events import post
 from sovereign_operator.kube.resource import CERTIFICATE_REQUESTS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, Resource
-from sovereign_operator.kube.seen import ENDED_PHASES, signers_of
+from sovereign_operator.kube.seen import ENDED_PHASES, see_node, signers_of
 from sovereign_operator.pki import certificates, leaf, spiffe
 from sovereign_operator.signer import metrics
 from sovereign_operator.signer.world import Pending, RequestSeen, World
@@ -104,6 +105,7 @@ async def _gather(world: World, seen: RequestSeen, *, supported_key: bool) -> tu
         known=known,
         hosted=hosted,
         overgranted=overgranted,
+        verdict=judge_node(see_node(node).node, policy, world.facts()) if node and policy else None,
         authority_end=signing.until if signing else None,
         now=api.clock.now(),
     )
