@@ -19,6 +19,8 @@ from hack.kubectl import Json, Kubectl, TimedOutError, eventually
 CHART = Path(__file__).parent.parent / "charts" / "sovereign-operator"
 RELEASE = "sovereign-operator"
 NAMESPACE = "sovereign-system"
+KEYS = "sovereign-keys"
+"""Where the signer keeps its keys."""
 TRUST_DOMAIN = "hospital.example.org"
 VALUES: Json = {
     "identity": {"enabled": True, "trustDomain": TRUST_DOMAIN},

@@ -173,13 +173,21 @@ def test_the_processes_take_what_the_chart_tells_them(
     }
     settings = controller_settings.parse(told["sovereign-controller"])
     assert settings.with_signer is bool(options)
-    assert settings.replica.system_namespaces == {"kube-system", "kube-public", "kube-node-lease", "sovereign-system"}
+    assert settings.replica.system_namespaces == {
+        "kube-system",
+        "kube-public",
+        "kube-node-lease",
+        "sovereign-system",
+        "sovereign-keys",
+    }
     listed = guard_list(objects)
     (found,) = read_list(listed).items()
     assert found[0] == settings.guards
     assert len(found[1]) >= 20
     if options:
-        assert signer_settings.parse(told["sovereign-signer"]).trust_domain == "hospital.example.org"
+        signer = signer_settings.parse(told["sovereign-signer"])
+        assert (signer.trust_domain, signer.keys_namespace) == ("hospital.example.org", "sovereign-keys")
+        assert not signer.move_keys
 
 
 def test_only_the_signer_signs_and_reads_keys(render: Render) -> None:
@@ -193,6 +201,40 @@ def test_only_the_signer_signs_and_reads_keys(render: Render) -> None:
     assert signs == "sovereign-signer"
     for role in of_kind(objects, "ClusterRole").values():
         assert not any("secrets" in rule["resources"] for rule in role["rules"])
+
+
+def secret_rules(objects: list[Json]) -> dict[tuple[str, str], set[str]]:
+    """Return what roles let their accounts do with Secrets, by namespace and name."""
+    return {
+        (role["metadata"]["namespace"], role["metadata"]["name"]): set(rule["verbs"])
+        for role in objects
+        if role["kind"] == "Role"
+        for rule in role["rules"]
+        if "secrets" in rule["resources"]
+    }
+
+
+def test_keys_are_in_a_namespace_of_their_own_which_is_kept(render: Render) -> None:
+    objects = render(*IDENTITY)
+    rules = secret_rules(objects)
+    assert rules["sovereign-keys", "sovereign-signer"] == {"get", "list", "watch", "create", "patch"}
+    assert ("sovereign-system", "sovereign-signer") not in rules
+    assert {where for where, _ in rules} <= {"sovereign-keys", "sovereign-system"}
+    assert [name for where, name in rules if where == "sovereign-keys"] == ["sovereign-signer"]
+    namespace = of_kind(objects, "Namespace")["sovereign-keys"]
+    assert namespace["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_the_former_place_of_keys_is_open_as_long_as_they_move(render: Render) -> None:
+    rules = secret_rules(render(*IDENTITY, "--set", "identity.moveKeys=true"))
+    assert rules["sovereign-system", "sovereign-signer"] == {"list", "watch", "delete"}
+
+
+@pytest.mark.parametrize("shared", ["sovereign-system", "kube-system"])
+def test_keys_share_no_namespace(shared: str) -> None:
+    refused = template(*IDENTITY, "--set", f"identity.keysNamespace={shared}")
+    assert refused.returncode
+    assert "name a namespace of their own" in refused.stderr
 
 
 def test_every_alert_speaks_of_metrics_that_there_are(render: Render) -> None:

@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 from hack.cluster import Cluster
 from hack.images import public
-from hack.install import NAMESPACE, TRUST_DOMAIN
+from hack.install import KEYS, NAMESPACE, TRUST_DOMAIN
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.conditions import timestamp
 from sovereign_operator.pki import bundle, certificates
@@ -66,7 +66,7 @@ def gone_after(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
     cluster.load_image(public.archive_all(IMAGES))
     yield
     admin.delete("spol", POLICY)
-    admin.delete("secret", SECRET, namespace=NAMESPACE)
+    admin.delete("secret", SECRET, namespace=KEYS)
 
 
 def numbers(admin: Kubectl) -> set[str | None]:
@@ -77,12 +77,12 @@ def numbers(admin: Kubectl) -> set[str | None]:
 
 def label(admin: Kubectl) -> str:
     """Return what has become of the authority that was brought."""
-    return str(admin.get("secret", SECRET, NAMESPACE)["metadata"]["labels"]["sovereignty.dev/authority"])
+    return str(admin.get("secret", SECRET, KEYS)["metadata"]["labels"]["sovereignty.dev/authority"])
 
 
 @pytest.mark.usefixtures("gone_after", "changed_estate")
 def test_it_signs_and_once_withdrawn_counts_again_only_when_an_admin_says_so(admin: Kubectl, space: Space) -> None:
-    admin.create(brought(days=300), NAMESPACE)
+    admin.create(brought(days=300), KEYS)
     admin.apply(policy())
     eventually(lambda: numbers(admin) == {"ceremony-7"}, what="trust in what was brought")
     namespace = space(POLICY)
@@ -90,7 +90,7 @@ def test_it_signs_and_once_withdrawn_counts_again_only_when_an_admin_says_so(adm
     address(admin, namespace, "one")
     said = eventually(lambda: audit(admin.get("pod", "one", namespace)).get("certificate"), what="word of it")
     assert f"by {SECRET}, authority sha256 " in said
-    assert admin.attempt("-n", NAMESPACE, "get", "secret", f"authority.{POLICY}.brest.1").returncode
+    assert admin.attempt("-n", KEYS, "get", "secret", f"authority.{POLICY}.brest.1").returncode
 
     set_status(admin, "armor-snc", "Suspended")
     eventually(lambda: label(admin) == "withdrawn", seconds=30, what="its withdrawal")
@@ -101,7 +101,7 @@ def test_it_signs_and_once_withdrawn_counts_again_only_when_an_admin_says_so(adm
     assert f"policy {POLICY} has no certificate authority for datacentre brest" in told
     assert "ceremony-7" not in numbers(admin)
 
-    admin.run("-n", NAMESPACE, "label", "secret", SECRET, "sovereignty.dev/authority=brought", "--overwrite")
+    admin.run("-n", KEYS, "label", "secret", SECRET, "sovereignty.dev/authority=brought", "--overwrite")
     eventually(lambda: numbers(admin) == {"ceremony-7"}, what="trust again")
     address(admin, namespace, "two")
 
@@ -111,7 +111,7 @@ def test_the_policys_status_names_one_whose_subject_is_its_own(admin: Kubectl) -
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Key ceremony of the hospital")])
     begin, key = datetime.now(UTC).replace(microsecond=0), ec.generate_private_key(ec.SECP384R1())
     made = Authority(self_signed(subject, TRUST_DOMAIN, key, begin, begin + timedelta(days=30)), key)
-    admin.create(secret(made), NAMESPACE)
+    admin.create(secret(made), KEYS)
     admin.apply(policy())
     status = eventually(
         lambda: (seen := admin.get("spol", POLICY)["status"]).get("authorities") and seen, what="a status that names it"
@@ -139,10 +139,10 @@ WRONG = {
 def test_one_that_cannot_be_used_is_replaced_by_no_other_and_the_log_says_why(
     admin: Kubectl, secret: Json, why: str
 ) -> None:
-    admin.create(secret, NAMESPACE)
+    admin.create(secret, KEYS)
     admin.apply(policy())
     selector = "app.kubernetes.io/component=signer"
     log = ("-n", NAMESPACE, "logs", "-l", selector, "--tail=-1", "--since=60s")
     eventually(lambda: why in admin.run(*log), what="word of it in the log")
     eventually(lambda: numbers(admin) == {None}, what="a bundle that trusts nobody")
-    assert admin.attempt("-n", NAMESPACE, "get", "secret", f"authority.{POLICY}.brest.1").returncode
+    assert admin.attempt("-n", KEYS, "get", "secret", f"authority.{POLICY}.brest.1").returncode

@@ -6,7 +6,7 @@ import pytest
 
 from hack.cluster import Cluster
 from hack.images import public
-from hack.install import NAMESPACE, TRUST_DOMAIN
+from hack.install import KEYS, NAMESPACE, TRUST_DOMAIN
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.pki import bundle
 from tests.documents import REFERENCE, blocks
@@ -139,7 +139,7 @@ def test_a_suspended_datacentre_is_trusted_no_more_and_comes_back_with_another_a
         lambda: "unknown ca" in ask(admin, namespace, "client", host, "untrusting"), seconds=30, what="refusal of Lyon"
     )
     assert trusted(admin) == {"brest": before["brest"]}
-    retired = admin.get("secret", f"authority.secnumcloud.lyon.{before['lyon'][-1]}", NAMESPACE)
+    retired = admin.get("secret", f"authority.secnumcloud.lyon.{before['lyon'][-1]}", KEYS)
     assert retired["metadata"]["labels"]["sovereignty.dev/authority"] == "retired"
     assert retired["data"]["tls.key"] == ""
     # Its server is refused by its peers as well, and Brest goes on.
@@ -279,21 +279,21 @@ def test_authorities_can_be_restored_and_losing_them_heals(admin: Kubectl, space
     namespace = space()
     host = pair(admin, namespace)
     selector = "sovereignty.dev/authority=active"
-    kept = admin.list("secrets", NAMESPACE, selector)
+    kept = admin.list("secrets", KEYS, selector)
     before = bundle_text(admin)
 
     admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-signer", "--replicas=0")
-    admin.delete("secrets", "-l", selector, namespace=NAMESPACE)
+    admin.delete("secrets", "-l", selector, namespace=KEYS)
     for secret in kept:
         metadata = {key: secret["metadata"][key] for key in ("name", "labels", "annotations")}
-        admin.create(secret | {"metadata": metadata}, NAMESPACE)
+        admin.create(secret | {"metadata": metadata}, KEYS)
     admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-signer", "--replicas=2")
     admin.apply(peer_pod("restored", "lyon-1"), namespace=namespace)
     address(admin, namespace, "restored")
     assert "brest; client" in ask(admin, namespace, "restored", host)
     assert bundle_text(admin) == before
 
-    admin.delete("secrets", "-l", selector, namespace=NAMESPACE)
+    admin.delete("secrets", "-l", selector, namespace=KEYS)
     eventually(lambda: bundle_text(admin) != before and trusted(admin).keys() == {"brest", "lyon"}, what="new ones")
     # All that the lost ones signed is trusted by nobody; pods that are made anew have it over with.
     admin.delete("pod", "server", "client", "restored", namespace=namespace)

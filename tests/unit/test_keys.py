@@ -20,6 +20,7 @@ def secret(
     noted = {names.AUTHORITY_PUBLISHED_ANNOTATION: published} if published else {}
     data = {"tls.crt": certificate, "tls.key": key}
     return {
+        "type": "kubernetes.io/tls",
         "metadata": {"name": "a", "labels": {names.AUTHORITY_LABEL: label}, "annotations": PAIR | noted},
         "data": {name: base64.b64encode(value).decode() for name, value in data.items()},
     }
@@ -50,7 +51,11 @@ FAULTS = {
     "another's key": (secret("brought", key=make().key_pem), "key"),
     "no certificate": (secret("active", certificate=b""), "certificate"),
     "a date that is none": (secret("active", published="yesterday"), "yesterday"),
-    "no data at all": ({"metadata": {"name": "a", "labels": {names.AUTHORITY_LABEL: "active"}}}, "has no tls.crt"),
+    "a token's Secret": (secret("brought") | {"type": "kubernetes.io/service-account-token"}, "make it one of type"),
+    "no data at all": (
+        {"type": "kubernetes.io/tls", "metadata": {"name": "a", "labels": {names.AUTHORITY_LABEL: "active"}}},
+        "has no tls.crt",
+    ),
 }
 
 

@@ -23,9 +23,17 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- end }}
 
-{{/* The namespaces that are never in scope: what runs the cluster, and we ourselves. */}}
+{{/* The namespaces that are never in scope: what runs the cluster, we ourselves, and the keys. */}}
 {{- define "sovereign-operator.systemNamespaces" -}}
-{{- append .Values.systemNamespaces .Release.Namespace | uniq | toJson -}}
+{{- concat .Values.systemNamespaces (list .Release.Namespace .Values.identity.keysNamespace) | uniq | toJson -}}
+{{- end }}
+
+{{/*
+Whether the signer shall look for authorities in the release's namespace, where former versions kept them. It may read
+and delete Secrets there as long as this is so. The last one that it moves is authority-nobody, which each installation has.
+*/}}
+{{- define "sovereign-operator.moveKeys" -}}
+{{- if or .Values.identity.moveKeys (lookup "v1" "Secret" .Release.Namespace "authority-nobody") -}}true{{- end -}}
 {{- end }}
 
 {{/* The same as a list in CEL. */}}

@@ -82,7 +82,7 @@ spec:
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
           command: [python3, -m, sovereign_operator.{{ .component }}]
           args:
-            - --system-namespaces={{ join "," $root.Values.systemNamespaces }}
+            - --system-namespaces={{ include "sovereign-operator.systemNamespaces" $root | fromJsonArray | join "," }}
             {{- with $values.leaseDurationSeconds }}
             - --lease-seconds={{ . }}
             {{- end }}

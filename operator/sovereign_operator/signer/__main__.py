@@ -1,11 +1,13 @@
 """The signer process: all replicas sign; the one that holds the Lease keeps authorities and trust bundles."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import assert_never
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar, assert_never
 
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.errors import ApiError
 from sovereign_operator.kube.lease import hand_over, lead
 from sovereign_operator.kube.tasks import until_first_ends
 from sovereign_operator.runtime import health, metrics
@@ -15,13 +17,19 @@ from sovereign_operator.runtime.stopping import until_stopped
 from sovereign_operator.signer import metrics as signer_metrics
 from sovereign_operator.signer.authorities import reconcile_authorities
 from sovereign_operator.signer.keys import SecretStore
+from sovereign_operator.signer.move import copy_keys, drop_keys
 from sovereign_operator.signer.requests import answer_request
 from sovereign_operator.signer.settings import Settings, parse
 from sovereign_operator.signer.world import Authorities, Key, Pending, World
 
+logger = logging.getLogger(__name__)
+
 LEASE = "sovereign-signer"
 WORKERS = 16
 HOUSEKEEPING_SECONDS = 5.0
+MOVE_SECONDS = 5.0
+
+T = TypeVar("T")
 
 
 class Signer:
@@ -32,7 +40,7 @@ class Signer:
         self._api = api
         self._queue: WorkQueue[Key] = WorkQueue(self._handle)
         self._world = World(api, self._queue, settings)
-        self._store = SecretStore(api, settings.replica.namespace, settings.trust_domain)
+        self._store = SecretStore(api, settings.keys_namespace, settings.trust_domain)
 
     def ailing(self) -> list[str]:
         """Name what is stuck."""
@@ -58,9 +66,16 @@ class Signer:
             await hand_over(self._api, name=LEASE, namespace=replica.namespace, identity=replica.identity)
 
     async def _keep_authorities(self) -> None:
-        self._world.leading = True
         metrics.LEADING.set(1)
+        former, keys = self._settings.replica.namespace, self._settings.keys_namespace
+        moving = self._settings.move_keys
+        if moving:
+            self._world.awaited = await _until_done(lambda: copy_keys(self._api, former, keys))
+        self._world.leading = True
         self._queue.add(Authorities())
+        while moving:
+            moving = not await _until_done(lambda: drop_keys(self._api, former, keys))
+            await asyncio.sleep(MOVE_SECONDS)
         await asyncio.Event().wait()
 
     async def _keep_house(self) -> None:
@@ -83,6 +98,16 @@ class Signer:
                 return await answer_request(self._world, key)
             case _:
                 assert_never(key)
+
+
+async def _until_done(step: Callable[[], Awaitable[T]]) -> T:
+    """Take a step again until the API server lets it happen: its roles may come later than we do."""
+    while True:
+        try:
+            return await step()
+        except ApiError as error:
+            logger.warning("the keys of a former version wait: %s", error)
+        await asyncio.sleep(MOVE_SECONDS)
 
 
 async def run(settings: Settings) -> None:

@@ -60,11 +60,21 @@ async def reconcile_authorities(world: World, store: KeyStore) -> float:
 
 async def _why_frozen(world: World, facts: Facts, held: Mapping[str, Held]) -> str:
     """Say why nothing may follow from what we see, or nothing. What is withdrawn loses its key for good."""
+    if missing := world.awaited - held.keys():
+        return f"authorities that were moved and are not seen yet: {', '.join(sorted(missing))}"
+    world.awaited = frozenset()
     if gone := await kinds_going(world.api):
         return f"CRDs missing or being deleted: {', '.join(gone)}"
     if unreadable := world.unreadable():
         return f"objects that this version cannot read: {', '.join(unreadable)}"
     kinds = {"CloudService": facts.services, "Datacentre": facts.datacentres, "SovereigntyPolicy": facts.policies}
+    trusted = {anchor.policy for seen in world.bundles.values() for anchor in seen.anchors if anchor.datacentre}
+    if trusted and not held:
+        return (
+            f"namespace {world.settings.keys_namespace} holds no key at all, but pods trust some: restore the Secrets, "
+            "or have those of a former version moved (identity.moveKeys); if they are lost for good, delete the "
+            f"ClusterTrustBundles with label {names.TRUST_BUNDLE_LABEL}"
+        )
     empty = [kind for kind, found in kinds.items() if not found]
     if empty and any(one.state is State.ACTIVE for one in held.values()):
         return f"there is no {' and no '.join(empty)} at all, which nobody may have meant"

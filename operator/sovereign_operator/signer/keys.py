@@ -2,7 +2,7 @@
 
 A store is small, so that another (a PKCS#11 device, a cloud's key service) can take its place: it shows the
 authorities that it holds, makes one, remembers since when one is published, and destroys the key of one. This
-one keeps them in Secrets of the operator's namespace.
+one keeps them in Secrets of a namespace of their own.
 
 A retired authority leaves its certificate behind: a name that was used is never used again, and a backup that
 is restored beside it brings no authority back.
@@ -48,6 +48,8 @@ class State(StrEnum):
 NOBODY_LIFETIME: Final = timedelta(days=36500)
 NOBODY_NAME: Final = "authority-nobody"
 CERTIFICATE, KEY = "tls.crt", "tls.key"
+SECRET_TYPE: Final = "kubernetes.io/tls"  # noqa: S105 - a type, no password
+"""The only type that the guard lets the signer write: another would get it tokens."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ def see_held(obj: Json) -> Held:
     if held.state is None:
         known = ", ".join(sorted(State))
         return replace(held, problem=f"its label {names.AUTHORITY_LABEL} says {label!r}: use one of {known}")
+    if obj.get("type") != SECRET_TYPE:
+        return replace(held, problem=f"it is of type {obj.get('type')}: make it one of type {SECRET_TYPE}")
     try:
         held = replace(held, published=datetime.fromisoformat(published) if published else None)
         if held.state in {State.RETIRED, State.NOBODY}:
@@ -154,7 +158,7 @@ class SecretStore:
         body: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Secret",
-            "type": "kubernetes.io/tls",
+            "type": SECRET_TYPE,
             "metadata": {
                 "name": name,
                 "labels": {names.AUTHORITY_LABEL: state.value},

@@ -17,6 +17,10 @@ class Settings:
     """What SPIFFE ids begin with. Example: hospital.example.org."""
     propagation: timedelta
     """How long after a change of a bundle all pods have seen it."""
+    keys_namespace: str
+    """Where the keys are, and nothing else."""
+    move_keys: bool
+    """Whether to move here what a former version kept in the operator's namespace."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -26,6 +30,10 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--propagation-seconds", type=int, default=300, help="how long pods may take to see a changed trust bundle"
     )
+    parser.add_argument("--keys-namespace", required=True, help="the namespace of the keys, which holds nothing else")
+    parser.add_argument(
+        "--move-keys", action="store_true", help="move there what former versions kept in this namespace"
+    )
     given = parser.parse_args(arguments)
     common = replica(parser, given)
     try:
@@ -33,4 +41,4 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     except ValueError as error:
         parser.error(f"--trust-domain: {error}")
     propagation = timedelta(seconds=given.propagation_seconds)
-    return Settings(common, given.trust_domain, propagation)
+    return Settings(common, given.trust_domain, propagation, given.keys_namespace, given.move_keys)

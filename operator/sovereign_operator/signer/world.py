@@ -78,6 +78,8 @@ class World:
         self.settings = settings
         self.leading = False
         """Whether this replica keeps authorities and bundles. All of them sign."""
+        self.awaited: frozenset[str] = frozenset()
+        """Authorities that were moved here and have to be seen before anything is done: bundles would trust too few."""
         self.signing: dict[tuple[str, str], Signing] = {}
         """Which authority signs, keyed by (policy, datacentre)."""
         self.budgets = NodeBudgets()
@@ -93,7 +95,7 @@ class World:
             resource.SECRETS,
             see_held,
             self._authorities_changed,
-            namespace=namespace,
+            namespace=settings.keys_namespace,
             label_selector=names.AUTHORITY_LABEL,
         )
         self.bundles: Mirror[BundleSeen] = Mirror(

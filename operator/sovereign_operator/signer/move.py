@@ -1,0 +1,118 @@
+"""Keys move from the operator's namespace, where former versions kept them, to one of their own.
+
+All are copied before the first one counts here: bundles would trust nobody meanwhile. One is deleted there when its
+copy has been compared, and no signer runs any more that reads it there. Each step can be taken again at any time.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sovereign_operator.core import names
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.resource import PODS, SECRETS
+from sovereign_operator.kube.seen import ENDED_PHASES
+from sovereign_operator.signer.keys import CERTIFICATE, KEY, NOBODY_NAME, SECRET_TYPE, State
+from sovereign_operator.signer.world import SIGNER_PODS
+
+logger = logging.getLogger(__name__)
+
+KEYS_OPTION: Final = "--keys-namespace"
+_NOTED: Final = (
+    names.AUTHORITY_POLICY_ANNOTATION,
+    names.AUTHORITY_DATACENTRE_ANNOTATION,
+    names.AUTHORITY_PUBLISHED_ANNOTATION,
+)
+
+
+async def copy_keys(api: Api, source: str, target: str) -> frozenset[str]:
+    """Copy all authorities that are not there yet, and return the names of all that have to be there."""
+    found = await _authorities(api, source)
+    for secret in found:
+        name = secret["metadata"]["name"]
+        try:
+            await api.create(SECRETS, copy_of(secret), target)
+        except ConflictError:
+            continue
+        logger.info("copied authority %s to namespace %s", name, target, extra={"authority": name})
+    return frozenset(secret["metadata"]["name"] for secret in found)
+
+
+async def drop_keys(api: Api, source: str, target: str) -> bool:
+    """Delete what is moved. Return whether nothing is left to do."""
+    found = await _authorities(api, source)
+    if not found:
+        return True
+    pods = [pod async for page, _ in api.pages(PODS, source, SIGNER_PODS) for pod in page]
+    if any(map(reads_the_former_place, pods)):
+        return False
+    # The chart goes by this one, so it is the last.
+    for secret in sorted(found, key=lambda one: one["metadata"]["name"] == NOBODY_NAME):
+        name, uid = secret["metadata"]["name"], secret["metadata"]["uid"]
+        if not is_copy(await _read(api, name, target), secret):
+            logger.error(
+                "Secret %s in namespace %s is not the one in namespace %s: compare them, and delete the wrong one",
+                name,
+                source,
+                target,
+                extra={"authority": name},
+            )
+            return False
+        await api.delete(SECRETS, name, uid, source)
+        logger.info("moved authority %s to namespace %s", name, target, extra={"authority": name})
+    logger.info("all authorities are moved to namespace %s", target)
+    return True
+
+
+def copy_of(secret: Json) -> Json:
+    """Return the Secret to create, with all that counts of an authority and nothing else."""
+    metadata, data = secret["metadata"], secret.get("data") or {}
+    annotations = metadata.get("annotations", {})
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": SECRET_TYPE,
+        "metadata": {
+            "name": metadata["name"],
+            "labels": {names.AUTHORITY_LABEL: metadata["labels"][names.AUTHORITY_LABEL]},
+            "annotations": {key: annotations[key] for key in _NOTED if key in annotations},
+        },
+        "data": {key: data.get(key, "") for key in (CERTIFICATE, KEY)},
+    }
+
+
+def is_copy(copy: Json | None, secret: Json) -> bool:
+    """Whether nothing is lost if the former Secret goes. A copy may have been retired since."""
+    if copy is None:
+        return False
+    retired = copy["metadata"].get("labels", {}).get(names.AUTHORITY_LABEL) == State.RETIRED
+    kept = (CERTIFICATE,) if retired else (CERTIFICATE, KEY)
+    return all(_entry(copy, key) == _entry(secret, key) for key in kept)
+
+
+def reads_the_former_place(pod: Json) -> bool:
+    """Whether a signer's pod is of a version that knows no other place."""
+    if pod.get("status", {}).get("phase") in ENDED_PHASES:
+        return False
+    return not any(argument.startswith(KEYS_OPTION) for argument in _arguments(pod))
+
+
+def _arguments(pod: Json) -> Iterator[str]:
+    for container in pod["spec"]["containers"]:
+        yield from container.get("args", ())
+
+
+def _entry(secret: Json, key: str) -> Any:
+    return (secret.get("data") or {}).get(key, "")
+
+
+async def _authorities(api: Api, namespace: str) -> list[Json]:
+    return [secret async for page, _ in api.pages(SECRETS, namespace, names.AUTHORITY_LABEL) for secret in page]
+
+
+async def _read(api: Api, name: str, namespace: str) -> Json | None:
+    try:
+        return await api.get(SECRETS, name, namespace)
+    except NotFoundError:
+        return None
