@@ -35,11 +35,18 @@ def locate_all(facts: Facts) -> dict[str, Membership]:
     declared: dict[str, dict[str, str]] = {}
     for name in sorted(facts.datacentres):
         for entry in facts.datacentres[name].nodes:
-            if entry.name not in facts.nodes:
-                continue
             declared.setdefault(entry.name, {})[name] = entry.uid
     selecting = {name: spec for name, spec in facts.datacentres.items() if spec.node_selector}
     return {name: _locate(facts.nodes[name], declared.get(name, {}), selecting, facts) for name in sorted(facts.nodes)}
+
+
+def claimants(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, frozenset[str]]:
+    """Return the datacentres that declare each node, by its name. What selects nodes is in none of them."""
+    found: dict[str, set[str]] = {}
+    for name, datacentre in datacentres.items():
+        for entry in datacentre.nodes:
+            found.setdefault(entry.name, set()).add(name)
+    return {node: frozenset(names) for node, names in found.items()}
 
 
 def _locate(

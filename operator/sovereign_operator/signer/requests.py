@@ -105,7 +105,7 @@ async def _gather(world: World, seen: RequestSeen, *, supported_key: bool) -> tu
         known=known,
         hosted=hosted,
         overgranted=overgranted,
-        verdict=judge_node(see_node(node).node, policy, world.facts()) if node and policy else None,
+        verdict=judge_node(see_node(node).node, policy, world.facts_of(asked.node)) if node and policy else None,
         authority_end=signing.until if signing else None,
         now=api.clock.now(),
     )

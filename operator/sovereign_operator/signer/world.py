@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.core import names
 from sovereign_operator.core.certificate_request import Request
 from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.membership import claimants
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
@@ -82,6 +83,8 @@ class World:
         """Authorities that were moved here and have to be seen before anything is done: bundles would trust too few."""
         self.signing: dict[tuple[str, str], Signing] = {}
         """Which authority signs, keyed by (policy, datacentre)."""
+        self._claimants: dict[str, frozenset[str]] | None = None
+        """The datacentres that declare each node, until one changes."""
         self.budgets = NodeBudgets()
         self.reads = SharedReads()
         self.told: dict[str, tuple[str, float]] = {}
@@ -138,6 +141,7 @@ class World:
         yield from (self.secrets, self.bundles, self.requests, self._replicas)
 
     def _authorities_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
+        self._claimants = None
         self.queue.add(Authorities())
 
     def _request_changed(self, key: ObjectKey, _old: RequestSeen | None, new: RequestSeen | None) -> None:
@@ -169,6 +173,17 @@ class World:
             nodes={},
             now=self.api.clock.now(),
         )
+
+    def facts_of(self, node: str) -> Facts:
+        """Gather what a node's verdict depends on: of all datacentres, those that may claim it."""
+        facts = self.facts()
+        if self._claimants is None:
+            self._claimants = claimants(facts.datacentres)
+        declaring = self._claimants.get(node, frozenset())
+        datacentres = {
+            name: spec for name, spec in facts.datacentres.items() if spec.node_selector or name in declaring
+        }
+        return replace(facts, datacentres=datacentres)
 
     def held(self) -> dict[str, Held]:
         """Return all authorities of the store, by name."""
