@@ -94,7 +94,6 @@ def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None
         "sovereignty-guard-annotations",
         "sovereignty-guard-labels",
         "sovereignty-guard-nodes",
-        "sovereignty-guard-signer",
         "sovereignty-warn-namespaces",
         "sovereignty-warn-workloads",
     }
@@ -108,7 +107,7 @@ def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(rende
         expressions = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
         left_out = next(entry for entry in expressions if entry["key"] == "kubernetes.io/metadata.name")
         assert left_out["operator"] == "NotIn"
-        assert set(left_out["values"]) == {"kube-system", "rook-ceph", "sovereign-system"}
+        assert set(left_out["values"]) == {"kube-system", "rook-ceph", "sovereign-system", "sovereign-keys"}
         if name in _ABOUT_EVERY_POD:
             assert len(expressions) == 1
             continue
