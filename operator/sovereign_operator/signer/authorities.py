@@ -35,7 +35,8 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 async def reconcile_authorities(world: World, store: KeyStore) -> float:
     """Look at all authorities once, and say in how many seconds to look again."""
     await world.until_complete()
-    facts, held = world.facts(), world.held()
+    # A replica that comes to lead while this goes on may have made or moved keys that are not among these.
+    facts, held, leading = world.facts(), world.held(), world.leading
     # Asked after all is gathered: what vanished with its kind was not deleted by anybody.
     if why := await _why_frozen(world, facts, held):
         runtime_metrics.FROZEN.set(1)
@@ -49,7 +50,7 @@ async def reconcile_authorities(world: World, store: KeyStore) -> float:
     _show(world)
     if world.signing.keys() - before.keys():
         world.look_at_requests()
-    if world.leading:
+    if leading:
         failures = await write_all(_writes(world, store, planned, facts=facts, held=held, usable=usable))
         if failures:
             raise failures[0]
