@@ -16,6 +16,7 @@ import kopf
 from kopf._cogs.structs.references import Insights
 
 from sovereign_operator.api.v1alpha1 import GROUP, KINDS, VERSION
+from sovereign_operator.controller.kopf_session import login
 from sovereign_operator.controller.world import World
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.errors import ApiError
@@ -80,7 +81,7 @@ def register(world: World, insights: Insights) -> kopf.OperatorRegistry:
             world.take_indexes({plural: indexes[plural] for _, _, plural in watched})
         world.kind_changed(resource.plural, (namespace or "", name))
 
-    kopf.on.login(registry=registry)(kopf.login_via_client)
+    kopf.on.login(registry=registry)(login)
     for group, version, plural in watched:
         kopf.index(group, version, plural, id=plural, registry=registry)(_remember)
         kopf.on.event(group, version, plural, id=f"notice-{plural}", registry=registry)(notice)

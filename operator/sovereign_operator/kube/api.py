@@ -4,7 +4,6 @@ The generated client turns every object into classes and back, and drops fields 
 know. We keep its connection, credentials and TLS, and speak JSON over them.
 """
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 from kubernetes.aio import client, config
 
+from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.names import FIELD_MANAGER
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.errors import NotFoundError, UnavailableError, from_status
@@ -134,8 +134,8 @@ class Api:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
         response = await self._send("GET", resource.path(namespace=namespace), query=query, timeout=timeout)
         try:
-            async for line in _lines(response.content):
-                event = json.loads(line)
+            async for line in lines(response.content):
+                event = read_json(line)
                 if event["type"] == "ERROR":
                     status = event["object"]
                     raise from_status(status.get("code", 0), status.get("message", "watch failed"))
@@ -158,7 +158,7 @@ class Api:
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         response = await self._send(method, path, query=query, body=body, content_type=content_type, timeout=timeout)
         try:
-            answer: Json = await response.json(content_type=None)
+            answer: Json = read_json(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UnavailableError(0, f"{method} {path} broke off: {error!r}") from error
         return answer
@@ -189,7 +189,7 @@ class Api:
         raise from_status(response.status, await _message(response))
 
 
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     """Yield whole lines of any length.
 
     aiohttp's own iterator raises on long ones, and one object makes a line of some 9 MB if it is written so.
@@ -206,11 +206,12 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 async def _message(response: aiohttp.ClientResponse) -> str:
     """Return what the server says went wrong, whatever form it has."""
     try:
-        text = await response.text()
+        said = await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
         return f"{response.reason}; its answer broke off: {error!r}"
+    text = said.decode(errors="replace")
     try:
-        status = json.loads(text)
+        status = read_json(said)
     except ValueError:
         return text[:500] or str(response.reason)
     return str(status.get("message") or text[:500]) if isinstance(status, dict) else text[:500]

@@ -1,0 +1,71 @@
+"""JSON from others, read to a depth that nothing in Python is afraid of.
+
+An API server takes objects that are nested 10,000 levels deep, from anybody who may write one. Python's parser, its
+copies and its comparisons all recurse: some raise RecursionError, which on another version of Python is another depth.
+So what lies too deep is cut off before anything is made of the text, and what is left is read, copied and compared
+like any other object.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+DEEPEST: Final = 200
+"""Levels that are read. It is also the most that the parser takes, by a constant of its own; a test compares the two."""
+
+_MOST_DIGITS: Final = 4000
+"""Python makes no integer of more than 4,300 digits."""
+
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
+_EMPTY: Final = {b"{": b"{}", b"[": b"[]"}
+
+
+def read_json(text: bytes) -> Any:
+    """Return what a text says. In place of each object or list that lies too deep there is an empty one.
+
+    Raises ValueError if the text is no JSON.
+    """
+    try:
+        return from_json(text)
+    except ValueError:
+        text = cut(text)
+    try:
+        return from_json(text)
+    except ValueError:
+        # Half a surrogate pair, an endless number: what Python's own parser takes, and API servers may.
+        return json.loads(text.decode(errors="replace"), parse_int=_read_int)
+
+
+def bounded(text: bytes) -> bytes:
+    """Return a text that Python's own parser reads as `read_json` does. What is no JSON stays as it is."""
+    try:
+        from_json(text)
+    except ValueError:
+        try:
+            return json.dumps(read_json(text)).encode()
+        except ValueError:
+            pass
+    return text
+
+
+def cut(text: bytes) -> bytes:
+    """Empty each object and list that lies too deep in a text, whatever else the text is."""
+    kept, depth, begin = [], 0, 0
+    for found in _TOKEN.finditer(text):
+        token = found[0]
+        if token in _EMPTY:
+            depth += 1
+            if depth == DEEPEST + 1:
+                kept += [text[begin : found.start()], _EMPTY[token]]
+                begin = len(text)
+        elif not token.startswith(b'"'):
+            if depth == DEEPEST + 1:
+                begin = found.end()
+            depth -= 1
+    return b"".join([*kept, text[begin:]])
+
+
+def _read_int(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
