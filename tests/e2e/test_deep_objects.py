@@ -15,6 +15,7 @@ from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names
 from tests.e2e.manifests import pod, sovereign, workload_spec
+from tests.e2e.peers import SIGNER
 from tests.e2e.seen import audit
 from tests.e2e.test_certificate_attacks import asking
 
@@ -78,7 +79,7 @@ def endings(admin: Kubectl) -> dict[str, int]:
 
 
 @pytest.fixture
-def suspension_arrives(admin: Kubectl, changed_estate: None) -> Iterator[None]:
+def suspension_arrives(admin: Kubectl, changed_estate: None) -> Iterator[None]:  # noqa: ARG001 - it puts all back
     """Have a service suspended when a test has done its worst: its datacentre loses host role and trust in seconds."""
     before = endings(admin)
     yield
@@ -100,9 +101,8 @@ def deep(obj: Json) -> Json:
     return obj | {"metadata": obj["metadata"] | {"managedFields": managed()}}
 
 
-def test_a_deep_template_ends_nothing(
-    admin: Kubectl, developer: tuple[Kubectl, str, str], send: Send, suspension_arrives: None
-) -> None:
+@pytest.mark.usefixtures("suspension_arrives")
+def test_a_deep_template_ends_nothing(admin: Kubectl, developer: tuple[Kubectl, str, str], send: Send) -> None:
     dev, scoped, _ = developer
     spec = workload_spec("Deployment", "deep", 1)
     spec["template"]["metadata"]["annotations"] = {"deep": f"@{LEVELS}@"}
@@ -114,9 +114,8 @@ def test_a_deep_template_ends_nothing(
     )
 
 
-def test_deep_pods_end_nothing(
-    admin: Kubectl, developer: tuple[Kubectl, str, str], send: Send, suspension_arrives: None
-) -> None:
+@pytest.mark.usefixtures("suspension_arrives")
+def test_deep_pods_end_nothing(admin: Kubectl, developer: tuple[Kubectl, str, str], send: Send) -> None:
     """One that waits in scope, for the controller, and one that nobody labelled, for the agent of its node."""
     dev, scoped, free = developer
     send(dev, f"/api/v1/namespaces/{scoped}/pods", deep(pod("gated", schedulingGates=[{"name": "example.org/never"}])))
@@ -126,23 +125,29 @@ def test_deep_pods_end_nothing(
     eventually(lambda: audit(admin.get("pod", "after", scoped)).get("datacentre"), what="annotations")
 
 
+@pytest.mark.usefixtures("suspension_arrives")
 def test_a_deep_request_for_a_certificate_ends_nothing(
-    admin: Kubectl, cluster: Cluster, developer: tuple[Kubectl, str, str], send: Send, suspension_arrives: None
+    admin: Kubectl, cluster: Cluster, developer: tuple[Kubectl, str, str], send: Send
 ) -> None:
     _, _, free = developer
-    admin.create(pod("asks", nodeName=FREE), free)
+    certificate = {"signerName": SIGNER, "keyType": "ECDSAP256", "credentialBundlePath": "tls.pem"}
+    volume = {"name": "identity", "projected": {"sources": [{"podCertificate": certificate}]}}
+    obj = pod("asks", nodeName=FREE, volumes=[volume])
+    obj["spec"]["containers"][0]["volumeMounts"] = [{"name": "identity", "mountPath": "/identity"}]
+    admin.create(obj, free)
     asked = asking(admin, free, "asks")
     kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(FREE))
-    obj = {
+    request: Json = {
         "apiVersion": "certificates.k8s.io/v1",
         "kind": "PodCertificateRequest",
         "metadata": {"name": "deep"},
         "spec": asked,
     }
-    send(kubelet, f"/apis/certificates.k8s.io/v1/namespaces/{free}/podcertificaterequests", deep(obj))
+    send(kubelet, f"/apis/certificates.k8s.io/v1/namespaces/{free}/podcertificaterequests", deep(request))
 
 
-def test_a_deep_namespace_ends_nothing(admin: Kubectl, space: Space, send: Send, suspension_arrives: None) -> None:
+@pytest.mark.usefixtures("suspension_arrives")
+def test_a_deep_namespace_ends_nothing(admin: Kubectl, space: Space, send: Send) -> None:
     """Whoever may make namespaces: kopf reads these."""
     name = f"{space(None)}-deep"
     send(admin, "/api/v1/namespaces", deep({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))

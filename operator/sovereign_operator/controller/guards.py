@@ -18,6 +18,7 @@ from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.events import post
 from sovereign_operator.kube.guards import created, last_write, read_deployment, read_lists, read_published, see_guard
 from sovereign_operator.kube.mirror import Mirror
+from sovereign_operator.kube.worst import worst_guard
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class GuardWatch:
                 guarded,
                 see_guard,
                 lambda key, old, new, kind=kind: self._take((kind, key[1]), old, new),  # type: ignore[misc]
+                worst=worst_guard,
                 label_selector=names.GUARD_SELECTOR,
             )
             for kind, guarded in resource.ADMISSION.items()

@@ -17,7 +17,7 @@ from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
 from sovereign_operator.kube.seen import ANY_BUNDLE, Certificate, PodSeen, see_certificate
 from sovereign_operator.pki import bundle
-from sovereign_operator.runtime.bundles import BundleSeen, see_bundle
+from sovereign_operator.runtime.bundles import BundleSeen, see_bundle, worst_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Identity:
             resource.TRUST_BUNDLES,
             see_bundle,
             lambda key, _old, _new: bundle_changed(key[1]),
+            worst=worst_bundle,
             label_selector=names.TRUST_BUNDLE_LABEL,
         )
 

@@ -15,7 +15,7 @@ from sovereign_operator.core.bounded_json import bounded
 from sovereign_operator.kube.api import lines
 
 if TYPE_CHECKING:
-    from aiohttp.client_reqrep import Connection
+    from aiohttp.connector import Connection
 
 
 async def login(**about: Any) -> kopf.AiohttpSession | None:

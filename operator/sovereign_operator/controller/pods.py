@@ -19,7 +19,7 @@ from sovereign_operator.kube.seen import PodSeen
 async def mark_pod(world: World, key: PodMarks) -> None:
     """Say on a bound pod in scope where it runs and on what its acceptance rests; on others, nothing any more."""
     seen = world.pod(key.namespace, key.name)
-    if seen is None or world.verdicts is None or not seen.pod.node or seen.ended:
+    if seen is None or world.verdicts is None or not seen.pod.node or seen.ended or seen.pod.unreadable:
         return
     annotations = _annotations(world, world.verdicts, seen)
     if annotations is None or annotations == seen.annotations:
@@ -59,7 +59,8 @@ def count_pods(world: World) -> None:
         policy = world.policy_of(seen)
         if policy in policies and not seen.ended and not seen.terminating:
             verdict = world.verdicts.nodes.get((seen.pod.node or "", policy))
-            counts.setdefault((seen.namespace, policy), Counter())[place_of(seen.pod.node, verdict)] += 1
+            place = place_of(seen.pod.node, verdict, unreadable=seen.pod.unreadable)
+            counts.setdefault((seen.namespace, policy), Counter())[place] += 1
     metrics.PODS_IN_SCOPE.clear()
     for (namespace, policy), places in counts.items():
         for place in Place:

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
-
-from pydantic import ValidationError
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
@@ -39,7 +38,8 @@ from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.crds import kinds_going
 from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
 from sovereign_operator.kube.seen import PodSeen
-from sovereign_operator.kube.workload_seen import see_last_write, see_run, see_workload, selector_of
+from sovereign_operator.kube.unreadable import Unreadable
+from sovereign_operator.kube.workload_seen import see_last_write, see_run, see_sovereign, see_workload, selector_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,17 +56,21 @@ RESYNC_SECONDS = 600.0
 async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     """Carry one SovereignWorkload out, and write its status."""
     obj = world.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
+    if obj is None:
+        world.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), "")
     if obj is None or world.verdicts is None or world.guards.findings is None:
         _forget(world, key)
         return None
     if "deletionTimestamp" in obj["metadata"]:
         # Whoever deletes it has said what becomes of its workload.
         return None
-    try:
-        spec = SovereignWorkloadSpec.model_validate(obj["spec"])
-    except ValidationError as error:
-        logger.error("SovereignWorkload %s/%s is skipped: %s", key.namespace, key.name, error)  # noqa: TRY400
+    seen = see_sovereign(obj)
+    world.unreadable[SOVEREIGN_WORKLOAD.plural].note(
+        (key.namespace, key.name), seen.error if isinstance(seen, Unreadable) else ""
+    )
+    if seen is None or isinstance(seen, Unreadable):
         return None
+    spec, template_problem = seen
     kind, name = workload_of(key.name, spec)
     found = await _find(world, kind, key.namespace, name)
     if found is None and spec.template and kind is WorkloadKind.JOB:
@@ -75,6 +79,7 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
         if obj is None:
             return None
     facts = await _gather(world, key, obj, spec, found)
+    facts = replace(facts, template_problem=template_problem)
     action, warning = await preview(world, facts, decide(facts), found)
     if begins(facts, action):
         report = report_workload(facts, action)

@@ -5,7 +5,6 @@ about itself only: a sidecar that lies brings forward or holds up the encryption
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.sidecar import REDIRECTED_PORT, STATE_PATH
 from sovereign_operator.kube.seen import PodSeen
 
@@ -135,7 +135,7 @@ async def ask(session: aiohttp.ClientSession, address: str) -> Said:
 
 def read_stats(text: bytes) -> Said:
     """Read what a pod says that it is a sidecar. Raises some exception if it is none: anybody may have written it."""
-    found: dict[str, Any] = {stat["name"]: stat["value"] for stat in json.loads(text)["stats"]}
+    found: dict[str, Any] = {stat["name"]: stat["value"] for stat in read_json(text)["stats"]}
     return Said(
         loaded=str(found.get(VERSION, ""))[:LONGEST_VERSION],
         plain_open=_count(found.get(f"{PLAIN}active", 0)),

@@ -6,6 +6,7 @@ adds keys, and the handlers of those keys look at the whole again.
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
@@ -47,8 +48,11 @@ from sovereign_operator.kube.seen import (
     see_role,
     see_spec,
 )
+from sovereign_operator.kube.tasks import keep_running
 from sovereign_operator.kube.told import encrypts
+from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
 from sovereign_operator.kube.workload_seen import see_workload
+from sovereign_operator.kube.worst import worst_node, worst_pod, worst_role, worst_workload
 
 COUNT_SECONDS = 5.0
 
@@ -71,12 +75,10 @@ class World:
         """What kopf has indexed, by plural."""
         self.speakers = Speakers()
         self._indexed = asyncio.Event()
-        self.nodes = Mirror(api, resource.NODES, see_node, self._node_changed)
-        self.roles = Mirror(
-            api, resource.CLUSTER_ROLES, see_role, self._cluster_changed, label_selector=names.HOST_ROLE_LABEL
-        )
-        self.role_bindings = Mirror(
-            api, resource.CLUSTER_ROLE_BINDINGS, see_role, self._cluster_changed, label_selector=names.HOST_ROLE_LABEL
+        self.nodes = Mirror(api, resource.NODES, see_node, self._node_changed, worst=worst_node)
+        self.roles, self.role_bindings = (
+            Mirror(api, kind, see_role, self._cluster_changed, worst=worst_role, label_selector=names.HOST_ROLE_LABEL)
+            for kind in (resource.CLUSTER_ROLES, resource.CLUSTER_ROLE_BINDINGS)
         )
         self.guards = GuardWatch(
             api,
@@ -91,16 +93,20 @@ class World:
                 resource.WORKLOADS[kind],
                 lambda obj, kind=kind: see_workload(kind, obj),  # type: ignore[misc]
                 lambda key, _old, _new, kind=kind: self._workload_changed(kind, key),  # type: ignore[misc]
+                worst=partial(worst_workload, kind),
                 label_selector=names.POLICY_LABEL,
             )
             for kind in WorkloadKind
         }
-        self.placed_pods = Mirror(api, resource.PODS, see_pod, self._pod_changed, label_selector=names.PLACED_LABEL)
+        self.placed_pods = Mirror(
+            api, resource.PODS, see_pod, self._pod_changed, worst=worst_pod, label_selector=names.PLACED_LABEL
+        )
         self.own_pods = Mirror(
             api,
             resource.PODS,
             see_pod,
             lambda *_: self._count_pods(),
+            worst=worst_pod,
             namespace=settings.replica.namespace,
             # An agent has to be on each node with pods in scope, whatever became of the node since.
             label_selector=f"{names.COMPONENT_LABEL} in (controller, signer, injector)",
@@ -124,6 +130,8 @@ class World:
             else None
         )
         self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
+        self.unreadable = {plural: UnreadableObjects(plural) for plural in resource.OURS}
+        """What kopf has indexed and cannot be read."""
         self.verdicts: Verdicts | None = None
         self.writes: dict[Sovereign, LastWrite] = {}
         """What this process wrote last into each SovereignWorkload's workload: kopf's copy of the status is older."""
@@ -141,7 +149,7 @@ class World:
             for mirror in self._fixed_mirrors():
                 group.create_task(mirror.run())
             if self.sidecars:
-                group.create_task(self.sidecars.traffic.run())
+                group.create_task(keep_running("questions to sidecars", self.sidecars.traffic.run))
                 for watched in self.sidecars.services.mirrors:
                     group.create_task(watched.run())
 
@@ -165,6 +173,7 @@ class World:
                 resource.PODS,
                 see_pod,
                 self._pod_changed,
+                worst=worst_pod,
                 namespace=namespace,
                 label_selector=f"!{names.PLACED_LABEL}",
             )
@@ -402,4 +411,7 @@ class World:
 
     def _specs(self, plural: str, model: type[M]) -> dict[str, M]:
         found = {key: see_spec(obj, model) for key, obj in self.objects(plural).items()}
+        for key, spec in found.items():
+            self.unreadable[plural].note(key, spec.error if isinstance(spec, Unreadable) else "")
+        self.unreadable[plural].keep(found)
         return readable({key: spec for key, spec in found.items() if spec is not None})

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 DEEPEST: Final = 200
-"""Levels that are read. It is also the most that the parser takes, by a constant of its own; a test compares the two."""
+"""Levels that are read: the most that the parser takes, by a constant of its own. A test compares the two."""
 
 _MOST_DIGITS: Final = 4000
 """Python makes no integer of more than 4,300 digits."""

@@ -64,6 +64,7 @@ class ConditionReason(StrEnum):
     WORKLOAD_NOT_FOUND = "WorkloadNotFound"
     ALREADY_TAKEN = "AlreadyTaken"
     NAME_TAKEN = "NameTaken"
+    TEMPLATE_TOO_LARGE = "TemplateTooLarge"
     JOB_IMMUTABLE = "JobImmutable"
     WOULD_STOP = "WouldStop"
     CONTESTED = "Contested"

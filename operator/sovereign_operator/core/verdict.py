@@ -63,8 +63,13 @@ class Place(StrEnum):
     PENDING = "pending"
 
 
-def place_of(node: str | None, verdict: NodeVerdict | None) -> Place:
-    """Say where a pod is, by its node and what its policy says of that. A node that is gone is outside."""
+def place_of(node: str | None, verdict: NodeVerdict | None, *, unreadable: bool = False) -> Place:
+    """Say where a pod is, by its node and what its policy says of that.
+
+    A node that is gone is outside, and so is a pod that cannot be read.
+    """
+    if unreadable:
+        return Place.OUTSIDE
     if verdict and verdict.accepted:
         return Place.INSIDE
     return Place.OUTSIDE if node else Place.PENDING

@@ -110,6 +110,8 @@ def refuse_policy(namespace: str, enforced: str | None, named: str | None, polic
 
 def _refuse_target(facts: WorkloadFacts) -> Refuse | None:
     called = f"{facts.kind.value} {facts.workload_name}"
+    if facts.template_problem:
+        return Refuse(ConditionReason.TEMPLATE_TOO_LARGE, facts.template_problem)
     if facts.taken_by:
         message = f"SovereignWorkload {facts.taken_by} already speaks of {called}: delete one of the two"
         return Refuse(ConditionReason.ALREADY_TAKEN, message)

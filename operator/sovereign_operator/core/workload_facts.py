@@ -59,6 +59,8 @@ class Pod:
     """The certificate that it got last, in words: until 2027-01-31T12:00:00Z, ..."""
     ready: bool = False
     """Whether its kubelet says that it is ready."""
+    unreadable: bool = False
+    """Whether it cannot be read. It counts as outside then, wherever it seems to run."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ class WorkloadFacts:
     """The run of the Job that the template describes, as far as it was recorded."""
     last_write: LastWrite | None = None
     """The last write into the workload, as recorded."""
+    template_problem: str = ""
+    """Why the template is too large to be carried out; empty if it is not."""
 
     @property
     def kind(self) -> WorkloadKind:

@@ -97,7 +97,7 @@ def _sort_pods(facts: WorkloadFacts) -> _Places:
     found: dict[Place, list[Pod]] = {place: [] for place in Place}
     # Without a policy there is nothing to judge by where they run.
     for pod in sorted(facts.pods, key=lambda pod: pod.name) if facts.policy in facts.policies else ():
-        found[place_of(pod.node, facts.verdicts.get(pod.node or ""))].append(pod)
+        found[place_of(pod.node, facts.verdicts.get(pod.node or ""), unreadable=pod.unreadable)].append(pod)
     return _Places(*(tuple(found[place]) for place in (Place.INSIDE, Place.OUTSIDE, Place.PENDING)))
 
 
@@ -207,12 +207,17 @@ def _datacentre(facts: WorkloadFacts, node: str | None) -> str:
 
 
 def _outside_example(facts: WorkloadFacts, pod: Pod) -> dict[str, Any]:
-    place = {"pod": pod.name, "node": pod.node, "message": _why_outside(facts, pod)}
+    place = {"pod": pod.name, "message": _why_outside(facts, pod)} | ({"node": pod.node} if pod.node else {})
     datacentre = _datacentre(facts, pod.node)
     return place if datacentre == "unknown" else place | {"datacentre": datacentre}
 
 
 def _why_outside(facts: WorkloadFacts, pod: Pod) -> str:
+    if pod.unreadable:
+        return (
+            f"{pod.name} cannot be read, and counts as outside: delete it, "
+            f"kubectl -n {facts.namespace} delete pod {pod.name}; the log of the controller says what is wrong with it"
+        )
     verdict = facts.verdicts.get(pod.node or "")
     why = sentences(verdict.findings) if verdict else f"node {pod.node} is gone"
     return f"{pod.name} runs on {pod.node}: {why}. {_restart_advice(facts, pod)}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sovereign_operator.core import names
+from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.injection import SidecarSettings, inject
 from sovereign_operator.core.json_patch import patch
 from sovereign_operator.core.probes import CannotInjectError
@@ -76,7 +77,7 @@ Answer = Untouched | Injected | Refused
 def read(body: bytes) -> Review:
     """Read an AdmissionReview. Raises MalformedError."""
     try:
-        review = json.loads(body)
+        review = read_json(body)
         if (review["apiVersion"], review["kind"]) != (API_VERSION, "AdmissionReview"):
             raise MalformedError(f"not an AdmissionReview of {API_VERSION}: send one")
         request = review["request"]

@@ -10,8 +10,9 @@ from sovereign_operator.core import names
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror, stalled
-from sovereign_operator.kube.seen import Unreadable, see_spec
+from sovereign_operator.kube.seen import see_spec
 from sovereign_operator.kube.told import Record, encrypts
+from sovereign_operator.kube.unreadable import Unreadable
 
 LAG_SECONDS: Final = 1.5
 """How long to wait for what the API server has seen already, and we have not."""
@@ -22,7 +23,7 @@ class World:
     """Namespaces, policies, and what sidecars are told of these."""
 
     def __init__(self, api: Api, own_namespace: str) -> None:
-        self._namespaces: Mirror[str] = Mirror(api, resource.NAMESPACES, see_enforced, _ignore)
+        self._namespaces: Mirror[str] = Mirror(api, resource.NAMESPACES, see_enforced, _ignore, worst=lambda _: "")
         convert = partial(see_spec, model=SovereigntyPolicySpec)
         kind = resource.OURS[SOVEREIGNTY_POLICY.plural]
         self._policies: Mirror[SovereigntyPolicySpec | Unreadable] = Mirror(api, kind, convert, _ignore)

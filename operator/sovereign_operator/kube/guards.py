@@ -1,13 +1,13 @@
 """Our admission policies and webhooks as they are, and what the chart's versions in the cluster have them say."""
 
 import hashlib
-import json
 import logging
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
+from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.conditions import timestamp
 from sovereign_operator.core.guards import Guard, Guards
 from sovereign_operator.core.webhooks import read_certificates
@@ -59,7 +59,7 @@ def read_list(config_map: Json) -> dict[str, Guards]:
         )
         return {}
     try:
-        objects: list[dict[str, Any]] = json.loads(text)
+        objects: list[dict[str, Any]] = read_json(text.encode())
         return {digest: {(obj["kind"], obj["metadata"]["name"]): obj["spec"] for obj in objects}}
     except (ValueError, TypeError, KeyError) as error:
         logger.warning("ConfigMap %s cannot be read: %r", config_map["metadata"]["name"], error)

@@ -15,15 +15,14 @@ from typing import Any, Generic, TypeVar
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ApiError, GoneError, NotFoundError
 from sovereign_operator.kube.resource import Resource
+from sovereign_operator.kube.tasks import FIRST_PAUSE, LONGEST_PAUSE, TASKS_FAILED
+from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Key = tuple[str, str]
 """Namespace (empty for cluster-scoped objects) and name."""
-
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30.0
 
 STALLED_SECONDS = 240
 """A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
@@ -34,11 +33,16 @@ def key_of(obj: Json) -> Key:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
+def _nothing(_: Json) -> None:
+    """Count for nothing, where nothing is the worst that an object can count for."""
+
+
 class Mirror(Mapping[Key, T], Generic[T]):
     """The objects of one collection, by key, as last seen: what ``convert`` makes of each, unless that is None.
 
     ``changed`` is called with key, old and new (None: not there) after each change that `convert`
-    shows; it must not wait. ``run`` never ends by itself.
+    shows; it must not wait. An object that ``convert`` raises an exception about counts as what ``worst`` makes of it:
+    by default nothing, which is right only where nothing follows from its absence. ``run`` never ends by itself.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Mirror(Mapping[Key, T], Generic[T]):
         convert: Callable[[Json], T | None],
         changed: Callable[[Key, T | None, T | None], None],
         *,
+        worst: Callable[[Json], T | None] = _nothing,
         namespace: str | None = None,
         label_selector: str = "",
         field_selector: str = "",
@@ -55,10 +60,12 @@ class Mirror(Mapping[Key, T], Generic[T]):
         self._api = api
         self._resource = resource
         self._convert = convert
+        self._worst = worst
         self._changed = changed
         # Where they are, and which of them.
         self._which = (namespace, label_selector, field_selector)
         self._objects: defaultdict[str, dict[str, T]] = defaultdict(dict)
+        self._unreadable = UnreadableObjects(resource.plural)
         self.synced = asyncio.Event()
         self.heard = time.monotonic()
         """When the server was last heard from, on the monotonic clock."""
@@ -85,6 +92,12 @@ class Mirror(Mapping[Key, T], Generic[T]):
 
     async def run(self) -> None:
         """List and watch for ever; begin anew after errors, with growing pauses."""
+        try:
+            await self._follow()
+        finally:
+            self._unreadable.keep()
+
+    async def _follow(self) -> None:
         pause, version = FIRST_PAUSE, ""
         while True:
             try:
@@ -103,6 +116,12 @@ class Mirror(Mapping[Key, T], Generic[T]):
                 # A kind that the API server does not serve at this moment is no empty collection.
                 logger.warning("watch of %s: %s; trying again", self.name, error)
                 pause = await self._rest(pause)
+            except Exception:
+                # No object can do that, as far as we know. Should one, all others are still seen.
+                TASKS_FAILED.labels(f"watch of {self._resource.plural}").inc()
+                logger.exception("watch of %s failed, and is begun again with a list", self.name)
+                version = ""
+                pause = await self._rest(pause)
 
     async def _rest(self, pause: float) -> float:
         await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
@@ -110,15 +129,28 @@ class Mirror(Mapping[Key, T], Generic[T]):
 
     async def _list(self) -> str:
         fresh: dict[Key, T] = {}
+        present: set[Key] = set()
         version = ""
         async for objects, version in self._api.pages(self._resource, *self._which):  # noqa: B007
             self.heard = time.monotonic()
             for obj in objects:
-                converted = self._convert(obj)
+                present.add(key_of(obj))
+                converted = self._see(obj)
                 if converted is not None:
                     fresh[key_of(obj)] = converted
+        self._unreadable.keep(present)
         self._replace(fresh)
         return version
+
+    def _see(self, obj: Json) -> T | None:
+        """Convert an object. Whatever it is, it must not keep others from being seen."""
+        try:
+            seen = self._convert(obj)
+        except Exception as error:  # noqa: BLE001 - it is named, in the log and in a metric
+            self._unreadable.note(key_of(obj), repr(error))
+            return self._worst(obj)
+        self._unreadable.note(key_of(obj), seen.error if isinstance(seen, Unreadable) else "")
+        return seen
 
     def _replace(self, fresh: Mapping[Key, T]) -> None:
         for key in [key for key in self if key not in fresh]:
@@ -129,8 +161,9 @@ class Mirror(Mapping[Key, T], Generic[T]):
 
     def _take(self, kind: str, obj: Json) -> None:
         if kind in {"ADDED", "MODIFIED"}:
-            self._set(key_of(obj), self._convert(obj))
+            self._set(key_of(obj), self._see(obj))
         elif kind == "DELETED":
+            self._unreadable.note(key_of(obj), "")
             self._set(key_of(obj), None)
 
     def _set(self, key: Key, value: T | None) -> None:
@@ -143,7 +176,11 @@ class Mirror(Mapping[Key, T], Generic[T]):
             if not self._objects[namespace]:
                 del self._objects[namespace]
         if old != value:
-            self._changed(key, old, value)
+            try:
+                self._changed(key, old, value)
+            except Exception:
+                TASKS_FAILED.labels(f"watch of {self._resource.plural}").inc()
+                logger.exception("what follows from a change of %s %s is not known", self.name, "/".join(key))
 
 
 def stalled(mirrors: Iterable[Mirror[Any]]) -> list[str]:

@@ -1,11 +1,8 @@
 """What we keep of objects that others own: as much as decisions need."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-
-from pydantic import ValidationError
 
 from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.core import names
@@ -15,8 +12,7 @@ from sovereign_operator.core.facts import Node
 from sovereign_operator.core.sidecar import bypass_of, transit_policy
 from sovereign_operator.core.workload_facts import Pod
 from sovereign_operator.kube.api import Json
-
-logger = logging.getLogger(__name__)
+from sovereign_operator.kube.unreadable import Unreadable
 
 M = TypeVar("M", bound=Model)
 
@@ -178,23 +174,14 @@ def see_certificate(obj: Json) -> Certificate | None:
     return Certificate(spec["podName"], spec["podUID"], *times, issued["message"])
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """An object of ours that this version cannot read."""
-
-    what: str
-
-
 def see_spec(obj: Json, model: type[M]) -> M | Unreadable | None:
     """Read the spec of an object of ours. One that is being deleted counts for nothing."""
     if "deletionTimestamp" in obj["metadata"]:
         return None
     try:
         return model.model_validate(obj["spec"])
-    except ValidationError as error:
-        called = f"{obj['kind']} {obj['metadata']['name']}"
-        logger.error("%s counts for nothing until it is corrected: %s", called, error)  # noqa: TRY400
-        return Unreadable(called)
+    except Exception as error:  # noqa: BLE001 - whoever looks at it names it, in the log and in a metric
+        return Unreadable(f"{model.__name__.removesuffix('Spec')} {obj['metadata']['name']}", str(error))
 
 
 def readable(specs: Mapping[tuple[str, str], M | Unreadable]) -> dict[str, M]:

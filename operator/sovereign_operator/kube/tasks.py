@@ -1,10 +1,22 @@
-"""Coroutines beside each other."""
+"""Coroutines beside each other, and again after errors."""
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Final
+
+from prometheus_client import Counter
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 30.0
+
+TASKS_FAILED: Final = Counter(
+    "sovereign_tasks_failed", "How often a task that should not end failed and was begun again, by task.", ["task"]
+)
 
 
 async def until_first_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
@@ -53,3 +65,23 @@ async def in_thread(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 async def _wait(event: asyncio.Event) -> None:
     await event.wait()
+
+
+async def keep_running(task: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run what should not end; report what it fails with, and run it again, with growing pauses.
+
+    A fault that one object brings out must not end what looks after all others. A task that gets nowhere is no longer
+    heard of, which liveness probes notice.
+    """
+    loop = asyncio.get_running_loop()
+    pause = FIRST_PAUSE
+    while True:
+        begun = loop.time()
+        try:
+            return await run()
+        except Exception:
+            TASKS_FAILED.labels(task).inc()
+            logger.exception("%s failed, and is begun again", task)
+        pause = FIRST_PAUSE if loop.time() - begun > LONGEST_PAUSE else pause
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)

@@ -4,7 +4,6 @@ There is one in each namespace with sidecars, for these to load, and one in the 
 record of how far the policy has come, and it is written last.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
+from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.cuts import Cuts
 from sovereign_operator.core.sidecar import FORMER_LISTENERS_KEYS, LISTENERS_KEY, transit_config_map
 from sovereign_operator.core.transit import Datagrams
@@ -23,6 +23,9 @@ MODE, DATAGRAMS, CUTS, TRUSTED = "mode", "datagrams", "cuts", "trusted"
 """Beside what Envoy reads, for people and for us."""
 
 ANY: Final = "any"
+
+MOST_DIGITS: Final = 18
+"""Of a number that somebody else may have written: Python makes none of more than 4,300."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,17 @@ def see_told(obj: Json) -> Told | None:
     policy, data = obj["metadata"]["labels"][names.TRANSIT_LABEL], obj.get("data", {})
     if obj["metadata"]["name"] != transit_config_map(policy):
         return None
-    number = data.get(CUTS, "")
+    number = data.get(CUTS, "")[:MOST_DIGITS]
     return Told(
         policy,
         data.get(MODE, ""),
         data.get(LISTENERS_KEY, ""),
         tuple(data.get(key, "") for key in FORMER_LISTENERS_KEYS),
         _see_datagrams(data.get(DATAGRAMS, "")),
-        Cuts(int(number) if number.isdecimal() else 0, frozenset(data.get(TRUSTED, "").split())),
+        Cuts(
+            int(number) if number.isdecimal() else 0,
+            frozenset(data.get(TRUSTED, "").split()),
+        ),
     )
 
 
@@ -114,6 +120,6 @@ def data_of(told: Told) -> dict[str, str]:
 def version_of(listeners: str) -> str:
     """Return the version of settings, as JSON. Empty if they have none: somebody else wrote them."""
     try:
-        return str(json.loads(listeners)["version_info"])
+        return str(read_json(listeners.encode())["version_info"])
     except (ValueError, KeyError, TypeError):
         return ""

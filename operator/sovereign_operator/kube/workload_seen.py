@@ -1,12 +1,15 @@
 """What we keep of workloads, and what a SovereignWorkload's status remembers of our own writes."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import (
     JobRunStatus,
     LastWriteStatus,
+    SovereignWorkloadSpec,
     WorkloadKind,
 )
 from sovereign_operator.core import names
@@ -16,6 +19,13 @@ from sovereign_operator.core.selector import Selector
 from sovereign_operator.core.workload_facts import JobRun, LastWrite, Workload
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.managed_fields import latest_writer
+from sovereign_operator.kube.seen import see_spec
+from sovereign_operator.kube.unreadable import Unreadable
+
+LARGEST_TEMPLATE: Final = 256 * 1024
+"""In bytes of JSON. What a workload's template says is written, compared and hashed whole each time."""
+DEEPEST_TEMPLATE: Final = 100
+"""In levels. No field of a workload lies half as deep; what lies too deep to be read must not be left out silently."""
 
 
 def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
@@ -37,6 +47,38 @@ def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
         last_writer=writer[0] if writer else "",
         scaled_by=_autoscaler(metadata),
     )
+
+
+def see_sovereign(obj: Json) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
+    """Read the spec of a SovereignWorkload.
+
+    Also say why its template cannot be carried out; the template has no spec then. One that is being deleted counts
+    for nothing.
+    """
+    spec = obj.get("spec")
+    template = spec.get("template") if isinstance(spec, dict) else None
+    problem = _problem_of(template.get("spec")) if isinstance(template, dict) else ""
+    if problem:
+        obj = obj | {"spec": obj["spec"] | {"template": obj["spec"]["template"] | {"spec": {}}}}
+    seen = see_spec(obj, SovereignWorkloadSpec)
+    return (seen, problem) if isinstance(seen, SovereignWorkloadSpec) else seen
+
+
+def _problem_of(template: Any) -> str:
+    """Say why a template is not carried out, by its size alone; empty if that is as it should be."""
+    size = len(to_json(template))
+    if size > LARGEST_TEMPLATE:
+        return (
+            f"spec.template.spec has {size} bytes of JSON, and may have {LARGEST_TEMPLATE}: move what is large in it "
+            "into a ConfigMap"
+        )
+    level, depth = [template], 0
+    while level := [inner for inner in level if isinstance(inner, dict | list)]:
+        depth += 1
+        if depth > DEEPEST_TEMPLATE:
+            return f"spec.template.spec is nested deeper than {DEEPEST_TEMPLATE} levels: no workload has such a field"
+        level = [item for inner in level for item in (inner.values() if isinstance(inner, Mapping) else inner)]
+    return ""
 
 
 def pod_template(kind: WorkloadKind, obj: Json) -> Json:

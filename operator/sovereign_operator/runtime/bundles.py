@@ -39,6 +39,12 @@ def see_bundle(obj: Json) -> BundleSeen | None:
     return BundleSeen(policy, anchors, pem, pairs, metadata["resourceVersion"])
 
 
+def worst_bundle(obj: Json) -> BundleSeen:
+    """Return a bundle that says nothing of what it should, so that it is written again."""
+    metadata = obj["metadata"]
+    return BundleSeen(metadata["labels"][names.TRUST_BUNDLE_LABEL], (), "", "", metadata["resourceVersion"])
+
+
 def write_pairs(pairs: Mapping[str, Pair]) -> str:
     """Write of which pair authorities are, by fingerprint: a line each, the same text for the same authorities."""
     return "\n".join(sorted(f"{fingerprint} {policy} {place}" for fingerprint, (policy, place) in pairs.items()))

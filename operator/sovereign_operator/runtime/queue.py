@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 from sovereign_operator.kube.errors import ApiError, ConflictError
+from sovereign_operator.kube.tasks import keep_running
 from sovereign_operator.runtime import metrics
 from sovereign_operator.runtime.fair_turns import FairTurns
 
@@ -70,7 +71,7 @@ class WorkQueue(Generic[K]):
         """Handle keys for ever."""
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
-                group.create_task(self._work())
+                group.create_task(keep_running("worker of a queue", self._work))
 
     async def _work(self) -> None:
         while True:

@@ -9,7 +9,7 @@ from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.errors import ApiError
 from sovereign_operator.kube.lease import hand_over, lead
-from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.kube.tasks import keep_running, until_first_ends
 from sovereign_operator.runtime import health, metrics
 from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.runtime.replica import log_as_json
@@ -53,7 +53,7 @@ class Signer:
             await until_first_ends(
                 self._world.run(),
                 self._queue.run(WORKERS),
-                self._keep_house(),
+                keep_running("housekeeping", self._keep_house),
                 lead(
                     name=LEASE,
                     namespace=replica.namespace,

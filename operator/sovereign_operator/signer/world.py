@@ -19,10 +19,11 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror, stalled
-from sovereign_operator.kube.seen import Unreadable, readable, see_spec
+from sovereign_operator.kube.seen import readable, see_spec
 from sovereign_operator.kube.shared import SharedReads
+from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.pki.authority import Authority
-from sovereign_operator.runtime.bundles import BundleSeen, see_bundle
+from sovereign_operator.runtime.bundles import BundleSeen, see_bundle, worst_bundle
 from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.signer.keys import Held, see_held
 from sovereign_operator.signer.settings import Settings
@@ -102,7 +103,12 @@ class World:
             label_selector=names.AUTHORITY_LABEL,
         )
         self.bundles: Mirror[BundleSeen] = Mirror(
-            api, resource.TRUST_BUNDLES, see_bundle, self._authorities_changed, label_selector=names.TRUST_BUNDLE_LABEL
+            api,
+            resource.TRUST_BUNDLES,
+            see_bundle,
+            self._authorities_changed,
+            worst=worst_bundle,
+            label_selector=names.TRUST_BUNDLE_LABEL,
         )
         self.requests: Mirror[RequestSeen] = Mirror(
             api, resource.CERTIFICATE_REQUESTS, see_request, self._request_changed

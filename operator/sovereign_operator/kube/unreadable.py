@@ -1,0 +1,54 @@
+"""Objects that cannot be read: they are named, counted, and count at their worst. They are never gone."""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import Gauge
+
+logger = logging.getLogger(__name__)
+
+UNREADABLE: Final = Gauge(
+    "sovereign_unreadable_objects",
+    "Objects that this process cannot read, by resource. Each counts at its worst until it is corrected.",
+    ["resource"],
+)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An object of ours that this version cannot read."""
+
+    what: str
+    error: str = field(default="", compare=False)
+
+
+class UnreadableObjects:
+    """Which objects of a collection cannot be read."""
+
+    def __init__(self, plural: str) -> None:
+        self._plural = plural
+        self._keys: set[tuple[str, str]] = set()
+
+    def note(self, key: tuple[str, str], error: str) -> None:
+        """Take note of why an object cannot be read, or, without a word, that it was read or is gone."""
+        if not error:
+            if key in self._keys:
+                self._keys.discard(key)
+                self._show(-1)
+        elif key not in self._keys:
+            self._keys.add(key)
+            self._show(1)
+            name = "/".join(part for part in key if part)
+            logger.error(
+                "%s %s cannot be read, and counts at its worst until it is corrected: %s", self._plural, name, error
+            )
+
+    def keep(self, keys: Collection[tuple[str, str]] = ()) -> None:
+        """Forget all but these: the others are gone, or nobody looks at the collection any more."""
+        for key in [key for key in self._keys if key not in keys]:
+            self.note(key, "")
+
+    def _show(self, change: int) -> None:
+        UNREADABLE.labels(self._plural).inc(change)

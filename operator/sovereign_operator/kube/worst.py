@@ -1,0 +1,81 @@
+"""What objects of others count as that cannot be read: never as absent, and never as what they should be.
+
+API servers give a name and types to all that is asked for here, and yet each piece is looked at: what cannot be read
+may be odd in any way.
+"""
+
+from typing import Any, Final
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.core import names
+from sovereign_operator.core.facts import Node
+from sovereign_operator.core.guards import Guard
+from sovereign_operator.core.workload_facts import Pod, Workload
+from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.seen import NodeSeen, PodSeen, RoleSeen
+
+ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - nothing listens there
+"""In place of addresses that cannot be read. It is in no network of a cluster, so that others send it plaintext."""
+
+
+def worst_node(obj: Json) -> NodeSeen:
+    """Return a node in no datacentre, so that no policy accepts it."""
+    return NodeSeen(Node(_name(obj), _text(obj, "metadata", "uid")), {}, (), _version(obj))
+
+
+def worst_pod(obj: Json) -> PodSeen:
+    """Return a pod that runs outside and without a sidecar."""
+    pod = Pod(_name(obj), _text(obj, "metadata", "uid"), node=_text(obj, "spec", "nodeName") or None, unreadable=True)
+    return PodSeen(
+        _text(obj, "metadata", "namespace"),
+        pod,
+        _texts(obj, "metadata", "labels"),
+        {},
+        ended=False,
+        terminating=False,
+        bundles=frozenset(),
+        addresses=(ANY_ADDRESS,),
+    )
+
+
+def worst_workload(kind: WorkloadKind, obj: Json) -> Workload:
+    """Return a workload whose pods are not known to be in scope, and which is not ours to give back."""
+    label = _texts(obj, "metadata", "labels").get(names.POLICY_LABEL)
+    return Workload(kind, _name(obj), _text(obj, "metadata", "uid"), label, None, None)
+
+
+def worst_role(obj: Json) -> RoleSeen:
+    """Return a role that says nothing of what it should, so that it is written again."""
+    policy = _texts(obj, "metadata", "labels").get(names.HOST_ROLE_LABEL, "")
+    return RoleSeen(policy, None, _text(obj, "metadata", "uid"), _version(obj))
+
+
+def worst_guard(_: Json) -> Guard:
+    """Return a guard that is not what the chart installed."""
+    return Guard({})
+
+
+def _find(obj: Json, *path: str) -> Any:
+    found: Any = obj
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _text(obj: Json, *path: str) -> str:
+    found = _find(obj, *path)
+    return found if isinstance(found, str) else ""
+
+
+def _texts(obj: Json, *path: str) -> dict[str, str]:
+    found = _find(obj, *path)
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {key: value for key, value in pairs if isinstance(value, str)}
+
+
+def _name(obj: Json) -> str:
+    return _text(obj, "metadata", "name")
+
+
+def _version(obj: Json) -> str:
+    return _text(obj, "metadata", "resourceVersion")
