@@ -82,3 +82,20 @@ def metric(admin: Kubectl, cluster: Cluster, name: str) -> float:
     address = admin.get("pod", pod_name, NAMESPACE)["status"]["podIP"]
     text = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", f"http://{address}:8080/metrics"]).stdout
     return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} ")), -1)
+
+
+def endings(admin: Kubectl) -> dict[str, int]:
+    """Return how often each container of the operator ended."""
+    return {
+        f"{found['metadata']['name']}/{found['metadata']['uid']}": status["restartCount"]
+        for found in admin.list("pods", NAMESPACE)
+        for status in found["status"].get("containerStatuses", ())
+    }
+
+
+def suspend(admin: Kubectl, service: str) -> None:
+    """Suspend all qualifications of a service."""
+    found = admin.get("csvc", service)["spec"]["qualifications"]
+    changed = [entry | {"status": "Suspended"} for entry in found]
+    patch = json.dumps({"spec": {"qualifications": changed}})
+    admin.run("patch", "csvc", service, "--type=merge", "-p", patch)

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from hack.cluster import Cluster, binaries
-from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names
 from tests.e2e.manifests import pod, sovereign, workload_spec
 from tests.e2e.peers import SIGNER
-from tests.e2e.seen import audit
+from tests.e2e.seen import audit, endings, suspend
 from tests.e2e.test_certificate_attacks import asking
 
 DEVELOPER = "deep-developer"
@@ -69,15 +68,6 @@ def developer(admin: Kubectl, cluster: Cluster, space: Space) -> tuple[Kubectl, 
     return Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig(DEVELOPER)), scoped, free
 
 
-def endings(admin: Kubectl) -> dict[str, int]:
-    """Return how often each container of the operator ended."""
-    return {
-        f"{found['metadata']['name']}/{found['metadata']['uid']}": status["restartCount"]
-        for found in admin.list("pods", NAMESPACE)
-        for status in found["status"].get("containerStatuses", ())
-    }
-
-
 @pytest.fixture
 def suspension_arrives(admin: Kubectl, changed_estate: None) -> Iterator[None]:  # noqa: ARG001 - it puts all back
     """Have a service suspended when a test has done its worst: its datacentre loses host role and trust in seconds."""
@@ -86,14 +76,6 @@ def suspension_arrives(admin: Kubectl, changed_estate: None) -> Iterator[None]: 
     suspend(admin, "armor-snc")
     eventually(lambda: INSIDE not in host_names(admin, "secnumcloud"), seconds=SOON, what="a suspension")
     assert endings(admin) == before
-
-
-def suspend(admin: Kubectl, service: str) -> None:
-    """Suspend all qualifications of a service."""
-    found = admin.get("csvc", service)["spec"]["qualifications"]
-    changed = [entry | {"status": "Suspended"} for entry in found]
-    patch = json.dumps({"spec": {"qualifications": changed}})
-    admin.run("patch", "csvc", service, "--type=merge", "-p", patch)
 
 
 def deep(obj: Json) -> Json:

@@ -104,7 +104,9 @@ REFUSALS = {
     ConditionReason.UNKNOWN_POLICY: facts(spec=ref(policy="secnumcluod")),
     ConditionReason.ALREADY_TAKEN: facts(taken_by="older"),
     ConditionReason.WORKLOAD_NOT_FOUND: facts(target=None),
-    ConditionReason.TEMPLATE_TOO_LARGE: facts(spec=template(), template_problem="it has 300000 bytes: move what is large"),
+    ConditionReason.TEMPLATE_TOO_LARGE: facts(
+        spec=template(), template_problem="it has 300000 bytes: move what is large"
+    ),
     ConditionReason.NAME_TAKEN: facts(spec=template(), target=workload(owner_uid="somebody")),
     ConditionReason.NO_NODE_ACCEPTED: facts(pods=(pod(placed=False),), accepted_nodes=0),
     ConditionReason.JOB_IMMUTABLE: facts(spec=ref("Job"), target=workload(WorkloadKind.JOB)),

@@ -9,8 +9,8 @@ was published for long enough signs, never again an older one while that one liv
 successor when its predecessor signed last, and how long certificates of that one may live.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -70,6 +70,16 @@ class NewAuthority:
 
 
 @dataclass(frozen=True)
+class Undecided:
+    """What nothing can be said of, as objects cannot be read: it stays as it is, and nothing new is signed."""
+
+    pair: Callable[[str, str], bool] = lambda _policy, _datacentre: False
+    """Whether nothing can be said of a policy and a datacentre."""
+    bundles: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The authorities in the bundles of policies that cannot be read. Whom else these trust is not known."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """What to do about authorities, and what follows for bundles and signatures from now on."""
 
@@ -87,6 +97,8 @@ class _Decision:
     """What becomes of one pair."""
 
     kept: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
+    """Kept, too, but in no bundle."""
     signs: str | None = None
     new_end: datetime | None = None
 
@@ -96,31 +108,54 @@ def plan(
     trusted: Mapping[str, tuple[str, ...]],
     authorities: Iterable[Authority],
     now: datetime,
+    undecided: Undecided = Undecided(),
 ) -> Plan:
     """Decide what becomes of all authorities.
 
-    Tenures are keyed by (datacentre, policy); ``trusted`` has an entry for every policy.
+    Tenures are keyed by (datacentre, policy); ``trusted`` has an entry for every policy that can be read.
     """
     existing: dict[tuple[str, str], list[Authority]] = {(policy, datacentre): [] for datacentre, policy in tenures}
     for authority in authorities:
         existing.setdefault((authority.policy, authority.datacentre), []).append(authority)
     decisions = {
-        (policy, datacentre): _decide(tenures.get((datacentre, policy)), existing[policy, datacentre], now)
+        (policy, datacentre): (
+            _leave(existing[policy, datacentre], now)
+            if undecided.pair(policy, datacentre)
+            else _decide(tenures.get((datacentre, policy)), existing[policy, datacentre], now)
+        )
         for policy, datacentre in sorted(existing)
     }
-    own: dict[str, set[str]] = {policy: set() for policy in sorted({*trusted, *(policy for _, policy in tenures)})}
+    named = {*trusted, *undecided.bundles, *(policy for _, policy in tenures)}
+    own: dict[str, set[str]] = {policy: set() for policy in sorted(named)}
     for (policy, _), decision in decisions.items():
         if decision.kept:
             own[policy].update(decision.kept)
     kept = {authority for ids in own.values() for authority in ids}
+    spared = {authority for decision in decisions.values() for authority in decision.spared}
     return Plan(
         create=tuple(NewAuthority(*pair, made.new_end) for pair, made in decisions.items() if made.new_end),
-        retire=tuple(sorted({authority.id for found in existing.values() for authority in found} - kept)),
+        retire=tuple(sorted({authority.id for found in existing.values() for authority in found} - kept - spared)),
         bundles={
-            policy: tuple(sorted(ids.union(*(own.get(name, ()) for name in trusted.get(policy, ())))))
+            policy: tuple(
+                sorted(
+                    ids.union(
+                        kept.intersection(undecided.bundles.get(policy, ())),
+                        *(own.get(name, ()) for name in trusted.get(policy, ())),
+                    )
+                )
+            )
             for policy, ids in own.items()
         },
         signing={pair: made.signs for pair, made in decisions.items() if made.signs},
+    )
+
+
+def _leave(authorities: list[Authority], now: datetime) -> _Decision:
+    """Leave a pair as it is, but for what has ended."""
+    living = [authority for authority in authorities if authority.not_after > now]
+    return _Decision(
+        kept=tuple(authority.id for authority in living if authority.published),
+        spared=tuple(authority.id for authority in living if not authority.published),
     )
 
 

@@ -9,5 +9,5 @@ RECONCILES: Final = Counter("sovereign_reconciles", "Keys handled, by kind of ke
 RECONCILE_SECONDS: Final = Histogram("sovereign_reconcile_seconds", "How long handling a key took.", ["key"])
 FROZEN: Final = Gauge(
     "sovereign_frozen",
-    "1 while nothing is changed, because our CRDs are missing or going, or our objects cannot be read.",
+    "1 while nothing is changed, because our CRDs are missing or going, or there is no object at all of one of them.",
 )

@@ -15,6 +15,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.certificate_request import Request
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.membership import claimants
+from sovereign_operator.core.undecided import Unread
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
@@ -121,10 +122,12 @@ class World:
         convert = partial(see_spec, model=model)
         return Mirror(self.api, resource.OURS[plural], convert, self._authorities_changed)
 
-    def unreadable(self) -> list[str]:
+    def unread(self) -> Unread:
         """Name the objects of ours that cannot be read. They are not gone: nothing may follow from their absence."""
         kinds = (self.services, self.datacentres, self.policies)
-        return [spec.what for mirror in kinds for spec in mirror.values() if isinstance(spec, Unreadable)]
+        return Unread(
+            *(frozenset(name for (_, name), spec in mirror.items() if isinstance(spec, Unreadable)) for mirror in kinds)
+        )
 
     async def run(self) -> None:
         """Keep all mirrors up to date."""

@@ -1,6 +1,5 @@
 """CloudService: a provider's service as the authority lists it."""
 
-from datetime import date
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -12,6 +11,7 @@ from sovereign_operator.api.v1alpha1.kind import (
     NAME_PATTERN,
     Column,
     CountryCode,
+    Day,
     Kind,
     Model,
     Scope,
@@ -65,7 +65,7 @@ class Evidence(Model):
         description="SHA-256 of the document as read, 64 hexadecimal digits, so that a change shows.",
         pattern="^[0-9a-f]{64}$",
     )
-    read_on: date | None = Field(default=None, description="The day it was read, YYYY-MM-DD.")
+    read_on: Day | None = Field(default=None, description="The day it was read, YYYY-MM-DD.")
     read_by: str | None = Field(default=None, description="Who read it. Example: a name or team.", max_length=253)
 
 
@@ -100,12 +100,12 @@ class Qualification(Model):
     decision: str | None = Field(
         default=None, description='Number of the authority\'s decision. Example: "3393".', max_length=253
     )
-    valid_from: date | None = Field(
+    valid_from: Day | None = Field(
         default=None,
         description="First day, YYYY-MM-DD, from midnight in Europe/Paris. Absent means not known: "
         "the start is then not checked.",
     )
-    valid_until: date | None = Field(
+    valid_until: Day | None = Field(
         default=None,
         description="Last day, YYYY-MM-DD, inclusive: it holds until midnight in Europe/Paris at the end "
         "of that day. Absent means no end is recorded: it then holds until its status changes.",

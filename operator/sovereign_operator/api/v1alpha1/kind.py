@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 
@@ -41,6 +41,15 @@ def list_map(*keys: str) -> dict[str, Any]:
 
 CountryCode = Annotated[str, Field(pattern="^[A-Z]{2}$")]
 """Two capital letters, ISO 3166-1 alpha-2: FR, DE, US."""
+
+
+def _without_year_zero(value: Any) -> Any:
+    return date.min if isinstance(value, str) and value.startswith("0000-") else value
+
+
+Day = Annotated[date, BeforeValidator(_without_year_zero)]
+"""A day, YYYY-MM-DD. An API server takes the year 0, which Python does not have: it counts as the first day there is,
+which is as long ago."""
 
 NAME_PATTERN = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 """What names of objects are made of: a DNS-1123 subdomain, as far as one short expression tells."""

@@ -1,6 +1,6 @@
 """SovereigntyPolicy: what is demanded of a place before a pod may start there."""
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
@@ -18,6 +18,7 @@ from sovereign_operator.api.v1alpha1.kind import (
     NAME_FITS_A_LABEL,
     Column,
     CountryCode,
+    Day,
     Kind,
     Model,
     ObjectName,
@@ -67,7 +68,7 @@ class Derogation(Model):
         max_length=1024,
     )
     approver: str = Field(description="Who answers for it. Example: Jeanne Martin, CISO.", min_length=1, max_length=253)
-    until: date = Field(
+    until: Day = Field(
         description="Last day, YYYY-MM-DD, inclusive, until midnight in Europe/Paris. Example: 2027-03-31."
     )
 

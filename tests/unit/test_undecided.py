@@ -1,0 +1,117 @@
+"""An object that cannot be read holds up what rests on it, and nothing else; what is certain is withdrawn."""
+
+from functools import partial
+
+import pytest
+
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
+from sovereign_operator.core.authorities import LEAF_LIFETIME, Authority, Plan, Undecided, plan
+from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.tenure import tenures
+from sovereign_operator.core.undecided import Unread
+from tests.builders import NOW, datacentre, demand, policy, qualification, service
+
+SUSPENDED = service(qualification(status=QualificationStatus.SUSPENDED))
+ACCEPTED = service(qualification())
+NOTHING = Unread()
+SERVICES = {"good": ACCEPTED, "bad": SUSPENDED}
+DATACENTRES = {"gra": "good", "rbx": "bad"}
+
+
+def facts(
+    services: dict[str, CloudServiceSpec], *, without: Unread = NOTHING, countries: tuple[str, ...] = ("FR",)
+) -> Facts:
+    """Return a good datacentre and one that is suspended, under two policies, without what cannot be read."""
+    return Facts(
+        services={name: found for name, found in services.items() if name not in without.services},
+        datacentres={
+            name: datacentre(service=of) for name, of in DATACENTRES.items() if name not in without.datacentres
+        },
+        policies={
+            name: policy(demand(), countries=countries) for name in ("one", "two") if name not in without.policies
+        },
+        nodes={},
+        now=NOW,
+    )
+
+
+def authority(of: str, place: str, *, published: bool = True) -> Authority:
+    begin = NOW - LEAF_LIFETIME
+    return Authority(f"{of}.{place}", of, place, begin, NOW + 200 * LEAF_LIFETIME, begin if published else None)
+
+
+ALL = [authority(of, place) for of in ("one", "two") for place in DATACENTRES]
+
+
+def planned(unread: Unread, found: Facts, trusted: dict[str, tuple[str, ...]] | None = None) -> Plan:
+    listed = {name: [one.id for one in ALL] for name in unread.policies}
+    undecided = Undecided(partial(unread.leaves_open, found), listed)
+    wanted = dict.fromkeys(found.policies, ()) | (trusted or {})
+    return plan(tenures(found), wanted, ALL, found.now, undecided)
+
+
+def test_all_that_can_be_read_is_decided() -> None:
+    found = planned(Unread(), facts(SERVICES))
+    assert found.retire == ("one.rbx", "two.rbx")
+    assert found.bundles == {"one": ("one.gra",), "two": ("two.gra",)}
+
+
+def test_a_service_that_cannot_be_read_holds_up_its_own_datacentres_alone() -> None:
+    unread = Unread(services=frozenset({"good"}))
+    found = planned(unread, facts(SERVICES, without=unread))
+    assert found.retire == ("one.rbx", "two.rbx"), "what another service withdraws is withdrawn"
+    assert found.bundles == {"one": ("one.gra",), "two": ("two.gra",)}, "trust stays as it is"
+    assert not found.signing
+    assert not found.create
+
+
+def test_a_datacentre_that_cannot_be_read_keeps_what_it_has() -> None:
+    unread = Unread(datacentres=frozenset({"rbx"}))
+    found = planned(unread, facts(SERVICES, without=unread))
+    assert not found.retire
+    assert found.bundles["one"] == ("one.gra", "one.rbx")
+    assert set(found.signing) == {("one", "gra"), ("two", "gra")}
+
+
+def test_a_policy_that_cannot_be_read_holds_up_no_other() -> None:
+    unread = Unread(policies=frozenset({"two"}))
+    found = planned(unread, facts(SERVICES, without=unread))
+    assert found.retire == ("one.rbx",)
+    assert found.bundles == {"one": ("one.gra",), "two": ("one.gra", "two.gra", "two.rbx")}
+    assert set(found.signing) == {("one", "gra")}
+
+
+def test_a_policy_that_trusts_one_that_cannot_be_read_goes_on_to() -> None:
+    unread = Unread(policies=frozenset({"two"}))
+    found = planned(unread, facts(SERVICES, without=unread), trusted={"one": ("two",)})
+    assert found.bundles["one"] == ("one.gra", "two.gra", "two.rbx")
+
+
+def test_what_nobody_knows_any_more_is_withdrawn_all_the_same() -> None:
+    """A policy or a datacentre that is gone needs no other object to be read."""
+    unread = Unread(services=frozenset({"good"}), policies=frozenset({"two"}))
+    left = facts(SERVICES, without=unread)
+    gone = Facts(left.services, {"rbx": datacentre(service="bad")}, {}, {}, NOW)
+    assert planned(unread, gone).retire == ("one.gra", "one.rbx", "two.gra")
+
+
+def test_another_country_is_certain_whatever_the_service_says() -> None:
+    unread = Unread(services=frozenset({"good"}))
+    found = planned(unread, facts(SERVICES, without=unread, countries=("DE",)))
+    assert found.retire == ("one.gra", "one.rbx", "two.gra", "two.rbx")
+
+
+def test_what_was_never_trusted_is_kept_and_not_trusted_now() -> None:
+    unread = Unread(services=frozenset({"good"}))
+    found = facts(SERVICES, without=unread)
+    new = authority("one", "gra", published=False)
+    result = plan(tenures(found), {"one": ()}, [new], NOW, Undecided(partial(unread.leaves_open, found)))
+    assert (result.retire, result.bundles) == ((), {"one": ()})
+
+
+@pytest.mark.parametrize("unread", [Unread(services=frozenset({"bad"})), Unread(datacentres=frozenset({"rbx"}))])
+def test_what_has_ended_goes(unread: Unread) -> None:
+    found = facts(SERVICES, without=unread)
+    ended = Authority("old", "one", "rbx", NOW - 2 * LEAF_LIFETIME, NOW, NOW - LEAF_LIFETIME)
+    undecided = Undecided(partial(unread.leaves_open, found))
+    assert plan(tenures(found), {"one": ()}, [ended], NOW, undecided).retire == ("old",)
