@@ -77,5 +77,5 @@ def count_processes(world: World) -> None:
         return
     for seen in world.own_pods.values():
         if seen.pod.node in refused and not seen.ended:
-            component = seen.labels[names.COMPONENT_LABEL]
+            component = seen.labels.get(names.COMPONENT_LABEL, "")
             metrics.PROCESSES_OUTSIDE.labels(component, seen.pod.name, seen.pod.node).set(1)

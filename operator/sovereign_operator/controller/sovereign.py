@@ -56,19 +56,8 @@ RESYNC_SECONDS = 600.0
 async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     """Carry one SovereignWorkload out, and write its status."""
     obj = world.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
-    if obj is None:
-        world.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), "")
-    if obj is None or world.verdicts is None or world.guards.findings is None:
-        _forget(world, key)
-        return None
-    if "deletionTimestamp" in obj["metadata"]:
-        # Whoever deletes it has said what becomes of its workload.
-        return None
-    seen = see_sovereign(obj)
-    world.unreadable[SOVEREIGN_WORKLOAD.plural].note(
-        (key.namespace, key.name), seen.error if isinstance(seen, Unreadable) else ""
-    )
-    if seen is None or isinstance(seen, Unreadable):
+    seen = _see(world, key, obj)
+    if obj is None or seen is None or world.verdicts is None or world.guards.findings is None:
         return None
     spec, template_problem = seen
     kind, name = workload_of(key.name, spec)
@@ -95,6 +84,16 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
         return _patience(world, key, why)
     world.refused.pop(key, None)
     return _look_again(facts)
+
+
+def _see(world: World, key: Sovereign, obj: Json | None) -> tuple[SovereignWorkloadSpec, str] | None:
+    """Read one that is there to stay. If it is being deleted, who deletes it has said what becomes of its workload."""
+    seen = see_sovereign(obj) if obj else None
+    error = seen.error if isinstance(seen, Unreadable) else ""
+    world.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), error)
+    if obj is None:
+        _forget(world, key)
+    return seen if isinstance(seen, tuple) else None
 
 
 def _patience(world: World, key: Sovereign, why: str) -> float:

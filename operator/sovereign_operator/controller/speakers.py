@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from pydantic import ValidationError
-
-from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.workload_facts import workload_of
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
+from sovereign_operator.kube.workload_seen import see_sovereign
 
 Spoken = tuple[WorkloadKind, str, str]
 """Kind, namespace and name of a workload."""
@@ -41,8 +40,8 @@ class Speakers:
 
 def _spoken(key: ObjectKey, obj: Json) -> Spoken | None:
     namespace, name = key
-    try:
-        kind, workload = workload_of(name, SovereignWorkloadSpec.model_validate(obj["spec"]))
-    except ValidationError:
+    seen = see_sovereign(obj)
+    if not isinstance(seen, tuple):
         return None
+    kind, workload = workload_of(name, seen[0])
     return kind, namespace, workload

@@ -31,6 +31,7 @@ def worst_pod(obj: Json) -> PodSeen:
         pod,
         _texts(obj, "metadata", "labels"),
         {},
+        static=False,
         ended=False,
         terminating=False,
         bundles=frozenset(),
