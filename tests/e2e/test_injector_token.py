@@ -11,7 +11,6 @@ from hack.cluster import Cluster, binaries
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl
 from sovereign_operator.core import names
-from tests.e2e.manifests import pod
 from tests.e2e.sidecars import WEBHOOKS
 
 PROCESS: Final = "sovereign-injector"
@@ -34,10 +33,6 @@ ELSEWHERE: Final = [
     {"op": "remove", "path": "/webhooks/0/matchConditions"},
 ]
 """Has the API server show the thief every request, and do as the thief says."""
-
-RBAC: Final = "rbac.authorization.k8s.io"
-ACCOUNT: Final = {"kind": "ServiceAccount", "name": PROCESS, "namespace": NAMESPACE}
-CLUSTER_ADMIN: Final = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"}
 
 
 def made(api_version: str, kind: str, **parts: object) -> Json:
@@ -63,13 +58,6 @@ def patch(thing: str, change: Json) -> tuple[str, ...]:
     return ("patch", *thing.split(), DRY, "--type=merge", "-p", json.dumps(change))
 
 
-TOKEN_SECRET: Final = {
-    "apiVersion": "v1",
-    "kind": "Secret",
-    "type": "kubernetes.io/service-account-token",
-    "metadata": {"name": "thief", "annotations": {"kubernetes.io/service-account.name": "sovereign-controller"}},
-}
-
 WAYS_UP: Final[Mapping[str, tuple[tuple[str, ...], Json | None]]] = {
     "have its webhook see everything": (
         ("patch", "mutatingwebhookconfiguration", WEBHOOKS, DRY, "--type=json", "-p", json.dumps(ELSEWHERE)),
@@ -77,67 +65,13 @@ WAYS_UP: Final[Mapping[str, tuple[tuple[str, ...], Json | None]]] = {
     ),
     "make a mutating webhook": (CREATE, made(ADMISSION, "MutatingWebhookConfiguration", webhooks=[webhook()])),
     "make a validating webhook": (CREATE, made(ADMISSION, "ValidatingWebhookConfiguration", webhooks=[webhook()])),
-    "delete its webhook": (("delete", DRY, "mutatingwebhookconfiguration", WEBHOOKS), None),
-    "take a guard away": (("delete", DRY, "validatingadmissionpolicybinding", "sovereignty-guard-nodes"), None),
-    "read the Secrets beside it": ((*HERE, "get", "secrets"), None),
-    "read all Secrets": (("get", "secrets", "--all-namespaces"), None),
     "read its own Secret": ((*HERE, "get", "secret", names.INJECTOR_CA), None),
     "write its own Secret": ((*HERE, *patch(f"secret {names.INJECTOR_CA}", {"data": {"tls.crt": "eA=="}})), None),
     "say whom to trust": ((*HERE, *patch(f"configmap {names.INJECTOR_CA}", {"data": {"ca.crt": ""}})), None),
-    "have a token in a Secret": ((*HERE, *CREATE), TOKEN_SECRET),
-    "get the controller's token": ((*HERE, "create", "token", "sovereign-controller"), None),
-    "get another token of its own": ((*HERE, "create", "token", PROCESS), None),
-    "read roles": (("get", "clusterroles"), None),
-    "give itself rights": (patch(f"clusterrole {PROCESS}", {"rules": []}), None),
-    "give itself a role": (
-        CREATE,
-        made(f"{RBAC}/v1", "ClusterRoleBinding", roleRef=CLUSTER_ADMIN, subjects=[ACCOUNT]),
-    ),
-    "give itself a role here": (
-        (*HERE, *CREATE),
-        made(f"{RBAC}/v1", "RoleBinding", roleRef=CLUSTER_ADMIN, subjects=[ACCOUNT]),
-    ),
-    "run as the controller": ((*HERE, *CREATE), pod("thief", serviceAccountName="sovereign-controller")),
-    "run on a node's files": (
-        ("-n", "default", *CREATE),
-        pod("thief", volumes=[{"name": "root", "hostPath": {"path": "/"}}]),
-    ),
-    "see pods": (("get", "pods", "--all-namespaces"), None),
-    "run in one of our pods": ((*HERE, "exec", "deployment/sovereign-controller", "--", "true"), None),
-    "go through the API server to a pod": (("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/x/proxy/"), None),
-    "go through the API server to a kubelet": (("get", "--raw", "/api/v1/nodes/brest-1/proxy/pods"), None),
-    "change our Deployment": ((*HERE, *patch("deployment sovereign-controller", {"spec": {"replicas": 0}})), None),
-    "mark a node": (patch("node brest-1", {"metadata": {"labels": {"thief": "x"}}}), None),
-    "be the administrator": (("get", "nodes", "--as=thief", "--as-group=system:masters"), None),
-    "be the controller": (("get", "nodes", f"--as=system:serviceaccount:{NAMESPACE}:sovereign-controller"), None),
-    "ask for a certificate of the cluster": (
-        CREATE,
-        made(
-            "certificates.k8s.io/v1",
-            "CertificateSigningRequest",
-            spec={"request": "eA==", "signerName": "kubernetes.io/kube-apiserver-client", "usages": ["client auth"]},
-        ),
-    ),
-    "approve one": (("certificate", "approve", "thief"), None),
-    "write a trust bundle": (
-        CREATE,
-        made("certificates.k8s.io/v1", "ClusterTrustBundle", spec={"trustBundle": "x"}),
-    ),
-    "relax a policy": (patch("sovereigntypolicy secnumcloud", {"spec": {"countries": ["US"]}}), None),
-    "say how a policy is": (
-        ("patch", "sovereigntypolicy", "secnumcloud", DRY, "--subresource=status", "--type=merge", "-p", "{}"),
-        None,
-    ),
-    "move a datacentre": (patch("datacentre brest", {"spec": {"country": "FR"}}), None),
-    "write a SovereignWorkload": (
-        ("-n", "default", *CREATE),
-        made("sovereignty.dev/v1alpha1", "SovereignWorkload", spec={"workloadRef": {"kind": "Job", "name": "x"}}),
-    ),
     "say how far a policy has come": ((*HERE, *patch("configmap sovereignty-transit.x", {"data": {"x": "y"}})), None),
-    "write a ConfigMap": ((*HERE, *CREATE), made("v1", "ConfigMap", data={})),
-    "scope a namespace": (patch("namespace default", {"metadata": {"labels": {names.ENFORCE_LABEL: "x"}}}), None),
     "lead in the controller's place": ((*HERE, *patch("lease sovereign-controller", {"spec": {}})), None),
 }
+"""Beside those that no process has: see test_stolen_tokens."""
 
 
 @pytest.fixture(scope="module")
