@@ -15,7 +15,9 @@ SPECS: list[Any] = [
     {"template": {"kind": "Deployment", "spec": {}}},
     {"workloadRef": "nonsense"},
 ]
-OBJECTS = st.one_of(st.none(), st.sampled_from(SPECS).map(lambda spec: {"spec": spec}))
+OBJECTS = st.one_of(
+    st.none(), st.sampled_from(SPECS).map(lambda spec: {"kind": "x", "metadata": {"name": "x"}, "spec": spec})
+)
 
 
 def spoken_of(key: tuple[str, str], obj: Any) -> tuple[WorkloadKind, str, str] | None:
