@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.bounded_json import DEEPEST, cut, read_json
+from sovereign_operator.core.bounded_json import _TOKEN, DEEPEST, cut, read_json
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=30)
@@ -100,6 +100,12 @@ def test_anything_else_is_a_value_error(text: bytes) -> None:
 def test_brackets_that_do_not_match_are_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_json(text)
+
+
+@pytest.mark.parametrize("text", [b'"' + b'\\"' * 1_000, b'"' + b"\\" * 1_001, b'"' + b"x" * 1_000])
+def test_a_string_without_an_end_is_read_once(text: bytes) -> None:
+    """Were each quote in it taken for the begin of another one, its reader would take hours over a megabyte."""
+    assert len(list(_TOKEN.finditer(text))) == 1
 
 
 def test_the_limit_is_far_from_that_of_python() -> None:

@@ -18,6 +18,9 @@ API_VERSION: Final = "admission.k8s.io/v1"
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 FORBIDDEN: Final = 403
 
+MOST: Final = {b"{": 50_000, b"[": 50_000, b",": 300_000, b'"': 1_000_000}
+"""What a review may have of each. Anybody may send one, and each costs its reader far more than its sender."""
+
 
 class MalformedError(Exception):
     """What was sent is no question about a pod. The text says why."""
@@ -76,6 +79,8 @@ Answer = Untouched | Injected | Refused
 
 def read(body: bytes) -> Review:
     """Read an AdmissionReview. Raises MalformedError."""
+    if too_many := [sign.decode() for sign, most in MOST.items() if body.count(sign) > most]:
+        raise MalformedError(f"not an AdmissionReview of a pod: it has more of {too_many[0]} than any pod")
     try:
         review = read_json(body)
         if (review["apiVersion"], review["kind"]) != (API_VERSION, "AdmissionReview"):
