@@ -229,6 +229,13 @@ def test_the_former_place_of_keys_is_open_as_long_as_they_move(render: Render) -
     assert rules["sovereign-system", "sovereign-signer"] == {"list", "watch", "delete"}
 
 
+def test_values_of_a_former_version_render_as_the_defaults(render: Render) -> None:
+    """With helm upgrade --reuse-values, what a version brought is not there."""
+    for options in ((), ENCRYPTION):
+        former = ("--set", "identity.keysNamespace=null,identity.moveKeys=null,controller.templateNamespaces=null")
+        assert render(*options, *former) == render(*options)
+
+
 @pytest.mark.parametrize("shared", ["sovereign-system", "kube-system"])
 def test_keys_share_no_namespace(shared: str) -> None:
     refused = template(*IDENTITY, "--set", f"identity.keysNamespace={shared}")

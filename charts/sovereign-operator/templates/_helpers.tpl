@@ -23,9 +23,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- end }}
 
+{{/* Where the keys of certificate authorities are. With --reuse-values, a former version has not said so. */}}
+{{- define "sovereign-operator.keysNamespace" -}}{{ .Values.identity.keysNamespace | default "sovereign-keys" }}{{- end }}
+
 {{/* The namespaces that are never in scope: what runs the cluster, we ourselves, and the keys. */}}
 {{- define "sovereign-operator.systemNamespaces" -}}
-{{- concat .Values.systemNamespaces (list .Release.Namespace .Values.identity.keysNamespace) | uniq | toJson -}}
+{{- concat .Values.systemNamespaces (list .Release.Namespace (include "sovereign-operator.keysNamespace" .)) | uniq | toJson -}}
 {{- end }}
 
 {{/*
@@ -43,7 +46,7 @@ and delete Secrets there as long as this is so. The last one that it moves is au
 
 {{/* Where the operator creates workloads from templates, besides the namespaces in scope, as a list in CEL. */}}
 {{- define "sovereign-operator.templateNamespacesInCel" -}}
-{{- .Values.controller.templateNamespaces | toJson | replace "\"" "'" -}}
+{{- .Values.controller.templateNamespaces | default list | toJson | replace "\"" "'" -}}
 {{- end }}
 
 {{/* Where a person reads what to do about an alert: a section of RUNBOOK.md. Takes root and the section. */}}
