@@ -55,7 +55,7 @@ def test_nobody_changes_what_holds_a_pod(
 ) -> None:
     said = attempt(mallory, elsewhere, name, labels, *way)
     assert f"ValidatingAdmissionPolicy '{GUARD}'" in said
-    assert f"not yours to change: pod {elsewhere}/{name} is held to a policy, or to none" in said
+    assert f"{PLACED} say which policy pod {elsewhere}/{name} is held to, and are set when it is created" in said
     assert not attempt(mallory, elsewhere, name, {"example.org/mine": "anything"}, *way)
 
 
