@@ -5,6 +5,8 @@ from typing import Any
 from hack.kubectl import Json
 
 IMAGE = "docker.io/library/busybox:latest"
+NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
+"""An owner that does not exist: the garbage collector deletes what it owns."""
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
 _VERSIONS = {

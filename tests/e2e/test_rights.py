@@ -9,7 +9,7 @@ from hack.cluster import Cluster, binaries
 from hack.kubectl import Kubectl, eventually
 from tests.e2e.conftest import Space
 from tests.e2e.guards import without_bindings
-from tests.e2e.manifests import KINDS, sovereign, workload, workload_spec
+from tests.e2e.manifests import KINDS, NOBODY, sovereign, workload, workload_spec
 
 
 @pytest.fixture
@@ -62,8 +62,6 @@ def test_who_may_not_touch_a_workload_may_still_annotate_its_sovereign_workload(
         attempt = ("-n", namespace, "patch", "swl", "app", "--type=merge", "-p", patch)
         eventually(lambda: person.run(*attempt), seconds=20, what="success without the guard")
 
-
-NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
 
 WAYS_TO_GIVE_BACK = {
     "delete it": ("delete", "swl", "app"),

@@ -12,6 +12,7 @@ from hack.install import KEYS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space
 from tests.e2e.guards import without_bindings
+from tests.e2e.manifests import NOBODY
 from tests.e2e.peers import IMAGES, config, peer_pod
 from tests.e2e.seen import events
 
@@ -41,7 +42,6 @@ def of_account(account: str) -> Json:
 
 
 TOKEN = "kubernetes.io/service-account-token"
-NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
 CREATED: dict[str, Json] = {
     "a token of an account": secret("authority-x", TOKEN, metadata=of_account("default")),
     "a Secret of another type": secret(kind="Opaque"),

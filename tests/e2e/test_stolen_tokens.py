@@ -18,11 +18,10 @@ from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space
 from tests.e2e.guards import without_bindings
-from tests.e2e.manifests import pod, workload
+from tests.e2e.manifests import NOBODY, pod, workload
 
 INSIDE = "brest-1"
 
-NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
 OWNER = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereignWorkload", "controller": True} | {
     key: NOBODY[key] for key in ("name", "uid")
 }

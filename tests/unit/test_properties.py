@@ -8,7 +8,7 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.membership import claimants
+from sovereign_operator.core.membership import declarations
 from sovereign_operator.core.verdict import Verdicts, judge, judge_node
 from sovereign_operator.core.wakeup import next_change
 from tests import strategies
@@ -42,7 +42,7 @@ def test_a_site_is_accepted_exactly_if_all_demands_are_met(facts: Facts) -> None
 @given(strategies.facts())
 def test_a_node_alone_is_judged_as_among_all(facts: Facts) -> None:
     for (name, policy), verdict in judge(facts).nodes.items():
-        declaring = claimants(facts.datacentres).get(name, frozenset())
+        declaring = declarations(facts.datacentres).get(name, {})
         near = {site: spec for site, spec in facts.datacentres.items() if spec.node_selector or site in declaring}
         alone = replace(facts, nodes={}, datacentres=near)
         assert judge_node(facts.nodes[name], policy, alone) == verdict

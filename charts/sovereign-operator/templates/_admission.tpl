@@ -90,10 +90,15 @@ CEL for whether two maps are the same, but for some entries. Takes CEL for both,
 && {{ $old }}.all(key, {{ $besides }} || key in {{ $new }})
 {{- end }}
 
+{{/* CEL for the name of the controller's account, as requests have it. */}}
+{{- define "sovereign-operator.controllerUser" -}}
+'system:serviceaccount:{{ .Release.Namespace }}:{{ include "sovereign-operator.controller" . }}'
+{{- end }}
+
 {{/* Those requests alone that somebody makes with the controller's token. */}}
 {{- define "sovereign-operator.byTheController" -}}
 - name: by-the-controller
-  expression: "request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:{{ include "sovereign-operator.controller" . }}'"
+  expression: "request.userInfo.username == {{ include "sovereign-operator.controllerUser" . }}"
 {{- end }}
 
 {{/*

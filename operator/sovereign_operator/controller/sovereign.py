@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import assert_never
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
@@ -59,7 +58,7 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     seen = _see(world, key, obj)
     if obj is None or seen is None or world.verdicts is None or world.guards.findings is None:
         return None
-    spec, template_problem = seen
+    spec, _ = seen
     kind, name = workload_of(key.name, spec)
     found = await _find(world, kind, key.namespace, name)
     if found is None and spec.template and kind is WorkloadKind.JOB:
@@ -67,8 +66,7 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
         obj = await world.api.lasting(resource.OURS[SOVEREIGN_WORKLOAD.plural], key.name, key.namespace)
         if obj is None:
             return None
-    facts = await _gather(world, key, obj, spec, found)
-    facts = replace(facts, template_problem=template_problem)
+    facts = await _gather(world, key, obj, seen, found)
     action, warning = await preview(world, facts, decide(facts), found)
     if begins(facts, action):
         report = report_workload(facts, action)
@@ -138,8 +136,9 @@ async def release_abandoned(world: World, key: Labelled) -> None:
 
 
 async def _gather(
-    world: World, key: Sovereign, obj: Json, spec: SovereignWorkloadSpec, found: Json | None
+    world: World, key: Sovereign, obj: Json, seen: tuple[SovereignWorkloadSpec, str], found: Json | None
 ) -> WorkloadFacts:
+    spec, template_problem = seen
     kind, name = workload_of(key.name, spec)
     enforced = world.enforced(key.namespace)
     policy = effective_policy(enforced, spec.policy_ref.name if spec.policy_ref else None)
@@ -172,7 +171,7 @@ async def _gather(
         policies=policies,
         target=target,
         taken_by=_older_rival(world, key, kind, name, policies),
-        pods=tuple(seen.pod for seen in pods),
+        pods=tuple(pod.pod for pod in pods),
         verdicts={node: verdict for (node, name), verdict in verdicts.nodes.items() if name == policy},
         accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
         wanted=wanted,
@@ -183,6 +182,7 @@ async def _gather(
         now=world.api.clock.now(),
         run=see_run(status),
         last_write=last_write,
+        template_problem=template_problem,
     )
 
 

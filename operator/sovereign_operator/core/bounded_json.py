@@ -19,8 +19,8 @@ _MOST_DIGITS: Final = 4000
 """Python makes no integer of more than 4,300 digits."""
 
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
-"""It never goes back over what it has read, nor does a string without an end make it begin again: whoever wrote the
-text shall not hold up a process with it."""
+"""It never goes back over what it has read, nor does a string without an end make it begin again, so that the author
+of a text cannot hold up a process with it."""
 _EMPTY: Final = {b"{": b"{}", b"[": b"[]"}
 
 

@@ -32,21 +32,18 @@ class Membership:
 
 def locate_all(facts: Facts) -> dict[str, Membership]:
     """Find the one datacentre that claims each node, keyed by node."""
-    declared: dict[str, dict[str, str]] = {}
-    for name in sorted(facts.datacentres):
-        for entry in facts.datacentres[name].nodes:
-            declared.setdefault(entry.name, {})[name] = entry.uid
+    declared = declarations(facts.datacentres)
     selecting = {name: spec for name, spec in facts.datacentres.items() if spec.node_selector}
     return {name: _locate(facts.nodes[name], declared.get(name, {}), selecting, facts) for name in sorted(facts.nodes)}
 
 
-def claimants(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, frozenset[str]]:
-    """Return the datacentres that declare each node, by its name. What selects nodes is in none of them."""
-    found: dict[str, set[str]] = {}
-    for name, datacentre in datacentres.items():
-        for entry in datacentre.nodes:
-            found.setdefault(entry.name, set()).add(name)
-    return {node: frozenset(names) for node, names in found.items()}
+def declarations(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, dict[str, str]]:
+    """Return by node the datacentres that declare it, each with the uid that it names the node with, in order."""
+    found: dict[str, dict[str, str]] = {}
+    for name in sorted(datacentres):
+        for entry in datacentres[name].nodes:
+            found.setdefault(entry.name, {})[name] = entry.uid
+    return found
 
 
 def _locate(

@@ -15,7 +15,6 @@ from sovereign_operator.core.workload_facts import effective_policy
 Json = dict[str, Any]
 
 API_VERSION: Final = "admission.k8s.io/v1"
-MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 FORBIDDEN: Final = 403
 
 MOST: Final = {b"{": 50_000, b"[": 50_000, b",": 300_000, b'"': 1_000_000}
@@ -48,7 +47,7 @@ class Review:
         """Whether a kubelet shows one of its static pods. It deletes one that differs from its file."""
         pod = self.pod or {}
         annotations = pod.get("metadata", {}).get("annotations") or {}
-        return MIRROR_ANNOTATION in annotations and self.user == f"system:node:{pod['spec'].get('nodeName', '')}"
+        return names.MIRROR_ANNOTATION in annotations and self.user == f"system:node:{pod['spec'].get('nodeName', '')}"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ VERDICT_PREFIX = names.verdict_annotation("")
 PLACEMENT_PREFIX = names.node_policy_label("")
 ANY_BUNDLE = "*"
 AUDIT_PREFIX = names.audit_annotation("")
-MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 
 
@@ -132,7 +131,7 @@ def see_pod(obj: Json) -> PodSeen:
         bundles=_bundles_of(obj),
         transit=transit_policy(obj),
         bypass=bypass_of(obj),
-        static=MIRROR_ANNOTATION in metadata.get("annotations", {}),
+        static=names.MIRROR_ANNOTATION in metadata.get("annotations", {}),
         addresses=tuple(found["ip"] for found in status.get("podIPs", ())),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
@@ -180,7 +179,7 @@ def see_spec(obj: Json, model: type[M]) -> M | Unreadable | None:
         return None
     try:
         return model.model_validate(obj["spec"])
-    except Exception as error:  # noqa: BLE001 - whoever looks at it names it, in the log and in a metric
+    except Exception as error:  # noqa: BLE001 - its readers name it, in the log and in a metric
         return Unreadable(f"{model.__name__.removesuffix('Spec')} {obj['metadata']['name']}", str(error))
 
 

@@ -18,7 +18,7 @@ UNREADABLE: Final = Gauge(
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An object of ours that this version cannot read."""
+    """An object of our kinds that this version cannot read."""
 
     what: str
     error: str = field(default="", compare=False)

@@ -4,12 +4,9 @@ Policies and services belong to people once they are there. So the seed may only
 deleting one. It records what there was once, so that one which somebody deleted stays deleted.
 """
 
-import argparse
 import asyncio
 import json
 import logging
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,8 +16,7 @@ from sovereign_operator.kube.api import MERGE, Api, Json, connect
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError, UnavailableError
 from sovereign_operator.kube.resource import CONFIG_MAPS, OURS
-from sovereign_operator.runtime.replica import log_as_json
-from sovereign_operator.runtime.stopping import until_stopped
+from sovereign_operator.runtime.job import options, run_and_exit
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +46,7 @@ class Settings:
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
     """Read the options."""
-    parser = argparse.ArgumentParser(prog="sovereign-seed", description=__doc__)
-    given_by = os.environ.get("POD_NAMESPACE")
-    parser.add_argument("--namespace", default=given_by, required=not given_by, help="default: $POD_NAMESPACE")
-    parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
-    given = parser.parse_args(arguments)
+    given = options("sovereign-seed", __doc__).parse_args(arguments)
     return Settings(given.namespace, given.log_level)
 
 
@@ -105,15 +97,14 @@ async def run(settings: Settings) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the seed. Its log is JSON, one object a line."""
+    """Run the seed."""
     settings = parse(arguments)
-    log_as_json(settings.log_level)
-    try:
-        stopped = asyncio.run(until_stopped(run(settings)))
-    except SeedError as error:
-        logger.error("the API server refuses what the chart ships: %s", error)  # noqa: TRY400 - a person needs no trace
-        sys.exit(1)
-    sys.exit(stopped)
+    run_and_exit(
+        run(settings),
+        log_level=settings.log_level,
+        fails_by=(SeedError,),
+        failure="the API server refuses what the chart ships",
+    )
 
 
 if __name__ == "__main__":

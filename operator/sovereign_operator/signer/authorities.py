@@ -124,17 +124,12 @@ def _public_key(certificate: x509.Certificate) -> bytes:
 
 def _listed(world: World, policy: str, usable: Mapping[str, Held]) -> frozenset[str]:
     """Return the authorities in a policy's bundle, by name."""
-    seen = world.bundles.get(("", names.trust_bundle(policy)))
-    fingerprints = {anchor.fingerprint for anchor in seen.anchors} if seen else set()
-    return frozenset(
-        name
-        for name, one in usable.items()
-        if one.certificate and certificates.fingerprint(one.certificate) in fingerprints
-    )
+    return frozenset(name for name, one in usable.items() if _is_listed(world, one, policy))
 
 
-def _is_listed(world: World, one: Held) -> bool:
-    seen = world.bundles.get(("", names.trust_bundle(one.policy)))
+def _is_listed(world: World, one: Held, policy: str | None = None) -> bool:
+    """Whether an authority is in a policy's bundle, by default in that of its own."""
+    seen = world.bundles.get(("", names.trust_bundle(policy or one.policy)))
     if seen is None or one.certificate is None:
         return False
     return certificates.fingerprint(one.certificate) in {anchor.fingerprint for anchor in seen.anchors}

@@ -138,7 +138,7 @@ def _live_pod(pod: Json) -> LivePod:
         node=spec.get("nodeName", ""),
         service_account=spec.get("serviceAccountName", ""),
         ending="deletionTimestamp" in metadata or pod.get("status", {}).get("phase") in ENDED_PHASES,
-        mirror="kubernetes.io/config.mirror" in metadata.get("annotations", {}),
+        mirror=names.MIRROR_ANNOTATION in metadata.get("annotations", {}),
         mounts_signer=names.SIGNER in signers_of(pod),
     )
 

@@ -14,7 +14,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.core import names
 from sovereign_operator.core.certificate_request import Request
 from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.membership import claimants
+from sovereign_operator.core.membership import declarations
 from sovereign_operator.core.undecided import Unread
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
@@ -85,7 +85,7 @@ class World:
         """Authorities that were moved here and have to be seen before anything is done: bundles would trust too few."""
         self.signing: dict[tuple[str, str], Signing] = {}
         """Which authority signs, keyed by (policy, datacentre)."""
-        self._claimants: dict[str, frozenset[str]] | None = None
+        self._declarations: dict[str, dict[str, str]] | None = None
         """The datacentres that declare each node, until one changes."""
         self.budgets = NodeBudgets()
         self.reads = SharedReads()
@@ -150,7 +150,7 @@ class World:
         yield from (self.secrets, self.bundles, self.requests, self._replicas)
 
     def _authorities_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
-        self._claimants = None
+        self._declarations = None
         self.queue.add(Authorities())
 
     def _request_changed(self, key: ObjectKey, _old: RequestSeen | None, new: RequestSeen | None) -> None:
@@ -186,9 +186,9 @@ class World:
     def facts_of(self, node: str) -> Facts:
         """Gather what a node's verdict depends on: of all datacentres, those that may claim it."""
         facts = self.facts()
-        if self._claimants is None:
-            self._claimants = claimants(facts.datacentres)
-        declaring = self._claimants.get(node, frozenset())
+        if self._declarations is None:
+            self._declarations = declarations(facts.datacentres)
+        declaring = self._declarations.get(node, {})
         datacentres = {
             name: spec for name, spec in facts.datacentres.items() if spec.node_selector or name in declaring
         }

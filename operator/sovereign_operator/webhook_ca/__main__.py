@@ -1,11 +1,9 @@
 """Has the API server trust the injector: one step before the chart is installed or upgraded, one after it."""
 
-import argparse
 import asyncio
 import logging
 import os
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +12,7 @@ from typing import Final
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.errors import ApiError
-from sovereign_operator.runtime.replica import log_as_json
-from sovereign_operator.runtime.stopping import until_stopped
+from sovereign_operator.runtime.job import options, run_and_exit
 from sovereign_operator.webhook_ca.steps import Steps, UnusableError
 
 logger = logging.getLogger(__name__)
@@ -38,12 +35,9 @@ class Settings:
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
     """Read the options."""
-    parser = argparse.ArgumentParser(prog="sovereign-webhook-ca", description=__doc__)
+    parser = options("sovereign-webhook-ca", __doc__)
     parser.add_argument("step", choices=["create", "trust"], help="create: before an upgrade; trust: after it")
-    given_by = os.environ.get("POD_NAMESPACE")
-    parser.add_argument("--namespace", default=given_by, required=not given_by, help="default: $POD_NAMESPACE")
     parser.add_argument("--identity", default=os.environ.get("POD_NAME") or socket.gethostname())
-    parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     given = parser.parse_args(arguments)
     return Settings(given.step, given.namespace, given.identity, given.log_level)
 
@@ -65,15 +59,14 @@ async def run(settings: Settings) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the Job. Its log is JSON, one object a line."""
+    """Run the Job."""
     settings = parse(arguments)
-    log_as_json(settings.log_level)
-    try:
-        stopped = asyncio.run(until_stopped(run(settings)))
-    except (ApiError, UnusableError) as error:
-        logger.error("the API server cannot be made to trust the injector: %s", error)  # noqa: TRY400 - a person needs no trace
-        sys.exit(1)
-    sys.exit(stopped)
+    run_and_exit(
+        run(settings),
+        log_level=settings.log_level,
+        fails_by=(ApiError, UnusableError),
+        failure="the API server cannot be made to trust the injector",
+    )
 
 
 if __name__ == "__main__":
