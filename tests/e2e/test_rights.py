@@ -15,7 +15,7 @@ from tests.e2e.manifests import KINDS, NOBODY, sovereign, workload, workload_spe
 @pytest.fixture
 def intern(admin: Kubectl, cluster: Cluster, space: Space) -> tuple[Kubectl, str]:
     """Somebody who may do nothing but write SovereignWorkloads, in one namespace."""
-    namespace = space(None)
+    namespace = space()
     rights = ("--verb=get,list,create,update,patch,delete", "--resource=sovereignworkloads.sovereignty.dev")
     admin.run("-n", namespace, "create", "role", "intern", *rights)
     admin.run("-n", namespace, "create", "rolebinding", "intern", "--role=intern", "--user=intern")
@@ -89,7 +89,7 @@ def test_who_may_not_touch_a_workload_may_not_have_it_given_back(
 
 def test_a_namespace_with_a_sovereign_workload_can_be_deleted(admin: Kubectl, space: Space) -> None:
     """The namespace controller may delete what is in a namespace, but not patch workloads."""
-    namespace = space(None)
+    namespace = space()
     admin.apply(
         workload("Deployment", "app"),
         sovereign("app", policy="secnumcloud", workloadRef={"kind": "Deployment", "name": "app"}),
