@@ -116,6 +116,15 @@ THEFTS = {
     "change what others run": Theft(WORKLOADS, changed("Deployment", **EVIL)),
     "change as whom others run": Theft(WORKLOADS, changed("CronJob", serviceAccountName="more")),
     "change where others run": Theft(WORKLOADS, changed("Deployment", nodeSelector={"example.org/x": "y"})),
+    "keep pods of others from ending": Theft(
+        WORKLOADS,
+        part(
+            "Deployment",
+            "others",
+            "apps/v1",
+            spec={"template": {"metadata": {"finalizers": ["example.org/stay"]}}},
+        ),
+    ),
     "scale what others run": Theft(WORKLOADS, part("Deployment", "others", "apps/v1", spec={"replicas": 5})),
     "own what others run": Theft(
         WORKLOADS, part("Deployment", "others", "apps/v1", metadata={"ownerReferences": [OWNER]})
