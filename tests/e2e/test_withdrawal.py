@@ -155,7 +155,7 @@ def test_what_nobody_vouches_for_is_not_said(admin: Kubectl, space: Space) -> No
         eventually(lambda: not audit(admin.get("pod", name, namespace)), what="nothing said")  # noqa: B023
 
 
-UNKNOWN = "unknown: there is no SovereigntyPolicy passing, so nobody vouches for where this pod runs"
+UNKNOWN = "unknown: there is no SovereigntyPolicy passing, or it cannot be read: nobody vouches for where this pod runs"
 
 
 def test_audit_annotations_follow_the_verdict(admin: Kubectl, space: Space) -> None:

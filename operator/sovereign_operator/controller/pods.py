@@ -38,7 +38,7 @@ def _annotations(world: World, verdicts: Verdicts, seen: PodSeen) -> dict[str, s
     policy = world.policy_of(seen)
     if not policy:
         return {}
-    if world.object(SOVEREIGNTY_POLICY.plural, policy) is None:
+    if policy not in verdicts.policies:
         return unjudged_annotations(policy)
     verdict = verdicts.nodes.get((seen.pod.node or "", policy))
     if verdict is None:

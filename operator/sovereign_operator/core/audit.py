@@ -27,8 +27,10 @@ def audit_annotations(verdict: NodeVerdict) -> dict[str, str]:
 
 
 def unjudged_annotations(policy: str) -> dict[str, str]:
-    """Return the annotations of a pod that is held to a policy which is not there."""
-    verdict = f"unknown: there is no SovereigntyPolicy {policy}, so nobody vouches for where this pod runs"
+    """Return the annotations of a pod that is held to a policy which is not there, or cannot be read."""
+    verdict = (
+        f"unknown: there is no SovereigntyPolicy {policy}, or it cannot be read: nobody vouches for where this pod runs"
+    )
     return {audit_annotation("policy"): policy, audit_annotation("verdict"): verdict}
 
 

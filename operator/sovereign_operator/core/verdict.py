@@ -85,6 +85,8 @@ class Verdicts:
     """Keyed by node."""
     nodes: Mapping[tuple[str, str], NodeVerdict]
     """Keyed by (node, policy)."""
+    policies: frozenset[str]
+    """The policies that could be read."""
 
     def nodes_of_nobody(self) -> frozenset[str]:
         """Return the nodes that no policy accepts."""
@@ -119,7 +121,7 @@ def judge(facts: Facts) -> Verdicts:
         for member in members.values()
         for policy in sorted(facts.policies)
     }
-    return Verdicts(sites, members, nodes)
+    return Verdicts(sites, members, nodes, frozenset(facts.policies))
 
 
 def judge_node(node: Node, policy: str, facts: Facts) -> NodeVerdict | None:

@@ -129,7 +129,8 @@ def see_pod(obj: Json) -> PodSeen:
         metadata.get("labels", {}),
         annotations,
         bundles=_bundles_of(obj),
-        transit=transit_policy(obj),
+        # Guards looked at those that admission placed. Of any other, a container of that name says nothing.
+        transit=transit_policy(obj) if names.PLACED_LABEL in metadata.get("labels", {}) else "",
         bypass=bypass_of(obj),
         static=names.MIRROR_ANNOTATION in metadata.get("annotations", {}),
         addresses=tuple(found["ip"] for found in status.get("podIPs", ())),

@@ -108,7 +108,13 @@ def _entry(secret: Json, key: str) -> Any:
 
 
 async def _authorities(api: Api, namespace: str) -> list[Json]:
-    return [secret async for page, _ in api.pages(SECRETS, namespace, names.AUTHORITY_LABEL) for secret in page]
+    """Return the authorities in a namespace, but for what nobody could use there, either: nothing waits for that."""
+    found = [secret async for page, _ in api.pages(SECRETS, namespace, names.AUTHORITY_LABEL) for secret in page]
+    known = [secret for secret in found if secret["metadata"]["labels"][names.AUTHORITY_LABEL] in {*State}]
+    for secret in found:
+        if secret not in known:
+            logger.error("Secret %s in namespace %s is no authority, and stays", secret["metadata"]["name"], namespace)
+    return known
 
 
 async def _read(api: Api, name: str, namespace: str) -> Json | None:
