@@ -5,6 +5,7 @@ from typing import Any
 from hack.kubectl import Json, Kubectl, eventually
 from tests.documents import REFERENCE, blocks
 from tests.e2e.manifests import pod
+from tests.e2e.seen import audit
 
 PYTHON = "docker.io/library/python:3"
 NGINX = "docker.io/library/nginx:latest"
@@ -140,3 +141,29 @@ def pair(admin: Kubectl, namespace: str) -> str:
         lambda: not ask(admin, namespace, "client", host).startswith("refused"), seconds=90, what="a first answer"
     )
     return host
+
+
+class Asker:
+    """A pod in Lyon that asks a server in Brest without end, each time on a new connection of its own TLS."""
+
+    def __init__(self, admin: Kubectl, namespace: str) -> None:
+        self._admin, self._namespace = admin, namespace
+        host = pair(admin, namespace)
+        admin.apply(peer_pod("asker", "lyon-1", "python3", "/peer/forever.py", host), namespace=namespace)
+        address(admin, namespace, "asker")
+
+    def so_far(self) -> tuple[int, str]:
+        """Return how often it has asked, and what failed."""
+        lines = self._admin.run("-n", self._namespace, "logs", "asker").splitlines()
+        failures = [line for line in lines if line.startswith("failed:")]
+        return sum(line.startswith("asked") for line in lines), "; ".join(failures[:3])
+
+    def goes_on(self) -> None:
+        """Wait until it has asked some times more, and see that nothing failed."""
+        begun, _ = self.so_far()
+        eventually(lambda: self.so_far()[0] > begun + 20, what="traffic")
+        assert not self.so_far()[1]
+
+    def certificate(self) -> str:
+        """Return what is said of its certificate."""
+        return audit(self._admin.get("pod", "asker", self._namespace)).get("certificate", "")

@@ -16,7 +16,7 @@ from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from tests.e2e.conftest import Space, host_names, restore_estate
 from tests.e2e.manifests import pod
-from tests.e2e.peers import PYTHON
+from tests.e2e.peers import IMAGES, PYTHON, Asker
 from tests.e2e.seen import living_pods
 from tests.e2e.shifted import shifted
 from tests.e2e.sidecars import encrypted, refusal
@@ -156,9 +156,16 @@ def shown(admin: Kubectl, cluster: Cluster, namespace: str, app: str, port: int)
     return Shown(certificate.serial_number, issuer[1] if issuer else "", frozenset(trusted))
 
 
+@pytest.fixture
+def asker(admin: Kubectl, cluster: Cluster, space: Space) -> Asker:
+    """A pod that does without a sidecar and speaks TLS by itself, on the node of the front."""
+    cluster.load_image(public.archive_all(IMAGES))
+    return Asker(admin, space())
+
+
 @pytest.mark.usefixtures("changed_estate")
 def test_leaf_authority_and_bundle_are_renewed_and_nobody_notices(
-    admin: Kubectl, cluster: Cluster, strict: ThreeTiers
+    admin: Kubectl, cluster: Cluster, strict: ThreeTiers, asker: Asker
 ) -> None:
     def web() -> Shown:
         return shown(admin, cluster, strict.front, "web", WEB_PORT)
@@ -172,11 +179,18 @@ def test_leaf_authority_and_bundle_are_renewed_and_nobody_notices(
         cluster.restart_kubelet(node)
         return eventually(lambda: (now := show()).serial != before and now, seconds=90, what="a new leaf, in use")
 
+    def goes_on() -> None:
+        strict.goes_on()
+        asker.goes_on()
+
     (number,) = trusted(admin, FRONT)["lyon"]
     old, successor = name_of(FRONT, "lyon", number), name_of(FRONT, "lyon", number + 1)
+    (asked_of,) = trusted(admin)["lyon"]
+    first = eventually(asker.certificate, what="word of the certificate")
     for show, node in ((web, FRONT_NODE), (database, BACK_NODE)):
         assert old in renewed(show, node).trusted
-        strict.goes_on()
+        goes_on()
+    eventually(lambda: asker.certificate() != first, seconds=90, what="a new leaf")
 
     # An authority that would outlive what it rests on is replaced.
     ends = (datetime.now(UTC).date() + timedelta(days=20)).isoformat()
@@ -184,21 +198,31 @@ def test_leaf_authority_and_bundle_are_renewed_and_nobody_notices(
     admin.run("patch", "cloudservice", "hexa-gouv", "--type=json", "-p", json.dumps(patch))
     for show in (web, database):
         eventually(lambda show=show: {old, successor} <= show().trusted, seconds=120, what="trust in both")  # type: ignore[misc]
-    strict.goes_on()
+    eventually(lambda: trusted(admin)["lyon"] == [asked_of, asked_of + 1], what="its successor in the bundle")
+    goes_on()
     assert web().issuer == old
+    # The bundle had time to come everywhere before the successor signs.
     eventually(
-        lambda: renewed(web, FRONT_NODE).issuer == successor, seconds=120, what="a leaf that the successor signed"
+        lambda: (
+            renewed(web, FRONT_NODE).issuer == successor
+            and f"by authority.secnumcloud.lyon.{asked_of + 1}," in asker.certificate()
+        ),
+        seconds=120,
+        what="leaves that the successors signed",
     )
-    strict.goes_on()
+    goes_on()
 
     # A day later nothing of the old authority lives, and it leaves the bundle.
     with shifted(admin, cluster, deployment="sovereign-signer") as server:
         server.now = datetime.now(UTC) + timedelta(hours=25)
         for show in (web, database):
             eventually(lambda show=show: old not in show().trusted, seconds=120, what="trust in the new one alone")  # type: ignore[misc]
+        eventually(lambda: trusted(admin)["lyon"] == [asked_of + 1], seconds=90, what="the old one out")
         assert successor in database().trusted
-        strict.goes_on()
+        goes_on()
+    goes_on()
     assert strict.visits()[1:] == (0, 1)
+    assert asker.so_far()[0] > 200
 
 
 def test_without_signer_and_injector_what_runs_goes_on_and_what_is_new_waits(
