@@ -310,11 +310,12 @@ LATE: dict[str, tuple[Json, str]] = {
 
 @pytest.mark.parametrize("way", ["by-namespace", "by-label"])
 def test_what_comes_later_may_not_go_past_the_sidecar(mallory: Kubectl, exposed: Exposed, way: str) -> None:
-    """Nothing answers for the redirect here, so that the sidecar never starts."""
+    """No node fits, so that the sidecar never starts."""
     made, namespace = (
         (exposed.injected, exposed.namespace) if way == "by-namespace" else (exposed.by_label, exposed.elsewhere)
     )
-    mallory.create(made, namespace)
+    nowhere = {"nodeSelector": made["spec"]["nodeSelector"] | {"kubernetes.io/hostname": "nowhere"}}
+    mallory.create(made | {"spec": made["spec"] | nowhere}, namespace)
     where = ("-n", namespace, "patch", "pod", "app", "--type=strategic")
     for fields, says in LATE.values():
         patch = {"spec": {"ephemeralContainers": [{"name": "late", "image": IMAGE, **fields}]}}
