@@ -10,7 +10,7 @@ import pytest
 from hack import estate
 from hack.cluster import Cluster, ClusterSpec, binaries, up
 from hack.images import public
-from hack.install import NAMESPACE, install
+from hack.install import CHART, NAMESPACE, RELEASE, helm, install
 from hack.kubectl import Kubectl, eventually
 from tests.e2e import manifests
 
@@ -50,6 +50,11 @@ def prepare(cluster: Cluster) -> None:
     """Put the operator and the estate on a cluster."""
     install(cluster, *OPTIONS)
     restore_estate(admin_of(cluster))
+
+
+def upgrade(cluster: Cluster) -> None:
+    """Install the same again, as somebody does who was told to. Nothing is waited for."""
+    helm(cluster, "upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values", "--no-hooks")
 
 
 def admin_of(cluster: Cluster) -> Kubectl:

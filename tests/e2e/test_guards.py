@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 
 from hack.cluster import Cluster
-from hack.install import CHART, NAMESPACE, RELEASE, helm, install
+from hack.install import NAMESPACE, RELEASE, helm, install
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.pki.serving import make_authority
-from tests.e2e.conftest import OPTIONS, Space
+from tests.e2e.conftest import OPTIONS, Space, upgrade
 from tests.e2e.guards import VALIDATING, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
 from tests.e2e.seen import condition, metric
@@ -95,11 +95,6 @@ def told(admin: Kubectl, reason: str, *words: str) -> str:
     raise AssertionError(f"no Event {reason} says {words}")
 
 
-def upgrade(cluster: Cluster, *options: str) -> None:
-    """Install the same again, as somebody does who was told to."""
-    helm(cluster, "upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values", *options)
-
-
 @pytest.mark.parametrize(("kind", "patch"), DRIFTS.values(), ids=DRIFTS.keys())
 def test_one_that_is_hollowed_out_is_told_with_its_writer_and_what_mends_it(
     admin: Kubectl, cluster: Cluster, namespace: str, kind: str, patch: str
@@ -118,7 +113,7 @@ def test_one_that_is_hollowed_out_is_told_with_its_writer_and_what_mends_it(
         assert mend.startswith(f"kubectl delete {kind} {GUARD}, and helm upgrade at once")
     finally:
         admin.delete(kind, GUARD)
-        upgrade(cluster, "--no-hooks")
+        upgrade(cluster)
     eventually(lambda: enforced(admin, namespace)["status"] == "True", what="enforced again")
 
 
@@ -132,7 +127,7 @@ def test_one_that_is_missing_is_told_and_helm_upgrade_puts_it_back(
         assert "helm upgrade" in eventually(lambda: told(admin, "GuardsBroken", f"{GUARD} is missing"), what="an Event")
         eventually(lambda: metric(admin, cluster, "sovereign_guards_broken") == 1.0, what="the metric")
     finally:
-        upgrade(cluster, "--no-hooks")
+        upgrade(cluster)
     eventually(lambda: enforced(admin, namespace)["status"] == "True", what="enforced again")
     eventually(lambda: metric(admin, cluster, "sovereign_guards_broken") == 0.0, what="the metric")
 
@@ -147,7 +142,7 @@ def test_one_that_also_audits_is_no_alarm_and_the_patch_that_it_is_told_with_men
         assert metric(admin, cluster, "sovereign_guards_drifted") == 1.0
         assert metric(admin, cluster, "sovereign_guards_broken") == 0.0
     finally:
-        upgrade(cluster, "--no-hooks")
+        upgrade(cluster)
     # Helm does not know of what somebody else added.
     assert admin.get(BINDING, GUARD)["spec"]["validationActions"] == ["Deny", "Audit"]
     program, *arguments = shlex.split(mend.partition(". ")[0])

@@ -207,7 +207,7 @@ def test_an_upgrade_of_the_chart_leaves_trust_and_authority_alone(admin: Kubectl
     before = trusted(admin), admin.get("secret", names.INJECTOR_CA, NAMESPACE)["metadata"]["resourceVersion"]
     assert before[0] == [authority(admin)]
     # Without hooks, as in a selective sync, nothing of it is lost either.
-    for options in (("--set", "sidecar.image.tag=other", "--no-hooks"), ("--server-side=false", "--no-hooks"), ()):
+    for options in (("--set", "sidecar.image.tag=other", "--server-side=false", "--no-hooks"), ()):
         install(cluster, *OPTIONS, *options)
         version = admin.get("secret", names.INJECTOR_CA, NAMESPACE)["metadata"]["resourceVersion"]
         assert (trusted(admin), version) == before

@@ -5,7 +5,7 @@ import pytest
 from hack.cluster import Cluster
 from hack.install import KEYS, NAMESPACE, install
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.conftest import OPTIONS
+from tests.e2e.conftest import OPTIONS, upgrade
 
 LABEL = "sovereignty.dev/authority"
 MAY_READ = (
@@ -70,7 +70,7 @@ def test_keys_of_a_former_version_move_and_no_bundle_is_written(admin: Kubectl, 
     assert bundles(admin) == trust
     assert admin.run(*MAY_READ).strip() == "yes"
 
-    install(cluster, *OPTIONS)
+    upgrade(cluster)
     assert admin.attempt(*MAY_READ).stdout.strip() == "no"
     assert held(admin, KEYS) == before
     assert bundles(admin) == trust
