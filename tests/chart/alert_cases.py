@@ -34,6 +34,8 @@ def ends_in(days: float) -> str:
 
 LEADING = "sovereign_leading"
 FROZEN = "sovereign_frozen"
+UNREADABLE = 'sovereign_unreadable_objects{resource="datacentres"}'
+READ_AGAIN = 'sovereign_unreadable_objects{resource="pods"}'
 GUARDS = "sovereign_guards_broken"
 REPEATED = "sovereign_certificates_repeated_total"
 REFUSED = "sovereign_authorities_refused"
@@ -61,7 +63,7 @@ LOST = 'sovereign_datacentre_nodes{datacentre="brest",state="lost"}'
 REPLACED = 'sovereign_datacentre_nodes{datacentre="brest",state="replaced"}'
 OTHER_AUTHORITY = 'sovereign_authority_end_timestamp_seconds{policy="hds",datacentre="brest"}'
 
-CONTROLLER = {GUARDS: always(0), DRIFTED: always(0), FROZEN: always(0), STARTED: always(0)}
+CONTROLLER = {GUARDS: always(0), DRIFTED: always(0), FROZEN: always(0), READ_AGAIN: always(0), STARTED: always(0)}
 SIGNER = {FROZEN: always(0), OLDEST: always(0), REFUSED: always(0), STARTED: always(0)}
 BOTH_SIGN = {AUTHORITY: ends_in(200), OTHER_AUTHORITY: ends_in(200)}
 HEALTHY: Series = {
@@ -260,6 +262,13 @@ CASES: dict[str, Case] = {
             "handed over": quiet(absent(component, a=gone(32, 1), b=since(30, 1))),
             "frozen for five minutes": Case({f"{component}-a": {FROZEN: since(5, 1)}}, ("Frozen",), says="CRDs"),
             "frozen for four minutes": Case({f"{component}-a": {FROZEN: since(4, 1)}}),
+            "an object cannot be read": Case(
+                {f"{component}-a": {UNREADABLE: since(5, 1, before=None)}},
+                ("ObjectsUnreadable",),
+                {"resource": "datacentres"},
+                "Resource datacentres: each such object counts at its worst",
+            ),
+            "an object could not be read for a while": Case({f"{component}-a": {UNREADABLE: since(4, 1, before=None)}}),
         }.items()
     },
     "31 days are left": qualification(31),

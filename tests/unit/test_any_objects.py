@@ -23,7 +23,8 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.guards import see_guard
 from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.seen import see_certificate, see_node, see_pod, see_role, see_spec
+from sovereign_operator.kube.seen import see_certificate, see_node, see_pod, see_role
+from sovereign_operator.kube.specs import see_spec
 from sovereign_operator.kube.told import see_told
 from sovereign_operator.kube.unreadable import UNREADABLE, Unreadable
 from sovereign_operator.kube.workload_seen import LARGEST_TEMPLATE, see_last_write, see_run, see_sovereign, see_workload

@@ -12,7 +12,7 @@ from sovereign_operator.core.calendar import end_instant, first_instant
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.tenure import tenures
 from sovereign_operator.core.wakeup import next_change
-from sovereign_operator.kube.seen import see_spec
+from sovereign_operator.kube.specs import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 from tests.builders import NOW, datacentre, demand, policy, service
 from tests.schema import schema_of

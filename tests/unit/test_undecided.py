@@ -6,9 +6,9 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
 from sovereign_operator.core.authorities import LEAF_LIFETIME, Authority, Plan, Undecided, plan
-from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.facts import Claims, Facts, Unread
 from sovereign_operator.core.tenure import tenures
-from sovereign_operator.core.undecided import Unread
+from sovereign_operator.core.undecided import leaves_open
 from tests.builders import NOW, datacentre, demand, policy, qualification, service
 
 SUSPENDED = service(qualification(status=QualificationStatus.SUSPENDED))
@@ -32,6 +32,7 @@ def facts(
         },
         nodes={},
         now=NOW,
+        unread=without,
     )
 
 
@@ -45,7 +46,7 @@ ALL = [authority(of, place) for of in ("one", "two") for place in DATACENTRES]
 
 def planned(unread: Unread, found: Facts, trusted: dict[str, tuple[str, ...]] | None = None) -> Plan:
     listed = {name: [one.id for one in ALL] for name in unread.policies}
-    undecided = Undecided(partial(unread.leaves_open, found), listed)
+    undecided = Undecided(partial(leaves_open, found), listed)
     wanted = dict.fromkeys(found.policies, ()) | (trusted or {})
     return plan(tenures(found), wanted, ALL, found.now, undecided)
 
@@ -66,7 +67,7 @@ def test_a_service_that_cannot_be_read_holds_up_its_own_datacentres_alone() -> N
 
 
 def test_a_datacentre_that_cannot_be_read_keeps_what_it_has() -> None:
-    unread = Unread(datacentres=frozenset({"rbx"}))
+    unread = Unread(datacentres={"rbx": Claims()})
     found = planned(unread, facts(SERVICES, without=unread))
     assert not found.retire
     assert found.bundles["one"] == ("one.gra", "one.rbx")
@@ -91,7 +92,7 @@ def test_what_nobody_knows_any_more_is_withdrawn_all_the_same() -> None:
     """A policy or a datacentre that is gone needs no other object to be read."""
     unread = Unread(services=frozenset({"good"}), policies=frozenset({"two"}))
     left = facts(SERVICES, without=unread)
-    gone = Facts(left.services, {"rbx": datacentre(service="bad")}, {}, {}, NOW)
+    gone = Facts(left.services, {"rbx": datacentre(service="bad")}, {}, {}, NOW, unread)
     assert planned(unread, gone).retire == ("one.gra", "one.rbx", "two.gra")
 
 
@@ -105,13 +106,13 @@ def test_what_was_never_trusted_is_kept_and_not_trusted_now() -> None:
     unread = Unread(services=frozenset({"good"}))
     found = facts(SERVICES, without=unread)
     new = authority("one", "gra", published=False)
-    result = plan(tenures(found), {"one": ()}, [new], NOW, Undecided(partial(unread.leaves_open, found)))
+    result = plan(tenures(found), {"one": ()}, [new], NOW, Undecided(partial(leaves_open, found)))
     assert (result.retire, result.bundles) == ((), {"one": ()})
 
 
-@pytest.mark.parametrize("unread", [Unread(services=frozenset({"bad"})), Unread(datacentres=frozenset({"rbx"}))])
+@pytest.mark.parametrize("unread", [Unread(services=frozenset({"bad"})), Unread(datacentres={"rbx": Claims()})])
 def test_what_has_ended_goes(unread: Unread) -> None:
     found = facts(SERVICES, without=unread)
     ended = Authority("old", "one", "rbx", NOW - 2 * LEAF_LIFETIME, NOW, NOW - LEAF_LIFETIME)
-    undecided = Undecided(partial(unread.leaves_open, found))
+    undecided = Undecided(partial(leaves_open, found))
     assert plan(tenures(found), {"one": ()}, [ended], NOW, undecided).retire == ("old",)

@@ -14,7 +14,7 @@ from sovereign_operator.controller.status import write_status
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.calendar import end_instant
-from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service
+from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.encryption_status import report_encryption
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.membership import unfound
@@ -205,6 +205,9 @@ def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[A
         seen = world.sidecars.seen.get(name) if world.sidecars else None
         report += report_encryption(facts.policies[name].encryption_in_transit, seen)
         yield write_status(world, SOVEREIGNTY_POLICY, name, report)
+    for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
+        for (_, name), why in sorted(world.unreadable[kind.plural].errors.items()):
+            yield write_status(world, kind, name, report_unreadable(kind, why))
 
 
 def _seconds_until(facts: Facts, now: datetime) -> float:

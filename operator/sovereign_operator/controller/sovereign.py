@@ -13,6 +13,7 @@ from sovereign_operator.controller.keys import Labelled, Sovereign
 from sovereign_operator.controller.status import write_status
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import manifests
+from sovereign_operator.core.cluster_status import Report, report_unreadable
 from sovereign_operator.core.job_run import begins
 from sovereign_operator.core.readiness import Progress
 from sovereign_operator.core.rewrites import after_write
@@ -56,7 +57,10 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     """Carry one SovereignWorkload out, and write its status."""
     obj = world.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
     seen = _see(world, key, obj)
-    if obj is None or seen is None or world.verdicts is None or world.guards.findings is None:
+    if obj and isinstance(seen, Unreadable):
+        await write_status(world, SOVEREIGN_WORKLOAD, key.name, report_unread(obj, seen.error), key.namespace)
+        return None
+    if obj is None or not isinstance(seen, tuple) or world.verdicts is None or world.guards.findings is None:
         return None
     spec, _ = seen
     kind, name = workload_of(key.name, spec)
@@ -84,14 +88,20 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     return _look_again(facts)
 
 
-def _see(world: World, key: Sovereign, obj: Json | None) -> tuple[SovereignWorkloadSpec, str] | None:
+def _see(world: World, key: Sovereign, obj: Json | None) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
     """Read one that is there to stay. If it is being deleted, who deletes it has said what becomes of its workload."""
     seen = see_sovereign(obj) if obj else None
     error = seen.error if isinstance(seen, Unreadable) else ""
     world.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), error)
     if obj is None:
         _forget(world, key)
-    return seen if isinstance(seen, tuple) else None
+    return seen
+
+
+def report_unread(obj: Json, why: str) -> Report:
+    """Say that a SovereignWorkload cannot be read, and keep what its status remembers of what was done."""
+    remembered = {field: done for field, done in obj.get("status", {}).items() if field in {"run", "lastWrite"}}
+    return Report(remembered, ()) + report_unreadable(SOVEREIGN_WORKLOAD, why)
 
 
 def _patience(world: World, key: Sovereign, why: str) -> float:

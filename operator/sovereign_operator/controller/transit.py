@@ -20,7 +20,8 @@ from sovereign_operator.dataplane.listeners import discovery, former
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
-from sovereign_operator.kube.seen import PodSeen, see_spec
+from sovereign_operator.kube.seen import PodSeen
+from sovereign_operator.kube.specs import see_spec
 from sovereign_operator.kube.told import Told, data_of
 from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.runtime.writes import write_all

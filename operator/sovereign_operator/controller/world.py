@@ -39,15 +39,13 @@ from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror, stalled
 from sovereign_operator.kube.seen import (
     ANY_BUNDLE,
-    M,
     NodeSeen,
     PodSeen,
-    readable,
     see_node,
     see_pod,
     see_role,
-    see_spec,
 )
+from sovereign_operator.kube.specs import M, Specs, gather, see_spec
 from sovereign_operator.kube.tasks import keep_running
 from sovereign_operator.kube.told import encrypts
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
@@ -396,12 +394,13 @@ class World:
 
     def facts(self) -> Facts:
         """Gather what verdicts depend on."""
-        return Facts(
-            services=self._specs(CLOUD_SERVICE.plural, CloudServiceSpec),
-            datacentres=self._specs(DATACENTRE.plural, DatacentreSpec),
-            policies=self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec),
+        return gather(
+            self._specs(CLOUD_SERVICE.plural, CloudServiceSpec),
+            self._specs(DATACENTRE.plural, DatacentreSpec),
+            self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec),
+            self.api.clock.now(),
             nodes={name: seen.node for (_, name), seen in self.nodes.items()},
-            now=self.api.clock.now(),
+            hosts={seen.policy: seen.hosts for seen in self.roles.values()},
         )
 
     def occupied(self) -> frozenset[tuple[str, str]]:
@@ -409,9 +408,9 @@ class World:
         placed = ((pod.pod.node, self._placed_for(pod)) for pod in self.placed_pods.values() if not pod.ended)
         return frozenset((node, policy) for node, policy in placed if node and policy)
 
-    def _specs(self, plural: str, model: type[M]) -> dict[str, M]:
+    def _specs(self, plural: str, model: type[M]) -> Specs[M]:
         found = {key: see_spec(obj, model) for key, obj in self.objects(plural).items()}
         for key, spec in found.items():
             self.unreadable[plural].note(key, spec.error if isinstance(spec, Unreadable) else "")
         self.unreadable[plural].keep(found)
-        return readable({key: spec for key, spec in found.items() if spec is not None})
+        return {key: spec for key, spec in found.items() if spec is not None}

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
+from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.membership import unfound
 from sovereign_operator.core.qualification import in_force, title
 from sovereign_operator.core.reasons import ConditionReason, Reason, sentences, words
-from sovereign_operator.core.site import SiteVerdict
+from sovereign_operator.core.site import SiteVerdict, no_service
 from sovereign_operator.core.verdict import Verdicts
 
 NO_END: Final = "no end recorded"
@@ -75,8 +77,8 @@ def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
 def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list[str]) -> Observation:
     spec = facts.datacentres[name]
     if spec.service_ref.name not in facts.services:
-        message = f"there is no CloudService {spec.service_ref.name}: create it or correct spec.serviceRef"
-        return Observation("Ready", "False", Reason.SERVICE_NOT_FOUND, message)
+        missing = no_service(spec.service_ref.name, facts)
+        return Observation("Ready", "False", missing.reason, missing.message)
     wrong = {node: findings for node in members if (findings := verdicts.members[node].findings)}
     if wrong:
         message = f"{len(wrong)} node(s) contradict the claim: {examples(map(sentences, wrong.values()))}"
@@ -96,6 +98,15 @@ def _unseen(spec: DatacentreSpec, facts: Facts) -> str:
         f"{entry.name} has the uid {facts.nodes[entry.name].uid}, not {entry.uid}" for entry in found.replaced
     ]
     return f"; {len(wrong)} of spec.nodes not found: {examples(wrong)}" if wrong else ""
+
+
+def report_unreadable(kind: Kind, why: str) -> Report:
+    """Say of an object of ours that it cannot be read. Nothing else is known of it."""
+    message = f"the operator cannot read it: {why}; correct it, or install the version of the operator that it is for"
+    if kind is CLOUD_SERVICE:
+        observed = Observation("Qualified", "False", Reason.UNREADABLE, message)
+        return Report({"qualified": "unreadable"}, (observed,))
+    return Report({}, (Observation("Ready", "False", Reason.UNREADABLE, message),))
 
 
 @dataclass(frozen=True, order=True)

@@ -22,6 +22,26 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Claims:
+    """Which nodes a Datacentre claims that cannot be read as a whole. What cannot be read of its claims is a claim."""
+
+    nodes: frozenset[tuple[str, str]] = frozenset()
+    """Name and uid; an empty uid stands for any."""
+    selector: Mapping[str, str] | None = None
+    anything: bool = False
+    """Whether it may claim any other node as well."""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """The objects that exist and cannot be read, by name. They are not gone: nothing may follow from their absence."""
+
+    services: frozenset[str] = frozenset()
+    datacentres: Mapping[str, Claims] = field(default_factory=dict)
+    policies: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that verdicts depend on. Objects are keyed by name; the order never matters."""
 
@@ -31,3 +51,6 @@ class Facts:
     nodes: Mapping[str, Node]
     now: datetime
     """The API server's time, with a time zone."""
+    unread: Unread = Unread()
+    hosts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The nodes that may host each policy's pods, as it was decided before. It counts where nothing can be decided."""

@@ -11,23 +11,28 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Node
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, DeclaredNode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core import names
-from sovereign_operator.core.facts import Facts, Node
+from sovereign_operator.core.facts import Claims, Facts, Node
 from sovereign_operator.core.qualification import title
 from sovereign_operator.core.reasons import Finding, Reason, line
 
+SEE_READY = "its condition Ready says why"
 REGION_LABEL = "topology.kubernetes.io/region"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
 @dataclass(frozen=True)
 class Membership:
-    """Where a node stands. ``datacentre`` is None if in none; ``findings`` say what is wrong."""
+    """Where a node stands. ``datacentre`` is None if in none; ``findings`` say what is wrong.
+
+    ``open`` names the datacentres that may claim it as well: nobody can read whether they do.
+    """
 
     node: str
     uid: str
     datacentre: str | None
     evidence: NodeEvidence | None
     findings: tuple[Finding, ...]
+    open: tuple[str, ...] = ()
 
 
 def locate_all(facts: Facts) -> dict[str, Membership]:
@@ -56,12 +61,17 @@ def _locate(
         if (evidence := _selected(node, datacentre.node_selector or {})) is not None
     }
     claims |= {name: NodeEvidence.DECLARED for name, uid in declared.items() if uid == node.uid}
-    if len(claims) == 1:
+    unread = sorted(name for name, found in facts.unread.datacentres.items() if _claims(found, node))
+    if len(claims) == 1 and not unread:
         ((name, evidence),) = claims.items()
         findings = tuple(_contradictions(node, name, facts.datacentres[name], facts.services))
-        return Membership(node.name, node.uid, name, evidence, findings)
-    if claims:
-        several = " and ".join(sorted(claims))
+        left_open = tuple(sorted(name for name, found in facts.unread.datacentres.items() if found.anything))
+        return Membership(node.name, node.uid, name, evidence, findings, left_open)
+    if len(claims) + len(unread) == 1:
+        message = f"{node.name} is claimed by the datacentre {unread[0]}, which cannot be read: {SEE_READY}"
+        return _nowhere(node, Finding(Reason.UNREADABLE, message))
+    if claims or unread:
+        several = " and ".join(sorted([*claims, *unread]))
         message = f"{node.name} is claimed by the datacentres {several}, so it counts for neither: correct one of them"
         return _nowhere(node, Finding(Reason.CLAIMED_TWICE, message))
     if declared:
@@ -103,6 +113,12 @@ def _selected(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
     if any(names.is_ours(key) or node.labels.get(key) != value for key, value in selector.items()):
         return None
     return NodeEvidence.DECLARED if all(map(_is_restricted, selector)) else NodeEvidence.SELF_ASSERTED
+
+
+def _claims(claims: Claims, node: Node) -> bool:
+    """Whether a Datacentre that cannot be read claims a node for certain."""
+    by_name = bool({(node.name, node.uid), (node.name, "")} & claims.nodes)
+    return by_name or bool(claims.selector and _selected(node, claims.selector))
 
 
 def _is_restricted(key: str) -> bool:

@@ -25,6 +25,8 @@ class Reason(StrEnum):
     TECHNOLOGY_UNKNOWN = "TechnologyUnknown"
     FOREIGN_LAW = "ForeignLaw"
     FOREIGN_LAW_UNKNOWN = "ForeignLawUnknown"
+    # About any object that a place rests on, and of any object about itself
+    UNREADABLE = "Unreadable"
     # About the node
     NOT_IN_DATACENTRE = "NotInDatacentre"
     NODE_REPLACED = "NodeReplaced"

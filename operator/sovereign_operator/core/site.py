@@ -96,15 +96,22 @@ CHECKS: Final[tuple[Callable[[Site], tuple[Finding, ...]], ...]] = (
 )
 
 
+def no_service(name: str, facts: Facts) -> Finding:
+    """Say why there is nothing to judge a service by."""
+    if name in facts.unread.services:
+        message = f"CloudService {name} cannot be read: its condition Qualified says why"
+        return Finding(Reason.UNREADABLE, message)
+    return Finding(Reason.SERVICE_NOT_FOUND, f"there is no CloudService {name}: create it or correct spec.serviceRef")
+
+
 def judge_site(name: str, policy_name: str, facts: Facts) -> SiteVerdict:
     """Ask every check about one datacentre and one policy."""
     datacentre, policy = facts.datacentres[name], facts.policies[policy_name]
     service = facts.services.get(datacentre.service_ref.name)
     if service is None:
-        message = (
-            f"{name}: there is no CloudService {datacentre.service_ref.name}: create it or correct spec.serviceRef"
-        )
-        return SiteVerdict(name, policy_name, (Finding(Reason.SERVICE_NOT_FOUND, message),), ())
+        missing = no_service(datacentre.service_ref.name, facts)
+        finding = Finding(missing.reason, f"{name}: {missing.message}")
+        return SiteVerdict(name, policy_name, (finding,), ())
     site = Site(name, datacentre, service, policy_name, policy, facts.now)
     findings = tuple(finding for check in CHECKS for finding in check(site))
     basis = tuple(standing.basis for standing in _standings(site) if standing.basis)

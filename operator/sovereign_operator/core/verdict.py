@@ -13,7 +13,7 @@ from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence, SovereigntyPolicySpec
 from sovereign_operator.core.facts import Facts, Node
-from sovereign_operator.core.membership import Membership, locate_all
+from sovereign_operator.core.membership import SEE_READY, Membership, locate_all
 from sovereign_operator.core.qualification import Basis
 from sovereign_operator.core.reasons import Finding, Reason, sentences
 from sovereign_operator.core.site import SiteVerdict, judge_site, judge_sites
@@ -112,6 +112,16 @@ def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPoli
     return (Finding(Reason.WEAK_EVIDENCE, message),)
 
 
+def check_claims(member: Membership, policy_name: str, facts: Facts) -> tuple[Finding, ...]:
+    """Refuse a node that another datacentre may claim, for all that can be read, unless it was accepted before."""
+    if not member.open or member.node in facts.hosts.get(policy_name, ()):
+        return ()
+    message = (
+        f"{member.node} may be claimed by {' and '.join(member.open)}, too, whose nodes cannot be read: {SEE_READY}"
+    )
+    return (Finding(Reason.UNREADABLE, message),)
+
+
 def judge(facts: Facts) -> Verdicts:
     """Decide for every node and every policy."""
     sites = judge_sites(facts)
@@ -141,7 +151,12 @@ def _judge_node(
     if member.datacentre is None:
         return NodeVerdict(member.node, member.uid, policy, None, None, None, member.findings, ())
     site = sites[member.datacentre, policy]
-    findings = (*member.findings, *check_evidence(member, policy, facts.policies[policy]), *site.findings)
+    findings = (
+        *member.findings,
+        *check_evidence(member, policy, facts.policies[policy]),
+        *check_claims(member, policy, facts),
+        *site.findings,
+    )
     service = facts.datacentres[member.datacentre].service_ref.name
     return NodeVerdict(
         member.node, member.uid, policy, member.datacentre, service, member.evidence, findings, site.basis

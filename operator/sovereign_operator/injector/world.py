@@ -10,7 +10,7 @@ from sovereign_operator.core import names
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror, stalled
-from sovereign_operator.kube.seen import see_spec
+from sovereign_operator.kube.specs import see_spec
 from sovereign_operator.kube.told import Record, encrypts
 from sovereign_operator.kube.unreadable import Unreadable
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.core import names
 from sovereign_operator.core.audit import certificate_line
 from sovereign_operator.core.conditions import condition_of
@@ -12,9 +11,6 @@ from sovereign_operator.core.facts import Node
 from sovereign_operator.core.sidecar import bypass_of, transit_policy
 from sovereign_operator.core.workload_facts import Pod
 from sovereign_operator.kube.api import Json
-from sovereign_operator.kube.unreadable import Unreadable
-
-M = TypeVar("M", bound=Model)
 
 VERDICT_PREFIX = names.verdict_annotation("")
 PLACEMENT_PREFIX = names.node_policy_label("")
@@ -90,6 +86,12 @@ class RoleSeen:
     content: Any
     uid: str
     version: str = field(compare=False)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The nodes that may host the policy's pods, if it is a ClusterRole."""
+        rules = [rule for rule in self.content or () if "nodes" in rule.get("resources", ())]
+        return frozenset(name for rule in rules for name in rule.get("resourceNames", ()))
 
 
 def see_node(obj: Json) -> NodeSeen:
@@ -172,21 +174,6 @@ def see_certificate(obj: Json) -> Certificate | None:
         return None
     times = status["notBefore"], status["beginRefreshAt"], status["notAfter"]
     return Certificate(spec["podName"], spec["podUID"], *times, issued["message"])
-
-
-def see_spec(obj: Json, model: type[M]) -> M | Unreadable | None:
-    """Read the spec of an object of ours. One that is being deleted counts for nothing."""
-    if "deletionTimestamp" in obj["metadata"]:
-        return None
-    try:
-        return model.model_validate(obj["spec"])
-    except Exception as error:  # noqa: BLE001 - its readers name it, in the log and in a metric
-        return Unreadable(f"{model.__name__.removesuffix('Spec')} {obj['metadata']['name']}", str(error))
-
-
-def readable(specs: Mapping[tuple[str, str], M | Unreadable]) -> dict[str, M]:
-    """Return what could be read, by name."""
-    return {name: spec for (_, name), spec in specs.items() if not isinstance(spec, Unreadable)}
 
 
 def see_role(obj: Json) -> RoleSeen:

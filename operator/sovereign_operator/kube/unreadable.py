@@ -1,11 +1,13 @@
 """Objects that cannot be read: they are named, counted, and count at their worst. They are never gone."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from prometheus_client import Gauge
+
+from sovereign_operator.core.facts import Claims
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ class Unreadable:
 
     what: str
     error: str = field(default="", compare=False)
+    claims: Claims = field(default_factory=Claims)
+    """The nodes that it claims all the same, if it is a Datacentre."""
 
 
 class UnreadableObjects:
@@ -29,25 +33,30 @@ class UnreadableObjects:
 
     def __init__(self, plural: str) -> None:
         self._plural = plural
-        self._keys: set[tuple[str, str]] = set()
+        self._errors: dict[tuple[str, str], str] = {}
+
+    @property
+    def errors(self) -> Mapping[tuple[str, str], str]:
+        """Why each of them cannot be read, by namespace and name."""
+        return self._errors
 
     def note(self, key: tuple[str, str], error: str) -> None:
         """Take note of why an object cannot be read, or, without a word, that it was read or is gone."""
         if not error:
-            if key in self._keys:
-                self._keys.discard(key)
+            if self._errors.pop(key, None):
                 self._show(-1)
-        elif key not in self._keys:
-            self._keys.add(key)
+            return
+        if key not in self._errors:
             self._show(1)
             name = "/".join(part for part in key if part)
             logger.error(
                 "%s %s cannot be read, and counts at its worst until it is corrected: %s", self._plural, name, error
             )
+        self._errors[key] = error
 
     def keep(self, keys: Collection[tuple[str, str]] = ()) -> None:
         """Forget all but these: the others are gone, or nobody looks at the collection any more."""
-        for key in [key for key in self._keys if key not in keys]:
+        for key in [key for key in self._errors if key not in keys]:
             self.note(key, "")
 
     def _show(self, change: int) -> None:

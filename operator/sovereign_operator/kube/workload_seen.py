@@ -19,7 +19,7 @@ from sovereign_operator.core.selector import Selector
 from sovereign_operator.core.workload_facts import JobRun, LastWrite, Workload
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.managed_fields import latest_writer
-from sovereign_operator.kube.seen import see_spec
+from sovereign_operator.kube.specs import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 
 LARGEST_TEMPLATE: Final = 256 * 1024

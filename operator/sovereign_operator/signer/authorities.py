@@ -13,7 +13,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.authorities import Authority, Plan, Undecided, plan
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.tenure import Tenure, tenures
-from sovereign_operator.core.undecided import Unread
+from sovereign_operator.core.undecided import leaves_open
 from sovereign_operator.core.wakeup import next_change
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.crds import kinds_going
@@ -38,22 +38,22 @@ async def reconcile_authorities(world: World, store: KeyStore) -> float:
     """Look at all authorities once, and say in how many seconds to look again."""
     await world.until_complete()
     # A replica that comes to lead while this goes on may have made or moved keys that are not among these.
-    facts, unread, held, leading = world.facts(), world.unread(), world.held(), world.leading
+    facts, held, leading = world.facts(), world.held(), world.leading
     # Asked after all is gathered: what vanished with its kind was not deleted by anybody.
-    if why := await _why_frozen(world, facts, unread, held):
+    if why := await _why_frozen(world, facts, held):
         runtime_metrics.FROZEN.set(1)
         logger.error("%s: authorities and bundles stay as they are", why)
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
     terms = tenures(facts)
     usable = _usable(world, held, terms, facts.now)
-    planned = _plan(world, facts, unread, terms, usable)
+    planned = _plan(world, facts, terms, usable)
     before, world.signing = world.signing, _signing(planned, usable, terms)
     _show(world)
     if world.signing.keys() - before.keys():
         world.look_at_requests()
     if leading:
-        failures = await write_all(_writes(world, store, planned, facts=facts, unread=unread, held=held, usable=usable))
+        failures = await write_all(_writes(world, store, planned, facts=facts, held=held, usable=usable))
         if failures:
             raise failures[0]
     change = next_change(facts)
@@ -61,7 +61,7 @@ async def reconcile_authorities(world: World, store: KeyStore) -> float:
     return min(LOOK_SECONDS, until_change)
 
 
-async def _why_frozen(world: World, facts: Facts, unread: Unread, held: Mapping[str, Held]) -> str:
+async def _why_frozen(world: World, facts: Facts, held: Mapping[str, Held]) -> str:
     """Say why nothing may follow from what we see, or nothing. What is withdrawn loses its key for good."""
     if missing := world.awaited - held.keys():
         return f"authorities that were moved and are not seen yet: {', '.join(sorted(missing))}"
@@ -69,9 +69,9 @@ async def _why_frozen(world: World, facts: Facts, unread: Unread, held: Mapping[
     if gone := await kinds_going(world.api):
         return f"CRDs missing or being deleted: {', '.join(gone)}"
     kinds = {
-        "CloudService": {*facts.services, *unread.services},
-        "Datacentre": {*facts.datacentres, *unread.datacentres},
-        "SovereigntyPolicy": {*facts.policies, *unread.policies},
+        "CloudService": {*facts.services, *facts.unread.services},
+        "Datacentre": {*facts.datacentres, *facts.unread.datacentres},
+        "SovereigntyPolicy": {*facts.policies, *facts.unread.policies},
     }
     trusted = {anchor.policy for seen in world.bundles.values() for anchor in seen.anchors if anchor.datacentre}
     if trusted and not held:
@@ -138,7 +138,6 @@ def _is_listed(world: World, one: Held, policy: str | None = None) -> bool:
 def _plan(
     world: World,
     facts: Facts,
-    unread: Unread,
     terms: Mapping[tuple[str, str], Tenure],
     usable: Mapping[str, Held],
 ) -> Plan:
@@ -156,8 +155,8 @@ def _plan(
         for name, one in usable.items()
         if one.certificate
     ]
-    listed = {policy: _listed(world, policy, usable) for policy in unread.policies}
-    undecided = Undecided(partial(unread.leaves_open, facts), listed)
+    listed = {policy: _listed(world, policy, usable) for policy in facts.unread.policies}
+    undecided = Undecided(partial(leaves_open, facts), listed)
     return plan(terms, trusted, existing, facts.now, undecided)
 
 
@@ -181,7 +180,6 @@ def _writes(
     planned: Plan,
     *,
     facts: Facts,
-    unread: Unread,
     held: Mapping[str, Held],
     usable: Mapping[str, Held],
 ) -> Iterator[Awaitable[None]]:
@@ -198,7 +196,7 @@ def _writes(
             yield store.publish(one, now)
     # What time alone ends can be had back when a clock was wrong; a destroyed key cannot. So both clocks have to agree.
     careful = replace(facts, now=min(now, datetime.now(UTC)))
-    for name in set(planned.retire) & set(_plan(world, careful, unread, tenures(careful), usable).retire):
+    for name in set(planned.retire) & set(_plan(world, careful, tenures(careful), usable).retire):
         one = usable[name]
         # What was brought before its datacentre is accepted waits for that; it was never trusted.
         if one.state is State.ACTIVE or one.published or _is_listed(world, one):

@@ -15,14 +15,12 @@ from sovereign_operator.core import names
 from sovereign_operator.core.certificate_request import Request
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.membership import declarations
-from sovereign_operator.core.undecided import Unread
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror, stalled
-from sovereign_operator.kube.seen import readable, see_spec
 from sovereign_operator.kube.shared import SharedReads
-from sovereign_operator.kube.unreadable import Unreadable
+from sovereign_operator.kube.specs import gather, see_spec
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.runtime.bundles import BundleSeen, see_bundle, worst_bundle
 from sovereign_operator.runtime.queue import WorkQueue
@@ -122,13 +120,6 @@ class World:
         convert = partial(see_spec, model=model)
         return Mirror(self.api, resource.OURS[plural], convert, self._authorities_changed)
 
-    def unread(self) -> Unread:
-        """Name the objects of ours that cannot be read. They are not gone: nothing may follow from their absence."""
-        kinds = (self.services, self.datacentres, self.policies)
-        return Unread(
-            *(frozenset(name for (_, name), spec in mirror.items() if isinstance(spec, Unreadable)) for mirror in kinds)
-        )
-
     async def run(self) -> None:
         """Keep all mirrors up to date."""
         async with asyncio.TaskGroup() as group:
@@ -175,13 +166,7 @@ class World:
 
     def facts(self) -> Facts:
         """Gather what tenures depend on. Nodes do not matter to them."""
-        return Facts(
-            services=readable(self.services),
-            datacentres=readable(self.datacentres),
-            policies=readable(self.policies),
-            nodes={},
-            now=self.api.clock.now(),
-        )
+        return gather(self.services, self.datacentres, self.policies, self.api.clock.now())
 
     def facts_of(self, node: str) -> Facts:
         """Gather what a node's verdict depends on: of all datacentres, those that may claim it."""

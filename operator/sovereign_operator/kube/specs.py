@@ -1,0 +1,93 @@
+"""The specs of our own kinds: read, or reported with all that can still be said of them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.kind import Model
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core.conditions import examples
+from sovereign_operator.core.facts import Claims, Facts, Node, Unread
+from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.unreadable import Unreadable
+
+M = TypeVar("M", bound=Model)
+Specs = Mapping[tuple[str, str], M | Unreadable]
+"""By namespace and name."""
+
+
+def see_spec(obj: Json, model: type[M]) -> M | Unreadable | None:
+    """Read the spec of an object of ours. One that is being deleted counts for nothing."""
+    if "deletionTimestamp" in obj["metadata"]:
+        return None
+    try:
+        return model.model_validate(obj["spec"])
+    except Exception as error:  # noqa: BLE001 - its readers name it: in the log, in a metric and in its status
+        what = f"{model.__name__.removesuffix('Spec')} {obj['metadata']['name']}"
+        claims = see_claims(obj.get("spec")) if model is DatacentreSpec else Claims()
+        return Unreadable(what, _why(error), claims)
+
+
+def _why(error: Exception) -> str:
+    """Name the fields that cannot be read, and why."""
+    if not isinstance(error, ValidationError):
+        return repr(error)
+    return examples(
+        f"{'.'.join(('spec', *map(str, found['loc'])))}: {found['msg']}"
+        for found in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+
+
+def see_claims(spec: Any) -> Claims:
+    """Read which nodes a Datacentre claims, whatever else is in it. What cannot be read counts as a claim."""
+    if not isinstance(spec, dict):
+        return Claims(anything=True)
+    nodes, wanted = spec.get("nodes") or [], spec.get("nodeSelector") or {}
+    declared = [entry if isinstance(entry, dict) else {} for entry in nodes] if isinstance(nodes, list) else [{}]
+    named = [entry for entry in declared if isinstance(entry.get("name"), str)]
+    labels = wanted if isinstance(wanted, dict) else {}
+    selector = {key: value for key, value in labels.items() if isinstance(value, str)}
+    return Claims(
+        frozenset((entry["name"], uid if isinstance(uid := entry.get("uid"), str) else "") for entry in named),
+        selector,
+        anything=len(named) < len(declared) or bool(wanted and not selector),
+    )
+
+
+def readable(specs: Specs[M]) -> dict[str, M]:
+    """Return what could be read, by name."""
+    return {name: spec for (_, name), spec in specs.items() if not isinstance(spec, Unreadable)}
+
+
+def unreadable(specs: Specs[M]) -> dict[str, Unreadable]:
+    """Return what could not be read, by name."""
+    return {name: spec for (_, name), spec in specs.items() if isinstance(spec, Unreadable)}
+
+
+def gather(
+    services: Specs[CloudServiceSpec],
+    datacentres: Specs[DatacentreSpec],
+    policies: Specs[SovereigntyPolicySpec],
+    now: datetime,
+    *,
+    nodes: Mapping[str, Node] | None = None,
+    hosts: Mapping[str, frozenset[str]] | None = None,
+) -> Facts:
+    """Return what verdicts depend on, with what cannot be read of it."""
+    return Facts(
+        services=readable(services),
+        datacentres=readable(datacentres),
+        policies=readable(policies),
+        nodes=nodes or {},
+        now=now,
+        unread=Unread(
+            frozenset(unreadable(services)),
+            {name: spec.claims for name, spec in unreadable(datacentres).items()},
+            frozenset(unreadable(policies)),
+        ),
+        hosts=hosts or {},
+    )

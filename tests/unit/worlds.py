@@ -1,0 +1,60 @@
+"""What processes have seen of a cluster, made of raw objects: gathering and deciding need no API server."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+from sovereign_operator.controller import settings as controller_settings
+from sovereign_operator.controller import world as controller_world
+from sovereign_operator.core.names import SYSTEM_NAMESPACES
+from sovereign_operator.kube.api import Api
+from sovereign_operator.kube.mirror import Mirror
+from sovereign_operator.runtime.replica import Replica
+from sovereign_operator.signer import settings as signer_settings
+from sovereign_operator.signer import world as signer_world
+from tests.builders import NOW
+
+Json = dict[str, Any]
+Objects = Mapping[str, Iterable[Json]]
+"""Raw objects by plural."""
+
+CLOCK_ALONE = cast("Api", SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW)))
+NO_QUEUE = cast("Any", SimpleNamespace(add=lambda _key, _delay=0.0: None))
+REPLICA = Replica("sovereign-system", "replica", SYSTEM_NAMESPACES, 15, 8080, "info")
+
+
+def key_of(obj: Json) -> tuple[str, str]:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def show(mirror: Mirror[Any], objects: Iterable[Json]) -> None:
+    """Have a mirror see objects, as if it had been told of each."""
+    for obj in objects:
+        mirror._take("ADDED", obj)  # noqa: SLF001 - what its watch calls
+    mirror.synced.set()
+
+
+def controller(objects: Objects) -> controller_world.World:
+    """Return what a controller has seen of these objects."""
+    settings = controller_settings.Settings(REPLICA, "0", with_signer=False, dns=None)
+    world = controller_world.World(CLOCK_ALONE, NO_QUEUE, settings)
+    world.kinds = {plural: {key_of(obj): [obj] for obj in found} for plural, found in objects.items()}
+    for mirror, plural in ((world.nodes, "nodes"), (world.roles, "clusterroles"), (world.placed_pods, "pods")):
+        show(mirror, objects.get(plural, ()))
+    return world
+
+
+def signer(objects: Objects) -> signer_world.World:
+    """Return what a signer has seen of these objects."""
+    settings = signer_settings.Settings(REPLICA, "example.org", timedelta(minutes=5), "keys", move_keys=False)
+    world = signer_world.World(CLOCK_ALONE, NO_QUEUE, settings)
+    for mirror, plural in (
+        (world.services, "cloudservices"),
+        (world.datacentres, "datacentres"),
+        (world.policies, "sovereigntypolicies"),
+        (world.requests, "podcertificaterequests"),
+        (world.bundles, "clustertrustbundles"),
+    ):
+        show(mirror, objects.get(plural, ()))
+    return world
