@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -37,6 +38,16 @@ def taints(admin: Kubectl, node: str) -> set[str]:
     return {f"{taint['key']}:{taint['effect']}" for taint in admin.get("node", node)["spec"].get("taints", ())}
 
 
+@contextmanager
+def cordoned(admin: Kubectl, node: str) -> Iterator[None]:
+    """Have no pods scheduled to a node meanwhile."""
+    admin.run("cordon", node)
+    try:
+        yield
+    finally:
+        admin.run("uncordon", node)
+
+
 AVOID = "sovereignty.dev/not-accepted:PreferNoSchedule"
 
 
@@ -46,13 +57,14 @@ def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, clus
     eventually(
         lambda: not any(AVOID in taints(admin, node) for node in ("brest-1", "lyon-1")), what="nodes that nobody avoids"
     )
-    admin.apply(
-        workload("Deployment", "app", 4),
-        sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}),
-        namespace=namespace,
-    )
+    # The scheduler promises no spread, so each half of the pods finds one node open.
+    for closed, replicas in (("lyon-1", 2), ("brest-1", 4)):
+        with cordoned(admin, closed):
+            admin.apply(workload("Deployment", "app", replicas), namespace=namespace)
+            admin.run("-n", namespace, "rollout", "status", "deployment/app", "--timeout=90s")
+    admin.apply(sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}), namespace=namespace)
     admin.run("-n", namespace, "wait", "swl/app", "--for=condition=Ready", "--timeout=90s")
-    eventually(lambda: nodes_of(living_pods(admin, namespace)) == {"brest-1", "lyon-1"}, what="pods on both nodes")
+    assert nodes_of(living_pods(admin, namespace)) == {"brest-1", "lyon-1"}
     before = {entry["metadata"]["uid"] for entry in living_pods(admin, namespace)}
 
     set_status(admin, "hexa-gouv", "Suspended")
