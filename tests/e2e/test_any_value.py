@@ -1,7 +1,10 @@
 """Each value that the API server stores in an object of ours is read or reported, and holds up nothing else."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,8 @@ from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.kube.specs import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 from tests.e2e.conftest import Space, host_names
-from tests.e2e.seen import endings, suspend
+from tests.e2e.manifests import sovereign
+from tests.e2e.seen import condition, endings, suspend
 from tests.schema import schema_of
 from tests.schema_values import some_value
 
@@ -61,6 +65,63 @@ def test_whatever_is_stored_is_read_and_holds_up_nothing(admin: Kubectl, space: 
         admin.run("-n", namespace, "delete", "sovereignworkloads", "--all", "--wait=false")
         for kind in (SOVEREIGNTY_POLICY, DATACENTRE, CLOUD_SERVICE):
             admin.run("delete", kind.plural, "-l", SELECTOR, "--ignore-not-found")
+
+
+@contextmanager
+def relaxed(admin: Kubectl, plural: str, path: str) -> Iterator[None]:
+    """Have the API server take meanwhile what a schema's keyword forbids, as a later version of the kind may."""
+    crd = f"{plural}.sovereignty.dev"
+    path = f"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/{path}"
+    found: Any = admin.get("crd", crd)
+    for part in path.split("/")[1:]:
+        found = found[int(part) if part.isdigit() else part]
+    admin.run("patch", "crd", crd, "--type=json", "-p", json.dumps([{"op": "remove", "path": path}]))
+    try:
+        yield
+    finally:
+        put_back = [{"op": "add", "path": path, "value": found}]
+        admin.run("patch", "crd", crd, "--type=json", "-p", json.dumps(put_back))
+
+
+def unreadable(admin: Kubectl, kind: str, name: str, namespace: str = "") -> str:
+    """Return what an object says of why it cannot be read."""
+    found = condition(admin, kind, name, "Ready", namespace)
+    assert (found["status"], found["reason"]) == ("False", "Unreadable")
+    message: str = found["message"]
+    return message
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_a_datacentre_that_cannot_be_read_says_so_and_frees_no_node(admin: Kubectl) -> None:
+    """Two Datacentres that claim a node count for neither. Who may edit one shall not decide for the other."""
+    rival = {
+        "apiVersion": "sovereignty.dev/v1alpha1",
+        "kind": "Datacentre",
+        "metadata": {"name": "rival"},
+        "spec": admin.get("datacentre", "brest")["spec"],
+    }
+    try:
+        admin.apply(rival)
+        eventually(lambda: INSIDE not in host_names(admin, "secnumcloud"), seconds=SOON, what="a node claimed twice")
+        with relaxed(admin, "datacentres", "country/pattern"):
+            spoil = ("patch", "datacentre", "rival", "--type=merge", "-p", '{"spec":{"country":"France"}}')
+            eventually(lambda: admin.attempt(*spoil).returncode == 0, what="a schema that takes it")
+        message = eventually(lambda: unreadable(admin, "datacentre", "rival"), what="word of it")
+        assert "spec.country" in message
+        # Roles are written before any status.
+        assert INSIDE not in host_names(admin, "secnumcloud")
+    finally:
+        admin.run("delete", "datacentre", "rival")
+    eventually(lambda: INSIDE in host_names(admin, "secnumcloud"), seconds=SOON, what="the node back")
+
+
+def test_a_sovereign_workload_that_cannot_be_read_says_so(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    spoilt = sovereign("spoilt", workloadRef={"kind": "Pod", "name": "x"})
+    with relaxed(admin, "sovereignworkloads", "workloadRef/properties/kind/enum"):
+        eventually(lambda: admin.create(spoilt, namespace), what="a schema that takes it")
+    message = eventually(lambda: unreadable(admin, "sovereignworkload", "spoilt", namespace), what="word of it")
+    assert "spec.workloadRef.kind" in message
 
 
 def untrusted(admin: Kubectl) -> bool:
