@@ -129,3 +129,13 @@ class Steady:
             return
         with connection:
             yield "connection", connection
+
+
+def frame(kind: int, flags: int, content: bytes, stream: int = 1) -> bytes:
+    """Return a frame of HTTP/2."""
+    return len(content).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + content
+
+
+def literal(name: str, value: str) -> bytes:
+    """Return a header of HTTP/2 as it is, without compression."""
+    return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()

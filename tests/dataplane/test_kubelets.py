@@ -24,7 +24,7 @@ from sovereign_operator.core import sidecar
 from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.dataplane.bootstrap import ASK_SECONDS
 from sovereign_operator.dataplane.kubelets import HOOK_AGENT
-from tests.dataplane.talk import Echo
+from tests.dataplane.talk import Echo, frame, literal
 
 STRICT = EncryptionMode.STRICT
 APP_PORT = 8080
@@ -285,14 +285,6 @@ def test_a_probe_asks_what_it_was_told_to_ask(pods: Road) -> None:
     assert lines[0] == "get /healthz?verbose=1&x http/1.1"
     assert {"host: clinic.example.org", "x-who: a b=c&d", "x-who: again", "user-agent: kube-probe/1"} <= set(lines)
     assert not any(line.startswith("accept:") for line in lines)
-
-
-def frame(kind: int, flags: int, content: bytes, stream: int = 1) -> bytes:
-    return len(content).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + content
-
-
-def literal(name: str, value: str) -> bytes:
-    return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
 class Health:

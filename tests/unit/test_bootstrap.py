@@ -6,7 +6,18 @@ from sovereign_operator.core.sidecar import Probe, ProbeKind
 from sovereign_operator.dataplane.bootstrap import bootstrap
 from sovereign_operator.dataplane.envoy import CHAINS, cluster
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, LOST_SECONDS
-from sovereign_operator.dataplane.memory import BASE, CONNECTION, FAR, MIB, NEAR, UNLIMITED, Budget, kernel_buffers
+from sovereign_operator.dataplane.memory import (
+    BASE,
+    CONNECTION,
+    FAR,
+    MIB,
+    NEAR,
+    QUESTION,
+    QUESTION_BUFFER,
+    UNLIMITED,
+    Budget,
+    kernel_buffers,
+)
 
 ASKED = [kind for kind in ProbeKind if kind is not ProbeKind.TCP]
 
@@ -40,8 +51,8 @@ def test_whatever_leaves_the_pod_hears_of_a_dead_peer(*, give_up_sooner: bool) -
 def test_all_connections_fit_into_the_memory_that_there_is() -> None:
     assert 2 * 2 * (NEAR + FAR) < CONNECTION, "the kernel keeps twice as much as it is told, each way"
     for memory in (128 * MIB, 256 * MIB, 512 * MIB):
-        budget = Budget(memory)
-        assert BASE + budget.connections * CONNECTION <= memory
+        budget = Budget(memory, ports=3)
+        assert BASE + budget.connections * CONNECTION + budget.ports * budget.asking * QUESTION <= memory
         assert budget.heap
         assert budget.heap < memory
     assert Budget(None).connections == Budget(1 << 50).connections == UNLIMITED
@@ -56,5 +67,13 @@ def test_no_listener_and_no_cluster_holds_more_than_was_counted(memory: int | No
         assert one["per_connection_buffer_limit_bytes"] == 32768, one["name"]
     limits = made["layered_runtime"]["layers"][0]["static_layer"]
     assert len(limits) == 4
+    for asked in (*resources["listeners"], *(one for one in resources["clusters"] if "probe" in one["name"])):
+        options = asked.get("socket_options") or asked["upstream_bind_config"]["socket_options"]
+        assert options == kernel_buffers(QUESTION_BUFFER)
     monitors = [one["name"] for one in made["overload_manager"]["resource_monitors"]]
     assert ("envoy.resource_monitors.fixed_heap" in monitors) is (memory is not None)
+
+
+def test_each_port_of_kubelets_takes_its_share_of_connections() -> None:
+    assert [Budget(512 * MIB, ports=ports).asking for ports in (1, 3, 64)] == [100, 33, 8]
+    assert Budget(128 * MIB, ports=64).connections == 1

@@ -1,6 +1,7 @@
 """What a sidecar's Envoy is started with: everything that never changes in a pod's life."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sovereign_operator.core import sidecar
@@ -25,6 +26,7 @@ from sovereign_operator.dataplane.memory import (
     BUFFER,
     FAR,
     NEAR,
+    QUESTION_BUFFER,
     UNBOUNDED,
     UNLIMITED,
     Budget,
@@ -44,6 +46,12 @@ ASK_SECONDS: Final = "10s"
 """How long somebody may take to ask a kubelet's question, or keep silent after it."""
 HEADERS_KB: Final = 16
 """More than a kubelet sends, and less than Envoy takes unasked: it has to hold them."""
+ONE_AT_A_TIME: Final[Json] = {
+    "max_concurrent_streams": 1,
+    "initial_stream_window_size": 65535,
+    "initial_connection_window_size": 65535,
+}
+"""Unasked, Envoy takes a thousand calls at once on a connection, each with buffers of its own. A kubelet makes one."""
 NEVER: Final = "0s"
 """How long an answer may take: a probe has its kubelet's timeout, and a hook the pod's grace period."""
 
@@ -91,6 +99,7 @@ def bootstrap(
     """
     looked_at = {port: probe for port, probe in probes.items() if probe.kind is not ProbeKind.TCP}
     asking = [_health(), *(_probe_listener(port, probe) for port, probe in looked_at.items())]
+    budget = replace(budget, ports=len(asking))
     folder = sidecar.TRANSIT_FOLDER
     listeners = {"path": f"{folder}/{sidecar.LISTENERS}", "watched_directory": {"path": folder}}
     return {
@@ -179,6 +188,7 @@ def _probe_listener(port: int, probe: Probe) -> Json:
 
 def _probe_cluster(port: int, probe: Probe) -> Json:
     found = _original(f"probe-{port}")
+    found["upstream_bind_config"] = {"socket_options": kernel_buffers(QUESTION_BUFFER)}
     found["original_dst_lb_config"] = {"upstream_port_override": probe.port}
     found["typed_extension_protocol_options"] = {_HTTP_OPTIONS: typed(_HTTP_OPTIONS, **_protocol(probe.kind))}
     if probe.kind is ProbeKind.HTTPS:
@@ -226,6 +236,7 @@ def _http_listener(
         _HTTP,
         stat_prefix=name,
         codec_type=codec,
+        http2_protocol_options=ONE_AT_A_TIME,
         max_request_headers_kb=HEADERS_KB,
         route_config={"virtual_hosts": [host]},
         http_filters=[*filters, router],
@@ -243,6 +254,7 @@ def _http_listener(
         "name": name,
         **dual_stack(port),
         "per_connection_buffer_limit_bytes": BUFFER,
+        "socket_options": kernel_buffers(QUESTION_BUFFER),
         "ignore_global_conn_limit": True,
         "listener_filters": [extension("envoy.filters.listener.original_dst", original)],
         "filter_chains": [{"filters": [manager]}],

@@ -32,8 +32,15 @@ UNLIMITED: Final = 50_000
 """Connections, where memory has no limit."""
 SHARE: Final = 0.75
 """Of all connections, how many may go one way: who fills one way does not fill the other."""
-ASKING: Final = 1000
-"""Connections that ask a kubelet's question, for each port. They are few and small, and never wait for the others."""
+ASKING: Final = 100
+"""Connections that ask a kubelet's question, on all ports together. Anybody may make them, in plaintext. They have a
+limit of their own, so that neither kind waits for the other."""
+LEAST_ASKING: Final = 8
+"""Of these, how many each port takes, however many ports there are. A kubelet needs one for each probe at a time."""
+QUESTION_BUFFER: Final = 8 * KIB
+"""What the kernel holds of such a connection, each way."""
+QUESTION: Final = 128 * KIB
+"""What such a connection takes at most, with the one on which the application is asked. A test measures it."""
 
 _HEAP: Final = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS: Final = "envoy.resource_monitors.global_downstream_max_connections"
@@ -46,13 +53,21 @@ class Budget:
     """What a sidecar may use. None: there is no limit."""
 
     memory: int | None
+    ports: int = 1
+    """On how many ports kubelets ask."""
+
+    @property
+    def asking(self) -> int:
+        """How many connections each port takes on which kubelets ask."""
+        return max(LEAST_ASKING, ASKING // self.ports)
 
     @property
     def connections(self) -> int:
-        """How many connections it takes."""
+        """How many other connections it takes."""
         if self.memory is None:
             return UNLIMITED
-        return min(UNLIMITED, max(1, (self.memory - BASE) // CONNECTION))
+        left = self.memory - BASE - self.ports * self.asking * QUESTION
+        return min(UNLIMITED, max(1, left // CONNECTION))
 
     @property
     def heap(self) -> int | None:
@@ -94,7 +109,7 @@ def _when(name: str, used: float) -> Json:
 def runtime(budget: Budget, asking: list[str]) -> Json:
     """Return the limits of each listener. ``asking`` are the names of those that kubelets ask."""
     one_way = max(1, int(budget.connections * SHARE))
-    limits = dict.fromkeys(("inbound", "outbound"), one_way) | dict.fromkeys(asking, ASKING)
+    limits = dict.fromkeys(("inbound", "outbound"), one_way) | dict.fromkeys(asking, budget.asking)
     layer = {f"envoy.resource_limits.listener.{name}.connection_limit": most for name, most in limits.items()}
     return {"layers": [{"name": "limits", "static_layer": layer}]}
 
