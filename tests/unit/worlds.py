@@ -37,7 +37,7 @@ def show(mirror: Mirror[Any], objects: Iterable[Json]) -> None:
 
 def controller(objects: Objects) -> controller_world.World:
     """Return what a controller has seen of these objects."""
-    settings = controller_settings.Settings(REPLICA, "0", with_signer=False, dns=None)
+    settings = controller_settings.Settings(REPLICA, "0", with_signer=True, dns=("kube-system", "kube-dns"))
     world = controller_world.World(CLOCK_ALONE, NO_QUEUE, settings)
     world.kinds = {plural: {key_of(obj): [obj] for obj in found} for plural, found in objects.items()}
     for mirror, plural in ((world.nodes, "nodes"), (world.roles, "clusterroles"), (world.placed_pods, "pods")):

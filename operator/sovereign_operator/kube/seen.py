@@ -86,12 +86,8 @@ class RoleSeen:
     content: Any
     uid: str
     version: str = field(compare=False)
-
-    @property
-    def hosts(self) -> frozenset[str]:
-        """The nodes that may host the policy's pods, if it is a ClusterRole."""
-        rules = [rule for rule in self.content or () if "nodes" in rule.get("resources", ())]
-        return frozenset(name for rule in rules for name in rule.get("resourceNames", ()))
+    hosts: frozenset[str] = frozenset()
+    """The nodes that may host the policy's pods, if it is a ClusterRole."""
 
 
 def see_node(obj: Json) -> NodeSeen:
@@ -102,7 +98,7 @@ def see_node(obj: Json) -> NodeSeen:
             metadata["name"],
             metadata["uid"],
             metadata.get("labels", {}),
-            spec.get("providerID", ""),
+            _text(spec, "providerID"),
             _applied_labels(metadata),
         ),
         _with_prefix(metadata.get("annotations", {}), VERDICT_PREFIX),
@@ -114,14 +110,14 @@ def see_node(obj: Json) -> NodeSeen:
 def see_pod(obj: Json) -> PodSeen:
     """Keep what matters of a Pod."""
     metadata, status = obj["metadata"], obj.get("status", {})
-    node, selector = obj["spec"].get("nodeName"), obj["spec"].get("nodeSelector", {})
+    node, selector = _text(obj["spec"], "nodeName"), obj["spec"].get("nodeSelector", {})
     annotations = _with_prefix(metadata.get("annotations", {}), AUDIT_PREFIX)
     return PodSeen(
         metadata["namespace"],
         Pod(
             metadata["name"],
             metadata["uid"],
-            node,
+            node or None,
             "" if node else _scheduler_says(status),
             frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX)),
             certificate_volumes=signers_of(obj).count(names.SIGNER),
@@ -180,7 +176,18 @@ def see_role(obj: Json) -> RoleSeen:
     """Keep what a ClusterRole of ours, or its binding, says."""
     metadata = obj["metadata"]
     content = obj.get("rules") if "roleRef" not in obj else [obj["roleRef"], obj.get("subjects")]
-    return RoleSeen(metadata["labels"][names.HOST_ROLE_LABEL], content, metadata["uid"], metadata["resourceVersion"])
+    hosting = [rule for rule in obj.get("rules") or () if "nodes" in rule.get("resources", ())]
+    hosts = frozenset(name for rule in hosting for name in rule.get("resourceNames", ()))
+    policy = metadata["labels"][names.HOST_ROLE_LABEL]
+    return RoleSeen(policy, content, metadata["uid"], metadata["resourceVersion"], hosts)
+
+
+def _text(part: Json, field: str) -> str:
+    """Return a field that is text if it is there. Raises TypeError if it is anything else."""
+    found = part.get(field, "")
+    if not isinstance(found, str):
+        raise TypeError(f"{field} is no text")
+    return found
 
 
 def _with_prefix(annotations: Mapping[str, str], prefix: str) -> dict[str, str]:

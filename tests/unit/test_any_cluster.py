@@ -1,0 +1,193 @@
+"""Whatever others write into a cluster's objects, each reconciler gathers and decides: only declared outcomes come."""
+
+import asyncio
+from copy import deepcopy
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sovereign_operator.api.v1alpha1 import KINDS, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.controller import cluster, pods, sovereign, transit
+from sovereign_operator.controller.keys import Sovereign
+from sovereign_operator.core import names, workload
+from sovereign_operator.core.facts import Node
+from sovereign_operator.core.placement import place
+from sovereign_operator.core.steps import decide as decide_step
+from sovereign_operator.core.tenure import tenures
+from sovereign_operator.core.verdict import judge, judge_node
+from sovereign_operator.core.wakeup import next_change
+from sovereign_operator.core.workload_facts import Adopt, Own, Refuse, Watch, workload_of
+from sovereign_operator.core.workload_status import report_workload
+from sovereign_operator.kube.specs import see_spec
+from sovereign_operator.kube.unreadable import Unreadable
+from sovereign_operator.signer import authorities
+from tests.schema import schema_of
+from tests.schema_values import some_value
+from tests.unit import worlds
+
+Json = dict[str, Any]
+
+JUNK: tuple[Any, ...] = (
+    *(None, 5, -1, 1e300, True, "", "x" * 300, "0000-01-01"),
+    *([], {}, [None], [5], {"a": None}, {"a": {"b": []}}),
+)
+NAMES = ("a", "b")
+NAMESPACE = "ns"
+POLICY_LABELS = {names.POLICY_LABEL: "a", names.PLACED_LABEL: "a"}
+POD_SPEC = {
+    "nodeName": "a",
+    "nodeSelector": {names.node_policy_label("a"): names.ACCEPTED},
+    "containers": [{"name": "app", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
+    "volumes": [{"name": "v", "projected": {"sources": [{"podCertificate": {"signerName": names.SIGNER}}]}}],
+}
+POD_STATUS = {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}], "conditions": [{"type": "Ready", "status": "True"}]}
+RULE = {"apiGroups": [names.GROUP], "resources": ["nodes"], "verbs": ["host"], "resourceNames": ["a"]}
+
+
+def metadata(name: str, **more: Any) -> Json:
+    return {
+        "name": name,
+        "uid": f"uid-of-{name}",
+        "resourceVersion": "7",
+        "generation": 1,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    } | more
+
+
+def spoilt(value: Any, random: Random) -> Any:
+    """Return a value in which anything may be something else."""
+    if random.random() < 0.04:
+        return deepcopy(random.choice(JUNK))
+    if isinstance(value, dict):
+        return {key: spoilt(inner, random) for key, inner in value.items() if random.random() > 0.02}
+    return [spoilt(inner, random) for inner in value] if isinstance(value, list) else value
+
+
+def some_cluster(random: Random) -> worlds.Objects:
+    """Return objects that speak of each other, in which much is odd. Metadata has what an API server itself writes."""
+    found: dict[str, list[Json]] = {}
+    for kind in KINDS:
+        where = {"namespace": NAMESPACE} if kind is SOVEREIGN_WORKLOAD else {}
+        found[kind.plural] = [
+            {"metadata": metadata(name, **where), "spec": spoilt(some_value(schema_of(kind, "spec"), random), random)}
+            for name in NAMES
+        ]
+    for one in found["datacentres"]:
+        if isinstance(one["spec"], dict):
+            one["spec"] |= {"serviceRef": {"name": "a"}, "nodes": spoilt([{"name": "a", "uid": "uid-of-a"}], random)}
+    for one in found[SOVEREIGN_WORKLOAD.plural]:
+        one["status"] = {"conditions": [], **{part: spoilt({"uid": "u"}, random) for part in ("run", "lastWrite")}}
+        if isinstance(one["spec"], dict):
+            one["spec"] |= {"policyRef": spoilt({"name": "a"}, random)}
+    built_in: dict[str, Json] = {
+        "nodes": {"spec": {"providerID": "aws:///a", "taints": [{"key": "a", "effect": "NoSchedule"}]}},
+        "pods": {"spec": POD_SPEC, "status": POD_STATUS},
+        "clusterroles": {"rules": [RULE]},
+    }
+    labels = {"clusterroles": {names.HOST_ROLE_LABEL: "a"}, "pods": POLICY_LABELS, "nodes": {names.NODE_UID_LABEL: "a"}}
+    for plural, content in built_in.items():
+        where = {"namespace": NAMESPACE} if plural == "pods" else {}
+        found[plural] = [
+            {part: spoilt(inner, random) for part, inner in content.items()}
+            | {"metadata": metadata(name, labels=labels.get(plural, {}), **where)}
+            for name in NAMES
+        ]
+    enforced = {names.ENFORCE_LABEL: "a"} if random.random() < 0.5 else {}
+    found["namespaces"] = [{"metadata": metadata(NAMESPACE, labels=enforced)}]
+    return found
+
+
+RANDOM = st.integers(min_value=0, max_value=2**32).map(Random)
+
+
+@settings(max_examples=100)
+@given(RANDOM)
+def test_the_controller_decides_about_any_cluster(random: Random) -> None:
+    objects = some_cluster(random)
+    world = worlds.controller(objects)
+    facts = world.facts()
+    verdicts = judge(facts)
+    assert verdicts.policies == facts.policies.keys()
+    placement = place(facts, verdicts, world.occupied())
+    world.verdicts, world.guards.findings = verdicts, ()
+    cluster._measure(facts, verdicts, placement)  # noqa: SLF001
+    for write in (
+        *cluster._role_writes(world, facts, placement, "sovereign-system"),  # noqa: SLF001
+        *cluster._node_writes(world, placement),  # noqa: SLF001
+        *cluster._status_writes(world, facts, verdicts),  # noqa: SLF001
+    ):
+        write.close()  # type: ignore[attr-defined]
+    cluster._seconds_until(facts, facts.now)  # noqa: SLF001
+    pods.count_pods(world)
+    pods.count_processes(world)
+    for seen in world.pods():
+        pods._annotations(world, verdicts, seen)  # noqa: SLF001
+
+
+@settings(max_examples=100)
+@given(RANDOM)
+def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> None:
+    objects = some_cluster(random)
+    world = worlds.controller(objects)
+    world.verdicts, world.guards.findings = judge(world.facts()), ()
+    for obj in objects[SOVEREIGN_WORKLOAD.plural]:
+        key = Sovereign(NAMESPACE, obj["metadata"]["name"])
+        seen = sovereign._see(world, key, obj)  # noqa: SLF001
+        if isinstance(seen, Unreadable):
+            sovereign.report_unread(obj, seen.error)
+        if not isinstance(seen, tuple):
+            continue
+        kind, name = workload_of(key.name, seen[0])
+        # For the pods of a CronJob its Jobs are asked for.
+        for live in (None, *([some_workload(name, random)] if kind is not WorkloadKind.CRON_JOB else [])):
+            facts = asyncio.run(sovereign._gather(world, key, obj, seen, live))  # noqa: SLF001
+            action = workload.decide(facts)
+            assert isinstance(action, Adopt | Own | Refuse | Watch), kind
+            report_workload(facts, action)
+
+
+def some_workload(name: str, random: Random) -> Json:
+    """Return a workload as an API server keeps it, which looks at its types; what is free in it may be odd."""
+    labels = {"app": random.choice(("a", "")), names.POLICY_LABEL: random.choice(("a", "b", ""))}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "x"}]}}
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "a"}}, "template": template}
+    if random.random() < 0.3:
+        spec = {"jobTemplate": {"spec": spec}, "schedule": "@daily"}
+    return {"metadata": metadata(name, namespace=NAMESPACE, labels=labels), "spec": spec, "status": {}}
+
+
+@settings(max_examples=100)
+@given(RANDOM)
+def test_the_controller_takes_a_step_of_encryption_in_any_cluster(random: Random) -> None:
+    objects = some_cluster(random)
+    world = worlds.controller(objects)
+
+    async def look() -> None:
+        assert world.sidecars
+        for key, found in world.objects(SOVEREIGNTY_POLICY.plural).items():
+            spec = see_spec(found, SovereigntyPolicySpec)
+            if isinstance(spec, SovereigntyPolicySpec) and (wanted := spec.encryption_in_transit):
+                facts = transit._gather(world, world.sidecars, key[1], wanted, None)  # noqa: SLF001
+                decide_step(facts)
+
+    asyncio.run(look())
+
+
+@settings(max_examples=100)
+@given(RANDOM)
+def test_the_signer_decides_about_any_cluster(random: Random) -> None:
+    world = worlds.signer(some_cluster(random))
+    facts = world.facts()
+    terms = tenures(facts)
+    planned = authorities._plan(world, facts, terms, {})  # noqa: SLF001
+    assert not planned.retire
+    assert all((made.datacentre, made.policy) in terms for made in planned.create)
+    next_change(facts)
+    for name in NAMES:
+        for policy in NAMES:
+            verdict = judge_node(Node(name, f"uid-of-{name}"), policy, world.facts_of(name))
+            assert (verdict is None) is (policy not in facts.policies)
