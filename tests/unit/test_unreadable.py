@@ -83,7 +83,8 @@ def test_a_node_that_only_one_claims_which_cannot_be_read_is_accepted_by_nobody(
 
 
 @pytest.mark.parametrize(
-    "spoilt", ["", {"nodes": 5}, {"nodes": ["x"]}, {"nodeSelector": 5}, {"nodeSelector": {"x": 1}}]
+    "spoilt",
+    ["", {"nodes": 0}, {"nodeSelector": {}}, {"nodes": ["x"]}, {"nodeSelector": 5}, {"nodeSelector": {"x": 1}}],
 )
 def test_where_nobody_can_read_which_nodes_it_claims_all_stays_as_it_was(spoilt: Any) -> None:
     spec = UNREADABLE | spoilt if spoilt else spoilt

@@ -400,7 +400,11 @@ class World:
             self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec),
             self.api.clock.now(),
             nodes={name: seen.node for (_, name), seen in self.nodes.items()},
-            hosts={seen.policy: seen.hosts for seen in self.roles.values()},
+            hosts={
+                seen.policy: seen.hosts
+                for (_, name), seen in self.roles.items()
+                if name == names.host_role(seen.policy)
+            },
         )
 
     def occupied(self) -> frozenset[tuple[str, str]]:

@@ -46,7 +46,8 @@ def see_claims(spec: Any) -> Claims:
     """Read which nodes a Datacentre claims, whatever else is in it. What cannot be read counts as a claim."""
     if not isinstance(spec, dict):
         return Claims(anything=True)
-    nodes, wanted = spec.get("nodes") or [], spec.get("nodeSelector") or {}
+    nodes, wanted = spec.get("nodes"), spec.get("nodeSelector")
+    nodes = [] if nodes is None else nodes
     declared = [entry if isinstance(entry, dict) else {} for entry in nodes] if isinstance(nodes, list) else [{}]
     named = [entry for entry in declared if isinstance(entry.get("name"), str)]
     labels = wanted if isinstance(wanted, dict) else {}
@@ -54,7 +55,7 @@ def see_claims(spec: Any) -> Claims:
     return Claims(
         frozenset((entry["name"], uid if isinstance(uid := entry.get("uid"), str) else "") for entry in named),
         selector,
-        anything=len(named) < len(declared) or bool(wanted and not selector),
+        anything=len(named) < len(declared) or (wanted is not None and not selector),
     )
 
 
