@@ -84,8 +84,9 @@ def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
     objects = render(*ENCRYPTION)
     for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():
         assert binding["spec"]["validationActions"] == ["Warn" if "-warn-" in name else "Deny"]
-    for policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").values():
-        assert "paramKind" not in policy["spec"]
+    for name, policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").items():
+        # Without our kinds it has nothing to look at, and lets everything through.
+        assert ("paramKind" in policy["spec"]) == (name == "sovereignty-guard-grants")
 
 
 def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None:
@@ -93,6 +94,7 @@ def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None
     open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
     assert open_ones == {
         "sovereignty-guard-annotations",
+        "sovereignty-guard-grants",
         "sovereignty-guard-labels",
         "sovereignty-guard-nodes",
         "sovereignty-warn-namespaces",
@@ -127,6 +129,8 @@ _POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 _BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
 _ABOUT_EVERY_POD = {"sovereignty-guard-annotations", "sovereignty-guard-labels"}
 _NOT_ABOUT_PODS = {
+    "sovereignty-guard-grants",
+    "sovereignty-guard-namespaces",
     "sovereignty-guard-controller-marks",
     "sovereignty-guard-controller-roles",
     "sovereignty-guard-controller-workloads",

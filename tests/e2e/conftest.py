@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,14 @@ from tests.e2e import manifests
 Space = Callable[..., str]
 
 MALLORY = "mallory"
+
+
+class Held(NamedTuple):
+    """A policy, and a namespace whose pods can be held to it."""
+
+    policy: str
+    namespace: str
+
 
 OPTIONS = (
     "--set",
@@ -119,6 +128,18 @@ def transit(admin: Kubectl) -> str:
     eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="nodes that may host it")
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=90s")
     return name
+
+
+@pytest.fixture(scope="session")
+def roaming(admin: Kubectl, transit: str) -> Held:
+    """Return a policy that encrypts, and a namespace that is not in scope, to whose pods it gives certificates."""
+    held = Held(f"{transit}-roaming", "roaming")
+    granted = {"certificateNamespaces": {"names": [held.namespace]}}
+    admin.apply(estate.policy(admin, held.policy, encryptionInTransit={"mode": "Permissive"}, **granted))
+    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": held.namespace}})
+    eventually(lambda: admin.get("serviceaccount", "default", held.namespace), what="a service account")
+    eventually(lambda: host_names(admin, held.policy) == list(estate.ACCEPTED), what="nodes that may host it")
+    return held
 
 
 def restore_estate(kubectl: Kubectl) -> None:

@@ -14,7 +14,7 @@ from hack.install import NAMESPACE, install
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
 from sovereign_operator.pki import certificates
-from tests.e2e.conftest import OPTIONS, Space
+from tests.e2e.conftest import OPTIONS, Held, Space
 from tests.e2e.manifests import pod, pod_spec, workload
 from tests.e2e.seen import living_pods, placed_for
 from tests.e2e.sidecars import WEBHOOKS, dry_run, refusal, sidecar_of
@@ -79,9 +79,9 @@ def test_a_pod_that_comes_with_its_namespace_gets_a_sidecar(admin: Kubectl, spac
         assert sidecar_of(dry_run(admin, pod(f"app-{attempt}"), namespace))
 
 
-def test_a_pod_that_names_its_policy_gets_its_sidecar(admin: Kubectl, space: Space, transit: str) -> None:
-    labelled = pod("app", labels={"sovereignty.dev/policy": transit})
-    assert sidecar_of(dry_run(admin, labelled, space(None)))
+def test_a_pod_that_names_its_policy_gets_its_sidecar(admin: Kubectl, space: Space, roaming: Held) -> None:
+    labelled = pod("app", labels={"sovereignty.dev/policy": roaming.policy})
+    assert sidecar_of(dry_run(admin, labelled, roaming.namespace))
     plain = pod("app", labels={"sovereignty.dev/policy": "secnumcloud"})
     assert sidecar_of(dry_run(admin, plain, space(None))) is None
 

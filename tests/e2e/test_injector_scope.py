@@ -11,7 +11,7 @@ from hack import estate
 from hack.cluster import Cluster, binaries
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
-from tests.e2e.conftest import Space, host_names
+from tests.e2e.conftest import Held, Space, host_names
 from tests.e2e.guards import MUTATING, changed_policy
 from tests.e2e.manifests import pod
 from tests.e2e.sidecars import dry_run, encrypted, refusal, sidecar_of
@@ -22,10 +22,15 @@ PLAIN: Final = "secnumcloud"
 BOTH_WAYS = pytest.mark.parametrize("way", ["by-namespace", "by-label"])
 
 
-def held(space: Space, way: str, policy: str, **labels: str) -> tuple[Json, str]:
-    """Return a pod that is held to a policy, and where to create it."""
-    named = {names.POLICY_LABEL: policy} if way == "by-label" else {}
-    return pod("app", labels={**labels, **named}), space(None if named else policy)
+@pytest.fixture
+def encrypting(way: str, space: Space, transit: str, roaming: Held) -> Held:
+    """Return a policy that encrypts, and where to create pods that are held to it in this way."""
+    return roaming if way == "by-label" else Held(transit, space(transit))
+
+
+def made_for(way: str, policy: str, **labels: str) -> Json:
+    """Return a pod that is held to a policy in this way."""
+    return pod("app", labels={**labels, **({names.POLICY_LABEL: policy} if way == "by-label" else {})})
 
 
 def asked(admin: Kubectl, way: str) -> int:
@@ -38,16 +43,17 @@ def asked(admin: Kubectl, way: str) -> int:
 
 @BOTH_WAYS
 def test_the_injector_is_asked_where_the_policy_encrypts_and_nowhere_else(
-    admin: Kubectl, space: Space, transit: str, way: str
+    admin: Kubectl, space: Space, encrypting: Held, way: str
 ) -> None:
     """The label that says so cannot be forged: ours replaces what a pod brings along."""
     before = asked(admin, way)
-    plain, where = held(space, way, PLAIN, **{names.PLACED_LABEL: transit})
+    plain = made_for(way, PLAIN, **{names.PLACED_LABEL: encrypting.policy})
+    where = space(None if way == "by-label" else PLAIN)
     for _ in range(3):
         assert sidecar_of(dry_run(admin, plain, where)) is None
     assert asked(admin, way) == before
-    encrypting, where = held(space, way, transit, **{names.PLACED_LABEL: PLAIN})
-    assert sidecar_of(dry_run(admin, encrypting, where))
+    made = made_for(way, encrypting.policy, **{names.PLACED_LABEL: PLAIN})
+    assert sidecar_of(dry_run(admin, made, encrypting.namespace))
     assert asked(admin, way) > before
 
 
@@ -67,8 +73,8 @@ def changed_afterwards(admin: Kubectl, way: str, namespace: str, operation: str)
 
 
 @BOTH_WAYS
-def test_if_the_label_is_gone_the_injector_is_asked(admin: Kubectl, space: Space, transit: str, way: str) -> None:
-    made, where = held(space, way, transit)
+def test_if_the_label_is_gone_the_injector_is_asked(admin: Kubectl, encrypting: Held, way: str) -> None:
+    made, where = made_for(way, encrypting.policy), encrypting.namespace
     with changed_afterwards(admin, way, where, "'remove'"):
         gone = eventually(
             lambda: (
@@ -81,9 +87,9 @@ def test_if_the_label_is_gone_the_injector_is_asked(admin: Kubectl, space: Space
 
 @BOTH_WAYS
 def test_if_the_label_names_a_policy_that_does_not_encrypt_the_pod_is_refused(
-    admin: Kubectl, space: Space, transit: str, way: str
+    admin: Kubectl, encrypting: Held, way: str
 ) -> None:
-    made, where = held(space, way, transit)
+    made, where = made_for(way, encrypting.policy), encrypting.namespace
     with changed_afterwards(admin, way, where, f"'add', value: '{PLAIN}'"):
         said = eventually(lambda: refusal(admin, made, where), what="refusal")
     assert f"ValidatingAdmissionPolicy 'sovereignty-guard-sidecars-{way}'" in said

@@ -10,6 +10,7 @@ import pytest
 
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.sidecar import UID
+from tests.e2e.conftest import Held
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import IMAGE, pod
 from tests.e2e.sidecars import as_written, dry_run, refusal, without_injector
@@ -30,25 +31,24 @@ class Exposed:
     by_label: Json
     """One that names its policy itself, for ``elsewhere``."""
     elsewhere: str
-    """A namespace without a policy."""
+    """A namespace without a policy, to which one gives certificates."""
 
 
 @pytest.fixture(scope="module")
-def exposed(admin: Kubectl, transit: str) -> Iterator[Exposed]:
-    made = {f"exposed-{uuid4().hex[:6]}": {"sovereignty.dev/enforce": transit}, f"elsewhere-{uuid4().hex[:6]}": {}}
-    for name, labels in made.items():
-        admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-        eventually(lambda name=name: admin.get("serviceaccount", "default", name), what="a service account")  # type: ignore[misc]
-    namespace, elsewhere = made
+def exposed(admin: Kubectl, transit: str, roaming: Held) -> Iterator[Exposed]:
+    namespace, labels = f"exposed-{uuid4().hex[:6]}", {"sovereignty.dev/enforce": transit}
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
+    eventually(lambda: admin.get("serviceaccount", "default", namespace), what="a service account")
     # Without the injector nobody takes the token out again that the service account plugin mounts everywhere.
     plain = pod("app", automountServiceAccountToken=False)
     plain["spec"]["containers"][0]["livenessProbe"] = HTTP
     labelled = copy.deepcopy(plain)
-    labelled["metadata"]["labels"] = {"sovereignty.dev/policy": transit}
-    found = [as_written(dry_run(admin, *each)) for each in ((plain, namespace), (labelled, elsewhere))]
+    labelled["metadata"]["labels"] = {"sovereignty.dev/policy": roaming.policy}
+    found = [as_written(dry_run(admin, *each)) for each in ((plain, namespace), (labelled, roaming.namespace))]
     with without_injector(admin, namespace, plain):
-        yield Exposed(namespace, found[0], found[1], elsewhere)
-    admin.run("delete", "namespace", *made, "--wait=false")
+        yield Exposed(namespace, found[0], found[1], roaming.namespace)
+    admin.run("delete", "namespace", namespace, "--wait=false")
+    admin.run("-n", roaming.namespace, "delete", "pods", "--all", "--wait=false")
 
 
 Change = Callable[[Json], object]

@@ -40,6 +40,7 @@ GOOD = RequestFacts(
     node=NODE,
     policy="secnumcloud",
     known=True,
+    granted=True,
     hosted=True,
     overgranted=False,
     verdict=VERDICT,
@@ -68,6 +69,7 @@ NEVER: dict[Denial, dict[str, Any]] = {
 NOT_YET: dict[Delay, dict[str, Any]] = {
     Delay.NOT_IN_SCOPE: {"policy": None},
     Delay.UNKNOWN_POLICY: {"known": False, "hosted": False},
+    Delay.NAMESPACE_NOT_TRUSTED: {"granted": False},
     Delay.MEANINGLESS_ROLES: {"overgranted": True},
     Delay.SERVICE_ACCOUNT_REPLACED: {"service_account_uid": "another"},
     Delay.NODE_REPLACED: {"node": replace(NODE, uid="another")},

@@ -13,12 +13,13 @@ from sovereign_operator.controller.keys import (
     Guarded,
     Key,
     Labelled,
+    Left,
     PodCounts,
     PodMarks,
     Sovereign,
     tenant_of,
 )
-from sovereign_operator.controller.pods import count_pods, count_processes, mark_pod
+from sovereign_operator.controller.pods import count_pods, count_processes, mark_pod, tell_left
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.sovereign import reconcile_sovereign, release_abandoned
 from sovereign_operator.controller.transit import keep_encryption
@@ -72,6 +73,8 @@ class Controller:
                 await release_abandoned(self._world, key)
             case PodMarks():
                 await mark_pod(self._world, key)
+            case Left():
+                await tell_left(self._world, key)
             case Encryption():
                 return await keep_encryption(self._world, key)
             case Guarded():

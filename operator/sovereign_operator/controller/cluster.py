@@ -17,6 +17,7 @@ from sovereign_operator.core.calendar import end_instant
 from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.encryption_status import report_encryption
 from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.grant import listed_namespaces
 from sovereign_operator.core.membership import unfound
 from sovereign_operator.core.placement import NodeMarks, Placement, host_role_objects, place
 from sovereign_operator.core.verdict import Verdicts, judge
@@ -65,9 +66,14 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
 def _role_writes(
     world: World, facts: Facts, placement: Placement, operator_namespace: str
 ) -> Iterator[Awaitable[None]]:
+    namespaces = world.namespace_labels()
     wanted: dict[str, tuple[Json, ...]] = {
         names.host_role(policy): host_role_objects(
-            policy, nodes, operator_namespace, encrypts=world.encrypts(policy, facts.policies[policy])
+            policy,
+            nodes,
+            operator_namespace,
+            encrypts=world.encrypts(policy, facts.policies[policy]),
+            namespaces=listed_namespaces(policy, facts.policies[policy], namespaces),
         )
         for policy, nodes in placement.roles.items()
     }

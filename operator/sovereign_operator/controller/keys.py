@@ -52,9 +52,17 @@ class PodCounts:
     """How many pods in scope are where."""
 
 
+@dataclass(frozen=True)
+class Left:
+    """A namespace that has left a policy, which people are told once."""
+
+    policy: str
+    namespace: str
+
+
 def tenant_of(key: "Key") -> str:
     """Return the namespace that a key belongs to; empty if it is the cluster's."""
-    return "" if isinstance(key, Cluster | Encryption | Guarded | PodCounts) else key.namespace
+    return "" if isinstance(key, Cluster | Encryption | Guarded | PodCounts | Left) else key.namespace
 
 
-Key = Cluster | Sovereign | Labelled | PodMarks | Encryption | Guarded | PodCounts
+Key = Cluster | Sovereign | Labelled | PodMarks | Encryption | Guarded | PodCounts | Left

@@ -1,19 +1,24 @@
 """The audit annotations of one pod, and how many pods are where."""
 
+import logging
 from collections import Counter
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.keys import PodMarks
+from sovereign_operator.controller.keys import Left, PodMarks
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.audit import audit_annotations, unjudged_annotations
+from sovereign_operator.core.conditions import Notice
 from sovereign_operator.core.names import audit_annotation
 from sovereign_operator.core.verdict import Place, Verdicts, place_of
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.events import post
 from sovereign_operator.kube.marks import apply_marks
 from sovereign_operator.kube.seen import PodSeen
+
+logger = logging.getLogger(__name__)
 
 
 async def mark_pod(world: World, key: PodMarks) -> None:
@@ -47,6 +52,19 @@ def _annotations(world: World, verdicts: Verdicts, seen: PodSeen) -> dict[str, s
     if world.sidecars and (told := world.sidecars.told(seen.namespace, seen.transit)):
         annotations[names.TRANSIT_ANNOTATION] = told.version
     return annotations
+
+
+async def tell_left(world: World, key: Left) -> None:
+    """Say on a policy that a namespace has left it. Nobody is kept from that, so that it shall be seen."""
+    policy = world.object(SOVEREIGNTY_POLICY.plural, key.policy)
+    if policy is None:
+        return
+    message = (
+        f"namespace {key.namespace} has left the policy: its pods go on running, new ones start on any node, and it "
+        "gets no certificates, unless spec.certificateNamespaces has it; the API server's audit log says who did it"
+    )
+    logger.warning("policy %s: %s", key.policy, message, extra={"policy": key.policy, "namespace": key.namespace})
+    await post(world.api, policy, Notice("Warning", "NamespaceLeft", message))
 
 
 def count_pods(world: World) -> None:

@@ -22,6 +22,7 @@ from sovereign_operator.controller.keys import (
     Guarded,
     Key,
     Labelled,
+    Left,
     PodCounts,
     PodMarks,
     Sovereign,
@@ -72,6 +73,8 @@ class World:
         self.kinds: Mapping[str, Mapping[ObjectKey, Any]] = {}
         """What kopf has indexed, by plural."""
         self.speakers = Speakers()
+        self._scope: dict[str, str] = {}
+        """Which policy each namespace enforced when we last looked, by namespace."""
         self._indexed = asyncio.Event()
         self.nodes = Mirror(api, resource.NODES, see_node, self._node_changed, worst=worst_node)
         self.roles, self.role_bindings = (
@@ -223,6 +226,9 @@ class World:
         """Take note of a change that kopf saw."""
         self._count_pods()
         if plural == "namespaces":
+            self._note_scope(key[1])
+            # Policies may grant certificates by its labels.
+            self.queue.add(Cluster())
             # Before it is followed no more: what was said about its pods is to go.
             self._add_pods(key[1])
             self.follow_pods()
@@ -241,6 +247,17 @@ class World:
             self.queue.add(Cluster())
             if plural == SOVEREIGNTY_POLICY.plural:
                 self._add_encryption(key[1])
+
+    def _note_scope(self, namespace: str) -> None:
+        """Remember the policy that a namespace enforces, and have it told if it leaves one."""
+        before, now = self._scope.get(namespace), self.enforced(namespace)
+        there = self.object("namespaces", namespace)
+        if there is None or now is None:
+            self._scope.pop(namespace, None)
+        else:
+            self._scope[namespace] = now
+        if there is not None and before is not None and before != now:
+            self.queue.add(Left(before, namespace))
 
     def verdicts_changed(self) -> None:
         """Look again at all that depends on verdicts."""
@@ -348,6 +365,14 @@ class World:
         found = self.object("namespaces", namespace) or {"metadata": {}}
         label: str | None = found["metadata"].get("labels", {}).get(names.ENFORCE_LABEL)
         return label
+
+    def namespace_labels(self) -> dict[str, Mapping[str, str]]:
+        """Return the labels of each namespace that can be in scope."""
+        return {
+            name: obj["metadata"].get("labels", {})
+            for (_, name), obj in self.objects("namespaces").items()
+            if name not in self.system_namespaces
+        }
 
     def _placed_for(self, pod: PodSeen) -> str | None:
         """Return the policy that admission placed a pod for, whose node label it needs to go on running.

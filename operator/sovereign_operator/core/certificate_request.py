@@ -40,6 +40,7 @@ class Delay(StrEnum):
     NOT_IN_SCOPE = "NotInScope"
     UNKNOWN_POLICY = "UnknownPolicy"
     MEANINGLESS_ROLES = "MeaninglessRoles"
+    NAMESPACE_NOT_TRUSTED = "NamespaceNotTrusted"
     SERVICE_ACCOUNT_REPLACED = "ServiceAccountReplaced"
     NODE_REPLACED = "NodeReplaced"
     NODE_NOT_ACCEPTED = "NodeNotAccepted"
@@ -104,6 +105,8 @@ class RequestFacts:
     """The policy that the pod is held to."""
     known: bool
     """Whether that policy exists, as RBAC has it."""
+    granted: bool
+    """Whether the policy gives certificates to the pod's namespace."""
     hosted: bool
     """Whether RBAC lets the node host the policy's pods: the question that the guards ask."""
     overgranted: bool
@@ -198,6 +201,18 @@ def _delays(facts: RequestFacts) -> Iterator[Wait]:
             "a cluster admin must find and remove what grants it"
         )
         yield Wait(Delay.MEANINGLESS_ROLES, message)
+    if facts.known and not facts.granted:
+        message = (
+            f"policy {policy} gives no certificates to namespace {asked.namespace}: a security officer names it in "
+            f"spec.certificateNamespaces of the policy; where that is absent, the namespace needs the label "
+            f"sovereignty.dev/enforce={policy}"
+        )
+        yield Wait(Delay.NAMESPACE_NOT_TRUSTED, message)
+    yield from _delays_by_place(facts, policy)
+
+
+def _delays_by_place(facts: RequestFacts, policy: str) -> Iterator[Wait]:
+    asked = facts.request
     node = facts.node
     if node is None or node.uid != asked.node_uid:
         yield Wait(Delay.NODE_REPLACED, f"node {asked.node} is not there or registered anew: delete the pod")

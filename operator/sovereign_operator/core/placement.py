@@ -80,15 +80,20 @@ def _labelled(node: Node) -> set[str]:
     }
 
 
-def host_role_rules(policy: str, nodes: tuple[str, ...], *, encrypts: bool = False) -> list[dict[str, Any]]:
+def host_role_rules(
+    policy: str, nodes: tuple[str, ...], *, encrypts: bool = False, namespaces: tuple[str, ...] | None = None
+) -> list[dict[str, Any]]:
     """Return the rules of a policy's ClusterRole: it exists, these nodes may host its pods, and they need a sidecar.
+
+    ``namespaces`` are those whose pods get certificates; None: those whose label enforces the policy.
 
     An RBAC rule with empty ``resourceNames`` allows every name. No accepted node means no rule. Nobody can ask RBAC for
     the length of a list, so that there is a node at all is said once more, of the policy.
     """
-    verbs = ["enforce", *(["host"] if nodes else []), *(["encrypt"] if encrypts else [])]
-    existence = _rule("sovereigntypolicies", verbs, (policy,))
-    return [existence, _rule("nodes", ["host"], nodes)] if nodes else [existence]
+    said = {"enforce": True, "host": bool(nodes), "encrypt": encrypts, "certify": namespaces is not None}
+    existence = _rule("sovereigntypolicies", [verb for verb, holds in said.items() if holds], (policy,))
+    hosting = [_rule("nodes", ["host"], nodes)] if nodes else []
+    return [existence, *hosting, *([_rule("namespaces", ["certify"], namespaces)] if namespaces else [])]
 
 
 def _rule(resource: str, verbs: list[str], allowed: tuple[str, ...]) -> dict[str, Any]:
@@ -103,7 +108,12 @@ def _rule(resource: str, verbs: list[str], allowed: tuple[str, ...]) -> dict[str
 
 
 def host_role_objects(
-    policy: str, nodes: tuple[str, ...], operator_namespace: str, *, encrypts: bool = False
+    policy: str,
+    nodes: tuple[str, ...],
+    operator_namespace: str,
+    *,
+    encrypts: bool = False,
+    namespaces: tuple[str, ...] | None = None,
 ) -> tuple[dict[str, Any], ...]:
     """Return the ClusterRole of a policy and its binding to the service account that stands for it.
 
@@ -115,7 +125,7 @@ def host_role_objects(
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": metadata,
-        "rules": host_role_rules(policy, nodes, encrypts=encrypts),
+        "rules": host_role_rules(policy, nodes, encrypts=encrypts, namespaces=namespaces),
     }
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -19,6 +19,7 @@ from sovereign_operator.core.certificate_request import (
     answer,
 )
 from sovereign_operator.core.conditions import Notice, timestamp
+from sovereign_operator.core.grant import is_granted
 from sovereign_operator.core.verdict import judge_node
 from sovereign_operator.core.workload_facts import effective_policy
 from sovereign_operator.kube.access import may_enforce, may_host, may_host_any
@@ -103,6 +104,7 @@ async def _gather(world: World, seen: RequestSeen, *, supported_key: bool) -> tu
         node=LiveNode(node["metadata"]["uid"], labels.get(names.NODE_UID_LABEL, ""), datacentre) if node else None,
         policy=policy,
         known=known,
+        granted=_is_granted(world, policy, namespace),
         hosted=hosted,
         overgranted=overgranted,
         verdict=judge_node(see_node(node).node, policy, world.facts_of(asked.node)) if node and policy else None,
@@ -129,6 +131,15 @@ def _policy_of(world: World, pod: Json | None, namespace: Json | None) -> str | 
     enforced = namespace["metadata"].get("labels", {}).get(names.ENFORCE_LABEL)
     claimed = pod["metadata"].get("labels", {}).get(names.POLICY_LABEL)
     return effective_policy(enforced, claimed) or None
+
+
+def _is_granted(world: World, policy: str | None, namespace: Json | None) -> bool:
+    """Whether a policy, as we see it, gives certificates to a namespace, as it is now."""
+    spec = world.facts().policies.get(policy) if policy else None
+    if policy is None or spec is None or namespace is None:
+        return False
+    metadata = namespace["metadata"]
+    return is_granted(policy, spec, metadata["name"], metadata.get("labels", {}))
 
 
 def _live_pod(pod: Json) -> LivePod:

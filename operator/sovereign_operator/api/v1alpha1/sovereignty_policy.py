@@ -20,12 +20,14 @@ from sovereign_operator.api.v1alpha1.kind import (
     CountryCode,
     Day,
     Kind,
+    LabelMap,
     Model,
     ObjectName,
     Scope,
     Status,
     condition_column,
     list_map,
+    rules,
 )
 
 
@@ -70,6 +72,70 @@ class Derogation(Model):
     approver: str = Field(description="Who answers for it. Example: Jeanne Martin, CISO.", min_length=1, max_length=253)
     until: Day = Field(
         description="Last day, YYYY-MM-DD, inclusive, until midnight in Europe/Paris. Example: 2027-03-31."
+    )
+
+
+class LabelOperator(StrEnum):
+    """How a label is compared. Trust is granted by a label that is there, never by one that is missing."""
+
+    IN = "In"
+    EXISTS = "Exists"
+
+
+class LabelRequirement(Model):
+    """What one label must be, as in a label selector of Kubernetes."""
+
+    model_config = rules(
+        (
+            "self.key != 'kubernetes.io/metadata.name' || self.operator == 'Exists'",
+            "name namespaces in certificateNamespaces.names",
+        ),
+    )
+
+    key: str = Field(description="The label's key. Example: team.", min_length=1, max_length=317)
+    operator: LabelOperator = Field(description="In or Exists: a label that is missing grants nothing.")
+    values: tuple[str, ...] = Field(
+        default=(), description="For In: the values.", json_schema_extra=LIST_SET, max_length=64
+    )
+
+
+class NamespaceSelector(Model):
+    """Which namespaces, by their labels: all terms must hold."""
+
+    model_config = rules(
+        (
+            "size(self.?matchLabels.orValue({})) + size(self.?matchExpressions.orValue([])) > 0",
+            "an empty selector would be every namespace: give matchLabels or matchExpressions",
+        ),
+        (
+            "!has(self.matchLabels) || !('kubernetes.io/metadata.name' in self.matchLabels)",
+            "name namespaces in certificateNamespaces.names",
+        ),
+    )
+
+    match_labels: LabelMap = Field(
+        default_factory=dict, description="Labels, all of them. Example: {team: cardiology}.", max_length=16
+    )
+    match_expressions: tuple[LabelRequirement, ...] = Field(
+        default=(),
+        description="More terms, all of which must hold.",
+        json_schema_extra=list_map("key", "operator"),
+        max_length=16,
+    )
+
+
+class CertificateNamespaces(Model):
+    """The namespaces whose pods get certificates: those that are named, and those that are selected."""
+
+    names: tuple[ObjectName, ...] = Field(
+        default=(),
+        description="By name; they need not be there yet. Example: [records, ward].",
+        json_schema_extra=LIST_SET,
+        max_length=1024,
+    )
+    selector: NamespaceSelector | None = Field(
+        default=None,
+        description="By label. Who gives a namespace a label that is read here needs the verb use on this policy.",
     )
 
 
@@ -121,6 +187,11 @@ class SovereigntyPolicySpec(Model):
         "suspended, withdrawn or deleted ends at once.",
         ge=0,
         le=31536000,
+    )
+    certificate_namespaces: CertificateNamespaces | None = Field(
+        default=None,
+        description="The namespaces whose pods get certificates of this policy, and so are trusted by its pods. "
+        "Absent: those that carry the label sovereignty.dev/enforce with this policy. No names and no selector: none.",
     )
     trusted_policies: tuple[ObjectName, ...] = Field(
         default=(),

@@ -1,0 +1,34 @@
+"""Whose pods get certificates of a policy? Anybody may ask to be placed; that others trust a pod is granted."""
+
+from collections.abc import Mapping
+
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NamespaceSelector, SovereigntyPolicySpec
+from sovereign_operator.core import names
+from sovereign_operator.core.selector import Selector
+
+
+def is_granted(policy: str, spec: SovereigntyPolicySpec, namespace: str, labels: Mapping[str, str]) -> bool:
+    """Whether pods of a namespace with these labels get certificates of a policy."""
+    grant = spec.certificate_namespaces
+    if grant is None:
+        return labels.get(names.ENFORCE_LABEL) == policy
+    return namespace in grant.names or (grant.selector is not None and _selector(grant.selector).selects(labels))
+
+
+def listed_namespaces(
+    policy: str, spec: SovereigntyPolicySpec, namespaces: Mapping[str, Mapping[str, str]]
+) -> tuple[str, ...] | None:
+    """Return the namespaces that a policy grants them to, sorted; None if the label of a namespace says so by itself.
+
+    ``namespaces`` are those that there are, each with its labels. Those that a policy names need not be there.
+    """
+    grant = spec.certificate_namespaces
+    if grant is None:
+        return None
+    selected = {name for name, labels in namespaces.items() if is_granted(policy, spec, name, labels)}
+    return tuple(sorted({*grant.names, *selected}))
+
+
+def _selector(selector: NamespaceSelector) -> Selector:
+    expressions = tuple(term.model_dump() for term in selector.match_expressions)
+    return Selector(selector.match_labels, expressions)

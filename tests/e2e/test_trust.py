@@ -1,0 +1,157 @@
+"""Placement is free to ask for; trust is granted, to namespaces, by those who may use a policy."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from hack import estate
+from hack.cluster import Cluster, binaries
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.conftest import Space, host_names
+from tests.e2e.guards import without_bindings
+from tests.e2e.manifests import IMAGE, pod
+from tests.e2e.peers import config, peer_pod
+from tests.e2e.seen import events
+
+POLICY = "granting"
+GUARD = "sovereignty-guard-certificates-by-label"
+TEAM = {"team": "cardiology"}
+BY_LABEL = {"sovereignty.dev/policy": POLICY}
+
+
+@pytest.fixture(scope="module")
+def granting(admin: Kubectl) -> Iterator[str]:
+    """A policy of which tests say to whom it gives certificates."""
+    admin.apply(estate.policy(admin, POLICY))
+    eventually(lambda: host_names(admin, POLICY) == list(estate.ACCEPTED), what="nodes that may host it")
+    yield POLICY
+    admin.delete("sovereigntypolicy", POLICY)
+
+
+def grant(admin: Kubectl, **to: object) -> None:
+    """Say to whom; to those with the label if nothing is said."""
+    change = json.dumps({"spec": {"certificateNamespaces": to or None}})
+    admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", change)
+
+
+def stranger(name: str = "stranger") -> Json:
+    """Return a pod that names its policy itself, and asks for its certificate."""
+    made = peer_pod(name, "brest-1", policy=POLICY, image=IMAGE)
+    made["metadata"]["labels"] |= BY_LABEL
+    return made
+
+
+def refusal(person: Kubectl, namespace: str, made: Json) -> str:
+    """Return why a pod is refused; empty if it is not."""
+    attempt = ("-n", namespace, "create", "--dry-run=server", "-f", "-")
+    return person.attempt(*attempt, stdin=json.dumps(made)).stderr.strip()
+
+
+def test_a_label_on_a_pod_gets_no_certificate(admin: Kubectl, space: Space, granting: str) -> None:
+    grant(admin)
+    namespace = space(None)
+    said = refusal(admin, namespace, stranger())
+    assert f"ValidatingAdmissionPolicy '{GUARD}'" in said
+    assert f"policy {granting}, which gives none to namespace {namespace}; label it" in said
+    # Placement is free.
+    assert not refusal(admin, namespace, pod("placed", labels=BY_LABEL))
+
+
+def test_who_gets_past_the_guard_waits_without_a_certificate(admin: Kubectl, space: Space, granting: str) -> None:
+    grant(admin)
+    namespace = space(None)
+    with without_bindings(admin, GUARD):
+        eventually(lambda: admin.apply(config(), stranger(), namespace=namespace), seconds=20, what="a pod")
+    said = eventually(lambda: events(admin, namespace, "stranger")["NamespaceNotTrusted"], what="an Event")
+    assert f"policy {granting} gives no certificates to namespace {namespace}" in said
+
+
+@pytest.mark.parametrize("way", ["names", "selector"])
+def test_a_namespace_that_is_granted_them_gets_them(admin: Kubectl, space: Space, granting: str, way: str) -> None:
+    namespace = space(None)
+    grant(admin, **({"names": [namespace]} if way == "names" else {"selector": {"matchLabels": TEAM}}))
+    admin.run("label", "namespace", namespace, "team=cardiology")
+    eventually(lambda: not refusal(admin, namespace, stranger()), what="leave to ask")
+    admin.apply(config(), stranger(), namespace=namespace)
+    admin.run("-n", namespace, "wait", "pod/stranger", "--for=condition=Ready", "--timeout=90s")
+    # A list takes the place of the label.
+    enforcing = space(granting)
+    said = refusal(admin, enforcing, stranger())
+    assert f"which gives none to namespace {enforcing}; a security officer names it" in said
+    if way == "selector":
+        admin.run("label", "namespace", namespace, "team-")
+    else:
+        grant(admin)
+    eventually(lambda: "gives none" in refusal(admin, namespace, stranger("late")), what="no leave any more")
+
+
+@pytest.fixture
+def steward(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
+    """Somebody who runs namespaces, and may not use a policy."""
+    admin.run(
+        "create", "clusterrole", "steward", "--verb=*", "--resource=namespaces,namespaces/status,namespaces/finalize"
+    )
+    admin.run("create", "clusterrolebinding", "steward", "--clusterrole=steward", "--user=steward")
+    yield Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig("steward"))
+    admin.delete("clusterrolebinding,clusterrole", "steward", "use-granting")
+
+
+LABELS = {"enforce": f"sovereignty.dev/enforce={POLICY}", "a label that a selector reads": "team=cardiology"}
+
+
+@pytest.mark.usefixtures("granting")
+@pytest.mark.parametrize("label", LABELS.values(), ids=LABELS.keys())
+def test_who_puts_a_namespace_under_a_policy_may_use_it(
+    admin: Kubectl, steward: Kubectl, space: Space, label: str
+) -> None:
+    grant(admin, selector={"matchLabels": TEAM})
+    namespace = space(None)
+    key, _, value = label.partition("=")
+    labelled = admin.get("namespace", namespace)
+    labelled["metadata"]["labels"][key] = value
+    whole = json.dumps(labelled)
+    path = f"/api/v1/namespaces/{namespace}"
+    ways = {
+        "the object": ("label", "namespace", namespace, label, "--dry-run=server"),
+        "its status": ("replace", "--raw", f"{path}/status?dryRun=All", "-f", "-"),
+        "its finalizers": ("replace", "--raw", f"{path}/finalize?dryRun=All", "-f", "-"),
+    }
+    for way in ways.values():
+        said = eventually(lambda: steward.refusal(*way, stdin=whole), seconds=20, what="a refusal")  # noqa: B023
+        assert "not yours to use: steward may not" in said
+        assert f"resourceNames: [{POLICY}], verbs: [use]" in said
+    # All else of a namespace is theirs.
+    steward.run("label", "namespace", namespace, "example.org/x=y", "--dry-run=server")
+    steward.run("create", "namespace", f"{namespace}-free", "--dry-run=server")
+
+    rule = {"apiGroups": ["sovereignty.dev"], "resources": ["sovereigntypolicies"], "resourceNames": [POLICY]}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "use-granting"}}
+    admin.create({**role, "rules": [{**rule, "verbs": ["use"]}]})
+    admin.run("create", "clusterrolebinding", "use-granting", "--clusterrole=use-granting", "--user=steward")
+    for way in ways.values():
+        eventually(lambda: steward.run(*way, stdin=whole), seconds=20, what="leave to do it")  # noqa: B023
+
+
+def test_who_makes_a_namespace_that_is_named_may_use_the_policy(
+    admin: Kubectl, steward: Kubectl, granting: str
+) -> None:
+    """Whoever may delete and create namespaces would else take over one that is trusted."""
+    grant(admin, names=["granting-ward"])
+    create = ("create", "namespace", "granting-ward", "--dry-run=server")
+    said = eventually(lambda: steward.refusal(*create), seconds=20, what="a refusal")
+    assert f"may not create namespace granting-ward, to whose pods policy {granting} gives its certificates" in said
+    admin.run(*create)
+
+
+def test_who_takes_a_namespace_out_of_scope_is_seen(admin: Kubectl, space: Space, granting: str) -> None:
+    namespace = space(granting)
+    said = admin.attempt("label", "namespace", namespace, "sovereignty.dev/enforce-")
+    assert said.returncode == 0
+    assert f"namespace {namespace} leaves policy {granting}" in said.stderr
+
+    def told() -> bool:
+        found = admin.list("events", "default")
+        return any(namespace in event["message"] for event in found if event["reason"] == "NamespaceLeft")
+
+    eventually(told, what="an Event of the policy")

@@ -1,0 +1,67 @@
+"""Whose pods get certificates of a policy, by name, by label, or by the label that enforces it."""
+
+from typing import Any
+
+import pytest
+
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core.grant import is_granted, listed_namespaces
+from sovereign_operator.core.placement import host_role_rules
+
+ENFORCED = {"sovereignty.dev/enforce": "secnumcloud"}
+TEAM = {"team": "cardiology"}
+
+
+def asking(grant: Any) -> SovereigntyPolicySpec:
+    """Return a policy that grants certificates so."""
+    return SovereigntyPolicySpec.model_validate({} if grant == "absent" else {"certificateNamespaces": grant})
+
+
+def by(**selector: Any) -> dict[str, Any]:
+    return {"selector": selector}
+
+
+@pytest.mark.parametrize(
+    ("grant", "namespace", "labels", "granted"),
+    [
+        ("absent", "ward", ENFORCED, True),
+        ("absent", "ward", {"sovereignty.dev/enforce": "hds"}, False),
+        ("absent", "ward", {}, False),
+        ({}, "ward", ENFORCED, False),
+        ({"names": []}, "ward", ENFORCED, False),
+        ({"names": ["ward"]}, "ward", {}, True),
+        ({"names": ["ward"]}, "ward-2", ENFORCED, False),
+        (by(matchLabels=TEAM), "ward", TEAM, True),
+        (by(matchLabels=TEAM), "ward", {"team": "lab"}, False),
+        (by(matchLabels=TEAM), "ward", ENFORCED, False),
+        (by(matchExpressions=[{"key": "team", "operator": "In", "values": ["lab"]}]), "ward", {"team": "lab"}, True),
+        (by(matchExpressions=[{"key": "team", "operator": "Exists"}]), "ward", {}, False),
+        (by(matchExpressions=[{"key": "team", "operator": "Exists"}]), "ward", TEAM, True),
+        # The API server refuses an empty one. Should one come all the same, it is no namespace, not every one.
+        (by(), "ward", ENFORCED, False),
+        ({"names": ["records"], **by(matchLabels=TEAM)}, "records", {}, True),
+        ({"names": ["records"], **by(matchLabels=TEAM)}, "ward", TEAM, True),
+    ],
+)
+def test_a_namespace_gets_certificates_or_not(
+    grant: Any, namespace: str, labels: dict[str, str], granted: bool
+) -> None:
+    spec = asking(grant)
+    assert is_granted("secnumcloud", spec, namespace, labels) is granted
+    listed = listed_namespaces("secnumcloud", spec, {namespace: labels})
+    assert (listed is None) == (grant == "absent")
+    if listed is not None:
+        assert (namespace in listed) is granted
+
+
+def test_one_that_is_named_counts_before_it_is_there() -> None:
+    assert listed_namespaces("x", asking({"names": ["records", "ward"]}), {}) == ("records", "ward")
+
+
+def test_a_role_never_lists_no_namespace_which_would_be_every_one() -> None:
+    for namespaces in (None, (), ("ward",)):
+        rules = host_role_rules("x", ("brest-1",), namespaces=namespaces)
+        assert ("certify" in rules[0]["verbs"]) == (namespaces is not None)
+        assert [rule["resourceNames"] for rule in rules if rule["resources"] == ["namespaces"]] == (
+            [["ward"]] if namespaces else []
+        )
