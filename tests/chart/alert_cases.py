@@ -57,6 +57,7 @@ PENDING = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place
 INSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="inside"}'
 OUTSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="outside"}'
 EXPOSED = 'sovereign_processes_outside{component="signer",process="signer-a",node="paris-1"}'
+STRAY = 'sovereign_pods_not_trusted{policy="secnumcloud"}'
 NODES = 'sovereign_nodes_accepted{policy="secnumcloud"}'
 UNUSED = 'sovereign_nodes_accepted{policy="sovereign-strict"}'
 LOST = 'sovereign_datacentre_nodes{datacentre="brest",state="lost"}'
@@ -79,6 +80,7 @@ HEALTHY: Series = {
         LATE: always(0),
         INSIDE: always(3),
         OUTSIDE: always(0),
+        STRAY: always(0),
         NODES: always(2),
         UNUSED: always(0),
         LOST: always(0),
@@ -218,6 +220,8 @@ CASES: dict[str, Case] = {
     "pods are outside, and the controller has just gone": said(
         OUTSIDE, gone(3, 1), "PodsOutside", labels=SCOPE, says=CARDIO
     ),
+    "pods in namespaces without trust": pods(STRAY, since(6, 2), fires=("PodsNotTrusted",)),
+    "pods in namespaces without trust for four minutes": pods(STRAY, since(4, 2), fires=()),
     "a policy in use has had no node for five minutes": said(
         NODES,
         since(5, 0, before=2),

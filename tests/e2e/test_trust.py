@@ -1,13 +1,14 @@
 """Placement is free to ask for; trust is granted, to namespaces, by those who may use a policy."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from hack import estate
 from hack.cluster import Cluster, binaries
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core.conditions import condition_of
 from tests.e2e.conftest import Space, host_names
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import IMAGE, pod
@@ -33,6 +34,11 @@ def grant(admin: Kubectl, **to: object) -> None:
     """Say to whom; to those with the label if nothing is said."""
     change = json.dumps({"spec": {"certificateNamespaces": to or None}})
     admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", change)
+
+
+def granted(admin: Kubectl) -> Mapping[str, str]:
+    """Return what the policy says of pods to whose namespaces it gives no certificates."""
+    return condition_of(admin.get("sovereigntypolicy", POLICY)["status"], "CertificatesGranted")
 
 
 def stranger(name: str = "stranger") -> Json:
@@ -79,11 +85,20 @@ def test_a_namespace_that_is_granted_them_gets_them(admin: Kubectl, space: Space
     enforcing = space(granting)
     said = refusal(admin, enforcing, stranger())
     assert f"which gives none to namespace {enforcing}; a security officer names it" in said
+    # The policy names those that run where it trusts nobody any more, as after an upgrade.
+    eventually(lambda: granted(admin)["reason"] == "AllGranted", what="no others")
     if way == "selector":
         admin.run("label", "namespace", namespace, "team-")
     else:
         grant(admin)
+    stray = eventually(lambda: (seen := granted(admin))["status"] == "False" and seen, what="the pods, by name")
+    assert (
+        f"1 pod(s) mount its certificates in namespaces to which it gives none: {namespace}/stranger;"
+        in stray["message"]
+    )
     eventually(lambda: "gives none" in refusal(admin, namespace, stranger("late")), what="no leave any more")
+    admin.delete("pod", "stranger", namespace=namespace)
+    eventually(lambda: granted(admin)["status"] == "True", what="none left")
 
 
 @pytest.fixture

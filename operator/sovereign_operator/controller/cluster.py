@@ -10,6 +10,7 @@ from typing import Any
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
 from sovereign_operator.controller import metrics
+from sovereign_operator.controller.pods import not_trusted
 from sovereign_operator.controller.status import write_status
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
@@ -17,7 +18,7 @@ from sovereign_operator.core.calendar import end_instant
 from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.encryption_status import report_encryption
 from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.grant import listed_namespaces
+from sovereign_operator.core.grant import listed_namespaces, report_grants
 from sovereign_operator.core.membership import unfound
 from sovereign_operator.core.placement import NodeMarks, Placement, host_role_objects, place
 from sovereign_operator.core.verdict import Verdicts, judge
@@ -205,9 +206,14 @@ def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[A
         yield write_status(world, CLOUD_SERVICE, name, report_service(name, facts))
     for name in sorted(facts.datacentres):
         yield write_status(world, DATACENTRE, name, report_datacentre(name, facts, verdicts))
+    world.not_trusted = not_trusted(world, facts.policies)
+    metrics.PODS_NOT_TRUSTED.clear()
     for name in sorted(facts.policies):
         trusted = world.identity.trusted(name) if world.identity else ()
         report = report_policy(name, facts, verdicts, trusted)
+        if name in world.not_trusted:
+            metrics.PODS_NOT_TRUSTED.labels(name).set(len(world.not_trusted[name]))
+            report += report_grants(name, world.not_trusted[name])
         seen = world.sidecars.seen.get(name) if world.sidecars else None
         report += report_encryption(facts.policies[name].encryption_in_transit, seen)
         yield write_status(world, SOVEREIGNTY_POLICY, name, report)

@@ -16,6 +16,11 @@ PODS_IN_SCOPE: Final = Gauge(
     "Pods that are held to a policy, whether a SovereignWorkload speaks of them or not: inside, outside or pending.",
     ["namespace", "policy", "place"],
 )
+PODS_NOT_TRUSTED: Final = Gauge(
+    "sovereign_pods_not_trusted",
+    "Pods that mount a policy's certificates in namespaces to which the policy gives none.",
+    ["policy"],
+)
 PROCESSES_OUTSIDE: Final = Gauge(
     "sovereign_processes_outside",
     "1 for each pod of the operator, but for agents, on a node that no policy accepts, if any policy accepts one.",

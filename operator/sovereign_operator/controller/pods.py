@@ -2,14 +2,17 @@
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.keys import Left, PodMarks
+from sovereign_operator.controller.keys import Cluster, Left, PodMarks
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.audit import audit_annotations, unjudged_annotations
 from sovereign_operator.core.conditions import Notice
+from sovereign_operator.core.grant import is_granted
 from sovereign_operator.core.names import audit_annotation
 from sovereign_operator.core.verdict import Place, Verdicts, place_of
 from sovereign_operator.kube import resource
@@ -83,6 +86,23 @@ def count_pods(world: World) -> None:
     for (namespace, policy), places in counts.items():
         for place in Place:
             metrics.PODS_IN_SCOPE.labels(namespace, policy, place).set(places[place])
+    if not_trusted(world, world.facts().policies) != world.not_trusted:
+        world.queue.add(Cluster())
+
+
+def not_trusted(world: World, policies: Mapping[str, SovereigntyPolicySpec]) -> dict[str, tuple[str, ...]]:
+    """Return the pods that mount a policy's certificates in namespaces to which it gives none, by policy."""
+    if world.identity is None:
+        return {}
+    labels = world.namespace_labels()
+    found: dict[str, list[str]] = {policy: [] for policy in policies}
+    for seen in world.pods():
+        policy = world.policy_of(seen) or ""
+        if policy not in policies or not seen.pod.certificate_volumes or seen.ended or seen.terminating:
+            continue
+        if not is_granted(policy, policies[policy], seen.namespace, labels.get(seen.namespace, {})):
+            found[policy].append(f"{seen.namespace}/{seen.pod.name}")
+    return {policy: tuple(sorted(pods)) for policy, pods in found.items()}
 
 
 def count_processes(world: World) -> None:

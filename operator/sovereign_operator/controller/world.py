@@ -140,6 +140,8 @@ class World:
         """Why one cannot be carried out, and since when, on the loop's clock."""
         self.retained: frozenset[tuple[str, str]] = frozenset()
         """(node, policy) whose label stays only for pods that still run there."""
+        self.not_trusted: Mapping[str, tuple[str, ...]] = {}
+        """The pods that mount a policy's certificates where it gives none, by policy, as its condition has them."""
 
     # Watching
 

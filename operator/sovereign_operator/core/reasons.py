@@ -47,6 +47,9 @@ class ConditionReason(StrEnum):
     # SovereigntyPolicy, condition Ready
     NODES_ACCEPTED = "NodesAccepted"
     NO_NODE_ACCEPTED = "NoNodeAccepted"
+    # SovereigntyPolicy, condition CertificatesGranted
+    ALL_GRANTED = "AllGranted"
+    NAMESPACE_NOT_TRUSTED = "NamespaceNotTrusted"
     # SovereigntyPolicy and SovereignWorkload, condition Encrypted
     ALL_ENCRYPTED = "AllEncrypted"
     PLAINTEXT_ACCEPTED = "PlaintextAccepted"
