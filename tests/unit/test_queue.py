@@ -216,6 +216,17 @@ def test_no_tenant_waits_for_more_than_one_key_of_each_other(keys: list[tuple[st
         turns.take()
 
 
+def test_those_that_are_one_too_many_are_of_the_tenant_with_most_and_its_newest() -> None:
+    turns: FairTurns[tuple[str, int]] = FairTurns(lambda key: key[0])
+    for key in (("a", 1), ("a", 2), ("b", 1), ("a", 3), ("b", 2)):
+        turns.add(key)
+    assert [turns.shed() for _ in range(2)] == [("a", 3), ("a", 2)]
+    assert [turns.take() for _ in range(2)] == [("a", 1), ("b", 1)]
+    assert turns.shed() == ("b", 2)
+    with pytest.raises(LookupError):
+        turns.shed()
+
+
 @dataclass(frozen=True)
 class Request:
     """Somebody asks at some second for a key to be handled, after a delay."""

@@ -145,11 +145,8 @@ async def run(settings: Settings) -> None:
     async with await connect() as client:
         agent = Agent(settings, Api(client, ServerClock()), CniResults(settings.cni_results))
         # What it does for ever ends the process if it ends. Whether the API server answers says nothing of it.
-        runner = await health.serve(settings.replica.port, list)
-        try:
+        async with health.serving(settings.replica.port, list):
             await until_stopped(agent.run())
-        finally:
-            await runner.cleanup()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -92,7 +92,6 @@ async def run(settings: Settings) -> None:
     async with await connect() as client:
         api = Api(client, ServerClock())
         controller = Controller(settings, api)
-        runner = await health.serve(settings.replica.port, controller.ailing)
         leading = lead(
             name=LEASE,
             namespace=settings.replica.namespace,
@@ -100,11 +99,13 @@ async def run(settings: Settings) -> None:
             lease_seconds=settings.replica.lease_seconds,
             work=controller.work,
         )
-        try:
-            await until_stopped(leading)
-        finally:
-            await hand_over(api, name=LEASE, namespace=settings.replica.namespace, identity=settings.replica.identity)
-            await runner.cleanup()
+        async with health.serving(settings.replica.port, controller.ailing):
+            try:
+                await until_stopped(leading)
+            finally:
+                await hand_over(
+                    api, name=LEASE, namespace=settings.replica.namespace, identity=settings.replica.identity
+                )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from sovereign_operator.injector.server import Hook, serve
+from sovereign_operator.injector.server import Hook, serving
 from sovereign_operator.injector.settings import Settings, parse
 from sovereign_operator.injector.tls import FOLDER, Identity
 from sovereign_operator.injector.world import World
@@ -55,14 +55,12 @@ async def run(settings: Settings) -> None:
     """Run one replica until it is stopped."""
     async with await connect() as client:
         injector = Injector(settings, Api(client, ServerClock()))
-        told = await health.serve(settings.replica.port, injector.ailing, injector.unready)
-        asked = await serve(settings.webhook_port, injector.hook, injector.identity.context)
-        try:
+        async with (
+            health.serving(settings.replica.port, injector.ailing, injector.unready),
+            serving(settings.webhook_port, injector.hook, injector.identity.context),
+        ):
             if await until_stopped(injector.run()):
                 await injector.linger()
-        finally:
-            await asked.cleanup()
-            await told.cleanup()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

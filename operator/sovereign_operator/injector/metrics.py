@@ -6,7 +6,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 REVIEWS: Final = Counter(
     "sovereign_injector_reviews",
-    "Pods asked about, by what became of them: injected, untouched, refused; malformed is no question about a pod.",
+    "Pods asked about, by what became of them: injected, untouched, refused; malformed is no question about a pod, and "
+    "late is none that came in time.",
     ["result"],
 )
 REVIEW_SECONDS: Final = Histogram(

@@ -1,46 +1,88 @@
-"""Where the API server asks: POST /inject, over TLS."""
+"""Where the API server asks: POST /inject, over TLS.
 
+So can everybody in the cluster: nothing tells the API server from a pod. Hence the budgets for connections, bytes and
+time; and a caller that asks what no API server would is told nothing.
+"""
+
+import asyncio
 import logging
 import ssl
+from contextlib import AbstractAsyncContextManager, nullcontext
+from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
 
 from sovereign_operator.injector import metrics
+from sovereign_operator.injector.budget import Budget
 from sovereign_operator.injector.review import MalformedError, Review, answer, policy_of, read, result_of, write
 from sovereign_operator.injector.settings import Settings
 from sovereign_operator.injector.world import World
+from sovereign_operator.runtime.connections import SECONDS
+from sovereign_operator.runtime.listening import listening
 
 logger = logging.getLogger(__name__)
 
-LARGEST_BODY: Final = 24 * 1024**2
-"""In bytes. An API server takes objects of 3 MB, and writes some characters of one with six when it tells us of it."""
-
-UNAVAILABLE: Final = 503
-MALFORMED: Final = 400
+LARGEST_BODY: Final = 10 * 1024**2
+"""In bytes. etcd stores objects of 1.5 MiB, and the API server writes some characters of one with six."""
+SMALL_BODY: Final = 64 * 1024
+"""In bytes. Hardly any pod has more. There are never more of these than connections, so they need no budget."""
+READ_SECONDS: Final = 2.0
+"""For a body to come in full. Meanwhile others may wait for room, and the API server waits for five seconds at most."""
+WARN_SECONDS: Final = 60.0
 
 
 class Hook:
-    """Answers questions, one after another."""
+    """Answers for one replica."""
 
     def __init__(self, world: World, settings: Settings) -> None:
         self._world = world
         self._settings = settings
+        self._large = Budget(LARGEST_BODY)
+        self._warned = float("-inf")
 
     async def inject(self, request: web.Request) -> web.Response:
         """Answer an AdmissionReview."""
+        size = request.content_length
+        if size is None:
+            return web.Response(status=HTTPStatus.LENGTH_REQUIRED)
+        if size > LARGEST_BODY:
+            return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         with metrics.REVIEW_SECONDS.time():
             try:
-                review = read(await request.read())
-                if not self._world.complete:
-                    return web.Response(status=UNAVAILABLE, text="not everything was seen yet: ask again")
-                return await self._answer(review)
+                async with asyncio.timeout(SECONDS), self._room(size, request.remote):
+                    async with asyncio.timeout(READ_SECONDS):
+                        body = await request.read()
+                    if not self._world.complete:
+                        return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+                    return await self._answer(body)
+            except TimeoutError:
+                metrics.REVIEWS.labels("late").inc()
+                return web.Response(status=HTTPStatus.REQUEST_TIMEOUT, headers={"Connection": "close"})
             except MalformedError as error:
                 metrics.REVIEWS.labels("malformed").inc()
-                return web.Response(status=MALFORMED, text=str(error))
+                self._warn(f"{request.remote} asked what no API server asks: {error}")
+                return web.Response(status=HTTPStatus.BAD_REQUEST)
 
-    async def _answer(self, review: Review) -> web.Response:
-        policy = await self._policy(review)
+    def _room(self, size: int, address: str | None) -> AbstractAsyncContextManager[None]:
+        return self._large.take(size, address) if size > SMALL_BODY else nullcontext()
+
+    def _warn(self, text: str) -> None:
+        """Say so now and then: somebody may ask such things all day."""
+        now = asyncio.get_running_loop().time()
+        if now - self._warned >= WARN_SECONDS:
+            self._warned = now
+            logger.warning("%s", text)
+
+    async def _answer(self, body: bytes) -> web.Response:
+        review = read(body)
+        if self._is_new(review):
+            # Read, a review may take many times its bytes: nothing is kept of it for so long.
+            namespace = review.namespace
+            del review
+            await self._world.until_enforced(namespace)
+            review = read(body)
+        policy = self._policy(review)
         given = answer(review, policy if policy and self._world.encrypts(policy) else None, self._settings.sidecar)
         result = result_of(given)
         metrics.REVIEWS.labels(result).inc()
@@ -57,20 +99,23 @@ class Hook:
             )
         return web.json_response(write(review.uid, given))
 
-    async def _policy(self, review: Review) -> str | None:
-        if review.pod is None or review.namespace in self._settings.replica.system_namespaces:
+    def _is_new(self, review: Review) -> bool:
+        """Whether a namespace may have been labelled so recently that nothing was seen of it."""
+        if not self._may_need_one(review) or review.labelled is not None:
+            return False
+        return self._world.enforced(review.namespace) is None
+
+    def _policy(self, review: Review) -> str | None:
+        if not self._may_need_one(review):
             return None
-        enforced = self._world.enforced(review.namespace)
-        if enforced is None and review.labelled is None:
-            enforced = await self._world.until_enforced(review.namespace)
-        return policy_of(review, enforced)
+        return policy_of(review, self._world.enforced(review.namespace))
+
+    def _may_need_one(self, review: Review) -> bool:
+        return review.pod is not None and review.namespace not in self._settings.replica.system_namespaces
 
 
-async def serve(port: int, hook: Hook, tls: ssl.SSLContext) -> web.AppRunner:
-    """Serve until the runner is cleaned up."""
+def serving(port: int, hook: Hook, tls: ssl.SSLContext) -> AbstractAsyncContextManager[None]:
+    """Serve meanwhile."""
     application = web.Application(client_max_size=LARGEST_BODY)
     application.router.add_post("/inject", hook.inject)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, port=port, ssl_context=tls).start()
-    return runner
+    return listening(application, port, tls)

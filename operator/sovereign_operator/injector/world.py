@@ -52,18 +52,16 @@ class World:
         """Return the policy that a namespace enforces: its label's value, None without the label."""
         return self._namespaces.get(("", namespace))
 
-    async def until_enforced(self, namespace: str) -> str | None:
-        """Return the same, and wait a moment if there is no label.
+    async def until_enforced(self, namespace: str) -> None:
+        """Wait a moment for the label of a namespace.
 
         We are asked about pods in a namespace with the label, or with a label of their own. So where neither is to be
         seen, the namespace was made or labelled just now: often, by the very command that creates the pod.
         """
         for _ in range(int(LAG_SECONDS / LOOK_SECONDS)):
-            found = self.enforced(namespace)
-            if found is not None:
-                return found
+            if self.enforced(namespace) is not None:
+                return
             await asyncio.sleep(LOOK_SECONDS)
-        return None
 
     def encrypts(self, policy: str) -> bool:
         """Whether pods of a policy get a sidecar. One that is not there, or that this version cannot read, is none."""

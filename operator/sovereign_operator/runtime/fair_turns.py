@@ -40,3 +40,14 @@ class FairTurns(Generic[K]):
         if keys:
             self._keys[tenant] = keys
         return key
+
+    def shed(self) -> K:
+        """Return the newest key of the tenant that has most, which then takes no part. Raises LookupError likewise."""
+        if not self._keys:
+            raise LookupError("no key is due")
+        tenant, keys = max(self._keys.items(), key=lambda entry: len(entry[1]))
+        key = keys.pop()
+        self._there.remove(key)
+        if not keys:
+            del self._keys[tenant]
+        return key

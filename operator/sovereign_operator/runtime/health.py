@@ -1,13 +1,18 @@
 """/healthz, /readyz and /metrics."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from sovereign_operator.runtime.listening import listening
 
-async def serve(port: int, ailing: Callable[[], list[str]], unready: Callable[[], list[str]] = list) -> web.AppRunner:
-    """Serve until the runner is cleaned up.
+
+def serving(
+    port: int, ailing: Callable[[], list[str]], unready: Callable[[], list[str]] = list
+) -> AbstractAsyncContextManager[None]:
+    """Serve meanwhile.
 
     ``ailing`` names what is stuck; anything makes /healthz fail, so that the kubelet starts us anew. ``unready`` says
     why nobody should ask us; anything makes /readyz fail, as what ails does. A replica that waits for the Lease is
@@ -27,10 +32,7 @@ async def serve(port: int, ailing: Callable[[], list[str]], unready: Callable[[]
     application.router.add_get("/healthz", healthz)
     application.router.add_get("/readyz", readyz)
     application.router.add_get("/metrics", metrics)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, port=port).start()
-    return runner
+    return listening(application, port)
 
 
 def _answer(wrong: list[str]) -> web.Response:

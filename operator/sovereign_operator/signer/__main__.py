@@ -114,11 +114,8 @@ async def run(settings: Settings) -> None:
     """Run one replica until it is stopped or loses the Lease."""
     async with await connect() as client:
         signer = Signer(settings, Api(client, ServerClock()))
-        runner = await health.serve(settings.replica.port, signer.ailing)
-        try:
+        async with health.serving(settings.replica.port, signer.ailing):
             await until_stopped(signer.run())
-        finally:
-            await runner.cleanup()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
