@@ -60,11 +60,11 @@ def test_it_runs_wherever_pods_may(daemon_set: Json) -> None:
     assert spec["nodeSelector"] == {"kubernetes.io/os": "linux"}
 
 
-def test_it_sees_pods_and_what_is_recorded_beside_it_and_nothing_else(render: Render) -> None:
+def test_it_sees_pods_and_what_is_recorded_beside_it_and_writes_its_report(render: Render) -> None:
     objects = render(*ENCRYPTION)
-    for kind, seen in (("ClusterRole", "pods"), ("Role", "configmaps")):
+    for kind, seen, more in (("ClusterRole", "pods", []), ("Role", "configmaps", ["create", "patch"])):
         rules = of_kind(objects, kind)["sovereign-agent"]["rules"]
-        assert rules == [{"apiGroups": [""], "resources": [seen], "verbs": ["list", "watch"]}]
+        assert rules == [{"apiGroups": [""], "resources": [seen], "verbs": ["list", "watch", *more]}]
     bound = [
         obj["roleRef"]["kind"]
         for obj in objects
@@ -72,6 +72,15 @@ def test_it_sees_pods_and_what_is_recorded_beside_it_and_nothing_else(render: Re
         if subject["name"] == "sovereign-agent"
     ]
     assert sorted(bound) == ["ClusterRole", "Role"]
+
+
+def test_its_guard_fails_closed_and_is_asked_about_agents_alone(render: Render) -> None:
+    spec = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy")["sovereignty-guard-agent"]["spec"]
+    assert spec["failurePolicy"] == "Fail"
+    (condition,) = spec["matchConditions"]
+    assert condition["expression"] == (
+        "request.userInfo.username == 'system:serviceaccount:sovereign-system:sovereign-agent'"
+    )
 
 
 def test_its_image_is_its_own(render: Render) -> None:

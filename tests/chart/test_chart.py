@@ -129,6 +129,7 @@ _POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 _BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
 _ABOUT_EVERY_POD = {"sovereignty-guard-annotations", "sovereignty-guard-labels"}
 _NOT_ABOUT_PODS = {
+    "sovereignty-guard-agent",
     "sovereignty-guard-grants",
     "sovereignty-guard-namespaces",
     "sovereignty-guard-controller-marks",

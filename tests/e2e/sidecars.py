@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import sidecar
 from tests.e2e.guards import bare
@@ -44,6 +45,33 @@ def without_injector(admin: Kubectl, namespace: str, pod: Json) -> Iterator[None
     finally:
         admin.create(bare(found))
         eventually(lambda: sidecar_of(dry_run(admin, pod, namespace)), what="the webhook again")
+
+
+@contextmanager
+def without_agent(admin: Kubectl, node: str) -> Iterator[None]:
+    """Take the agent of a node away, and bring it back in the end. The others go on running."""
+    agents = ("-n", NAMESPACE, "patch", "daemonset", "sovereign-agent", "-p")
+
+    def there() -> bool:
+        found = admin.list("pods", NAMESPACE, "app.kubernetes.io/component=agent")
+        return node in {pod["spec"].get("nodeName") for pod in found}
+
+    elsewhere = {"key": "kubernetes.io/hostname", "operator": "NotIn", "values": [node]}
+    affinity = {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [elsewhere]}]}
+        }
+    }
+    stay = {"type": "OnDelete", "rollingUpdate": None}
+    admin.run(*agents, json.dumps({"spec": {"updateStrategy": stay, "template": {"spec": {"affinity": affinity}}}}))
+    try:
+        eventually(lambda: not there(), what=f"{node} without an agent")
+        yield
+    finally:
+        admin.run(*agents, json.dumps({"spec": {"template": {"spec": {"affinity": None}}}}))
+        roll = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}}
+        admin.run(*agents, json.dumps({"spec": {"updateStrategy": roll}}))
+        admin.run("-n", NAMESPACE, "rollout", "status", "daemonset/sovereign-agent", "--timeout=2m")
 
 
 def refusal(person: Kubectl, pod: Json, namespace: str) -> str:

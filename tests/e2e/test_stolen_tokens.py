@@ -16,6 +16,7 @@ import yaml
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.kube.agent_report import report_of
 from tests.e2e.conftest import Space
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import NOBODY, pod, workload
@@ -250,18 +251,69 @@ def test_no_process_holds_a_right_that_leads_further(cluster: Cluster, admin: Ku
     assert ask(Request("GET", "/api/v1/nodes"), everybody) == HTTPStatus.FORBIDDEN
 
 
+MINE, THEIRS = "lyon-1", "brest-1"
+CONFIG_MAPS = f"{OWN}/configmaps"
+
+
+def report(uid: str, name: str = f"agent.{MINE}", node: str = MINE, **changes: Any) -> Request:
+    """Return how the agent of a node says something, but for what is changed. ``uid`` is the node's."""
+    body = report_of(NAMESPACE, node, uid, "x hds 1 10.0.0.1")
+    body["metadata"] |= {"name": name} | changes.pop("metadata", {})
+    return Request("APPLY", f"{CONFIG_MAPS}/{name}", body | changes)
+
+
+def test_an_agents_token_writes_nothing_but_what_this_agent_says(cluster: Cluster, admin: Kubectl) -> None:
+    """RBAC allows all of these: without the guard they succeed."""
+    agents = admin.list("pods", NAMESPACE, "app.kubernetes.io/component=agent")
+    (agent,) = (pod["metadata"]["name"] for pod in agents if pod["spec"]["nodeName"] == MINE)
+    secrets = "/var/run/secrets/kubernetes.io/serviceaccount"
+    ask = asking(cluster, admin.run("-n", NAMESPACE, "exec", agent, "--", "cat", f"{secrets}/token").strip())
+    mine, theirs = (str(admin.get("node", node)["metadata"]["uid"]) for node in (MINE, THEIRS))
+    thefts = {
+        "speak for another node": report(theirs, f"agent.{THEIRS}", THEIRS),
+        "speak for another node under its own name": report(theirs, node=THEIRS, name=f"agent.{MINE}"),
+        "speak for a node that was here before": report("another-uid"),
+        "write elsewhere what it says": report(mine, f"agent.{THEIRS}"),
+        "say how far a policy has come": report(mine, "sovereignty-transit.x"),
+        "say it by a label": report(mine, metadata={"labels": {"sovereignty.dev/transit-of": "x"}}),
+        "list other guards": report(mine, "sovereign-guards-x", metadata={"labels": {"sovereignty.dev/guards": "x"}}),
+        "belong to nobody": report(mine, metadata={"ownerReferences": []}),
+        "stay for ever": report(mine, metadata={"finalizers": ["example.org/stay"]}),
+        "be fixed": report(mine, immutable=True),
+        "carry something else": report(mine, data={"ca.crt": "x"}),
+        "be too large": report(mine, data={"pods": "x" * 300_000}),
+        "have its name made": Request(
+            "POST",
+            CONFIG_MAPS,
+            report(mine).body | {"metadata": {"generateName": f"agent.{MINE}"}},  # type: ignore[operator]
+        ),
+    }
+    assert ask(report(mine)) in (HTTPStatus.OK, HTTPStatus.CREATED)
+    assert {name for name, theft in thefts.items() if ask(theft) != HTTPStatus.FORBIDDEN} == set()
+    # One that is of no pod says of no node that it is its own.
+    unbound = asking(cluster, admin.run("-n", NAMESPACE, "create", "token", "sovereign-agent").strip())
+    assert unbound(report(mine)) == HTTPStatus.FORBIDDEN
+    with without_bindings(admin, "sovereignty-guard-agent"):
+        for name, theft in thefts.items():
+            eventually(lambda theft=theft: ask(theft) in (HTTPStatus.OK, HTTPStatus.CREATED), seconds=20, what=name)  # type: ignore[misc]
+
+
 def asking(cluster: Cluster, token: str) -> Callable[..., int]:
     """Return how to ask the API server for something with a token, to no lasting effect; it returns the HTTP status."""
     config = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]
     context = ssl.create_default_context(cadata=base64.b64decode(config["certificate-authority-data"]).decode())
 
     def ask(request: Request, more: dict[str, str] | None = None) -> int:
-        content = "application/merge-patch+json" if request.method == "PATCH" else "application/json"
+        content = {"PATCH": "application/merge-patch+json", "APPLY": "application/apply-patch+yaml"}.get(
+            request.method, "application/json"
+        )
         headers = {"Authorization": f"Bearer {token}", "Content-Type": content, **(more or {})}
         data = None if request.body is None else json.dumps(request.body).encode()
         query = "?dryRun=All" if request.method != "GET" else ""
+        query += "&force=true&fieldManager=thief" if request.method == "APPLY" else ""
+        method = "PATCH" if request.method == "APPLY" else request.method
         url = config["server"] + request.path + query
-        asked = urllib.request.Request(url, data, headers, method=request.method)
+        asked = urllib.request.Request(url, data, headers, method=method)
         try:
             with urllib.request.urlopen(asked, context=context) as answer:
                 return int(answer.status)

@@ -10,12 +10,12 @@ import pytest
 from hack import estate
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
-from hack.kubectl import Kubectl, eventually
+from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.sidecar import CONTAINER
 from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
 from tests.e2e.peers import peer_pod
-from tests.e2e.sidecars import encrypted, refusal, sidecar_of, without_injector
+from tests.e2e.sidecars import encrypted, refusal, sidecar_of, without_agent, without_injector
 from tests.e2e.test_identity import FORGE
 from tests.e2e.test_withdrawal import set_status
 from tests.e2e.ward import ASK, PORT, change, encrypting_policy, knows_names, python, ready, run, said
@@ -78,10 +78,14 @@ for port in map(int, sys.argv[3:]):
 """Sends from the port that it sends to. Whoever sends what is dropped is told so."""
 
 
+def named(cluster: Cluster) -> Json:
+    """Return which datagrams may pass."""
+    return {"network": estate.network(cluster), "port": NAMED, "reason": "a test"}
+
+
 @pytest.fixture(scope="module")
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
-    named = {"network": estate.network(cluster), "port": NAMED, "reason": "a test"}
-    with encrypting_policy(admin, cluster, POLICY, plainDatagrams=[named]) as name:
+    with encrypting_policy(admin, cluster, POLICY, plainDatagrams=[named(cluster)]) as name:
         yield name
 
 
@@ -214,6 +218,52 @@ def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: t
             eventually(lambda: said in encrypted(admin, POLICY)["message"], what="word of it")
     finally:
         change(admin, POLICY, mode="Strict")
+    eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")
+
+
+def agents_word(admin: Kubectl) -> Json | None:
+    """Return what is said of encryption once that is good, or a node is named whose agent has not loaded rules."""
+    found = encrypted(admin, POLICY)
+    return found if found["status"] == "True" or "have not said that they have loaded" in found["message"] else None
+
+
+def test_strict_waits_for_the_agent_of_each_node_and_names_the_one_that_is_silent(
+    admin: Kubectl, ward: tuple[str, str]
+) -> None:
+    namespace, host = ward
+    change(admin, POLICY, mode="Preferred")
+    try:
+        eventually(lambda: preferred_for(admin), what="Preferred")
+        with without_agent(admin, "lyon-1"):
+            change(admin, POLICY, mode="Strict")
+            said = eventually(lambda: agents_word(admin), seconds=60, what="word of the agent")
+            # What nobody told the kernel to drop leaves Lyon in plaintext.
+            assert "not permitted" not in run(admin, namespace, "client", SEND, host, "on the way", str(UNNAMED))
+            assert (said["status"], said["reason"]) == ("False", "StepPending")
+            assert f"lyon-1 ({namespace}/client)" in said["message"]
+            assert "brest-1" not in said["message"]
+            assert f"kubectl -n {NAMESPACE} get pods -o wide -l app.kubernetes.io/component=agent" in said["message"]
+            assert admin.get("spol", POLICY)["status"]["encryption"]["mode"] == "Preferred"
+    finally:
+        change(admin, POLICY, mode="Strict")
+    eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")
+    assert "not permitted" in run(admin, namespace, "client", SEND, host, "in Strict", str(UNNAMED))
+
+
+def test_in_strict_rules_that_an_agent_has_not_loaded_are_reported(
+    admin: Kubectl, cluster: Cluster, ward: tuple[str, str]
+) -> None:
+    namespace, _ = ward
+    with without_agent(admin, "lyon-1"):
+        change(admin, POLICY, plainDatagrams=None)
+        try:
+            said = eventually(
+                lambda: (found := encrypted(admin, POLICY))["reason"] == "AgentsSilent" and found, what="word of it"
+            )
+            assert f"lyon-1 ({namespace}/client)" in said["message"]
+            assert admin.get("spol", POLICY)["status"]["encryption"]["mode"] == "Strict"
+        finally:
+            change(admin, POLICY, plainDatagrams=[named(cluster)])
     eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")
 
 

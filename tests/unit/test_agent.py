@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.agent import name_servers, netns, settings
+from sovereign_operator.agent import name_servers, netns, report, settings
 from sovereign_operator.agent.__main__ import Agent
 from sovereign_operator.agent.sandboxes import Sandbox
 from sovereign_operator.core import names, sidecar
@@ -23,6 +23,7 @@ from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import UnavailableError
 from sovereign_operator.kube.resource import Resource
 
+REPORT = "metadata.name=agent.node-1"
 NAME_SERVER = ip_network("10.96.0.10")
 SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", frozenset({"10.0.0.1"}))
 
@@ -46,6 +47,10 @@ class FakeApi:
         self.answers = asyncio.Event()
         """Whether it says which ConfigMaps there are."""
         self.answers.set()
+        self.written: list[Json] = []
+        """What the agent has reported."""
+        self.refusals: list[Exception] = []
+        """What it says to the next reports."""
 
     async def pages(self, kind: Resource, *asked: Any) -> AsyncIterator[tuple[list[Json], str]]:
         self.asked.append((kind.plural, *asked))
@@ -53,9 +58,10 @@ class FakeApi:
             await self.answers.wait()
         yield [], "1"
 
-    async def watch(self, kind: Resource, *_: Any) -> AsyncIterator[tuple[str, Json]]:
+    async def watch(self, kind: Resource, *asked: Any) -> AsyncIterator[tuple[str, Json]]:
+        *_, field_selector = asked
         while True:
-            event = await self.events[kind.plural].get()
+            event = await self.events["report" if field_selector == REPORT else kind.plural].get()
             if isinstance(event, Exception):
                 raise event
             yield event
@@ -63,11 +69,25 @@ class FakeApi:
     def tell(self, kind: str, pod: Json) -> None:
         self.events["pods"].put_nowait((kind, pod))
 
-    def record(self, datagrams: str) -> None:
+    async def create(self, _kind: Resource, _body: Json) -> Json:
+        return {"status": {"userInfo": {"extra": {report.NODE_UID: ["node-uid"]}}}}
+
+    async def apply(self, _kind: Resource, body: Json) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.written.append(body)
+        self.events["report"].put_nowait(("MODIFIED", body | {"metadata": body["metadata"] | {"resourceVersion": "1"}}))
+
+    def said(self) -> list[str]:
+        """Return what the agent has reported last, by line."""
+        return self.written[-1]["data"]["pods"].splitlines() if self.written else []
+
+    def record(self, datagrams: str, rules: str = "") -> None:
         """Tell which datagrams may pass by the policy of all pods."""
         labels = {names.TRANSIT_LABEL: "hds"}
         metadata = {"name": "sovereignty-transit.hds", "namespace": "sovereign-system", "labels": labels}
         told = {"metadata": metadata | {"resourceVersion": "1"}, "data": {"mode": "Strict", "datagrams": datagrams}}
+        told["data"] |= {"rules": rules} if rules else {}
         self.events["configmaps"].put_nowait(("MODIFIED", told))
 
 
@@ -192,8 +212,9 @@ def test_rules_are_loaded_whichever_comes_first(play: Play) -> None:
 
 def test_it_asks_for_the_pods_of_its_node_only(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        await until(lambda: len(node.api.asked) > 1)
+        await until(lambda: len(node.api.asked) > 2)
         assert sorted(node.api.asked) == [
+            ("configmaps", "sovereign-system", "", REPORT),
             ("configmaps", "sovereign-system", names.TRANSIT_LABEL, ""),
             ("pods", None, "", "spec.nodeName=node-1"),
         ]
@@ -330,3 +351,89 @@ def test_a_pod_without_possible_rules_is_said_once(play: Play, caplog: pytest.Lo
     play(scenario)
     (said,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert said.startswith("pod app/web-0 never starts")
+
+
+def test_it_reports_what_is_loaded_once_it_is(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.record("any", rules="7")
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        await until(node.api.said)
+        assert node.api.said() == ["uid-1 hds 7 10.0.0.1"]
+        (metadata,) = (body["metadata"] for body in node.api.written)
+        assert metadata["name"] == "agent.node-1"
+        assert metadata["ownerReferences"] == [
+            {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "node-uid"}
+        ]
+        node.api.record("", rules="8")
+        await until(lambda: node.api.said() == ["uid-1 hds 8 10.0.0.1"])
+        # The same rules under another number are loaded already.
+        node.api.record("", rules="9")
+        await until(lambda: node.api.said() == ["uid-1 hds 9 10.0.0.1"])
+
+    play(scenario)
+
+
+def test_what_fails_to_load_is_not_reported(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.record("any", rules="7")
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        await until(node.api.said)
+        for error in (netns.RulesError("no"), netns.GoneError("gone")):
+            node.failures += [error, netns.RulesError("no")]
+            node.api.record("" if isinstance(error, netns.RulesError) else "10.0.0.0/8 1-2", rules="8")
+            await until(lambda: len(node.failures) < 2)
+            await asyncio.sleep(0)
+            assert node.api.said() == ["uid-1 hds 7 10.0.0.1"]
+
+    play(scenario)
+
+
+def test_pods_that_start_together_cost_one_write_and_those_that_go_none(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.record("", rules="7")
+        for number in range(1, 6):
+            later = pod(f"uid-{number}")
+            later["metadata"]["name"] = f"web-{number}"
+            node.api.tell("ADDED", later)
+            made = replace(SANDBOX, id=f"sandbox-{number}", pod_uid=f"uid-{number}", name=f"web-{number}")
+            node.sandboxes.make(made)
+            await asyncio.sleep(0.1)
+        await until(node.api.said)
+        assert [line.split()[0] for line in node.api.said()] == [f"uid-{number}" for number in range(1, 6)]
+        node.sandboxes.remove(made)
+        node.api.tell("DELETED", later)
+        await asyncio.sleep(1)
+        assert len(node.api.written) == 1
+
+    play(scenario)
+
+
+def test_a_report_that_is_refused_or_removed_is_written_again(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.refusals.append(UnavailableError(0, "away"))
+        node.api.record("", rules="7")
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        await until(node.api.said)
+        (first,) = node.api.written
+        gone = first | {"metadata": first["metadata"] | {"resourceVersion": "2"}}
+        await asyncio.sleep(0.5)
+        node.api.events["report"].put_nowait(("DELETED", gone))
+        await until(lambda: len(node.api.written) > 1)
+        assert node.api.written[-1] == first
+
+    play(scenario)
+
+
+def test_a_controller_of_before_hears_nothing(play: Play) -> None:
+    async def scenario(node: Node) -> None:
+        node.api.record("")
+        node.api.tell("ADDED", pod())
+        node.sandboxes.make(SANDBOX)
+        await node.loaded()
+        await asyncio.sleep(1)
+        assert not node.api.written
+
+    play(scenario)

@@ -19,7 +19,7 @@ STRICT = rules_of(PROBES, ())
 
 CASES: dict[str, tuple[Pod | None, Sandbox | None, str | None, Decision]] = {
     "a pod in its first sandbox": (POD, SANDBOX, None, Load(POD, SANDBOX, RULES)),
-    "rules are there": (POD, SANDBOX, RULES, Leave()),
+    "rules are there": (POD, SANDBOX, RULES, Leave(SANDBOX)),
     "other rules are there": (POD, SANDBOX, STRICT, Load(POD, SANDBOX, RULES)),
     "the pod is not seen yet, or has no sidecar": (None, SANDBOX, None, Forget()),
     "the pod is gone": (None, SANDBOX, RULES, Forget()),

@@ -4,10 +4,12 @@ from typing import Literal
 import pytest
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.agent_report import Silence
 from sovereign_operator.core.encryption_status import report_encryption
 from sovereign_operator.core.steps import EncryptionSeen, Step
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
+SILENT = Silence("sovereign-system", (("lyon-1", "shop/web-0"),))
 
 
 def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: EncryptionMode = STRICT) -> EncryptionSeen:
@@ -38,6 +40,19 @@ def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: Encrypt
         ),
         (
             replace(seen(PERMISSIVE, wanted=PERMISSIVE), untrusted=("shop/web-0",)),
+            "False",
+            "PlaintextAccepted",
+            "plaintext is accepted",
+        ),
+        (
+            replace(seen(STRICT), silence=SILENT),
+            "False",
+            "AgentsSilent",
+            "UDP may leave in plaintext, as the agents of",
+        ),
+        (replace(seen(STRICT, loaded=2), silence=SILENT), "False", "AgentsSilent", "lyon-1 (shop/web-0)"),
+        (
+            replace(seen(PREFERRED, wanted=PREFERRED), silence=SILENT),
             "False",
             "PlaintextAccepted",
             "plaintext is accepted",

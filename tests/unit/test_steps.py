@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.agent_report import NO_SILENCE, Silence
 from sovereign_operator.core.steps import LADDER, EncryptionSeen, PodTraffic, Step, StepFacts, decide
 
 OFF, PERMISSIVE, PREFERRED, STRICT = LADDER
@@ -15,9 +16,13 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 READY = PodTraffic("shop/web-0", ("10.244.1.7",), sidecar=True, loaded="v1", heard=True)
 
 
+SILENT = Silence("sovereign-system", (("lyon-1", "shop/web-0"),))
+
+
 def facts(current: EncryptionMode, wanted: EncryptionMode, *pods: PodTraffic, **fields: Any) -> StepFacts:
+    """Return facts about pods whose rules are those of the next mode already, if that is Strict."""
     spec = EncryptionInTransit.model_validate({"mode": wanted, "clusterNetworks": ["10.244.0.0/16"], **fields})
-    return StepFacts(spec, current, "v1", NOW - timedelta(days=1), pods, NOW)
+    return StepFacts(spec, current, "v1", NOW - timedelta(days=1), pods, NOW, ahead=current is PREFERRED)
 
 
 @pytest.mark.parametrize("current", LADDER)
@@ -120,6 +125,46 @@ def test_where_no_dns_is_found_it_waits_before_anybody_could_miss_it(current: En
     assert decide(replace(unknown, current=OFF, version="")).mode is PERMISSIVE
 
 
+LAST_STEP = {
+    # Rules of Strict, silence, something else: the mode, whether agents are told of Strict, how many waits.
+    (False, False, False): (PREFERRED, True, 1),
+    (False, True, False): (PREFERRED, False, 1),
+    (False, False, True): (PREFERRED, False, 1),
+    (False, True, True): (PREFERRED, False, 2),
+    (True, False, False): (STRICT, False, 0),
+    (True, True, False): (PREFERRED, True, 1),
+    (True, False, True): (PREFERRED, True, 1),
+    (True, True, True): (PREFERRED, True, 2),
+}
+
+
+@pytest.mark.parametrize(("found", "expected"), LAST_STEP.items())
+def test_strict_comes_once_all_agents_have_loaded_its_rules(
+    found: tuple[bool, bool, bool], expected: tuple[EncryptionMode, bool, int]
+) -> None:
+    ahead, silent, talking = found
+    known = facts(PREFERRED, STRICT, replace(READY, plain_open=int(talking)))
+    step = decide(replace(known, ahead=ahead, silence=SILENT if silent else NO_SILENCE))
+    assert (step.mode, step.ahead, len(step.waits_for)) == expected
+    assert step.rules is (STRICT if ahead or step.ahead else PREFERRED)
+    assert any("lyon-1 (shop/web-0)" in sentence for sentence in step.waits_for) is silent
+
+
+@pytest.mark.parametrize("wanted", LADDER)
+@pytest.mark.parametrize("current", LADDER)
+def test_no_other_step_waits_for_agents(current: EncryptionMode, wanted: EncryptionMode) -> None:
+    known = replace(facts(current, wanted, READY), ahead=False)
+    if (current, wanted) != (PREFERRED, STRICT):
+        assert decide(replace(known, silence=SILENT)) == decide(known)
+        assert not decide(known).ahead
+
+
+def test_a_step_that_is_forced_does_not_wait_for_agents() -> None:
+    forced = {"forced": {"to": "Strict", "reason": "an incident"}}
+    known = replace(facts(PREFERRED, STRICT, READY, **forced), ahead=False, silence=SILENT)
+    assert decide(known) == Step(STRICT, ())
+
+
 pods = st.builds(
     PodTraffic,
     name=st.just("shop/web-0"),
@@ -131,14 +176,17 @@ pods = st.builds(
 )
 
 
-@given(st.sampled_from(LADDER), st.lists(pods, max_size=3))
+@given(st.sampled_from(LADDER), st.lists(pods, max_size=3), st.booleans(), st.sampled_from([SILENT, NO_SILENCE]))
 def test_strict_is_never_reached_while_anybody_would_be_cut_off(
-    current: EncryptionMode, found: list[PodTraffic]
+    current: EncryptionMode, found: list[PodTraffic], ahead: bool, silence: Silence
 ) -> None:
     if current is STRICT:
         return
-    step = decide(facts(current, STRICT, *found))
+    known = replace(facts(current, STRICT, *found), ahead=ahead and current is PREFERRED, silence=silence)
+    step = decide(known)
     if step.mode is STRICT:
+        assert known.ahead
+        assert not silence
         assert current is PREFERRED
         assert all(pod.sidecar and pod.loaded == "v1" and not pod.plain_open for pod in found)
 

@@ -31,6 +31,7 @@ told = st.builds(
     former_listeners=st.just(("{}", "")),
     datagrams=st.none() | st.lists(datagrams, max_size=3).map(tuple),
     cuts=st.builds(Cuts, st.integers(0, 9), st.frozensets(st.sampled_from(["hds/brest", "hds/lyon"]))),
+    rules=st.integers(0, 10**18 - 1),
 )
 
 

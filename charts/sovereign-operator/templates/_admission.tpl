@@ -194,7 +194,7 @@ with it, and says so when a guard is gone or was hollowed out.
 */}}
 {{- define "sovereign-operator.guards" -}}
 {{- $guards := list -}}
-{{- range $file := tuple "guard-annotations" "guard-bindings" "guard-certificates" "guard-controller-marks" "guard-controller-roles" "guard-controller-workloads" "guard-exec" "guard-labels" "guard-namespaces" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "injector-webhooks" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" "warn-workloads" -}}
+{{- range $file := tuple "guard-agent" "guard-annotations" "guard-bindings" "guard-certificates" "guard-controller-marks" "guard-controller-roles" "guard-controller-workloads" "guard-exec" "guard-labels" "guard-namespaces" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "injector-webhooks" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" "warn-workloads" -}}
 {{- range $document := splitList "\n---\n" (include (printf "%s/admission/%s.yaml" $.Template.BasePath $file) $) -}}
 {{- with fromYaml $document -}}
 {{- $spec := .spec | default (dict "webhooks" .webhooks "trust" (include "sovereign-operator.trust" $)) -}}

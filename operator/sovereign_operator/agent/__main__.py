@@ -16,15 +16,16 @@ from sovereign_operator.agent import metrics, netns
 from sovereign_operator.agent.cni import CniResults
 from sovereign_operator.agent.decide import Forget, Leave, Load, Pod, Refuse, decide, see_pod
 from sovereign_operator.agent.name_servers import read_name_servers
+from sovereign_operator.agent.report import Report
 from sovereign_operator.agent.sandboxes import Sandbox, Sandboxes
 from sovereign_operator.agent.settings import Settings, parse
-from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.core.agent_report import Loaded
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.kube.tasks import keep_running, until_first_ends
 from sovereign_operator.kube.told import Record
 from sovereign_operator.runtime import health
 from sovereign_operator.runtime.queue import AgainError, WorkQueue
@@ -57,6 +58,7 @@ class Agent:
             api, resource.PODS, see_pod, self._pod_changed, field_selector=f"spec.nodeName={settings.node}"
         )
         self._record = Record(api, settings.replica.namespace, self._policy_changed)
+        self._report = Report(api, settings.replica.namespace, settings.node, self._is_loading)
         self._loaded: dict[str, str] = {}
         """The rules that were loaded last, by id of the sandbox."""
         self._refused: set[str] = set()
@@ -71,7 +73,19 @@ class Agent:
             self._record.run(),
             self._sandboxes.run(self._sandbox_changed),
             self._queue.run(WORKERS),
+            self._report.watch(),
+            keep_running("report of an agent", self._keep_report),
         )
+
+    async def _keep_report(self) -> None:
+        for watched in (self._pods, self._record):
+            await watched.synced.wait()
+        await self._report.keep()
+
+    def _is_loading(self) -> bool:
+        """Return whether the rules of some pod are about to be loaded for the first time."""
+        waiting = (pod.uid for pod in self._pods.values() if pod.uid not in self._refused)
+        return any(sandbox.id not in self._loaded for uid in waiting for sandbox in self._sandboxes.of_pod(uid))
 
     def _pod_changed(self, _key: ObjectKey, old: Pod | None, new: Pod | None) -> None:
         self._look_at(pod for pod in (old, new) if pod)
@@ -89,16 +103,13 @@ class Agent:
     def _sandbox_changed(self, sandbox: Sandbox) -> None:
         self._queue.add(Key(sandbox.namespace, sandbox.name, sandbox.id))
 
-    def _datagrams(self, pod: Pod) -> Sequence[Datagrams] | None:
-        """Return which may pass; none if nobody says so, as when the policy was deleted."""
-        told = self._record.of(pod.policy)
-        return told.datagrams if told else ()
-
     async def _handle(self, key: Key) -> None:
         await self._record.synced.wait()
         sandbox = self._sandboxes.find(key.sandbox)
         pod = self._pods.get((key.namespace, key.pod))
-        datagrams = self._datagrams(pod) if pod else ()
+        told = self._record.of(pod.policy) if pod else None
+        # None may pass if nobody says so, as when the policy was deleted.
+        datagrams = told.datagrams if told else ()
         decision = decide(pod, sandbox, self._loaded.get(key.sandbox), datagrams, self._name_servers)
         match decision:
             case Load():
@@ -107,10 +118,14 @@ class Agent:
                 self._refuse(decision)
             case Forget():
                 self._loaded.pop(key.sandbox, None)
+                self._report.discard(key.sandbox)
             case Leave():
                 pass
             case _:
                 assert_never(decision)
+        if isinstance(decision, Load | Leave) and key.sandbox in self._loaded and told:
+            found = decision.sandbox
+            self._report.add(found.id, found.pod_uid, Loaded(told.policy, told.rules, found.addresses))
 
     async def _load(self, work: Load) -> None:
         sandbox = work.sandbox

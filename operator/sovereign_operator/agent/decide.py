@@ -45,7 +45,9 @@ class Refuse:
 
 @dataclass(frozen=True)
 class Leave:
-    """Nothing is to be done."""
+    """Nothing is to be done: what is loaded there is right."""
+
+    sandbox: Sandbox
 
 
 @dataclass(frozen=True)
@@ -87,4 +89,4 @@ def decide(
         rules = rules_of(probes_of({"args": pod.arguments}), datagrams, name_servers)
     except ValueError as error:
         return Refuse(pod, str(error))
-    return Leave() if rules == loaded else Load(pod, sandbox, rules)
+    return Leave(sandbox) if rules == loaded else Load(pod, sandbox, rules)

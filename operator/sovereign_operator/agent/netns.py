@@ -12,6 +12,7 @@ import fcntl
 import ipaddress
 import os
 import posixpath
+import re
 import socket
 import stat
 import struct
@@ -34,6 +35,8 @@ _CLONE_NEWNET: Final = 0x40000000
 _SIOCGIFADDR: Final = 0x8915
 
 _OWN: Final = Path("/proc/self/ns/net")
+
+_CHAIN: Final = re.compile(r"^\s*chain (\S+)", re.MULTILINE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -129,7 +132,7 @@ def _ipv6(interface: str) -> Iterator[str]:
 
 
 async def load(netns: int, rules: str) -> None:
-    """Load rules in a network namespace that was opened. Raises RulesError.
+    """Load rules in a network namespace that was opened, and see that they are there. Raises RulesError.
 
     Rules of before, which did not mark connections, may have let some begin that now need a mark: these get some time.
     """
@@ -139,6 +142,9 @@ async def load(netns: int, rules: str) -> None:
     status, _, said = await _nft(netns, "-f", "-", given=rules + (ownership.settle(redirect.TABLE) if former else ""))
     if status:
         raise RulesError(said.strip()[:1000])
+    _, there, _ = await _nft(netns, "list", "table", "inet", redirect.TABLE)
+    if missing := set(_CHAIN.findall(rules)) - set(_CHAIN.findall(there)):
+        raise RulesError(f"nft took the rules, but chains are not there: {', '.join(sorted(missing))}")
 
 
 async def _nft(netns: int, *arguments: str, given: str = "") -> tuple[int, str, str]:

@@ -51,6 +51,11 @@ ENCRYPTION_PODS: Final = Gauge(
     "Pods in scope that run: bare (without a sidecar), late (it has not loaded the mode), loaded.",
     ["policy", "state"],
 )
+SILENT_AGENTS: Final = Gauge(
+    "sovereign_silent_agents",
+    "Nodes with pods in scope for which no agent has said that it has loaded the rules that hold now.",
+    ["policy"],
+)
 PLAINTEXT_OPEN: Final = Gauge(
     "sovereign_plaintext_open_connections",
     "Open connections in plaintext that pods in scope have accepted, but for those that exceptions name.",

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.controller.agents import Agents
 from sovereign_operator.controller.services import Services
 from sovereign_operator.controller.traffic import Traffic
 from sovereign_operator.core import names
@@ -38,6 +39,7 @@ class Sidecars:
         """The operator's own, where it is recorded how far policies have come."""
         self.services = Services(api, dns, services_changed)
         self.traffic = Traffic(api.clock.now, pods, policy_changed)
+        self.agents = Agents(api, namespace, policy_changed)
         self.seen: dict[str, EncryptionSeen] = {}
         """How far each policy has come."""
         self._told_changed = told_changed
@@ -72,8 +74,9 @@ class Sidecars:
         with_one = [pod for pod in pods if pod.transit == policy]
         loaded = [pod for pod in with_one if self._has_loaded(pod)]
         past = [pod for pod in with_one if pod.bypass]
-        names_of = [frozenset(pod.pod.name for pod in some) for some in (with_one, loaded, past)]
-        return WorkloadEncryption(seen.step.mode, seen.wanted, *names_of)
+        names_of = (frozenset(pod.pod.name for pod in some) for some in (with_one, loaded, past))
+        silence = seen.silence.of(f"{pod.namespace}/{pod.pod.name}" for pod in with_one)
+        return WorkloadEncryption(seen.step.mode, seen.wanted, *names_of, silence=silence)
 
     def _has_loaded(self, pod: PodSeen) -> bool:
         told = self.told(pod.namespace, pod.transit)

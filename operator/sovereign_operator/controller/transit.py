@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
@@ -12,6 +13,7 @@ from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.controller.traffic import HURRIED_SECONDS, Traffic
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
+from sovereign_operator.core.agent_report import Silence, next_number
 from sovereign_operator.core.cuts import Cuts, next_cuts
 from sovereign_operator.core.sidecar import transit_config_map
 from sovereign_operator.core.steps import EncryptionSeen, PodTraffic, StepFacts, beyond, decide
@@ -58,7 +60,10 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     cuts, settling = _cuts(world, sidecars, key.policy, record.cuts if record else Cuts())
     now = facts.wanted.model_copy(update={"mode": step.mode})
     listeners = discovery(outbound(now, sidecars.services.always_plain()), inbound(now), cuts.number)
-    wanted = Told(key.policy, step.mode, listeners, former(listeners), datagrams(now), cuts)
+    passing = datagrams(facts.wanted.model_copy(update={"mode": step.rules}))
+    same = record is not None and record.datagrams == passing
+    rules = next_number(record.rules if record else 0, facts.now.timestamp(), same=same)
+    wanted = Told(key.policy, step.mode, listeners, former(listeners), passing, cuts, rules)
     # A namespace that takes no ConfigMap, as its quota is used up, holds up its own pods alone: the next step waits
     # for them by name.
     failures = await write_all(
@@ -77,6 +82,8 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         bypassed=tuple(sorted(pod.name for pod in facts.pods if pod.bypass)),
         untrusted=tuple(sorted(pod.name for pod in facts.pods if pod.untrusted)),
         beyond=tuple(sorted(beyond(facts))),
+        # Of rules that are new nobody can have said anything.
+        silence=facts.silence if same else _silence(sidecars, key.policy, _pods(world, key.policy), rules),
     )
     _measure(key.policy, seen, facts)
     if sidecars.seen.get(key.policy) != seen:
@@ -97,11 +104,12 @@ def _measure(policy: str, seen: EncryptionSeen, facts: StepFacts) -> None:
     states = {"bare": seen.pods - seen.sidecars, "late": seen.sidecars - seen.loaded, "loaded": seen.loaded}
     for state, number in states.items():
         metrics.ENCRYPTION_PODS.labels(policy, state).set(number)
+    metrics.SILENT_AGENTS.labels(policy).set(len(seen.silence.nodes))
     metrics.PLAINTEXT_OPEN.labels(policy).set(sum(pod.plain_open for pod in facts.pods))
 
 
 def _forget(policy: str) -> None:
-    for metric in (metrics.ENCRYPTION_MODE, metrics.ENCRYPTION_PODS, metrics.PLAINTEXT_OPEN):
+    for metric in (metrics.ENCRYPTION_MODE, metrics.ENCRYPTION_PODS, metrics.SILENT_AGENTS, metrics.PLAINTEXT_OPEN):
         metric.remove_by_labels({"policy": policy})
 
 
@@ -115,13 +123,22 @@ def _namespaces(world: World, sidecars: Sidecars, policy: str) -> list[str]:
     return [*sorted(found - {sidecars.namespace}), sidecars.namespace]
 
 
+def _silence(sidecars: Sidecars, policy: str, pods: Iterable[PodSeen], rules: int) -> Silence:
+    return sidecars.agents.silence((pod for pod in pods if pod.transit == policy), rules)
+
+
+def _pods(world: World, policy: str) -> list[PodSeen]:
+    """Return the pods in scope of a policy that run."""
+    return [pod for pod in world.pods() if pod.addresses and not pod.ended and world.policy_of(pod) == policy]
+
+
 def _gather(
     world: World, sidecars: Sidecars, policy: str, wanted: EncryptionInTransit, record: Told | None
 ) -> StepFacts:
     current = record.encryption_mode if record else EncryptionMode.OFF
     now = world.api.clock.now()
     since = sidecars.asked_for_since(policy, wanted.mode, asyncio.get_running_loop().time())
-    pods = [pod for pod in world.pods() if pod.addresses and not pod.ended and world.policy_of(pod) == policy]
+    pods = _pods(world, policy)
     distrusted = world.identity.distrusted(policy, pods) if world.identity else frozenset()
     return StepFacts(
         wanted=wanted,
@@ -131,6 +148,8 @@ def _gather(
         pods=tuple(_traffic(sidecars.traffic, pod, policy, since, untrusted=pod.pod.uid in distrusted) for pod in pods),
         now=now,
         services=tuple(found.network for found in sidecars.services.always_plain()),
+        silence=_silence(sidecars, policy, pods, record.rules if record else 0),
+        ahead=record is not None and current is EncryptionMode.PREFERRED and record.datagrams is not None,
         missing_dns=sidecars.services.missing_dns(),
     )
 

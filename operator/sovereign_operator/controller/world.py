@@ -202,6 +202,7 @@ class World:
             yield from self.identity.mirrors()
         if self.sidecars:
             yield self.sidecars.mirror
+            yield self.sidecars.agents.mirror
 
     def _mirrors(self) -> list[Mirror[Any]]:
         return [*self._fixed_mirrors(), *(mirror for mirror, _ in self._followed.values())]

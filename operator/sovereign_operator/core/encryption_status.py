@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.agent_report import Silence
 from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import Observation, examples
 from sovereign_operator.core.reasons import ConditionReason
@@ -65,6 +66,8 @@ def _judge_strict(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
         return "False", ConditionReason.NETWORKS_MISSING, outside
     if seen.sidecars < seen.pods:
         return "False", ConditionReason.PODS_WITHOUT_SIDECAR, BARE_IN_STRICT
+    if seen.silence:
+        return "False", ConditionReason.AGENTS_SILENT, f"{_unsaid(seen.silence)}: "
     if seen.loaded < seen.pods:
         return "False", ConditionReason.STEP_PENDING, "some have not loaded the newest settings, which takes seconds: "
     return "True", ConditionReason.ALL_ENCRYPTED, ""
@@ -72,6 +75,10 @@ def _judge_strict(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
 
 def _report(status: dict[str, Any], true: Any, reason: ConditionReason, message: str) -> Report:
     return Report(status, (Observation(CONDITION, true, reason, message),))
+
+
+def _unsaid(silence: Silence) -> str:
+    return f"UDP may leave in plaintext, as {silence}"
 
 
 def _past(pods: Iterable[str]) -> str:
@@ -92,6 +99,8 @@ def observe_workload(facts: WorkloadFacts) -> Observation | None:
         return Observation(CONDITION, "False", ConditionReason.PODS_WITHOUT_SIDECAR, message)
     if facts.encryption.bypassed:
         return Observation(CONDITION, "False", ConditionReason.SIDECAR_BYPASSED, _past(facts.encryption.bypassed))
+    if facts.encryption.silence and mode is EncryptionMode.STRICT:
+        return Observation(CONDITION, "False", ConditionReason.AGENTS_SILENT, _unsaid(facts.encryption.silence))
     late = sorted(there - facts.encryption.loaded)
     if late:
         message = (

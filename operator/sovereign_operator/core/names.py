@@ -78,6 +78,9 @@ TRANSIT_LABEL: Final = "sovereignty.dev/transit-of"
 TRANSIT_ANNOTATION: Final = "audit.sovereignty.dev/transit"
 """On a pod: which version of that its kubelet was told of. A change has the kubelet look at once."""
 
+AGENT_REPORT_LABEL: Final = "sovereignty.dev/agent-report"
+"""On a ConfigMap in the operator's namespace: the agent of a node says there which rules it has loaded."""
+
 BACKUP_EXCLUDES_ANNOTATION: Final = "backup.velero.io/backup-volumes-excludes"
 """On a pod, of Velero: names of volumes, with commas between, that it does not save with all others."""
 
@@ -92,6 +95,9 @@ INJECTOR_CA: Final = "sovereign-injector-ca"
 
 CA_BUNDLE: Final = "ca.crt"
 """The key of that ConfigMap: certificates in PEM, which the caBundle of the webhooks holds."""
+
+LONGEST_NAME: Final = 253
+"""Characters of the name of a node, and of a ConfigMap."""
 
 SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Never in scope, nor is the operator's own namespace."""
@@ -136,6 +142,15 @@ def injector_hosts(namespace: str) -> tuple[str, ...]:
     """Return the names by which an API server knows the injector's Service: it asks for the second one."""
     name = f"{INJECTOR}.{namespace}"
     return name, f"{name}.svc", f"{name}.svc.cluster.local"
+
+
+def agent_report(node: str) -> str:
+    """Return the name of the ConfigMap of a node's agent, which a guard computes, too.
+
+    A node's name may be as long as a ConfigMap's. No other ConfigMap of ours has a name that long.
+    """
+    name = f"agent.{node}"
+    return name if len(name) <= LONGEST_NAME else node
 
 
 def guards_config_map(digest: str) -> str:

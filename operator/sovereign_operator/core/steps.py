@@ -11,6 +11,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.agent_report import NO_SILENCE, Silence
 from sovereign_operator.core.conditions import examples
 from sovereign_operator.core.sidecar import UID
 from sovereign_operator.core.transit import Network, cluster_networks, is_within_any
@@ -63,6 +64,10 @@ class StepFacts:
     now: datetime
     services: tuple[Network, ...] = ()
     """Addresses that Services have."""
+    silence: Silence = NO_SILENCE
+    """For which pods nobody has said that the rules are loaded that agents are told of now."""
+    ahead: bool = False
+    """Whether these are those of Strict already, in the mode before it."""
     missing_dns: str = ""
     """The Service that does not answer for DNS by TCP, as namespace and name with a slash between them."""
 
@@ -74,6 +79,13 @@ class Step:
     mode: EncryptionMode
     waits_for: tuple[str, ...]
     """Why that is not the mode that the policy asks for, as sentences that say what to do; empty if it is."""
+    ahead: bool = False
+    """Whether agents are to load the rules of Strict already, in the mode before it."""
+
+    @property
+    def rules(self) -> EncryptionMode:
+        """The mode whose rules agents are to load."""
+        return EncryptionMode.STRICT if self.ahead else self.mode
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,8 @@ class EncryptionSeen:
     """Those to whom nobody talks by mutual TLS, as nobody trusts their certificates, in order."""
     beyond: tuple[str, ...] = ()
     """Those with an address to which others send plaintext, in order."""
+    silence: Silence = NO_SILENCE
+    """Those for which no agent has said that it has loaded the rules."""
 
     @property
     def encrypts(self) -> bool:
@@ -112,11 +126,28 @@ def decide(facts: StepFacts) -> Step:
     up = there > here
     following = LADDER[here + 1 if up else here - 1]
     waits = tuple(_waits(facts, following, up=up))
-    if waits and not (up and _forced(facts.wanted, following)):
-        return Step(facts.current, waits)
+    if not (up and _forced(facts.wanted, following)):
+        if up and following is EncryptionMode.STRICT:
+            return _last_step(facts, waits)
+        if waits:
+            return Step(facts.current, waits)
     if following is facts.wanted.mode:
         return Step(following, ())
     return Step(following, (f"pods load {following}", *(_bare(facts) if up else ())))
+
+
+def _last_step(facts: StepFacts, waits: tuple[str, ...]) -> Step:
+    """Decide about the step to Strict: once nobody would be cut off, agents load its rules, and then it is taken.
+
+    They do not unload them because something else is waited for meanwhile.
+    """
+    if facts.silence:
+        waits = (*waits, str(facts.silence))
+    if waits:
+        return Step(facts.current, waits, facts.ahead)
+    if not facts.ahead:
+        return Step(facts.current, ("agents load its rules, which takes them seconds",), ahead=True)
+    return Step(EncryptionMode.STRICT, ())
 
 
 def _forced(wanted: EncryptionInTransit, following: EncryptionMode) -> bool:

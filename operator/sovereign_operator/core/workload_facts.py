@@ -1,7 +1,7 @@
 """What is known of a workload, and what can be done with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import (
     SovereignWorkloadSpec,
     WorkloadKind,
 )
+from sovereign_operator.core.agent_report import NO_SILENCE, Silence
 from sovereign_operator.core.readiness import CURRENT, Readiness
 from sovereign_operator.core.reasons import ConditionReason
 from sovereign_operator.core.verdict import NodeVerdict
@@ -77,6 +78,8 @@ class WorkloadEncryption:
     """The pods whose sidecar has loaded the mode, by name."""
     bypassed: frozenset[str] = frozenset()
     """The pods with a container whose traffic goes past the sidecar, by name."""
+    silence: Silence = field(default=NO_SILENCE, kw_only=True)
+    """Those of them for which no agent has said that it has loaded the rules."""
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ CLUSTER_ROLE_BINDINGS: Final = Resource("rbac.authorization.k8s.io/v1", "cluster
 CRDS: Final = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
 LEASES: Final = Resource("coordination.k8s.io/v1", "leases", namespaced=True)
 SUBJECT_ACCESS_REVIEWS: Final = Resource("authorization.k8s.io/v1", "subjectaccessreviews")
+SELF_REVIEWS: Final = Resource("authentication.k8s.io/v1", "selfsubjectreviews")
 CERTIFICATE_REQUESTS: Final = Resource("certificates.k8s.io/v1", "podcertificaterequests", namespaced=True)
 TRUST_BUNDLES: Final = Resource("certificates.k8s.io/v1", "clustertrustbundles")
 ADMISSION: Final = {

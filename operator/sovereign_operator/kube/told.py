@@ -11,6 +11,7 @@ from typing import Final
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
+from sovereign_operator.core.agent_report import is_number
 from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.cuts import Cuts
 from sovereign_operator.core.sidecar import FORMER_LISTENERS_KEYS, LISTENERS_KEY, transit_config_map
@@ -19,13 +20,10 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror
 
-MODE, DATAGRAMS, CUTS, TRUSTED = "mode", "datagrams", "cuts", "trusted"
+MODE, DATAGRAMS, RULES, CUTS, TRUSTED = "mode", "datagrams", "rules", "cuts", "trusted"
 """Beside what Envoy reads, for people and for us."""
 
 ANY: Final = "any"
-
-MOST_DIGITS: Final = 18
-"""Of a number that somebody else may have written: Python makes none of more than 4,300."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,8 @@ class Told:
     datagrams: tuple[Datagrams, ...] | None
     """The UDP that may pass beside DNS; None: all of it."""
     cuts: Cuts
+    rules: int = 0
+    """The number of these rules for datagrams, which agents acknowledge; 0 if an earlier version wrote this."""
 
     @property
     def version(self) -> str:
@@ -81,7 +81,6 @@ def see_told(obj: Json) -> Told | None:
     policy, data = obj["metadata"]["labels"][names.TRANSIT_LABEL], obj.get("data", {})
     if obj["metadata"]["name"] != transit_config_map(policy):
         return None
-    number = data.get(CUTS, "")[:MOST_DIGITS]
     return Told(
         policy,
         data.get(MODE, ""),
@@ -89,10 +88,15 @@ def see_told(obj: Json) -> Told | None:
         tuple(data.get(key, "") for key in FORMER_LISTENERS_KEYS),
         _see_datagrams(data.get(DATAGRAMS, "")),
         Cuts(
-            int(number) if number.isdecimal() else 0,
+            _number(data.get(CUTS, "")),
             frozenset(data.get(TRUSTED, "").split()),
         ),
+        _number(data.get(RULES, "")),
     )
+
+
+def _number(text: str) -> int:
+    return int(text) if is_number(text) else 0
 
 
 def _see_datagrams(text: str) -> tuple[Datagrams, ...] | None:
@@ -110,6 +114,7 @@ def data_of(told: Told) -> dict[str, str]:
     return {
         MODE: told.mode,
         DATAGRAMS: ANY if told.datagrams is None else "\n".join(map(str, told.datagrams)),
+        RULES: str(told.rules),
         CUTS: str(told.cuts.number),
         TRUSTED: " ".join(sorted(told.cuts.trusted)),
         LISTENERS_KEY: told.listeners,
