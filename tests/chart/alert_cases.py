@@ -52,6 +52,7 @@ FAILURES = 'sovereign_redirect_failures_total{reason="rules"}'
 STRICT = 'sovereign_encryption_mode{policy="secnumcloud",mode="Strict"}'
 BARE = 'sovereign_encryption_pods{policy="secnumcloud",state="bare"}'
 LATE = 'sovereign_encryption_pods{policy="secnumcloud",state="late"}'
+SILENT = 'sovereign_silent_agents{policy="secnumcloud"}'
 DRIFTED = "sovereign_guards_drifted"
 PENDING = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="pending"}'
 INSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="inside"}'
@@ -78,6 +79,7 @@ HEALTHY: Series = {
         STRICT: always(1),
         BARE: always(0),
         LATE: always(0),
+        SILENT: always(0),
         INSIDE: always(3),
         OUTSIDE: always(0),
         STRAY: always(0),
@@ -336,6 +338,8 @@ CASES: dict[str, Case] = {
     "a pod without a sidecar before Strict": pods(BARE, since(8, 2), fires=(), **{STRICT: always(0)}),
     "a sidecar that starts": pods(LATE, since(10, 1), fires=()),
     "a sidecar that does not get on": pods(LATE, since(20, 1), fires=("SidecarsLate",)),
+    "an agent that is being replaced": pods(SILENT, since(10, 1), fires=()),
+    "an agent that says nothing": pods(SILENT, since(20, 1), fires=("AgentSilent",)),
     "an authority cannot be used": Case(
         {"signer-a": {REFUSED: always(1)}}, ("AuthorityRefused",), says="that was brought cannot be used"
     ),

@@ -86,8 +86,8 @@ class FakeApi:
         """Tell which datagrams may pass by the policy of all pods."""
         labels = {names.TRANSIT_LABEL: "hds"}
         metadata = {"name": "sovereignty-transit.hds", "namespace": "sovereign-system", "labels": labels}
-        told = {"metadata": metadata | {"resourceVersion": "1"}, "data": {"mode": "Strict", "datagrams": datagrams}}
-        told["data"] |= {"rules": rules} if rules else {}
+        data = {"mode": "Strict", "datagrams": datagrams} | ({"rules": rules} if rules else {})
+        told = {"metadata": metadata | {"resourceVersion": "1"}, "data": data}
         self.events["configmaps"].put_nowait(("MODIFIED", told))
 
 

@@ -4,8 +4,8 @@ Without that nobody knows whether rules of Strict hold: a sidecar sees TCP only,
 
 A policy's rules have a number, which no other rules of it ever have, so that a report about former ones counts for
 nothing. Nor does what was said of a pod count for its successor, which has another uid, or for its next sandbox, which
-has other addresses. Should one get the same addresses: its containers wait for rules of its own, as the sidecar's startup probe
-passes through these, and the controller hears of that sidecar by the same way.
+has other addresses. Should it have the same ones: its containers wait for rules of its own, as the sidecar's startup
+probe passes through these, and so do the controller's questions to that sidecar.
 """
 
 from collections.abc import Iterable, Mapping
