@@ -151,7 +151,7 @@ def test_who_puts_a_namespace_under_a_policy_may_use_it(
 def test_who_makes_a_namespace_that_is_named_may_use_the_policy(
     admin: Kubectl, steward: Kubectl, granting: str
 ) -> None:
-    """Whoever may delete and create namespaces would else take over one that is trusted."""
+    """Those who may delete and create namespaces would else take over one that is trusted."""
     grant(admin, names=["granting-ward"])
     create = ("create", "namespace", "granting-ward", "--dry-run=server")
     said = eventually(lambda: steward.refusal(*create), seconds=20, what="a refusal")
