@@ -278,7 +278,7 @@ BODIES: dict[str, tuple[list[str], str]] = {
     "no JSON": (["--data", "{"], "400"),
     "a pod": (["--data", '{"apiVersion": "v1", "kind": "Pod"}'], "400"),
     "too much": (["--header", "Expect:", "--data-binary", "@-"], "413"),
-    "another method": (["--request", "GET"], "405"),
+    "another method": (["--request", "GET"], "404"),
 }
 
 
