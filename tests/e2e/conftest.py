@@ -61,9 +61,9 @@ def prepare(cluster: Cluster) -> None:
     restore_estate(admin_of(cluster))
 
 
-def upgrade(cluster: Cluster) -> None:
-    """Install the same again, as somebody does who was told to. Nothing is waited for."""
-    helm(cluster, "upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values", "--no-hooks")
+def upgrade(cluster: Cluster, *options: str) -> None:
+    """Install the same again, as somebody does who was told to. Only hooks are waited for."""
+    helm(cluster, "upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values", *options)
 
 
 def admin_of(cluster: Cluster) -> Kubectl:

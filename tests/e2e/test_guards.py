@@ -113,7 +113,7 @@ def test_one_that_is_hollowed_out_is_told_with_its_writer_and_what_mends_it(
         assert mend.startswith(f"kubectl delete {kind} {GUARD}, and helm upgrade at once")
     finally:
         admin.delete(kind, GUARD)
-        upgrade(cluster)
+        upgrade(cluster, "--no-hooks")
     eventually(lambda: enforced(admin, namespace)["status"] == "True", what="enforced again")
 
 
@@ -127,7 +127,7 @@ def test_one_that_is_missing_is_told_and_helm_upgrade_puts_it_back(
         assert "helm upgrade" in eventually(lambda: told(admin, "GuardsBroken", f"{GUARD} is missing"), what="an Event")
         eventually(lambda: metric(admin, cluster, "sovereign_guards_broken") == 1.0, what="the metric")
     finally:
-        upgrade(cluster)
+        upgrade(cluster, "--no-hooks")
     eventually(lambda: enforced(admin, namespace)["status"] == "True", what="enforced again")
     eventually(lambda: metric(admin, cluster, "sovereign_guards_broken") == 0.0, what="the metric")
 
@@ -142,7 +142,7 @@ def test_one_that_also_audits_is_no_alarm_and_the_patch_that_it_is_told_with_men
         assert metric(admin, cluster, "sovereign_guards_drifted") == 1.0
         assert metric(admin, cluster, "sovereign_guards_broken") == 0.0
     finally:
-        upgrade(cluster)
+        upgrade(cluster, "--no-hooks")
     # Helm does not know of what somebody else added.
     assert admin.get(BINDING, GUARD)["spec"]["validationActions"] == ["Deny", "Audit"]
     program, *arguments = shlex.split(mend.partition(". ")[0])

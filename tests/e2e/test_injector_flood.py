@@ -88,10 +88,10 @@ MOST_QUESTIONS = 1000
 ASKED = json.dumps(pod("one"))
 
 
-def restarts(admin: Kubectl) -> dict[str, int]:
-    """Return how often each process was started again."""
+def endings(admin: Kubectl) -> dict[str, tuple[int, Json]]:
+    """Return how often each process was started again, and how it ended before."""
     return {
-        found["metadata"]["name"]: container["restartCount"]
+        found["metadata"]["name"]: (container["restartCount"], container["lastState"])
         for found in processes(admin)
         for container in found["status"]["containerStatuses"]
     }
@@ -121,7 +121,7 @@ def test_a_flood_from_a_pod_without_rights_costs_nobody_a_sidecar_and_ends_no_pr
     cluster.load_image(public.archive(PYTHON))
     outside, encrypting = space(None), space(transit)
     assert sidecar_of(dry_run(admin, pod("one"), encrypting))
-    before = restarts(admin)
+    before = endings(admin)
     admin.create(python("flood", "nantes-1", FLOOD, *targets), outside)
     ready(admin, outside, "flood")
     refused: list[str] = []
@@ -131,7 +131,7 @@ def test_a_flood_from_a_pod_without_rights_costs_nobody_a_sidecar_and_ends_no_pr
         assert len(refused) + answered < MOST_QUESTIONS, "the flood has ended by itself"
         answered += not answer.returncode
         refused += [answer.stderr] if answer.returncode else []
-    assert restarts(admin) == before
+    assert endings(admin) == before
     # The flood takes the same processors as all else here, so that some answers come too late, and are asked for again.
     # Where a flood works, about half are refused.
     assert len(refused) <= answered / 4, f"{answered} were answered, and these refused: {refused}"
