@@ -16,7 +16,7 @@ from sovereign_operator.kube.clock import ServerClock
 from tests.e2e.conftest import Space, host_names, labelled, restore_estate
 from tests.e2e.guards import bare, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
-from tests.e2e.seen import audit, condition, leader, living_pods, metric, requests_of
+from tests.e2e.seen import audit, condition, endings, leader, living_pods, metric, requests_of
 
 PROCESSES = ("sovereign-controller", "sovereign-injector", "sovereign-seed", "sovereign-signer")
 
@@ -246,6 +246,7 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
     policies = [bare(entry) for entry in admin.list("sovereigntypolicies")]
     crds = [bare(entry) for entry in admin.list("crds") if entry["spec"]["group"] == "sovereignty.dev"]
     assert len(crds) == 4
+    before = endings(admin)
     try:
         admin.delete("crd", *(entry["metadata"]["name"] for entry in crds))
         frozen = eventually(lambda: metric(admin, cluster, "sovereign_frozen") == 1.0, seconds=40, what="frozen")
@@ -263,6 +264,8 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
         admin.apply(*policies, options=["--server-side", "--force-conflicts"])
         restore_estate(admin)
         wait_for_kinds(admin)
+    # What kopf then hears of is left to chance, so that a controller begins anew.
+    eventually(lambda: endings(admin) != before, seconds=40, what="a controller that began anew")
     eventually(lambda: metric(admin, cluster, "sovereign_frozen") == 0.0, seconds=40, what="thawed")
     admin.apply(sovereign("again", workloadRef={"kind": "Deployment", "name": "nowhere"}), namespace=namespace)
     eventually(

@@ -20,7 +20,7 @@ from sovereign_operator.controller.kopf_session import login
 from sovereign_operator.controller.world import World
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.errors import ApiError
-from sovereign_operator.kube.resource import OURS
+from sovereign_operator.kube.resource import CRDS, OURS
 from sovereign_operator.kube.tasks import until_first_ends
 
 LOOK_SECONDS = 5.0
@@ -43,19 +43,33 @@ async def listen(world: World) -> None:
 
 
 async def until_deaf(api: Api, insights: Insights) -> None:
-    """Return never, and raise DeafError once the API server has served a kind for a while that kopf does not watch.
+    """Return never, and raise DeafError once kopf does not hear of a kind that the API server serves, or may not.
 
     kopf (1.45) looks which kinds are served after each change of a CRD, several times at once if several
     change. A look that began before a kind was served may be the last to count, and then kopf never
-    watches that kind.
+    watches that kind. And if it stops watching a kind of which it had not listed all objects yet, it calls no
+    handler any more for the kinds that it watches from then on. So it begins anew when a CRD was made again.
     """
     missed: set[str] = set()
     await insights.ready_resources.wait()
+    made = await _made(api)
     while True:
         await asyncio.sleep(LOOK_SECONDS)
+        seen = await _made(api)
+        if again := sorted(plural for plural, uid in seen.items() if made.setdefault(plural, uid) != uid):
+            raise DeafError(f"the CRDs of {', '.join(again)} were made again: ending, to begin anew")
         before, missed = missed, {plural for plural in _unwatched(insights) if await _is_served(api, plural)}
         if deaf := sorted(before & missed):
             raise DeafError(f"kopf does not watch {', '.join(deaf)}: ending, to begin anew")
+
+
+async def _made(api: Api) -> dict[str, str]:
+    """Return the uids of the CRDs that are there to stay, by plural; of none if the API server does not answer."""
+    try:
+        found = {kind.plural: await api.lasting(CRDS, f"{kind.plural}.{GROUP}") for kind in KINDS}
+    except ApiError:
+        return {}
+    return {plural: crd["metadata"]["uid"] for plural, crd in found.items() if crd}
 
 
 def _unwatched(insights: Insights) -> set[str]:
