@@ -238,7 +238,8 @@ def test_the_former_place_of_keys_is_open_as_long_as_they_move(render: Render) -
 def test_values_of_a_former_version_render_as_the_defaults(render: Render) -> None:
     """With helm upgrade --reuse-values, what a version brought is not there."""
     for options in ((), ENCRYPTION):
-        former = ("--set", "identity.keysNamespace=null,identity.moveKeys=null,controller.templateNamespaces=null")
+        missing = ("identity.keysNamespace", "identity.moveKeys", "controller.templateNamespaces", "networkPolicies")
+        former = ("--set", ",".join(f"{value}=null" for value in missing))
         assert render(*options, *former) == render(*options)
 
 
