@@ -1,10 +1,12 @@
 """The injector's door: floods of connections and of bytes keep nobody else waiting for long."""
 
 import asyncio
+import gc
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from asyncio.sslproto import SSLProtocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -102,6 +104,36 @@ async def unread(port: int) -> list[asyncio.StreamWriter]:
         writer.transport.pause_reading()
         writer.write(ASKED * 20_000)
     return opened
+
+
+def handshakes() -> int:
+    """Return how many TLS connections are in memory, also of those that have ended."""
+    return sum(isinstance(found, SSLProtocol) for found in gc.get_objects())
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector, which comes too late: it counts objects, and a handshake is a few large ones."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_a_handshake_that_is_given_up_leaves_nothing() -> None:
+    async def main() -> None:
+        async with door() as port:
+            before = handshakes()
+            with ExitStack() as opened:
+                sockets = [opened.enter_context(socket.create_connection((SERVER, port))) for _ in range(WAITING)]
+                for connected in sockets:
+                    connected.setblocking(False)
+                    with suppress(ConnectionError):
+                        ended = asyncio.get_running_loop().sock_recv(connected, 1)
+                        assert not await asyncio.wait_for(ended, 3 * SECONDS)
+            assert handshakes() == before
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("flood", [idle, silent, slow, unfinished, unread])

@@ -23,8 +23,9 @@ from sovereign_operator.runtime.listening import listening
 
 logger = logging.getLogger(__name__)
 
-LARGEST_BODY: Final = 10 * 1024**2
-"""In bytes. etcd stores objects of 1.5 MiB, and the API server writes some characters of one with six."""
+LARGEST_BODY: Final = 4 * 1024**2
+"""In bytes. etcd stores objects of 1.5 MiB. The API server writes some characters of one with six; a pod with
+a megabyte of them is refused."""
 SMALL_BODY: Final = 64 * 1024
 """In bytes. Hardly any pod has more. There are never more of these than connections, so they need no budget."""
 READ_SECONDS: Final = 2.0
