@@ -284,7 +284,7 @@ def test_an_agents_token_writes_nothing_but_what_this_agent_says(cluster: Cluste
         "say it by a label": report(mine, metadata={"labels": {"sovereignty.dev/transit-of": "x"}}),
         "list other guards": report(mine, "sovereign-guards-x", metadata={"labels": {"sovereignty.dev/guards": "x"}}),
         "belong to nobody": made(mine, ownerReferences=[]),
-        "stay for ever": report(mine, metadata={"finalizers": ["example.org/stay"]}),
+        "a finalizer": report(mine, metadata={"finalizers": ["example.org/stay"]}),
         "be fixed": report(mine, immutable=True),
         "carry something else": report(mine, data={"ca.crt": "x"}),
         "be too large": report(mine, data={"pods": "x" * 300_000}),

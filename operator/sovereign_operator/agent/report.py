@@ -66,11 +66,11 @@ class Report:
         self._loaded.pop(sandbox, None)
 
     async def watch(self) -> None:
-        """See what is written there, for ever."""
+        """See what is written there, until this is cancelled."""
         await self._there.run()
 
     async def keep(self) -> None:
-        """Write what changes, for ever."""
+        """Write what changes, until this is cancelled."""
         await self._there.synced.wait()
         patience, pause = FIRST_SECONDS, FIRST_PAUSE
         while True:

@@ -101,7 +101,7 @@ def _unseen(spec: DatacentreSpec, facts: Facts) -> str:
 
 
 def report_unreadable(kind: Kind, why: str) -> Report:
-    """Say of an object of ours that it cannot be read. Nothing else is known of it."""
+    """Say of an object of the kinds here that it cannot be read. Nothing else is known of it."""
     message = f"the operator cannot read it: {why}; correct it, or install the version of the operator that it is for"
     if kind is CLOUD_SERVICE:
         observed = Observation("Qualified", "False", Reason.UNREADABLE, message)

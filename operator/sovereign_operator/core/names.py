@@ -147,7 +147,7 @@ def injector_hosts(namespace: str) -> tuple[str, ...]:
 def agent_report(node: str) -> str:
     """Return the name of the ConfigMap of a node's agent, which a guard computes, too.
 
-    A node's name may be as long as a ConfigMap's. No other ConfigMap of ours has a name that long.
+    A node's name may be as long as a ConfigMap's. The operator's other ConfigMaps have shorter names.
     """
     name = f"agent.{node}"
     return name if len(name) <= LONGEST_NAME else node

@@ -21,7 +21,7 @@ Specs = Mapping[tuple[str, str], M | Unreadable]
 
 
 def see_spec(obj: Json, model: type[M]) -> M | Unreadable | None:
-    """Read the spec of an object of ours. One that is being deleted counts for nothing."""
+    """Read the spec of an object of our own kinds. One that is being deleted counts for nothing."""
     if "deletionTimestamp" in obj["metadata"]:
         return None
     try:
