@@ -221,6 +221,11 @@ def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: t
     eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")
 
 
+def alone(admin: Kubectl) -> None:
+    """Wait until the pods of tests before are gone, which would be named beside those of the ward."""
+    eventually(lambda: admin.get("spol", POLICY)["status"]["encryption"]["pods"] == 2, seconds=90, what="two pods")
+
+
 def agents_word(admin: Kubectl) -> Json | None:
     """Return what is said of encryption once that is good, or one node is left whose agent has not loaded rules."""
     found = encrypted(admin, POLICY)
@@ -231,6 +236,7 @@ def test_strict_waits_for_the_agent_of_each_node_and_names_the_one_that_is_silen
     admin: Kubectl, ward: tuple[str, str]
 ) -> None:
     namespace, host = ward
+    alone(admin)
     change(admin, POLICY, mode="Preferred")
     try:
         eventually(lambda: preferred_for(admin), what="Preferred")
@@ -254,6 +260,7 @@ def test_in_strict_rules_that_an_agent_has_not_loaded_are_reported(
     admin: Kubectl, cluster: Cluster, ward: tuple[str, str]
 ) -> None:
     namespace, _ = ward
+    alone(admin)
     with without_agent(admin, "lyon-1"):
         change(admin, POLICY, plainDatagrams=None)
         try:
