@@ -264,8 +264,8 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
         admin.apply(*policies, options=["--server-side", "--force-conflicts"])
         restore_estate(admin)
         wait_for_kinds(admin)
-    # What kopf then hears of is left to chance, so that a controller begins anew.
-    eventually(lambda: endings(admin) != before, seconds=40, what="a controller that began anew")
+    # What kopf then hears of is left to chance, so that the controller ends.
+    eventually(lambda: endings(admin) != before, seconds=40, what="a controller that was started again")
     eventually(lambda: metric(admin, cluster, "sovereign_frozen") == 0.0, seconds=40, what="thawed")
     admin.apply(sovereign("again", workloadRef={"kind": "Deployment", "name": "nowhere"}), namespace=namespace)
     eventually(

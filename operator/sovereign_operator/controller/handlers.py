@@ -19,8 +19,9 @@ from sovereign_operator.api.v1alpha1 import GROUP, KINDS, VERSION
 from sovereign_operator.controller.kopf_session import login
 from sovereign_operator.controller.world import World
 from sovereign_operator.kube.api import Api
+from sovereign_operator.kube.crds import crd_uids
 from sovereign_operator.kube.errors import ApiError
-from sovereign_operator.kube.resource import CRDS, OURS
+from sovereign_operator.kube.resource import OURS
 from sovereign_operator.kube.tasks import until_first_ends
 
 LOOK_SECONDS = 5.0
@@ -48,7 +49,7 @@ async def until_deaf(api: Api, insights: Insights) -> None:
     kopf (1.45) looks which kinds are served after each change of a CRD, several times at once if several
     change. A look that began before a kind was served may be the last to count, and then kopf never
     watches that kind. And if it stops watching a kind of which it had not listed all objects yet, it calls no
-    handler any more for the kinds that it watches from then on. So it begins anew when a CRD was made again.
+    handler any more for the kinds that it watches from then on. So the controller ends when a CRD was made again.
     """
     missed: set[str] = set()
     await insights.ready_resources.wait()
@@ -56,20 +57,19 @@ async def until_deaf(api: Api, insights: Insights) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         seen = await _made(api)
-        if again := sorted(plural for plural, uid in seen.items() if made.setdefault(plural, uid) != uid):
-            raise DeafError(f"the CRDs of {', '.join(again)} were made again: ending, to begin anew")
+        if again := sorted(name for name, uid in seen.items() if made.setdefault(name, uid) != uid):
+            raise DeafError(f"the CRDs {', '.join(again)} were made again: ending, to be started again")
         before, missed = missed, {plural for plural in _unwatched(insights) if await _is_served(api, plural)}
         if deaf := sorted(before & missed):
             raise DeafError(f"kopf does not watch {', '.join(deaf)}: ending, to begin anew")
 
 
 async def _made(api: Api) -> dict[str, str]:
-    """Return the uids of the CRDs that are there to stay, by plural; of none if the API server does not answer."""
+    """Return the uids of the CRDs that are there to stay, by name; of none if the API server does not answer."""
     try:
-        found = {kind.plural: await api.lasting(CRDS, f"{kind.plural}.{GROUP}") for kind in KINDS}
+        return {name: uid for name, uid in (await crd_uids(api)).items() if uid}
     except ApiError:
         return {}
-    return {plural: crd["metadata"]["uid"] for plural, crd in found.items() if crd}
 
 
 def _unwatched(insights: Insights) -> set[str]:

@@ -86,7 +86,7 @@ def count_pods(world: World) -> None:
     for (namespace, policy), places in counts.items():
         for place in Place:
             metrics.PODS_IN_SCOPE.labels(namespace, policy, place).set(places[place])
-    if not_trusted(world, world.facts().policies) != world.not_trusted:
+    if not_trusted(world, world.policies()) != world.not_trusted:
         world.queue.add(Cluster())
 
 

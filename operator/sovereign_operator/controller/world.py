@@ -46,7 +46,7 @@ from sovereign_operator.kube.seen import (
     see_pod,
     see_role,
 )
-from sovereign_operator.kube.specs import M, Specs, gather, see_spec
+from sovereign_operator.kube.specs import M, Specs, gather, readable, see_spec
 from sovereign_operator.kube.tasks import keep_running
 from sovereign_operator.kube.told import encrypts
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
@@ -434,6 +434,10 @@ class World:
                 if name == names.host_role(seen.policy)
             },
         )
+
+    def policies(self) -> dict[str, SovereigntyPolicySpec]:
+        """Return the policies that can be read, by name."""
+        return readable(self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec))
 
     def occupied(self) -> frozenset[tuple[str, str]]:
         """Return (node, policy) for each node on which a pod that needs that policy's label has not ended."""

@@ -11,5 +11,11 @@ async def kinds_going(api: Api, *kinds: Kind) -> list[str]:
 
     Then objects vanish that nobody deleted, and deleting our CRDs must not change what is enforced.
     """
-    crds = [f"{kind.plural}.{GROUP}" for kind in kinds or KINDS]
-    return [name for name in crds if await api.lasting(CRDS, name) is None]
+    return [name for name, uid in (await crd_uids(api, *kinds)).items() if uid is None]
+
+
+async def crd_uids(api: Api, *kinds: Kind) -> dict[str, str | None]:
+    """Return the uids of these CRDs by name, None for one that is missing or being deleted."""
+    names = [f"{kind.plural}.{GROUP}" for kind in kinds or KINDS]
+    found = {name: await api.lasting(CRDS, name) for name in names}
+    return {name: crd["metadata"]["uid"] if crd else None for name, crd in found.items()}
