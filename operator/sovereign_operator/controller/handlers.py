@@ -7,6 +7,8 @@ exist, so at least one call comes.
 """
 
 import asyncio
+import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +26,8 @@ from sovereign_operator.kube.errors import ApiError
 from sovereign_operator.kube.resource import OURS
 from sovereign_operator.kube.tasks import until_first_ends
 
+logger = logging.getLogger(__name__)
+
 LOOK_SECONDS = 5.0
 
 
@@ -34,13 +38,22 @@ class DeafError(Exception):
 async def listen(world: World) -> None:
     """Have kopf tell a world about our kinds and namespaces, until it is told to stop.
 
-    Raises DeafError if kopf has lost a kind: whoever calls this must begin anew.
+    Ends the process if kopf has lost a kind.
     """
     insights = Insights()
     operator = kopf.operator(
         registry=register(world, insights), settings=settings(), insights=insights, clusterwide=True, standalone=True
     )
-    await until_first_ends(operator, until_deaf(world.api, insights))
+    await until_first_ends(operator, _end_if_deaf(world.api, insights))
+
+
+async def _end_if_deaf(api: Api, insights: Insights) -> None:
+    """End the process once kopf has lost a kind. Where CRDs went and came, kopf may not end when it is told to."""
+    try:
+        await until_deaf(api, insights)
+    except DeafError as error:
+        logger.critical("%s", error)
+        os._exit(1)
 
 
 async def until_deaf(api: Api, insights: Insights) -> None:
