@@ -78,7 +78,8 @@ def test_every_right_that_it_has_is_used(admin: Kubectl, cluster: Cluster, proce
     # The controller holds these only because nobody may grant what they do not hold; the API server asks about the
     # signer's when it writes certificates and bundles.
     held = {("sovereignty.dev", "nodes", "host")}
-    held |= {("sovereignty.dev", "sovereigntypolicies", verb) for verb in ("enforce", "host", "encrypt")}
+    held |= {("sovereignty.dev", "namespaces", "certify")}
+    held |= {("sovereignty.dev", "sovereigntypolicies", verb) for verb in ("enforce", "host", "encrypt", "certify")}
     held |= {("certificates.k8s.io", "signers", verb) for verb in ("sign", "attest")}
     # An apply that creates is logged as a patch, and needs both rights.
     applied = {(group, resource, "create") for group, resource, verb in used if verb == "patch"}
