@@ -75,10 +75,11 @@ def install(cluster: Cluster, *options: str) -> str:
 
 
 def wait_for_kinds(kubectl: Kubectl) -> None:
-    """Wait until the API server takes SovereignWorkloads. Raises TimedOutError.
+    """Wait until the API server takes SovereignWorkloads and namespaces. Raises TimedOutError.
 
     A mutating admission policy, as the one that stamps their requester, needs the kind's schema, which the
-    server reads some seconds after the CRD is Established. Until then it answers 503 to each write.
+    server reads some seconds after the CRD is Established. Until then it answers 503 to each write. The guard of
+    namespaces reads SovereigntyPolicies, which the server learns of within half a minute.
     """
     probe = {
         "apiVersion": "sovereignty.dev/v1alpha1",
@@ -89,6 +90,10 @@ def wait_for_kinds(kubectl: Kubectl) -> None:
     eventually(
         lambda: kubectl.apply(probe, options=["--dry-run=server"]),
         what="a SovereignWorkload that the API server takes",
+    )
+    eventually(
+        lambda: kubectl.run("create", "namespace", "probe", "--dry-run=server"),
+        what="a namespace that the API server takes",
     )
 
 

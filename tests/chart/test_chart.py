@@ -85,7 +85,7 @@ def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
     for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():
         assert binding["spec"]["validationActions"] == ["Warn" if "-warn-" in name else "Deny"]
     for name, policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").items():
-        # Without our kinds it has nothing to look at, and lets everything through.
+        # It needs our kinds to judge anything. All others do without.
         assert ("paramKind" in policy["spec"]) == (name == "sovereignty-guard-grants")
 
 
@@ -94,7 +94,6 @@ def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None
     open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
     assert open_ones == {
         "sovereignty-guard-annotations",
-        "sovereignty-guard-grants",
         "sovereignty-guard-labels",
         "sovereignty-guard-nodes",
         "sovereignty-warn-namespaces",
@@ -131,6 +130,7 @@ _ABOUT_EVERY_POD = {"sovereignty-guard-annotations", "sovereignty-guard-labels"}
 _NOT_ABOUT_PODS = {
     "sovereignty-guard-agent",
     "sovereignty-guard-grants",
+    "sovereignty-guard-namespace-labels",
     "sovereignty-guard-namespaces",
     "sovereignty-guard-controller-marks",
     "sovereignty-guard-controller-roles",

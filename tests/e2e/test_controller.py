@@ -254,6 +254,8 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
         assert frozen
         assert host_names(admin, "secnumcloud") == ["brest-1", "lyon-1"]
         assert labelled(admin) == {"brest-1", "lyon-1"}
+        # Namespaces are everybody's, whatever becomes of our kinds.
+        admin.run("label", "namespace", namespace, "example.org/x=y")
         refused = admin.refusal("-n", namespace, "create", "-f", "-", stdin=json.dumps(pod("by", nodeName="paris-1")))
         assert "sovereignty-guard-pods-by-namespace" in refused
         admin.create(pod("inside"), namespace)
