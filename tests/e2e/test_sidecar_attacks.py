@@ -10,7 +10,7 @@ import pytest
 
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.sidecar import UID
-from tests.e2e.conftest import Held
+from tests.e2e.conftest import Held, Space
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import IMAGE, pod
 from tests.e2e.sidecars import as_written, dry_run, refusal, without_injector
@@ -280,6 +280,34 @@ def test_nothing_but_this_guard_stops_these_attacks(mallory: Kubectl, admin: Kub
     eventually(
         lambda: GUARD in refusal(mallory, attack(exposed.injected, first[0]), exposed.namespace), what="the guard"
     )
+
+
+EARLY = (
+    "a container that writes where the sidecar does",
+    "a container as the sidecar's user",
+    "a privileged container",
+    "shared processes",
+    "hardly any memory",
+)
+
+
+def test_nor_does_a_pod_that_was_there_before_its_policy_encrypts(
+    mallory: Kubectl, exposed: Exposed, transit: str, space: Space
+) -> None:
+    """It would count as encrypted then."""
+    namespace = space("secnumcloud")
+    early = json.loads(json.dumps(exposed.injected).replace(f'"{transit}"', '"secnumcloud"'))
+    early = json.loads(
+        json.dumps(early).replace(f'"sovereignty-transit.{transit}"', '"sovereignty-transit.secnumcloud"')
+    )
+    early["spec"].pop("nodeSelector")
+    assert not refusal(mallory, early, namespace)
+    for name in EARLY:
+        change, says = ATTACKS[name]
+        said = refusal(mallory, attack(early, change), namespace)
+        assert f"ValidatingAdmissionPolicy '{GUARD}'" in said, name
+        assert "not a sidecar: " in said
+        assert says in said
 
 
 def test_other_namespaces_are_no_concern(mallory: Kubectl, exposed: Exposed) -> None:
