@@ -221,16 +221,30 @@ def test_what_a_new_pod_in_scope_brings_along_is_taken_off(chief: Chief, policy:
     assert json.loads(done)["metadata"]["annotations"] == {POLICY: "secnumcloud", "example.org/x": "y"}
 
 
-def test_a_mirror_pod_shows_what_its_file_says(admin: Kubectl, cluster: Cluster, space: Space) -> None:
-    """A kubelet's static pod runs whatever we say. It is let in, so that it is seen and reported."""
-    namespace = space()
+@pytest.mark.parametrize("policy", [None, "secnumcloud"], ids=["not in scope", "in scope"])
+def test_nor_does_a_mirror_pod(admin: Kubectl, cluster: Cluster, space: Space, policy: str | None) -> None:
+    """A kubelet's static pod runs whatever we say. Its mirror is let in, but for what only the operator says."""
+    namespace = space(policy)
     node = admin.get("node", "brest-1")
-    made = pod("one", nodeName="brest-1") | annotated({"kubernetes.io/config.mirror": "x", **FORGED})
+    mirror = pod("one", nodeName="brest-1") | annotated({"kubernetes.io/config.mirror": "x"})
     owner = {"apiVersion": "v1", "kind": "Node", "name": "brest-1", "uid": node["metadata"]["uid"], "controller": True}
-    made["metadata"]["ownerReferences"] = [owner]
+    mirror["metadata"]["ownerReferences"] = [owner]
     kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("brest-1"))
-    done = kubelet.run("-n", namespace, "create", *DRY, "-f", "-", stdin=json.dumps(made))
-    assert json.loads(done)["metadata"]["annotations"] == made["metadata"]["annotations"]
+    create = ("-n", namespace, "create", "-f", "-")
+    assert f"may not write {VERDICT}" in refusal(
+        lambda: kubelet.attempt(*create, "--dry-run=server", stdin=json.dumps(rewritten(mirror)))
+    )
+
+    def forge() -> CompletedProcess[str]:
+        # The kubelet soon takes a mirror away of whose file it does not know.
+        kubelet.attempt(*create, stdin=json.dumps(mirror))
+        return tell(cluster, admin.get("pod", "one", namespace), rewritten, "?dryRun=All")
+
+    assert f"may not write {VERDICT}" in refusal(forge)
+    done = kubelet.run(
+        *create[:-2], *DRY, "-f", "-", stdin=json.dumps(mirror | {"metadata": mirror["metadata"] | {"name": "two"}})
+    )
+    assert json.loads(done)["metadata"]["annotations"] == mirror["metadata"]["annotations"]
 
 
 OTHER_ENDPOINTS: dict[str, Json] = {
