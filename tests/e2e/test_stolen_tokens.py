@@ -27,6 +27,9 @@ OWNER = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereignWorkload", 
     key: NOBODY[key] for key in ("name", "uid")
 }
 TAINT = {"key": "example.org/x", "effect": "NoExecute"}
+OUR_TAINT = "sovereignty.dev/not-accepted"
+NOWHERE = {"example.org/x": "nowhere"}
+NODE_LABEL = "policy.sovereignty.node-restriction.kubernetes.io/"
 
 
 def part(kind: str, name: str, version: str = "v1", **fields: Any) -> Json:
@@ -74,6 +77,12 @@ def changed(kind: str, **pod_spec: Any) -> Json:
     return part(kind, "others", "batch/v1" if kind == "CronJob" else "apps/v1", spec=spec)
 
 
+def labelled(kind: str, on_object: str | None, on_pods: str | None) -> Json:
+    """Return a part of a workload of others that names a policy, and one that its pods name."""
+    found = [{"labels": {"sovereignty.dev/policy": policy}} if policy else {} for policy in (on_object, on_pods)]
+    return part(kind, "others", "apps/v1", metadata=found[0], spec={"template": {"metadata": found[1]}})
+
+
 EVIL = {"containers": [{"name": "idle", "image": "example.org/evil"}]}
 
 
@@ -117,6 +126,17 @@ THEFTS = {
     "change what others run": Theft(WORKLOADS, changed("Deployment", **EVIL)),
     "change as whom others run": Theft(WORKLOADS, changed("CronJob", serviceAccountName="more")),
     "change where others run": Theft(WORKLOADS, changed("Deployment", nodeSelector={"example.org/x": "y"})),
+    "have a DaemonSet of others run nowhere": Theft(
+        WORKLOADS, changed("DaemonSet", nodeSelector=NOWHERE | {f"{NODE_LABEL}hds": "none"}), "{free}"
+    ),
+    "have it run nowhere where a policy holds": Theft(
+        WORKLOADS, changed("DaemonSet", nodeSelector=NOWHERE | {f"{NODE_LABEL}hds": "accepted"})
+    ),
+    "hold what others run to a policy that is not theirs": Theft(WORKLOADS, labelled("Deployment", "hds", "hds")),
+    "hold pods to it in secret": Theft(WORKLOADS, labelled("Deployment", None, "secnumcloud"), "{free}"),
+    "say of pods that they are held to another": Theft(
+        WORKLOADS, labelled("DaemonSet", "secnumcloud", "hds"), "{free}"
+    ),
     "keep pods of others from ending": Theft(
         WORKLOADS,
         part(
@@ -137,6 +157,15 @@ THEFTS = {
     "label a node for others": Theft(MARKS, part("Node", INSIDE, metadata={"labels": {"example.org/x": "y"}})),
     "keep pods from a node": Theft(MARKS, part("Node", INSIDE, spec={"unschedulable": True})),
     "taint a node": Theft(MARKS, part("Node", INSIDE, spec={"taints": [TAINT]})),
+    "evict everybody from a node": Theft(
+        MARKS, part("Node", INSIDE, spec={"taints": [{"key": OUR_TAINT, "effect": "NoExecute"}]})
+    ),
+    "keep new pods from a node": Theft(
+        MARKS, part("Node", INSIDE, spec={"taints": [{"key": OUR_TAINT, "effect": "NoSchedule"}]})
+    ),
+    "say something by a taint": Theft(
+        MARKS, part("Node", INSIDE, spec={"taints": [{"key": OUR_TAINT, "effect": "PreferNoSchedule", "value": "x"}]})
+    ),
     "tell applications": Theft(MARKS, part("ConfigMap", "app", data={"x": "y"})),
     "tell the cluster": Theft(MARKS, part("ConfigMap", "sovereignty-transit.x", data={}), "kube-system"),
 }
@@ -151,8 +180,10 @@ def test_who_has_the_controllers_token_can_do_no_more_than_it_does(admin: Kubect
     """RBAC allows all of these: without the guard they succeed."""
     spaces = {"enforced": space(), "free": space(None)}
     admin.create(pod("waiting", schedulerName="nobody"), spaces["enforced"])
-    for kind, replicas in (("Deployment", 0), ("CronJob", 1)):
-        admin.create(workload(kind, "others", replicas), spaces["enforced"])
+    for kind, where in (("Deployment", "enforced"), ("CronJob", "enforced"), ("Deployment", "free")):
+        admin.create(workload(kind, "others", replicas=0), spaces[where])
+    for namespace in spaces.values():
+        admin.create(workload("DaemonSet", "others", nodeSelector=NOWHERE), namespace)
     attempts = {
         name: (theft.words(theft.namespace.format(**spaces)), json.dumps(theft.body))
         for name, theft in THEFTS.items()
