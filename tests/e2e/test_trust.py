@@ -176,6 +176,28 @@ def test_who_makes_a_namespace_that_is_named_may_use_the_policy(
     admin.run(*create)
 
 
+def test_a_policy_says_which_namespaces_it_trusts(admin: Kubectl, space: Space, granting: str) -> None:
+    """Somebody may have taken the label or the name before the policy was there."""
+    grant(admin)
+    grant(admin, names=[])
+
+    def said(*namespaces: str) -> bool:
+        status = admin.get("sovereigntypolicy", granting)["status"]
+        return (status["grantedNamespaces"], status["namespacesGranted"]) == (sorted(namespaces), len(namespaces))
+
+    early, late = space(None), space(None)
+    admin.run("label", "namespace", early, "team=pharmacy")
+    eventually(said, what="none")
+    grant(admin, names=[late, "granting-nowhere"], selector={"matchLabels": {"team": "pharmacy"}})
+    eventually(lambda: said(early, late), what="both, but none that is not there")
+    assert early in admin.run("describe", "sovereigntypolicy", granting)
+    told = f"its certificates to 2 namespace(s) now; new: {', '.join(sorted((early, late)))}"
+    eventually(
+        lambda: any(told in event["message"] for event in admin.list("events", "default")),
+        what="an Event of the policy",
+    )
+
+
 def test_who_takes_a_namespace_out_of_scope_is_seen(admin: Kubectl, space: Space, granting: str) -> None:
     namespace = space(granting)
     said = admin.attempt("label", "namespace", namespace, "sovereignty.dev/enforce-")

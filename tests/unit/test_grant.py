@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.grant import is_granted, listed_namespaces
+from sovereign_operator.core.conditions import Notice
+from sovereign_operator.core.grant import (
+    MAX_NAMESPACES,
+    changed_grants,
+    granted_namespaces,
+    is_granted,
+    listed_namespaces,
+    report_grants,
+)
 from sovereign_operator.core.placement import host_role_rules
 
 ENFORCED = {"sovereignty.dev/enforce": "secnumcloud"}
@@ -65,3 +73,45 @@ def test_a_role_never_lists_no_namespace_which_would_be_every_one() -> None:
         assert [rule["resourceNames"] for rule in rules if rule["resources"] == ["namespaces"]] == (
             [["ward"]] if namespaces else []
         )
+
+
+def test_a_policy_lists_those_that_there_are() -> None:
+    """A name that no namespace has, yet, is in its spec."""
+    there = {"records": {}, "ward": TEAM, "lab": {}}
+    assert granted_namespaces("x", asking({"names": ["nowhere", "records"], **by(matchLabels=TEAM)}), there) == (
+        "records",
+        "ward",
+    )
+    assert granted_namespaces("secnumcloud", asking("absent"), {"lab": {}, "ward": ENFORCED}) == ("ward",)
+
+
+def said(*namespaces: str) -> dict[str, Any]:
+    """Return the status of a policy that trusts so many."""
+    return report_grants("x", namespaces, ()).status
+
+
+MANY = tuple(f"n{number:03}" for number in range(MAX_NAMESPACES + 1))
+
+
+def test_of_very_many_it_lists_the_first_and_counts_all() -> None:
+    assert said(*MANY) == {"namespacesGranted": len(MANY), "grantedNamespaces": list(MANY[:-1])}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "details"),
+    [
+        ({}, said("ward"), "1 namespace(s) now; new: ward"),
+        (said("lab", "ward"), said("records", "ward"), "2 namespace(s) now; new: records; no more: lab"),
+        (said("ward"), said(), "0 namespace(s) now; no more: ward"),
+        (said(*MANY[:3]), said(*MANY), "51 namespace(s) now"),
+        (said(*MANY), said(*MANY, "o"), "52 namespace(s) now"),
+    ],
+)
+def test_a_change_of_them_is_told(before: dict[str, Any], after: dict[str, Any], details: str) -> None:
+    message = f"the policy gives its certificates to {details}"
+    assert changed_grants(before, after) == (Notice("Normal", "GrantsChanged", message),)
+
+
+@pytest.mark.parametrize(("before", "after"), [({}, {}), ({}, said()), (said("ward"), said("ward"))])
+def test_what_stays_is_not_told(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert not changed_grants(before, after)

@@ -18,7 +18,7 @@ from sovereign_operator.core.calendar import end_instant
 from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.encryption_status import report_encryption
 from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.grant import listed_namespaces, report_grants
+from sovereign_operator.core.grant import changed_grants, granted_namespaces, listed_namespaces, report_grants
 from sovereign_operator.core.membership import unfound
 from sovereign_operator.core.placement import NodeMarks, Placement, host_role_objects, place
 from sovereign_operator.core.verdict import Verdicts, judge
@@ -207,16 +207,19 @@ def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[A
     for name in sorted(facts.datacentres):
         yield write_status(world, DATACENTRE, name, report_datacentre(name, facts, verdicts))
     world.not_trusted = not_trusted(world, facts.policies)
+    namespaces = world.namespace_labels()
     metrics.PODS_NOT_TRUSTED.clear()
     for name in sorted(facts.policies):
         trusted = world.identity.trusted(name) if world.identity else ()
         report = report_policy(name, facts, verdicts, trusted)
         if name in world.not_trusted:
             metrics.PODS_NOT_TRUSTED.labels(name).set(len(world.not_trusted[name]))
-            report += report_grants(name, world.not_trusted[name])
+            granted = granted_namespaces(name, facts.policies[name], namespaces)
+            report += report_grants(name, granted, world.not_trusted[name])
         seen = world.sidecars.seen.get(name) if world.sidecars else None
         report += report_encryption(facts.policies[name].encryption_in_transit, seen)
-        yield write_status(world, SOVEREIGNTY_POLICY, name, report)
+        before = (world.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
+        yield write_status(world, SOVEREIGNTY_POLICY, name, report, news=changed_grants(before, report.status))
     for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
         for (_, name), why in sorted(world.unreadable[kind.plural].errors.items()):
             yield write_status(world, kind, name, report_unreadable(kind, why))

@@ -263,6 +263,12 @@ class SovereigntyPolicyStatus(Status):
         description="At most ten certificate authorities that its pods trust, the first to end first.",
         json_schema_extra=list_map("fingerprint"),
     )
+    namespaces_granted: int | None = Field(
+        default=None, description="How many namespaces there are whose pods get certificates of it.", ge=0
+    )
+    granted_namespaces: tuple[str, ...] | None = Field(
+        default=None, description="At most fifty of them, by name.", json_schema_extra=LIST_SET
+    )
     encryption: EncryptionStatus | None = Field(
         default=None, description="How far encryption in transit has come, where it is installed and asked for."
     )
