@@ -3,6 +3,7 @@
 Each test says how the attack would show, and most see first that it works where the rules do not know of it.
 """
 
+import re
 import socket
 import struct
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import Final
 
 import pytest
 
-from hack.dataplane.netns import IMPATIENCE, Capture, family_of, hears_nothing, send
+from hack.dataplane.netns import IMPATIENCE, Capture, Net, family_of, hears_nothing, send
 from hack.kubectl import eventually
 from sovereign_operator.core import sidecar
+from sovereign_operator.core.transit import DNS_PORT
 from sovereign_operator.dataplane import redirect
-from tests.dataplane.conftest import APP_PORT, APP_USER, DATABASE_PORT, LIVE_PROBE, PROBES, V4, Addresses, Link
+from tests.dataplane.conftest import APP_PORT, APP_USER, DATABASE_PORT, LIVE_PROBE, PROBES, V4, V6, Addresses, Link
 
 REMOTE_PORT: Final = 80
 SO_BINDTODEVICE: Final = 25
+ETH_P_IP: Final = 0x0800
+ETH_P_IPV6: Final = 0x86DD
 SYN, RST, PSH, ACK = 2, 4, 8, 16
 NO_OPERATION: Final = b"\1"
 MARK: Final = b"all that was to leave has left"
@@ -33,9 +37,9 @@ RESERVED: Final = (
 )
 
 
-def mark(link: Link) -> None:
-    """Send what a capture outside can look for."""
-    send(link.pod.datagrams(V4.any), MARK, V4.outside, 9)
+def mark(link: Link, addresses: Addresses = V4) -> None:
+    """Send what a capture outside can look for: to the name server, which may always be asked."""
+    send(link.pod.datagrams(addresses.any), MARK, addresses.remote, DNS_PORT)
 
 
 def segments(packets: list[bytes], port: int) -> list[bytes]:
@@ -82,9 +86,25 @@ def test_a_socket_bound_to_the_link_does_not_leave_by_it(link: Link, addresses: 
     assert remote.hears_nothing()
 
 
+def link_local(net: Net) -> str:
+    """Return the address that is good on the link alone."""
+    (address,) = re.findall(r"fe80:[0-9a-f:]+", net.ip("-6", "address", "show", "scope", "link"))
+    return str(address)
+
+
+def test_an_address_of_the_link_is_the_pods(link: Link) -> None:
+    own = link.listen(V6, sidecar.INBOUND_PORT)
+    address, number = link_local(link.pod), link.outside.within(lambda: socket.if_nametoindex("eth0"))
+    client = link.outside.open(socket.AF_INET6)
+    # Both sides look for a while whether somebody else has it.
+    eventually(lambda: "tentative" not in link.pod.ip("address") + link.outside.ip("address"))
+    client.connect((address, APP_PORT, 0, number))
+    own.accept().close()
+
+
 def test_an_address_of_the_link_is_no_way_out(link: Link) -> None:
     """Sockets for such addresses are bound to the link."""
-    (address,) = [word for word in link.outside.ip("-6", "address", "show", "scope", "link").split() if "fe80" in word]
+    address = link_local(link.outside)
     outside = link.outside.open(socket.AF_INET6)
     outside.bind(("::", REMOTE_PORT))
     outside.listen()
@@ -92,7 +112,7 @@ def test_an_address_of_the_link_is_no_way_out(link: Link) -> None:
     number = link.pod.within(lambda: socket.if_nametoindex("eth0"))
     app = link.pod.open(socket.AF_INET6, uid=APP_USER, wait=IMPATIENCE)
     with pytest.raises(OSError, match=r"timed out|unreachable|refused"):
-        app.connect((address.split("/")[0], REMOTE_PORT, 0, number))
+        app.connect((address, REMOTE_PORT, 0, number))
     mark(link)
     assert segments(capture.until(MARK), REMOTE_PORT) == []
 
@@ -107,14 +127,61 @@ def segment(
     data: bytes,
     words: int = 5,
 ) -> bytes:
-    """Return a segment of TCP over IPv4, with its checksum. ``words`` is the length of its header."""
+    """Return a segment of TCP, with its checksum. ``words`` is the length of its header."""
     header = struct.pack("!HHIIBBHHH", *ports, *numbers, words << 4, flags, 65535, 0, 0)
     header += NO_OPERATION * 4 * (words - 5)
-    pseudo = socket.inet_aton(source) + socket.inet_aton(target) + struct.pack("!HH", 6, len(header) + len(data))
-    total = sum(word for (word,) in struct.iter_unpack("!H", pseudo + header + data + b"\0" * (len(data) % 2)))
+    pseudo = b"".join(socket.inet_pton(family_of(source), address) for address in (source, target))
+    pseudo += struct.pack("!HH", socket.IPPROTO_TCP, len(header) + len(data))
+    return header[:16] + checksum(pseudo + header + data) + header[18:] + data
+
+
+def checksum(words: bytes) -> bytes:
+    """Return the sum of the internet."""
+    total = sum(word for (word,) in struct.iter_unpack("!H", words + b"\0" * (len(words) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return header[:16] + struct.pack("!H", ~total & 0xFFFF) + header[18:] + data
+    return struct.pack("!H", ~total & 0xFFFF)
+
+
+def packet(source: str, target: str, words: bytes, protocol: int = socket.IPPROTO_TCP) -> bytes:
+    """Return a packet of IP that carries this."""
+    addresses = b"".join(socket.inet_pton(family_of(source), address) for address in (source, target))
+    if family_of(source) == socket.AF_INET6:
+        return struct.pack("!IHBB", 6 << 28, len(words), protocol, 64) + addresses + words
+    header = struct.pack("!BBHHHBBH", 4 << 4 | 5, 0, 20 + len(words), 0, 0, 64, protocol, 0)
+    return header[:10] + checksum(header + addresses) + addresses + words
+
+
+def send_past_routes(link: Link, words: bytes) -> None:
+    """Send a packet to the pod from outside, whichever address it is for, as a neighbour can who has CAP_NET_RAW."""
+    frames = link.outside.open(socket.AF_PACKET, socket.SOCK_DGRAM)
+    (hardware,) = re.findall(r"link/ether (\S+)", link.pod.ip("link", "show", "eth0"))
+    kind = ETH_P_IPV6 if words[0] >> 4 == 6 else ETH_P_IP
+    frames.sendto(words, ("eth0", kind, 0, 0, bytes.fromhex(hardware.replace(":", ""))))
+
+
+@pytest.mark.parametrize("strict", [False, True], ids=["not strict", "strict"])
+@pytest.mark.parametrize("target", ["own", "remote", "nowhere"])
+def test_a_neighbour_reaches_no_address_that_is_not_the_pods(
+    bare_link: Link, addresses: Addresses, target: str, *, strict: bool
+) -> None:
+    """What is redirected gets an address of the link before the kernel asks for whom it is.
+
+    The sidecar would connect to wherever it was for: to what listens on ``localhost`` alone, or anywhere else.
+    """
+    bare_link.redirect(strict=strict)
+    bare_link.listen(addresses, sidecar.INBOUND_PORT)
+    capture = Capture(bare_link.outside)
+    # So that the pod knows its neighbour.
+    mark(bare_link, addresses)
+    capture.until(MARK)
+    for port, address in ((40000, getattr(addresses, target)), (40001, addresses.pod)):
+        words = segment(addresses.outside, address, ports=(port, APP_PORT), numbers=(1, 0), flags=SYN, data=b"")
+        send_past_routes(bare_link, packet(addresses.outside, address, words))
+    mark(bare_link, addresses)
+    packets = capture.until(MARK)
+    assert [answer[13] for answer in segments(packets, 40001)] == [SYN | ACK]
+    assert segments(packets, 40000) == []
 
 
 @pytest.mark.parametrize("listens", [APP_USER, sidecar.UID])

@@ -17,12 +17,11 @@ from hack.kubectl import eventually
 from sovereign_operator.core import sidecar
 from tests.dataplane.conftest import APP_PORT, APP_USER, HTTP_PROBE, V4, Addresses, Link
 from tests.dataplane.test_redirect import exchange
-from tests.dataplane.test_redirect_attacks import ACK, PSH, SYN, segment, segments
+from tests.dataplane.test_redirect_attacks import ACK, MARK, PSH, SYN, mark, segment, segments
 
 SECRET: Final = b"the-patient-has-measles"
 LONG: Final = SECRET * 10_000
 REMOTE_PORT: Final = 80
-MARK: Final = b"all that was to pass has passed"
 NEVER, WHEN_FULL, ALWAYS = range(3)
 """When the kernel answers with a SYN cookie."""
 PORTS: Final = {sidecar.INBOUND_PORT: APP_PORT, HTTP_PROBE: HTTP_PROBE, sidecar.HEALTH_PORT: sidecar.REDIRECTED_PORT}
@@ -52,11 +51,6 @@ def rest(connection: socket.socket) -> bytes:
     """Return all that comes until the end."""
     with connection.makefile("rb") as stream:
         return stream.read()
-
-
-def mark(link: Link) -> None:
-    """Send what a capture outside can look for: to the name server, which may always be asked."""
-    send(link.pod.datagrams(V4.any), MARK, V4.remote, 53)
 
 
 @pytest.mark.parametrize("port", PORTS)

@@ -5,6 +5,7 @@ no packet meets half of them. Of a pod with a sidecar they make this, for IPv4 a
 
 - What the application sends by TCP goes to OUTBOUND_PORT, what the pod is sent goes to INBOUND_PORT; both can ask for
   the original destination. What stays within the pod (``lo``) is left alone, and so is the sidecar's own traffic.
+- What is sent to the pod's link for another address, or for ``localhost``, goes nowhere.
 - REDIRECTED_PORT leads to HEALTH_PORT, and nothing else from outside does.
 - Ports of HTTP, HTTPS and gRPC probes lead to the sidecar, which listens there. Ports of TCP probes lead to what is
   probed, without a byte of payload in either direction: whether the port is open can be learned there, nothing else.
@@ -107,6 +108,10 @@ def _refuse_reserved(probed: Sequence[int]) -> Iterator[str]:
 def _redirect_inbound(tcp: dict[int, int], others: Sequence[int]) -> Iterator[str]:
     yield "type nat hook prerouting priority dstnat; policy accept;"
     yield 'iifname "lo" return'
+    # The kernel would refuse these, were they not redirected before it looks. What the sidecar takes goes on to where
+    # it was sent: to what listens on localhost alone, or to anywhere else.
+    yield "ip daddr 127.0.0.0/8 drop"
+    yield "meta l4proto tcp fib daddr type != local drop"
     yield f"tcp dport {REDIRECTED_PORT} redirect to :{HEALTH_PORT}"
     if others:
         yield f"tcp dport {_set(*others)} return"
