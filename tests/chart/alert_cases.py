@@ -52,6 +52,7 @@ FAILURES = 'sovereign_redirect_failures_total{reason="rules"}'
 STRICT = 'sovereign_encryption_mode{policy="secnumcloud",mode="Strict"}'
 BARE = 'sovereign_encryption_pods{policy="secnumcloud",state="bare"}'
 LATE = 'sovereign_encryption_pods{policy="secnumcloud",state="late"}'
+OPEN = 'sovereign_plaintext_open_connections{policy="secnumcloud"}'
 SILENT = 'sovereign_silent_agents{policy="secnumcloud"}'
 DRIFTED = "sovereign_guards_drifted"
 PENDING = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="pending"}'
@@ -336,6 +337,9 @@ CASES: dict[str, Case] = {
     "rules could not be loaded once": agent(FAILURES, since(40, 1), fires=False),
     "a pod without a sidecar in Strict": pods(BARE, since(8, 2), fires=("PodsWithoutSidecar",)),
     "a pod without a sidecar before Strict": pods(BARE, since(8, 2), fires=(), **{STRICT: always(0)}),
+    "plaintext that is open in Strict": pods(OPEN, since(8, 2), fires=("PlaintextOpen",)),
+    "plaintext that ends with the step to Strict": pods(OPEN, since(3, 2), fires=()),
+    "plaintext that is open before Strict": pods(OPEN, since(8, 2), fires=(), **{STRICT: always(0)}),
     "a sidecar that starts": pods(LATE, since(10, 1), fires=()),
     "a sidecar that does not get on": pods(LATE, since(20, 1), fires=("SidecarsLate",)),
     "an agent that is being replaced": pods(SILENT, since(10, 1), fires=()),

@@ -106,16 +106,36 @@ def test_a_client_does_not_talk_to_a_server_that_it_does_not_trust(pods: Road, e
 
 @pytest.mark.usefixtures("echo")
 def test_no_connection_is_lost_on_the_way_to_strict_and_back(pods: Road) -> None:
-    """The two sides switch at different times; a session that was opened at first lasts to the end."""
+    """The two sides switch at different times; a session lasts to the end, but for plaintext, which Strict ends."""
     start(pods, OFF)
-    with Steady(pods.client.net, pods.server.address, APP_PORT) as traffic:
-        # In Strict a session from before stays as it was, so it is Preferred that sessions have to outlast.
-        for mode in (PERMISSIVE, PREFERRED, STRICT, PREFERRED, PERMISSIVE, OFF):
-            for pod in (pods.server, pods.client):
-                pods.until_loaded(pod, pod.tell(mode))
-                traffic.goes_on()
-    assert traffic.failures == []
-    assert traffic.rounds > 100
+    for modes in ((PERMISSIVE, PREFERRED), (STRICT, PREFERRED, PERMISSIVE, OFF)):
+        with Steady(pods.client.net, pods.server.address, APP_PORT) as traffic:
+            for mode in modes:
+                for pod in (pods.server, pods.client):
+                    pods.until_loaded(pod, pod.tell(mode))
+                    traffic.goes_on()
+        assert traffic.failures == []
+        assert traffic.rounds > 40
+
+
+@pytest.mark.usefixtures("echo")
+@pytest.mark.parametrize("before", [OFF, PERMISSIVE, PREFERRED])
+def test_plaintext_of_before_does_not_outlast_the_step_to_strict(pods: Road, before: EncryptionMode) -> None:
+    """As where the step is forced, or where somebody connects in its last moment. What is excepted goes on."""
+    excepted = [{"port": EXCEPTED_PORT, "reason": "metrics"}]
+    start(pods, before, plainPorts=excepted)
+    with Echo(pods.server.net, EXCEPTED_PORT):
+        thief, scraper = (pods.node.connect(pods.server.address, port) for port in (APP_PORT, EXCEPTED_PORT))
+        for connection in (thief, scraper):
+            connection.sendall(SECRET)
+            assert connection.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
+        pods.until_loaded(pods.server, pods.server.tell(STRICT, plainPorts=excepted))
+        thief.settimeout(PATIENCE)
+        with contextlib.suppress(ConnectionError):
+            assert thief.recv(1) == b""
+        assert pods.state(pods.server)["cluster.inbound-plain.upstream_cx_active"] == 0
+        scraper.sendall(SECRET)
+        assert scraper.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
 
 
 @pytest.mark.usefixtures("echo")

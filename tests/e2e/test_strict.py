@@ -1,5 +1,6 @@
 """Strict on the real cluster: who is refused, what is dropped, what a withdrawal ends, and the way back."""
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -216,8 +217,13 @@ def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: t
                 f"clients out anew) or name them in plainPorts or plainPeers: {namespace}/server"
             )
             eventually(lambda: said in encrypted(admin, POLICY)["message"], what="word of it")
+            # Nobody waits for it any more, and it does not go on in Strict.
+            change(admin, POLICY, forced={"to": "Strict", "reason": "a test"})
+            connection.settimeout(90)
+            with contextlib.suppress(ConnectionError):
+                assert connection.recv(1) == b""
     finally:
-        change(admin, POLICY, mode="Strict")
+        change(admin, POLICY, mode="Strict", forced=None)
     eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")
 
 

@@ -57,6 +57,12 @@ def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: Encrypt
             "PlaintextAccepted",
             "plaintext is accepted",
         ),
+        (
+            replace(seen(STRICT, loaded=2), talking=("shop/web-0",)),
+            "False",
+            "PlaintextOpen",
+            "plaintext connections of before are open in shop/web-0",
+        ),
         (replace(seen(STRICT), beyond=("shop/web-0",)), "False", "NetworksMissing", "to shop/web-0, as they have"),
         (replace(seen(STRICT), bypassed=("shop/web-0",)), "False", "SidecarBypassed", "of shop/web-0 a container"),
     ],

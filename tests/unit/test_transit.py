@@ -89,13 +89,18 @@ EXCEPTIONS = {
 
 
 def test_a_change_of_mode_or_exceptions_changes_only_which_chain_is_taken() -> None:
-    """Envoy keeps the connections of a listener only if nothing else of it changes."""
-    fixed = []
+    """Envoy keeps the connections of a listener only if nothing else of it changes, and those of a chain that stays."""
+    fixed, chains = [], []
     for file in (*files(), *files(**EXCEPTIONS)):
         for listener in file["resources"]:
             del listener["filter_chain_matcher"]
+        chains.append([chain for listener in file["resources"] for chain in listener.pop("filter_chains")])
         fixed.append(file["resources"])
     assert all(listeners == fixed[0] for listeners in fixed)
+    accepted = [chain for chain in chains[0] if chain["filters"][0]["typed_config"]["cluster"] == "inbound-plain"]
+    assert len(accepted) == 1
+    strict = [chain for chain in chains[0] if chain not in accepted]
+    assert chains == 2 * [*3 * [chains[0]], strict]
 
 
 def test_settings_that_differ_have_other_versions() -> None:

@@ -315,6 +315,8 @@ def test_a_pod_that_nobody_trusts_any_more_is_named_with_what_to_do() -> None:
         ("Strict", ("ab", "a"), ("False", "StepPending")),
         ("Strict", ("a", "a"), ("False", "PodsWithoutSidecar")),
         ("Strict", ("ab", "ab", "b"), ("False", "SidecarBypassed")),
+        ("Strict", ("ab", "ab", "", "b"), ("False", "PlaintextOpen")),
+        ("Preferred", ("ab", "ab", "", "b"), ("False", "PlaintextAccepted")),
         ("Preferred", ("ab", "ab"), ("False", "PlaintextAccepted")),
         ("Off", ("ab", "ab"), ("False", "NotEncrypted")),
     ],

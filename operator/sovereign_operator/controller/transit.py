@@ -81,6 +81,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         loaded=loaded,
         bypassed=tuple(sorted(pod.name for pod in facts.pods if pod.bypass)),
         untrusted=tuple(sorted(pod.name for pod in facts.pods if pod.untrusted)),
+        talking=tuple(sorted(pod.name for pod in facts.pods if pod.plain_open and step.mode is EncryptionMode.STRICT)),
         beyond=tuple(sorted(beyond(facts))),
         # Of rules that are new nobody can have said anything.
         silence=facts.silence if same else _silence(sidecars, key.policy, _pods(world, key.policy), rules),
@@ -91,7 +92,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         world.encryption_changed(key.policy)
     if failures:
         raise failures[0]
-    if settling or step.waits_for or loaded < len(facts.pods):
+    if settling or step.waits_for or seen.talking or loaded < len(facts.pods):
         sidecars.traffic.hurried.add(key.policy)
         return HURRIED_SECONDS
     sidecars.traffic.hurried.discard(key.policy)

@@ -68,6 +68,13 @@ def _judge_strict(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
         return "False", ConditionReason.PODS_WITHOUT_SIDECAR, BARE_IN_STRICT
     if seen.silence:
         return "False", ConditionReason.AGENTS_SILENT, f"{_unsaid(seen.silence)}: "
+    return _judge_connections(seen)
+
+
+def _judge_connections(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
+    """Say how it stands where every pod has a sidecar and its rules."""
+    if seen.talking:
+        return "False", ConditionReason.PLAINTEXT_OPEN, f"{_open(seen.talking)}: "
     if seen.loaded < seen.pods:
         return "False", ConditionReason.STEP_PENDING, "some have not loaded the newest settings, which takes seconds: "
     return "True", ConditionReason.ALL_ENCRYPTED, ""
@@ -79,6 +86,13 @@ def _report(status: dict[str, Any], true: Any, reason: ConditionReason, message:
 
 def _unsaid(silence: Silence) -> str:
     return f"UDP may leave in plaintext, as {silence}"
+
+
+def _open(pods: Iterable[str]) -> str:
+    return (
+        f"plaintext connections of before are open in {examples(sorted(pods))}: their sidecars end these within "
+        "seconds; roll out anew (kubectl rollout restart) what is named here for longer"
+    )
 
 
 def _past(pods: Iterable[str]) -> str:
@@ -127,5 +141,7 @@ def _judge_workload(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[An
             ConditionReason.NOT_ENCRYPTED if known.mode is EncryptionMode.OFF else ConditionReason.PLAINTEXT_ACCEPTED
         )
         return "False", reason, message
+    if known.talking:
+        return "False", ConditionReason.PLAINTEXT_OPEN, _open(known.talking)
     message = f"{everything} take nothing but mutual TLS, and what the policy excepts"
     return "True", ConditionReason.ALL_ENCRYPTED, message

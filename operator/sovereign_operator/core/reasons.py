@@ -58,6 +58,7 @@ class ConditionReason(StrEnum):
     PODS_WITHOUT_SIDECAR = "PodsWithoutSidecar"
     SIDECAR_BYPASSED = "SidecarBypassed"
     NETWORKS_MISSING = "NetworksMissing"
+    PLAINTEXT_OPEN = "PlaintextOpen"
     AGENTS_SILENT = "AgentsSilent"
     CERTIFICATES_NOT_TRUSTED = "CertificatesNotTrusted"
     ENCRYPTION_NOT_INSTALLED = "EncryptionNotInstalled"

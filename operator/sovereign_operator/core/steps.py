@@ -104,6 +104,8 @@ class EncryptionSeen:
     """The pods of which a part goes past the sidecar, in order."""
     untrusted: tuple[str, ...] = ()
     """Those to whom nobody talks by mutual TLS, as nobody trusts their certificates, in order."""
+    talking: tuple[str, ...] = ()
+    """In Strict, those that say of open connections in plaintext, but for those that exceptions name, in order."""
     beyond: tuple[str, ...] = ()
     """Those with an address to which others send plaintext, in order."""
     silence: Silence = NO_SILENCE

@@ -78,6 +78,8 @@ class WorkloadEncryption:
     """The pods whose sidecar has loaded the mode, by name."""
     bypassed: frozenset[str] = frozenset()
     """The pods with a container whose traffic goes past the sidecar, by name."""
+    talking: frozenset[str] = frozenset()
+    """The pods with open connections in plaintext that no exception names, by name."""
     silence: Silence = field(default=NO_SILENCE, kw_only=True)
     """Those of them for which no agent has said that it has loaded the rules."""
 

@@ -1,7 +1,8 @@
 """The two listeners through which all TCP of a pod goes, as Envoy reads them from the ConfigMap.
 
-Both have the same chains in every mode, and a change of mode changes nothing but which connection takes which: so no
-open connection is lost (Envoy drains a chain that changes, and a listener of which anything but that changes). To end
+Both have the same chains in every mode but one, and a change of mode changes nothing but which connection takes which:
+so no open connection is lost (Envoy drains a chain that changes, and a listener of which anything but that changes).
+Strict takes away the chain by which plaintext was accepted, so that Envoy ends what came by it before. To end
 the connections of peers that are trusted no more, the chain of mutual TLS gets another name: Envoy lets go of all that
 came by the former, of good peers too, which connect anew.
 """
@@ -16,7 +17,6 @@ from sovereign_operator.core.transit import Inbound, Network, Reach
 from sovereign_operator.core.wire import Wire
 from sovereign_operator.dataplane.envoy import (
     ALPN,
-    CHAINS,
     EXCEPTED,
     MTLS,
     PLAIN,
@@ -70,7 +70,7 @@ def version_of(said: str) -> str:
 def _outbound(reaches: tuple[Reach, ...], mtls: str) -> Json:
     ranges = [{"ranges": [_range(reach.network)], "on_match": _send(reach, mtls)} for reach in reaches]
     matcher = _by_address("DestinationIPInput", ranges, _take(PLAIN)) if ranges else {"on_no_match": _take(PLAIN)}
-    return _listener("outbound", sidecar.OUTBOUND_PORT, [], matcher, mtls)
+    return _listener("outbound", sidecar.OUTBOUND_PORT, [], matcher, (mtls, PLAIN))
 
 
 def _send(reach: Reach, mtls: str) -> Json:
@@ -90,7 +90,9 @@ def _inbound(accepted: Inbound, mtls: str) -> Json:
         otherwise = {"matcher": _exact("DestinationPortInput", accepted.plain_ports, EXCEPTED, otherwise)}
     # The input's text is a list of quoted names.
     matcher = _exact("ApplicationProtocolInput", [f"'{ALPN}'"], mtls, otherwise)
-    listener = _listener("inbound", sidecar.INBOUND_PORT, [_look_for_tls(accepted.unlooked_ports)], matcher, mtls)
+    look = _look_for_tls(accepted.unlooked_ports)
+    chains = (mtls, *([PLAIN] if accepted.anything else []), EXCEPTED)
+    listener = _listener("inbound", sidecar.INBOUND_PORT, [look], matcher, chains)
     listener["tcp_keepalive"] = KEEPALIVE
     server = typed(
         f"{TLS}.DownstreamTlsContext",
@@ -119,7 +121,7 @@ def _look_for_tls(unlooked_ports: tuple[int, ...]) -> Json:
     return look
 
 
-def _listener(name: str, port: int, filters: list[Json], matcher: Json, mtls: str) -> Json:
+def _listener(name: str, port: int, filters: list[Json], matcher: Json, chains: tuple[str, ...]) -> Json:
     original = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
     return typed(
         "envoy.config.listener.v3.Listener",
@@ -131,7 +133,7 @@ def _listener(name: str, port: int, filters: list[Json], matcher: Json, mtls: st
         socket_options=kernel_buffers(NEAR if name == "outbound" else FAR),
         continue_on_listener_filters_timeout=True,
         listener_filters=[extension("envoy.filters.listener.original_dst", original), *filters],
-        filter_chains=[_chain(mtls if chain == MTLS else chain, cluster(name, chain)) for chain in CHAINS[name]],
+        filter_chains=[_chain(chain, cluster(name, chain.partition("-")[0])) for chain in chains],
         filter_chain_matcher=matcher,
     )
 

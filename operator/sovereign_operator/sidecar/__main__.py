@@ -28,7 +28,7 @@ NO_LIMIT: Final = 1 << 60
 """Version 1 says a number of about this size where there is none."""
 BOOTSTRAP: Final = f"{sidecar.RUN_FOLDER}/bootstrap.json"
 DRAIN_SECONDS: Final = 5
-"""How long a chain that changes keeps its connections. No change of mode changes one."""
+"""How long a chain that changes keeps its connections, as that of plaintext does which Strict takes away."""
 
 
 def command() -> list[str]:
