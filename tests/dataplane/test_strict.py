@@ -5,11 +5,13 @@ import socket
 import struct
 from collections.abc import Callable
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from hack.dataplane.netns import Capture, family_of, hears_nothing, send
+from hack.kubectl import eventually
 from sovereign_operator.core import sidecar
 from sovereign_operator.core.transit import DNS_PORT, Datagrams
 from tests.dataplane.conftest import APP_USER, V4, V6, Addresses, Link
@@ -17,6 +19,9 @@ from tests.dataplane.conftest import APP_USER, V4, V6, Addresses, Link
 SCTP: Final = 132
 UDP_PORT: Final = 4000
 OTHER_PORT: Final = 4001
+# linux/in.h
+IP_ADD_SOURCE_MEMBERSHIP: Final = 39
+MCAST_JOIN_SOURCE_GROUP: Final = 46
 MARK: Final = b"the last one"
 
 
@@ -231,12 +236,45 @@ def test_allowed_datagrams_of_one_family_say_nothing_of_the_other(bare_link: Lin
     assert hears_nothing(received)
 
 
-def test_groups_are_joined_aloud(link: Link) -> None:
-    """A switch may pass on, of what finds neighbours, only what somebody has asked for."""
+def until_reported(link: Link) -> None:
+    """Wait until the kernel has said twice, by either family, what was joined: once may have been before."""
+    paths = [Path("/proc/thread-self/net") / name for name in ("snmp6", "snmp")]
+
+    def sent() -> list[int]:
+        by_six, by_four = (link.pod.within(path.read_text) for path in paths)
+        names, values = (line.split() for line in by_four.splitlines() if line.startswith("Ip:"))
+        found = dict(line.split() for line in by_six.splitlines())
+        return [int(found["Ip6OutRequests"]), int(values[names.index("OutRequests")])]
+
+    before = sent()
+    eventually(lambda: all(now > then + 1 for now, then in zip(sent(), before, strict=True)), what="reports")
+
+
+def test_nobody_says_anything_by_joining_groups(bare_link: Link) -> None:
+    """Anybody may join: the kernel tells the whole link of the group and of the sources, 16 bytes each."""
+    link = bare_link
+    capture, index = Capture(link.outside), link.pod.within(lambda: socket.if_nametoindex("eth0"))
+
+    def whole(address: bytes) -> bytes:
+        return struct.pack("@HHI16sI", socket.AF_INET6, 0, 0, address, 0).ljust(128, b"\0")
+
+    def join(words: bytes) -> None:
+        words = words.ljust(14, b".")
+        member = link.pod.datagrams(V6.any, uid=APP_USER)
+        member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, b"\xff\x1e" + words + struct.pack("@I", index))
+        group, source = b"\xff\x3e" + bytes(14), b"so" + words
+        joined = struct.pack("@I4x", index) + whole(group) + whole(source)
+        member.setsockopt(socket.IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP, joined)
+        member = link.pod.datagrams(V4.any, uid=APP_USER)
+        # By IPv4 as well: of a source, there are 4 bytes.
+        joined = b"\xe8\1\1\1" + socket.inet_aton(V4.pod) + words[:4]
+        member.setsockopt(socket.IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, joined)
+
+    seen, said = [b""], (b"\xff\x1ealoud", b"soaloud", b"\xe8\1\1\1alou")
+    join(b"aloud")
+    eventually(lambda: seen.extend(capture.all()) or all(words in b"".join(seen) for words in said), what="reports")
     link.redirect(strict=True)
-    capture = Capture(link.outside)
-    group = socket.inet_pton(socket.AF_INET6, "ff02::1:ff12:3456")
-    index = link.pod.within(lambda: socket.if_nametoindex("eth0"))
-    member = link.pod.datagrams(V6.any, uid=APP_USER)
-    member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + struct.pack("@I", index))
-    capture.until(group)
+    join(b"silent")
+    until_reported(link)
+    mark(link, V6, inwards=False)
+    assert b"silent" not in b"".join(capture.until(MARK))

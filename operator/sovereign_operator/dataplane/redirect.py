@@ -180,15 +180,17 @@ def _datagrams(peer: str, allowed: Sequence[Datagrams], dns: str, name_servers: 
 
 
 def _control_messages() -> Iterator[str]:
-    """Accept what networks need to work: none of it leads anything of the application's anywhere."""
+    """Accept what networks need to work: none of it leads anything of the application's anywhere.
+
+    Reports of the groups that a pod is in are not among these: any process joins groups of its choice, and names
+    sources of 16 bytes each. So a switch that passes on to a port only what was asked for there does not hear of it.
+    """
     errors = "destination-unreachable, time-exceeded, parameter-problem"
     yield f"icmp type {{ {errors} }} ct state related accept"
     yield f"icmpv6 type {{ {errors}, packet-too-big }} ct state related accept"
-    # A router lowers the first limit, and nothing passes one with the second.
+    # A router lowers this limit, so that what has it comes from a neighbour.
     neighbours = "nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert"
     yield f"ip6 hoplimit 255 icmpv6 type {{ {neighbours} }} accept"
-    groups = "mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report"
-    yield f"ip6 hoplimit 1 icmpv6 type {{ {groups} }} accept"
 
 
 def _set(*ports: int) -> str:
