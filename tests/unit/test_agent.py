@@ -17,6 +17,7 @@ from sovereign_operator.agent.__main__ import Agent
 from sovereign_operator.agent.sandboxes import Sandbox
 from sovereign_operator.core import names, sidecar
 from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.dataplane import frames
 from sovereign_operator.dataplane.redirect import rules_of
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
@@ -129,6 +130,12 @@ class Node:
     """Those that were loaded last."""
     failures: list[Exception] = field(default_factory=list)
     """What goes wrong next."""
+    interfaces: frozenset[str] = frozenset({"eth0"})
+    """Those of all sandboxes."""
+    fences: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    """Rules for frames, in the order in which they were loaded."""
+    fences_hold: bool = True
+    """Whether this kernel knows such rules."""
 
     async def loaded(self) -> str:
         """Wait until rules are loaded somewhere."""
@@ -157,8 +164,15 @@ def play(
                 node.rules = rules
                 node.loads.put_nowait(opened[number])
 
+            async def fake_apply(_: int, rules: str) -> None:
+                node.fences.put_nowait(rules)
+                if not node.fences_hold:
+                    raise netns.RulesError("Operation not supported")
+
             monkeypatch.setattr(netns, "opened", fake_open)
             monkeypatch.setattr(netns, "load", fake_load)
+            monkeypatch.setattr(netns, "interfaces", lambda _: node.interfaces)
+            monkeypatch.setattr(netns, "apply", fake_apply)
             api: Any = node.api
             asks = tmp_path / "resolv.conf"
             asks.write_text("search svc.cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n")
@@ -251,6 +265,32 @@ def test_rules_follow_the_policy(play: Play) -> None:
                 await node.loaded()
 
     play(scenario)
+
+
+@pytest.mark.parametrize("fences_hold", [True, False])
+def test_frames_are_looked_at_in_strict_on_each_interface(
+    play: Play, caplog: pytest.LogCaptureFixture, *, fences_hold: bool
+) -> None:
+    async def scenario(node: Node) -> None:
+        node.fences_hold = fences_hold
+        node.api.tell("ADDED", pod())
+        node.api.record("any", "1")
+        node.sandboxes.make(SANDBOX)
+        assert await asyncio.wait_for(node.fences.get(), 10) == frames.rules_of(())
+        node.api.record("", "2")
+        assert await asyncio.wait_for(node.fences.get(), 10) == frames.rules_of({"eth0"})
+        # Its runtime, or whoever looks now and then, says that something may have come.
+        node.sandboxes.changed(SANDBOX)
+        node.interfaces |= {"net1"}
+        node.sandboxes.changed(SANDBOX)
+        assert await asyncio.wait_for(node.fences.get(), 10) == frames.rules_of({"eth0", "net1"})
+        node.api.record("any", "3")
+        assert await asyncio.wait_for(node.fences.get(), 10) == frames.rules_of(())
+        assert node.fences.empty()
+
+    play(scenario)
+    warned = [record for record in caplog.records if "frames that carry no IP may leave" in record.getMessage()]
+    assert len(warned) == (not fences_hold)
 
 
 @pytest.mark.parametrize(

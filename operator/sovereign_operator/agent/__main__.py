@@ -15,6 +15,7 @@ from typing import assert_never
 from sovereign_operator.agent import metrics, netns
 from sovereign_operator.agent.cni import CniResults
 from sovereign_operator.agent.decide import Forget, Leave, Load, Pod, Refuse, decide, see_pod
+from sovereign_operator.agent.fence import Fence
 from sovereign_operator.agent.name_servers import read_name_servers
 from sovereign_operator.agent.report import Report
 from sovereign_operator.agent.sandboxes import Sandbox, Sandboxes
@@ -59,6 +60,7 @@ class Agent:
         )
         self._record = Record(api, settings.replica.namespace, self._policy_changed)
         self._report = Report(api, settings.replica.namespace, settings.node, self._is_loading)
+        self._fence = Fence(settings.netns)
         self._loaded: dict[str, str] = {}
         """The rules that were loaded last, by id of the sandbox."""
         self._refused: set[str] = set()
@@ -118,13 +120,17 @@ class Agent:
                 self._refuse(decision)
             case Forget():
                 self._loaded.pop(key.sandbox, None)
+                self._fence.forget(key.sandbox)
                 self._report.discard(key.sandbox)
             case Leave():
                 pass
             case _:
                 assert_never(decision)
-        if isinstance(decision, Load | Leave) and key.sandbox in self._loaded and told:
-            found = decision.sandbox
+        if not isinstance(decision, Load | Leave) or key.sandbox not in self._loaded:
+            return
+        found = decision.sandbox
+        await self._fence.keep(found, strict=datagrams is not None)
+        if told:
             self._report.add(found.id, found.pod_uid, Loaded(told.policy, told.rules, found.addresses))
 
     async def _load(self, work: Load) -> None:

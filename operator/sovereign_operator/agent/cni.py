@@ -14,11 +14,10 @@ from typing import Final
 from asyncinotify import Event, Inotify, Mask
 from pydantic import BaseModel, Field, ValidationError
 
-from sovereign_operator.agent.sandboxes import Sandbox
+from sovereign_operator.agent.sandboxes import LOOPBACK, Sandbox
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK: Final = "lo"
 POD_INTERFACE: Final = "eth0"
 """How runtimes name the interface of the cluster's network in each pod, whichever further networks the pod has."""
 RESYNC_SECONDS: Final = 30.0

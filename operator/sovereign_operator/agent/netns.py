@@ -16,13 +16,13 @@ import re
 import socket
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from sovereign_operator.agent.sandboxes import Sandbox
+from sovereign_operator.agent.sandboxes import LOOPBACK, Sandbox
 from sovereign_operator.dataplane import ownership, redirect
 
 FOLDERS: Final = frozenset({"/run/netns", "/var/run/netns"})
@@ -106,15 +106,26 @@ def addresses(netns: int, interface: str) -> frozenset[str]:
 
     Raises StrangeError if it cannot be entered.
     """
+    return _within(netns, lambda: frozenset({*_ipv4(interface), *_ipv6(interface)}))
 
-    def look() -> frozenset[str]:
+
+def interfaces(netns: int) -> frozenset[str]:
+    """Return the names of all interfaces in a network namespace, but the loopback's.
+
+    Raises StrangeError if it cannot be entered.
+    """
+    return _within(netns, lambda: frozenset(name for _, name in socket.if_nameindex() if name != LOOPBACK))
+
+
+def _within(netns: int, look: Callable[[], frozenset[str]]) -> frozenset[str]:
+    def enter() -> frozenset[str]:
         # For this thread alone, which ends there.
         if _libc.setns(netns, _CLONE_NEWNET):
             raise StrangeError(f"it cannot be entered: {os.strerror(ctypes.get_errno())}")
-        return frozenset({*_ipv4(interface), *_ipv6(interface)})
+        return look()
 
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(look).result()
+        return thread.submit(enter).result()
 
 
 def _ipv4(interface: str) -> Iterator[str]:
@@ -139,12 +150,17 @@ async def load(netns: int, rules: str) -> None:
     # Where it cannot be told, what is strict from the first moment is right.
     _, sets, _ = await _nft(netns, "list", "sets")
     former = f"table inet {redirect.TABLE} " in sets and ownership.SETTLING not in sets
-    status, _, said = await _nft(netns, "-f", "-", given=rules + (ownership.settle(redirect.TABLE) if former else ""))
-    if status:
-        raise RulesError(said.strip()[:1000])
+    await apply(netns, rules + (ownership.settle(redirect.TABLE) if former else ""))
     _, there, _ = await _nft(netns, "list", "table", "inet", redirect.TABLE)
     if missing := set(_CHAIN.findall(rules)) - set(_CHAIN.findall(there)):
         raise RulesError(f"nft took the rules, but chains are not there: {', '.join(sorted(missing))}")
+
+
+async def apply(netns: int, rules: str) -> None:
+    """Have nft take a script in a network namespace that was opened. Raises RulesError."""
+    status, _, said = await _nft(netns, "-f", "-", given=rules)
+    if status:
+        raise RulesError(said.strip()[:1000])
 
 
 async def _nft(netns: int, *arguments: str, given: str = "") -> tuple[int, str, str]:

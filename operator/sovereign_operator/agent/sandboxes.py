@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+LOOPBACK: Final = "lo"
 
 
 @dataclass(frozen=True)

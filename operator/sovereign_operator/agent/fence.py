@@ -1,0 +1,52 @@
+"""Keep frames that carry no IP within the pods of policies in Strict, where the node's kernel can.
+
+Where it cannot, that is told once, and stops nothing else: what leaves can be looked at since Linux 5.16.
+"""
+
+import logging
+from pathlib import Path
+
+from sovereign_operator.agent import netns
+from sovereign_operator.agent.sandboxes import Sandbox
+from sovereign_operator.dataplane import frames
+
+logger = logging.getLogger(__name__)
+
+
+class Fence:
+    """Knows which interfaces are looked at."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder`` is where the node's network namespaces are seen from here."""
+        self._folder = folder
+        self._known: dict[str, frozenset[str]] = {}
+        """By id of the sandbox. Where rules could not be loaded, they are tried again when there are others."""
+        self._told = False
+
+    async def keep(self, sandbox: Sandbox, *, strict: bool) -> None:
+        """See that all interfaces of a sandbox are looked at, or none if its policy is not in Strict."""
+        if not strict and self._known.get(sandbox.id) == frozenset():
+            return
+        try:
+            with netns.opened(sandbox, self._folder) as opened:
+                there = netns.interfaces(opened) if strict else frozenset()
+                if self._known.get(sandbox.id) == there:
+                    return
+                self._known[sandbox.id] = there
+                await netns.apply(opened, frames.rules_of(there))
+        except (netns.GoneError, netns.StrangeError) as error:
+            logger.debug("frames of pod %s/%s are not looked at: %s", sandbox.namespace, sandbox.name, error)
+        except (netns.RulesError, ValueError) as error:
+            if strict and not self._told:
+                self._told = True
+                logger.warning(
+                    "frames that carry no IP may leave pods in Strict on this node, pod %s/%s for one (Linux 5.16 or "
+                    "newer can keep them in): %s",
+                    sandbox.namespace,
+                    sandbox.name,
+                    error,
+                )
+
+    def forget(self, sandbox: str) -> None:
+        """Know nothing of a sandbox any more."""
+        self._known.pop(sandbox, None)
