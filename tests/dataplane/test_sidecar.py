@@ -71,6 +71,29 @@ def test_exceptions_let_plaintext_in_and_are_counted_apart(pods: Road) -> None:
         assert refused(pods.node, pods.server.address, EXCEPTED_PORT)
 
 
+@pytest.mark.parametrize("mode", [PREFERRED, STRICT])
+def test_what_an_exception_let_in_ends_with_it_and_nothing_else_does(pods: Road, mode: EncryptionMode) -> None:
+    """It would not count as plaintext that is open, so that nothing would wait for it."""
+    kept = [{"port": EXCEPTED_PORT, "reason": "metrics"}]
+    peers = [{"network": "10.77.2.1/32", "reason": "ingress"}]
+    start(pods, mode, plainPorts=[*kept, {"port": EXCEPTED_PORT + 1, "reason": "debugging"}], plainPeers=peers)
+    ports = EXCEPTED_PORT, EXCEPTED_PORT + 1, APP_PORT
+    with Echo(pods.server.net, ports[0]), Echo(pods.server.net, ports[1]), Echo(pods.server.net, ports[2]):
+        kept_open, *ending = (pods.node.connect(pods.server.address, port) for port in ports)
+        for connection in (kept_open, *ending):
+            connection.sendall(SECRET)
+            assert connection.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
+        pods.until_loaded(pods.server, pods.server.tell(mode, plainPorts=kept))
+        for connection in ending:
+            connection.settimeout(PATIENCE)
+            with contextlib.suppress(ConnectionError):
+                assert connection.recv(1) == b""
+        # Nor does one end because there is another.
+        pods.until_loaded(pods.server, pods.server.tell(mode, plainPorts=kept, plainPeers=peers))
+        kept_open.sendall(SECRET)
+        assert kept_open.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
+
+
 @pytest.mark.parametrize("whose", ["another policy's", "the datacentre's that was withdrawn"])
 def test_a_peer_whose_authority_is_not_trusted_is_refused(pods: Road, echo: Echo, whose: str) -> None:
     start(pods, STRICT)

@@ -97,10 +97,25 @@ def test_a_change_of_mode_or_exceptions_changes_only_which_chain_is_taken() -> N
         chains.append([chain for listener in file["resources"] for chain in listener.pop("filter_chains")])
         fixed.append(file["resources"])
     assert all(listeners == fixed[0] for listeners in fixed)
-    accepted = [chain for chain in chains[0] if chain["filters"][0]["typed_config"]["cluster"] == "inbound-plain"]
-    assert len(accepted) == 1
-    strict = [chain for chain in chains[0] if chain not in accepted]
-    assert chains == 2 * [*3 * [chains[0]], strict]
+    leads = {chain["name"]: chain["filters"][0]["typed_config"]["cluster"] for chain in chains[4][2:]}
+    exceptions = dict.fromkeys(("excepted-9090", "excepted-10.1.9.0/24"), "inbound-excepted")
+    assert leads == {"mtls": "inbound-mtls", "plain": "inbound-plain", **exceptions}
+    accepted = chains[0].pop()
+    assert accepted["name"] == "plain"
+    # Strict is the last one, and each exception has a chain that is there as long as the exception is.
+    assert all(found == [*chains[0], accepted] for found in chains[1:3])
+    assert chains[3] == chains[0]
+    excepted = chains[4][-2:]
+    assert all(found == [*chains[0], accepted, *excepted] for found in chains[4:7])
+    assert chains[7] == [*chains[0], *excepted]
+
+
+def test_an_exception_that_is_named_twice_counts_once() -> None:
+    """Envoy takes no listener of which two chains have one name."""
+    named = {"plainPorts": [{"port": 9090, "reason": why} for why in ("metrics", "traces")]}
+    for file in files(**named):
+        names = [chain["name"] for chain in file["resources"][1]["filter_chains"]]
+        assert len(set(names)) == len(names)
 
 
 def test_settings_that_differ_have_other_versions() -> None:

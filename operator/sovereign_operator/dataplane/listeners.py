@@ -2,14 +2,14 @@
 
 Both have the same chains in every mode but one, and a change of mode changes nothing but which connection takes which:
 so no open connection is lost (Envoy drains a chain that changes, and a listener of which anything but that changes).
-Strict takes away the chain by which plaintext was accepted, so that Envoy ends what came by it before. To end
-the connections of peers that are trusted no more, the chain of mutual TLS gets another name: Envoy lets go of all that
-came by the former, of good peers too, which connect anew.
+Strict takes away the chain by which plaintext was accepted, so that Envoy ends what came by it before. Each exception
+has a chain of its own, which goes with it. To end the connections of peers that are trusted no more, the chain of
+mutual TLS gets another name: Envoy lets go of all that came by the former, of good peers too, which connect again.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sovereign_operator.core import sidecar
@@ -77,21 +77,24 @@ def _send(reach: Reach, mtls: str) -> Json:
     chain = _take(mtls if reach.wire is Wire.MUTUAL_TLS else PLAIN)
     if not reach.plain_ports:
         return chain
-    return {"matcher": _exact("DestinationPortInput", reach.plain_ports, PLAIN, chain)}
+    return {"matcher": _exact("DestinationPortInput", dict.fromkeys(reach.plain_ports, PLAIN), chain)}
 
 
 def _inbound(accepted: Inbound, mtls: str) -> Json:
     # Matching does not go back, so each question is asked where the one before it found nothing.
     otherwise = _take(PLAIN) if accepted.anything else None
     if accepted.plain_peers:
-        ranges = [{"ranges": [_range(peer)], "on_match": _take(EXCEPTED)} for peer in accepted.plain_peers]
+        ranges = [{"ranges": [_range(peer)], "on_match": _take(_exception(peer))} for peer in accepted.plain_peers]
         otherwise = {"matcher": _by_address("SourceIPInput", ranges, otherwise)}
     if accepted.plain_ports:
-        otherwise = {"matcher": _exact("DestinationPortInput", accepted.plain_ports, EXCEPTED, otherwise)}
+        by_port = {port: _exception(port) for port in accepted.plain_ports}
+        otherwise = {"matcher": _exact("DestinationPortInput", by_port, otherwise)}
     # The input's text is a list of quoted names.
-    matcher = _exact("ApplicationProtocolInput", [f"'{ALPN}'"], mtls, otherwise)
+    matcher = _exact("ApplicationProtocolInput", {f"'{ALPN}'": mtls}, otherwise)
     look = _look_for_tls(accepted.unlooked_ports)
-    chains = (mtls, *([PLAIN] if accepted.anything else []), EXCEPTED)
+    # Whoever names one twice means it once.
+    exceptions = dict.fromkeys(map(_exception, (*accepted.plain_ports, *accepted.plain_peers)))
+    chains = (mtls, *([PLAIN] if accepted.anything else []), *exceptions)
     listener = _listener("inbound", sidecar.INBOUND_PORT, [look], matcher, chains)
     listener["tcp_keepalive"] = KEEPALIVE
     server = typed(
@@ -109,6 +112,11 @@ def _inbound(accepted: Inbound, mtls: str) -> Json:
         (proxy,) = encrypted["filters"]
         proxy["typed_config"]["max_downstream_connection_duration"] = f"{accepted.longest_seconds}s"
     return listener
+
+
+def _exception(of: int | Network) -> str:
+    """Return the chain of an exception: for a port or for peers."""
+    return f"{EXCEPTED}-{of}"
 
 
 def _look_for_tls(unlooked_ports: tuple[int, ...]) -> Json:
@@ -163,8 +171,8 @@ def _by_address(name: str, ranges: list[Json], otherwise: Json | None) -> Json:
     return _tree({"input": _input(name), "custom_match": matcher}, otherwise)
 
 
-def _exact(name: str, values: Iterable[object], chain: str, otherwise: Json | None) -> Json:
-    found = {str(value): _take(chain) for value in values}
+def _exact(name: str, chains: Mapping[Any, str], otherwise: Json | None) -> Json:
+    found = {str(value): _take(chain) for value, chain in chains.items()}
     return _tree({"input": _input(name), "exact_match_map": {"map": found}}, otherwise)
 
 

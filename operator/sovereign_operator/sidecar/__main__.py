@@ -28,7 +28,7 @@ NO_LIMIT: Final = 1 << 60
 """Version 1 says a number of about this size where there is none."""
 BOOTSTRAP: Final = f"{sidecar.RUN_FOLDER}/bootstrap.json"
 DRAIN_SECONDS: Final = 5
-"""How long a chain that changes keeps its connections, as that of plaintext does which Strict takes away."""
+"""How long a chain that goes keeps its connections: that of plaintext in Strict, or that of an exception."""
 
 
 def command() -> list[str]:
