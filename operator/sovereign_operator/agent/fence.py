@@ -20,7 +20,9 @@ class Fence:
         """``folder`` is where the node's network namespaces are seen from here."""
         self._folder = folder
         self._known: dict[str, frozenset[str]] = {}
-        """By id of the sandbox. Where rules could not be loaded, they are tried again when there are others."""
+        """By id of the sandbox. Where this kernel knows no such rules, they are tried again when there are others."""
+        self._held = False
+        """Whether rules were ever loaded in Strict."""
         self._told = False
 
     async def keep(self, sandbox: Sandbox, *, strict: bool) -> None:
@@ -34,9 +36,12 @@ class Fence:
                     return
                 self._known[sandbox.id] = there
                 await netns.apply(opened, frames.rules_of(there))
+                self._held = self._held or strict
         except (netns.GoneError, netns.StrangeError) as error:
             logger.debug("frames of pod %s/%s are not looked at: %s", sandbox.namespace, sandbox.name, error)
         except (netns.RulesError, ValueError) as error:
+            if self._held:
+                self.forget(sandbox.id)
             if strict and not self._told:
                 self._told = True
                 logger.warning(

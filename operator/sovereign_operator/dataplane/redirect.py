@@ -16,8 +16,9 @@ no packet meets half of them. Of a pod with a sidecar they make this, for IPv4 a
   IPv6. What of TCP is the sidecar's is said in ownership.py.
 
 Who is the sidecar is told by its UID. It can be taken by whoever has CAP_SETUID, as root in a container has unless it
-is dropped; and CAP_NET_RAW opens packet sockets, which no rule of this family sees. So in earnest the rules bind only
-containers without these two, as Pod Security ``restricted`` demands. No pod may set that user as its ``runAsUser``;
+is dropped, or by a program of the image with the set-user-ID bit, unless privileges may not be escalated; and
+CAP_NET_RAW opens packet sockets, which no rule of this family sees. So in earnest the rules bind only containers
+without these three, as Pod Security ``restricted`` demands. No pod may set that user as its ``runAsUser``;
 an image may have it, which admission does not see: its kubelet reports it, and the condition Encrypted says so. What a
 pod is sent goes to its sidecar all the same, unless that user takes the port while the sidecar is away.
 
