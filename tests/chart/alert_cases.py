@@ -36,6 +36,7 @@ LEADING = "sovereign_leading"
 FROZEN = "sovereign_frozen"
 UNREADABLE = 'sovereign_unreadable_objects{resource="datacentres"}'
 READ_AGAIN = 'sovereign_unreadable_objects{resource="pods"}'
+NOT_WRITTEN = 'sovereign_objects_not_written{resource="nodes"}'
 GUARDS = "sovereign_guards_broken"
 REPEATED = "sovereign_certificates_repeated_total"
 REFUSED = "sovereign_authorities_refused"
@@ -278,6 +279,13 @@ CASES: dict[str, Case] = {
             "an object could not be read for a while": Case({f"{component}-a": {UNREADABLE: since(4, 1, before=None)}}),
         }.items()
     },
+    "an object may not be written": Case(
+        {"controller-a": {NOT_WRITTEN: since(15, 1, before=None)}},
+        ("ObjectsNotWritten",),
+        {"resource": "nodes"},
+        "Resource nodes: an Event NotWritten of each such object",
+    ),
+    "an object could not be written for a while": Case({"controller-a": {NOT_WRITTEN: since(14, 1, before=None)}}),
     "31 days are left": qualification(31),
     "29 days are left": qualification(29, "30"),
     "8 days are left": qualification(8, "30"),

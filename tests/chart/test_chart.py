@@ -13,7 +13,7 @@ from sovereign_operator.controller import metrics as controller_metrics
 from sovereign_operator.controller import settings as controller_settings
 from sovereign_operator.core import names
 from sovereign_operator.core.webhooks import TRUST, WEBHOOKS
-from sovereign_operator.kube import unreadable
+from sovereign_operator.kube import refused, unreadable
 from sovereign_operator.kube.guards import read_list
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.signer import metrics as signer_metrics
@@ -253,7 +253,7 @@ def test_keys_share_no_namespace(shared: str) -> None:
 def test_every_alert_speaks_of_metrics_that_there_are(render: Render) -> None:
     known = {
         sample
-        for module in (controller_metrics, runtime_metrics, signer_metrics, unreadable)
+        for module in (controller_metrics, runtime_metrics, signer_metrics, refused, unreadable)
         for metric in vars(module).values()
         if isinstance(metric, Counter | Gauge | Histogram)
         for found in metric.describe()
@@ -261,7 +261,7 @@ def test_every_alert_speaks_of_metrics_that_there_are(render: Render) -> None:
     }
     (rules,) = of_kind(render(*IDENTITY, "--set", "alerts.enabled=true"), "PrometheusRule").values()
     alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
-    assert len(alerts) == 22
+    assert len(alerts) == 23
     for alert in alerts:
         used = set(re.findall(r"sovereign_[a-z_]+", alert["expr"]))
         assert used

@@ -1,7 +1,7 @@
 """Whoever may write one object makes it as large or odd as the API server lets them, and holds up nobody else."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from tests.e2e.manifests import pod, sovereign
 from tests.e2e.seen import audit
 
 INSIDE, SPOILED = "brest-1", "nantes-1"
+LARGEST_REQUEST = 1_600_000
+"""More bytes than etcd takes in one request."""
 ALL_ANNOTATIONS = 256 * 1024
 """Bytes that the annotations of one object may have in all."""
 
@@ -73,6 +75,66 @@ def test_a_node_that_cannot_be_written_holds_up_no_other(admin: Kubectl, full_no
     finally:
         admin.delete("spol", "anywhere")
     eventually(lambda: not labelled(admin, "anywhere") - {full_node}, what="the labels gone")
+
+
+def fill(refused: Callable[[int], str]) -> None:
+    """Find the most bytes that can be written, as whoever fills an object up to the last byte does."""
+    fits, too_many = 1_000_000, LARGEST_REQUEST
+    assert refused(fits) == ""
+    while too_many - fits > 8:
+        tried = (fits + too_many) // 2
+        fits, too_many = (fits, tried) if refused(tried) else (tried, too_many)
+    assert refused(fits) == ""
+
+
+def own_keys(obj: Json, field: str, policy: str) -> set[str]:
+    """Return the labels or annotations of ours that speak of a policy."""
+    return {key for key in obj["metadata"].get(field, {}) if "sovereignty" in key and key.endswith(f"/{policy}")}
+
+
+def refusals(admin: Kubectl, node: str) -> list[str]:
+    """Return what Events say of why a node is not written."""
+    found = admin.list("events", "default")
+    return [
+        one["message"]
+        for one in found
+        if (one.get("reason"), one["involvedObject"].get("name")) == ("NotWritten", node)
+    ]
+
+
+@pytest.fixture
+def everywhere(admin: Kubectl) -> Iterator[str]:
+    """Return a policy that accepts the node to be filled."""
+    name = "everywhere"
+    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
+    admin.apply(kind | {"metadata": {"name": name}, "spec": {"acceptedForeignLaws": ["US"]}})
+    eventually(lambda: SPOILED in labelled(admin, name), what="a label on the node")
+    yield name
+    admin.run("delete", "spol", name, "--ignore-not-found")
+
+
+def test_a_label_is_withdrawn_from_a_node_that_is_full(admin: Kubectl, cluster: Cluster, everywhere: str) -> None:
+    """Its kubelet fills it up to the last byte that etcd takes, where each server-side apply is an error 500."""
+    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(SPOILED))
+
+    def refused(size: int) -> str:
+        node = kubelet.get("node", SPOILED)
+        del node["metadata"]["resourceVersion"]
+        others = [found for found in node["status"]["conditions"] if found["type"] != "Full"]
+        node["status"]["conditions"] = [*others, {"type": "Full", "status": "True", "message": "x" * size}]
+        path = f"/api/v1/nodes/{SPOILED}/status"
+        return kubelet.attempt("replace", "--raw", path, "-f", "-", stdin=json.dumps(node)).stderr
+
+    try:
+        fill(refused)
+        admin.run("delete", "spol", everywhere)
+        eventually(lambda: not labelled(admin, everywhere), what="no label on any node")
+        eventually(lambda: not own_keys(admin.get("node", SPOILED), "annotations", everywhere), what="no annotation")
+        told = eventually(lambda: refusals(admin, SPOILED), what="an Event")
+        assert "too large" in told[0]
+    finally:
+        gone = json.dumps({"status": {"conditions": [{"type": "Full", "$patch": "delete"}]}})
+        admin.run("patch", "node", SPOILED, "--subresource=status", "-p", gone)
 
 
 def test_no_crowd_of_labels_hides_one_from_the_guard(admin: Kubectl) -> None:

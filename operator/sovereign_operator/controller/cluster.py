@@ -26,7 +26,9 @@ from sovereign_operator.core.wakeup import next_change
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.crds import kinds_going
+from sovereign_operator.kube.errors import RefusedError
 from sovereign_operator.kube.marks import apply_marks
+from sovereign_operator.kube.refused import AGAIN_SECONDS
 from sovereign_operator.kube.seen import NodeSeen, RoleSeen, see_role
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.runtime.writes import write_all
@@ -61,7 +63,8 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     failures += await write_all(_status_writes(world, facts, verdicts))
     if failures:
         raise failures[0]
-    return _seconds_until(facts, world.api.clock.now())
+    seconds = _seconds_until(facts, world.api.clock.now())
+    return min(seconds, AGAIN_SECONDS) if world.refusals else seconds
 
 
 def _role_writes(
@@ -105,17 +108,31 @@ async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: Rol
 
 
 def _node_writes(world: World, placement: Placement) -> Iterator[Awaitable[None]]:
+    world.refusals.keep(resource.NODES, world.nodes)
     for marks in placement.nodes:
         seen = world.nodes.get(("", marks.name))
         if seen is not None and seen.node.uid == marks.uid:
-            yield _write_node(world.api, marks, seen)
+            yield _try_node(world, marks, seen)
+
+
+async def _try_node(world: World, marks: NodeMarks, seen: NodeSeen) -> None:
+    """Write a node. Its kubelet can fill it, so that it takes nothing more."""
+    about = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": marks.name, "uid": marks.uid}}
+    await world.refusals.attempt(resource.NODES, about, _write_node(world.api, marks, seen))
 
 
 async def _write_node(api: Api, marks: NodeMarks, seen: NodeSeen) -> None:
     version = seen.version
+    late = False
     if marks.avoid and not seen.avoided:
-        version = await _write_taint(api, seen, version, avoid=True)
+        try:
+            version = await _write_taint(api, seen, version, avoid=True)
+        except RefusedError:
+            # A label that goes is worth more, and makes room.
+            late = True
     version = await _write_marks(api, marks, seen) or version
+    if late:
+        version = await _write_taint(api, seen, version, avoid=True)
     if seen.avoided and not marks.avoid:
         await _write_taint(api, seen, version, avoid=False)
 
@@ -133,7 +150,11 @@ async def _write_marks(api: Api, marks: NodeMarks, seen: NodeSeen) -> str | None
     }
     body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
     written = await apply_marks(
-        api, resource.NODES, body, lambda key: names.is_ours(key) or key.startswith(names.verdict_annotation(""))
+        api,
+        resource.NODES,
+        body,
+        {"labels": labels, "annotations": seen.annotations},
+        lambda key: names.is_ours(key) or key.startswith(names.verdict_annotation("")),
     )
     return str(written["metadata"]["resourceVersion"])
 
@@ -201,7 +222,9 @@ def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
                 metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)
 
 
-def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[Awaitable[None]]:
+def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[Awaitable[object]]:
+    for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
+        world.refusals.keep(resource.OURS[kind.plural], world.objects(kind.plural))
     for name in sorted(facts.services):
         yield write_status(world, CLOUD_SERVICE, name, report_service(name, facts))
     for name in sorted(facts.datacentres):

@@ -19,26 +19,35 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.events import post
 from sovereign_operator.kube.marks import apply_marks
+from sovereign_operator.kube.refused import AGAIN_SECONDS
 from sovereign_operator.kube.seen import PodSeen
 
 logger = logging.getLogger(__name__)
 
 
-async def mark_pod(world: World, key: PodMarks) -> None:
+async def mark_pod(world: World, key: PodMarks) -> float | None:
     """Say on a bound pod in scope where it runs and on what its acceptance rests; on others, nothing any more."""
     seen = world.pod(key.namespace, key.name)
-    if seen is None or world.verdicts is None or not seen.pod.node or seen.ended or seen.pod.unreadable:
-        return
+    if seen is None:
+        world.refusals.forget(resource.PODS, (key.namespace, key.name))
+        return None
+    if world.verdicts is None or not seen.pod.node or seen.ended or seen.pod.unreadable:
+        return None
     annotations = _annotations(world, world.verdicts, seen)
     if annotations is None or annotations == seen.annotations:
-        return
+        return None
     metadata = {"name": key.name, "namespace": key.namespace, "uid": seen.pod.uid, "annotations": annotations}
     try:
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
-        await apply_marks(world.api, resource.PODS, body, lambda name: name.startswith(audit_annotation("")))
+        before = {"annotations": seen.annotations}
+        marking = apply_marks(
+            world.api, resource.PODS, body, before, lambda name: name.startswith(audit_annotation(""))
+        )
+        written = await world.refusals.attempt(resource.PODS, body, marking)
     except (ConflictError, NotFoundError):
         # The pod is gone, or another one has its name: there is nothing to say about it.
-        return
+        return None
+    return None if written else AGAIN_SECONDS
 
 
 def _annotations(world: World, verdicts: Verdicts, seen: PodSeen) -> dict[str, str] | None:

@@ -10,7 +10,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkload
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.adoption import adopt, announce, own, preview
 from sovereign_operator.controller.keys import Labelled, Sovereign
-from sovereign_operator.controller.status import write_status
+from sovereign_operator.controller.status import REMEMBERED, write_status
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import manifests
 from sovereign_operator.core.cluster_status import Report, report_unreadable
@@ -37,6 +37,7 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.crds import kinds_going
 from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
+from sovereign_operator.kube.refused import AGAIN_SECONDS
 from sovereign_operator.kube.seen import PodSeen
 from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.kube.workload_seen import see_last_write, see_run, see_sovereign, see_workload, selector_of
@@ -74,18 +75,20 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     action, warning = await preview(world, facts, decide(facts), found)
     if begins(facts, action):
         report = report_workload(facts, action)
-        await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
+        if not await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace):
+            # Nothing would remember that it ran.
+            return AGAIN_SECONDS
     outcome = await _act(world, facts, action, found, warning)
     if outcome.last_write:
         world.writes[key] = outcome.last_write
     report = report_workload(facts, action, outcome)
     for place in Place:
         metrics.PODS.labels(key.namespace, key.name, place).set(report.status[place])
-    await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
+    written = await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
     if why := outcome.refused or (isinstance(action, Refuse) and action.reason):
         return _patience(world, key, why)
     world.refused.pop(key, None)
-    return _look_again(facts)
+    return _look_again(facts) if written else AGAIN_SECONDS
 
 
 def _see(world: World, key: Sovereign, obj: Json | None) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
@@ -100,7 +103,7 @@ def _see(world: World, key: Sovereign, obj: Json | None) -> tuple[SovereignWorkl
 
 def report_unread(obj: Json, why: str) -> Report:
     """Say that a SovereignWorkload cannot be read, and keep what its status remembers of what was done."""
-    remembered = {field: done for field, done in obj.get("status", {}).items() if field in {"run", "lastWrite"}}
+    remembered = {field: done for field, done in obj.get("status", {}).items() if field in REMEMBERED}
     return Report(remembered, ()) + report_unreadable(SOVEREIGN_WORKLOAD, why)
 
 
@@ -275,6 +278,7 @@ async def _act(world: World, facts: WorkloadFacts, action: Action, live: Json | 
 def _forget(world: World, key: Sovereign) -> None:
     world.writes.pop(key, None)
     world.refused.pop(key, None)
+    world.refusals.forget(resource.OURS[SOVEREIGN_WORKLOAD.plural], (key.namespace, key.name))
     for place in Place:
         metrics.PODS.labels(key.namespace, key.name, place)
         metrics.PODS.remove(key.namespace, key.name, place)

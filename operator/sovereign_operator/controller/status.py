@@ -1,25 +1,32 @@
 """Writing a status: only where it differs, with an Event for what is new."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from sovereign_operator.api.v1alpha1 import GROUP, VERSION
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.controller.world import World
 from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import Notice, merge, notices
-from sovereign_operator.kube.api import Json
-from sovereign_operator.kube.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.api import MERGE, Api, Json
+from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
 from sovereign_operator.kube.events import post
 from sovereign_operator.kube.resource import OURS
+
+REMEMBERED: Final = frozenset({"run", "lastWrite"})
+"""What a SovereignWorkload's status remembers of what was done. That stays so, whatever else becomes of it."""
 
 
 async def write_status(
     world: World, kind: Kind, name: str, report: Report, namespace: str = "", *, news: Sequence[Notice] = ()
-) -> None:
-    """Write an object's status, if it says something else than before, and post what its conditions do not tell."""
+) -> bool:
+    """Write an object's status, if it says something else than before, and post what its conditions do not tell.
+
+    Return whether the status says all this now.
+    """
     seen = world.object(kind.plural, name, namespace)
     if seen is None:
-        return
+        return True
     metadata, before = seen["metadata"], seen.get("status", {})
     previous = before.get("conditions", ())
     now = world.api.clock.now()
@@ -28,7 +35,7 @@ async def write_status(
         "conditions": merge(report.observations, previous, metadata["generation"], now),
     }
     if status == before:
-        return
+        return True
     body: Json = {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": kind.name,
@@ -36,9 +43,29 @@ async def write_status(
         "status": status,
     }
     try:
-        await world.api.apply(OURS[kind.plural], body, subresource="status")
+        if not await world.refusals.attempt(OURS[kind.plural], body, _apply_status(world.api, kind, body, before)):
+            return False
     except (ConflictError, NotFoundError):
         # Deleted or made anew since we saw it; the event of that is on its way.
-        return
+        return True
     for notice in (*notices(report.observations, previous), *news):
         await post(world.api, seen, notice)
+    return True
+
+
+async def _apply_status(api: Api, kind: Kind, body: Json, before: Json) -> None:
+    """Apply a status. If it is refused, as others fill the object, it says nothing instead of what may be old."""
+    try:
+        await api.apply(OURS[kind.plural], body, subresource="status")
+    except RefusedError:
+        metadata = body["metadata"]
+        if gone := dict.fromkeys(before.keys() - REMEMBERED):
+            await api.patch(
+                OURS[kind.plural],
+                metadata["name"],
+                {"metadata": {"uid": metadata["uid"]}, "status": gone},
+                content_type=MERGE,
+                namespace=metadata.get("namespace"),
+                subresource="status",
+            )
+        raise

@@ -38,6 +38,7 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror, stalled
+from sovereign_operator.kube.refused import RefusedWrites
 from sovereign_operator.kube.seen import (
     ANY_BUNDLE,
     NodeSeen,
@@ -136,6 +137,7 @@ class World:
         self.verdicts: Verdicts | None = None
         self.writes: dict[Sovereign, LastWrite] = {}
         """What this process wrote last into each SovereignWorkload's workload: kopf's copy of the status is older."""
+        self.refusals = RefusedWrites(api)
         self.refused: dict[Sovereign, tuple[str, float]] = {}
         """Why one cannot be carried out, and since when, on the loop's clock."""
         self.retained: frozenset[tuple[str, str]] = frozenset()

@@ -34,8 +34,15 @@ class UnavailableError(ApiError):
 
 
 INTERNAL_ERROR = 500
-UNTYPED = "failed to create typed patch object"
-"""What the API server calls an internal error, though the applied object has a field that its kind does not have."""
+_REFUSED_ALL_THE_SAME = (
+    # The applied object has a field that its kind does not have.
+    "failed to create typed patch object",
+    # The object, as it would be with what we add, is larger than etcd stores: somebody has filled it.
+    "etcdserver: request is too large",
+    # The same, of one that is so large that the API server does not even send it to etcd.
+    "trying to send message larger than max",
+)
+"""What the API server calls an internal error, though it lies in the object."""
 
 _BY_STATUS: dict[int, type[ApiError]] = {
     404: NotFoundError,
@@ -52,6 +59,6 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 def from_status(status: int, message: str) -> ApiError:
     """Return the error that an HTTP status means."""
-    if status == INTERNAL_ERROR and UNTYPED in message:
+    if status == INTERNAL_ERROR and any(said in message for said in _REFUSED_ALL_THE_SAME):
         return RefusedError(status, message)
     return _BY_STATUS.get(status, UnavailableError)(status, message)

@@ -1,7 +1,7 @@
 """Labels and annotations under prefixes that are ours alone."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sovereign_operator.kube.api import MERGE, Api, Json
@@ -10,18 +10,44 @@ from sovereign_operator.kube.resource import Resource
 
 logger = logging.getLogger(__name__)
 
+Marks = Mapping[str, Mapping[str, str]]
+"""Labels and annotations."""
 
-async def apply_marks(api: Api, resource: Resource, body: Json, is_ours: Callable[[str], bool]) -> Json:
+
+async def apply_marks(api: Api, resource: Resource, body: Json, seen: Marks, is_ours: Callable[[str], bool]) -> Json:
     """Apply labels and annotations, so that no other key that is ours is left, and return the object.
 
-    Raises RefusedError if the annotations are refused, as those of others fill the object. Then it carries the labels
-    and no annotation, as what we said before may not be so any more.
+    ``seen`` are the labels and annotations that it had last, at least those that are ours.
+
+    Raises RefusedError if that is refused, as others fill the object. Then it carries the labels and no annotation, as
+    what we said before may not be so any more. If even that is refused, it carries no label that it should not.
     """
     try:
         return await _apply(api, resource, body, is_ours)
     except RefusedError:
-        await _apply(api, resource, body | {"metadata": body["metadata"] | {"annotations": {}}}, is_ours)
+        bare = body | {"metadata": body["metadata"] | {"annotations": {}}}
+        try:
+            await _apply(api, resource, bare, is_ours)
+        except RefusedError:
+            await _take_away(api, resource, bare, seen, is_ours)
         raise
+
+
+async def _take_away(api: Api, resource: Resource, body: Json, seen: Marks, is_ours: Callable[[str], bool]) -> None:
+    """Take away what is ours and not wanted, and add nothing.
+
+    What an apply notes of its fields may be more than what it takes away. This only makes an object smaller, so that
+    none can be too full for it.
+    """
+    wanted = body["metadata"]
+    gone: dict[str, Any] = {}
+    for field, found in seen.items():
+        kept = wanted.get(field, {})
+        if left := [key for key, value in found.items() if is_ours(key) and kept.get(key) != value]:
+            gone[field] = dict.fromkeys(left)
+    if gone:
+        patch = {"metadata": gone | {"uid": wanted["uid"]}}
+        await api.patch(resource, wanted["name"], patch, content_type=MERGE, namespace=wanted.get("namespace"))
 
 
 async def _apply(api: Api, resource: Resource, body: Json, is_ours: Callable[[str], bool]) -> Json:

@@ -8,7 +8,7 @@ from sovereign_operator.kube.errors import ApiError
 logger = logging.getLogger(__name__)
 
 
-async def write_all(writes: Iterable[Awaitable[None]]) -> list[ApiError]:
+async def write_all(writes: Iterable[Awaitable[object]]) -> list[ApiError]:
     """Write all, one after another, and return what went wrong.
 
     Whoever can spoil one object, as a kubelet its own node, must not hold up the others.

@@ -1,0 +1,85 @@
+"""Objects that the API server does not let us write: each is told of once, and holds up no other."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Collection
+from typing import Any, Final
+
+from prometheus_client import Gauge
+
+from sovereign_operator.core.conditions import Notice
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.errors import RefusedError
+from sovereign_operator.kube.events import post
+from sovereign_operator.kube.resource import Resource
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+"""Namespace (empty for cluster-scoped objects) and name."""
+
+NOT_WRITTEN: Final = Gauge(
+    "sovereign_objects_not_written",
+    "Objects on which this process has something to say and may not, by resource. What was said before is taken away.",
+    ["resource"],
+)
+
+AGAIN_SECONDS: Final = 60.0
+"""When to try again, as nothing need tell us that an object has become smaller or a quota larger."""
+
+
+class RefusedWrites:
+    """Which objects those are now."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._known: dict[str, dict[Key, float]] = {}
+        """When each was tried last, on the event loop's clock, by plural."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self._known.values()))
+
+    async def attempt(self, resource: Resource, obj: Json, write: Awaitable[Any], *, about: Json | None = None) -> bool:
+        """Await a write that concerns an object, and say whether it was done. If it is refused, people are told.
+
+        The Event is ``about`` another object, if this one may not even be there.
+        """
+        metadata = obj["metadata"]
+        key = metadata.get("namespace", ""), metadata["name"]
+        try:
+            await write
+        except RefusedError as error:
+            known = self._known.setdefault(resource.plural, {})
+            new = key not in known
+            known[key] = asyncio.get_running_loop().time()
+            if new:
+                NOT_WRITTEN.labels(resource.plural).inc()
+                name = f"{obj['kind']} {'/'.join(part for part in key if part)}"
+                logger.warning("%s is not written, all else is: %s", name, error)
+                await post(self._api, about or obj, Notice("Warning", "NotWritten", _message(name, error)))
+            return False
+        self.forget(resource, key)
+        return True
+
+    def is_due(self, resource: Resource, key: Key) -> bool:
+        """Whether an object may be tried: what was refused a moment ago is not asked for at each look."""
+        tried = self._known.get(resource.plural, {}).get(key)
+        return tried is None or asyncio.get_running_loop().time() - tried >= AGAIN_SECONDS
+
+    def forget(self, resource: Resource, key: Key) -> None:
+        """Forget an object that was written, or that is gone."""
+        if self._known.get(resource.plural, {}).pop(key, None) is not None:
+            NOT_WRITTEN.labels(resource.plural).dec()
+
+    def keep(self, resource: Resource, keys: Collection[Key], name: str | None = None) -> None:
+        """Forget all but these, or of those with a name: the others are gone."""
+        for key in [key for key in self._known.get(resource.plural, ()) if key not in keys]:
+            if name in (None, key[1]):
+                self.forget(resource, key)
+
+
+def _message(name: str, error: RefusedError) -> str:
+    return (
+        f"{name} does not take what the operator has to say: {error}. What it said before is taken away "
+        "where it is no longer so. If the object is too large, have whoever filled it make it smaller"
+    )
