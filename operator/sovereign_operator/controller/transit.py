@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
@@ -22,6 +22,7 @@ from sovereign_operator.dataplane.listeners import discovery, former
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.refused import AGAIN_SECONDS
 from sovereign_operator.kube.seen import PodSeen
 from sovereign_operator.kube.specs import see_spec
 from sovereign_operator.kube.told import Told, data_of
@@ -49,6 +50,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     if policy is None or spec is None or (spec.encryption_in_transit is None and record is None):
         sidecars.seen.pop(key.policy, None)
         _forget(key.policy)
+        world.refusals.keep(resource.CONFIG_MAPS, (), transit_config_map(key.policy))
         return None
     if not sidecars.services.known:
         # They count for nobody else, so nobody else has waited for them.
@@ -64,13 +66,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     same = record is not None and record.datagrams == passing
     rules = next_number(record.rules if record else 0, facts.now.timestamp(), same=same)
     wanted = Told(key.policy, step.mode, listeners, former(listeners), passing, cuts, rules)
-    # A namespace that takes no ConfigMap, as its quota is used up, holds up its own pods alone: the next step waits
-    # for them by name.
-    failures = await write_all(
-        _tell(world.api, policy, namespace, wanted)
-        for namespace in _namespaces(world, sidecars, key.policy)
-        if sidecars.told(namespace, key.policy) != wanted
-    )
+    failures = await write_all(_orders(world, sidecars, policy, wanted))
     version = wanted.version
     loaded = sum(pod.loaded == version for pod in facts.pods)
     seen = EncryptionSeen(
@@ -90,13 +86,28 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     if sidecars.seen.get(key.policy) != seen:
         sidecars.seen[key.policy] = seen
         world.encryption_changed(key.policy)
-    if failures:
-        raise failures[0]
-    if settling or step.waits_for or seen.talking or loaded < len(facts.pods):
+    # Nobody's refusal decides when open connections of others end.
+    if failures or settling or step.waits_for or seen.talking or loaded < len(facts.pods):
         sidecars.traffic.hurried.add(key.policy)
         return HURRIED_SECONDS
     sidecars.traffic.hurried.discard(key.policy)
-    return RESYNC_SECONDS
+    return AGAIN_SECONDS if world.refusals else RESYNC_SECONDS
+
+
+def _orders(world: World, sidecars: Sidecars, policy: Json, wanted: Told) -> Iterator[Awaitable[object]]:
+    """Yield what tells each namespace.
+
+    One that takes no ConfigMap, as its quota is used up, holds up its own pods alone: the next step waits for them by
+    name.
+    """
+    name = transit_config_map(wanted.policy)
+    namespaces = _namespaces(world, sidecars, wanted.policy)
+    world.refusals.keep(resource.CONFIG_MAPS, {(namespace, name) for namespace in namespaces}, name)
+    for namespace in namespaces:
+        due = world.refusals.is_due(resource.CONFIG_MAPS, (namespace, name))
+        if due and sidecars.told(namespace, wanted.policy) != wanted:
+            body = _order(policy, namespace, wanted)
+            yield world.refusals.attempt(resource.CONFIG_MAPS, body, _tell(world.api, body), about=policy)
 
 
 def _measure(policy: str, seen: EncryptionSeen, facts: StepFacts) -> None:
@@ -182,8 +193,8 @@ def _traffic(traffic: Traffic, pod: PodSeen, policy: str, since: float, *, untru
     )
 
 
-async def _tell(api: Api, policy: Json, namespace: str, told: Told) -> None:
-    """Write what the sidecars of a namespace are to do, or record it in our own."""
+def _order(policy: Json, namespace: str, told: Told) -> Json:
+    """Return what the sidecars of a namespace are to do, or in our own the record of it."""
     owner = {key: policy[key] for key in ("apiVersion", "kind")}
     owner |= {key: policy["metadata"][key] for key in ("name", "uid")}
     metadata = {
@@ -192,8 +203,11 @@ async def _tell(api: Api, policy: Json, namespace: str, told: Told) -> None:
         "labels": {names.TRANSIT_LABEL: told.policy},
         "ownerReferences": [owner],
     }
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data_of(told)}
+
+
+async def _tell(api: Api, body: Json) -> None:
     try:
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data_of(told)}
         await api.apply(resource.CONFIG_MAPS, body)
     except (ConflictError, NotFoundError):
         # The namespace is gone or going.

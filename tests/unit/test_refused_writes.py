@@ -1,0 +1,127 @@
+"""What the API server does not let us write is told of once, decides nothing about others, and says nothing old."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD
+from sovereign_operator.controller.keys import Encryption
+from sovereign_operator.controller.status import write_status
+from sovereign_operator.controller.traffic import HURRIED_SECONDS
+from sovereign_operator.controller.transit import keep_encryption
+from sovereign_operator.core import names, sidecar
+from sovereign_operator.core.cluster_status import Report
+from sovereign_operator.kube.errors import RefusedError, UnavailableError
+from sovereign_operator.kube.resource import Resource
+from tests.builders import NOW
+from tests.unit.worlds import Json, controller, show
+
+POLICY = {
+    "apiVersion": "sovereignty.dev/v1alpha1",
+    "kind": "SovereigntyPolicy",
+    "metadata": {"name": "hds", "uid": "policy-uid", "generation": 1},
+    "spec": {"encryptionInTransit": {"mode": "Permissive"}},
+}
+
+
+def namespace(name: str) -> Json:
+    return {"metadata": {"name": name, "labels": {names.ENFORCE_LABEL: "hds"}}}
+
+
+def pod(where: str) -> Json:
+    """Return a pod with a sidecar."""
+    labels = {names.PLACED_LABEL: "hds"}
+    told = {"configMap": {"name": sidecar.transit_config_map("hds")}}
+    return {
+        "metadata": {"namespace": where, "name": "web", "uid": where, "resourceVersion": "1", "labels": labels},
+        "spec": {
+            "initContainers": [{"name": sidecar.CONTAINER}],
+            "containers": [],
+            "volumes": [{"name": sidecar.TRANSIT_VOLUME, "projected": {"sources": [told]}}],
+            "nodeName": "brest-1",
+        },
+        "status": {"podIPs": [{"ip": "10.0.0.1"}]},
+    }
+
+
+class FullServer:
+    """An API server that lets nobody write a ConfigMap into the namespace ``full``."""
+
+    clock = SimpleNamespace(now=lambda: NOW)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.asked: list[str] = []
+        self.events: list[Json] = []
+        self.patches: list[tuple[str, Json, str]] = []
+
+    async def apply(self, _kind: Resource, body: Json, **_how: str) -> None:
+        self.asked.append(body["metadata"]["namespace"])
+        if self.asked[-1] == "full":
+            raise self.error
+
+    async def patch(self, _kind: Resource, name: str, body: Json, **how: Any) -> None:
+        self.patches.append((name, body, how["subresource"]))
+
+    async def create(self, _kind: Resource, body: Json, _namespace: str) -> None:
+        self.events.append(body)
+
+
+def looks(server: FullServer, times: int) -> list[float | None]:
+    """Look so often at a policy of which a namespace takes no orders."""
+    objects = [namespace("full"), namespace("room")]
+    world = controller({"sovereigntypolicies": [POLICY], "namespaces": objects, "pods": [pod("full"), pod("room")]})
+    world.api = cast("Any", server)
+    world.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
+    assert world.sidecars
+    for mirror in world.sidecars.services.mirrors:
+        show(mirror, ())
+
+    async def run() -> list[float | None]:
+        return [await keep_encryption(world, Encryption("hds")) for _ in range(times)]
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("error", [RefusedError(403, "exceeded quota"), UnavailableError(500, "webhook failed")])
+def test_a_namespace_that_takes_no_orders_decides_not_when_others_are_looked_at(error: Exception) -> None:
+    """Open connections that are to end do so at the second look, which a growing pause would put off."""
+    server = FullServer(error)
+    assert looks(server, 1) == [HURRIED_SECONDS]
+    assert server.asked == ["full", "room", "sovereign-system"]
+
+
+def test_a_refusal_is_told_once_and_not_asked_for_at_each_look() -> None:
+    server = FullServer(RefusedError(403, "exceeded quota"))
+    assert looks(server, 3) == [HURRIED_SECONDS] * 3
+    assert server.asked.count("full") == 1
+    (event,) = server.events
+    assert (event["reason"], event["involvedObject"]["name"]) == ("NotWritten", "hds")
+    assert "ConfigMap full/sovereignty-transit.hds" in event["message"]
+    assert "exceeded quota" in event["message"]
+
+
+def test_a_status_that_cannot_be_written_says_nothing_old_and_keeps_what_was_done() -> None:
+    server = FullServer(RefusedError(500, "etcdserver: request is too large"))
+    before = {"inside": 2, "run": {"uid": "job"}, "lastWrite": {"uid": "job"}, "conditions": []}
+    obj = {
+        "apiVersion": "sovereignty.dev/v1alpha1",
+        "kind": "SovereignWorkload",
+        "metadata": {"name": "job", "namespace": "full", "uid": "uid", "generation": 2},
+        "status": before,
+    }
+    world = controller({"sovereignworkloads": [obj]})
+    world.api = cast("Any", server)
+    world.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
+
+    async def write() -> bool:
+        return await write_status(world, SOVEREIGN_WORKLOAD, "job", Report({"inside": 0}, ()), "full")
+
+    assert not asyncio.run(write())
+    assert server.patches == [
+        ("job", {"metadata": {"uid": "uid"}, "status": {"inside": None, "conditions": None}}, "status")
+    ]
+    (event,) = server.events
+    assert (event["reason"], event["involvedObject"]["name"]) == ("NotWritten", "job")
