@@ -4,6 +4,7 @@ The generated client turns every object into classes and back, and drops fields 
 know. We keep its connection, credentials and TLS, and speak JSON over them.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,9 @@ JSON_PATCH: Final = "application/json-patch+json"
 
 REQUEST_SECONDS: Final = 30
 PAGE: Final = 100
-"""Objects of one page. A pod may have more than a megabyte, and a whole page is in memory at once."""
+"""Objects of one page, unless they are large."""
+PAGE_BYTES: Final = 2 * 2**20
+"""Of JSON, beyond which a page is asked for with fewer objects. Python needs up to twenty-five times as much for it."""
 WATCH_SECONDS: Final = 280
 """After this long the API server ends a watch and we begin another where it ended."""
 SILENCE_SECONDS: Final = 120
@@ -42,12 +45,18 @@ async def connect(kubeconfig: Path | None = None) -> client.ApiClient:
     return client.ApiClient(configuration)
 
 
+class _TooLongError(Exception):
+    """A page has more than PAGE_BYTES."""
+
+
 class Api:
     """Reads and writes objects as JSON. Every answer tells the clock the time."""
 
     def __init__(self, api_client: client.ApiClient, clock: ServerClock) -> None:
         self._client = api_client
         self.clock = clock
+        self._paging = asyncio.Lock()
+        """Pages are read one after another, as a process that begins lists all that it watches."""
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Json:
         """Return an object. Raises NotFoundError."""
@@ -64,14 +73,29 @@ class Api:
     async def pages(
         self, resource: Resource, namespace: str | None = None, label_selector: str = "", field_selector: str = ""
     ) -> AsyncIterator[tuple[list[Json], str]]:
-        """Yield all objects, a page at a time, each with the version from which to watch once all are read."""
-        query: dict[str, Any] = {"limit": PAGE, "labelSelector": label_selector, "fieldSelector": field_selector}
+        """Yield all objects, a page at a time, each with the version from which to watch once all are read.
+
+        A page is empty once the next one is asked for. Objects may have more than a megabyte each, so that there are
+        fewer of such objects in one: in the end one alone, whatever size it has.
+        """
+        query: dict[str, Any] = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        path, limit = resource.path(namespace=namespace), PAGE
         while True:
-            page = await self.request("GET", resource.path(namespace=namespace), query=query)
-            yield page["items"], page["metadata"]["resourceVersion"]
+            longest = PAGE_BYTES if limit > 1 else None
+            async with self._paging:
+                try:
+                    page, size = await self._ask("GET", path, query=query | {"limit": limit}, longest=longest)
+                except _TooLongError:
+                    limit = max(1, limit // 4)
+                    continue
             query["continue"] = page["metadata"].get("continue", "")
+            items = page["items"]
+            yield items, page["metadata"]["resourceVersion"]
+            items.clear()
             if not query["continue"]:
                 return
+            if size < PAGE_BYTES // 2:
+                limit = min(2 * limit, PAGE)
 
     async def create(self, resource: Resource, body: Json, namespace: str | None = None) -> Json:
         """Create an object. Raises ConflictError if it exists."""
@@ -139,7 +163,9 @@ class Api:
                 if event["type"] == "ERROR":
                     status = event["object"]
                     raise from_status(status.get("code", 0), status.get("message", "watch failed"))
-                yield event["type"], event["object"]
+                # Until the next event comes, which may take long, nothing of this one is held here.
+                del line
+                yield event["type"], event.pop("object")
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UnavailableError(0, f"the watch of {resource.plural} broke off: {error!r}") from error
         finally:
@@ -155,13 +181,30 @@ class Api:
         content_type: str = "application/json",
     ) -> Json:
         """Ask for a path and return the answer. Raises ApiError."""
+        answer, _ = await self._ask(method, path, query=query, body=body, content_type=content_type)
+        return answer
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None,
+        body: Any = None,
+        content_type: str = "application/json",
+        longest: int | None = None,
+    ) -> tuple[Json, int]:
+        """Ask for a path and return the answer and how many bytes it had. Raises _TooLongError at ``longest``."""
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         response = await self._send(method, path, query=query, body=body, content_type=content_type, timeout=timeout)
         try:
-            answer: Json = read_json(await response.read())
+            text = await _read(response, longest)
+            return read_json(text), len(text)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UnavailableError(0, f"{method} {path} broke off: {error!r}") from error
-        return answer
+        finally:
+            # What is left of an answer that is too long is not waited for.
+            response.release()
 
     async def _send(
         self,
@@ -187,6 +230,18 @@ class Api:
         if response.ok:
             return response
         raise from_status(response.status, await _message(response))
+
+
+async def _read(response: aiohttp.ClientResponse, longest: int | None) -> bytes:
+    """Read an answer to its end. Raises _TooLongError once it has more bytes."""
+    pieces, size = [], 0
+    async for piece in response.content.iter_any():
+        size += len(piece)
+        if longest is not None and size > longest:
+            response.close()
+            raise _TooLongError
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -108,6 +108,8 @@ class Mirror(Mapping[Key, T], Generic[T]):
                     self.heard = time.monotonic()
                     pause = FIRST_PAUSE
                     self._take(kind, obj)
+                    # It may have megabytes, and the next event may take long.
+                    del obj
             except GoneError:
                 version = ""
             except ApiError as error:
