@@ -10,14 +10,14 @@ import pytest
 
 from hack import estate
 from hack.cluster import Cluster
-from hack.install import NAMESPACE
+from hack.install import KEYS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.sidecar import CONTAINER
 from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
 from tests.e2e.peers import peer_pod
 from tests.e2e.sidecars import encrypted, refusal, sidecar_of, without_agent, without_injector
-from tests.e2e.test_identity import FORGE
+from tests.e2e.test_identity import FORGE, trusted
 from tests.e2e.test_withdrawal import set_status
 from tests.e2e.ward import ASK, PORT, change, encrypting_policy, knows_names, python, ready, run, said
 
@@ -141,19 +141,23 @@ def test_who_has_no_certificate_that_counts_is_refused(
         admin.run(*listed, '{"spec": {"trustedPolicies": null}}')
 
 
-@pytest.mark.usefixtures("changed_estate")
-def test_a_withdrawal_ends_what_is_open_within_half_a_minute(admin: Kubectl, ward: tuple[str, str]) -> None:
+def hold(admin: Kubectl, ward: tuple[str, str]) -> None:
+    """Have a pod in each datacentre hold a connection."""
     namespace, host = ward
     holders = {"lyon": "lyon-1", "brest": "brest-1"}
     admin.apply(*(python(name, node, HOLD, host) for name, node in holders.items()), namespace=namespace)
     ready(admin, namespace, *holders)
+    for name in holders:
+        eventually(lambda name=name: said(admin, namespace, name)[-1] == "held", what="an open connection")  # type: ignore[misc]
+
+
+def lyon_is_cut_off_and_brest_connects_again(admin: Kubectl, ward: tuple[str, str]) -> None:
+    """See what follows within half a minute when nobody trusts Lyon's certificates any more."""
+    namespace, host = ward
 
     def heard(name: str) -> list[str]:
         return said(admin, namespace, name)
 
-    for name in holders:
-        eventually(lambda name=name: heard(name)[-1] == "held", what="an open connection")  # type: ignore[misc]
-    set_status(admin, "hexa-gouv", "Suspended")
     eventually(lambda: heard("lyon")[-1].startswith("ended"), seconds=30, what="the end of Lyon's connection")
     # All of them end, as nobody can tell whose they are; who is still trusted connects anew.
     eventually(lambda: any(line.startswith("ended") for line in heard("brest")), seconds=30, what="the end of Brest's")
@@ -163,6 +167,23 @@ def test_a_withdrawal_ends_what_is_open_within_half_a_minute(admin: Kubectl, war
     eventually(lambda: len(heard("lyon")) > tries + 3, what="more tries from Lyon")
     assert all(line.startswith("ended") for line in heard("lyon")[tries:])
     assert run(admin, namespace, "client", ASK, host).startswith("refused")
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_a_withdrawal_ends_what_is_open_within_half_a_minute(admin: Kubectl, ward: tuple[str, str]) -> None:
+    hold(admin, ward)
+    set_status(admin, "hexa-gouv", "Suspended")
+    lyon_is_cut_off_and_brest_connects_again(admin, ward)
+
+
+def test_so_does_the_retirement_of_an_authority_whose_key_may_be_known(admin: Kubectl, ward: tuple[str, str]) -> None:
+    """Its datacentre gets another one at once, and yet what the old one vouched for ends."""
+    hold(admin, ward)
+    numbers = trusted(admin, POLICY)["lyon"]
+    secret = f"authority.{POLICY}.lyon.{numbers[-1]}"
+    admin.run("-n", KEYS, "label", "--overwrite", "secret", secret, "sovereignty.dev/authority=retired")
+    lyon_is_cut_off_and_brest_connects_again(admin, ward)
+    assert trusted(admin, POLICY)["lyon"] > numbers
 
 
 def test_a_sidecar_is_not_resized_until_it_has_too_little_memory(admin: Kubectl, ward: tuple[str, str]) -> None:

@@ -1,23 +1,111 @@
+"""Connections end with the trust in an authority, and never because one is renewed."""
+
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from sovereign_operator.core.cuts import Cuts, next_cuts
+from sovereign_operator.core.authorities import LEAF_LIFETIME, PROPAGATION
+from sovereign_operator.core.cuts import Anchor, Cuts, lost, next_cuts, trusted_now
 
-BOTH, BREST, LYON = frozenset({"snc/brest", "snc/lyon"}), frozenset({"snc/brest"}), frozenset({"snc/lyon"})
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+YEAR, DAY, HOUR = timedelta(days=365), timedelta(days=1), timedelta(hours=1)
 
 
-@pytest.mark.parametrize(
-    ("before", "now", "settled", "after"),
-    [
-        (Cuts(), BOTH, False, Cuts(0, BOTH)),
-        (Cuts(2, BOTH), BOTH, True, Cuts(2, BOTH)),
-        (Cuts(2, BREST), BOTH, True, Cuts(2, BOTH)),
-        (Cuts(2, BOTH), BREST, False, Cuts(2, BOTH)),
-        (Cuts(2, BOTH), BREST, True, Cuts(3, BREST)),
-        (Cuts(2, BREST), LYON, False, Cuts(2, BOTH)),
-        (Cuts(2, BOTH), frozenset(), True, Cuts(3)),
-    ],
-)
-def test_a_cut_follows_a_loss_of_trust_once_it_has_settled(
-    before: Cuts, now: frozenset[str], *, settled: bool, after: Cuts
+def anchor(pair: str, digits: str, end: timedelta = YEAR) -> Anchor:
+    return Anchor(pair, digits, NOW + end)
+
+
+BREST, LYON = anchor("snc/brest", "b1"), anchor("snc/lyon", "f1")
+LYON_2, LYON_3 = anchor("snc/lyon", "f2", 2 * YEAR), anchor("snc/lyon", "f3", 2 * YEAR)
+OTHERS = anchor("hds/lyon", "c1")
+BRIEF = anchor("snc/lyon", "f0", 2 * HOUR)
+FORMER = [Anchor.parse("snc/brest"), Anchor.parse("snc/lyon")]
+"""What an earlier version wrote."""
+
+NEVER_CUT = Cuts()
+Bundle = list[Anchor]
+
+
+def cuts_after(*seen: tuple[timedelta, Bundle], before: Cuts = NEVER_CUT) -> int:
+    """Return how often connections end if bundles are seen at these times, each from old to new."""
+    for when, bundle in seen:
+        now = NOW + when
+        trusted = trusted_now(before, bundle, now)
+        gone = lost(before, trusted, now)
+        before = next_cuts(before, trusted, gone, gone)
+    return before.number
+
+
+START, OVER = timedelta(), LEAF_LIFETIME + 2 * PROPAGATION
+"""A successor is published at START, and its predecessor leaves at OVER."""
+
+FOLLOWS: dict[str, tuple[int, tuple[tuple[timedelta, Bundle], ...]]] = {
+    "nothing changes": (0, ((START, [BREST, LYON]), (YEAR / 2, [BREST, LYON]))),
+    "a datacentre more": (0, ((START, [BREST]), (HOUR, [BREST, LYON]))),
+    "a datacentre less": (1, ((START, [BREST, LYON]), (HOUR, [BREST]))),
+    "the last datacentre": (1, ((START, [LYON]), (HOUR, []))),
+    "another policy that was trusted": (1, ((START, [LYON, OTHERS]), (HOUR, [LYON]))),
+    "retired, and another in its place at once": (1, ((START, [BREST, LYON]), (HOUR, [BREST, LYON_2]))),
+    "retired, nobody for a moment, then another": (1, ((START, [LYON]), (HOUR, []), (HOUR, [LYON_2]))),
+    "a renewal": (0, ((START, [LYON]), (HOUR, [LYON, LYON_2]), (HOUR + OVER, [LYON_2]))),
+    "a renewal while two are there already": (
+        0,
+        (
+            (START, [LYON]),
+            (HOUR, [LYON, LYON_2]),
+            (2 * HOUR, [LYON, LYON_2, LYON_3]),
+            (HOUR + OVER, [LYON_2, LYON_3]),
+            (2 * HOUR + OVER, [LYON_3]),
+        ),
+    ),
+    "a renewal that was seen on its way alone": (0, ((START, [LYON, LYON_2]), (OVER, [LYON_2]))),
+    "a renewal of one that ended before the day": (
+        0,
+        ((START, [BRIEF]), (HOUR, [BRIEF, LYON_2]), (3 * HOUR, [LYON_2])),
+    ),
+    "the old one retired within the day of a renewal": (
+        1,
+        ((START, [LYON]), (HOUR, [LYON, LYON_2]), (4 * HOUR, [LYON_2])),
+    ),
+    "the new one retired within the day of a renewal": (
+        1,
+        ((START, [LYON]), (HOUR, [LYON, LYON_2]), (4 * HOUR, [LYON])),
+    ),
+    "the new one retired long after a renewal": (
+        1,
+        ((START, [LYON]), (HOUR, [LYON, LYON_2]), (HOUR + OVER, [LYON_2]), (YEAR / 2, [LYON_3])),
+    ),
+    "both retired within the day": (1, ((START, [LYON, LYON_2]), (HOUR, [LYON_3]))),
+    "ended by its date, and nobody in its place": (1, ((START, [BRIEF]), (3 * HOUR, []))),
+    "retired, and its successor with it, while nobody looked": (1, ((START, [LYON]), (3 * DAY, [LYON_3]))),
+}
+
+
+@pytest.mark.parametrize(("number", "seen"), FOLLOWS.values(), ids=FOLLOWS.keys())
+def test_connections_end_with_the_trust_in_an_authority(
+    number: int, seen: tuple[tuple[timedelta, Bundle], ...]
 ) -> None:
-    assert next_cuts(before, now, settled=settled) == after
+    assert cuts_after(*seen) == number
+
+
+@pytest.mark.parametrize(("bundle", "number"), [([BREST, LYON], 0), ([BREST, LYON, LYON_2], 0), ([BREST], 1), ([], 1)])
+def test_an_upgrade_ends_nothing_but_what_is_withdrawn(bundle: Bundle, number: int) -> None:
+    assert cuts_after((START, bundle), before=Cuts(0, frozenset(FORMER))) == number
+
+
+def test_a_cut_waits_until_all_sidecars_know_and_each_who_goes_has_one() -> None:
+    before = Cuts(2, frozenset([BREST, LYON]))
+    waiting = next_cuts(before, frozenset([BREST]), frozenset([LYON]), frozenset())
+    assert waiting == before
+    # Brest goes while Lyon's cut is due: those in Brest could connect again after that, so they have one of their own.
+    first = next_cuts(waiting, frozenset(), frozenset([BREST, LYON]), frozenset([LYON]))
+    assert first == Cuts(3, frozenset([BREST]))
+    assert next_cuts(first, frozenset(), frozenset([BREST]), frozenset([BREST])) == Cuts(4)
+
+
+NONSENSE = ("", "x", "a/b/c", "a/b/c/d", "a/b/c/2026-13-01T00:00:00Z", "a/b/c/0001-01-01T00:00:00+14:00")
+
+
+@pytest.mark.parametrize("text", NONSENSE)
+def test_nonsense_counts_as_somebody_who_is_gone(text: str) -> None:
+    assert cuts_after((START, [BREST, LYON]), before=Cuts(0, frozenset([Anchor.parse(text)]))) == 1

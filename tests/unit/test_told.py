@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
-from sovereign_operator.core.cuts import Cuts
+from sovereign_operator.core.cuts import Anchor, Cuts
 from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.kube.told import Told, data_of, encrypts, see_told
 
@@ -23,6 +23,9 @@ datagrams = st.builds(
     ports,
     ports,
 )
+anchors = st.builds(
+    Anchor.parse, st.sampled_from(["hds/brest", "hds/lyon", "hds/lyon/0123456789abcdef/2027-03-01T12:00:00Z"])
+)
 told = st.builds(
     Told,
     policy=st.just("hds"),
@@ -30,7 +33,7 @@ told = st.builds(
     listeners=st.just('{"version_info": "v1"}'),
     former_listeners=st.just(("{}", "")),
     datagrams=st.none() | st.lists(datagrams, max_size=3).map(tuple),
-    cuts=st.builds(Cuts, st.integers(0, 9), st.frozensets(st.sampled_from(["hds/brest", "hds/lyon"]))),
+    cuts=st.builds(Cuts, st.integers(0, 9), st.frozensets(anchors)),
     rules=st.integers(0, 10**18 - 1),
 )
 

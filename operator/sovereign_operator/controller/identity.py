@@ -12,6 +12,7 @@ from sovereign_operator.core.audit import authority_digits, certificate_end, is_
 from sovereign_operator.core.authorities import LEAF_LIFETIME
 from sovereign_operator.core.cluster_status import Trusted
 from sovereign_operator.core.conditions import timestamp
+from sovereign_operator.core.cuts import Anchor
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
@@ -104,6 +105,15 @@ class Identity:
     def _anchors(self, policy: str) -> tuple[bundle.TrustAnchor, ...]:
         seen = self._bundles.get(("", names.trust_bundle(policy)))
         return seen.anchors if seen else ()
+
+    def vouching(self, policy: str) -> tuple[Anchor, ...]:
+        """Return the same authorities from old to new, for what becomes of connections that they vouched for."""
+        found = sorted(self._anchors(policy), key=lambda anchor: anchor.not_before)
+        return tuple(
+            Anchor(f"{anchor.policy}/{anchor.datacentre}", authority_digits(anchor.fingerprint), anchor.not_after)
+            for anchor in found
+            if anchor.policy and anchor.datacentre
+        )
 
     def trusted(self, policy: str) -> tuple[Trusted, ...]:
         """Return the authorities that the pods of a policy trust."""

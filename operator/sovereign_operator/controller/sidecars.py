@@ -9,6 +9,7 @@ from sovereign_operator.controller.agents import Agents
 from sovereign_operator.controller.services import Services
 from sovereign_operator.controller.traffic import Traffic
 from sovereign_operator.core import names
+from sovereign_operator.core.cuts import Anchor
 from sovereign_operator.core.sidecar import transit_config_map
 from sovereign_operator.core.steps import LADDER, EncryptionSeen
 from sovereign_operator.core.workload_facts import WorkloadEncryption
@@ -45,7 +46,7 @@ class Sidecars:
         self._told_changed = told_changed
         self._watched: dict[str, tuple[EncryptionMode, datetime]] = {}
         self._asked_for: dict[str, tuple[EncryptionMode, float]] = {}
-        self._losing: dict[str, float] = {}
+        self._gone: dict[str, dict[Anchor, float]] = {}
         self.mirror: Mirror[Told] = Mirror(
             api, resource.CONFIG_MAPS, see_told, self._take, label_selector=names.TRANSIT_LABEL
         )
@@ -91,12 +92,11 @@ class Sidecars:
         """Return since when a policy has been seen to ask for its mode. ``now``: the event loop's time."""
         return _since(self._asked_for, policy, mode, now)
 
-    def losing_for(self, policy: str, now: float, *, losing: bool) -> float:
-        """Return for how many seconds somebody has been trusted no more. ``now``: the event loop's time."""
-        if not losing:
-            self._losing.pop(policy, None)
-            return 0.0
-        return now - self._losing.setdefault(policy, now)
+    def gone_for(self, policy: str, gone: Iterable[Anchor], now: float) -> dict[Anchor, float]:
+        """Return for how many seconds each has been seen to be trusted no more. ``now``: the event loop's time."""
+        before = self._gone.pop(policy, {})
+        self._gone[policy] = {one: before.get(one, now) for one in gone}
+        return {one: now - since for one, since in self._gone[policy].items()}
 
     def _take(self, key: Key, old: Told | None, new: Told | None) -> None:
         for policy in {told.policy for told in (old, new) if told}:

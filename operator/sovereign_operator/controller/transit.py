@@ -14,7 +14,7 @@ from sovereign_operator.controller.traffic import HURRIED_SECONDS, Traffic
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.agent_report import Silence, next_number
-from sovereign_operator.core.cuts import Cuts, next_cuts
+from sovereign_operator.core.cuts import Cuts, lost, next_cuts, trusted_now
 from sovereign_operator.core.sidecar import transit_config_map
 from sovereign_operator.core.steps import EncryptionSeen, PodTraffic, StepFacts, beyond, decide
 from sovereign_operator.core.transit import datagrams, inbound, outbound
@@ -168,13 +168,15 @@ def _gather(
 
 def _cuts(world: World, sidecars: Sidecars, policy: str, before: Cuts) -> tuple[Cuts, bool]:
     """Return how often open connections are to have ended, and whether one more time is about to come."""
-    found = world.identity.trusted(policy) if world.identity else ()
-    trusted = frozenset(f"{one.policy}/{one.datacentre}" for one in found)
-    lost = before.trusted - trusted
-    settled = sidecars.losing_for(policy, asyncio.get_running_loop().time(), losing=bool(lost)) >= SETTLE_SECONDS
-    if lost and settled:
-        logger.warning("policy %s: open connections end, as nobody in %s is trusted any more", policy, sorted(lost))
-    return next_cuts(before, trusted, settled=settled), bool(lost) and not settled
+    now = world.api.clock.now()
+    trusted = trusted_now(before, world.identity.vouching(policy) if world.identity else (), now)
+    gone = lost(before, trusted, now)
+    since = sidecars.gone_for(policy, gone, asyncio.get_running_loop().time())
+    settled = frozenset(one for one, seconds in since.items() if seconds >= SETTLE_SECONDS)
+    if settled:
+        said = ", ".join(sorted(f"{one.pair} {one.digits}".rstrip() for one in settled))
+        logger.warning("policy %s: open connections end, as authorities are trusted no more: %s", policy, said)
+    return next_cuts(before, trusted, gone, settled), gone != settled
 
 
 def _traffic(traffic: Traffic, pod: PodSeen, policy: str, since: float, *, untrusted: bool) -> PodTraffic:

@@ -1,29 +1,83 @@
-"""When open connections have to end: as soon as somebody is trusted no more.
+"""When open connections have to end: as soon as an authority is trusted no more.
 
-Who is trusted is asked for once, when a connection begins. So when a datacentre leaves a policy's trust, the sidecars
-let go of what is open. They cannot tell whose it is, and end all of it; what is still trusted connects anew.
+Who is trusted is asked for once, when a connection begins. So when an authority leaves a policy's trust, the sidecars
+let go of what is open. They cannot tell whose it is, and end all of it; who is still trusted connects again.
+
+That another authority of the same datacentre takes its place does not matter: somebody may know its key. Nothing ends
+only where all that it has signed has ended before, as after a renewal.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Self
+
+from sovereign_operator.core.authorities import LEAF_LIFETIME
+from sovereign_operator.core.conditions import timestamp
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """An authority that is trusted."""
+
+    pair: str
+    """Policy and datacentre, with a slash between them."""
+    digits: str
+    """What stands for its certificate; empty where an earlier version wrote this, which knew pairs alone."""
+    over: datetime
+    """When all that it signed has ended, in whole seconds. Whoever leaves after that, while the pair stays, is no loss."""
+
+    def __str__(self) -> str:
+        return f"{self.pair}/{self.digits}/{timestamp(self.over)}" if self.digits else self.pair
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what was written; what cannot be read is taken for a pair."""
+        pair, *rest = text.rsplit("/", 2)
+        try:
+            digits, over = rest
+            return cls(pair, digits, datetime.fromisoformat(over).astimezone(UTC))
+        except (ValueError, OverflowError):
+            return cls(text, "", _LONG_AGO)
 
 
 @dataclass(frozen=True)
 class Cuts:
-    """How often that was done, and who was trusted then."""
+    """How often open connections were ended, and who was trusted then."""
 
     number: int = 0
-    trusted: frozenset[str] = frozenset()
-    """Policy and datacentre, with a slash between them."""
+    trusted: frozenset[Anchor] = frozenset()
 
 
-def next_cuts(before: Cuts, trusted: frozenset[str], *, settled: bool) -> Cuts:
-    """Return one cut more if somebody is trusted no more, once that has reached all sidecars.
+def trusted_now(before: Cuts, anchors: Iterable[Anchor], now: datetime) -> frozenset[Anchor]:
+    """Return the authorities in a bundle, given from old to new, each with when all that it signed has ended.
 
-    ``settled``: whether it has. A cut before would let those be connected anew who must not be. An authority that is
-    replaced by another one of the same datacentre takes nobody's trust away.
+    By itself it ends then. Once a successor is in the bundle, it signs for a short time yet, and what it signed ends a
+    day later: the signer keeps it for that day and that time.
     """
-    if before.trusted <= trusted:
-        return Cuts(before.number, trusted)
-    if not settled:
-        return Cuts(before.number, before.trusted | trusted)
-    return Cuts(before.number + 1, trusted)
+    known = {one.digits: one.over for one in before.trusted}
+    found = [replace(one, over=min(one.over, known.get(one.digits, one.over))) for one in anchors]
+    newest = {one.pair: one.digits for one in found if one.digits not in known}
+    replaced = now.replace(microsecond=0) + LEAF_LIFETIME
+    return frozenset(
+        one if newest.get(one.pair, one.digits) == one.digits else replace(one, over=min(one.over, replaced))
+        for one in found
+    )
+
+
+def lost(before: Cuts, trusted: Collection[Anchor], now: datetime) -> frozenset[Anchor]:
+    """Return whom somebody may still talk to, though they are trusted no more."""
+    digits, pairs = {one.digits for one in trusted}, {one.pair for one in trusted}
+    return frozenset(
+        one for one in before.trusted if one.digits not in digits and not (one.pair in pairs and one.over <= now)
+    )
+
+
+def next_cuts(before: Cuts, trusted: frozenset[Anchor], gone: frozenset[Anchor], settled: frozenset[Anchor]) -> Cuts:
+    """Return one cut more if some of those who are ``gone`` have been for so long that all sidecars know.
+
+    A cut before would let those be connected again who must not be. So others who are gone have a cut to come.
+    """
+    return Cuts(before.number + bool(settled), trusted | (gone - settled))

@@ -13,7 +13,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.core import names
 from sovereign_operator.core.agent_report import is_number
 from sovereign_operator.core.bounded_json import read_json
-from sovereign_operator.core.cuts import Cuts
+from sovereign_operator.core.cuts import Anchor, Cuts
 from sovereign_operator.core.sidecar import FORMER_LISTENERS_KEYS, LISTENERS_KEY, transit_config_map
 from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.kube import resource
@@ -89,7 +89,7 @@ def see_told(obj: Json) -> Told | None:
         _see_datagrams(data.get(DATAGRAMS, "")),
         Cuts(
             _number(data.get(CUTS, "")),
-            frozenset(data.get(TRUSTED, "").split()),
+            frozenset(map(Anchor.parse, data.get(TRUSTED, "").split())),
         ),
         _number(data.get(RULES, "")),
     )
@@ -116,7 +116,7 @@ def data_of(told: Told) -> dict[str, str]:
         DATAGRAMS: ANY if told.datagrams is None else "\n".join(map(str, told.datagrams)),
         RULES: str(told.rules),
         CUTS: str(told.cuts.number),
-        TRUSTED: " ".join(sorted(told.cuts.trusted)),
+        TRUSTED: " ".join(sorted(map(str, told.cuts.trusted))),
         LISTENERS_KEY: told.listeners,
         **dict(zip(FORMER_LISTENERS_KEYS, told.former_listeners, strict=True)),
     }
