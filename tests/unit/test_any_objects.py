@@ -31,7 +31,7 @@ from sovereign_operator.kube.workload_seen import LARGEST_TEMPLATE, see_last_wri
 from sovereign_operator.kube.worst import worst_guard, worst_node, worst_pod, worst_role, worst_workload
 from sovereign_operator.runtime.bundles import see_bundle, worst_bundle
 from sovereign_operator.signer.keys import see_held
-from sovereign_operator.signer.world import see_request
+from sovereign_operator.signer.waiting import see_request
 
 Json = dict[str, Any]
 

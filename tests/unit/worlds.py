@@ -22,6 +22,7 @@ Objects = Mapping[str, Iterable[Json]]
 CLOCK_ALONE = cast("Api", SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW)))
 NO_QUEUE = cast("Any", SimpleNamespace(add=lambda _key, _delay=0.0: None))
 REPLICA = Replica("sovereign-system", "replica", SYSTEM_NAMESPACES, 15, 8080, "info")
+SIGNER_SETTINGS = signer_settings.Settings(REPLICA, "example.org", timedelta(minutes=5), "keys", move_keys=False)
 
 
 def key_of(obj: Json) -> tuple[str, str]:
@@ -47,8 +48,7 @@ def controller(objects: Objects) -> controller_world.World:
 
 def signer(objects: Objects) -> signer_world.World:
     """Return what a signer has seen of these objects."""
-    settings = signer_settings.Settings(REPLICA, "example.org", timedelta(minutes=5), "keys", move_keys=False)
-    world = signer_world.World(CLOCK_ALONE, NO_QUEUE, settings)
+    world = signer_world.World(CLOCK_ALONE, NO_QUEUE, SIGNER_SETTINGS)
     for mirror, plural in (
         (world.services, "cloudservices"),
         (world.datacentres, "datacentres"),

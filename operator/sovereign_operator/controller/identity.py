@@ -41,7 +41,11 @@ class Identity:
         self._newest: dict[str, str] = {}
         """By pod uid, the line of the certificate that ends last."""
         self._certificates: Mirror[Certificate] = Mirror(
-            api, resource.CERTIFICATE_REQUESTS, see_certificate, self._take
+            api,
+            resource.CERTIFICATE_REQUESTS,
+            see_certificate,
+            self._take,
+            field_selector=f"spec.signerName={names.SIGNER}",
         )
         self._bundles: Mirror[BundleSeen] = Mirror(
             api,

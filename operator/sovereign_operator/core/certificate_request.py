@@ -49,7 +49,7 @@ class Delay(StrEnum):
     AUTHORITY_ENDS = "AuthorityEnds"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """What a PodCertificateRequest for our signer asks."""
 

@@ -27,7 +27,7 @@ class Anchor:
     digits: str
     """What stands for its certificate; empty where an earlier version wrote this, which knew pairs alone."""
     over: datetime
-    """When all that it signed has ended, in whole seconds. Whoever leaves after that, while the pair stays, is no loss."""
+    """When all that it signed has ended, in whole seconds. Who leaves after that is no loss if the pair stays."""
 
     def __str__(self) -> str:
         return f"{self.pair}/{self.digits}/{timestamp(self.over)}" if self.digits else self.pair

@@ -9,6 +9,10 @@ CERTIFICATES: Final = Counter(
 )
 DENIED: Final = Counter("sovereign_certificate_requests_denied", "Requests denied for good, by reason.", ["reason"])
 WAITING: Final = Gauge("sovereign_certificate_requests_waiting", "Requests that are not answered yet.")
+NODES_CROWDED: Final = Gauge(
+    "sovereign_certificate_requests_crowded_nodes",
+    "Nodes with more requests than are kept in mind. The rest is looked at when those are answered.",
+)
 OLDEST: Final = Gauge(
     "sovereign_certificate_requests_oldest_timestamp_seconds",
     "When the oldest request that waits was made, Unix time; 0 if none waits.",

@@ -23,14 +23,15 @@ from sovereign_operator.core.grant import is_granted
 from sovereign_operator.core.verdict import judge_node
 from sovereign_operator.core.workload_facts import effective_policy
 from sovereign_operator.kube.access import may_enforce, may_host, may_host_any
-from sovereign_operator.kube.api import MERGE, Api, Json
+from sovereign_operator.kube.api import MERGE, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.events import post
 from sovereign_operator.kube.resource import CERTIFICATE_REQUESTS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, Resource
 from sovereign_operator.kube.seen import ENDED_PHASES, see_node, signers_of
 from sovereign_operator.pki import certificates, leaf, spiffe
 from sovereign_operator.signer import metrics
-from sovereign_operator.signer.world import Pending, RequestSeen, World
+from sovereign_operator.signer.waiting import RequestSeen
+from sovereign_operator.signer.world import Pending, World
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ async def answer_request(world: World, key: Pending) -> float | None:
             await _issue(world, seen, answered, public_key, pod)
             return None
         case Deny(reason, message):
-            if await _write(world.api, seen, _condition("Denied", reason.value, message, facts.now)):
+            if await _write(world, seen, _condition("Denied", reason.value, message, facts.now)):
                 metrics.DENIED.labels(reason.value).inc()
                 logger.warning("denied: %s", message, extra=_said(seen.request) | {"reason": reason.value})
             return None
@@ -187,7 +188,7 @@ async def _issue(world: World, seen: RequestSeen, issue: Issue, public_key: Any,
         "notAfter": timestamp(issue.not_after),
         "beginRefreshAt": timestamp(issue.refresh_at),
     }
-    if not await _write(world.api, seen, status):
+    if not await _write(world, seen, status):
         return
     metrics.ISSUE_SECONDS.observe(max(0.0, (world.api.clock.now() - seen.created).total_seconds()))
     metrics.CERTIFICATES.labels(issue.policy, issue.datacentre).inc()
@@ -221,12 +222,12 @@ def _condition(kind: str, reason: str, message: str, now: datetime) -> Json:
     return {"conditions": [condition]}
 
 
-async def _write(api: Api, seen: RequestSeen, status: Json) -> bool:
+async def _write(world: World, seen: RequestSeen, status: Json) -> bool:
     """Write an answer, unless another replica has. Return whether it is ours."""
     body = {"metadata": {"resourceVersion": seen.version}, "status": status}
     asked = seen.request
     try:
-        await api.patch(
+        await world.api.patch(
             CERTIFICATE_REQUESTS,
             asked.name,
             body,
@@ -235,6 +236,7 @@ async def _write(api: Api, seen: RequestSeen, status: Json) -> bool:
             subresource="status",
         )
     except (ConflictError, NotFoundError):
+        world.requests.drop((asked.namespace, asked.name), seen)
         return False
     return True
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,6 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
-from sovereign_operator.core.certificate_request import Request
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.membership import declarations
 from sovereign_operator.kube import resource
@@ -27,6 +26,7 @@ from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.signer.keys import Held, see_held
 from sovereign_operator.signer.settings import Settings
 from sovereign_operator.signer.turns import BACKUP_SECONDS, NodeBudgets, is_first
+from sovereign_operator.signer.waiting import RequestSeen, Waiting
 
 SIGNER_PODS = "app.kubernetes.io/component=signer"
 
@@ -45,17 +45,6 @@ class Pending:
 
 
 Key = Authorities | Pending
-
-
-@dataclass(frozen=True)
-class RequestSeen:
-    """A PodCertificateRequest for our signer that nobody has answered."""
-
-    request: Request
-    stub: str
-    """The PKCS#10 request with the public key: base64 of DER."""
-    created: datetime
-    version: str
 
 
 @dataclass(frozen=True)
@@ -109,9 +98,7 @@ class World:
             worst=worst_bundle,
             label_selector=names.TRUST_BUNDLE_LABEL,
         )
-        self.requests: Mirror[RequestSeen] = Mirror(
-            api, resource.CERTIFICATE_REQUESTS, see_request, self._request_changed
-        )
+        self.requests = Waiting(api, self._request_changed)
         self._replicas: Mirror[str] = Mirror(
             api, resource.PODS, _running_name, lambda *_: None, namespace=namespace, label_selector=SIGNER_PODS
         )
@@ -182,28 +169,6 @@ class World:
     def held(self) -> dict[str, Held]:
         """Return all authorities of the store, by name."""
         return {name: held for (_, name), held in self.secrets.items()}
-
-
-def see_request(obj: Json) -> RequestSeen | None:
-    """Keep a request for our signer until it is answered."""
-    metadata, spec = obj["metadata"], obj["spec"]
-    if spec["signerName"] != names.SIGNER or obj.get("status", {}).get("conditions"):
-        return None
-    request = Request(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        pod=spec["podName"],
-        pod_uid=spec["podUID"],
-        service_account=spec["serviceAccountName"],
-        service_account_uid=spec["serviceAccountUID"],
-        node=spec["nodeName"],
-        node_uid=spec["nodeUID"],
-        longest=timedelta(seconds=spec["maxExpirationSeconds"]),
-        user_annotations=tuple(sorted(spec.get("unverifiedUserAnnotations") or ())),
-    )
-    created = datetime.fromisoformat(metadata["creationTimestamp"])
-    return RequestSeen(request, spec.get("stubPKCS10Request") or "", created, metadata["resourceVersion"])
 
 
 def _running_name(obj: Json) -> str | None:

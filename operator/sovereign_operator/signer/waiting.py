@@ -1,0 +1,180 @@
+"""The requests that wait for an answer: their number has a bound, however many a kubelet makes.
+
+Who has no place is not forgotten: what the node has stored is read again once places are free. As the pod with most
+requests gives way first, and so does the node, those that flood the signer wait for themselves alone.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sovereign_operator.core import names
+from sovereign_operator.core.certificate_request import Request
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.kube.mirror import Key, Mirror, key_of
+from sovereign_operator.kube.resource import CERTIFICATE_REQUESTS
+from sovereign_operator.kube.tasks import keep_running
+from sovereign_operator.signer import metrics
+
+logger = logging.getLogger(__name__)
+
+PLACES: Final = 10_000
+"""Requests that wait at once. One takes 1 KiB, and 8 KiB at most."""
+PLACES_OF_NODE: Final = 500
+"""Those of one node: several for each pod that it can have."""
+LONGEST_STUB: Final = 4096
+"""Characters of a PKCS#10 request. With the largest key that is allowed, it has some 1,600."""
+MOST_ANNOTATIONS: Final = 3
+"""Keys that are kept to be named: one is too many."""
+LOOK_SECONDS: Final = 1.0
+
+OURS: Final = f"spec.signerName={names.SIGNER}"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSeen:
+    """A PodCertificateRequest for our signer that nobody has answered."""
+
+    request: Request
+    stub: str
+    """The PKCS#10 request with the public key: base64 of DER. Empty: it is none that could be granted."""
+    created: datetime
+    version: str
+
+
+class Waiting(Mirror[RequestSeen]):
+    """All of them that have a place."""
+
+    def __init__(self, api: Api, changed: Callable[[Key, RequestSeen | None, RequestSeen | None], None]) -> None:
+        super().__init__(api, CERTIFICATE_REQUESTS, see_request, changed, field_selector=OURS)
+        self._places: dict[str, dict[str, dict[Key, None]]] = {}
+        """Those that have a place by node and uid of the pod, in the order in which they came."""
+        self._taken: Counter[str] = Counter()
+        """How many that are of each node."""
+        self._crowded: dict[str, int] = {}
+        """How many requests of each node had to go without a place, or give it away."""
+
+    async def run(self) -> None:
+        """List and watch, and give places that are free."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(super().run())
+            group.create_task(keep_running("places for requests", self._give_places))
+
+    def drop(self, key: Key, seen: RequestSeen) -> None:
+        """Let go of a request that is not what it was. If it still waits, the watch tells of it."""
+        if self.get(key) is seen:
+            self._set(key, None)
+
+    async def _list(self) -> str:
+        """Keep what has a place page by page. All at once would be without a bound."""
+        present, version = set(), ""
+        async for objects, version in self._api.pages(self._resource, *self._which):  # noqa: B007
+            self.heard = time.monotonic()
+            for obj in objects:
+                key = key_of(obj)
+                self._set(key, self._see(obj))
+                if key in self or key in self._unreadable.errors:
+                    present.add(key)
+        self._unreadable.keep(present)
+        for key in [key for key in self if key not in present]:
+            self._set(key, None)
+        self.synced.set()
+        return version
+
+    def _set(self, key: Key, value: RequestSeen | None) -> None:
+        old = self.get(key)
+        super()._set(key, value)
+        if old and value and old.request == value.request:
+            return
+        if old:
+            self._leave(key, old.request)
+        if value:
+            self._enter(key, value.request)
+
+    def _enter(self, key: Key, request: Request) -> None:
+        self._places.setdefault(request.node, {}).setdefault(request.pod_uid, {})[key] = None
+        self._taken[request.node] += 1
+        if self._taken[request.node] > PLACES_OF_NODE:
+            self._shed(request.node)
+        elif len(self) > PLACES:
+            self._shed(max(reversed(self._taken), key=self._taken.__getitem__))
+
+    def _leave(self, key: Key, request: Request) -> None:
+        pods = self._places[request.node]
+        del pods[request.pod_uid][key]
+        if not pods[request.pod_uid]:
+            del pods[request.pod_uid]
+        self._taken[request.node] -= 1
+        if not pods:
+            del self._places[request.node], self._taken[request.node]
+
+    def _shed(self, node: str) -> None:
+        """Take the place of the newest request of the pod that has most."""
+        pods = self._places[node]
+        pod = max(reversed(pods), key=lambda pod: len(pods[pod]))
+        self._set(next(reversed(pods[pod])), None)
+        if node not in self._crowded:
+            logger.warning(
+                "node %s asks for more certificates than are kept in mind: the rest waits until these are answered",
+                node,
+                extra={"node": node},
+            )
+        self._crowded[node] = self._crowded.get(node, 0) + 1
+        metrics.NODES_CROWDED.set(len(self._crowded))
+
+    async def _give_places(self) -> None:
+        while True:
+            for node in [*self._crowded]:
+                if self._has_room(node):
+                    await self._read_again(node)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _has_room(self, node: str) -> bool:
+        """Whether so many places are free that it is worth to read all requests of a node."""
+        return self._taken[node] <= PLACES_OF_NODE // 2 and len(self) <= PLACES * 9 // 10
+
+    async def _read_again(self, node: str) -> None:
+        """Give places to the requests of a node that have none, as long as there are any."""
+        before = self._crowded[node]
+        try:
+            async for objects, _ in self._api.pages(self._resource, field_selector=f"{OURS},spec.nodeName={node}"):
+                for obj in objects:
+                    if key_of(obj) not in self:
+                        self._set(key_of(obj), self._see(obj))
+                if self._crowded[node] > before:
+                    return
+        except ApiError as error:
+            logger.warning("the requests of node %s cannot be read again yet: %s", node, error)
+            return
+        del self._crowded[node]
+        metrics.NODES_CROWDED.set(len(self._crowded))
+
+
+def see_request(obj: Json) -> RequestSeen | None:
+    """Keep of a request for our signer what an answer needs, until it is answered."""
+    metadata, spec = obj["metadata"], obj["spec"]
+    if spec["signerName"] != names.SIGNER or obj.get("status", {}).get("conditions"):
+        return None
+    annotations = sorted(spec.get("unverifiedUserAnnotations") or ())
+    request = Request(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        pod=spec["podName"],
+        pod_uid=spec["podUID"],
+        service_account=spec["serviceAccountName"],
+        service_account_uid=spec["serviceAccountUID"],
+        node=spec["nodeName"],
+        node_uid=spec["nodeUID"],
+        longest=timedelta(seconds=spec["maxExpirationSeconds"]),
+        user_annotations=tuple(annotations[:MOST_ANNOTATIONS]),
+    )
+    stub = spec.get("stubPKCS10Request") or ""
+    created = datetime.fromisoformat(metadata["creationTimestamp"])
+    return RequestSeen(request, stub if len(stub) <= LONGEST_STUB else "", created, metadata["resourceVersion"])

@@ -1,0 +1,240 @@
+"""Requests that wait: their number has a bound, whatever is stored, and each pod gets its turn."""
+
+import asyncio
+import tracemalloc
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from sovereign_operator.core import names
+from sovereign_operator.kube.api import Api
+from sovereign_operator.signer.metrics import NODES_CROWDED
+from sovereign_operator.signer.waiting import PLACES, PLACES_OF_NODE, see_request
+from sovereign_operator.signer.world import World
+from tests.builders import NOW
+from tests.unit import virtual_time
+from tests.unit.worlds import NO_QUEUE, SIGNER_SETTINGS
+
+Json = dict[str, Any]
+
+MIB = 1 << 20
+FLOOD = 12_000
+
+
+def request(node: str, pod: str, number: int, *, bulk: int = 0, answered: bool = False, signer: str = "") -> Json:
+    """Return a request of a node, as its kubelet may make it: with more in it than anybody needs."""
+    metadata = {
+        "namespace": "a",
+        "name": f"req-{node}-{pod}-{number:06}",
+        "uid": f"{node}-{pod}-{number:06}",
+        "resourceVersion": "7",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "labels": {f"l{number}": "x" * bulk},
+        "managedFields": [{"manager": "kubelet", "fieldsV1": {f"f:{number}": "x" * bulk}}],
+    }
+    spec = {
+        "signerName": signer or names.SIGNER,
+        "podName": pod,
+        "podUID": f"uid-{pod}",
+        "serviceAccountName": "default",
+        "serviceAccountUID": "uid-default",
+        "nodeName": node,
+        "nodeUID": f"uid-{node}",
+        "maxExpirationSeconds": 86400,
+        "stubPKCS10Request": f"{number:08}" + "A" * bulk * 4,
+        "unverifiedUserAnnotations": {f"example.org/{number}-{each}": "x" for each in range(bulk // 100)},
+    }
+    conditions = [{"type": "Denied", "status": "True"}]
+    return {"metadata": metadata, "spec": spec, "status": {"conditions": conditions} if answered else {}}
+
+
+class Server:
+    """What an API server stores, as it is listed, and what it tells of changes."""
+
+    clock = SimpleNamespace(now=lambda: NOW)
+
+    def __init__(self, stored: Iterable[Json]) -> None:
+        self.stored = stored
+        self.changes: asyncio.Queue[tuple[str, Json]] = asyncio.Queue()
+        self.selectors: list[str] = []
+
+    async def pages(
+        self, _resource: object, _namespace: object = None, _labels: str = "", field_selector: str = ""
+    ) -> AsyncIterator[tuple[list[Json], str]]:
+        """List page by page what matches."""
+        self.selectors.append(field_selector)
+        wanted = dict(part.split("=") for part in field_selector.split(",")) if field_selector else {}
+        page: list[Json] = []
+        for obj in self.stored:
+            if all(obj["spec"][key.removeprefix("spec.")] == value for key, value in wanted.items()):
+                page.append(obj)
+            if len(page) == 100:
+                yield page, "7"
+                page = []
+                await asyncio.sleep(0)
+        yield page, "7"
+
+    async def watch(self, *which: Any) -> AsyncIterator[tuple[str, Json]]:
+        """Tell of changes."""
+        self.selectors.append(which[-1])
+        while True:
+            yield await self.changes.get()
+
+
+class Stored(Iterable[Json]):
+    """Requests that are made as they are listed, so that none of them is in memory but those that are kept."""
+
+    def __init__(self, *nodes: str, number: int = FLOOD, pods: int = 1, bulk: int = 2000) -> None:
+        self._nodes, self._number, self._pods, self._bulk = nodes, number, pods, bulk
+
+    def __iter__(self) -> Iterator[Json]:
+        for number in range(self._number):
+            node = self._nodes[number % len(self._nodes)]
+            yield request(node, f"pod-{number % self._pods}", number, bulk=self._bulk)
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Let others run until something is true."""
+    for turn in range(100_000):
+        if true():
+            return
+        await asyncio.sleep(0.1 if turn > 1000 else 0)
+    raise AssertionError("it never came true")
+
+
+def world_of(server: Server) -> World:
+    return World(cast("Api", server), NO_QUEUE, SIGNER_SETTINGS)
+
+
+@pytest.mark.parametrize("nodes", [1, 50])
+def test_what_requests_cost_has_a_bound(nodes: int) -> None:
+    """A kubelet makes as many as it likes, as large as the API server takes them, before it starts and after."""
+
+    async def run() -> tuple[int, int]:
+        flooding = [f"node-{number}" for number in range(nodes)]
+        server = Server(Stored(*flooding, bulk=2000))
+        world = world_of(server)
+        task = asyncio.create_task(world.requests.run())
+        await world.requests.synced.wait()
+        for obj in Stored(*flooding, number=FLOOD // 10):
+            obj["metadata"]["name"] += "-later"
+            server.changes.put_nowait(("ADDED", obj))
+            await until(server.changes.empty)
+        kept = len(world.requests)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        return kept, tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        kept, used = asyncio.run(run())
+    finally:
+        tracemalloc.stop()
+    assert kept <= PLACES
+    assert used < 64 * MIB
+
+
+def watching(server: Server, look: Callable[[World], Awaitable[None]]) -> None:
+    """Have a signer see what a server stores, and look at it, on a clock that jumps."""
+
+    async def run() -> None:
+        world = world_of(server)
+        task = asyncio.create_task(world.requests.run())
+        await world.requests.synced.wait()
+        await look(world)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    virtual_time.run(run())
+
+
+def pods_of(world: World, node: str) -> Counter[str]:
+    return Counter(seen.request.pod for seen in world.requests.values() if seen.request.node == node)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_a_pod_has_its_place_whatever_else_its_node_asks_for(*, first: bool) -> None:
+    flood, honest = [*Stored("node", number=2000, pods=3, bulk=1)], request("node", "honest", 0)
+
+    async def look(world: World) -> None:
+        assert pods_of(world, "node").total() == PLACES_OF_NODE
+        assert pods_of(world, "node")["honest"] == 1
+        # One that comes later has one, too.
+        server.changes.put_nowait(("ADDED", request("node", "late", 0)))
+        await until(lambda: pods_of(world, "node")["late"])
+        assert pods_of(world, "node").total() == PLACES_OF_NODE
+
+    server = Server([honest, *flood] if first else [*flood, honest])
+    watching(server, look)
+
+
+def test_a_node_has_its_places_whatever_others_ask_for() -> None:
+    nodes = [f"node-{number}" for number in range(PLACES // PLACES_OF_NODE + 5)]
+
+    async def look(world: World) -> None:
+        assert len(world.requests) == PLACES
+        server.changes.put_nowait(("ADDED", request("quiet", "honest", 0)))
+        await until(lambda: pods_of(world, "quiet"))
+        assert len(world.requests) == PLACES
+
+    server = Server(Stored(*nodes, number=PLACES_OF_NODE * len(nodes), bulk=1))
+    watching(server, look)
+
+
+def test_all_have_their_turn_as_others_are_answered() -> None:
+    number = 2 * PLACES_OF_NODE + 7
+    stored = [*Stored("node", number=number, pods=2, bulk=1)]
+    seen: set[str] = set()
+
+    async def look(world: World) -> None:
+        while len(seen) < number:
+            await until(lambda: world.requests)
+            for (_, name), waiting in [*world.requests.items()]:
+                seen.add(name)
+                place = next(at for at, obj in enumerate(stored) if obj["metadata"]["name"] == name)
+                stored[place] = request("node", waiting.request.pod, int(name[-6:]), answered=True)
+                server.changes.put_nowait(("MODIFIED", stored[place]))
+            await until(server.changes.empty)
+        await until(lambda: not world.requests)
+        await until(lambda: not NODES_CROWDED._value.get())  # noqa: SLF001 - the library's own way
+
+    server = Server(stored)
+    watching(server, look)
+    assert NODES_CROWDED._value.get() == 0  # noqa: SLF001
+    # Read again were the requests of that node alone, as there was room for many.
+    own = f"spec.signerName={names.SIGNER}"
+    assert server.selectors[:2] == [own, own]
+    assert set(server.selectors[2:]) == {f"{own},spec.nodeName=node"}
+    assert len(server.selectors) < 12
+
+
+def test_what_is_answered_or_gone_takes_no_place() -> None:
+    async def look(world: World) -> None:
+        assert {key[1][-6:] for key in world.requests} == {"000000"}
+        kept = request("node", "pod", 0)
+        for kind, obj in (("MODIFIED", kept), ("DELETED", kept), ("ADDED", kept)):
+            server.changes.put_nowait((kind, obj))
+            await until(server.changes.empty)
+        ((key, waiting),) = world.requests.items()
+        world.requests.drop(key, waiting)
+        assert not world.requests
+        for number in range(PLACES_OF_NODE):
+            server.changes.put_nowait(("ADDED", request("node", "pod", number)))
+        await until(lambda: len(world.requests) == PLACES_OF_NODE)
+        assert not NODES_CROWDED._value.get()  # noqa: SLF001
+
+    server = Server([request("node", "pod", 0), request("node", "pod", 1, answered=True)])
+    watching(server, look)
+
+
+def test_no_more_is_kept_of_one_than_an_answer_needs() -> None:
+    waiting = see_request(request("node", "pod", 0, bulk=100_000))
+    assert waiting is not None
+    assert waiting.stub == ""
+    assert len(waiting.request.user_annotations) < 5
