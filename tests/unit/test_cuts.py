@@ -75,6 +75,10 @@ FOLLOWS: dict[str, tuple[int, tuple[tuple[timedelta, Bundle], ...]]] = {
         1,
         ((START, [LYON]), (HOUR, [LYON, LYON_2]), (HOUR + OVER, [LYON_2]), (YEAR / 2, [LYON_3])),
     ),
+    "the new one retired, and long after that the old one": (
+        2,
+        ((START, [LYON]), (HOUR, [LYON, LYON_2]), (4 * HOUR, [LYON]), (YEAR / 4, [LYON_3])),
+    ),
     "both retired within the day": (1, ((START, [LYON, LYON_2]), (HOUR, [LYON_3]))),
     "ended by its date, and nobody in its place": (1, ((START, [BRIEF]), (3 * HOUR, []))),
     "retired, and its successor with it, while nobody looked": (1, ((START, [LYON]), (3 * DAY, [LYON_3]))),

@@ -12,6 +12,7 @@ import pytest
 
 from sovereign_operator.core import names
 from sovereign_operator.kube.api import Api
+from sovereign_operator.kube.errors import GoneError
 from sovereign_operator.signer.metrics import NODES_CROWDED
 from sovereign_operator.signer.waiting import PLACES, PLACES_OF_NODE, see_request
 from sovereign_operator.signer.world import World
@@ -61,6 +62,9 @@ class Server:
         self.stored = stored
         self.changes: asyncio.Queue[tuple[str, Json]] = asyncio.Queue()
         self.selectors: list[str] = []
+        self.last_page = asyncio.Event()
+        """Until it is set, the last page of a list of all nodes does not come."""
+        self.last_page.set()
 
     async def pages(
         self, _resource: object, _namespace: object = None, _labels: str = "", field_selector: str = ""
@@ -76,13 +80,18 @@ class Server:
                 yield page, "7"
                 page = []
                 await asyncio.sleep(0)
+        if "spec.nodeName" not in wanted:
+            await self.last_page.wait()
         yield page, "7"
 
     async def watch(self, *which: Any) -> AsyncIterator[tuple[str, Json]]:
         """Tell of changes."""
         self.selectors.append(which[-1])
         while True:
-            yield await self.changes.get()
+            kind, obj = await self.changes.get()
+            if kind == "GONE":
+                raise GoneError(410, "too old resource version")
+            yield kind, obj
 
 
 class Stored(Iterable[Json]):
@@ -128,7 +137,7 @@ def test_what_requests_cost_has_a_bound(nodes: int) -> None:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        return kept, tracemalloc.get_traced_memory()[0]
+        return kept, tracemalloc.get_traced_memory()[1]
 
     tracemalloc.start()
     try:
@@ -212,6 +221,64 @@ def test_all_have_their_turn_as_others_are_answered() -> None:
     assert server.selectors[:2] == [own, own]
     assert set(server.selectors[2:]) == {f"{own},spec.nodeName=node"}
     assert len(server.selectors) < 12
+
+
+def test_who_gets_a_place_while_all_are_listed_again_keeps_it() -> None:
+    number = PLACES_OF_NODE + 50
+    # Others fill the last page.
+    stored = [*Stored("node", number=number, pods=2, bulk=1), *Stored("other", number=99, bulk=1)]
+    server = Server(stored)
+
+    async def look(world: World) -> None:
+        server.last_page.clear()
+        before = len(server.selectors)
+        server.changes.put_nowait(("GONE", {}))
+        await until(lambda: len(server.selectors) > before)
+        await asyncio.sleep(0.1)
+        # Another replica has answered these.
+        answered = [item for item in world.requests.items() if item[1].request.node == "node"][: PLACES_OF_NODE // 2]
+        for key, waiting in answered:
+            place = next(at for at, obj in enumerate(stored) if obj["metadata"]["name"] == key[1])
+            stored[place] = request("node", waiting.request.pod, int(key[1][-6:]), answered=True)
+            world.requests.drop(key, waiting)
+        waiting_still = number - PLACES_OF_NODE // 2
+        await until(lambda: pods_of(world, "node").total() == waiting_still)
+        server.last_page.set()
+        server.changes.put_nowait(("ADDED", request("after", "pod", 0)))
+        await until(lambda: pods_of(world, "after"))
+        assert pods_of(world, "node").total() == waiting_still
+
+    watching(server, look)
+
+
+def test_what_changes_while_a_node_is_read_again_is_not_as_it_was_read() -> None:
+    number = PLACES_OF_NODE + 150
+    stored = [*Stored("node", number=number, pods=1, bulk=1)]
+
+    class Answering(Server):
+        """One whose requests are answered while a node's list is on its way, page by page."""
+
+        async def pages(
+            self, resource: object, namespace: object = None, labels: str = "", field_selector: str = ""
+        ) -> AsyncIterator[tuple[list[Json], str]]:
+            """List page by page what matches."""
+            first = True
+            async for objects, version in super().pages(resource, namespace, labels, field_selector):
+                if "nodeName" in field_selector and not first:
+                    for obj in objects:
+                        self.changes.put_nowait(("MODIFIED", obj | {"status": {"conditions": [{"type": "Issued"}]}}))
+                    await until(self.changes.empty)
+                first = False
+                yield objects, version
+
+    async def look(world: World) -> None:
+        for key, waiting in [*world.requests.items()]:
+            world.requests.drop(key, waiting)
+        await until(lambda: world.requests)
+        await until(lambda: not NODES_CROWDED._value.get())  # noqa: SLF001
+        assert len(world.requests) == 100
+
+    watching(Answering(stored), look)
 
 
 def test_what_is_answered_or_gone_takes_no_place() -> None:

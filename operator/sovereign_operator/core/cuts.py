@@ -7,7 +7,7 @@ That another authority of the same datacentre takes its place does not matter: s
 only where all that it has signed has ended before, as after a renewal.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -51,19 +51,21 @@ class Cuts:
     trusted: frozenset[Anchor] = frozenset()
 
 
-def trusted_now(before: Cuts, anchors: Iterable[Anchor], now: datetime) -> frozenset[Anchor]:
+def trusted_now(before: Cuts, anchors: Sequence[Anchor], now: datetime) -> frozenset[Anchor]:
     """Return the authorities in a bundle, given from old to new, each with when all that it signed has ended.
 
-    By itself it ends then. Once a successor is in the bundle, it signs for a short time yet, and what it signed ends a
-    day later: the signer keeps it for that day and that time.
+    The newest of each pair signs, so that all it signed ends as it does. Once a successor is in the bundle, an
+    authority signs for a short time yet, and what it signed ends a day later: the signer keeps it for that day and that
+    time. Should the successor be retired, its predecessor signs again.
     """
     known = {one.digits: one.over for one in before.trusted}
-    found = [replace(one, over=min(one.over, known.get(one.digits, one.over))) for one in anchors]
-    newest = {one.pair: one.digits for one in found if one.digits not in known}
+    newest = {one.pair: one.digits for one in anchors}
     replaced = now.replace(microsecond=0) + LEAF_LIFETIME
     return frozenset(
-        one if newest.get(one.pair, one.digits) == one.digits else replace(one, over=min(one.over, replaced))
-        for one in found
+        one
+        if newest[one.pair] == one.digits
+        else replace(one, over=min(one.over, replaced, known.get(one.digits, replaced)))
+        for one in anchors
     )
 
 

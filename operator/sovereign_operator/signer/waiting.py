@@ -59,6 +59,8 @@ class Waiting(Mirror[RequestSeen]):
         """How many that are of each node."""
         self._crowded: dict[str, int] = {}
         """How many requests of each node had to go without a place, or give it away."""
+        self._told: set[Key] | None = None
+        """Those that changed while a node's are read again: of them, that reading has nothing new to say."""
 
     async def run(self) -> None:
         """List and watch, and give places that are free."""
@@ -73,7 +75,8 @@ class Waiting(Mirror[RequestSeen]):
 
     async def _list(self) -> str:
         """Keep what has a place page by page. All at once would be without a bound."""
-        present, version = set(), ""
+        # One that gets its place meanwhile is newer than this list.
+        former, present, version = {*self}, set(), ""
         async for objects, version in self._api.pages(self._resource, *self._which):  # noqa: B007
             self.heard = time.monotonic()
             for obj in objects:
@@ -82,12 +85,14 @@ class Waiting(Mirror[RequestSeen]):
                 if key in self or key in self._unreadable.errors:
                     present.add(key)
         self._unreadable.keep(present)
-        for key in [key for key in self if key not in present]:
+        for key in former - present:
             self._set(key, None)
         self.synced.set()
         return version
 
     def _set(self, key: Key, value: RequestSeen | None) -> None:
+        if self._told is not None:
+            self._told.add(key)
         old = self.get(key)
         super()._set(key, value)
         if old and value and old.request == value.request:
@@ -142,16 +147,19 @@ class Waiting(Mirror[RequestSeen]):
     async def _read_again(self, node: str) -> None:
         """Give places to the requests of a node that have none, as long as there are any."""
         before = self._crowded[node]
+        self._told = set()
         try:
             async for objects, _ in self._api.pages(self._resource, field_selector=f"{OURS},spec.nodeName={node}"):
                 for obj in objects:
-                    if key_of(obj) not in self:
+                    if key_of(obj) not in self and key_of(obj) not in self._told:
                         self._set(key_of(obj), self._see(obj))
                 if self._crowded[node] > before:
                     return
         except ApiError as error:
             logger.warning("the requests of node %s cannot be read again yet: %s", node, error)
             return
+        finally:
+            self._told = None
         del self._crowded[node]
         metrics.NODES_CROWDED.set(len(self._crowded))
 
