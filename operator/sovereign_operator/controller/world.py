@@ -402,13 +402,18 @@ class World:
             yield from (mirror.values() if namespace is None else mirror.within(namespace).values())
 
     def _with_sidecars(self) -> Iterable[PodSeen]:
-        """Return the pods with a sidecar, each in scope of the policy that this goes by, which encrypts.
+        """Return the pods with a sidecar, each in scope of the policy that this goes by, which encrypts or did.
 
         Anybody can make a pod elsewhere that says so of itself, as no guard asks there what its sidecar is; it shall
-        not have us talk to it.
+        not have us talk to it. Sidecars of a policy that has come to Off are there until their pods end, and have to
+        say that they have loaded Off.
         """
-        encrypting = {policy for policy, seen in self.sidecars.seen.items() if seen.encrypts} if self.sidecars else ()
-        return (pod for pod in self.pods() if pod.transit in encrypting and pod.transit == self.policy_of(pod))
+        told = {
+            policy
+            for policy, seen in (self.sidecars.seen.items() if self.sidecars else ())
+            if seen.encrypts or (self.sidecars and self.sidecars.record(policy))
+        }
+        return (pod for pod in self.pods() if pod.transit in told and pod.transit == self.policy_of(pod))
 
     def pod(self, namespace: str, name: str) -> PodSeen | None:
         """Return one pod, if it is among those that we watch."""
