@@ -78,7 +78,7 @@ def test_a_node_that_cannot_be_written_holds_up_no_other(admin: Kubectl, full_no
 
 
 def fill(refused: Callable[[int], str]) -> None:
-    """Find the most bytes that can be written, as whoever fills an object up to the last byte does."""
+    """Find the most bytes that can be written, as somebody does who fills an object to the last byte."""
     fits, too_many = 1_000_000, LARGEST_REQUEST
     assert refused(fits) == ""
     while too_many - fits > 8:
@@ -88,7 +88,7 @@ def fill(refused: Callable[[int], str]) -> None:
 
 
 def own_keys(obj: Json, field: str, policy: str) -> set[str]:
-    """Return the labels or annotations of ours that speak of a policy."""
+    """Return our labels or annotations that speak of a policy."""
     return {key for key in obj["metadata"].get(field, {}) if "sovereignty" in key and key.endswith(f"/{policy}")}
 
 

@@ -279,7 +279,7 @@ def test_frames_are_looked_at_in_strict_on_each_interface(
         assert await asyncio.wait_for(node.fences.get(), 10) == frames.rules_of(())
         node.api.record("", "2")
         assert await asyncio.wait_for(node.fences.get(), 10) == frames.rules_of({"eth0"})
-        # Its runtime, or whoever looks now and then, says that something may have come.
+        # Its runtime, or a look now and then, says that something may have come.
         node.sandboxes.changed(SANDBOX)
         node.interfaces |= {"net1"}
         node.sandboxes.changed(SANDBOX)

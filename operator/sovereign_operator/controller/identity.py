@@ -45,7 +45,7 @@ class Identity:
             resource.CERTIFICATE_REQUESTS,
             see_certificate,
             self._take,
-            field_selector=f"spec.signerName={names.SIGNER}",
+            field_selector=resource.FOR_OUR_SIGNER,
         )
         self._bundles: Mirror[BundleSeen] = Mirror(
             api,

@@ -408,11 +408,10 @@ class World:
         not have us talk to it. Sidecars of a policy that has come to Off are there until their pods end, and have to
         say that they have loaded Off.
         """
-        told = {
-            policy
-            for policy, seen in (self.sidecars.seen.items() if self.sidecars else ())
-            if seen.encrypts or (self.sidecars and self.sidecars.record(policy))
-        }
+        if self.sidecars is None:
+            return ()
+        seen, record = self.sidecars.seen, self.sidecars.record
+        told = {policy for policy in seen if seen[policy].encrypts or record(policy)}
         return (pod for pod in self.pods() if pod.transit in told and pod.transit == self.policy_of(pod))
 
     def pod(self, namespace: str, name: str) -> PodSeen | None:

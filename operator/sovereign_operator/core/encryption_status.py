@@ -91,7 +91,7 @@ def _unsaid(silence: Silence) -> str:
 def _open(pods: Iterable[str]) -> str:
     return (
         f"plaintext connections of before are open in {examples(sorted(pods))}: their sidecars end these within "
-        "seconds; roll out anew (kubectl rollout restart) what is named here for longer"
+        "seconds; restart (kubectl rollout restart) what is named here for longer"
     )
 
 

@@ -11,12 +11,10 @@ from sovereign_operator.core.conditions import Notice
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import RefusedError
 from sovereign_operator.kube.events import post
+from sovereign_operator.kube.mirror import Key
 from sovereign_operator.kube.resource import Resource
 
 logger = logging.getLogger(__name__)
-
-Key = tuple[str, str]
-"""Namespace (empty for cluster-scoped objects) and name."""
 
 NOT_WRITTEN: Final = Gauge(
     "sovereign_objects_not_written",
@@ -81,5 +79,5 @@ class RefusedWrites:
 def _message(name: str, error: RefusedError) -> str:
     return (
         f"{name} does not take what the operator has to say: {error}. What it said before is taken away "
-        "where it is no longer so. If the object is too large, have whoever filled it make it smaller"
+        "where it is no longer so. If the object is too large, it has to be made smaller by those who filled it"
     )

@@ -8,6 +8,7 @@ from sovereign_operator.api import v1alpha1
 from sovereign_operator.api.v1alpha1.kind import Scope
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.manifests import API_VERSIONS, PLURALS
+from sovereign_operator.core.names import SIGNER
 from sovereign_operator.core.webhooks import WEBHOOKS
 
 
@@ -50,6 +51,8 @@ LEASES: Final = Resource("coordination.k8s.io/v1", "leases", namespaced=True)
 SUBJECT_ACCESS_REVIEWS: Final = Resource("authorization.k8s.io/v1", "subjectaccessreviews")
 SELF_REVIEWS: Final = Resource("authentication.k8s.io/v1", "selfsubjectreviews")
 CERTIFICATE_REQUESTS: Final = Resource("certificates.k8s.io/v1", "podcertificaterequests", namespaced=True)
+FOR_OUR_SIGNER: Final = f"spec.signerName={SIGNER}"
+"""The field selector of the PodCertificateRequests that our signer answers."""
 TRUST_BUNDLES: Final = Resource("certificates.k8s.io/v1", "clustertrustbundles")
 ADMISSION: Final = {
     kind: Resource("admissionregistration.k8s.io/v1", plural)

@@ -18,7 +18,7 @@ from sovereign_operator.core.certificate_request import Request
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ApiError
 from sovereign_operator.kube.mirror import Key, Mirror, key_of
-from sovereign_operator.kube.resource import CERTIFICATE_REQUESTS
+from sovereign_operator.kube.resource import CERTIFICATE_REQUESTS, FOR_OUR_SIGNER
 from sovereign_operator.kube.tasks import keep_running
 from sovereign_operator.signer import metrics
 
@@ -33,8 +33,6 @@ LONGEST_STUB: Final = 4096
 MOST_ANNOTATIONS: Final = 3
 """Keys that are kept to be named: one is too many."""
 LOOK_SECONDS: Final = 1.0
-
-OURS: Final = f"spec.signerName={names.SIGNER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Waiting(Mirror[RequestSeen]):
     """All of them that have a place."""
 
     def __init__(self, api: Api, changed: Callable[[Key, RequestSeen | None, RequestSeen | None], None]) -> None:
-        super().__init__(api, CERTIFICATE_REQUESTS, see_request, changed, field_selector=OURS)
+        super().__init__(api, CERTIFICATE_REQUESTS, see_request, changed, field_selector=FOR_OUR_SIGNER)
         self._places: dict[str, dict[str, dict[Key, None]]] = {}
         """Those that have a place by node and uid of the pod, in the order in which they came."""
         self._taken: Counter[str] = Counter()
@@ -149,7 +147,8 @@ class Waiting(Mirror[RequestSeen]):
         before = self._crowded[node]
         self._told = set()
         try:
-            async for objects, _ in self._api.pages(self._resource, field_selector=f"{OURS},spec.nodeName={node}"):
+            those = f"{FOR_OUR_SIGNER},spec.nodeName={node}"
+            async for objects, _ in self._api.pages(self._resource, field_selector=those):
                 for obj in objects:
                     if key_of(obj) not in self and key_of(obj) not in self._told:
                         self._set(key_of(obj), self._see(obj))
