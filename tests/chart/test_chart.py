@@ -137,6 +137,7 @@ _NOT_ABOUT_PODS = {
     "sovereignty-guard-controller-workloads",
     "sovereignty-guard-nodes",
     "sovereignty-guard-requests",
+    "sovereignty-guard-seed",
     "sovereignty-guard-signer",
     "sovereignty-guard-transit",
     "sovereignty-guard-workloads",

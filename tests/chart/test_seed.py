@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +13,9 @@ from sovereign_operator.api.v1alpha1 import GROUP, KINDS
 from sovereign_operator.seed import __main__ as seeding
 from tests.chart.conftest import Json, Render, run_helm, template
 from tests.chart.test_chart import ENCRYPTION, of_kind
+from tests.schema import schema_of, with_defaults
 
+GUARD = "sovereignty-guard-seed"
 PRESETS = ("--set", "presets.enabled=true")
 BOTH = (*PRESETS, "--set", "catalogue.enabled=true")
 ALL = (*BOTH, *ENCRYPTION, "--set", "alerts.enabled=true")
@@ -60,7 +63,9 @@ def test_no_tool_takes_what_is_created_for_a_part_of_the_release(render: Render)
 
 def test_no_upgrade_takes_away_the_record_of_what_was_created(render: Render) -> None:
     for options in ((), PRESETS, BOTH):
-        assert set(of_kind(render(*options), "ConfigMap")[seeding.CONFIG_MAP]["data"]) == {seeding.OBJECTS}
+        found = of_kind(render(*options), "ConfigMap")
+        assert set(found[seeding.CONFIG_MAP]["data"]) == {seeding.OBJECTS}
+        assert "data" not in found[seeding.RECORD]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,53 @@ def test_the_seed_may_only_create(render: Render, options: tuple[str, ...], plur
     objects = render(*options)
     rules = of_kind(objects, "ClusterRole")["sovereign-seed"]["rules"]
     assert rules == [{"apiGroups": [GROUP], "resources": plurals, "verbs": ["create"]}]
+
+
+def test_the_seed_may_not_write_what_people_create_from(render: Render) -> None:
+    """A command of the documentation creates it, with the rights of a cluster admin."""
+    rules = of_kind(render(*BOTH), "Role")["sovereign-seed"]["rules"]
+    assert {
+        name: {verb for rule in rules if name in rule["resourceNames"] for verb in rule["verbs"]}
+        for name in (seeding.CONFIG_MAP, seeding.RECORD)
+    } == {seeding.CONFIG_MAP: {"get"}, seeding.RECORD: {"get", "patch"}}
+    assert all(rule["resources"] == ["configmaps"] for rule in rules)
+
+
+def test_the_guard_lets_through_what_is_shipped_with_the_defaults_of_its_kind(render: Render) -> None:
+    """The API server compares with an object that has all of them."""
+    assert GUARD not in of_kind(render(), "ValidatingAdmissionPolicy")
+    for options in (PRESETS, BOTH):
+        objects = render(*options)
+        shipped = seed_objects(objects).values()
+        guard = of_kind(objects, "ValidatingAdmissionPolicy")[GUARD]["spec"]
+        kinds = {kind.name: kind for kind in KINDS}
+        demands = {
+            quoted(f"{obj['kind']}/{obj['metadata']['name']}"): cel(
+                with_defaults(schema_of(kinds[obj["kind"]], "spec"), obj["spec"])
+            )
+            for obj in shipped
+        }
+        (listed,) = (entry["expression"] for entry in guard["variables"] if entry["name"] == "shipped")
+        assert listed == f"['', {', '.join(demands)}]"
+        expressions = [entry["expression"] for entry in guard["validations"]][2:]
+        assert expressions == [f"variables.name != {name} || object.spec == {spec}" for name, spec in demands.items()]
+
+
+def quoted(text: str) -> str:
+    """Return a string of CEL as Helm writes it."""
+    return json.dumps(text, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def cel(value: Any) -> str:
+    """Return CEL for a value."""
+    match value:
+        case dict():
+            return f"dyn({{{', '.join(f'{quoted(key)}: {cel(value[key])}' for key in sorted(value))}}})"
+        case list():
+            return f"dyn([{', '.join(map(cel, value))}])"
+        case str():
+            return f"dyn({quoted(value)})"
+    return f"dyn({json.dumps(value)})"
 
 
 def test_another_job_has_another_name(render: Render) -> None:

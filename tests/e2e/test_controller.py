@@ -57,9 +57,9 @@ def test_it_was_never_refused_anything(admin: Kubectl, cluster: Cluster, space: 
     }
     # While keys of a former version move, the signer may ask before it has the right to see them, or after.
     assert forbidden <= {("list", f"/api/v1/namespaces/{NAMESPACE}/secrets")}
-    # Nor by the guard that bounds it further.
+    # Nor by the guard that bounds it further. While the chart is upgraded, the seed may meet that of before.
     said = {entry.get("responseStatus", {}).get("message", "") for entry in requests}
-    assert not {text for text in said if "sovereignty-guard" in text}
+    assert not {text for text in said if "sovereignty-guard" in text and "sovereignty-guard-seed" not in text}
 
 
 @pytest.mark.last

@@ -24,7 +24,7 @@ BREAKAGES: dict[str, Json] = {
 }
 
 BROKEN_RULE: Json = {"validations": [{"expression": "object.spec.no.such.field == 1"}]}
-ONE_ACCOUNT = ("sovereignty-guard-agent", "sovereignty-guard-controller-", "sovereignty-guard-signer")
+ONE_ACCOUNT = tuple(f"sovereignty-guard-{account}" for account in ("agent", "controller-", "seed", "signer"))
 """What these say of one account holds everywhere, and fails closed; nobody else comes beyond their condition."""
 
 

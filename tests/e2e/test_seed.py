@@ -8,10 +8,10 @@ import pytest
 
 from hack.cluster import Cluster
 from hack.install import CHART, NAMESPACE, RELEASE, helm
-from hack.kubectl import Kubectl, KubectlError
+from hack.kubectl import Json, Kubectl, KubectlError
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.seed.__main__ import CONFIG_MAP, CREATED, OBJECTS, SeedError, seed
+from sovereign_operator.seed.__main__ import CONFIG_MAP, CREATED, OBJECTS, RECORD, SeedError, seed
 from tests.e2e.conftest import Space
 
 SUSPENDED, DELETED, CORRECTED = "outscale-cloudgouv", "bleu", "hds"
@@ -20,7 +20,7 @@ JOBS = ("job", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=seed")
 
 def created(admin: Kubectl, namespace: str = NAMESPACE) -> set[str]:
     """Return what was there once, as the seed recorded it."""
-    return set(admin.get("configmap", CONFIG_MAP, namespace)["data"][CREATED].split())
+    return set(admin.get("configmap", RECORD, namespace)["data"][CREATED].split())
 
 
 def correct(admin: Kubectl, laws: list[str] | None) -> None:
@@ -42,7 +42,7 @@ def catalogue(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
     correct(admin, None)
     services = [name.partition("/")[2] for name in created(admin) if name.startswith("CloudService/")]
     admin.run("delete", "cloudservice", *services, "--ignore-not-found")
-    admin.run("patch", "configmap", CONFIG_MAP, "-n", NAMESPACE, "-p", json.dumps({"data": {CREATED: None}}))
+    admin.run("patch", "configmap", RECORD, "-n", NAMESPACE, "-p", json.dumps({"data": {CREATED: None}}))
     select(cluster, "catalogue.enabled=false")
 
 
@@ -78,6 +78,34 @@ def test_what_people_recorded_outlasts_every_tool(admin: Kubectl, cluster: Clust
             admin.get("cloudservice", DELETED)
 
 
+def told(admin: Kubectl, namespace: str, items: list[Json], **former: str) -> None:
+    """Tell a seed what to create. ``former`` is what a version of before wrote beside it."""
+    data = {OBJECTS: json.dumps({"items": items}), **former}
+    for name, content in ((CONFIG_MAP, {"data": data}), (RECORD, {})):
+        admin.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **content}, namespace)
+
+
+def run(cluster: Cluster, namespace: str) -> None:
+    """Do once what the Job does."""
+
+    async def seeding() -> None:
+        async with await connect(cluster.kubeconfig) as client:
+            await seed(Api(client, ServerClock()), namespace)
+
+    asyncio.run(seeding())
+
+
+def test_what_a_version_of_before_recorded_counts(admin: Kubectl, cluster: Cluster, space: Space) -> None:
+    """It kept its record beside what is to be created."""
+    namespace = space(None)
+    kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
+    told(admin, namespace, [kind | {"metadata": {"name": "gone"}, "spec": {}}], **{CREATED: "SovereigntyPolicy/gone"})
+    run(cluster, namespace)
+    with pytest.raises(KubectlError, match="NotFound"):
+        admin.get("spol", "gone")
+    assert created(admin, namespace) == {"SovereigntyPolicy/gone"}
+
+
 def test_one_that_the_api_server_refuses_is_named_and_in_nobodys_way(
     admin: Kubectl, cluster: Cluster, space: Space
 ) -> None:
@@ -86,16 +114,10 @@ def test_one_that_the_api_server_refuses_is_named_and_in_nobodys_way(
     kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
     demands = {"newer": "moons", "known": "countries"}
     items = [kind | {"metadata": {"name": name}, "spec": {demand: ["FR"]}} for name, demand in demands.items()]
-    data = {OBJECTS: json.dumps({"items": items})}
-    admin.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP}, "data": data}, namespace)
-
-    async def run() -> None:
-        async with await connect(cluster.kubeconfig) as client:
-            await seed(Api(client, ServerClock()), namespace)
-
+    told(admin, namespace, items)
     try:
         with pytest.raises(SeedError, match=r'^SovereigntyPolicy/newer: .*unknown field "spec.moons"'):
-            asyncio.run(run())
+            run(cluster, namespace)
         assert created(admin, namespace) == {"SovereigntyPolicy/known"}
         assert admin.get("spol", "known")["spec"]["countries"] == ["FR"]
     finally:

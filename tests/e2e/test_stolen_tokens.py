@@ -261,6 +261,7 @@ WAYS_UP = {
     "issue a certificate": Request("PATCH", f"{CERTIFICATES}/certificatesigningrequests/x/status", {}),
     "change a kind": Request("PATCH", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/x", {}),
     "change what people ask for": Request("PATCH", f"{OURS_API}/namespaces/default/sovereignworkloads/x", {}),
+    "change what people create from": Request("PATCH", f"{OWN}/configmaps/sovereign-seed", {}),
     "answer for the API server": Request("POST", "/apis/apiregistration.k8s.io/v1/apiservices", {}),
     "read what the API server does": Request("GET", "/debug/pprof/"),
     **{f"change {kind}": Request("PATCH", f"{ADMISSION}/{kind}/x", {}) for kind in GUARDS},
@@ -272,7 +273,7 @@ WAYS_UP = {
 }
 
 
-@pytest.mark.parametrize("process", ["controller", "signer", "injector", "agent"])
+@pytest.mark.parametrize("process", ["controller", "signer", "injector", "agent", "seed"])
 def test_no_process_holds_a_right_that_leads_further(cluster: Cluster, admin: Kubectl, process: str) -> None:
     token = admin.run("-n", NAMESPACE, "create", "token", f"sovereign-{process}").strip()
     ask = asking(cluster, token)
@@ -328,6 +329,44 @@ def test_an_agents_token_writes_nothing_but_what_this_agent_says(cluster: Cluste
     unbound = asking(cluster, admin.run("-n", NAMESPACE, "create", "token", "sovereign-agent").strip())
     assert unbound(report(mine)) == HTTPStatus.FORBIDDEN
     with without_bindings(admin, "sovereignty-guard-agent"):
+        for name, theft in thefts.items():
+            eventually(lambda theft=theft: ask(theft) in done, seconds=20, what=name)  # type: ignore[misc]
+
+
+def shipped(admin: Kubectl, name: str, **changes: Any) -> Request:
+    """Return how somebody creates what the chart ships, with changes of its spec."""
+    text = admin.get("configmap", "sovereign-seed", NAMESPACE)["data"]["objects.json"]
+    body = next(obj for obj in json.loads(text)["items"] if obj["metadata"]["name"] == name)
+    return Request("POST", f"{OURS_API}/sovereigntypolicies", body | {"spec": body["spec"] | changes})
+
+
+def test_the_seeds_token_creates_nothing_but_what_the_chart_ships(cluster: Cluster, admin: Kubectl) -> None:
+    """The node on which its pod ended can have one at any time. RBAC allows all of these."""
+    ask = asking(cluster, admin.run("-n", NAMESPACE, "create", "token", "sovereign-seed").strip())
+    policy = shipped(admin, "hds")
+    record, before = f"{CONFIG_MAPS}/sovereign-seed-created", "SovereigntyPolicy/hds"
+
+    def named(**metadata: Any) -> Request:
+        return Request("POST", policy.path, (policy.body or {}) | {"metadata": {"name": "hds"} | metadata})
+
+    thefts = {
+        "a policy of its own": named(name="evil"),
+        "one that is owned": named(ownerReferences=[NOBODY]),
+        "one that stays": named(finalizers=["example.org/stay"]),
+        "one that is full": named(annotations={"example.org/x": "x" * 200_000}),
+        "one that takes more": shipped(admin, "hds", acceptedForeignLaws=["US"]),
+        "one that certifies others": shipped(admin, "hds", certificateNamespaces={"names": ["tenant-b"]}),
+        "one that asks for less": shipped(admin, "hds", qualifications=[]),
+        "forget what there was": Request("PATCH", record, {"data": {"created": before}}),
+        "say that there was another": Request("PATCH", record, {"data": {"created": "SovereigntyPolicy/next"}}),
+        "say something else": Request("PATCH", record, {"data": {"objects.json": "x"}}),
+        "say it by a label": Request("PATCH", record, {"metadata": {"labels": {"sovereignty.dev/guards": "x"}}}),
+        "fix the record": Request("PATCH", record, {"immutable": True}),
+    }
+    done = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.CONFLICT}
+    assert ask(policy) in done
+    assert {name for name, theft in thefts.items() if ask(theft) != HTTPStatus.FORBIDDEN} == set()
+    with without_bindings(admin, "sovereignty-guard-seed"):
         for name, theft in thefts.items():
             eventually(lambda theft=theft: ask(theft) in done, seconds=20, what=name)  # type: ignore[misc]
 

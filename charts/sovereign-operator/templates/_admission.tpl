@@ -90,6 +90,30 @@ CEL for whether two maps are the same, but for some entries. Takes CEL for both,
 && {{ $old }}.all(key, {{ $besides }} || key in {{ $new }})
 {{- end }}
 
+{{/*
+CEL for a value as the API server shows it to a guard: with the defaults that its schema has. A list or map of CEL has values
+of one type, so that each is made dynamic. JSON's strings are CEL's.
+*/}}
+{{- define "sovereign-operator.celOf" -}}
+{{- $value := index . 0 }}{{ $schema := index . 1 | default dict -}}
+{{- $parts := list -}}
+{{- if kindIs "map" $value -}}
+{{- $fields := $schema.properties | default dict -}}
+{{- $whole := dict -}}
+{{- range $key, $field := $fields }}{{ if hasKey $field "default" }}{{ $_ := set $whole $key $field.default }}{{ end }}{{ end -}}
+{{- range $key, $given := $value }}{{ $_ := set $whole $key $given }}{{ end -}}
+{{- range $key, $part := $whole -}}
+{{- $parts = append $parts (printf "%s: %s" (toJson $key) (include "sovereign-operator.celOf" (list $part (get $fields $key)))) -}}
+{{- end -}}
+dyn({ {{- join ", " $parts -}} })
+{{- else if kindIs "slice" $value -}}
+{{- range $value }}{{ $parts = append $parts (include "sovereign-operator.celOf" (list . $schema.items)) }}{{ end -}}
+dyn([{{ join ", " $parts }}])
+{{- else -}}
+dyn({{ toJson $value }})
+{{- end -}}
+{{- end }}
+
 {{/* CEL for the name of the controller's account, as requests have it. */}}
 {{- define "sovereign-operator.controllerUser" -}}
 'system:serviceaccount:{{ .Release.Namespace }}:{{ include "sovereign-operator.controller" . }}'
@@ -194,7 +218,7 @@ with it, and says so when a guard is gone or was hollowed out.
 */}}
 {{- define "sovereign-operator.guards" -}}
 {{- $guards := list -}}
-{{- range $file := tuple "guard-agent" "guard-annotations" "guard-bindings" "guard-certificates" "guard-controller-marks" "guard-controller-roles" "guard-controller-workloads" "guard-exec" "guard-labels" "guard-namespaces" "guard-nodes" "guard-pods" "guard-requests" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "injector-webhooks" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" "warn-workloads" -}}
+{{- range $file := tuple "guard-agent" "guard-annotations" "guard-bindings" "guard-certificates" "guard-controller-marks" "guard-controller-roles" "guard-controller-workloads" "guard-exec" "guard-labels" "guard-namespaces" "guard-nodes" "guard-pods" "guard-requests" "guard-seed" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "injector-webhooks" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" "warn-workloads" -}}
 {{- range $document := splitList "\n---\n" (include (printf "%s/admission/%s.yaml" $.Template.BasePath $file) $) -}}
 {{- with fromYaml $document -}}
 {{- $spec := .spec | default (dict "webhooks" .webhooks "trust" (include "sovereign-operator.trust" $)) -}}
