@@ -16,10 +16,13 @@ import yaml
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.core.sidecar import LISTENERS_KEY
 from sovereign_operator.kube.agent_report import report_of
 from tests.e2e.conftest import Space
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import NOBODY, pod, workload
+from tests.orders import FORGED, exceptions, told
 
 INSIDE = "brest-1"
 
@@ -168,6 +171,13 @@ THEFTS = {
     ),
     "tell applications": Theft(MARKS, part("ConfigMap", "app", data={"x": "y"})),
     "tell the cluster": Theft(MARKS, part("ConfigMap", "sovereignty-transit.x", data={}), "kube-system"),
+    # All others are tried in tests/chart/test_orders.py.
+    **{
+        f"have sidecars {what}": Theft(
+            MARKS, part("ConfigMap", "sovereignty-transit.x", data={LISTENERS_KEY: FORGED[what]})
+        )
+        for what in ("fetch a filter", "log the keys of TLS", "read another file", "spell it without quotes")
+    },
 }
 
 
@@ -194,6 +204,13 @@ def test_who_has_the_controllers_token_can_do_no_more_than_it_does(admin: Kubect
     with without_bindings(admin, guard):
         for attempt in attempts.values():
             allowed(admin, attempt)
+
+
+def test_the_largest_orders_that_a_policy_can_need_are_no_theft(admin: Kubectl, space: Space) -> None:
+    """A guard that can no longer look at them would refuse them."""
+    orders = told(EncryptionMode.STRICT, 12, **exceptions(64, ports=6))
+    theft = Theft(MARKS, part("ConfigMap", "sovereignty-transit.x", data=orders))
+    admin.run(*theft.words(space()), stdin=json.dumps(theft.body))
 
 
 def refused(admin: Kubectl, attempt: Attempt) -> str:

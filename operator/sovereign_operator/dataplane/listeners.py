@@ -5,6 +5,9 @@ so no open connection is lost (Envoy drains a chain that changes, and a listener
 Strict takes away the chain by which plaintext was accepted, so that Envoy ends what came by it before. Each exception
 has a chain of its own, which goes with it. To end the connections of peers that are trusted no more, the chain of
 mutual TLS gets another name: Envoy lets go of all that came by the former, of good peers too, which connect again.
+
+The chart knows by pieces what is written here (templates/_listeners.tpl): the guard of the controller's token lets
+nothing else through, and a test tells where the two differ.
 """
 
 import hashlib

@@ -1,0 +1,97 @@
+"""What the guard of the controller's token lets it tell sidecars: what the operator writes, and nothing else.
+
+The guard is CEL, which the API server alone evaluates. What it does to a text is read from it here, and done.
+"""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.chart.conftest import Render
+from tests.chart.test_chart import ENCRYPTION, of_kind
+from tests.orders import FORGED, orders
+
+GUARD = "sovereignty-guard-controller-marks"
+TEXT = r'("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')'
+
+Guard = Callable[[str], bool]
+
+
+def literal(text: str) -> str:
+    """Return what a string of CEL says."""
+    read: str = json.loads(text if text.startswith('"') else '"' + text[1:-1].replace('"', '\\"') + '"')
+    return read
+
+
+@pytest.fixture(scope="module")
+def steps(render: Render) -> list[tuple[str, str]]:
+    """Return what the guard puts in the place of what, in order."""
+    guard = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy")[GUARD]["spec"]
+    expressions = {entry["name"]: entry["expression"] for entry in guard["variables"]}
+    assert re.fullmatch(r"variables.listeners.map\(text, text[.].*\)", expressions["flat"])
+    assert re.fullmatch(r"variables.flat.map\(text, text[.].*\)", expressions["half"], re.DOTALL)
+    assert re.fullmatch(r"variables.half.map\(text, text[.].*\)", expressions["named"], re.DOTALL)
+    return [
+        (literal(before), literal(after))
+        for part in ("flat", "half", "named")
+        for before, after in re.findall(rf"[.]replace\({TEXT}, {TEXT}\)", expressions[part])
+    ]
+
+
+@pytest.fixture(scope="module")
+def known(render: Render, steps: list[tuple[str, str]]) -> Guard:
+    """Return whether the guard lets a text through."""
+    guard = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy")[GUARD]["spec"]
+    validations = [entry["expression"] for entry in guard["validations"]]
+    assert "variables.listeners.all(text, !text.contains('<'))" in validations
+    (pattern,) = (
+        literal(found[1])
+        for found in (
+            re.fullmatch(rf"variables.named.all\(text, text.matches\({TEXT}\)\)", each) for each in validations
+        )
+        if found
+    )
+
+    def judge(text: str) -> bool:
+        if "<" in text:
+            return False
+        for before, after in steps:
+            text = text.replace(before, after)
+        return re.fullmatch(pattern, text, re.ASCII) is not None
+
+    return judge
+
+
+def test_it_lets_through_whatever_the_operator_writes(known: Guard) -> None:
+    for order in orders():
+        for key, text in order.items():
+            assert known(text), (key, text)
+
+
+@pytest.mark.parametrize("text", FORGED.values(), ids=FORGED.keys())
+def test_it_lets_nothing_else_through(known: Guard, text: str) -> None:
+    assert not known(text)
+
+
+def test_each_piece_that_it_knows_is_one_that_the_operator_writes(steps: list[tuple[str, str]]) -> None:
+    """What is no longer written is not to be let through."""
+    used = set()
+    for order in orders():
+        for text in order.values():
+            for before, after in steps:
+                if before in text:
+                    used.add(before)
+                text = text.replace(before, after)  # noqa: PLW2901 - step by step
+    assert used == {before for before, _ in steps}
+
+
+def test_no_string_can_begin_in_one_piece_and_end_in_another(steps: list[tuple[str, str]]) -> None:
+    """Each begins outside of strings, and ends there: so whatever is left between pieces is outside of them, too."""
+    for before, after in steps:
+        if not before.isspace() and before != "\n}":
+            assert before.startswith('"')
+            assert "\\" not in before
+            assert len(re.findall(r'"[^"\n]*"', before)) * 2 == before.count('"')
+            assert re.fullmatch("<[a-z-]+=?>", after)
