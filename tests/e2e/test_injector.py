@@ -1,6 +1,7 @@
 """The injector on a real API server: who gets a sidecar, who does not, and what happens when it is not there."""
 
 import base64
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,6 +103,10 @@ IMPOSSIBLE: dict[str, tuple[Json, str]] = {
     "no such port": (
         pod("app", containers=[pod_spec()["containers"][0] | {"livenessProbe": {"httpGet": {"port": "web"}}}]),
         "livenessProbe of container idle asks port 'web'",
+    ),
+    "more than any quantity": (
+        pod("app", resources={"limits": {"cpu": "1e40"}}),
+        "spec.resources.limits.cpu is more than any quantity",
     ),
 }
 
@@ -273,10 +278,22 @@ def test_a_replica_that_ends_is_not_missed(admin: Kubectl, encrypting: str) -> N
     assert not refused
 
 
+NO_METADATA = {
+    "apiVersion": "admission.k8s.io/v1",
+    "kind": "AdmissionReview",
+    "request": {
+        "uid": "u",
+        "operation": "CREATE",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "namespace": "tenant-a",
+        "object": {"metadata": 0, "spec": {"containers": []}},
+    },
+}
 BODIES: dict[str, tuple[list[str], str]] = {
     "nothing": (["--data", ""], "400"),
     "no JSON": (["--data", "{"], "400"),
     "a pod": (["--data", '{"apiVersion": "v1", "kind": "Pod"}'], "400"),
+    "a pod whose metadata is none": (["--data", json.dumps(NO_METADATA)], "400"),
     "too much": (["--header", "Expect:", "--data-binary", "@-"], "413"),
     "another method": (["--request", "GET"], "404"),
 }

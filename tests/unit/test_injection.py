@@ -408,6 +408,14 @@ def test_limits_of_a_sidecar_count_as_its_requests() -> None:
     assert made["spec"]["resources"] == {"requests": {"cpu": "2"}}
 
 
+@pytest.mark.parametrize("cpu", ["1e40", "-1e40", "1e999", "1e1000", "1E2147483647", "9" * 100, 1e300])
+@pytest.mark.parametrize("kind", ["requests", "limits"])
+def test_a_pod_with_more_than_any_quantity_is_refused_with_the_field(kind: str, cpu: Any) -> None:
+    settings = SidecarSettings("sidecar", "Always", SHARE)
+    with pytest.raises(CannotInjectError, match=rf"spec\.resources\.{kind}\.cpu .*2\^63"):
+        inject(pod(resources={kind: {"cpu": cpu}}), "hds", settings)
+
+
 # Backups
 
 

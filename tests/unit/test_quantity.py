@@ -34,10 +34,19 @@ def test_json_may_have_a_number(value: float, number: str) -> None:
     assert parse(value) == Decimal(number)
 
 
-@pytest.mark.parametrize("text", ["", "m", "1 Mi", "1mi", "1Mi ", "1ee3", "1e", "0x10", "1,5", "1e9999", "NaN", "1KiB"])
+@pytest.mark.parametrize(
+    "text", ["", "m", "1 Mi", "1mi", "1Mi ", "1ee3", "1e", "0x10", "1,5", "1e9999", "NaN", "1KiB", "1" * 10**6]
+)
 def test_anything_else_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="not a quantity"):
         parse(text)
+
+
+def test_there_is_a_largest_one() -> None:
+    assert parse("8Ei") == 2**63
+    for text in ("9223372036854775809", "-9Ei", "1e40"):
+        with pytest.raises(ValueError, match="more than any quantity"):
+            parse(text)
 
 
 @pytest.mark.parametrize(

@@ -36,3 +36,8 @@ def test_what_a_pod_requests(spec: dict[str, Any], cpu: str) -> None:
 
 def test_a_pod_that_requests_nothing_fits_anywhere() -> None:
     assert requests_of({"containers": [{}]}) == {}
+
+
+def test_a_pod_that_requests_more_than_can_be_read_fits_nowhere() -> None:
+    """Anybody may make one. It must not keep us from counting others."""
+    assert requests_of({"containers": [container("1e1000"), container("1")]})["cpu"] > 2**62

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from sovereign_operator.core.probes import CannotInjectError
 from sovereign_operator.core.quantity import parse, render
 
 Json = dict[str, Any]
@@ -18,7 +19,7 @@ Json = dict[str, Any]
 def make_room(spec: Json, sidecar: Mapping[str, Any]) -> None:
     """Add the resources of a sidecar, as a container has them, to those that a pod has as a whole, if it has any.
 
-    ``spec`` is of a pod without the sidecar, and is changed in place.
+    ``spec`` is of a pod without the sidecar, and is changed in place. Raises CannotInjectError.
     """
     whole = spec.get("resources") or {}
     requests: Json = dict(whole.get("requests") or {})
@@ -27,15 +28,24 @@ def make_room(spec: Json, sidecar: Mapping[str, Any]) -> None:
     # Once the sidecar requests something, that would be the whole request.
     requested = _requested(spec)
     requests |= {name: limit for name, limit in limits.items() if name not in requests and name not in requested}
+    kinds = {"limits": limits, "requests": requests}
     for name in requests.keys() | limits.keys():
         more = _share(name, sidecar)
-        if name in requests and name in limits and parse(requests[name]) == parse(limits[name]):
+        before = {kind: _amount(f"{kind}.{name}", amounts[name]) for kind, amounts in kinds.items() if name in amounts}
+        if len(before) == len(kinds) and before["requests"] == before["limits"]:
             # So that a pod of the class Guaranteed stays one.
             more["requests"] = more["limits"]
-        for kind, amounts in (("requests", requests), ("limits", limits)):
-            if name in amounts and more[kind]:
-                amounts[name] = render(parse(amounts[name]) + more[kind])
-    whole |= {kind: amounts for kind, amounts in (("requests", requests), ("limits", limits)) if amounts}
+        for kind, amount in before.items():
+            if more[kind]:
+                kinds[kind][name] = render(amount + more[kind])
+    whole |= {kind: amounts for kind, amounts in kinds.items() if amounts}
+
+
+def _amount(field: str, text: str | float) -> Decimal:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise CannotInjectError(f"spec.resources.{field} is {error}: write one of 2^63 or less") from error
 
 
 def _requested(spec: Json) -> set[str]:

@@ -9,16 +9,25 @@ _BINARY: Final = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _QUANTITY: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eE]([+-]?[0-9]{1,3})|([KMGTPE]i|[numkMGTPE]?))")
 _KIBI: Final = 1024
 
+LARGEST: Final = Decimal(2**63)
+"""Kubernetes has no larger ones, and yet its API server takes any exponent."""
+LONGEST: Final = 1000
+"""In characters: the API server takes a megabyte of digits, too."""
+
 
 def parse(text: str | float) -> Decimal:
     """Return the number. JSON may hold one without quotation marks. Raises ValueError if it is no quantity."""
-    found = _QUANTITY.fullmatch(str(text))
-    if not found:
-        raise ValueError(f"not a quantity: {text!r}")
+    found = _QUANTITY.fullmatch(str(text)[: LONGEST + 1])
+    if not found or len(found[0]) > LONGEST:
+        raise ValueError(f"not a quantity: {text!r:.60}")
     number, exponent, suffix = found.groups()
     if suffix in _BINARY:
-        return Decimal(number) * Decimal(_KIBI) ** _BINARY[suffix]
-    return Decimal(number).scaleb(int(exponent or _DECIMAL[suffix]))
+        value = Decimal(number) * Decimal(_KIBI) ** _BINARY[suffix]
+    else:
+        value = Decimal(number).scaleb(int(exponent or _DECIMAL[suffix]))
+    if not -LARGEST <= value <= LARGEST:
+        raise ValueError(f"more than any quantity: {text!r:.60}")
+    return value
 
 
 def render(value: Decimal) -> str:

@@ -36,18 +36,24 @@ class Review:
     """The pod that is to be created; None if that is not what is asked about."""
 
     @property
+    def pod_name(self) -> str:
+        """Its name, or how its name begins."""
+        metadata = self.pod["metadata"] if self.pod else {}
+        return metadata.get("name") or metadata.get("generateName") or ""
+
+    @property
     def labelled(self) -> str | None:
         """The policy that the pod itself names."""
-        found = (self.pod or {}).get("metadata", {}).get("labels") or {}
-        named: str | None = found.get(names.POLICY_LABEL)
-        return named
+        return self._metadata("labels").get(names.POLICY_LABEL)
 
     @property
     def is_mirror(self) -> bool:
         """Whether a kubelet shows one of its static pods. It deletes one that differs from its file."""
-        pod = self.pod or {}
-        annotations = pod.get("metadata", {}).get("annotations") or {}
-        return names.MIRROR_ANNOTATION in annotations and self.user == f"system:node:{pod['spec'].get('nodeName', '')}"
+        node = self.pod["spec"].get("nodeName", "") if self.pod else ""
+        return names.MIRROR_ANNOTATION in self._metadata("annotations") and self.user == f"system:node:{node}"
+
+    def _metadata(self, field: str) -> dict[str, str]:
+        return (self.pod["metadata"].get(field) if self.pod else None) or {}
 
 
 @dataclass(frozen=True)
@@ -89,27 +95,39 @@ def read(body: bytes) -> Review:
         about_pod = (asked.get("group", ""), asked["version"], asked["kind"]) == ("", "v1", "Pod")
         created = request["operation"] == "CREATE" and not request.get("subResource")
         pod = request["object"] if about_pod and created else None
-        found = Review(
-            str(request["uid"]),
-            request.get("namespace") or "",
-            (request.get("userInfo") or {}).get("username") or "",
-            pod,
-        )
         if pod is not None:
             _check_pod(pod)
+        user = _object(request.get("userInfo") or {}).get("username")
+        return Review(_text(request["uid"]), _text(request.get("namespace")), _text(user), pod)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedError(f"not an AdmissionReview that can be read: {error!r}") from error
-    return found
 
 
-def _check_pod(pod: Json) -> None:
+def _check_pod(pod: Any) -> None:
     """Look at all that is taken for granted later, and raise what comes of it. The API server sends nothing else."""
-    for part in (pod, pod.get("metadata") or {}, pod["spec"]):
-        part.items()
-    for part in ((pod.get("metadata") or {}).get("labels") or {}, (pod.get("metadata") or {}).get("annotations") or {}):
-        part.items()
-    for container in pod["spec"]["containers"]:
-        container["name"].lower()
+    metadata, spec = _object(_object(pod)["metadata"]), _object(pod["spec"])
+    for field in ("name", "generateName"):
+        _text(metadata.get(field))
+    for field in ("labels", "annotations"):
+        for value in _object(metadata.get(field) or {}).values():
+            _text(value)
+    if not isinstance(spec["containers"], list):
+        raise TypeError("containers are no list")
+    for container in spec["containers"]:
+        _text(_object(container)["name"])
+
+
+def _object(part: Any) -> Json:
+    if not isinstance(part, dict):
+        raise TypeError(f"no object: {part!r:.100}")
+    return part
+
+
+def _text(part: Any) -> str:
+    """Return text, which is empty where there is none."""
+    if not isinstance(part, str | None):
+        raise TypeError(f"no text: {part!r:.100}")
+    return part or ""
 
 
 def policy_of(review: Review, enforced: str | None) -> str | None:
@@ -133,7 +151,7 @@ def answer(review: Review, policy: str | None, settings: SidecarSettings) -> Ans
         return Refused(
             f"policy {policy} encrypts traffic, and the sidecar for that cannot be added to this pod: {error}"
         )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise MalformedError(f"not a pod that can be read: {error!r}") from error
 
 

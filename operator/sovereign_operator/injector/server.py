@@ -1,20 +1,24 @@
 """Where the API server asks: POST /inject, over TLS.
 
 So can everybody in the cluster: nothing tells the API server from a pod. Hence the budgets for connections, bytes and
-time; and a caller that asks what no API server would is told nothing.
+time, and for the log, which says from where it was asked; and a caller that asks what no API server would is told
+nothing.
 """
 
 import asyncio
 import logging
 import ssl
+import time
 from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
 
+from sovereign_operator.core.reasons import line
 from sovereign_operator.injector import metrics
 from sovereign_operator.injector.budget import Budget
+from sovereign_operator.injector.log_budget import LogBudget
 from sovereign_operator.injector.review import MalformedError, Review, answer, policy_of, read, result_of, write
 from sovereign_operator.injector.settings import Settings
 from sovereign_operator.injector.world import World
@@ -30,7 +34,9 @@ SMALL_BODY: Final = 64 * 1024
 """In bytes. Hardly any pod has more. There are never more of these than connections, so they need no budget."""
 READ_SECONDS: Final = 2.0
 """For a body to come in full. Meanwhile others may wait for room, and the API server waits for five seconds at most."""
-WARN_SECONDS: Final = 60.0
+LONGEST_NAME: Final = 253
+LONGEST_TEXT: Final = 512
+"""Of what the log says of an odd question, whose words are those of whoever asked it."""
 
 
 class Hook:
@@ -40,7 +46,7 @@ class Hook:
         self._world = world
         self._settings = settings
         self._large = Budget(LARGEST_BODY)
-        self._warned = float("-inf")
+        self._log = LogBudget(time.monotonic)
 
     async def inject(self, request: web.Request) -> web.Response:
         """Answer an AdmissionReview."""
@@ -56,26 +62,21 @@ class Hook:
                         body = await request.read()
                     if not self._world.complete:
                         return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
-                    return await self._answer(body)
+                    return await self._answer(body, request.remote)
             except TimeoutError:
                 metrics.REVIEWS.labels("late").inc()
                 return web.Response(status=HTTPStatus.REQUEST_TIMEOUT, headers={"Connection": "close"})
             except MalformedError as error:
                 metrics.REVIEWS.labels("malformed").inc()
-                self._warn(f"{request.remote} asked what no API server asks: {error}")
+                if self._log.take(request.remote):
+                    text = line(str(error)[:LONGEST_TEXT])
+                    logger.warning("%s asked what no API server asks: %s", request.remote, text)
                 return web.Response(status=HTTPStatus.BAD_REQUEST)
 
     def _room(self, size: int, address: str | None) -> AbstractAsyncContextManager[None]:
         return self._large.take(size, address) if size > SMALL_BODY else nullcontext()
 
-    def _warn(self, text: str) -> None:
-        """Say so now and then: somebody may ask such things all day."""
-        now = asyncio.get_running_loop().time()
-        if now - self._warned >= WARN_SECONDS:
-            self._warned = now
-            logger.warning("%s", text)
-
-    async def _answer(self, body: bytes) -> web.Response:
+    async def _answer(self, body: bytes, address: str | None) -> web.Response:
         review = read(body)
         if self._is_new(review):
             # Read, a review may take many times its bytes: nothing is kept of it for so long.
@@ -87,16 +88,17 @@ class Hook:
         given = answer(review, policy if policy and self._world.encrypts(policy) else None, self._settings.sidecar)
         result = result_of(given)
         metrics.REVIEWS.labels(result).inc()
-        if result != "untouched":
-            metadata = (review.pod or {}).get("metadata") or {}
+        level = logging.INFO if result == "refused" else logging.DEBUG
+        if result != "untouched" and logger.isEnabledFor(level) and self._log.take(address):
             logger.log(
-                logging.INFO if result == "refused" else logging.DEBUG,
-                "%s pod %s/%s: policy %s encrypts",
+                level,
+                "%s pod %s/%s, as %s asked about it: policy %s encrypts",
                 result,
-                review.namespace,
-                metadata.get("name") or metadata.get("generateName", ""),
+                namespace := review.namespace[:LONGEST_NAME],
+                review.pod_name[:LONGEST_NAME],
+                address,
                 policy,
-                extra={"namespace": review.namespace, "policy": policy, "result": result},
+                extra={"namespace": namespace, "policy": policy, "result": result},
             )
         return web.json_response(write(review.uid, given))
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from sovereign_operator.core.node_fit import NodeTraits
-from sovereign_operator.core.quantity import parse
+from sovereign_operator.core.quantity import LARGEST, parse
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.resource import NODES, PODS
 
@@ -49,7 +49,7 @@ def requests_of(pod_spec: Json) -> dict[str, Decimal]:
     total = {name: max(most.get(name, Decimal(0)), running[name]) for name in most.keys() | running.keys()}
     total |= _amounts(pod_spec)
     for name, quantity in (pod_spec.get("overhead") or {}).items():
-        total[name] = total.get(name, Decimal(0)) + parse(quantity)
+        total[name] = total.get(name, Decimal(0)) + _amount(quantity)
     return total
 
 
@@ -57,7 +57,7 @@ async def _free(api: Api, node: str) -> Amounts:
     free: dict[str, Decimal] = {}
     async for found, _ in api.pages(NODES, field_selector=f"metadata.name={node}"):
         for obj in found:
-            free = {name: parse(amount) for name, amount in obj["status"]["allocatable"].items()}
+            free = {name: _amount(amount) for name, amount in obj["status"]["allocatable"].items()}
     async for pods, _ in api.pages(PODS, field_selector=f"spec.nodeName={node}"):
         for pod in _living(pods):
             for name, amount in (requests_of(pod["spec"]) | {"pods": Decimal(1)}).items():
@@ -71,4 +71,12 @@ def _living(pods: Iterable[Json]) -> list[Json]:
 
 def _amounts(has_resources: Json) -> dict[str, Decimal]:
     requests: Mapping[str, Any] = (has_resources.get("resources") or {}).get("requests") or {}
-    return {name: parse(amount) for name, amount in requests.items()}
+    return {name: _amount(amount) for name, amount in requests.items()}
+
+
+def _amount(text: str | float) -> Decimal:
+    """Return a quantity. Anybody may make a pod that asks for more than can be read, which must not hold us up."""
+    try:
+        return parse(text)
+    except ValueError:
+        return LARGEST

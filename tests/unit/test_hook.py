@@ -1,0 +1,179 @@
+"""The injector's answers to whatever is sent to it, and what its log says of that: any pod may ask."""
+
+import asyncio
+import copy
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from pythonjsonlogger.json import JsonFormatter
+
+from sovereign_operator.core.injection import SidecarSettings
+from sovereign_operator.injector.server import Hook
+from sovereign_operator.injector.settings import Settings
+from sovereign_operator.runtime.listening import answering
+from sovereign_operator.runtime.replica import Replica
+from tests.unit.test_review import POD, Json, asked
+
+REPLICA = Replica("sovereign-system", "injector-1", frozenset({"kube-system"}), 15, 0, "info")
+SETTINGS = Settings(REPLICA, 0, SidecarSettings("sidecar:1", "IfNotPresent", {"requests": {"cpu": "20m"}}))
+HOST_NETWORK: Json = {"metadata": {"name": "payroll-7d9f"}, "spec": POD["spec"] | {"hostNetwork": True}}
+
+
+class Seen:
+    """A cluster in which each namespace enforces a policy that encrypts."""
+
+    complete = True
+
+    def enforced(self, _: str) -> str:
+        return "hds"
+
+    def encrypts(self, policy: str) -> bool:
+        return {"hds": True}.get(policy, False)
+
+
+class Late(Seen):
+    """A cluster of which nothing was seen yet."""
+
+    def enforced(self, namespace: str) -> None:  # type: ignore[override]
+        assert {namespace: ""}
+
+    async def until_enforced(self, _: str) -> None:
+        return
+
+
+Ask = Callable[[Any], Awaitable[int]]
+
+
+async def _ask_from(address: str, url: str, do: Callable[[Ask], Awaitable[None]]) -> None:
+    connector = aiohttp.TCPConnector(local_addr=(address, 0))
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def ask(review: Any) -> int:
+            async with session.post(url, json=review) as answer:
+                return answer.status
+
+        await do(ask)
+
+
+def with_injector(do: Callable[[Ask], Awaitable[None]], seen: Seen, *addresses: str) -> None:
+    """Ask an injector from each of some addresses."""
+
+    async def main() -> None:
+        application = web.Application()
+        application.router.add_post("/inject", Hook(seen, SETTINGS).inject)  # type: ignore[arg-type]
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/inject"
+            async with answering(application, listener, None):
+                for address in addresses or ("127.0.0.1",):
+                    await _ask_from(address, url, do)
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO)
+    return caplog
+
+
+def refusals(log: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in log.records if "refused pod" in record.getMessage()]
+
+
+def test_a_refusal_is_logged_with_who_asked_for_it(log: pytest.LogCaptureFixture) -> None:
+    """Any pod may ask about a pod that is nobody's."""
+
+    async def do(ask: Ask) -> None:
+        assert await ask(asked(HOST_NETWORK, namespace="tenant-a")) == 200
+
+    with_injector(do, Seen(), "127.0.0.7")
+    assert refusals(log) == ["refused pod tenant-a/payroll-7d9f, as 127.0.0.7 asked about it: policy hds encrypts"]
+
+
+def test_long_names_and_many_refusals_do_not_fill_the_log(log: pytest.LogCaptureFixture) -> None:
+    long: Json = HOST_NETWORK | {"metadata": {"name": "x" * 50_000}}
+
+    async def do(ask: Ask) -> None:
+        for _ in range(200):
+            assert await ask(asked(long, namespace="y" * 50_000)) == 200
+
+    with_injector(do, Seen(), "127.0.0.7", "127.0.0.8")
+    written = JsonFormatter()
+    assert sum(len(written.format(record)) for record in log.records) < 50_000
+    # Whoever floods hides nothing of what others ask about.
+    for address in ("127.0.0.7", "127.0.0.8"):
+        assert any(address in said for said in refusals(log))
+
+
+WHOLE: Json = asked(
+    {
+        "metadata": {
+            "name": "app",
+            "generateName": "app-",
+            "labels": {"sovereignty.dev/policy": "hds"},
+            "annotations": {"kubernetes.io/config.mirror": "x", "backup.velero.io/backup-volumes-excludes": "a"},
+        },
+        "spec": {
+            "nodeName": "n-1",
+            "restartPolicy": "Always",
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "os": {"name": "linux"},
+            "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}},
+            "volumes": [{"name": "data", "emptyDir": {}}],
+            "initContainers": [{"name": "restore-wait", "volumeMounts": [{"name": "a", "mountPath": "/restores/a"}]}],
+            "containers": [
+                {
+                    "name": "app",
+                    "ports": [{"name": "web", "containerPort": 80}],
+                    "livenessProbe": {"httpGet": {"port": "web", "path": "/", "httpHeaders": [{"name": "a"}]}},
+                    "lifecycle": {"preStop": {"httpGet": {"port": 80}}},
+                }
+            ],
+        },
+    },
+    subResource="",
+)
+ODD: list[Any] = [
+    None,
+    False,
+    True,
+    0,
+    1e999,
+    "",
+    "x",
+    "\ud800",
+    "1e40",
+    [],
+    [0],
+    [[]],
+    [""],
+    {},
+    {"x": 0},
+    {"name": []},
+]
+
+
+def variants(value: Any) -> Iterator[Any]:
+    """Yield a value with each of its parts, and the whole, made each of what is odd."""
+    yield from ODD
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        for changed in variants(part):
+            made = copy.copy(value)
+            made[key] = changed
+            yield made
+
+
+@pytest.mark.parametrize("seen", [Seen(), Late()], ids=["seen", "new"])
+def test_nothing_odd_in_a_review_is_a_fault_of_ours(log: pytest.LogCaptureFixture, seen: Seen) -> None:
+    async def do(ask: Ask) -> None:
+        answers = [(await ask(review), review) for review in variants(WHOLE)]
+        assert not [review for status, review in answers if status not in {200, 400}]
+
+    with_injector(do, seen)
+    assert not [record for record in log.records if record.exc_info]
