@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hack import estate
-from hack.cluster import Cluster
+from hack.cluster import Cluster, binaries
 from hack.install import KEYS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core import names
 from sovereign_operator.core.sidecar import CONTAINER
 from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
+from tests.e2e.manifests import pod
 from tests.e2e.peers import peer_pod
 from tests.e2e.sidecars import encrypted, refusal, sidecar_of, without_agent, without_injector
 from tests.e2e.test_identity import FORGE, trusted
@@ -418,6 +420,39 @@ def test_what_an_admin_forces_onto_a_refused_node_is_alone_and_reported(admin: K
     assert said["status"] == "False"
     admin.delete("pod", "bare", namespace=namespace)
     eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")
+
+
+@pytest.fixture
+def shown(admin: Kubectl, cluster: Cluster, ward: tuple[str, str]) -> Iterator[str]:
+    """A pod that the kubelet of a refused node only shows, as something that runs in a ward."""
+    namespace, _ = ward
+    node = admin.get("node", "paris-1")
+    mirror = pod("static-paris-1", nodeName="paris-1")
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "paris-1", "uid": node["metadata"]["uid"], "controller": True}
+    mirror["metadata"] |= {"annotations": {names.MIRROR_ANNOTATION: "x"}, "ownerReferences": [owner]}
+    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("paris-1"))
+    running = json.dumps({"status": {"phase": "Running", "podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]}})
+    where = ("-n", namespace)
+    # The real one would soon take a mirror away of whose file it does not know.
+    cluster.stop_kubelet("paris-1")
+    try:
+        kubelet.run(*where, "create", "-f", "-", stdin=json.dumps(mirror))
+        kubelet.run(*where, "patch", "pod", "static-paris-1", "--subresource=status", "-p", running)
+        yield f"{namespace}/static-paris-1 on paris-1"
+        admin.run(*where, "delete", "pod", "static-paris-1", "--force", "--grace-period=0")
+    finally:
+        cluster.start_kubelet("paris-1")
+
+
+def test_a_kubelet_holds_up_nothing_with_a_pod_that_it_only_shows(admin: Kubectl, shown: str) -> None:
+    said = eventually(lambda: (found := encrypted(admin, POLICY))["reason"] == "StaticPods" and found, what="a report")
+    assert f"static pods, which have no sidecar: {shown}: " in said["message"]
+    change(admin, POLICY, mode="Preferred")
+    try:
+        eventually(lambda: preferred_for(admin), what="Preferred")
+    finally:
+        change(admin, POLICY, mode="Strict")
+    eventually(lambda: encrypted(admin, POLICY)["reason"] == "StaticPods", seconds=60, what="Strict again")
 
 
 def test_an_image_that_runs_as_the_sidecars_user_is_reported_and_gets_nowhere(

@@ -171,7 +171,8 @@ def test_the_controller_takes_a_step_of_encryption_in_any_cluster(random: Random
         for key, found in world.objects(SOVEREIGNTY_POLICY.plural).items():
             spec = see_spec(found, SovereigntyPolicySpec)
             if isinstance(spec, SovereigntyPolicySpec) and (wanted := spec.encryption_in_transit):
-                facts = transit._gather(world, world.sidecars, key[1], wanted, None)  # noqa: SLF001
+                pods, _ = transit._pods(world, key[1])  # noqa: SLF001
+                facts = transit._gather(world, world.sidecars, key[1], wanted, None, pods=pods)  # noqa: SLF001
                 decide_step(facts)
 
     asyncio.run(look())

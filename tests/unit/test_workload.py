@@ -328,6 +328,16 @@ def test_encryption_follows_the_sidecars(mode: str, pods: tuple[str, ...], expec
     assert "Encrypted" not in conditions(facts(pods=(pod("a"),)))
 
 
+def test_a_static_pod_is_named_apart() -> None:
+    known = WorkloadEncryption(
+        EncryptionMode.STRICT, EncryptionMode.STRICT, *map(frozenset, "aa"), static=frozenset("b")
+    )
+    told = facts(target=workload(**ADOPTED), pods=(pod("a"), pod("b")), encryption=known)
+    (said,) = [found for found in report_workload(told, decide(told)).observations if found.type == "Encrypted"]
+    assert (said.status, said.reason) == ("False", "StaticPods")
+    assert "static pods, which have no sidecar: b: " in said.message
+
+
 def test_on_the_way_to_a_mode_it_says_so() -> None:
     both = frozenset("ab")
     known = WorkloadEncryption(EncryptionMode.PREFERRED, EncryptionMode.STRICT, both, both)

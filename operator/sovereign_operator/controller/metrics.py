@@ -48,7 +48,8 @@ ENCRYPTION_MODE: Final = Gauge(
 )
 ENCRYPTION_PODS: Final = Gauge(
     "sovereign_encryption_pods",
-    "Pods in scope that run: bare (without a sidecar), late (it has not loaded the mode), loaded.",
+    "Pods in scope that run: bare (without a sidecar), late (it has not loaded the mode), loaded; static (run by their "
+    "nodes, so that nothing can give them one).",
     ["policy", "state"],
 )
 SILENT_AGENTS: Final = Gauge(

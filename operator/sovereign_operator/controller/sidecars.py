@@ -72,13 +72,15 @@ class Sidecars:
         seen = self.seen.get(policy)
         if seen is None:
             return None
+        pods = [*pods]
         with_one = [pod for pod in pods if pod.transit == policy]
         loaded = [pod for pod in with_one if self._has_loaded(pod)]
         past = [pod for pod in with_one if pod.bypass]
         talking = [pod for pod in with_one if self.traffic.said(pod.pod.uid).plain_open]
         names_of = (frozenset(pod.pod.name for pod in some) for some in (with_one, loaded, past, talking))
         silence = seen.silence.of(f"{pod.namespace}/{pod.pod.name}" for pod in with_one)
-        return WorkloadEncryption(seen.step.mode, seen.wanted, *names_of, silence=silence)
+        static = frozenset(pod.pod.name for pod in pods if pod.beyond_injection)
+        return WorkloadEncryption(seen.step.mode, seen.wanted, *names_of, silence=silence, static=static)
 
     def _has_loaded(self, pod: PodSeen) -> bool:
         told = self.told(pod.namespace, pod.transit)

@@ -55,7 +55,8 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     if not sidecars.services.known:
         # They count for nobody else, so nobody else has waited for them.
         return HURRIED_SECONDS
-    facts = _gather(world, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit(), record)
+    pods, static = _pods(world, key.policy)
+    facts = _gather(world, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit(), record, pods=pods)
     step = decide(facts)
     if step.mode is not facts.current:
         logger.info("policy %s: encryption goes from %s to %s", key.policy, facts.current, step.mode)
@@ -80,7 +81,8 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         talking=tuple(sorted(pod.name for pod in facts.pods if pod.plain_open and step.mode is EncryptionMode.STRICT)),
         beyond=tuple(sorted(beyond(facts))),
         # Of rules that are new nobody can have said anything.
-        silence=facts.silence if same else _silence(sidecars, key.policy, _pods(world, key.policy), rules),
+        silence=facts.silence if same else _silence(sidecars, key.policy, pods, rules),
+        static=tuple(sorted(f"{pod.namespace}/{pod.pod.name} on {pod.pod.node}" for pod in static)),
     )
     _measure(key.policy, seen, facts)
     if sidecars.seen.get(key.policy) != seen:
@@ -114,6 +116,7 @@ def _measure(policy: str, seen: EncryptionSeen, facts: StepFacts) -> None:
     for mode in EncryptionMode:
         metrics.ENCRYPTION_MODE.labels(policy, mode).set(mode is seen.step.mode)
     states = {"bare": seen.pods - seen.sidecars, "late": seen.sidecars - seen.loaded, "loaded": seen.loaded}
+    states["static"] = len(seen.static)
     for state, number in states.items():
         metrics.ENCRYPTION_PODS.labels(policy, state).set(number)
     metrics.SILENT_AGENTS.labels(policy).set(len(seen.silence.nodes))
@@ -139,18 +142,27 @@ def _silence(sidecars: Sidecars, policy: str, pods: Iterable[PodSeen], rules: in
     return sidecars.agents.silence((pod for pod in pods if pod.transit == policy), rules)
 
 
-def _pods(world: World, policy: str) -> list[PodSeen]:
-    """Return the pods in scope of a policy that run."""
-    return [pod for pod in world.pods() if pod.addresses and not pod.ended and world.policy_of(pod) == policy]
+def _pods(world: World, policy: str) -> tuple[list[PodSeen], list[PodSeen]]:
+    """Return the pods in scope of a policy that run, and those apart of which only their kubelet says so.
+
+    Steps do not wait for these: any node, an accepted one or not, can show one in any namespace.
+    """
+    found = [pod for pod in world.pods() if pod.addresses and not pod.ended and world.policy_of(pod) == policy]
+    return [pod for pod in found if not pod.beyond_injection], [pod for pod in found if pod.beyond_injection]
 
 
 def _gather(
-    world: World, sidecars: Sidecars, policy: str, wanted: EncryptionInTransit, record: Told | None
+    world: World,
+    sidecars: Sidecars,
+    policy: str,
+    wanted: EncryptionInTransit,
+    record: Told | None,
+    *,
+    pods: list[PodSeen],
 ) -> StepFacts:
     current = record.encryption_mode if record else EncryptionMode.OFF
     now = world.api.clock.now()
     since = sidecars.asked_for_since(policy, wanted.mode, asyncio.get_running_loop().time())
-    pods = _pods(world, policy)
     distrusted = world.identity.distrusted(policy, pods) if world.identity else frozenset()
     return StepFacts(
         wanted=wanted,

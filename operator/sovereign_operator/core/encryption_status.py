@@ -39,11 +39,12 @@ def report_encryption(wanted: EncryptionInTransit | None, seen: EncryptionSeen |
     counted = (
         f"{seen.pods} pod(s) run, {seen.sidecars} with a sidecar, {seen.loaded} of them have loaded {seen.step.mode}"
     )
+    apart = f"; {_static(seen.static)}" if seen.static and seen.encrypts else ""
     if seen.step.waits_for:
-        message = f"{seen.step.mode} on the way to {seen.wanted}: {'; '.join(seen.step.waits_for)}"
+        message = f"{seen.step.mode} on the way to {seen.wanted}: {'; '.join(seen.step.waits_for)}{apart}"
         return _report(status, "False", ConditionReason.STEP_PENDING, message)
     true, reason, what = _judge(seen)
-    return _report(status, true, reason, f"{what}{counted}")
+    return _report(status, true, reason, f"{what}{counted}{apart}")
 
 
 def _judge(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
@@ -77,6 +78,8 @@ def _judge_connections(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]
         return "False", ConditionReason.PLAINTEXT_OPEN, f"{_open(seen.talking)}: "
     if seen.loaded < seen.pods:
         return "False", ConditionReason.STEP_PENDING, "some have not loaded the newest settings, which takes seconds: "
+    if seen.static:
+        return "False", ConditionReason.STATIC_PODS, ""
     return "True", ConditionReason.ALL_ENCRYPTED, ""
 
 
@@ -95,6 +98,14 @@ def _open(pods: Iterable[str]) -> str:
     )
 
 
+def _static(pods: Iterable[str]) -> str:
+    """Say what is known of pods of which nothing but their nodes say that they run."""
+    return (
+        f"no step waits for static pods, which have no sidecar: {examples(sorted(pods))}: have DaemonSets run instead "
+        "what is yours of these, and take a node out of the cluster that shows one which nobody put there"
+    )
+
+
 def _past(pods: Iterable[str]) -> str:
     return f"of {examples(sorted(pods))} a container's traffic goes past the sidecar: {OTHER_USER}"
 
@@ -104,7 +115,7 @@ def observe_workload(facts: WorkloadFacts) -> Observation | None:
     if facts.encryption is None or not facts.pods:
         return None
     mode, there = facts.encryption.mode, {pod.name for pod in facts.pods}
-    bare = sorted(there - facts.encryption.sidecars)
+    bare = sorted(there - facts.encryption.sidecars - facts.encryption.static)
     if bare:
         message = (
             f"{len(bare)} of {len(there)} pod(s) have no sidecar, {bare[0]} among them: they were made before the "
@@ -115,7 +126,7 @@ def observe_workload(facts: WorkloadFacts) -> Observation | None:
         return Observation(CONDITION, "False", ConditionReason.SIDECAR_BYPASSED, _past(facts.encryption.bypassed))
     if facts.encryption.silence and mode is EncryptionMode.STRICT:
         return Observation(CONDITION, "False", ConditionReason.AGENTS_SILENT, _unsaid(facts.encryption.silence))
-    late = sorted(there - facts.encryption.loaded)
+    late = sorted(there - facts.encryption.loaded - facts.encryption.static)
     if late:
         message = (
             f"{len(late)} of {len(there)} sidecar(s) have not loaded {mode} yet, {late[0]} among them: "
@@ -128,7 +139,7 @@ def observe_workload(facts: WorkloadFacts) -> Observation | None:
 
 def _judge_workload(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, ConditionReason, str]:
     """Say how it stands where all pods have loaded what they are told."""
-    everything = f"all {len(facts.pods)} pod(s)"
+    everything = f"all {len(facts.pods) - len(known.static)} pod(s)"
     if known.mode is not known.wanted:
         message = (
             f"{everything} have a sidecar: {known.mode} on the way to {known.wanted}; the condition Encrypted of "
@@ -143,5 +154,7 @@ def _judge_workload(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[An
         return "False", reason, message
     if known.talking:
         return "False", ConditionReason.PLAINTEXT_OPEN, _open(known.talking)
+    if known.static:
+        return "False", ConditionReason.STATIC_PODS, _static(known.static)
     message = f"{everything} take nothing but mutual TLS, and what the policy excepts"
     return "True", ConditionReason.ALL_ENCRYPTED, message

@@ -56,6 +56,7 @@ class ConditionReason(StrEnum):
     STEP_PENDING = "StepPending"
     NOT_ENCRYPTED = "NotEncrypted"
     PODS_WITHOUT_SIDECAR = "PodsWithoutSidecar"
+    STATIC_PODS = "StaticPods"
     SIDECAR_BYPASSED = "SidecarBypassed"
     NETWORKS_MISSING = "NetworksMissing"
     PLAINTEXT_OPEN = "PlaintextOpen"

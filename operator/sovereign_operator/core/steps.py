@@ -110,6 +110,8 @@ class EncryptionSeen:
     """Those with an address to which others send plaintext, in order."""
     silence: Silence = NO_SILENCE
     """Those for which no agent has said that it has loaded the rules."""
+    static: tuple[str, ...] = ()
+    """Beside them all, the static pods in scope, each with its node, in order."""
 
     @property
     def encrypts(self) -> bool:

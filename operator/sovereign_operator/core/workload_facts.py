@@ -82,6 +82,8 @@ class WorkloadEncryption:
     """The pods with open connections in plaintext that no exception names, by name."""
     silence: Silence = field(default=NO_SILENCE, kw_only=True)
     """Those of them for which no agent has said that it has loaded the rules."""
+    static: frozenset[str] = field(default=frozenset(), kw_only=True)
+    """The static pods among all, by name, which have no sidecar."""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,11 @@ class PodSeen:
     addresses: tuple[str, ...] = ()
     """Its IP addresses, of which there is one of each family; none yet, perhaps."""
 
+    @property
+    def beyond_injection(self) -> bool:
+        """Whether its node shows it, and it has no sidecar: nobody can give it one, nor know that it runs at all."""
+        return self.static and not self.transit
+
 
 @dataclass(frozen=True)
 class Certificate:

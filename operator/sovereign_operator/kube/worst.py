@@ -31,7 +31,7 @@ def worst_pod(obj: Json) -> PodSeen:
         pod,
         _texts(obj, "metadata", "labels"),
         {},
-        static=False,
+        static=names.MIRROR_ANNOTATION in _texts(obj, "metadata", "annotations"),
         ended=False,
         terminating=False,
         bundles=frozenset(),
