@@ -316,6 +316,12 @@ def test_the_controller_cannot_touch_admission_nor_evict_nor_sign(render: Render
         assert not {"escalate", "bind", "impersonate", "sign"} & set(rule["verbs"])
 
 
+def test_the_controller_reads_services_where_traffic_is_encrypted(render: Render) -> None:
+    for options, expected in (((), []), (ENCRYPTION, [["list", "watch"]])):
+        rules = of_kind(render(*options), "ClusterRole")["sovereign-controller"]["rules"]
+        assert [rule["verbs"] for rule in rules if "services" in rule["resources"]] == expected
+
+
 def test_a_digest_wins_over_a_tag(render: Render) -> None:
     digest = "sha256:" + "0" * 64
     deployment = of_kind(render("--set", f"image.digest={digest}", "--set", "image.tag=v1"), "Deployment")

@@ -13,7 +13,7 @@ from hack.cluster import Cluster, binaries
 from hack.install import KEYS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
-from sovereign_operator.core.sidecar import CONTAINER
+from sovereign_operator.core.sidecar import CONTAINER, REDIRECTED_PORT
 from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
 from tests.e2e.manifests import pod
@@ -453,6 +453,46 @@ def test_a_kubelet_holds_up_nothing_with_a_pod_that_it_only_shows(admin: Kubectl
     finally:
         change(admin, POLICY, mode="Strict")
     eventually(lambda: encrypted(admin, POLICY)["reason"] == "StaticPods", seconds=60, what="Strict again")
+
+
+FORGE_STATE = f"""
+import http.server, json
+
+STATS = [
+    {{"name": "listener_manager.lds.version_text", "value": "forged"}},
+    {{"name": "cluster.inbound-plain.upstream_cx_active", "value": 7}},
+]
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({{"stats": STATS}}).encode())
+
+http.server.HTTPServer(("", {REDIRECTED_PORT}), Answer).serve_forever()
+"""
+
+
+def test_who_claims_the_address_of_a_pod_does_not_answer_for_its_sidecar(
+    admin: Kubectl, cluster: Cluster, ward: tuple[str, str], space: Space
+) -> None:
+    """With a Service of another namespace, nodes send what is meant for a sidecar to somebody else's pod."""
+    namespace, host = ward
+    elsewhere = space(None)
+    admin.apply(python("forger", "nantes-1", FORGE_STATE, app="forger"), namespace=elsewhere)
+    ready(admin, elsewhere, "forger")
+    spec = {"selector": {"app": "forger"}, "externalIPs": [host], "ports": [{"port": REDIRECTED_PORT}]}
+    admin.create({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "ext"}, "spec": spec}, elsewhere)
+    said = eventually(
+        lambda: (found := encrypted(admin, POLICY))["reason"] == "AddressClaimed" and found, what="word of it"
+    )
+    assert f"{namespace}/server (Service {elsewhere}/ext)" in said["message"]
+    # Whoever asks there now is answered by another, as the controller would be.
+    asked = ["curl", "--silent", "--max-time", "5", f"http://{host}:{REDIRECTED_PORT}/state"]
+    eventually(lambda: "forged" in cluster.node_exec("nantes-1", asked).stdout, what="a Service that leads astray")
+    assert encrypted(admin, POLICY)["reason"] == "AddressClaimed"
+    admin.delete("service", "ext", namespace=elsewhere)
+    eventually(lambda: encrypted(admin, POLICY)["status"] == "True", seconds=90, what="Strict again")
 
 
 def test_an_image_that_runs_as_the_sidecars_user_is_reported_and_gets_nowhere(

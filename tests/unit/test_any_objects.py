@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sovereign_operator.agent.decide import see_pod as see_pod_of_node
 from sovereign_operator.api.v1alpha1 import KINDS
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.controller.services import see_service
+from sovereign_operator.controller.services import WORST, see_service
 from sovereign_operator.core.injection import SidecarSettings
 from sovereign_operator.core.verdict import Place, place_of
 from sovereign_operator.injector.review import MalformedError, answer, read
@@ -73,7 +73,7 @@ MIRRORED: dict[str, tuple[resource.Resource, Callable[[Json], Any], Callable[[Js
     "certificate": (resource.CERTIFICATE_REQUESTS, see_certificate, None),
     "request": (resource.CERTIFICATE_REQUESTS, see_request, None),
     "authority": (resource.SECRETS, see_held, None),
-    "service": (resource.SERVICES, see_service, None),
+    "service": (resource.SERVICES, partial(see_service, dns=("kube-system", "kube-dns")), lambda _: WORST),
     "namespace": (resource.NAMESPACES, see_enforced, lambda _: ""),
     "transit": (resource.CONFIG_MAPS, see_told, None),
     **{

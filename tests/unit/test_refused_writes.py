@@ -76,8 +76,7 @@ def looks(server: FullServer, times: int) -> list[float | None]:
     world.api = cast("Any", server)
     world.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
     assert world.sidecars
-    for mirror in world.sidecars.services.mirrors:
-        show(mirror, ())
+    show(world.sidecars.services.mirror, ())
 
     async def run() -> list[float | None]:
         return [await keep_encryption(world, Encryption("hds")) for _ in range(times)]

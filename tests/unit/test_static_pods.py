@@ -38,8 +38,7 @@ def look(*pods: Json) -> EncryptionSeen:
     world = controller({"sovereigntypolicies": [POLICY | STRICT], "namespaces": [namespace("tenant-a")], "pods": pods})
     world.api = cast("Any", FullServer(ValueError()))
     assert world.sidecars
-    for found, services in zip(world.sidecars.services.mirrors, ((), (DNS,)), strict=True):
-        show(found, services)
+    show(world.sidecars.services.mirror, [DNS])
     asyncio.run(keep_encryption(world, Encryption("hds")))
     return world.sidecars.seen["hds"]
 

@@ -37,6 +37,18 @@ def test_each_step_goes_to_a_neighbour(current: EncryptionMode, wanted: Encrypti
 WAITS = {
     "not loaded": (PERMISSIVE, PREFERRED, replace(READY, loaded="v0"), "have not loaded Permissive"),
     "said nothing yet": (PREFERRED, STRICT, replace(READY, loaded=""), "have not loaded Preferred"),
+    "somebody else may answer": (
+        PREFERRED,
+        STRICT,
+        replace(READY, loaded="", claimant="tenant-b/ext"),
+        "Services claim their addresses",
+    ),
+    "somebody else may answer, on the way down": (
+        STRICT,
+        OFF,
+        replace(READY, loaded="", claimant="tenant-b/ext"),
+        "Services claim their addresses",
+    ),
     "not loaded, on the way down": (STRICT, OFF, replace(READY, loaded="v0"), "have not loaded Strict"),
     "no sidecar": (PERMISSIVE, PREFERRED, replace(READY, sidecar=False), "run without a sidecar"),
     "no sidecar, before Strict": (PREFERRED, STRICT, replace(READY, sidecar=False), "run without a sidecar"),
@@ -64,7 +76,7 @@ def test_it_waits_and_says_for_whom_and_what_to_do(
     (sentence,) = step.waits_for
     assert said in sentence
     assert sentence.startswith("1 pod(s)")
-    assert sentence.removesuffix(" (app)").endswith("shop/web-0")
+    assert sentence.removesuffix(" (app)").removesuffix(" (Service tenant-b/ext)").endswith("shop/web-0")
 
 
 @pytest.mark.parametrize("seconds", [0, 3599])

@@ -13,6 +13,9 @@ from aiohttp import web
 
 from sovereign_operator.controller import traffic
 from sovereign_operator.controller.traffic import PLAIN, VERSION, Said, read_stats
+from sovereign_operator.kube.seen import see_pod
+from tests.builders import NOW
+from tests.unit.test_refused_writes import pod
 
 
 def stats(**values: Any) -> bytes:
@@ -105,6 +108,51 @@ def test_who_leads_elsewhere_or_says_too_much_is_not_heard(
                 await ask()
 
     asyncio.run(main())
+
+
+def test_each_question_has_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that a Service led astray once would lead there for as long as it is used, whatever became of the Service."""
+    peers: set[Any] = set()
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        assert request.transport
+        peers.add(request.transport.get_extra_info("peername"))
+        return web.Response(body=WELL)
+
+    async def main() -> None:
+        async with answering(note, monkeypatch) as ask:
+            for _ in range(3):
+                await ask()
+
+    asyncio.run(main())
+    assert len(peers) == 3
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile", "never"])
+def test_whoever_claims_its_address_is_not_heard_in_its_place(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    claimed, asked = {"tenant-b/ext"} if when == "before" else set(), []
+    seen = see_pod(pod("tenant-a") | {"status": {"podIPs": [{"ip": "127.0.0.1"}]}})
+
+    async def forge(_: web.Request) -> web.StreamResponse:
+        asked.append(when)
+        if when == "meanwhile":
+            claimed.add("tenant-b/ext")
+        return web.Response(body=stats(version="forged", open=7, total=9))
+
+    async def main() -> Said:
+        questions = traffic.Traffic(lambda: NOW, lambda: [seen], lambda _: None, lambda _: "".join(claimed))
+        async with answering(forge, monkeypatch):
+            task = asyncio.create_task(questions.run())
+            async with asyncio.timeout(10):
+                while not (asked or when == "before") or not questions._asked:  # noqa: ASYNC110, SLF001
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            task.cancel()
+        return questions.said(seen)
+
+    said = asyncio.run(main())
+    assert (said == Said()) is (when != "never")
+    assert bool(asked) is (when != "before")
 
 
 def test_an_answer_may_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

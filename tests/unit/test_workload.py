@@ -338,6 +338,17 @@ def test_a_static_pod_is_named_apart() -> None:
     assert "static pods, which have no sidecar: b: " in said.message
 
 
+def test_where_somebody_else_may_answer_it_is_said_who() -> None:
+    claimed = frozenset({"b (Service other/ext)"})
+    known = WorkloadEncryption(
+        EncryptionMode.STRICT, EncryptionMode.STRICT, frozenset("ab"), frozenset("a"), claimed=claimed
+    )
+    told = facts(target=workload(**ADOPTED), pods=(pod("a"), pod("b")), encryption=known)
+    (said,) = [found for found in report_workload(told, decide(told)).observations if found.type == "Encrypted"]
+    assert (said.status, said.reason) == ("False", "AddressClaimed")
+    assert "the sidecars of b (Service other/ext) say: Services claim their addresses" in said.message
+
+
 def test_on_the_way_to_a_mode_it_says_so() -> None:
     both = frozenset("ab")
     known = WorkloadEncryption(EncryptionMode.PREFERRED, EncryptionMode.STRICT, both, both)

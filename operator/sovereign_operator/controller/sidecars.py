@@ -11,7 +11,7 @@ from sovereign_operator.controller.traffic import Traffic
 from sovereign_operator.core import names
 from sovereign_operator.core.cuts import Anchor
 from sovereign_operator.core.sidecar import transit_config_map
-from sovereign_operator.core.steps import LADDER, EncryptionSeen
+from sovereign_operator.core.steps import LADDER, EncryptionSeen, claim
 from sovereign_operator.core.workload_facts import WorkloadEncryption
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api
@@ -39,7 +39,7 @@ class Sidecars:
         self.namespace = namespace
         """The operator's own, where it is recorded how far policies have come."""
         self.services = Services(api, dns, services_changed)
-        self.traffic = Traffic(api.clock.now, pods, policy_changed)
+        self.traffic = Traffic(api.clock.now, pods, policy_changed, self.claimant)
         self.agents = Agents(api, namespace, policy_changed)
         self.seen: dict[str, EncryptionSeen] = {}
         """How far each policy has come."""
@@ -76,15 +76,25 @@ class Sidecars:
         with_one = [pod for pod in pods if pod.transit == policy]
         loaded = [pod for pod in with_one if self._has_loaded(pod)]
         past = [pod for pod in with_one if pod.bypass]
-        talking = [pod for pod in with_one if self.traffic.said(pod.pod.uid).plain_open]
+        talking = [pod for pod in with_one if self.traffic.said(pod).plain_open]
         names_of = (frozenset(pod.pod.name for pod in some) for some in (with_one, loaded, past, talking))
         silence = seen.silence.of(f"{pod.namespace}/{pod.pod.name}" for pod in with_one)
-        static = frozenset(pod.pod.name for pod in pods if pod.beyond_injection)
-        return WorkloadEncryption(seen.step.mode, seen.wanted, *names_of, silence=silence, static=static)
+        return WorkloadEncryption(
+            seen.step.mode,
+            seen.wanted,
+            *names_of,
+            silence=silence,
+            static=frozenset(pod.pod.name for pod in pods if pod.beyond_injection),
+            claimed=frozenset(claim(pod.pod.name, by) for pod in with_one if (by := self.claimant(pod))),
+        )
+
+    def claimant(self, pod: PodSeen) -> str:
+        """Return a Service that may answer in place of a pod; empty if none may."""
+        return self.services.claimant(pod.addresses)
 
     def _has_loaded(self, pod: PodSeen) -> bool:
         told = self.told(pod.namespace, pod.transit)
-        return told is not None and self.traffic.said(pod.pod.uid).loaded == told.version
+        return told is not None and self.traffic.said(pod).loaded == told.version
 
     def watched_since(self, policy: str, mode: EncryptionMode, now: datetime) -> datetime:
         """Return since when this replica has watched a policy in its mode."""

@@ -1,7 +1,8 @@
 """What sidecars say of themselves: which settings they have loaded, and whether plaintext still comes.
 
 The controller asks each of them, as no pod can be asked to write what its neighbours are cut off by. What one says is
-about itself only: a sidecar that lies brings forward or holds up the encryption of its own policy, and no more.
+about itself only: a sidecar that lies brings forward or holds up the encryption of its own policy, and no more. Where a
+Service claims its address, somebody else may answer in its place, and nobody is believed.
 """
 
 import asyncio
@@ -50,11 +51,16 @@ class Traffic:
     """Asks all sidecars, again and again."""
 
     def __init__(
-        self, now: Callable[[], datetime], pods: Callable[[], Iterable[PodSeen]], changed: Callable[[str], None]
+        self,
+        now: Callable[[], datetime],
+        pods: Callable[[], Iterable[PodSeen]],
+        changed: Callable[[str], None],
+        claimant: Callable[[PodSeen], str],
     ) -> None:
         self._now = now
         self._pods = pods
         self._changed = changed
+        self._claimant = claimant
         self._said: dict[str, Said] = {}
         """By the pod's uid."""
         self._asked: dict[str, float] = {}
@@ -64,9 +70,10 @@ class Traffic:
         self.hurried: set[str] = set()
         """The policies whose next step is waited for."""
 
-    def said(self, uid: str) -> Said:
-        """Return what the sidecar of a pod said last."""
-        return self._said.get(uid, Said())
+    def said(self, pod: PodSeen) -> Said:
+        """Return what the sidecar of a pod said last: nothing of its state, where somebody else may have said it."""
+        said = self._said.get(pod.pod.uid, Said())
+        return replace(said, loaded="", plain_open=0) if self._claimant(pod) else said
 
     def heard_since(self, uid: str, time: float) -> bool:
         """Whether the sidecar of a pod has answered a question of this time, by the event loop's clock, or later."""
@@ -85,16 +92,19 @@ class Traffic:
                 await asyncio.sleep(HURRIED_SECONDS)
 
     def _is_due(self, pod: PodSeen) -> bool:
+        if self._claimant(pod):
+            # What was said last may have been somebody else's word, too.
+            return True
         wait = HURRIED_SECONDS if pod.transit in self.hurried else SECONDS
         # The first of two rounds may have come a moment late.
         return asyncio.get_running_loop().time() - self._asked.get(pod.pod.uid, float("-inf")) > wait / 2
 
     async def _ask(self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, pod: PodSeen) -> None:
-        before = self.said(pod.pod.uid)
+        before = self._said.get(pod.pod.uid, Said())
         async with gate:
             asked = self._asked[pod.pod.uid] = asyncio.get_running_loop().time()
             try:
-                found = await ask(session, pod.addresses[0])
+                found = await self._hear(session, pod)
                 self._heard[pod.pod.uid] = asked
             except Exception as error:  # noqa: BLE001 - whatever a pod answers, it must not end us
                 # It starts, ends, or is none of ours. Who waits for it says so.
@@ -108,10 +118,25 @@ class Traffic:
         if found != before:
             self._changed(pod.transit)
 
+    async def _hear(self, session: aiohttp.ClientSession, pod: PodSeen) -> Said:
+        """Ask a pod, and listen to nobody else. Raises some exception if that cannot be."""
+        self._check_unclaimed(pod)
+        found = await ask(session, pod.addresses[0])
+        self._check_unclaimed(pod)
+        return found
+
+    def _check_unclaimed(self, pod: PodSeen) -> None:
+        if claimant := self._claimant(pod):
+            raise ValueError(f"Service {claimant} claims its address")
+
 
 def asking() -> aiohttp.ClientSession:
-    """Return what pods are asked with. It keeps nothing of what one says, and makes none of it larger."""
+    """Return what pods are asked with. It keeps nothing of what one says, and makes none of it larger.
+
+    Nor does it keep a connection: one that a Service led astray would lead there after the Service has gone.
+    """
     return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True),
         timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -10,13 +10,13 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Encryption
 from sovereign_operator.controller.sidecars import Sidecars
-from sovereign_operator.controller.traffic import HURRIED_SECONDS, Traffic
+from sovereign_operator.controller.traffic import HURRIED_SECONDS
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.agent_report import Silence, next_number
 from sovereign_operator.core.cuts import Cuts, lost, next_cuts, trusted_now
 from sovereign_operator.core.sidecar import transit_config_map
-from sovereign_operator.core.steps import EncryptionSeen, PodTraffic, StepFacts, beyond, decide
+from sovereign_operator.core.steps import EncryptionSeen, PodTraffic, StepFacts, beyond, claim, decide
 from sovereign_operator.core.transit import datagrams, inbound, outbound
 from sovereign_operator.dataplane.listeners import discovery, former
 from sovereign_operator.kube import resource
@@ -82,6 +82,7 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         beyond=tuple(sorted(beyond(facts))),
         # Of rules that are new nobody can have said anything.
         silence=facts.silence if same else _silence(sidecars, key.policy, pods, rules),
+        claimed=tuple(sorted(claim(pod.name, pod.claimant) for pod in facts.pods if pod.claimant)),
         static=tuple(sorted(f"{pod.namespace}/{pod.pod.name} on {pod.pod.node}" for pod in static)),
     )
     _measure(key.policy, seen, facts)
@@ -169,7 +170,7 @@ def _gather(
         current=current,
         version=record.version if record else "",
         watched_since=sidecars.watched_since(policy, current, now),
-        pods=tuple(_traffic(sidecars.traffic, pod, policy, since, untrusted=pod.pod.uid in distrusted) for pod in pods),
+        pods=tuple(_traffic(sidecars, pod, policy, since, untrusted=pod.pod.uid in distrusted) for pod in pods),
         now=now,
         services=tuple(found.network for found in sidecars.services.always_plain()),
         silence=_silence(sidecars, policy, pods, record.rules if record else 0),
@@ -191,8 +192,8 @@ def _cuts(world: World, sidecars: Sidecars, policy: str, before: Cuts) -> tuple[
     return next_cuts(before, trusted, gone, settled), gone != settled
 
 
-def _traffic(traffic: Traffic, pod: PodSeen, policy: str, since: float, *, untrusted: bool) -> PodTraffic:
-    said, sidecar = traffic.said(pod.pod.uid), pod.transit == policy
+def _traffic(sidecars: Sidecars, pod: PodSeen, policy: str, since: float, *, untrusted: bool) -> PodTraffic:
+    said, sidecar = sidecars.traffic.said(pod), pod.transit == policy
     return PodTraffic(
         name=f"{pod.namespace}/{pod.pod.name}",
         addresses=pod.addresses,
@@ -203,7 +204,8 @@ def _traffic(traffic: Traffic, pod: PodSeen, policy: str, since: float, *, untru
         loaded=said.loaded,
         plain_open=said.plain_open,
         plain_seen=said.plain_seen,
-        heard=traffic.heard_since(pod.pod.uid, since),
+        heard=sidecars.traffic.heard_since(pod.pod.uid, since),
+        claimant=sidecars.claimant(pod) if sidecar else "",
     )
 
 

@@ -155,8 +155,7 @@ class World:
                 group.create_task(mirror.run())
             if self.sidecars:
                 group.create_task(keep_running("questions to sidecars", self.sidecars.traffic.run))
-                for watched in self.sidecars.services.mirrors:
-                    group.create_task(watched.run())
+                group.create_task(self.sidecars.services.mirror.run())
 
     def follow_pods(self) -> None:
         """Watch, in exactly those namespaces in which something is in scope, the pods that were never placed.

@@ -8,7 +8,7 @@ from sovereign_operator.core.agent_report import Silence
 from sovereign_operator.core.cluster_status import Report
 from sovereign_operator.core.conditions import Observation, examples
 from sovereign_operator.core.reasons import ConditionReason
-from sovereign_operator.core.steps import OTHER_USER, OUTSIDE, EncryptionSeen
+from sovereign_operator.core.steps import CLAIMED, OTHER_USER, OUTSIDE, EncryptionSeen
 from sovereign_operator.core.workload_facts import WorkloadEncryption, WorkloadFacts
 
 CONDITION = "Encrypted"
@@ -74,6 +74,8 @@ def _judge_strict(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
 
 def _judge_connections(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
     """Say how it stands where every pod has a sidecar and its rules."""
+    if seen.claimed:
+        return "False", ConditionReason.ADDRESS_CLAIMED, f"{_claimed(seen.claimed)}: "
     if seen.talking:
         return "False", ConditionReason.PLAINTEXT_OPEN, f"{_open(seen.talking)}: "
     if seen.loaded < seen.pods:
@@ -106,6 +108,10 @@ def _static(pods: Iterable[str]) -> str:
     )
 
 
+def _claimed(pods: Iterable[str]) -> str:
+    return f"nobody knows what the sidecars of {examples(sorted(pods))} say: {CLAIMED}"
+
+
 def _past(pods: Iterable[str]) -> str:
     return f"of {examples(sorted(pods))} a container's traffic goes past the sidecar: {OTHER_USER}"
 
@@ -114,27 +120,34 @@ def observe_workload(facts: WorkloadFacts) -> Observation | None:
     """Say whether all that the pods of a workload take is mutual TLS; None if nobody asks for that."""
     if facts.encryption is None or not facts.pods:
         return None
-    mode, there = facts.encryption.mode, {pod.name for pod in facts.pods}
-    bare = sorted(there - facts.encryption.sidecars - facts.encryption.static)
+    true, reason, message = _hindered(facts, facts.encryption) or _judge_workload(facts, facts.encryption)
+    return Observation(CONDITION, true, reason, message)
+
+
+def _hindered(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, ConditionReason, str] | None:
+    """Say what keeps some of its pods from what they are told; None if nothing does."""
+    mode, there = known.mode, {pod.name for pod in facts.pods}
+    bare = sorted(there - known.sidecars - known.static)
     if bare:
         message = (
             f"{len(bare)} of {len(there)} pod(s) have no sidecar, {bare[0]} among them: they were made before the "
             "policy asked for encryption; roll them out anew"
         )
-        return Observation(CONDITION, "False", ConditionReason.PODS_WITHOUT_SIDECAR, message)
-    if facts.encryption.bypassed:
-        return Observation(CONDITION, "False", ConditionReason.SIDECAR_BYPASSED, _past(facts.encryption.bypassed))
-    if facts.encryption.silence and mode is EncryptionMode.STRICT:
-        return Observation(CONDITION, "False", ConditionReason.AGENTS_SILENT, _unsaid(facts.encryption.silence))
-    late = sorted(there - facts.encryption.loaded - facts.encryption.static)
+        return "False", ConditionReason.PODS_WITHOUT_SIDECAR, message
+    if known.bypassed:
+        return "False", ConditionReason.SIDECAR_BYPASSED, _past(known.bypassed)
+    if known.silence and mode is EncryptionMode.STRICT:
+        return "False", ConditionReason.AGENTS_SILENT, _unsaid(known.silence)
+    if known.claimed:
+        return "False", ConditionReason.ADDRESS_CLAIMED, _claimed(known.claimed)
+    late = sorted(there - known.loaded - known.static)
     if late:
         message = (
             f"{len(late)} of {len(there)} sidecar(s) have not loaded {mode} yet, {late[0]} among them: "
             f"kubectl -n {facts.namespace} describe pod {late[0]} says why if one does not start"
         )
-        return Observation(CONDITION, "False", ConditionReason.STEP_PENDING, message)
-    true, reason, message = _judge_workload(facts, facts.encryption)
-    return Observation(CONDITION, true, reason, message)
+        return "False", ConditionReason.STEP_PENDING, message
+    return None
 
 
 def _judge_workload(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, ConditionReason, str]:

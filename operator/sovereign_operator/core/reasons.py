@@ -57,6 +57,7 @@ class ConditionReason(StrEnum):
     NOT_ENCRYPTED = "NotEncrypted"
     PODS_WITHOUT_SIDECAR = "PodsWithoutSidecar"
     STATIC_PODS = "StaticPods"
+    ADDRESS_CLAIMED = "AddressClaimed"
     SIDECAR_BYPASSED = "SidecarBypassed"
     NETWORKS_MISSING = "NetworksMissing"
     PLAINTEXT_OPEN = "PlaintextOpen"

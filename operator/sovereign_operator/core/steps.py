@@ -24,6 +24,11 @@ SERVICE_NETWORKS: Final = "name the networks of Services there (kubectl get serv
 
 OTHER_DNS: Final = "have the chart's encryption.dnsService name the one that does"
 
+CLAIMED: Final = (
+    "Services claim their addresses (spec.externalIPs, status.loadBalancer): have these give them up, and have the API "
+    "server refuse such Services (DenyServiceExternalIPs)"
+)
+
 OTHER_USER: Final = f"it runs as the sidecar's user {UID}; have its image run as another"
 
 
@@ -45,6 +50,8 @@ class PodTraffic:
     """Connections in plaintext that it has accepted and that are open, but for those that exceptions name."""
     plain_seen: datetime | None = None
     """When it was last seen to accept one."""
+    claimant: str = ""
+    """A Service that may answer in its place, so that nobody knows what its sidecar says; empty if none may."""
     heard: bool = False
     """Whether it has said so since the policy asks for the mode that it asks for: what was said before may be old."""
 
@@ -110,6 +117,8 @@ class EncryptionSeen:
     """Those with an address to which others send plaintext, in order."""
     silence: Silence = NO_SILENCE
     """Those for which no agent has said that it has loaded the rules."""
+    claimed: tuple[str, ...] = ()
+    """Those for whom somebody else may answer, each with the Service by which, in order."""
     static: tuple[str, ...] = ()
     """Beside them all, the static pods in scope, each with its node, in order."""
 
@@ -161,7 +170,10 @@ def _forced(wanted: EncryptionInTransit, following: EncryptionMode) -> bool:
 def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator[str]:
     """Say why a step cannot be taken yet."""
     if facts.current is not EncryptionMode.OFF:
-        late = [pod.name for pod in facts.pods if pod.sidecar and pod.loaded != facts.version]
+        claimed = [claim(pod.name, pod.claimant) for pod in facts.pods if pod.claimant]
+        yield from _said(claimed, f"may not be who answers for them: {CLAIMED}")
+        heard = (pod for pod in facts.pods if pod.sidecar and not pod.claimant)
+        late = [pod.name for pod in heard if pod.loaded != facts.version]
         yield from _said(late, f"have not loaded {facts.current} yet, which takes them seconds")
     if not up:
         return
@@ -196,6 +208,11 @@ def beyond(facts: StepFacts) -> list[str]:
         for pod in facts.pods
         if not all(is_within_any(ip_network(address), networks) for address in pod.addresses)
     ]
+
+
+def claim(pod: str, service: str) -> str:
+    """Say who claims the address of a pod."""
+    return f"{pod} (Service {service})"
 
 
 def _bare(facts: StepFacts) -> Iterator[str]:

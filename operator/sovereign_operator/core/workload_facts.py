@@ -82,6 +82,8 @@ class WorkloadEncryption:
     """The pods with open connections in plaintext that no exception names, by name."""
     silence: Silence = field(default=NO_SILENCE, kw_only=True)
     """Those of them for which no agent has said that it has loaded the rules."""
+    claimed: frozenset[str] = field(default=frozenset(), kw_only=True)
+    """Those for whom somebody else may answer, each with the Service by which."""
     static: frozenset[str] = field(default=frozenset(), kw_only=True)
     """The static pods among all, by name, which have no sidecar."""
 

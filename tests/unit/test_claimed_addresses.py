@@ -1,0 +1,56 @@
+"""A Service may name any address as its own. What comes from there is not the word of the pod that has it."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.controller.keys import Encryption
+from sovereign_operator.controller.traffic import Said
+from sovereign_operator.controller.transit import keep_encryption
+from sovereign_operator.core import names, sidecar
+from sovereign_operator.core.steps import EncryptionSeen
+from sovereign_operator.kube.seen import see_pod
+from tests.unit.test_refused_writes import POLICY, FullServer, namespace, pod
+from tests.unit.test_services import service
+from tests.unit.test_static_pods import DNS, STRICT
+from tests.unit.worlds import controller, show
+
+TOLD = {
+    "metadata": {
+        "namespace": "sovereign-system",
+        "name": sidecar.transit_config_map("hds"),
+        "labels": {names.TRANSIT_LABEL: "hds"},
+    },
+    "data": {"mode": "Preferred", sidecar.LISTENERS_KEY: '{"version_info": "v1"}'},
+}
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+def test_a_step_does_not_go_by_what_somebody_else_may_have_said(*, claimed: bool) -> None:
+    world = controller(
+        {"sovereigntypolicies": [POLICY | STRICT], "namespaces": [namespace("tenant-a")], "pods": [pod("tenant-a")]}
+    )
+    world.api = cast("Any", FullServer(ValueError()))
+    assert world.sidecars
+    show(world.sidecars.services.mirror, [DNS, *[service({"externalIPs": ["10.0.0.1"]})] * claimed])
+    show(world.sidecars.mirror, [TOLD])
+    world.sidecars.traffic._said["tenant-a"] = Said("v1", plain_open=7)  # noqa: SLF001 - what an answer left
+
+    async def look() -> EncryptionSeen:
+        await keep_encryption(world, Encryption("hds"))
+        assert world.sidecars
+        return world.sidecars.seen["hds"]
+
+    seen = asyncio.run(look())
+    assert seen.step.mode is EncryptionMode.PREFERRED
+    waits = "; ".join(seen.step.waits_for)
+    assert ("tenant-a/web (Service tenant-b/ext)" in waits) is claimed
+    assert ("open plaintext connections" in waits) is not claimed
+    assert "have not loaded" not in waits
+    assert seen.claimed == (("tenant-a/web (Service tenant-b/ext)",) if claimed else ())
+    known = world.sidecars.of_pods("hds", [see_pod(pod("tenant-a"))])
+    assert known
+    assert known.claimed == (frozenset({"web (Service tenant-b/ext)"}) if claimed else frozenset())
+    assert bool(known.talking) is not claimed
