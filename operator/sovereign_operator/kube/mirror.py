@@ -98,25 +98,30 @@ class Mirror(Mapping[Key, T], Generic[T]):
             self._unreadable.keep()
 
     async def _follow(self) -> None:
-        pause, version = FIRST_PAUSE, ""
+        pause, version, failed = FIRST_PAUSE, "", False
         while True:
             try:
                 if not version:
                     version = await self._list()
+                    failed = False
                 async for kind, obj in self._api.watch(self._resource, version, *self._which):
                     version = obj["metadata"]["resourceVersion"]
                     self.heard = time.monotonic()
-                    pause = FIRST_PAUSE
+                    pause, failed = FIRST_PAUSE, False
                     self._take(kind, obj)
                     # It may have megabytes, and the next event may take long.
                     del obj
+                failed = False
             except GoneError:
                 version = ""
             except ApiError as error:
                 if isinstance(error, NotFoundError):
                     self.heard = time.monotonic()
-                # A kind that the API server does not serve at this moment is no empty collection.
-                logger.warning("watch of %s: %s; trying again", self.name, error)
+                # A kind that the API server does not serve at this moment is no empty collection. A watch of one in
+                # which nothing happens may break off now and then; what matters is whether the next one hears anything.
+                level = logging.WARNING if failed else logging.INFO
+                logger.log(level, "watch of %s: %s; trying again", self.name, error)
+                failed = True
                 pause = await self._rest(pause)
             except Exception:
                 # No object can do that, as far as we know. Should one, all others are still seen.

@@ -1,0 +1,64 @@
+"""What the log says of watches that break off: a warning is for one that gets nowhere."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, cast
+
+import pytest
+
+from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.errors import UnavailableError
+from sovereign_operator.kube.mirror import Mirror
+from sovereign_operator.kube.resource import CONFIG_MAPS
+from tests.unit import virtual_time
+
+BROKEN = UnavailableError(0, "the watch of configmaps broke off: SocketTimeoutError()")
+
+
+class Idle:
+    """A collection in which nothing changes: each watch tells of a bookmark or of nothing, ends, or breaks off."""
+
+    def __init__(self, *watches: str) -> None:
+        self._watches = iter(watches)
+        self.done = asyncio.Event()
+
+    async def pages(self, *_: Any) -> AsyncIterator[tuple[list[Json], str]]:
+        yield [], "7"
+
+    async def watch(self, *_: Any) -> AsyncIterator[tuple[str, Json]]:
+        found = next(self._watches, "")
+        if "bookmark" in found:
+            yield "BOOKMARK", {"metadata": {"resourceVersion": "8"}}
+        if "break" in found:
+            raise BROKEN
+        if not found:
+            self.done.set()
+            await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("watches", "levels"),
+    [
+        (["break"], ["INFO"]),
+        (["bookmark and break"] * 3, ["INFO"] * 3),
+        (["break", "end", "break"], ["INFO"] * 2),
+        (["break"] * 3, ["INFO", "WARNING", "WARNING"]),
+        (["break", "break", "bookmark and break"], ["INFO", "WARNING", "INFO"]),
+    ],
+)
+def test_a_watch_that_breaks_off_is_warned_of_if_the_next_one_hears_nothing_either(
+    caplog: pytest.LogCaptureFixture, watches: list[str], levels: list[str]
+) -> None:
+    async def main() -> None:
+        collection = Idle(*watches)
+        task = asyncio.create_task(Mirror(cast("Api", collection), CONFIG_MAPS, lambda obj: obj, lambda *_: None).run())
+        await collection.done.wait()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    caplog.set_level(logging.INFO)
+    virtual_time.run(main())
+    assert [record.levelname for record in caplog.records if "broke off" in record.message] == levels
