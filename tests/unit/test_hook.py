@@ -105,7 +105,7 @@ def test_long_names_and_many_refusals_do_not_fill_the_log(log: pytest.LogCapture
     with_injector(do, Seen(), "127.0.0.7", "127.0.0.8")
     written = JsonFormatter()
     assert sum(len(written.format(record)) for record in log.records) < 50_000
-    # Whoever floods hides nothing of what others ask about.
+    # One that floods hides nothing of what others ask about.
     for address in ("127.0.0.7", "127.0.0.8"):
         assert any(address in said for said in refusals(log))
 

@@ -129,7 +129,7 @@ def test_each_question_has_a_connection_of_its_own(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile", "never"])
-def test_whoever_claims_its_address_is_not_heard_in_its_place(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_claims_its_address_is_not_heard_in_its_place(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
     claimed, asked = {"tenant-b/ext"} if when == "before" else set(), []
     seen = see_pod(pod("tenant-a") | {"status": {"podIPs": [{"ip": "127.0.0.1"}]}})
 

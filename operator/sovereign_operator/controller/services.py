@@ -1,6 +1,6 @@
 """Services: those that pods reach without mutual TLS in every mode, and those that claim addresses of somebody else.
 
-The former are the API server, which has TLS of its own, and DNS. The latter matter as whoever may create Services, in
+The former are the API server, which has TLS of its own, and DNS. The latter matter as who may create Services, in
 any namespace, can have nodes send there what is sent to any address: nobody asks whose ``spec.externalIPs`` are.
 """
 

@@ -36,7 +36,7 @@ READ_SECONDS: Final = 2.0
 """For a body to come in full. Meanwhile others may wait for room, and the API server waits for five seconds at most."""
 LONGEST_NAME: Final = 253
 LONGEST_TEXT: Final = 512
-"""Of what the log says of an odd question, whose words are those of whoever asked it."""
+"""Of what the log says of an odd question, in the words of its author."""
 
 
 class Hook:
