@@ -431,13 +431,15 @@ def shown(admin: Kubectl, cluster: Cluster, ward: tuple[str, str]) -> Iterator[s
     owner = {"apiVersion": "v1", "kind": "Node", "name": "paris-1", "uid": node["metadata"]["uid"], "controller": True}
     mirror["metadata"] |= {"annotations": {names.MIRROR_ANNOTATION: "x"}, "ownerReferences": [owner]}
     kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("paris-1"))
-    running = json.dumps({"status": {"phase": "Running", "podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]}})
+    running = {"status": {"phase": "Running", "podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]}}
     where = ("-n", namespace)
     # The real one would soon take a mirror away of whose file it does not know.
     cluster.stop_kubelet("paris-1")
     try:
         kubelet.run(*where, "create", "-f", "-", stdin=json.dumps(mirror))
-        kubelet.run(*where, "patch", "pod", "static-paris-1", "--subresource=status", "-p", running)
+        told = admin.get("pod", "static-paris-1", namespace) | running
+        path = f"/api/v1/namespaces/{namespace}/pods/static-paris-1/status"
+        kubelet.run("replace", "--raw", path, "-f", "-", stdin=json.dumps(told))
         yield f"{namespace}/static-paris-1 on paris-1"
         admin.run(*where, "delete", "pod", "static-paris-1", "--force", "--grace-period=0")
     finally:
