@@ -59,6 +59,21 @@ def test_nobody_tells_those_of_another_policy_anything(mallory: Kubectl, told: s
     assert told in {found["metadata"]["name"] for found in mallory.list("configmaps", NAMESPACE)}
 
 
+def test_nobody_has_the_operator_read_what_is_no_order(mallory: Kubectl, told: str) -> None:
+    """It looks for orders by their label, so that many large ConfigMaps with it would fill its memory."""
+    labelled = {"labels": {"sovereignty.dev/transit-of": told.removeprefix("sovereignty-transit.")}}
+
+    def made(**metadata: Any) -> str:
+        return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+
+    create = ("-n", NAMESPACE, "create", "--dry-run=server", "-f", "-")
+    assert GUARD in mallory.refusal(*create, stdin=made(name="fat", **labelled))
+    assert GUARD in mallory.refusal(*create, stdin=made(generateName="fat-", **labelled))
+    mallory.run(*create, stdin=made(name="fat"))
+    label = ("-n", NAMESPACE, "label", "configmap", "kube-root-ca.crt", "--dry-run=server")
+    assert GUARD in mallory.refusal(*label, "sovereignty.dev/transit-of=hds")
+
+
 def test_nothing_but_this_guard_stops_them(admin: Kubectl, mallory: Kubectl, told: str) -> None:
     some = CHANGES["another mode"]
     with without_bindings(admin, GUARD):

@@ -345,7 +345,7 @@ def test_an_agents_token_writes_nothing_but_what_this_agent_says(cluster: Cluste
     # One that is of no pod says of no node that it is its own.
     unbound = asking(cluster, admin.run("-n", NAMESPACE, "create", "token", "sovereign-agent").strip())
     assert unbound(report(mine)) == HTTPStatus.FORBIDDEN
-    with without_bindings(admin, "sovereignty-guard-agent"):
+    with without_bindings(admin, "sovereignty-guard-agent", "sovereignty-guard-transit"):
         for name, theft in thefts.items():
             eventually(lambda theft=theft: ask(theft) in done, seconds=20, what=name)  # type: ignore[misc]
 
