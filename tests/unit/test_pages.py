@@ -10,9 +10,10 @@ import pytest
 from aiohttp import web
 from kubernetes.aio import client
 
-from sovereign_operator.kube.api import PAGE_BYTES, Api
+from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.mirror import Mirror
+from sovereign_operator.kube.paging import PAGE_BYTES
 from sovereign_operator.kube.resource import CONFIG_MAPS
 
 MIB = 2**20

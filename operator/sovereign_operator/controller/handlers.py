@@ -23,6 +23,7 @@ from sovereign_operator.controller.world import World
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.crds import crd_uids
 from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.kube.paging import PAGE
 from sovereign_operator.kube.resource import OURS
 from sovereign_operator.kube.tasks import until_first_ends
 
@@ -128,4 +129,6 @@ def settings() -> kopf.OperatorSettings:
     configured.watching.server_timeout = 280
     configured.watching.client_timeout = 300
     configured.networking.request_timeout = 30
+    # In which our session asks for fewer objects where these are large.
+    configured.watching.chunk_size = PAGE
     return configured

@@ -1,18 +1,24 @@
 """The HTTP session that kopf uses: what it reads is bounded before it parses it.
 
-kopf parses answers by itself, and a watch line by line, with Python's own parser. It takes a session from its login
-handler, and aiohttp lets a session have its own class of responses: there the text is bounded. A test has kopf read
-deep objects through it, and fails if kopf reads in another way one day.
+kopf parses answers by itself, a list page by page and a watch line by line, with Python's own parser, and holds what
+comes of them. It takes a session from its login handler, and aiohttp lets a session have its own class of responses
+and its own way of sending requests: there the text is bounded, in depth and in size. Tests have kopf read deep and
+large objects through it, and fail if kopf reads in another way one day.
 """
 
-from collections.abc import AsyncIterator
+import ssl
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import kopf
 
+from sovereign_operator.controller.kept import keep_event, keep_list
 from sovereign_operator.core.bounded_json import bounded
 from sovereign_operator.kube.api import lines
+from sovereign_operator.kube.paging import PageSize, TooLongError, read_answer
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
@@ -23,17 +29,25 @@ async def login(**about: Any) -> kopf.AiohttpSession | None:
     info = kopf.login_via_client(**about)
     if info is None:
         return None
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
-        headers=info.as_http_headers(),
-        trust_env=info.trust_env,
-        response_class=BoundedResponse,
-    )
+    session = session_of(info.as_ssl_context(), info.as_http_headers(), trust_env=info.trust_env)
     return kopf.AiohttpSession(server=info.server, priority=info.priority, aiohttp_session=session)
 
 
+def session_of(
+    context: ssl.SSLContext | None = None, headers: Mapping[str, str] | None = None, *, trust_env: bool = False
+) -> aiohttp.ClientSession:
+    """Return a session whose answers are bounded."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=context or True),
+        headers=headers,
+        trust_env=trust_env,
+        response_class=BoundedResponse,
+        middlewares=(_Paging(),),
+    )
+
+
 class BoundedResponse(aiohttp.ClientResponse):
-    """An answer of the API server in which nothing is too deep for Python."""
+    """An answer of the API server in which nothing is too deep for Python, and no object too large."""
 
     async def start(self, connection: "Connection") -> Self:
         """Read the headers."""
@@ -45,6 +59,40 @@ class BoundedResponse(aiohttp.ClientResponse):
         """Return the whole answer."""
         self._body = bounded(await super().read())
         return self._body
+
+    async def read_page(self, longest: int | None) -> int:
+        """Read a page of a list, and return how many bytes it had. Raises TooLongError at ``longest``."""
+        text = await read_answer(self, longest)
+        self._body = bounded(keep_list(text))
+        return len(text)
+
+
+class _Paging:
+    """Reads lists in pages that are bounded in bytes, whatever number of objects is asked for.
+
+    An answer that the list took too long (410) goes to kopf, which ends by it, and the process with it. Were it to list
+    again, what it has seen of the former list and is gone by now would be there until the process ends.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: defaultdict[str, PageSize] = defaultdict(PageSize)
+
+    async def __call__(self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Send a request."""
+        if "limit" not in request.url.query:
+            return await send(request)
+        size = self._sizes[request.url.path]
+        while True:
+            request.url = request.url.update_query(limit=size.objects)
+            response = await send(request)
+            if response.status != HTTPStatus.OK or not isinstance(response, BoundedResponse):
+                return response
+            try:
+                size.grow(await response.read_page(size.longest))
+            except TooLongError:
+                size.shrink()
+            else:
+                return response
 
 
 class _BoundedStream:
@@ -59,4 +107,4 @@ class _BoundedStream:
     async def iter_chunked(self, _size: int) -> AsyncIterator[bytes]:
         """Yield whole lines, however long they are."""
         async for line in lines(self._content):
-            yield bounded(line) + b"\n"
+            yield bounded(keep_event(line)) + b"\n"

@@ -9,6 +9,7 @@ from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLI
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.adoption import adopt, announce, own, preview
+from sovereign_operator.controller.kept import keep
 from sovereign_operator.controller.keys import Labelled, Sovereign
 from sovereign_operator.controller.status import REMEMBERED, write_status
 from sovereign_operator.controller.world import World
@@ -66,11 +67,11 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     spec, _ = seen
     kind, name = workload_of(key.name, spec)
     found = await _find(world, kind, key.namespace, name)
-    if found is None and spec.template and kind is WorkloadKind.JOB:
-        # Whether it ran is recorded here alone, and what kopf has seen may be older than what we wrote.
-        obj = await world.api.lasting(resource.OURS[SOVEREIGN_WORKLOAD.plural], key.name, key.namespace)
-        if obj is None:
+    if spec.template:
+        whole = await _read_whole(world, key, obj)
+        if whole is None:
             return None
+        obj, seen = whole
     facts = await _gather(world, key, obj, seen, found)
     action, warning = await preview(world, facts, decide(facts), found)
     if begins(facts, action):
@@ -99,6 +100,22 @@ def _see(world: World, key: Sovereign, obj: Json | None) -> tuple[SovereignWorkl
     if obj is None:
         _forget(world, key)
     return seen
+
+
+async def _read_whole(world: World, key: Sovereign, obj: Json) -> tuple[Json, tuple[SovereignWorkloadSpec, str]] | None:
+    """Read one with its template, of which kopf holds nothing. Return None if it cannot be carried out as it is.
+
+    It is read after its workload was looked for: whether a Job ran is recorded here alone, and what kopf has seen may
+    be older than what we wrote.
+    """
+    live = await world.api.lasting(resource.OURS[SOVEREIGN_WORKLOAD.plural], key.name, key.namespace)
+    if live is None or live["metadata"]["uid"] != obj["metadata"]["uid"]:
+        # The event of that is on its way.
+        return None
+    seen, live = _see(world, key, live), keep(live)
+    if isinstance(seen, Unreadable):
+        await write_status(world, SOVEREIGN_WORKLOAD, key.name, report_unread(live, seen.error), key.namespace)
+    return (live, seen) if isinstance(seen, tuple) else None
 
 
 def report_unread(obj: Json, why: str) -> Report:

@@ -16,6 +16,7 @@ from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.names import FIELD_MANAGER
 from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.errors import NotFoundError, UnavailableError, from_status
+from sovereign_operator.kube.paging import PageSize, TooLongError, read_answer
 from sovereign_operator.kube.resource import Resource
 
 Json = dict[str, Any]
@@ -25,10 +26,6 @@ MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 
 REQUEST_SECONDS: Final = 30
-PAGE: Final = 100
-"""Objects of one page, unless they are large."""
-PAGE_BYTES: Final = 2 * 2**20
-"""Of JSON, beyond which a page is asked for with fewer objects. Python needs up to twenty-five times as much for it."""
 WATCH_SECONDS: Final = 280
 """After this long the API server ends a watch and we begin another where it ended."""
 SILENCE_SECONDS: Final = 120
@@ -43,10 +40,6 @@ async def connect(kubeconfig: Path | None = None) -> client.ApiClient:
     else:
         config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     return client.ApiClient(configuration)
-
-
-class _TooLongError(Exception):
-    """A page has more than PAGE_BYTES."""
 
 
 class Api:
@@ -79,23 +72,22 @@ class Api:
         fewer of such objects in one: in the end one alone, whatever size it has.
         """
         query: dict[str, Any] = {"labelSelector": label_selector, "fieldSelector": field_selector}
-        path, limit = resource.path(namespace=namespace), PAGE
+        path, size = resource.path(namespace=namespace), PageSize()
         while True:
-            longest = PAGE_BYTES if limit > 1 else None
             async with self._paging:
                 try:
-                    page, size = await self._ask("GET", path, query=query | {"limit": limit}, longest=longest)
-                except _TooLongError:
-                    limit = max(1, limit // 4)
+                    asked = query | {"limit": size.objects}
+                    page, read = await self._ask("GET", path, query=asked, longest=size.longest)
+                except TooLongError:
+                    size.shrink()
                     continue
+            size.grow(read)
             query["continue"] = page["metadata"].get("continue", "")
             items = page["items"]
             yield items, page["metadata"]["resourceVersion"]
             items.clear()
             if not query["continue"]:
                 return
-            if size < PAGE_BYTES // 2:
-                limit = min(2 * limit, PAGE)
 
     async def create(self, resource: Resource, body: Json, namespace: str | None = None) -> Json:
         """Create an object. Raises ConflictError if it exists."""
@@ -194,11 +186,11 @@ class Api:
         content_type: str = "application/json",
         longest: int | None = None,
     ) -> tuple[Json, int]:
-        """Ask for a path and return the answer and how many bytes it had. Raises _TooLongError at ``longest``."""
+        """Ask for a path and return the answer and how many bytes it had. Raises TooLongError at ``longest``."""
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         response = await self._send(method, path, query=query, body=body, content_type=content_type, timeout=timeout)
         try:
-            text = await _read(response, longest)
+            text = await read_answer(response, longest)
             return read_json(text), len(text)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UnavailableError(0, f"{method} {path} broke off: {error!r}") from error
@@ -230,18 +222,6 @@ class Api:
         if response.ok:
             return response
         raise from_status(response.status, await _message(response))
-
-
-async def _read(response: aiohttp.ClientResponse, longest: int | None) -> bytes:
-    """Read an answer to its end. Raises _TooLongError once it has more bytes."""
-    pieces, size = [], 0
-    async for piece in response.content.iter_any():
-        size += len(piece)
-        if longest is not None and size > longest:
-            response.close()
-            raise _TooLongError
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
