@@ -12,7 +12,8 @@ from sovereign_operator.core.transit import Datagrams
 from sovereign_operator.dataplane.redirect import rules_of
 
 PROBES = [Probe(ProbeKind.HTTP, 8080, "/healthz"), Probe(ProbeKind.TCP, 5432)]
-POD = Pod("uid-1", "app", "web-0", "hds", ("--log-level=info", *sidecar.arguments(PROBES)))
+ARGUMENTS = ["--log-level=info", *sidecar.arguments(PROBES)]
+POD = Pod("uid-1", "app", "web-0", "hds", (Probe(ProbeKind.HTTP, 8080), Probe(ProbeKind.TCP, 5432)))
 SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", frozenset({"10.0.0.1"}))
 RULES = rules_of(PROBES, None)
 STRICT = rules_of(PROBES, ())
@@ -48,13 +49,23 @@ def test_another_mode_means_other_rules() -> None:
         (("--probe=tcp://:15006",), "no application listens on port 15006"),
         (("--probe=tcp://:0; add table inet evil",), "not a probe: 'tcp://:0; add table inet evil'"),
         (("--probe=tcp://:5432",) * (len(sidecar.PROBE_PORTS) + 1), "zip"),
+        (("--probe=tcp://:5432",) * 50_000, "zip"),
+        (("--probe=" + "a" * 1_000_000,), "not a probe: 'aaa"),
     ],
 )
 def test_there_are_no_rules_for_what_cannot_be_understood(arguments: tuple[str, ...], why: str) -> None:
-    pod = replace(POD, arguments=arguments)
-    decision = decide(pod, SANDBOX, None, None)
+    seen = see_pod(pod(initContainers=[SIDECAR | {"args": list(arguments)}]))
+    decision = decide(seen, SANDBOX, None, None)
     assert isinstance(decision, Refuse)
     assert why in decision.why
+    assert len(repr(decision)) < MOST
+
+
+def test_little_is_kept_of_what_a_sidecar_is_told() -> None:
+    long = [Probe(ProbeKind.HTTP, port, "/" + "a" * 10_000, (("A", "a" * 10_000),)) for port in range(1, 65)]
+    seen = see_pod(pod(initContainers=[SIDECAR | {"args": sidecar.arguments(long)}]))
+    assert len(repr(seen)) < MOST
+    assert decide(seen, SANDBOX, None, ()) == Load(seen, SANDBOX, rules_of(long, ()))  # type: ignore[arg-type]
 
 
 def pod(**spec: Any) -> dict[str, Any]:
@@ -64,14 +75,16 @@ def pod(**spec: Any) -> dict[str, Any]:
     return {"metadata": metadata, "spec": {"volumes": [volume], **spec}}
 
 
-SIDECAR = {"name": sidecar.CONTAINER, "args": list(POD.arguments)}
+SIDECAR = {"name": sidecar.CONTAINER, "args": ARGUMENTS}
+MOST = 10_000
+"""Characters of all that is kept of a pod, or said of it."""
 
 
 @pytest.mark.parametrize(
     ("spec", "seen"),
     [
         ({"initContainers": [SIDECAR, {"name": "init"}]}, POD),
-        ({"initContainers": [{"name": sidecar.CONTAINER}]}, replace(POD, arguments=())),
+        ({"initContainers": [{"name": sidecar.CONTAINER}]}, replace(POD, probes=())),
         ({"initContainers": [{"name": "init"}, SIDECAR]}, None),
         ({"containers": [SIDECAR]}, None),
         ({"initContainers": [SIDECAR], "hostNetwork": True}, None),

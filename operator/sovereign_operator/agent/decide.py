@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sovereign_operator.agent.sandboxes import Sandbox
-from sovereign_operator.core.sidecar import container_of, probes_of, transit_policy
+from sovereign_operator.core.sidecar import PROBE_PORTS, Probe, container_of, probes_of, transit_policy
 from sovereign_operator.core.transit import Datagrams, Network
 from sovereign_operator.dataplane.redirect import rules_of
 
@@ -19,8 +19,10 @@ class Pod:
     name: str
     policy: str
     """That its sidecar goes by."""
-    arguments: tuple[str, ...]
-    """What its sidecar is told."""
+    probes: tuple[Probe, ...] = ()
+    """What its sidecar is told of probes, as far as rules depend on it: no paths and headers, which may be long."""
+    misunderstood: str = ""
+    """Why there can be no rules, if its sidecar is told what cannot be understood."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -67,8 +69,13 @@ def see_pod(obj: Mapping[str, Any]) -> Pod | None:
     if sidecar is None or obj["spec"].get("hostNetwork"):
         return None
     metadata = obj["metadata"]
-    identity = metadata["uid"], metadata["namespace"], metadata["name"]
-    return Pod(*identity, transit_policy(obj), tuple(sidecar.get("args") or ()))
+    known = metadata["uid"], metadata["namespace"], metadata["name"], transit_policy(obj)
+    try:
+        probes = probes_of(sidecar)
+    except ValueError as error:
+        return Pod(*known, misunderstood=str(error))
+    # One that is too many is enough to know of.
+    return Pod(*known, tuple(Probe(probe.kind, probe.port) for probe in probes[: len(PROBE_PORTS) + 1]))
 
 
 def decide(
@@ -85,8 +92,10 @@ def decide(
     """
     if pod is None or sandbox is None or pod.uid != sandbox.pod_uid:
         return Forget()
+    if pod.misunderstood:
+        return Refuse(pod, pod.misunderstood)
     try:
-        rules = rules_of(probes_of({"args": pod.arguments}), datagrams, name_servers)
+        rules = rules_of(pod.probes, datagrams, name_servers)
     except ValueError as error:
         return Refuse(pod, str(error))
     return Leave(sandbox) if rules == loaded else Load(pod, sandbox, rules)

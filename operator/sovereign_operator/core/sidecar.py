@@ -94,6 +94,9 @@ class ProbeKind(StrEnum):
     TCP = "tcp"
 
 
+_SHOWN: Final = 200
+"""Characters that are shown of what is no probe."""
+
 _PROBE: Final = re.compile(r"(http|https|grpc|tcp)://:([0-9]{1,5})(/[!-\"$-~]*)?(?:#([!-\"$-~]+))?")
 
 
@@ -119,7 +122,7 @@ class Probe:
         """Read such a URL. Raises ValueError if it is none."""
         found = _PROBE.fullmatch(text)
         if not found:
-            raise ValueError(f"not a probe: {text!r}; write it as http://:8080/healthz or tcp://:5432")
+            raise ValueError(f"not a probe: {text[:_SHOWN]!r}; write it as http://:8080/healthz or tcp://:5432")
         kind, port, path, headers = found.groups(default="")
         return cls(ProbeKind(kind), int(port), path or "/", tuple(parse_qsl(headers, keep_blank_values=True)))
 
