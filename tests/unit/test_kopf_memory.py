@@ -15,6 +15,7 @@ from kopf._cogs.structs.credentials import AiohttpSession, Vault
 from kopf._cogs.structs.references import Resource
 
 from sovereign_operator.controller.handlers import settings
+from sovereign_operator.controller.kept import keep
 from sovereign_operator.controller.kopf_session import session_of
 from sovereign_operator.kube.paging import PAGE
 
@@ -153,6 +154,17 @@ def test_kopf_gets_what_decisions_need() -> None:
 def some(what: str) -> int:
     """Return how many are enough to tell. The long ones are the quickest."""
     return 100 if what == "long" else 12
+
+
+def test_kopf_learns_of_failures_and_of_groups_and_labels() -> None:
+    gone = {"kind": "Status", "code": 410, "message": "too old"}
+    assert keep(gone) == gone
+    metadata = {"name": "a", "labels": {"a": "b"}, "annotations": {"c": "d"}}
+    assert keep({"metadata": metadata, "spec": {}, "status": {}}, "Namespace") == {
+        "metadata": {"name": "a", "labels": {"a": "b"}}
+    }
+    crd = {"kind": "CustomResourceDefinition", "metadata": metadata, "spec": {"group": "g", "versions": []}}
+    assert keep(crd) == {"kind": crd["kind"], "metadata": {"name": "a"}, "spec": {"group": "g"}}
 
 
 @pytest.mark.parametrize("what", LARGE)

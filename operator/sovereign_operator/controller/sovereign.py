@@ -127,10 +127,12 @@ def report_unread(obj: Json, why: str) -> Report:
 def _patience(world: World, key: Sovereign, why: str) -> float:
     """Return in how many seconds to look again at one that cannot be carried out: half as long as that has been so."""
     now = asyncio.get_running_loop().time()
-    said, since = world.refused.get(key, ("", now))
-    if said != why:
+    # An API server may quote whole templates.
+    reason = hash(why)
+    said, since = world.refused.get(key, (reason, now))
+    if said != reason:
         since = now
-    world.refused[key] = why, since
+    world.refused[key] = reason, since
     return min(max((now - since) / 2, UNFINISHED_RETRY_SECONDS), LONGEST_RETRY_SECONDS)
 
 

@@ -138,8 +138,8 @@ class World:
         self.writes: dict[Sovereign, LastWrite] = {}
         """What this process wrote last into each SovereignWorkload's workload: kopf's copy of the status is older."""
         self.refusals = RefusedWrites(api)
-        self.refused: dict[Sovereign, tuple[str, float]] = {}
-        """Why one cannot be carried out, and since when, on the loop's clock."""
+        self.refused: dict[Sovereign, tuple[int, float]] = {}
+        """What stands for why one cannot be carried out, and since when that is so, on the loop's clock."""
         self.retained: frozenset[tuple[str, str]] = frozenset()
         """(node, policy) whose label stays only for pods that still run there."""
         self.not_trusted: Mapping[str, tuple[str, ...]] = {}

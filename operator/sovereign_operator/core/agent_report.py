@@ -17,7 +17,11 @@ from sovereign_operator.core.conditions import examples
 MOST_DIGITS: Final = 18
 """Of a number that somebody else may have written: Python makes none of more than 4,300."""
 
+MOST_PODS: Final = 1_000
+"""Of a node, several times what kubelets are made for. A node that says more of itself would fill the controller."""
+
 _LINE_PARTS: Final = 4
+_LONGEST_LINE: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -105,10 +109,10 @@ def text_of(pods: Mapping[str, Loaded]) -> str:
 
 
 def parse(text: str) -> dict[str, Loaded]:
-    """Read such a text. A line that is none counts for nothing, as if nobody had said it."""
+    """Read such a text. A line that is none counts for nothing, as if nobody had said it, and so does one too many."""
     found = {}
-    for line in text.splitlines():
-        parts = line.split(" ")
+    for line in text.splitlines()[:MOST_PODS]:
+        parts = line.split(" ") if len(line) <= _LONGEST_LINE and line.isascii() else ()
         if len(parts) == _LINE_PARTS and is_number(parts[2]):
             uid, policy, number, addresses = parts
             found[uid] = Loaded(policy, int(number), frozenset(addresses.split(",")) - {""})

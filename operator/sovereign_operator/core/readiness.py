@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.conditions import condition_of
+from sovereign_operator.core.reasons import line
 
 Json = Mapping[str, Any]
 
@@ -31,6 +32,9 @@ class Readiness:
 
     progress: Progress
     message: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", line(self.message))
 
 
 CURRENT: Final = Readiness(Progress.CURRENT)

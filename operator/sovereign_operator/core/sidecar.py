@@ -64,6 +64,8 @@ PROBE_OPTION: Final = "--probe="
 
 
 TRANSIT_PREFIX: Final = "sovereignty-transit."
+_LONGEST_NAME: Final = 253
+"""Of an object. What a pod mounts may be called anything."""
 
 
 def transit_config_map(policy: str) -> str:
@@ -72,7 +74,7 @@ def transit_config_map(policy: str) -> str:
 
 
 def transit_policy(pod: Mapping[str, Any]) -> str:
-    """Return the policy that a pod's sidecar goes by; empty if it has no sidecar."""
+    """Return the policy that a pod's sidecar goes by; empty if it has no sidecar, or if no policy can be called so."""
     if container_of(pod) is None:
         return ""
     sources = (
@@ -82,7 +84,8 @@ def transit_policy(pod: Mapping[str, Any]) -> str:
         for source in (volume.get("projected") or {}).get("sources") or ()
     )
     named = (source["configMap"].get("name", "") for source in sources if "configMap" in source)
-    return next((name.removeprefix(TRANSIT_PREFIX) for name in named if name.startswith(TRANSIT_PREFIX)), "")
+    policy = next((name.removeprefix(TRANSIT_PREFIX) for name in named if name.startswith(TRANSIT_PREFIX)), "")
+    return policy if len(policy) <= _LONGEST_NAME else ""
 
 
 class ProbeKind(StrEnum):
@@ -148,7 +151,8 @@ def bypass_of(pod: Mapping[str, Any]) -> str:
     for found in (found for kind in kinds for found in status.get(kind) or ()):
         user = ((found.get("user") or {}).get("linux") or {}).get("uid")
         if user == UID and found["name"] != CONTAINER:
-            return str(found["name"])
+            # Its kubelet writes this.
+            return str(found["name"])[:_LONGEST_NAME]
     return ""
 
 

@@ -8,6 +8,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.audit import certificate_line
 from sovereign_operator.core.conditions import condition_of
 from sovereign_operator.core.facts import Node
+from sovereign_operator.core.reasons import MAX_LINE, line
 from sovereign_operator.core.sidecar import bypass_of, transit_policy
 from sovereign_operator.core.workload_facts import Pod
 from sovereign_operator.kube.api import Json
@@ -103,7 +104,8 @@ def see_node(obj: Json) -> NodeSeen:
             metadata["name"],
             metadata["uid"],
             metadata.get("labels", {}),
-            _text(spec, "providerID"),
+            # A kubelet writes it. What it contradicts, it does at its beginning.
+            _text(spec, "providerID")[:MAX_LINE],
             _applied_labels(metadata),
         ),
         _with_prefix(metadata.get("annotations", {}), VERDICT_PREFIX),
@@ -211,4 +213,4 @@ def _applied_labels(metadata: Json) -> frozenset[str]:
 
 def _scheduler_says(status: Json) -> str:
     scheduled = condition_of(status, "PodScheduled")
-    return str(scheduled.get("message", "")) if scheduled.get("status") == "False" else ""
+    return line(str(scheduled.get("message", ""))) if scheduled.get("status") == "False" else ""

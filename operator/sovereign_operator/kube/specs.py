@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -12,10 +12,13 @@ from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.conditions import examples
 from sovereign_operator.core.facts import Claims, Facts, Node, Unread
+from sovereign_operator.core.reasons import line
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.unreadable import Unreadable
 
 M = TypeVar("M", bound=Model)
+LONGEST_EXAMPLE: Final = 500
+"""Characters of what is said of a field. Its name may be of any length."""
 Specs = Mapping[tuple[str, str], M | Unreadable]
 """By namespace and name."""
 
@@ -35,9 +38,9 @@ def see_spec(obj: Json, model: type[M]) -> M | Unreadable | None:
 def _why(error: Exception) -> str:
     """Name the fields that cannot be read, and why."""
     if not isinstance(error, ValidationError):
-        return repr(error)
+        return line(repr(error))
     return examples(
-        f"{'.'.join(('spec', *map(str, found['loc'])))}: {found['msg']}"
+        line(f"{'.'.join(('spec', *map(str, found['loc'])))}: {found['msg']}", LONGEST_EXAMPLE)
         for found in error.errors(include_url=False, include_input=False, include_context=False)
     )
 

@@ -7,7 +7,9 @@ from typing import Final
 
 from prometheus_client import Gauge
 
+from sovereign_operator.core.conditions import MAX_MESSAGE
 from sovereign_operator.core.facts import Claims
+from sovereign_operator.core.reasons import line
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ class UnreadableObjects:
             if self._errors.pop(key, None):
                 self._show(-1)
             return
+        # It may quote what it was about.
+        error = line(error, MAX_MESSAGE)
         if key not in self._errors:
             self._show(1)
             name = "/".join(part for part in key if part)
