@@ -13,11 +13,17 @@ from aiohttp import web
 from kopf._cogs.clients import auth, errors, fetching, watching
 from kopf._cogs.structs.credentials import AiohttpSession, Vault
 from kopf._cogs.structs.references import Resource
+from kubernetes.aio import client
 
 from sovereign_operator.controller.handlers import settings
 from sovereign_operator.controller.kept import keep
+from sovereign_operator.controller.keys import Sovereign
 from sovereign_operator.controller.kopf_session import session_of
+from sovereign_operator.controller.sovereign import _read_whole
+from sovereign_operator.kube.api import Api
+from sovereign_operator.kube.clock import ServerClock
 from sovereign_operator.kube.paging import PAGE
+from tests.unit import worlds
 
 MIB = 2**20
 WORKLOADS = Resource("sovereignty.dev", "v1alpha1", "sovereignworkloads", kind="SovereignWorkload", namespaced=True)
@@ -71,21 +77,26 @@ def small(number: int) -> str:
 
 
 @asynccontextmanager
-async def kopf_asking(answer: Answer) -> AsyncIterator[None]:
-    """Have kopf ask a server, in the session of the controller."""
+async def serving(path: str, answer: Answer) -> AsyncIterator[str]:
+    """Run a server, and yield its address."""
     application = web.Application()
-    application.router.add_get(PATH, answer)
+    application.router.add_get(path, answer)
     runner = web.AppRunner(application)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     try:
-        async with session_of() as session:
-            held = AiohttpSession(server=f"http://{host}:{port}", aiohttp_session=session)
-            auth.vault_var.set(Vault({"test": held}))
-            yield
+        yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def kopf_asking(answer: Answer) -> AsyncIterator[None]:
+    """Have kopf ask a server, in the session of the controller."""
+    async with serving(PATH, answer) as server, session_of() as session:
+        auth.vault_var.set(Vault({"test": AiohttpSession(server=server, aiohttp_session=session)}))
+        yield
 
 
 def page(make: Make, number: int, asked: list[tuple[int, int]]) -> Answer:
@@ -204,3 +215,26 @@ def test_a_list_that_took_too_long_ends_kopf() -> None:
 
     with pytest.raises(errors.APIClientError, match="too old"):
         asyncio.run(listed(answer))
+
+
+@pytest.mark.parametrize(("uid", "there"), [("uid-0", True), ("uid-of-a-former-one", False)])
+def test_a_template_is_read_where_it_is_needed(uid: str, *, there: bool) -> None:
+    live = workload(0, annotations={"a": "b"})
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response(live)
+
+    async def run() -> Any:
+        path = f"{PATH.removesuffix(WORKLOADS.plural)}namespaces/shop/{WORKLOADS.plural}/w-0"
+        async with serving(path, answer) as server, client.ApiClient(client.Configuration(host=server)) as connected:
+            world = worlds.controller({})
+            world.api = Api(connected, ServerClock())
+            held = {"metadata": live["metadata"] | {"uid": uid}}
+            return await _read_whole(world, Sovereign("shop", "w-0"), held)
+
+    whole = asyncio.run(run())
+    assert (whole is not None) is there
+    if whole:
+        obj, (spec, problem) = whole
+        assert (obj, problem) == (keep(live), "")
+        assert spec.template.spec == TEMPLATE["spec"]
