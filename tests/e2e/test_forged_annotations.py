@@ -241,6 +241,10 @@ def test_nor_does_a_mirror_pod(admin: Kubectl, cluster: Cluster, space: Space, p
         return tell(cluster, admin.get("pod", "one", namespace), rewritten, "?dryRun=All")
 
     assert f"may not write {VERDICT}" in refusal(forge)
+    # With the policy that holds there, which admission writes on all other pods, it says no more than is so.
+    beside = mirror["metadata"]["annotations"] | FORGED | {POLICY: "secnumcloud"}
+    said = json.dumps(mirror | {"metadata": mirror["metadata"] | {"name": "two", "annotations": beside}})
+    assert f"may not write {VERDICT}" in refusal(lambda: kubelet.attempt(*create, "--dry-run=server", stdin=said))
     done = kubelet.run(
         *create[:-2], *DRY, "-f", "-", stdin=json.dumps(mirror | {"metadata": mirror["metadata"] | {"name": "two"}})
     )
