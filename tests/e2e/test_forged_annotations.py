@@ -117,6 +117,17 @@ def test_a_pod_in_scope_leaves_room_for_what_the_operator_says(mallory: Kubectl,
     assert not refused_change(mallory, inside, "pod/full", less)
 
 
+def test_no_crowd_of_labels_keeps_the_operator_from_a_pod(admin: Kubectl, chief: Chief) -> None:
+    """What it said would stay, whatever became of the node, if each write took longer than it may."""
+    person, namespace = chief()
+    run_one(admin, namespace)
+    crowd = {f"{number}": "" for number in range(5000)}
+    assert "too many labels" in refused_change(person, namespace, "pod/one", {"metadata": {"labels": crowd}})
+    assert not refused_change(person, namespace, "pod/one", {"metadata": {"labels": dict(list(crowd.items())[:1990])}})
+    create = ("-n", namespace, "create", "--dry-run=server", "-f", "-")
+    assert "leave some out" in person.attempt(*create, stdin=json.dumps(pod("two", labels=crowd))).stderr
+
+
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 def test_a_namespace_admin_changes_nothing_of_it(admin: Kubectl, chief: Chief, way: Way) -> None:
     person, namespace = chief()

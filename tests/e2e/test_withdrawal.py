@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
+from subprocess import CompletedProcess
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +14,7 @@ from hack.cluster import Cluster, binaries
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names, labelled
+from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
 from tests.e2e.seen import audit, condition, events, living_pods, metric, nodes_of
 from tests.e2e.shifted import shifted
@@ -135,6 +137,27 @@ def test_a_node_that_is_full_keeps_neither_its_label_nor_what_was_said(admin: Ku
     eventually(lambda: verdict not in annotations(), what="nothing said that is not so")
     kubelet.run("annotate", "node", "lyon-1", "example.org/x-")
     eventually(lambda: annotations()[verdict].startswith("refused"), what="the truth, once there is room")
+
+
+def test_a_crowd_of_annotations_on_a_node_delays_no_withdrawal(admin: Kubectl, cluster: Cluster) -> None:
+    """Small ones cost the API server most: once it took longer for each write of the node than a request may."""
+    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("lyon-1"))
+
+    def annotate(value: str | None) -> CompletedProcess[str]:
+        crowd = json.dumps({"metadata": {"annotations": {f"{number:05}": value for number in range(20_000)}}})
+        return kubelet.attempt("patch", "node", "lyon-1", "--type=merge", "--patch-file=/dev/stdin", stdin=crowd)
+
+    assert "too many annotations" in annotate("").stderr
+    # It can have them from before there was a guard.
+    with without_bindings(admin, "sovereignty-guard-nodes"):
+        eventually(lambda: not annotate("").returncode, what="a crowded node")
+    try:
+        set_status(admin, "hexa-gouv", "Suspended")
+        eventually(lambda: host_names(admin, "secnumcloud") == ["brest-1"], seconds=5, what="the role without lyon-1")
+        eventually(lambda: labelled(admin) == {"brest-1"}, what="the label gone from lyon-1")
+    finally:
+        done = annotate(None)
+    assert not done.returncode, done.stderr
 
 
 @pytest.fixture

@@ -81,13 +81,22 @@ none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
 {{- end }}
 
 {{/*
+How many entries of a map or list the guards go through. The API server counts what an expression costs, and takes as long for
+that as the square of how many entries there are: for 30,000 of them longer than a request may take. Others fill what we
+write, so each guard asks for sizes first, and whether anything changed at all, which takes no time.
+*/}}
+{{- define "sovereign-operator.most" -}}2000{{- end }}
+
+{{/*
 CEL for whether two maps are the same, but for some entries. Takes CEL for both, and for an entry that does not count, as
-`key`. It goes through each map once.
+`key`. It goes through each map once, and not through one that is too large: that may only stay as it is. It takes more than
+guards let others write, as there is what the operator itself adds, and what a Binding adds to a pod.
 */}}
 {{- define "sovereign-operator.sameBut" -}}
 {{- $new := index . 0 }}{{ $old := index . 1 }}{{ $besides := index . 2 -}}
-{{ $new }}.all(key, {{ $besides }} || {{ $new }}[?key] == {{ $old }}[?key])
-&& {{ $old }}.all(key, {{ $besides }} || key in {{ $new }})
+({{ $new }} == {{ $old }} || {{ $new }}.size() <= 5000 && {{ $old }}.size() <= 5000
+&& {{ $new }}.all(key, {{ $besides }} || {{ $new }}[?key] == {{ $old }}[?key])
+&& {{ $old }}.all(key, {{ $besides }} || key in {{ $new }}))
 {{- end }}
 
 {{/*
