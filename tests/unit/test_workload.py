@@ -107,6 +107,7 @@ REFUSALS = {
     ConditionReason.TEMPLATE_TOO_LARGE: facts(
         spec=template(), template_problem="it has 300000 bytes: move what is large"
     ),
+    ConditionReason.WORKLOAD_TOO_LARGE: facts(target=workload(crowd="30000 labels")),
     ConditionReason.NAME_TAKEN: facts(spec=template(), target=workload(owner_uid="somebody")),
     ConditionReason.NO_NODE_ACCEPTED: facts(pods=(pod(placed=False),), accepted_nodes=0),
     ConditionReason.JOB_IMMUTABLE: facts(spec=ref("Job"), target=workload(WorkloadKind.JOB)),

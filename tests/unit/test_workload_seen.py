@@ -41,6 +41,33 @@ def test_who_scales_a_workload(managed: tuple[dict[str, Any], ...], scaled_by: s
     assert seen(*managed).scaled_by == scaled_by
 
 
+@pytest.mark.parametrize("kind", [WorkloadKind.DEPLOYMENT, WorkloadKind.CRON_JOB])
+@pytest.mark.parametrize(
+    ("crowded", "said"),
+    [
+        ((), ""),
+        (("metadata", "labels"), "2001 labels"),
+        (("metadata", "annotations"), "2001 annotations"),
+        (("template", "metadata", "labels"), "2001 labels in its pod template"),
+        (("template", "spec", "nodeSelector"), "2001 entries in the nodeSelector of its pod template"),
+    ],
+)
+def test_what_a_workload_has_too_much_of(kind: WorkloadKind, crowded: tuple[str, ...], said: str) -> None:
+    few, many = ({f"{number}": "" for number in range(count)} for count in (2000, 2001))
+    metadata: dict[str, Any] = {"name": "app", "uid": "w", "labels": few, "annotations": few}
+    template: dict[str, Any] = {"metadata": {"labels": few}, "spec": {"nodeSelector": few}}
+    spec = (
+        {"jobTemplate": {"spec": {"template": template}}} if kind is WorkloadKind.CRON_JOB else {"template": template}
+    )
+    if crowded:
+        *path, last = crowded
+        within: Any = {"metadata": metadata, "template": template}
+        for key in path:
+            within = within[key]
+        within[last] = many
+    assert see_workload(kind, {"metadata": metadata, "spec": spec}).crowd == said
+
+
 @pytest.mark.parametrize(
     ("managed", "writer"),
     [

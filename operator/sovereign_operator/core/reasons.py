@@ -74,6 +74,7 @@ class ConditionReason(StrEnum):
     ALREADY_TAKEN = "AlreadyTaken"
     NAME_TAKEN = "NameTaken"
     TEMPLATE_TOO_LARGE = "TemplateTooLarge"
+    WORKLOAD_TOO_LARGE = "WorkloadTooLarge"
     JOB_IMMUTABLE = "JobImmutable"
     WOULD_STOP = "WouldStop"
     CONTESTED = "Contested"

@@ -4,6 +4,8 @@ Placement itself is not written here: admission writes it into pods. All that a 
 gets is one label, on the object and on its pod template, which says whose rules its pods follow.
 """
 
+from typing import Final
+
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.adoption import is_forced
@@ -21,6 +23,9 @@ from sovereign_operator.core.workload_facts import (
     WorkloadFacts,
     effective_policy,
 )
+
+MOST_ENTRIES: Final = 2000
+"""Labels, annotations and entries of a nodeSelector that a workload may have to be taken into scope, of each."""
 
 
 def decide(facts: WorkloadFacts) -> Action:
@@ -46,7 +51,18 @@ def _decide_named(facts: WorkloadFacts, policy: str) -> Action:
         return Watch() if facts.enforced is not None else _watch_job(target, policy, facts.namespace)
     if _is_adopted(target, policy) or _needs_no_adoption(facts, target, policy):
         return Watch()
-    return _refuse_to_stop(facts, policy) or Adopt(target, policy)
+    return _refuse_crowd(target) or _refuse_to_stop(facts, policy) or Adopt(target, policy)
+
+
+def _refuse_crowd(target: Workload) -> Refuse | None:
+    """Refuse to write what the API server takes too long to write: all wait for it then."""
+    if not target.crowd:
+        return None
+    message = (
+        f"{target.kind} {target.name} has {target.crowd}, and may have {MOST_ENTRIES}, as the API server takes too "
+        "long to write one that has more: remove some"
+    )
+    return Refuse(ConditionReason.WORKLOAD_TOO_LARGE, message)
 
 
 def _refuse_to_stop(facts: WorkloadFacts, policy: str) -> Refuse | None:

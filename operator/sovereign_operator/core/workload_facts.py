@@ -41,6 +41,8 @@ class Workload:
     """The field manager of the last write of its spec or metadata that was not ours."""
     scaled_by: str = ""
     """The field manager of an autoscaler that sets its replica count; empty if there is none."""
+    crowd: str = ""
+    """Of what it has more than can be written in time, in words; empty if it has not."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.manifests import pod_template_path
 from sovereign_operator.core.readiness import job_outcome, readiness_of
 from sovereign_operator.core.selector import Selector
+from sovereign_operator.core.workload import MOST_ENTRIES
 from sovereign_operator.core.workload_facts import JobRun, LastWrite, Workload
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.managed_fields import latest_writer
@@ -46,7 +47,20 @@ def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
         outcome=job_outcome(obj) if kind is WorkloadKind.JOB else "",
         last_writer=writer[0] if writer else "",
         scaled_by=_autoscaler(metadata),
+        crowd=_crowd(metadata, pod_template(kind, obj)),
     )
+
+
+def _crowd(metadata: Json, template: Json) -> str:
+    """Say of what a workload has more than can be written in time; empty if it has not."""
+    within = template.get("metadata") or {}
+    found = {
+        "labels": metadata.get("labels"),
+        "annotations": metadata.get("annotations"),
+        "labels in its pod template": within.get("labels"),
+        "entries in the nodeSelector of its pod template": (template.get("spec") or {}).get("nodeSelector"),
+    }
+    return next((f"{len(some)} {what}" for what, some in found.items() if some and len(some) > MOST_ENTRIES), "")
 
 
 def see_sovereign(obj: Json) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
