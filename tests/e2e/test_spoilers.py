@@ -13,8 +13,8 @@ from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names, labelled
 from tests.e2e.guards import without_bindings
-from tests.e2e.manifests import pod, sovereign
-from tests.e2e.seen import audit
+from tests.e2e.manifests import pod, sovereign, workload
+from tests.e2e.seen import audit, condition
 
 INSIDE, SPOILED = "brest-1", "nantes-1"
 LARGEST_REQUEST = 1_600_000
@@ -188,6 +188,32 @@ def test_no_crowd_of_annotations_hides_one_from_the_guard(admin: Kubectl, space:
             lambda: all(attempt(body, crowd | forged, *words) == (0, "") for body, words in ways),
             what="success without the guard",
         )
+
+
+def test_a_crowd_of_labels_on_workloads_keeps_nobody_else_waiting(admin: Kubectl, space: Space) -> None:
+    """To write one took longer than a request may, and there are as many as the controller has workers."""
+    crowded, other = space(None), space(None)
+    before = restarts(admin)
+    crowd = {f"{number}": "" for number in range(30_000)}
+    for number in range(8):
+        name = f"crowd-{number}"
+        full = workload("Deployment", name, 0) | {"metadata": {"name": name, "labels": crowd, "annotations": crowd}}
+        admin.create(full, crowded)
+    references = [
+        sovereign(name, policy="secnumcloud", workloadRef={"kind": "Deployment", "name": name})
+        for name in (*(f"crowd-{number}" for number in range(8)), "app")
+    ]
+    admin.apply(*references[:-1], namespace=crowded)
+    admin.apply(workload("Deployment", "app", 1), references[-1], namespace=other)
+    eventually(
+        lambda: condition(admin, "swl", "app", "Accepted", other)["status"] == "True", seconds=10, what="another's turn"
+    )
+    for number in range(8):
+        eventually(
+            lambda: condition(admin, "swl", f"crowd-{number}", "Accepted", crowded)["reason"] == "WorkloadTooLarge",  # noqa: B023 - called at once
+            what="an answer",
+        )
+    assert restarts(admin) == before
 
 
 @pytest.mark.parametrize(

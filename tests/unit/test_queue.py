@@ -167,6 +167,59 @@ def test_tenants_take_turns() -> None:
     assert handled[5:] == [f"crowd/{number}" for number in range(3, 1000)]
 
 
+def test_no_tenant_takes_more_than_its_share_of_the_workers() -> None:
+    """Each of its objects may take as long as a request may."""
+    handled: list[tuple[float, str]] = []
+    busy: set[str] = set()
+    most = 0
+    done = asyncio.Event()
+
+    async def handle(key: str) -> None:
+        nonlocal most
+        busy.add(key)
+        most = max(most, sum(name.startswith("crowd") for name in busy))
+        await asyncio.sleep(30 if key.startswith("crowd") else 0.1)
+        busy.remove(key)
+        handled.append((asyncio.get_running_loop().time(), key))
+        if len(handled) == 21:
+            done.set()
+
+    async def use(queue: WorkQueue[str]) -> None:
+        for number in range(20):
+            queue.add(f"crowd/{number}")
+        await asyncio.sleep(1)
+        queue.add("ward/a")
+        await done.wait()
+
+    run(handle, use, workers=8, tenant_of=lambda key: key.partition("/")[0], share=3)
+    assert most == 3
+    at, first = handled[0]
+    assert first == "ward/a"
+    assert at < 2
+
+
+def test_the_first_key_does_not_wait_for_a_worker() -> None:
+    begun: dict[str, float] = {}
+    done = asyncio.Event()
+
+    async def handle(key: str) -> None:
+        begun[key] = asyncio.get_running_loop().time()
+        if key == "first":
+            done.set()
+        await asyncio.sleep(30)
+
+    async def use(queue: WorkQueue[str]) -> None:
+        for number in range(9):
+            queue.add(f"other-{number}")
+        await asyncio.sleep(1)
+        queue.add("first")
+        await done.wait()
+
+    run(handle, use, workers=4, first="first")
+    assert len(begun) == 5
+    assert begun["first"] < 2
+
+
 def test_the_first_key_waits_for_nobody_and_at_most_one_other_is_begun_beside_it() -> None:
     events: list[str] = []
     begun, done = asyncio.Event(), asyncio.Event()
@@ -188,9 +241,9 @@ def test_the_first_key_waits_for_nobody_and_at_most_one_other_is_begun_beside_it
 
     run(handle, use, workers=4, first="first")
     begin, end = events.index("first begins"), events.index("first ends")
-    # Four were begun when it came; it took the first place that became free.
+    # Four were begun when it came, and it has a place of its own.
     assert [event for event in events[:begin] if event.endswith("begins")] == [f"other-{n} begins" for n in range(4)]
-    busy = 3
+    busy = 4
     for event in events[begin + 1 : end]:
         busy += 1 if event.endswith("begins") else -1
         assert not event.endswith("begins") or busy == 1, event

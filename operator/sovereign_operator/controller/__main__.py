@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import assert_never
 
-from sovereign_operator.controller.cluster import reconcile_cluster
+from sovereign_operator.controller.cluster import mark_cluster, reconcile_cluster
 from sovereign_operator.controller.handlers import listen
 from sovereign_operator.controller.keys import (
     Cluster,
@@ -14,6 +14,7 @@ from sovereign_operator.controller.keys import (
     Key,
     Labelled,
     Left,
+    Marks,
     PodCounts,
     PodMarks,
     Sovereign,
@@ -35,6 +36,8 @@ from sovereign_operator.runtime.stopping import until_stopped
 
 LEASE = "sovereign-controller"
 WORKERS = 8
+SHARE = 3
+"""How many of these a namespace takes at most: what it fills takes the API server long to write."""
 
 
 class Controller:
@@ -42,7 +45,7 @@ class Controller:
 
     def __init__(self, settings: Settings, api: Api) -> None:
         self._settings = settings
-        self._queue: WorkQueue[Key] = WorkQueue(self._handle, tenant_of=tenant_of, first=Cluster())
+        self._queue: WorkQueue[Key] = WorkQueue(self._handle, tenant_of=tenant_of, first=Cluster(), share=SHARE)
         self._world = World(api, self._queue, settings)
         self._leading = False
 
@@ -67,6 +70,8 @@ class Controller:
         match key:
             case Cluster():
                 return await reconcile_cluster(self._world, self._settings.replica.namespace)
+            case Marks():
+                return await mark_cluster(self._world)
             case Sovereign():
                 return await reconcile_sovereign(self._world, key)
             case Labelled():

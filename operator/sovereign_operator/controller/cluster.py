@@ -1,5 +1,6 @@
-"""The whole cluster: verdicts, host roles, node marks, and the statuses of the cluster-scoped kinds."""
+"""The whole cluster: verdicts and host roles, then node marks and the statuses of the cluster-scoped kinds."""
 
+import asyncio
 import logging
 import math
 from collections import Counter
@@ -10,9 +11,10 @@ from typing import Any
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
 from sovereign_operator.controller import metrics
+from sovereign_operator.controller.keys import Marks
 from sovereign_operator.controller.pods import not_trusted
 from sovereign_operator.controller.status import write_status
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.world import Judged, World
 from sovereign_operator.core import names
 from sovereign_operator.core.calendar import end_instant
 from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service, report_unreadable
@@ -27,7 +29,7 @@ from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.crds import kinds_going
 from sovereign_operator.kube.errors import RefusedError
-from sovereign_operator.kube.marks import apply_marks
+from sovereign_operator.kube.marks import apply_marks, timely
 from sovereign_operator.kube.refused import AGAIN_SECONDS
 from sovereign_operator.kube.seen import NodeSeen, RoleSeen, see_role
 from sovereign_operator.runtime import metrics as runtime_metrics
@@ -37,10 +39,14 @@ logger = logging.getLogger(__name__)
 
 FROZEN_RETRY_SECONDS = 15.0
 RESYNC_SECONDS = 600.0
+NODES_AT_ONCE = 8
 
 
 async def reconcile_cluster(world: World, operator_namespace: str) -> float:
-    """Look at everything once, and say in how many seconds to look again."""
+    """Look at everything once, write who may host what, and say in how many seconds to look again.
+
+    Nothing here waits for a node, which its kubelet can make slow to write: what is said on nodes comes after this.
+    """
     # What came into scope meanwhile is listed by now, and no await comes before all is gathered.
     await world.until_complete()
     facts = world.facts()
@@ -49,6 +55,7 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     # Asked after that: objects that vanished with their kind were not deleted by anybody.
     if gone := await kinds_going(world.api):
         runtime_metrics.FROZEN.set(1)
+        world.judged = None
         logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
@@ -56,15 +63,26 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     _publish(world, facts, verdicts, placement)
     # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
     # the scheduler is sent there.
-    failures = [
-        *await write_all(_role_writes(world, facts, placement, operator_namespace)),
-        *await write_all(_node_writes(world, placement)),
-    ]
-    failures += await write_all(_status_writes(world, facts, verdicts))
+    failures = await write_all(_role_writes(world, facts, placement, operator_namespace))
+    world.judged = Judged(facts, verdicts, placement)
+    world.queue.add(Marks())
     if failures:
         raise failures[0]
-    seconds = _seconds_until(facts, world.api.clock.now())
-    return min(seconds, AGAIN_SECONDS) if world.refusals else seconds
+    return _seconds_until(facts, world.api.clock.now())
+
+
+async def mark_cluster(world: World) -> float | None:
+    """Say on nodes and in statuses what the last look has found. Return in how many seconds to try again, if so."""
+    judged = world.judged
+    if judged is None:
+        return None
+    of_nodes, of_statuses = await asyncio.gather(
+        write_all(_node_writes(world, judged), at_once=NODES_AT_ONCE),
+        write_all(_status_writes(world, judged.facts, judged.verdicts)),
+    )
+    for failure in (*of_nodes, *of_statuses):
+        raise failure
+    return AGAIN_SECONDS if world.refusals else None
 
 
 def _role_writes(
@@ -107,9 +125,13 @@ async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: Rol
         await api.apply(kind, fenced)
 
 
-def _node_writes(world: World, placement: Placement) -> Iterator[Awaitable[None]]:
+def _node_writes(world: World, judged: Judged) -> Iterator[Awaitable[None]]:
+    """Yield what marks each node, last those that were refused before, as they may take long."""
     world.refusals.keep(resource.NODES, world.nodes)
-    for marks in placement.nodes:
+    for marks in sorted(judged.placement.nodes, key=lambda one: world.refusals.has(resource.NODES, ("", one.name))):
+        if world.judged is not judged:
+            # All are marked by a later look, which comes next.
+            return
         seen = world.nodes.get(("", marks.name))
         if seen is not None and seen.node.uid == marks.uid:
             yield _try_node(world, marks, seen)
@@ -167,7 +189,7 @@ async def _write_taint(api: Api, seen: NodeSeen, version: str, *, avoid: bool) -
     others = [taint for taint in seen.taints if taint["key"] != names.NOT_ACCEPTED_TAINT]
     ours = [{"key": names.NOT_ACCEPTED_TAINT, "effect": "PreferNoSchedule"}] if avoid else []
     body = {"metadata": {"resourceVersion": version}, "spec": {"taints": [*others, *ours]}}
-    written = await api.patch(resource.NODES, seen.node.name, body, content_type=MERGE)
+    written = await timely(api.patch(resource.NODES, seen.node.name, body, content_type=MERGE))
     return str(written["metadata"]["resourceVersion"])
 
 

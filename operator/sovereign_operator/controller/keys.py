@@ -7,7 +7,12 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 
 @dataclass(frozen=True)
 class Cluster:
-    """Verdicts, node marks, host roles and the statuses of the cluster-scoped kinds."""
+    """Verdicts and host roles."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is said of the last verdicts: on nodes, and in the statuses of the cluster-scoped kinds."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Left:
 
 def tenant_of(key: "Key") -> str:
     """Return the namespace that a key belongs to; empty if it is the cluster's."""
-    return "" if isinstance(key, Cluster | Encryption | Guarded | PodCounts | Left) else key.namespace
+    return "" if isinstance(key, Cluster | Marks | Encryption | Guarded | PodCounts | Left) else key.namespace
 
 
-Key = Cluster | Sovereign | Labelled | PodMarks | Encryption | Guarded | PodCounts | Left
+Key = Cluster | Marks | Sovereign | Labelled | PodMarks | Encryption | Guarded | PodCounts | Left

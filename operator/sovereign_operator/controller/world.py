@@ -7,7 +7,7 @@ adds keys, and the handlers of those keys look at the whole again.
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
@@ -32,6 +32,7 @@ from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.controller.speakers import Speakers
 from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
+from sovereign_operator.core.placement import Placement
 from sovereign_operator.core.verdict import Verdicts
 from sovereign_operator.core.workload_facts import LastWrite, Workload, effective_policy
 from sovereign_operator.kube import resource
@@ -55,6 +56,14 @@ from sovereign_operator.kube.workload_seen import see_workload
 from sovereign_operator.kube.worst import worst_node, worst_pod, worst_role, worst_workload
 
 COUNT_SECONDS = 5.0
+
+
+class Judged(NamedTuple):
+    """One look at the cluster, and what follows from it."""
+
+    facts: Facts
+    verdicts: Verdicts
+    placement: Placement
 
 
 class Queue(Protocol):
@@ -135,6 +144,8 @@ class World:
         self.unreadable = {plural: UnreadableObjects(plural) for plural in resource.OURS}
         """What kopf has indexed and cannot be read."""
         self.verdicts: Verdicts | None = None
+        self.judged: Judged | None = None
+        """What nodes and statuses are to say; None while nothing may be changed."""
         self.writes: dict[Sovereign, LastWrite] = {}
         """What this process wrote last into each SovereignWorkload's workload: kopf's copy of the status is older."""
         self.refusals = RefusedWrites(api)

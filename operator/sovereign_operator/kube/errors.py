@@ -25,6 +25,13 @@ class RefusedError(ApiError):
     """The object or the request is wrong, and stays wrong until somebody changes something."""
 
 
+class SlowError(RefusedError):
+    """The API server takes longer for one object than we wait, as it does where somebody has filled it.
+
+    Others are not held up, and what needs less of it may be tried instead, so that it counts as refused.
+    """
+
+
 class GoneError(ApiError):
     """A watch asks for a version that the API server has forgotten: list again."""
 

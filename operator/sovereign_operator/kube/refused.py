@@ -64,6 +64,10 @@ class RefusedWrites:
         tried = self._known.get(resource.plural, {}).get(key)
         return tried is None or asyncio.get_running_loop().time() - tried >= AGAIN_SECONDS
 
+    def has(self, resource: Resource, key: Key) -> bool:
+        """Whether an object was refused when it was tried last."""
+        return key in self._known.get(resource.plural, ())
+
     def forget(self, resource: Resource, key: Key) -> None:
         """Forget an object that was written, or that is gone."""
         if self._known.get(resource.plural, {}).pop(key, None) is not None:
@@ -79,5 +83,6 @@ class RefusedWrites:
 def _message(name: str, error: RefusedError) -> str:
     return (
         f"{name} does not take what the operator has to say: {error}. What it said before is taken away "
-        "where it is no longer so. If the object is too large, it has to be made smaller by those who filled it"
+        "where it is no longer so. If the object is too large, or has thousands of labels or annotations, it has to be "
+        "made smaller by those who filled it"
     )

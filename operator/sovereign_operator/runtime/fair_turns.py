@@ -1,7 +1,7 @@
 """Keys that are due, and whose turn it is: one tenant with many keys does not keep the others waiting."""
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -28,10 +28,10 @@ class FairTurns(Generic[K]):
             self._there.add(key)
             self._keys.setdefault(self._tenant_of(key), deque()).append(key)
 
-    def take(self) -> K:
-        """Return the key whose turn it is. Raises LookupError if there is none."""
+    def take(self, besides: Container[Hashable] = ()) -> K:
+        """Return the key whose turn it is, but for those of some tenants. Raises LookupError if there is none."""
         try:
-            tenant, keys = next(iter(self._keys.items()))
+            tenant, keys = next(entry for entry in self._keys.items() if entry[0] not in besides)
         except StopIteration:
             raise LookupError("no key is due") from None
         key = keys.popleft()

@@ -9,7 +9,9 @@ import asyncio
 import heapq
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from sovereign_operator.kube.errors import ApiError, ConflictError
@@ -32,8 +34,9 @@ class AgainError(Exception):
 class WorkQueue(Generic[K]):
     """A queue of keys. ``handle`` may return seconds after which it wants the key back.
 
-    ``tenant_of`` names whom a key belongs to: tenants take turns. ``first`` is handled before all other keys, and only
-    one other key is begun meanwhile, as all share one processor.
+    ``tenant_of`` names whom a key belongs to: tenants take turns, and of each no more than ``share`` keys are handled
+    at once, as its objects may be slow to write. ``first`` waits for no other key, as it has a worker of its own, and
+    only one other key is begun meanwhile, as all share one processor.
     """
 
     def __init__(
@@ -42,9 +45,13 @@ class WorkQueue(Generic[K]):
         *,
         tenant_of: Callable[[K], Hashable] = type,
         first: K | None = None,
+        share: int | None = None,
     ) -> None:
         self._handle = handle
         self._first = first
+        self._tenant_of = tenant_of
+        self._share = share
+        self._workers = 0
         self._turns = FairTurns(tenant_of)
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
@@ -69,8 +76,9 @@ class WorkQueue(Generic[K]):
 
     async def run(self, workers: int) -> None:
         """Handle keys for ever."""
+        self._workers = workers
         async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
+            for _ in range(workers if self._first is None else workers + 1):
                 group.create_task(keep_running("worker of a queue", self._work))
 
     async def _work(self) -> None:
@@ -81,7 +89,8 @@ class WorkQueue(Generic[K]):
                 delay = await self._attempt(key)
             finally:
                 self._busy.discard(key)
-                if key == self._first:
+                if self._turns:
+                    # Of this tenant, or of all, as many as may were being handled.
                     self._wake.set()
             if delay is not None:
                 self.add(key, delay)
@@ -101,14 +110,26 @@ class WorkQueue(Generic[K]):
                     if key == self._first:
                         return key
                     self._turns.add(key)
-            if self._turns and not (self._first in self._busy and len(self._busy) > 1):
-                return self._turns.take()
+            if self._may_begin():
+                with suppress(LookupError):
+                    return self._turns.take(self._at_most())
             self._wake.clear()
             pause = self._heap[0][0] - now if self._heap else None
             try:
                 await asyncio.wait_for(self._wake.wait(), pause)
             except TimeoutError:
                 continue
+
+    def _may_begin(self) -> bool:
+        """Whether a worker is left for a key that is not the first."""
+        if self._first in self._busy:
+            return len(self._busy) == 1
+        return len(self._busy) < self._workers
+
+    def _at_most(self) -> set[Hashable]:
+        """Return the tenants of which as many keys are being handled as may."""
+        busy = Counter(self._tenant_of(key) for key in self._busy)
+        return {tenant for tenant, number in busy.items() if self._share is not None and number >= self._share}
 
     async def _attempt(self, key: K) -> float | None:
         """Handle a key once. An error means that it is tried again later, never that it is forgotten."""
