@@ -66,8 +66,13 @@ class Left:
 
 
 def tenant_of(key: "Key") -> str:
-    """Return the namespace that a key belongs to; empty if it is the cluster's."""
-    return "" if isinstance(key, Cluster | Marks | Encryption | Guarded | PodCounts | Left) else key.namespace
+    """Return the namespace that a key belongs to; empty if it is the cluster's.
+
+    Marks have turns of their own, which no other key of the cluster takes.
+    """
+    if isinstance(key, Marks):
+        return "Marks"
+    return "" if isinstance(key, Cluster | Encryption | Guarded | PodCounts | Left) else key.namespace
 
 
 Key = Cluster | Marks | Sovereign | Labelled | PodMarks | Encryption | Guarded | PodCounts | Left
