@@ -39,10 +39,15 @@ def audit(pod: Json) -> dict[str, str]:
 def events(admin: Kubectl, namespace: str, name: str) -> dict[str, str]:
     """Return the Events about an object: reason to message."""
     return {
-        event["reason"]: event["message"]
+        event["reason"]: event.get("message", "")
         for event in admin.list("events", namespace)
         if event["involvedObject"]["name"] == name
     }
+
+
+def told(admin: Kubectl, namespace: str, words: str) -> bool:
+    """Say whether an Event in a namespace has these words. Others' Events may have none."""
+    return any(words in event.get("message", "") for event in admin.list("events", namespace))
 
 
 def placed_for(pod: Json) -> set[str]:

@@ -17,7 +17,7 @@ from sovereign_operator.core import names
 from sovereign_operator.pki import certificates
 from tests.e2e.conftest import OPTIONS, Held, Space
 from tests.e2e.manifests import pod, pod_spec, workload
-from tests.e2e.seen import living_pods, placed_for
+from tests.e2e.seen import living_pods, placed_for, told
 from tests.e2e.sidecars import WEBHOOKS, dry_run, refusal, sidecar_of
 from tests.e2e.test_drift import drift
 
@@ -169,14 +169,7 @@ def test_when_it_is_down_pods_that_need_it_wait_and_all_others_do_not(
         for namespace in (placed, free):
             assert not refusal(admin, pod("app"), namespace)
         admin.apply(workload("Deployment", "app", 1), namespace=encrypting)
-        eventually(
-            lambda: any(
-                "not encrypted" in event["message"]
-                for event in admin.list("events", encrypting)
-                if event["reason"] == "FailedCreate"
-            ),
-            what="the reason, beside the workload",
-        )
+        eventually(lambda: told(admin, encrypting, "not encrypted"), what="the reason, beside the workload")
     # Kubernetes tries again by itself.
     (found, *_) = eventually(lambda: admin.list("pods", encrypting), seconds=120, what="a pod")
     assert sidecar_of(found)

@@ -18,6 +18,7 @@ from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
 from tests.e2e.manifests import pod
 from tests.e2e.peers import peer_pod
+from tests.e2e.seen import events
 from tests.e2e.sidecars import encrypted, refusal, sidecar_of, without_agent, without_injector
 from tests.e2e.test_identity import FORGE, trusted
 from tests.e2e.test_withdrawal import set_status
@@ -397,11 +398,7 @@ def test_what_an_admin_forces_onto_a_refused_node_is_alone_and_reported(admin: K
     # It has a sidecar, which gets no certificate: nothing in it ever starts.
     assert sidecar_of(admin.get("pod", "forced", namespace))
     eventually(
-        lambda: any(
-            "paris-1" in event["message"]
-            for event in admin.list("events", namespace)
-            if event["involvedObject"]["name"] == "forced" and event["reason"] == "NodeNotAccepted"
-        ),
+        lambda: "paris-1" in events(admin, namespace, "forced")["NodeNotAccepted"],
         seconds=60,
         what="word of the missing certificate",
     )

@@ -13,7 +13,7 @@ from tests.e2e.conftest import Space, host_names
 from tests.e2e.guards import VALIDATING, changed_policy, without_bindings
 from tests.e2e.manifests import IMAGE, pod
 from tests.e2e.peers import config, peer_pod
-from tests.e2e.seen import events
+from tests.e2e.seen import events, told
 
 POLICY = "granting"
 GUARD = "sovereignty-guard-certificates-by-label"
@@ -191,11 +191,8 @@ def test_a_policy_says_which_namespaces_it_trusts(admin: Kubectl, space: Space, 
     grant(admin, names=[late, "granting-nowhere"], selector={"matchLabels": {"team": "pharmacy"}})
     eventually(lambda: said(early, late), what="both, but none that is not there")
     assert early in admin.run("describe", "sovereigntypolicy", granting)
-    told = f"its certificates to 2 namespace(s) now; new: {', '.join(sorted((early, late)))}"
-    eventually(
-        lambda: any(told in event["message"] for event in admin.list("events", "default")),
-        what="an Event of the policy",
-    )
+    said_of_both = f"its certificates to 2 namespace(s) now; new: {', '.join(sorted((early, late)))}"
+    eventually(lambda: told(admin, "default", said_of_both), what="an Event of the policy")
 
 
 def test_who_takes_a_namespace_out_of_scope_is_seen(admin: Kubectl, space: Space, granting: str) -> None:
@@ -203,9 +200,4 @@ def test_who_takes_a_namespace_out_of_scope_is_seen(admin: Kubectl, space: Space
     said = admin.attempt("label", "namespace", namespace, "sovereignty.dev/enforce-")
     assert said.returncode == 0
     assert f"namespace {namespace} leaves policy {granting}" in said.stderr
-
-    def told() -> bool:
-        found = admin.list("events", "default")
-        return any(namespace in event["message"] for event in found if event["reason"] == "NamespaceLeft")
-
-    eventually(told, what="an Event of the policy")
+    eventually(lambda: told(admin, "default", f"{namespace} has left the policy"), what="an Event of the policy")

@@ -1,5 +1,6 @@
 """What always holds of authorities: for any that exist, and from step to step while claims change."""
 
+import itertools
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -69,6 +70,10 @@ Tenures = Mapping[tuple[str, str], Tenure]
 Trusted = Mapping[str, tuple[str, ...]]
 
 
+NUMBERS: Final = itertools.count()
+"""No two authorities have the same key, also not two of a pair that are created at the same moment."""
+
+
 def applied(said: Plan, authorities: list[Authority], now: datetime, *, publish: bool = True) -> list[Authority]:
     """Return the authorities after a plan was carried out. What is created is published a step later."""
     published = {id_ for policy in said.bundles for id_ in said.bundles[policy]} if publish else set()
@@ -78,9 +83,15 @@ def applied(said: Plan, authorities: list[Authority], now: datetime, *, publish:
         if authority.id not in said.retire
     ]
     created = [
-        Authority(f"{made.policy}-{made.datacentre}-{now.isoformat()}", made.policy, made.datacentre, now, end, None)
+        Authority(
+            f"{made.policy}-{made.datacentre}-{next(NUMBERS):09}",
+            made.policy,
+            made.datacentre,
+            now,
+            made.not_after,
+            published=None,
+        )
         for made in said.create
-        for end in (made.not_after,)
     ]
     return kept + created
 
