@@ -16,7 +16,7 @@ from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.conftest import Space, host_names, labelled
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import pod, sovereign, workload
-from tests.e2e.seen import audit, condition, events, living_pods, metric, nodes_of
+from tests.e2e.seen import audit, condition, events, living_pods, metric, nodes_of, told
 from tests.e2e.shifted import shifted
 
 pytestmark = pytest.mark.usefixtures("changed_estate")
@@ -155,6 +155,7 @@ def test_a_crowd_of_annotations_on_a_node_delays_no_withdrawal(admin: Kubectl, c
         set_status(admin, "hexa-gouv", "Suspended")
         eventually(lambda: host_names(admin, "secnumcloud") == ["brest-1"], seconds=5, what="the role without lyon-1")
         eventually(lambda: labelled(admin) == {"brest-1"}, what="the label gone from lyon-1")
+        eventually(lambda: told(admin, "default", "too many labels or annotations"), what="an Event that says why")
     finally:
         done = annotate(None)
     assert not done.returncode, done.stderr

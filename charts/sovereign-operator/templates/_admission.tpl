@@ -87,14 +87,16 @@ write, so each guard asks for sizes first, and whether anything changed at all, 
 */}}
 {{- define "sovereign-operator.most" -}}2000{{- end }}
 
+{{/* How many of what the operator wrote: it adds to what others did, and so does a Binding to a pod. */}}
+{{- define "sovereign-operator.mostInAll" -}}5000{{- end }}
+
 {{/*
 CEL for whether two maps are the same, but for some entries. Takes CEL for both, and for an entry that does not count, as
-`key`. It goes through each map once, and not through one that is too large: that may only stay as it is. It takes more than
-guards let others write, as there is what the operator itself adds, and what a Binding adds to a pod.
+`key`. It goes through each map once, and not through one that is too large: that may only stay as it is.
 */}}
 {{- define "sovereign-operator.sameBut" -}}
 {{- $new := index . 0 }}{{ $old := index . 1 }}{{ $besides := index . 2 -}}
-({{ $new }} == {{ $old }} || {{ $new }}.size() <= 5000 && {{ $old }}.size() <= 5000
+({{ $new }} == {{ $old }} || {{ $new }}.size() <= {{ include "sovereign-operator.mostInAll" . }} && {{ $old }}.size() <= {{ include "sovereign-operator.mostInAll" . }}
 && {{ $new }}.all(key, {{ $besides }} || {{ $new }}[?key] == {{ $old }}[?key])
 && {{ $old }}.all(key, {{ $besides }} || key in {{ $new }}))
 {{- end }}
@@ -139,10 +141,16 @@ What the guards of the controller's token share: what a request changes, and wha
 what the controller does to its objects.
 */}}
 {{- define "sovereign-operator.stolen" -}}
+# From before there was a limit, or from while that guard was deleted.
+- name: tooFull
+  expression: >-
+    [dyn(object), dyn(oldObject)].exists(each, [each.?metadata.labels.orValue({}), each.?metadata.annotations.orValue({})].exists(
+      entries, entries.size() > {{ include "sovereign-operator.mostInAll" . }}))
 - name: stolen
   expression: >-
-    'not the operator\'s: the controller may not {{ . }} ' + request.resource.resource + ' ' + request.?name.orValue('')
-    + (has(request.namespace) ? ' in namespace ' + request.namespace : '') + ' like this; somebody else may have its token'
+    (variables.tooFull ? 'too many labels or annotations' : 'not the operator\'s') + ': the controller may not {{ . }} '
+    + request.resource.resource + ' ' + request.?name.orValue('') + (has(request.namespace) ? ' in namespace ' + request.namespace : '')
+    + (variables.tooFull ? '; remove those beyond {{ include "sovereign-operator.most" . }}, in one request' : ' like this; somebody else may have its token')
 - name: metadata
   expression: "dyn(object).?metadata.orValue({})"
 - name: oldMetadata
