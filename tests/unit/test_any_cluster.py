@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1 import KINDS, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.controller import cluster, pods, sovereign, transit
+from sovereign_operator.controller import cluster, nodes, pods, sovereign, transit
 from sovereign_operator.controller.keys import Sovereign
 from sovereign_operator.controller.world import Judged
 from sovereign_operator.core import names, workload
@@ -115,11 +115,12 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
     assert verdicts.policies == facts.policies.keys()
     placement = place(facts, verdicts, world.occupied())
     world.verdicts, world.guards.findings = verdicts, ()
-    judged = world.judged = Judged(facts, verdicts, placement)
+    world.judged = Judged(facts, verdicts, placement)
     cluster._measure(facts, verdicts, placement)  # noqa: SLF001
+    writer = nodes.NodeWriter(world)
     for write in (
         *cluster._role_writes(world, facts, placement, "sovereign-system"),  # noqa: SLF001
-        *cluster._node_writes(world, judged),  # noqa: SLF001
+        *(nodes._write_node(world.api, marks, seen) for _, marks, seen in writer._unmarked(world.judged)),  # noqa: SLF001
         *cluster._status_writes(world, facts, verdicts),  # noqa: SLF001
     ):
         write.close()  # type: ignore[attr-defined]

@@ -1,59 +1,44 @@
-"""Many writes: none waits for one that is slow, but for what may be under way at once."""
+"""Writes that are slow or fail: no other waits for them."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Container, Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sovereign_operator.controller.cluster import mark_cluster
+from sovereign_operator.controller.nodes import NodeWriter
 from sovereign_operator.controller.world import Judged
 from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.placement import NodeMarks, Placement
 from sovereign_operator.core.verdict import Verdicts
 from sovereign_operator.kube import resource
-from sovereign_operator.kube.errors import ApiError, RefusedError, UnavailableError
+from sovereign_operator.kube.errors import RefusedError, UnavailableError
 from sovereign_operator.kube.marks import MARK_SECONDS, apply_marks
+from sovereign_operator.kube.refused import AGAIN_SECONDS
 from sovereign_operator.kube.resource import Resource
 from sovereign_operator.runtime.writes import write_all
 from tests.builders import NOW
 from tests.unit import virtual_time
 from tests.unit.worlds import Json, controller
 
-SLOW = "slow"
 
-
-def test_slow_writes_hold_up_no_others_beyond_as_many_as_go_on_at_once() -> None:
-    ended: list[tuple[str, float]] = []
-
-    async def write(name: str, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        ended.append((name, asyncio.get_running_loop().time()))
-        if name == "refused":
-            raise UnavailableError(503, name)
-
-    async def run() -> None:
-        begin = asyncio.get_running_loop().time()
-        writes = [write(SLOW, 30), write("refused", 1), *(write(f"{number}", 1) for number in range(4))]
-        failures: list[ApiError] = await write_all(writes, at_once=3)
-        assert [error.message for error in failures] == ["refused"]
-        assert all(at - begin < 4 for name, at in ended if name != SLOW)
-
-    virtual_time.run(run())
-    assert len(ended) == 6
-
-
-def test_by_default_each_waits_for_the_one_before() -> None:
+def test_each_waits_for_the_one_before_and_one_that_fails_ends_none() -> None:
     begun: list[int] = []
 
     async def write(number: int) -> None:
         assert len(begun) == number
         await asyncio.sleep(3 - number)
         begun.append(number)
+        if number == 1:
+            raise UnavailableError(503, "refused")
 
     async def run() -> None:
-        assert not await write_all(write(number) for number in range(3))
+        failures = await write_all(write(number) for number in range(3))
+        assert [error.message for error in failures] == ["refused"]
 
     virtual_time.run(run())
+    assert len(begun) == 3
 
 
 class CrowdedServer:
@@ -118,26 +103,71 @@ def test_a_label_goes_where_annotations_cannot_be_written_in_time() -> None:
     assert at <= 3 * MARK_SECONDS + 1
 
 
-def test_nodes_are_marked_while_one_of_them_is_slow_and_people_are_told() -> None:
-    nodes = [node(f"node-{number}") for number in range(30)]
+def marked(nodes: Iterable[Json], accepted: Container[str] = ()) -> Judged:
+    """Return a look after which these nodes say that they are accepted, and the others that they are not."""
+    marks = []
+    for name in (one["metadata"]["name"] for one in nodes):
+        verdict, labels = "refused", {}
+        if name in accepted:
+            verdict, labels = "accepted", {names.node_policy_label("hds"): "accepted"}
+        marks.append(NodeMarks(name, name, labels, {names.verdict_annotation("hds"): verdict}, avoid=False))
+    return Judged(cast("Facts", None), cast("Verdicts", None), Placement(tuple(marks), {}, frozenset()))
+
+
+@contextlib.asynccontextmanager
+async def writing(nodes: list[Json], server: CrowdedServer) -> AsyncIterator[Callable[[Judged], None]]:
+    """Write nodes meanwhile; give what tells of a look."""
     world = controller({"nodes": nodes})
-    server = CrowdedServer("node-0")
     world.api = cast("Any", server)
     world.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
-    refused = {names.verdict_annotation("hds"): "refused"}
-    marks = tuple(NodeMarks(one["metadata"]["name"], one["metadata"]["uid"], {}, refused, avoid=False) for one in nodes)
-    facts = cast("Facts", SimpleNamespace(services={}, datacentres={}, policies={}))
-    world.judged = Judged(facts, cast("Verdicts", None), Placement(marks, {}, frozenset()))
+    writer = NodeWriter(world)
+
+    def look(judged: Judged) -> None:
+        world.judged = judged
+        writer.look(judged)
+
+    task = asyncio.create_task(writer.run())
+    yield look
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def test_nodes_are_marked_while_one_of_them_is_slow_and_people_are_told() -> None:
+    nodes = [node(f"node-{number}") for number in range(30)]
+    server = CrowdedServer("node-0")
 
     async def run() -> None:
-        await mark_cluster(world)
-        assert len(server.marked) == 29
-        assert all(at < 1 for at, _ in server.marked)
-        server.begun.clear()
-        await mark_cluster(world)
+        async with writing(nodes, server) as look:
+            look(marked(nodes))
+            await asyncio.sleep(5)
+            assert len(server.marked) == 29
+            await asyncio.sleep(45)
+            assert len(server.events) == 1
+            # Nothing has changed since: a look is no reason to try the slow one again. Time is.
+            server.begun.clear()
+            look(marked(nodes))
+            await asyncio.sleep(1)
+            assert "node-0" not in server.begun
+            await asyncio.sleep(AGAIN_SECONDS)
+            assert "node-0" in server.begun
 
     virtual_time.run(run())
-    # What was slow comes last from then on: once as all is to be, and once without annotations.
-    assert server.begun.index("node-0") == 29
     (event,) = server.events
     assert (event["reason"], event["involvedObject"]["name"]) == ("NotWritten", "node-0")
+
+
+def test_what_is_withdrawn_while_another_node_is_slow_does_not_wait_for_it() -> None:
+    nodes = [node(f"node-{number}") for number in range(4)]
+    everybody = {one["metadata"]["name"] for one in nodes}
+    server = CrowdedServer("node-0")
+
+    async def run() -> None:
+        async with writing(nodes, server) as look:
+            look(marked(nodes, everybody - {"node-0"}))
+            await asyncio.sleep(1)
+            look(marked(nodes, everybody - {"node-0", "node-1"}))
+            await asyncio.sleep(1)
+            assert [name for _, name in server.marked] == ["node-1"]
+
+    virtual_time.run(run())

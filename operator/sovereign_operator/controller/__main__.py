@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import assert_never
 
-from sovereign_operator.controller.cluster import mark_cluster, reconcile_cluster
+from sovereign_operator.controller.cluster import reconcile_cluster, write_statuses
 from sovereign_operator.controller.handlers import listen
 from sovereign_operator.controller.keys import (
     Cluster,
@@ -14,12 +14,13 @@ from sovereign_operator.controller.keys import (
     Key,
     Labelled,
     Left,
-    Marks,
     PodCounts,
     PodMarks,
     Sovereign,
+    Statuses,
     tenant_of,
 )
+from sovereign_operator.controller.nodes import NodeWriter
 from sovereign_operator.controller.pods import count_pods, count_processes, mark_pod, tell_left
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.sovereign import reconcile_sovereign, release_abandoned
@@ -47,6 +48,7 @@ class Controller:
         self._settings = settings
         self._queue: WorkQueue[Key] = WorkQueue(self._handle, tenant_of=tenant_of, first=Cluster(), share=SHARE)
         self._world = World(api, self._queue, settings)
+        self._nodes = NodeWriter(self._world)
         self._leading = False
 
     def ailing(self) -> list[str]:
@@ -63,15 +65,16 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._world.run())
             group.create_task(self._queue.run(WORKERS))
+            group.create_task(self._nodes.run())
 
     async def _handle(self, key: Key) -> float | None:
         # On half a picture, what was not listed yet looks as if it were gone.
         await self._world.until_complete()
         match key:
             case Cluster():
-                return await reconcile_cluster(self._world, self._settings.replica.namespace)
-            case Marks():
-                return await mark_cluster(self._world)
+                return await reconcile_cluster(self._world, self._nodes, self._settings.replica.namespace)
+            case Statuses():
+                return await write_statuses(self._world)
             case Sovereign():
                 return await reconcile_sovereign(self._world, key)
             case Labelled():

@@ -1,17 +1,16 @@
-"""The whole cluster: verdicts and host roles, then node marks and the statuses of the cluster-scoped kinds."""
+"""The whole cluster: verdicts and host roles, then what nodes and the statuses of the cluster-scoped kinds say."""
 
-import asyncio
 import logging
 import math
 from collections import Counter
 from collections.abc import Awaitable, Iterator
 from datetime import datetime
-from typing import Any
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.keys import Marks
+from sovereign_operator.controller.keys import Statuses
+from sovereign_operator.controller.nodes import NodeWriter
 from sovereign_operator.controller.pods import not_trusted
 from sovereign_operator.controller.status import write_status
 from sovereign_operator.controller.world import Judged, World
@@ -22,16 +21,14 @@ from sovereign_operator.core.encryption_status import report_encryption
 from sovereign_operator.core.facts import Facts
 from sovereign_operator.core.grant import changed_grants, granted_namespaces, listed_namespaces, report_grants
 from sovereign_operator.core.membership import unfound
-from sovereign_operator.core.placement import NodeMarks, Placement, host_role_objects, place
+from sovereign_operator.core.placement import Placement, host_role_objects, place
 from sovereign_operator.core.verdict import Verdicts, judge
 from sovereign_operator.core.wakeup import next_change
 from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import MERGE, Api, Json
+from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.crds import kinds_going
-from sovereign_operator.kube.errors import RefusedError
-from sovereign_operator.kube.marks import apply_marks, timely
 from sovereign_operator.kube.refused import AGAIN_SECONDS
-from sovereign_operator.kube.seen import NodeSeen, RoleSeen, see_role
+from sovereign_operator.kube.seen import RoleSeen, see_role
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.runtime.writes import write_all
 
@@ -39,10 +36,9 @@ logger = logging.getLogger(__name__)
 
 FROZEN_RETRY_SECONDS = 15.0
 RESYNC_SECONDS = 600.0
-NODES_AT_ONCE = 8
 
 
-async def reconcile_cluster(world: World, operator_namespace: str) -> float:
+async def reconcile_cluster(world: World, nodes: NodeWriter, operator_namespace: str) -> float:
     """Look at everything once, write who may host what, and say in how many seconds to look again.
 
     Nothing here waits for a node, which its kubelet can make slow to write: what is said on nodes comes after this.
@@ -65,22 +61,19 @@ async def reconcile_cluster(world: World, operator_namespace: str) -> float:
     # the scheduler is sent there.
     failures = await write_all(_role_writes(world, facts, placement, operator_namespace))
     world.judged = Judged(facts, verdicts, placement)
-    world.queue.add(Marks())
+    nodes.look(world.judged)
+    world.queue.add(Statuses())
     if failures:
         raise failures[0]
     return _seconds_until(facts, world.api.clock.now())
 
 
-async def mark_cluster(world: World) -> float | None:
-    """Say on nodes and in statuses what the last look has found. Return in how many seconds to try again, if so."""
+async def write_statuses(world: World) -> float | None:
+    """Say in statuses what the last look has found. Return in how many seconds to try again, if so."""
     judged = world.judged
     if judged is None:
         return None
-    of_nodes, of_statuses = await asyncio.gather(
-        write_all(_node_writes(world, judged), at_once=NODES_AT_ONCE),
-        write_all(_status_writes(world, judged.facts, judged.verdicts)),
-    )
-    for failure in (*of_nodes, *of_statuses):
+    for failure in await write_all(_status_writes(world, judged.facts, judged.verdicts)):
         raise failure
     return AGAIN_SECONDS if world.refusals else None
 
@@ -123,74 +116,6 @@ async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: Rol
     if see_role(fenced | {"metadata": fenced["metadata"] | {"uid": seen.uid}}).content != seen.content:
         logger.info("who may host policy %s changes", seen.policy)
         await api.apply(kind, fenced)
-
-
-def _node_writes(world: World, judged: Judged) -> Iterator[Awaitable[None]]:
-    """Yield what marks each node, last those that were refused before, as they may take long."""
-    world.refusals.keep(resource.NODES, world.nodes)
-    for marks in sorted(judged.placement.nodes, key=lambda one: world.refusals.has(resource.NODES, ("", one.name))):
-        if world.judged is not judged:
-            # All are marked by a later look, which comes next.
-            return
-        seen = world.nodes.get(("", marks.name))
-        if seen is not None and seen.node.uid == marks.uid:
-            yield _try_node(world, marks, seen)
-
-
-async def _try_node(world: World, marks: NodeMarks, seen: NodeSeen) -> None:
-    """Write a node. Its kubelet can fill it, so that it takes nothing more."""
-    about = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": marks.name, "uid": marks.uid}}
-    await world.refusals.attempt(resource.NODES, about, _write_node(world.api, marks, seen))
-
-
-async def _write_node(api: Api, marks: NodeMarks, seen: NodeSeen) -> None:
-    version = seen.version
-    late = False
-    if marks.avoid and not seen.avoided:
-        try:
-            version = await _write_taint(api, seen, version, avoid=True)
-        except RefusedError:
-            # A label that goes is worth more, and makes room.
-            late = True
-    version = await _write_marks(api, marks, seen) or version
-    if late:
-        version = await _write_taint(api, seen, version, avoid=True)
-    if seen.avoided and not marks.avoid:
-        await _write_taint(api, seen, version, avoid=False)
-
-
-async def _write_marks(api: Api, marks: NodeMarks, seen: NodeSeen) -> str | None:
-    """Write labels and annotations where they differ. Return the node's version if anything was written."""
-    labels = {key: value for key, value in seen.node.labels.items() if names.is_ours(key)}
-    if labels == marks.labels and seen.annotations == marks.annotations:
-        return None
-    metadata: dict[str, Any] = {
-        "name": marks.name,
-        "uid": marks.uid,
-        "labels": dict(marks.labels),
-        "annotations": dict(marks.annotations),
-    }
-    body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
-    written = await apply_marks(
-        api,
-        resource.NODES,
-        body,
-        {"labels": labels, "annotations": seen.annotations},
-        lambda key: names.is_ours(key) or key.startswith(names.verdict_annotation("")),
-    )
-    return str(written["metadata"]["resourceVersion"])
-
-
-async def _write_taint(api: Api, seen: NodeSeen, version: str, *, avoid: bool) -> str:
-    """Set or clear our taint, and return the node's new version.
-
-    Taints are one list, so the version says that nobody else changed it.
-    """
-    others = [taint for taint in seen.taints if taint["key"] != names.NOT_ACCEPTED_TAINT]
-    ours = [{"key": names.NOT_ACCEPTED_TAINT, "effect": "PreferNoSchedule"}] if avoid else []
-    body = {"metadata": {"resourceVersion": version}, "spec": {"taints": [*others, *ours]}}
-    written = await timely(api.patch(resource.NODES, seen.node.name, body, content_type=MERGE))
-    return str(written["metadata"]["resourceVersion"])
 
 
 def _publish(world: World, facts: Facts, verdicts: Verdicts, placement: Placement) -> None:

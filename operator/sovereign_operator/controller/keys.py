@@ -11,8 +11,15 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Marks:
-    """What is said of the last verdicts: on nodes, and in the statuses of the cluster-scoped kinds."""
+class Node:
+    """What is said on one node of the last verdicts."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """What is said of the last verdicts in the statuses of the cluster-scoped kinds."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +75,11 @@ class Left:
 def tenant_of(key: "Key") -> str:
     """Return the namespace that a key belongs to; empty if it is the cluster's.
 
-    Marks have turns of their own, which no other key of the cluster takes.
+    Statuses have turns of their own, which no other key of the cluster takes.
     """
-    if isinstance(key, Marks):
-        return "Marks"
+    if isinstance(key, Statuses):
+        return "Statuses"
     return "" if isinstance(key, Cluster | Encryption | Guarded | PodCounts | Left) else key.namespace
 
 
-Key = Cluster | Marks | Sovereign | Labelled | PodMarks | Encryption | Guarded | PodCounts | Left
+Key = Cluster | Statuses | Sovereign | Labelled | PodMarks | Encryption | Guarded | PodCounts | Left

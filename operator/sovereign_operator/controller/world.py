@@ -6,8 +6,9 @@ adds keys, and the handlers of those keys look at the whole again.
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Protocol
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
@@ -32,7 +33,7 @@ from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.controller.speakers import Speakers
 from sovereign_operator.core import names
 from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.placement import Placement
+from sovereign_operator.core.placement import NodeMarks, Placement
 from sovereign_operator.core.verdict import Verdicts
 from sovereign_operator.core.workload_facts import LastWrite, Workload, effective_policy
 from sovereign_operator.kube import resource
@@ -58,12 +59,18 @@ from sovereign_operator.kube.worst import worst_node, worst_pod, worst_role, wor
 COUNT_SECONDS = 5.0
 
 
-class Judged(NamedTuple):
+@dataclass(frozen=True)
+class Judged:
     """One look at the cluster, and what follows from it."""
 
     facts: Facts
     verdicts: Verdicts
     placement: Placement
+
+    @cached_property
+    def marks(self) -> Mapping[str, NodeMarks]:
+        """What each node is to say, by its name."""
+        return {marks.name: marks for marks in self.placement.nodes}
 
 
 class Queue(Protocol):

@@ -44,15 +44,16 @@ async def _take_away(api: Api, resource: Resource, body: Json, seen: Marks, is_o
 
     What an apply notes of its fields may be more than what it takes away. This only makes an object smaller, so that
     none can be too full for it. Labels go first and by themselves: pods are placed by them, and a crowd of annotations
-    may be too many for the guards to let even one of them go.
+    may be too many for the guards to let even one of them go. They may take as long as any request.
     """
     wanted = body["metadata"]
     for field in ("labels", "annotations"):
         kept = wanted.get(field, {})
         left = [key for key, value in seen.get(field, {}).items() if is_ours(key) and kept.get(key) != value]
         if left:
+            removal = _remove(api, resource, wanted, {field: dict.fromkeys(left)})
             with suppress(RefusedError):
-                await _remove(api, resource, wanted, {field: dict.fromkeys(left)})
+                await (removal if field == "labels" else timely(removal))
 
 
 async def _apply(api: Api, resource: Resource, body: Json, is_ours: Callable[[str], bool]) -> Json:
@@ -67,15 +68,13 @@ async def _apply(api: Api, resource: Resource, body: Json, is_ours: Callable[[st
             logger.warning("%s %s carried what we did not write: %s", body["kind"], wanted["name"], ", ".join(left))
     if not forged:
         return written
-    return await _remove(api, resource, wanted, forged)
+    return await timely(_remove(api, resource, wanted, forged))
 
 
 async def _remove(api: Api, resource: Resource, wanted: Json, gone: Json) -> Json:
     """Remove labels or annotations by name."""
     patch = {"metadata": gone | {"uid": wanted["uid"]}}
-    return await timely(
-        api.patch(resource, wanted["name"], patch, content_type=MERGE, namespace=wanted.get("namespace"))
-    )
+    return await api.patch(resource, wanted["name"], patch, content_type=MERGE, namespace=wanted.get("namespace"))
 
 
 async def timely(write: Awaitable[Json]) -> Json:

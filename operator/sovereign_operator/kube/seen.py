@@ -30,11 +30,8 @@ class NodeSeen:
     taints: tuple[Mapping[str, Any], ...]
     version: str = field(compare=False)
     """Its resourceVersion. Heartbeats change it; nothing of ours depends on them."""
-
-    @property
-    def avoided(self) -> bool:
-        """Whether it carries our taint."""
-        return any(taint["key"] == names.NOT_ACCEPTED_TAINT for taint in self.taints)
+    avoided: bool = False
+    """Whether it carries our taint."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +108,7 @@ def see_node(obj: Json) -> NodeSeen:
         _with_prefix(metadata.get("annotations", {}), VERDICT_PREFIX),
         tuple(spec.get("taints", ())),
         metadata["resourceVersion"],
+        any(taint["key"] == names.NOT_ACCEPTED_TAINT for taint in spec.get("taints", ())),
     )
 
 
