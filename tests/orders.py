@@ -35,9 +35,25 @@ def exceptions(number: int, ports: int = 1) -> Json:
     }
 
 
+def largest() -> Json:
+    """Return so many exceptions, and such long ones, that what sidecars are told of them nearly fills a ConfigMap."""
+    reason, listed = {"reason": "as said"}, list(range(50000, 50008))
+
+    def address(kind: int, this: int) -> str:
+        return f"fd00:1234:5678:9abc:def0:1234:567{kind}:{4096 + this:x}/128"
+
+    return {
+        "clusterNetworks": [f"fd00:1234:5678:9abc:def0:1234:5671:{4096 + 256 * this:x}/120" for this in range(16)],
+        "plainDestinations": [{"network": address(1, this), "ports": listed, **reason} for this in range(64)],
+        "plainPeers": [{"network": address(2, this), **reason} for this in range(64)],
+        "plainPorts": [{"port": 60000 + this, "serverFirst": True, **reason} for this in range(64)],
+        "longestConnectionSeconds": 86400,
+    }
+
+
 def orders() -> Iterator[dict[str, str]]:
     """Yield what a controller may have to say."""
-    some = ({}, *map(exceptions, (1, 2, 3)), exceptions(2, ports=0), exceptions(64, ports=6))
+    some = ({}, *map(exceptions, (1, 2, 3)), exceptions(2, ports=0), largest())
     for mode, fields, cuts in product(EncryptionMode, some, (0, 12)):
         yield told(mode, cuts, **fields)
 

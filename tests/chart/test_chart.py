@@ -14,6 +14,7 @@ from sovereign_operator.controller import metrics as controller_metrics
 from sovereign_operator.controller import settings as controller_settings
 from sovereign_operator.core import names
 from sovereign_operator.core.webhooks import TRUST, WEBHOOKS
+from sovereign_operator.core.workload import MOST_ENTRIES
 from sovereign_operator.kube import refused, unreadable
 from sovereign_operator.kube.guards import read_list
 from sovereign_operator.runtime import metrics as runtime_metrics
@@ -345,6 +346,11 @@ def test_the_names_in_the_admission_policies_are_those_of_the_controller(render:
         names.policy_service_account(""),
     ):
         assert name in text
+
+
+def test_a_workload_may_have_as_many_labels_as_a_pod(render: Render) -> None:
+    guard = of_kind(render(), "ValidatingAdmissionPolicy")["sovereignty-guard-labels"]["spec"]
+    assert f".size() <= {MOST_ENTRIES}" in guard["validations"][0]["expression"]
 
 
 def test_the_controller_cannot_touch_admission_nor_evict_nor_sign(render: Render) -> None:

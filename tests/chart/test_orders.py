@@ -46,13 +46,11 @@ def known(render: Render, steps: list[tuple[str, str]]) -> Guard:
     guard = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy")[GUARD]["spec"]
     validations = [entry["expression"] for entry in guard["validations"]]
     assert "variables.listeners.all(text, !text.contains('<'))" in validations
-    (pattern,) = (
-        literal(found[1])
-        for found in (
-            re.fullmatch(rf"variables.named.all\(text, text.matches\({TEXT}\)\)", each) for each in validations
-        )
-        if found
-    )
+    assert "variables.named.size() <= 3" in validations
+    matching = rf"variables.named.size\(\) <= ([0-9]) [|][|] variables.named\[\1\].matches\({TEXT}\)"
+    patterns = {found[1]: literal(found[2]) for each in validations if (found := re.fullmatch(matching, each))}
+    assert sorted(patterns) == ["0", "1", "2"]
+    (pattern,) = set(patterns.values())
 
     def judge(text: str) -> bool:
         if "<" in text:

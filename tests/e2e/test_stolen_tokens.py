@@ -22,7 +22,7 @@ from sovereign_operator.kube.agent_report import report_of
 from tests.e2e.conftest import Space
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import NOBODY, pod, workload
-from tests.orders import FORGED, exceptions, told
+from tests.orders import FORGED, largest, told
 
 INSIDE = "brest-1"
 
@@ -208,7 +208,7 @@ def test_who_has_the_controllers_token_can_do_no_more_than_it_does(admin: Kubect
 
 def test_the_largest_orders_that_a_policy_can_need_are_no_theft(admin: Kubectl, space: Space) -> None:
     """A guard that can no longer look at them would refuse them."""
-    orders = told(EncryptionMode.STRICT, 12, **exceptions(64, ports=6))
+    orders = told(EncryptionMode.STRICT, 12345, **largest())
     theft = Theft(MARKS, part("ConfigMap", "sovereignty-transit.x", data=orders))
     admin.run(*theft.words(space()), stdin=json.dumps(theft.body))
 

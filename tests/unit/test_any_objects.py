@@ -17,6 +17,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.controller.services import WORST, see_service
 from sovereign_operator.core.injection import SidecarSettings
 from sovereign_operator.core.verdict import Place, place_of
+from sovereign_operator.core.workload import MOST_ENTRIES
 from sovereign_operator.injector.review import MalformedError, answer, read
 from sovereign_operator.injector.world import see_enforced
 from sovereign_operator.kube import resource
@@ -192,9 +193,13 @@ def template(spec: Any) -> Json:
 
 @pytest.mark.parametrize(
     ("spec", "word"),
-    [({"a": "x" * LARGEST_TEMPLATE}, "bytes"), ({"a": "é" * (LARGEST_TEMPLATE // 2)}, "bytes")],
+    [
+        ({"a": "x" * LARGEST_TEMPLATE}, "bytes"),
+        ({"a": "é" * (LARGEST_TEMPLATE // 2)}, "bytes"),
+        ({"a": {"b": {f"{number}": "" for number in range(MOST_ENTRIES + 1)}}}, "2001 entries"),
+    ],
 )
-def test_a_template_is_measured_in_bytes(spec: Json, word: str) -> None:
+def test_a_template_is_measured(spec: Json, word: str) -> None:
     seen = see_sovereign(template(spec))
     assert isinstance(seen, tuple)
     assert word in seen[1]

@@ -67,7 +67,7 @@ def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: Encrypt
             replace(seen(STRICT, loaded=2), claimed=("shop/web-0 (Service b/ext)",), talking=("shop/web-0",)),
             "False",
             "AddressClaimed",
-            "nobody knows what the sidecars of shop/web-0 (Service b/ext) say: Services claim",
+            "what the sidecars of shop/web-0 (Service b/ext) say cannot be trusted: Services claim",
         ),
         (replace(seen(STRICT), beyond=("shop/web-0",)), "False", "NetworksMissing", "to shop/web-0, as they have"),
         (replace(seen(STRICT), bypassed=("shop/web-0",)), "False", "SidecarBypassed", "of shop/web-0 a container"),

@@ -110,6 +110,20 @@ def test_long_names_and_many_refusals_do_not_fill_the_log(log: pytest.LogCapture
         assert any(address in said for said in refusals(log))
 
 
+def test_refusals_in_one_namespace_hide_none_in_another(log: pytest.LogCaptureFixture) -> None:
+    """An API server asks about all namespaces, from one address."""
+
+    async def do(ask: Ask) -> None:
+        for _ in range(50):
+            assert await ask(asked(HOST_NETWORK, namespace="loops")) == 200
+        assert await ask(asked(HOST_NETWORK, namespace="tenant-a")) == 200
+
+    with_injector(do, Seen())
+    said = refusals(log)
+    assert sum("loops/" in one for one in said) == 10
+    assert sum("tenant-a/" in one for one in said) == 1
+
+
 WHOLE: Json = asked(
     {
         "metadata": {

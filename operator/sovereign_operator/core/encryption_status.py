@@ -103,13 +103,13 @@ def _open(pods: Iterable[str]) -> str:
 def _static(pods: Iterable[str]) -> str:
     """Say what is known of pods of which nothing but their nodes say that they run."""
     return (
-        f"no step waits for static pods, which have no sidecar: {examples(sorted(pods))}: have DaemonSets run instead "
-        "what is yours of these, and take a node out of the cluster that shows one which nobody put there"
+        f"no step waits for static pods, which have no sidecar: {examples(sorted(pods))}: run your own as DaemonSets "
+        "instead; if nobody created one, remove the node that shows it from the cluster"
     )
 
 
 def _claimed(pods: Iterable[str]) -> str:
-    return f"nobody knows what the sidecars of {examples(sorted(pods))} say: {CLAIMED}"
+    return f"what the sidecars of {examples(sorted(pods))} say cannot be trusted: {CLAIMED}"
 
 
 def _past(pods: Iterable[str]) -> str:

@@ -25,8 +25,8 @@ SERVICE_NETWORKS: Final = "name the networks of Services there (kubectl get serv
 OTHER_DNS: Final = "have the chart's encryption.dnsService name the one that does"
 
 CLAIMED: Final = (
-    "Services claim their addresses (spec.externalIPs, status.loadBalancer): have these give them up, and have the API "
-    "server refuse such Services (DenyServiceExternalIPs)"
+    "Services claim their addresses (spec.externalIPs, status.loadBalancer): remove the addresses from these Services, "
+    "and have the API server refuse such Services (DenyServiceExternalIPs)"
 )
 
 OTHER_USER: Final = f"it runs as the sidecar's user {UID}; have its image run as another"
@@ -171,7 +171,7 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
     """Say why a step cannot be taken yet."""
     if facts.current is not EncryptionMode.OFF:
         claimed = [claim(pod.name, pod.claimant) for pod in facts.pods if pod.claimant]
-        yield from _said(claimed, f"may not be who answers for them: {CLAIMED}")
+        yield from _said(claimed, f"cannot be believed, as somebody else may answer for them: {CLAIMED}")
         heard = (pod for pod in facts.pods if pod.sidecar and not pod.claimant)
         late = [pod.name for pod in heard if pod.loaded != facts.version]
         yield from _said(late, f"have not loaded {facts.current} yet, which takes them seconds")

@@ -89,12 +89,13 @@ class Hook:
         result = result_of(given)
         metrics.REVIEWS.labels(result).inc()
         level = logging.INFO if result == "refused" else logging.DEBUG
-        if result != "untouched" and logger.isEnabledFor(level) and self._log.take(address):
+        namespace = review.namespace[:LONGEST_NAME]
+        if result != "untouched" and logger.isEnabledFor(level) and self._log.take(address, namespace):
             logger.log(
                 level,
                 "%s pod %s/%s, as %s asked about it: policy %s encrypts",
                 result,
-                namespace := review.namespace[:LONGEST_NAME],
+                namespace,
                 review.pod_name[:LONGEST_NAME],
                 address,
                 policy,

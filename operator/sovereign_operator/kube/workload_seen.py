@@ -91,6 +91,11 @@ def _problem_of(template: Any) -> str:
         depth += 1
         if depth > DEEPEST_TEMPLATE:
             return f"spec.template.spec is nested deeper than {DEEPEST_TEMPLATE} levels: no workload has such a field"
+        if (most := max(len(inner) for inner in level)) > MOST_ENTRIES:
+            return (
+                f"a field in spec.template.spec has {most} entries, and may have {MOST_ENTRIES}, as the API server "
+                "takes too long to write one that has more: remove some"
+            )
         level = [item for inner in level for item in (inner.values() if isinstance(inner, Mapping) else inner)]
     return ""
 
