@@ -205,7 +205,7 @@ def test_small_objects_come_a_hundred_at_a_time() -> None:
 
 
 def test_a_list_that_took_too_long_ends_kopf() -> None:
-    """What was deleted since its first page would be there for ever, if kopf listed again."""
+    """What was deleted since its first page would stay, if kopf listed again."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if "continue" in request.query:
