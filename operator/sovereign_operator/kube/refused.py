@@ -64,10 +64,6 @@ class RefusedWrites:
         tried = self._known.get(resource.plural, {}).get(key)
         return tried is None or asyncio.get_running_loop().time() - tried >= AGAIN_SECONDS
 
-    def has(self, resource: Resource, key: Key) -> bool:
-        """Whether an object was refused when it was tried last."""
-        return key in self._known.get(resource.plural, ())
-
     def forget(self, resource: Resource, key: Key) -> None:
         """Forget an object that was written, or that is gone."""
         if self._known.get(resource.plural, {}).pop(key, None) is not None:
