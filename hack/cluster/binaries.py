@@ -56,13 +56,15 @@ COREDNS = Module("coredns", ("coredns",), "half a minute after Kubernetes")
 CNI = Module("cni", ("host-local", "loopback", "portmap", "ptp"), "seconds")
 HELM = Module("helm", ("helm",), "about 3 minutes")
 KIND = Module("kind", ("kind",), "seconds")
+KWOK = Module("kwok", ("kwok",), "about 3 minutes")
+"""Plays kubelets, for benchmarks with more nodes than a machine can run."""
 
 LOCAL = (ETCD, CONTAINERD, CNI, KUBERNETES, COREDNS, HELM)
 """What the local backend needs, and what tests and the demo use."""
 TOOLS = (KUBERNETES, HELM)
 """What tests and the demo use, whatever the backend."""
 
-_MODULES = {program: module for module in (*LOCAL, KIND) for program in module.programs}
+_MODULES = {program: module for module in (*LOCAL, KIND, KWOK) for program in module.programs}
 
 
 def path(program: str) -> Path:
@@ -73,6 +75,11 @@ def path(program: str) -> Path:
     if program not in _MODULES:
         raise ClusterError(f"no program {program!r}: there are {', '.join(sorted(_MODULES))}")
     return ensure_module(_MODULES[program]) / program
+
+
+def path_of_module(module: Module) -> Path:
+    """Return the folder of a module's go.mod."""
+    return _GO_FILES / module.name
 
 
 def ensure(modules: Sequence[Module] = LOCAL) -> tuple[Path, ...]:

@@ -1,0 +1,275 @@
+"""What the controller takes for one change, the more there is: CPU, time, memory, on a cluster with thousands of nodes.
+
+``python -m hack.bench.scale`` brings up a cluster of its own with four real nodes, adds fake ones (KWOK) with policies,
+workloads and pods, and takes it down in the end; by default 500 nodes, 12 policies, 200 workloads and 800 pods. All
+figures are of the controller's one process alone. Changes are made one at a time, and each is over when the controller
+is idle again; what idling takes meanwhile is subtracted. Only the local backend shows processes.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+
+from hack import estate
+from hack.bench import crowded, replicas
+from hack.bench.crowded import Size
+from hack.bench.load import cpu_of, memory_of
+from hack.cluster import Cluster, ClusterSpec, binaries, up
+from hack.install import install
+from hack.kubectl import Json, Kubectl
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.core import names
+from sovereign_operator.kube import resource
+from sovereign_operator.kube.api import JSON_PATCH, MERGE, Api, connect
+from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.mirror import Key, Mirror
+from sovereign_operator.kube.resource import Resource
+
+OPTIONS = ("--set", "identity.enabled=false,encryption.enabled=false,presets.enabled=false,controller.replicas=1")
+PROGRAM = "sovereign_operator.controller"
+AT_A_TIME = 20
+LOOK_SECONDS = 0.5
+CALM_LOOKS = 6
+"""So many looks in a row see it idle: longer than any of its pauses between two writes of one change."""
+BUSY = 0.04
+"""The share of a CPU above which it is not idle."""
+STARTED_SECONDS = 900
+"""All fake pods are ready within that time, or KWOK does not work."""
+IDLE_SECONDS = 60
+CHANGES = 10
+DEPLOYMENTS = resource.WORKLOADS[WorkloadKind.DEPLOYMENT]
+
+
+class Controller:
+    """The controller's process."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.idle = 0.0
+        """The share of a CPU that it takes with nothing to do."""
+
+    @classmethod
+    def find(cls, admin: Kubectl) -> "Controller":
+        """Return the process of the one pod of it."""
+        (pod,) = replicas.pods(admin, "controller")
+        uid: str = pod["metadata"]["uid"]
+        (pid,) = (pid for pid in _pids_of(uid) if PROGRAM in _read(pid, "cmdline"))
+        return cls(pid)
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that it took so far."""
+        return cpu_of([self._pid])
+
+    def memory(self) -> str:
+        """Return what it has now and had at most."""
+        highest = next(line for line in _read(self._pid, "status").splitlines() if line.startswith("VmHWM"))
+        return f"{memory_of(self._pid).resident:.0f} MB, {int(highest.split()[1]) * 1.024e-3:.0f} MB at most"
+
+    async def calm(self) -> float:
+        """Wait until it is idle, and return since when, on the clock of perf_counter."""
+        since, used, looks = time.perf_counter(), self.cpu(), 0
+        while looks < CALM_LOOKS:
+            await asyncio.sleep(LOOK_SECONDS)
+            now, cpu = time.perf_counter(), self.cpu()
+            looks = looks + 1 if cpu - used < BUSY * LOOK_SECONDS else 0
+            used, since = cpu, since if looks else now
+        return since
+
+    async def cost(self, work: Awaitable[object]) -> tuple[float, float]:
+        """Do work, and return the seconds until the controller is idle again, and its seconds of CPU for it."""
+        begun, used = time.perf_counter(), self.cpu()
+        await work
+        since = await self.calm()
+        passed = time.perf_counter() - begun
+        return since - begun, self.cpu() - used - self.idle * passed
+
+
+class Bench:
+    """One cluster, and what is made on it."""
+
+    def __init__(self, api: Api, controller: Controller, size: Size) -> None:
+        self._api = api
+        self._controller = controller
+        self._size = size
+
+    async def nodes(self) -> None:
+        """Make nodes and policies, then say where they stand, and print what marking them takes."""
+        size = self._size
+        await self._create(resource.NODES, map(crowded.node, range(size.nodes)))
+        await self._create(_ours("cloudservices"), map(crowded.service, range(crowded.SERVICES)))
+        await self._create(_ours("sovereigntypolicies"), map(crowded.policy, range(size.policies)))
+        uids = {node["metadata"]["name"]: node["metadata"]["uid"] for node in await self._nodes()}
+        await self._controller.calm()
+        sites = (crowded.datacentre(number, uids) for number in range(crowded.SITES))
+        await self._say("all nodes marked", self._create(_ours("datacentres"), sites))
+        policy = await self._api.get(_ours("sovereigntypolicies"), crowded.policy_name(0))
+        wanted = size.nodes * (crowded.SERVICES - 1) // crowded.SERVICES
+        assert policy["status"]["nodes"] == wanted, policy["status"]
+
+    async def workloads(self) -> None:
+        """Make Deployments, wait for their pods, and print what taking all in takes."""
+        size = self._size
+        await self._create(resource.NAMESPACES, (crowded.namespace(n, size) for n in range(crowded.NAMESPACES)))
+        await self._create(DEPLOYMENTS, (crowded.deployment(number, size) for number in range(size.workloads)))
+        async with asyncio.timeout(STARTED_SECONDS):
+            while await self._available() < size.pods:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(LOOK_SECONDS)
+        await self._controller.calm()
+        made = (crowded.sovereign_workload(number, size) for number in range(size.workloads))
+        await self._say("all workloads taken in", self._create(_ours("sovereignworkloads"), made))
+
+    async def idle(self) -> None:
+        """Print what doing nothing takes; from here on it is subtracted."""
+        begun, used = time.perf_counter(), self._controller.cpu()
+        await asyncio.sleep(IDLE_SECONDS)
+        taken = self._controller.cpu() - used
+        self._controller.idle = taken / (time.perf_counter() - begun)
+        print(f"idle for {IDLE_SECONDS} s: {taken:.2f} s of CPU; memory {self._controller.memory()}", flush=True)
+
+    async def changes(self) -> None:
+        """Print what one small change takes."""
+
+        async def label(number: int) -> None:
+            body = {"metadata": {"labels": {"note.example.org/round": str(number)}}}
+            await self._api.patch(resource.NODES, crowded.node_name(number), body, content_type=MERGE)
+
+        async def delete(number: int) -> None:
+            namespace = crowded.namespace_name(number)
+            pods = await self._api.request("GET", resource.PODS.path(namespace=namespace), query={"limit": 1})
+            await self._api.request("DELETE", resource.PODS.path(pods["items"][0]["metadata"]["name"], namespace))
+
+        await self._each("a node's label that changes no verdict", label)
+        await self._each("a pod deleted, and made again", delete)
+
+    async def suspension(self) -> None:
+        """Suspend one service and take it back; print when the last role follows, and what all of it takes."""
+        gone = {crowded.node_name(number) for number in range(self._size.nodes)}
+        holding: dict[Key, bool] = {}
+        moved = [0.0]
+        suspended = await self._stand_in(crowded.service_name(0)) & gone
+
+        def see(role: Json) -> frozenset[str]:
+            return frozenset(name for rule in role["rules"] for name in rule.get("resourceNames", ()))
+
+        def changed(key: Key, _old: frozenset[str] | None, new: frozenset[str] | None) -> None:
+            holding[key] = bool(new and new & suspended)
+            moved[0] = time.perf_counter()
+
+        roles: Mirror[frozenset[str]] = Mirror(
+            self._api, resource.CLUSTER_ROLES, see, changed, label_selector=names.HOST_ROLE_LABEL
+        )
+        watching = asyncio.create_task(roles.run())
+        try:
+            await roles.synced.wait()
+            for status, wanted in (("Suspended", False), ("Qualified", True)):
+                begun = time.perf_counter()
+                work = self._suspend(status)
+                await self._say(f"service {status}", work)
+                assert wanted is any(holding.values())
+                print(f"  the last role followed after {moved[0] - begun:.1f} s", flush=True)
+        finally:
+            watching.cancel()
+
+    async def _suspend(self, status: str) -> None:
+        body = [
+            {"op": "replace", "path": f"/spec/qualifications/{index}/status", "value": status} for index in range(2)
+        ]
+        await self._api.patch(_ours("cloudservices"), crowded.service_name(0), body, content_type=JSON_PATCH)
+
+    async def _stand_in(self, service: str) -> set[str]:
+        found = set()
+        async for page, _ in self._api.pages(_ours("datacentres")):
+            for site in page:
+                if site["spec"]["serviceRef"]["name"] == service:
+                    found |= {node["name"] for node in site["spec"]["nodes"]}
+        return found
+
+    async def _available(self) -> int:
+        return sum(
+            [
+                deployment.get("status", {}).get("availableReplicas", 0)
+                async for page, _ in self._api.pages(DEPLOYMENTS)
+                for deployment in page
+                if deployment["metadata"]["namespace"].startswith("bench-")
+            ]
+        )
+
+    async def _nodes(self) -> list[Json]:
+        return [node async for page, _ in self._api.pages(resource.NODES, label_selector=crowded.FAKE) for node in page]
+
+    async def _each(self, what: str, change: Callable[[int], Awaitable[None]]) -> None:
+        taken = [await self._controller.cost(change(number)) for number in range(CHANGES)]
+        cpu = statistics.median(cpu for _, cpu in taken)
+        print(f"{what}: {cpu * 1000:.0f} ms of CPU, median of {CHANGES}", flush=True)
+
+    async def _say(self, what: str, work: Awaitable[object]) -> None:
+        seconds, cpu = await self._controller.cost(work)
+        print(f"{what}: idle again after {seconds:.1f} s, {cpu:.1f} s of CPU", flush=True)
+
+    async def _create(self, kind: Resource, objects: Iterable[Json]) -> None:
+        waiting = iter(objects)
+
+        async def some() -> None:
+            for obj in waiting:
+                await self._create_one(kind, obj)
+
+        await asyncio.gather(*(some() for _ in range(AT_A_TIME)))
+
+    async def _create_one(self, kind: Resource, obj: Json) -> None:
+        await self._api.create(kind, obj, obj["metadata"].get("namespace"))
+
+
+def _ours(plural: str) -> Resource:
+    return resource.OURS[plural]
+
+
+def _pids_of(uid: str) -> Iterator[int]:
+    """Yield the processes of a pod's containers."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and uid in _read(int(folder.name), "cgroup").replace("_", "-"):
+            yield int(folder.name)
+
+
+def _read(pid: int, name: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+async def measure(cluster: Cluster, admin: Kubectl, size: Size) -> None:
+    """Print all figures."""
+    async with await connect(cluster.kubeconfig) as client:
+        bench = Bench(Api(client, ServerClock()), Controller.find(admin), size)
+        await bench.nodes()
+        await bench.workloads()
+        await bench.idle()
+        await bench.changes()
+        await bench.suspension()
+
+
+def main() -> None:
+    """Read how much there shall be, make the cluster, measure, and take it down."""
+    parser = argparse.ArgumentParser(prog="python -m hack.bench.scale", description=__doc__)
+    parser.add_argument("--name", default="bench-scale", help="of a cluster that is not there yet")
+    for what, number in (("nodes", 500), ("policies", 12), ("workloads", 200), ("pods", 800)):
+        parser.add_argument(f"--{what}", type=int, default=number, metavar="NUMBER")
+    given = parser.parse_args()
+    cluster = up(ClusterSpec(given.name, estate.NODES, backend="local"))
+    try:
+        install(cluster, *OPTIONS)
+        admin = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+        with tempfile.TemporaryDirectory() as folder, crowded.kubelets(cluster, Path(folder, "kwok.log")):
+            size = Size(given.nodes, given.policies, given.workloads, given.pods)
+            print(size, flush=True)
+            asyncio.run(measure(cluster, admin, size))
+    finally:
+        cluster.down()
+
+
+if __name__ == "__main__":
+    main()
