@@ -22,9 +22,9 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import (
     QualificationDemand,
     SovereigntyPolicySpec,
 )
-from sovereign_operator.core.facts import Facts, Node
-from sovereign_operator.core.membership import REGION_LABEL, ZONE_LABEL
-from sovereign_operator.core.site import SiteVerdict, judge_site
+from sovereign_operator.core.placement.facts import Facts, Node
+from sovereign_operator.core.placement.membership import REGION_LABEL, ZONE_LABEL
+from sovereign_operator.core.placement.site import SiteVerdict, judge_site
 
 NOW: Final = datetime(2030, 6, 15, 12, tzinfo=UTC)
 TODAY: Final = NOW.date()

@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.sidecar import FORMER_LISTENERS_KEYS, LISTENERS_KEY
-from sovereign_operator.core.transit import Destination, inbound, outbound
+from sovereign_operator.core.encryption.traffic_rules import Destination, inbound, outbound
+from sovereign_operator.core.sidecar.contract import FORMER_LISTENERS_KEYS, LISTENERS_KEY
 from sovereign_operator.dataplane.listeners import discovery, former
 
 Json = dict[str, Any]

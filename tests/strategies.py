@@ -28,8 +28,8 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import (
     QualificationDemand,
     SovereigntyPolicySpec,
 )
-from sovereign_operator.core.facts import Facts, Node
-from sovereign_operator.core.membership import REGION_LABEL, ZONE_LABEL
+from sovereign_operator.core.placement.facts import Facts, Node
+from sovereign_operator.core.placement.membership import REGION_LABEL, ZONE_LABEL
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from hack.bench import encrypted, peers, replicas
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl
-from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hack.kubectl import Json
 from sovereign_operator.core import names
-from sovereign_operator.core.conditions import timestamp
+from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.kube.api import MERGE, Api
 from sovereign_operator.kube.errors import RefusedError
 from sovereign_operator.kube.mirror import Key, Mirror

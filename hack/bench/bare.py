@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hack.dataplane.pods import PATIENCE, Pod, Road, envoy
 from hack.kubectl import eventually
-from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane.envoy import TLS, Json, extension, socket, typed
 
 LOCAL: Final = "127.0.0.1"

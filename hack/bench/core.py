@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification
 from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand, SovereigntyPolicySpec
-from sovereign_operator.core.facts import Facts, Node
-from sovereign_operator.core.placement import place
-from sovereign_operator.core.verdict import judge
-from sovereign_operator.core.wakeup import next_change
+from sovereign_operator.core.placement.facts import Facts, Node
+from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.node_metadata import place
+from sovereign_operator.core.placement.verdict import judge
 
 ROUNDS = 5
 SITES = 20

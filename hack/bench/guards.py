@@ -18,7 +18,7 @@ from hack.bench.load import cpu_of
 from hack.cluster import Cluster, ClusterError
 from hack.cluster.local import LocalCluster
 from hack.install import NAMESPACE, find
-from sovereign_operator.core.placement import host_role_objects
+from sovereign_operator.core.placement.node_metadata import host_role_objects
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock

@@ -25,7 +25,7 @@ from hack.bench.away import away
 from hack.bench.reviewing import Batch, Client, Server
 from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl
-from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock

@@ -26,9 +26,9 @@ from hack.cluster.cgroups import find_unified_root, hand_on_controllers, remove_
 from hack.dataplane.netns import Net, unique
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.sidecar import Probe
-from sovereign_operator.core.transit import Datagrams, Destination, datagrams, inbound, outbound
+from sovereign_operator.core.encryption.traffic_rules import Datagrams, Destination, datagrams, inbound, outbound
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import Probe
 from sovereign_operator.dataplane import redirect
 from sovereign_operator.dataplane.listeners import discovery, former
 from sovereign_operator.pki import leaf

@@ -22,7 +22,7 @@ from hack.images.errors import ImageBuildError
 from hack.images.layers import File, Layer, Link
 from hack.images.oci import Image, ImageConfig, identify, write_images
 from hack.images.python import install_python, install_wheels, keep_layer, make_site_layer, run_pip
-from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import contract as sidecar
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONSTRAINTS = REPOSITORY / "constraints.txt"

@@ -13,8 +13,8 @@ from hack.install import CHART
 from sovereign_operator.controller import metrics as controller_metrics
 from sovereign_operator.controller import settings as controller_settings
 from sovereign_operator.core import names
-from sovereign_operator.core.webhooks import TRUST, WEBHOOKS
-from sovereign_operator.core.workload import MOST_ENTRIES
+from sovereign_operator.core.admission.webhooks import TRUST, WEBHOOKS
+from sovereign_operator.core.workload.decision import MOST_ENTRIES
 from sovereign_operator.kube import refused, unreadable
 from sovereign_operator.kube.guards import read_list
 from sovereign_operator.runtime import metrics as runtime_metrics

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.core import names, sidecar
-from sovereign_operator.core.sidecar import VOLUMES
+from sovereign_operator.core import names
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import VOLUMES
 from sovereign_operator.injector import settings as injector_settings
 from tests.chart.conftest import Json, Render
 from tests.chart.test_chart import ENCRYPTION, IDENTITY, of_kind

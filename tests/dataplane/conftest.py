@@ -15,9 +15,9 @@ import pytest
 from hack.dataplane.netns import Listener, Net, unique
 from hack.dataplane.pods import Road, authority, road
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.sidecar import Probe, ProbeKind
-from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.core.encryption.traffic_rules import Datagrams
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from sovereign_operator.dataplane import redirect
 
 APP_USER: Final = 1000

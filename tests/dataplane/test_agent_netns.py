@@ -13,7 +13,7 @@ import pytest
 
 from sovereign_operator.agent import netns
 from sovereign_operator.agent.sandboxes import Sandbox
-from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane import redirect
 from tests.dataplane.conftest import V4, V6, Link
 

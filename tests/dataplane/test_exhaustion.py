@@ -14,8 +14,8 @@ from hack.dataplane.netns import IMPATIENCE
 from hack.dataplane.pods import PATIENCE, Pod, Road, memory_cgroup
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.sidecar import LEAST_MEMORY, Probe, ProbeKind
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import LEAST_MEMORY, Probe, ProbeKind
 from sovereign_operator.dataplane.kubelets import HEALTH_CHECK
 from tests.dataplane.conftest import APP_PORT, APP_USER, start
 from tests.dataplane.talk import Echo, frame, literal, said

@@ -12,7 +12,7 @@ import pytest
 from hack.dataplane.netns import Capture, Net, hears_nothing
 from hack.kubectl import eventually
 from sovereign_operator.agent.fence import Fence
-from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane import frames
 from tests.dataplane.conftest import V4, Addresses, Link
 from tests.dataplane.test_agent_netns import FOLDER, sandbox_of

@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from hack.dataplane.netns import IMPATIENCE, hears_nothing, original_destination
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from sovereign_operator.dataplane import redirect
 from tests.dataplane.conftest import (
     APP_PORT,

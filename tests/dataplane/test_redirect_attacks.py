@@ -13,8 +13,8 @@ import pytest
 
 from hack.dataplane.netns import IMPATIENCE, Capture, Net, family_of, hears_nothing, send
 from hack.kubectl import eventually
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.transit import DNS_PORT
+from sovereign_operator.core.encryption.traffic_rules import DNS_PORT
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane import redirect
 from tests.dataplane.conftest import APP_PORT, APP_USER, DATABASE_PORT, LIVE_PROBE, PROBES, V4, V6, Addresses, Link
 

@@ -13,7 +13,7 @@ from hack.dataplane.netns import Capture
 from hack.dataplane.pods import PATIENCE, Road, authority
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
-from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane.envoy import ALPN
 from sovereign_operator.dataplane.listeners import LOOK_SECONDS
 from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS

@@ -12,8 +12,8 @@ import pytest
 
 from hack.dataplane.netns import Capture, family_of, hears_nothing, send
 from hack.kubectl import eventually
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.transit import DNS_PORT, Datagrams
+from sovereign_operator.core.encryption.traffic_rules import DNS_PORT, Datagrams
+from sovereign_operator.core.sidecar import contract as sidecar
 from tests.dataplane.conftest import APP_USER, V4, V6, Addresses, Link
 
 PROTOCOLS: Final = {

@@ -14,7 +14,7 @@ import pytest
 
 from hack.dataplane.netns import IMPATIENCE, Capture, Listener, send
 from hack.kubectl import eventually
-from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import contract as sidecar
 from tests.dataplane.conftest import APP_PORT, APP_USER, HTTP_PROBE, V4, Addresses, Link
 from tests.dataplane.test_redirect import exchange
 from tests.dataplane.test_redirect_attacks import ACK, MARK, PSH, SYN, mark, segment, segments

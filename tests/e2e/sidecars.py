@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import contract as sidecar
 from tests.e2e.guards import bare
 
 WEBHOOKS = "sovereign-injector"

@@ -12,7 +12,7 @@ from hack import estate
 from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.core.rewrites import FEW
+from sovereign_operator.core.workload.rewrites import FEW
 from tests.e2e.conftest import Space, host_names
 from tests.e2e.manifests import sovereign, workload
 from tests.e2e.seen import condition, events, living_pods, requests_of

@@ -13,7 +13,7 @@ from hack.cluster import Cluster
 from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.core import sidecar
+from sovereign_operator.core.sidecar import contract as sidecar
 from tests.e2e.conftest import Space
 from tests.e2e.peers import PYTHON
 from tests.e2e.seen import events

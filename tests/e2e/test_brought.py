@@ -13,7 +13,7 @@ from hack.cluster import Cluster
 from hack.images import public
 from hack.install import KEYS, NAMESPACE, TRUST_DOMAIN
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.core.conditions import timestamp
+from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.pki.authority import Authority, self_signed
 from tests.e2e.conftest import Space

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.core.sidecar import UID
+from sovereign_operator.core.sidecar.contract import UID
 from tests.e2e.conftest import Held, Space
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import IMAGE, pod

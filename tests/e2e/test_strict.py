@@ -13,7 +13,7 @@ from hack.cluster import Cluster, binaries
 from hack.install import KEYS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
-from sovereign_operator.core.sidecar import CONTAINER, REDIRECTED_PORT
+from sovereign_operator.core.sidecar.contract import CONTAINER, REDIRECTED_PORT
 from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
 from tests.e2e.manifests import pod

@@ -8,7 +8,7 @@ import pytest
 from hack import estate
 from hack.cluster import Cluster, binaries
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.core.conditions import condition_of
+from sovereign_operator.core.report.conditions import condition_of
 from tests.e2e.conftest import Space, host_names
 from tests.e2e.guards import VALIDATING, changed_policy, without_bindings
 from tests.e2e.manifests import IMAGE, pod

@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sovereign_operator.core.calendar import NEVER
+from sovereign_operator.core.placement.calendar import NEVER
 from sovereign_operator.pki import bundle, certificates, leaf, spiffe
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.pki.brought import check_brought

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand, SovereigntyPolicySpec
-from sovereign_operator.core.facts import Facts, Node
+from sovereign_operator.core.placement.facts import Facts, Node
 
 
 def today_in_paris(now: datetime) -> date:

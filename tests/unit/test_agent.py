@@ -15,8 +15,9 @@ import pytest
 from sovereign_operator.agent import name_servers, netns, report, settings
 from sovereign_operator.agent.__main__ import Agent
 from sovereign_operator.agent.sandboxes import Sandbox
-from sovereign_operator.core import names, sidecar
-from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.core import names
+from sovereign_operator.core.encryption.traffic_rules import Datagrams
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane import frames
 from sovereign_operator.dataplane.redirect import rules_of
 from sovereign_operator.kube import resource

@@ -6,9 +6,9 @@ import pytest
 
 from sovereign_operator.agent.decide import Decision, Forget, Leave, Load, Pod, Refuse, decide, see_pod
 from sovereign_operator.agent.sandboxes import Sandbox
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.sidecar import Probe, ProbeKind
-from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.core.encryption.traffic_rules import Datagrams
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from sovereign_operator.dataplane.redirect import rules_of
 
 PROBES = [Probe(ProbeKind.HTTP, 8080, "/healthz"), Probe(ProbeKind.TCP, 5432)]

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.core import names
-from sovereign_operator.core.agent_report import NO_SILENCE, AgentReport, Loaded, Silence, next_number, parse, text_of
+from sovereign_operator.core.encryption.agent_report import (
+    NO_SILENCE,
+    AgentReport,
+    Loaded,
+    Silence,
+    next_number,
+    parse,
+    text_of,
+)
 from sovereign_operator.kube.agent_report import report_of, see_report
 
 SAID = Loaded("hds", 7, frozenset({"10.244.1.7", "fd00::7"}))

@@ -14,15 +14,16 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.controller import cluster, nodes, pods, sovereign, transit
 from sovereign_operator.controller.keys import Sovereign
 from sovereign_operator.controller.world import Judged
-from sovereign_operator.core import names, workload
-from sovereign_operator.core.facts import Node
-from sovereign_operator.core.placement import place
-from sovereign_operator.core.steps import decide as decide_step
-from sovereign_operator.core.tenure import tenures
-from sovereign_operator.core.verdict import judge, judge_node
-from sovereign_operator.core.wakeup import next_change
-from sovereign_operator.core.workload_facts import Adopt, Own, Refuse, Watch, workload_of
-from sovereign_operator.core.workload_status import report_workload
+from sovereign_operator.core import names
+from sovereign_operator.core.encryption.rollout import decide as decide_step
+from sovereign_operator.core.identity.trust_window import tenures
+from sovereign_operator.core.placement.facts import Node
+from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.node_metadata import place
+from sovereign_operator.core.placement.verdict import judge, judge_node
+from sovereign_operator.core.workload import decision as workload
+from sovereign_operator.core.workload.facts import Adopt, Own, Refuse, Watch, workload_of
+from sovereign_operator.core.workload.status import report_workload
 from sovereign_operator.kube.specs import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.signer import authorities

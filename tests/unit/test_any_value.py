@@ -8,10 +8,10 @@ import pytest
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, KINDS, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification, QualificationStatus
 from sovereign_operator.api.v1alpha1.kind import Kind
-from sovereign_operator.core.calendar import end_instant, first_instant
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.tenure import tenures
-from sovereign_operator.core.wakeup import next_change
+from sovereign_operator.core.identity.trust_window import tenures
+from sovereign_operator.core.placement.calendar import end_instant, first_instant
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.kube.specs import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 from tests.builders import NOW, datacentre, demand, policy, service

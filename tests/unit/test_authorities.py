@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from sovereign_operator.core.authorities import (
+from sovereign_operator.core.identity.authorities import (
     CA_LIFETIME,
     LEAF_LIFETIME,
     PROPAGATION,
@@ -17,7 +17,7 @@ from sovereign_operator.core.authorities import (
     Plan,
     plan,
 )
-from sovereign_operator.core.tenure import Tenure
+from sovereign_operator.core.identity.trust_window import Tenure
 from tests.builders import NOW
 
 A_SECOND = timedelta(seconds=1)

@@ -11,7 +11,7 @@ from typing import Final
 from hypothesis import find, given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.authorities import (
+from sovereign_operator.core.identity.authorities import (
     CA_LIFETIME,
     LEAF_LIFETIME,
     MOST,
@@ -20,7 +20,7 @@ from sovereign_operator.core.authorities import (
     Plan,
     plan,
 )
-from sovereign_operator.core.tenure import Tenure
+from sovereign_operator.core.identity.trust_window import Tenure
 from tests.builders import NOW
 from tests.unit.test_properties import ANY_EXAMPLE
 

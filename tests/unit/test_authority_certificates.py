@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 
-from sovereign_operator.core.calendar import NEVER
+from sovereign_operator.core.placement.calendar import NEVER
 from sovereign_operator.pki import certificates
 from sovereign_operator.pki.authority import Authority, read_key
 from sovereign_operator.pki.brought import check_brought

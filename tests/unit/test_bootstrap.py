@@ -2,7 +2,7 @@
 
 import pytest
 
-from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from sovereign_operator.dataplane.bootstrap import bootstrap
 from sovereign_operator.dataplane.envoy import CHAINS, cluster
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, LOST_SECONDS

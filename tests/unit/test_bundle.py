@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.calendar import NEVER
+from sovereign_operator.core.placement.calendar import NEVER
 from sovereign_operator.pki import bundle
 from sovereign_operator.pki.bundle import TrustAnchor
 from tests.certificates import BEGIN, END, TRUST_DOMAIN, make, remake

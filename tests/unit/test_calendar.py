@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from sovereign_operator.core.calendar import NEVER, end_instant, first_instant
+from sovereign_operator.core.placement.calendar import NEVER, end_instant, first_instant
 
 WINTER = date(2030, 1, 15)
 SUMMER = date(2030, 7, 15)

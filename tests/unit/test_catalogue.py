@@ -8,7 +8,7 @@ import yaml
 from hack import catalogue
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus, TechnologyOrigin
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.reasons import Reason, words
+from sovereign_operator.core.report.reasons import Reason, words
 from tests.builders import ask, qualification, service
 
 DATA = yaml.safe_load(catalogue.DATA.read_text(encoding="utf-8"))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
-from sovereign_operator.core.authorities import LEAF_LIFETIME, SHORTEST_LEAF
-from sovereign_operator.core.certificate_request import (
+from sovereign_operator.core.identity.authorities import LEAF_LIFETIME, SHORTEST_LEAF
+from sovereign_operator.core.identity.request import (
     CLOCK_SKEW,
     Delay,
     Denial,
@@ -23,8 +23,8 @@ from sovereign_operator.core.certificate_request import (
     Wait,
     answer,
 )
-from sovereign_operator.core.reasons import Finding, Reason
-from sovereign_operator.core.verdict import NodeVerdict
+from sovereign_operator.core.placement.verdict import NodeVerdict
+from sovereign_operator.core.report.reasons import Finding, Reason
 
 NOW = datetime(2030, 6, 15, 12, tzinfo=UTC)
 REQUEST = Request("hospital", "req-1", "r", "web", "p", "web", "s", "brest-1", "n", timedelta(hours=24))

@@ -9,8 +9,9 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.controller.keys import Encryption
 from sovereign_operator.controller.traffic import Said
 from sovereign_operator.controller.transit import keep_encryption
-from sovereign_operator.core import names, sidecar
-from sovereign_operator.core.steps import EncryptionSeen
+from sovereign_operator.core import names
+from sovereign_operator.core.encryption.rollout import EncryptionSeen
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.seen import see_pod
 from tests.unit.test_refused_writes import POLICY, FullServer, namespace, pod
 from tests.unit.test_services import service

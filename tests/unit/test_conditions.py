@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.conditions import MAX_EXAMPLES, Observation, examples, merge, notices
-from sovereign_operator.core.reasons import ConditionReason, Finding, Reason, sentences
+from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, merge, notices
+from sovereign_operator.core.report.reasons import ConditionReason, Finding, Reason, sentences
 
 EARLIER, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 READY = Observation("Ready", "True", ConditionReason.ALL_INSIDE, "all 2 pod(s) run in brest")

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sovereign_operator.core.authorities import LEAF_LIFETIME, PROPAGATION
-from sovereign_operator.core.cuts import Anchor, Cuts, lost, next_cuts, trusted_now
+from sovereign_operator.core.encryption.disconnects import Anchor, Cuts, lost, next_cuts, trusted_now
+from sovereign_operator.core.identity.authorities import LEAF_LIFETIME, PROPAGATION
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 YEAR, DAY, HOUR = timedelta(days=365), timedelta(days=1), timedelta(hours=1)

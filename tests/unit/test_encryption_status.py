@@ -4,9 +4,9 @@ from typing import Literal
 import pytest
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.agent_report import Silence
-from sovereign_operator.core.encryption_status import report_encryption
-from sovereign_operator.core.steps import EncryptionSeen, Step
+from sovereign_operator.core.encryption.agent_report import Silence
+from sovereign_operator.core.encryption.rollout import EncryptionSeen, Step
+from sovereign_operator.core.encryption.status import report_encryption
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
 SILENT = Silence("sovereign-system", (("lyon-1", "shop/web-0"),))

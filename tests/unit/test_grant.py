@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.conditions import Notice
-from sovereign_operator.core.grant import (
+from sovereign_operator.core.identity.grant import (
     MAX_NAMESPACES,
     changed_grants,
     granted_namespaces,
@@ -14,7 +13,8 @@ from sovereign_operator.core.grant import (
     listed_namespaces,
     report_grants,
 )
-from sovereign_operator.core.placement import host_role_rules
+from sovereign_operator.core.placement.node_metadata import host_role_rules
+from sovereign_operator.core.report.conditions import Notice
 
 ENFORCED = {"sovereignty.dev/enforce": "secnumcloud"}
 TEAM = {"team": "cardiology"}

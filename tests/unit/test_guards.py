@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.core.guards import Finding, Guard, Guards, Key, Versions, broken, inspect, inspect_one
-from sovereign_operator.core.reasons import ConditionReason
-from sovereign_operator.core.webhooks import WEBHOOKS, read_certificates
+from sovereign_operator.core.admission.guards import Finding, Guard, Guards, Key, Versions, broken, inspect, inspect_one
+from sovereign_operator.core.admission.webhooks import WEBHOOKS, read_certificates
+from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.kube.guards import last_write, read_list, see_guard
 
 POLICY, BINDING = ("ValidatingAdmissionPolicy", "guard"), ("ValidatingAdmissionPolicyBinding", "guard")

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from pythonjsonlogger.json import JsonFormatter
 
-from sovereign_operator.core.injection import SidecarSettings
+from sovereign_operator.core.sidecar.injection import SidecarSettings
 from sovereign_operator.injector.server import Hook
 from sovereign_operator.injector.settings import Settings
 from sovereign_operator.runtime.listening import answering

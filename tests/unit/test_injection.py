@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.injection import SidecarSettings, inject
-from sovereign_operator.core.json_patch import patch
-from sovereign_operator.core.probes import CannotInjectError
-from sovereign_operator.core.sidecar import PROBE_PORTS, VOLUMES, probes_of, transit_policy
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import PROBE_PORTS, VOLUMES, probes_of, transit_policy
+from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
+from sovereign_operator.core.sidecar.json_patch import patch
+from sovereign_operator.core.sidecar.probes import CannotInjectError
 
 Json = dict[str, Any]
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
-from sovereign_operator.core.job_run import begins, has_run, record, template_digest
-from sovereign_operator.core.readiness import Progress, Readiness
-from sovereign_operator.core.workload import decide
-from sovereign_operator.core.workload_facts import JobRun, Outcome, Own, Watch, Workload, WorkloadFacts
-from sovereign_operator.core.workload_status import report_workload
+from sovereign_operator.core.workload.decision import decide
+from sovereign_operator.core.workload.facts import JobRun, Outcome, Own, Watch, Workload, WorkloadFacts
+from sovereign_operator.core.workload.job_run import begins, has_run, record, template_digest
+from sovereign_operator.core.workload.readiness import Progress, Readiness
+from sovereign_operator.core.workload.status import report_workload
 from tests.unit.test_workload import NOW, facts, workload
 
 

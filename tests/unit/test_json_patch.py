@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.json_patch import patch
+from sovereign_operator.core.sidecar.json_patch import patch
 
 NAMED = st.fixed_dictionaries({"name": st.sampled_from("abcd")}, optional={"x": st.integers(0, 2), "y": st.booleans()})
 JSON = st.recursive(

@@ -7,8 +7,9 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.core import names, sidecar
-from sovereign_operator.core.agent_report import MOST_PODS, parse
+from sovereign_operator.core import names
+from sovereign_operator.core.encryption.agent_report import MOST_PODS, parse
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.seen import see_node, see_pod
 from sovereign_operator.kube.specs import see_spec
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects

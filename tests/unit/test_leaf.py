@@ -9,7 +9,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.calendar import NEVER
+from sovereign_operator.core.placement.calendar import NEVER
 from sovereign_operator.pki import certificates, leaf, spiffe
 from sovereign_operator.pki.authority import Authority
 from tests.certificates import (

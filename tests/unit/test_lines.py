@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api import v1alpha1
-from sovereign_operator.core.audit import audit_annotations
-from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service
-from sovereign_operator.core.conditions import Observation, merge, notices
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.placement import place
-from sovereign_operator.core.reasons import MAX_LINE, ConditionReason, line
-from sovereign_operator.core.verdict import judge
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.node_metadata import place
+from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service
+from sovereign_operator.core.placement.verdict import judge
+from sovereign_operator.core.report.conditions import Observation, merge, notices
+from sovereign_operator.core.report.reasons import MAX_LINE, ConditionReason, line
+from sovereign_operator.core.workload.pod_annotations import audit_annotations
 from tests import strategies
 from tests.builders import NOW
 from tests.schema import schema_of, sent, violations

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind, WorkloadTemplate
-from sovereign_operator.core import manifests
 from sovereign_operator.core.names import POLICY_LABEL, RENDERED_ANNOTATION
+from sovereign_operator.core.workload import manifests
 
 LABEL = {POLICY_LABEL: "secnumcloud"}
 

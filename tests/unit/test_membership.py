@@ -5,9 +5,9 @@ import pytest
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, NodeForm
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core import names
-from sovereign_operator.core.facts import Node
-from sovereign_operator.core.membership import Membership, locate_all, provider_id_contradicts, unfound
-from sovereign_operator.core.reasons import Reason, sentences, words
+from sovereign_operator.core.placement.facts import Node
+from sovereign_operator.core.placement.membership import Membership, locate_all, provider_id_contradicts, unfound
+from sovereign_operator.core.report.reasons import Reason, sentences, words
 from tests.builders import SITE_LABEL, datacentre, facts, node, service
 
 GRA = {SITE_LABEL: "gra"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.node_fit import (
+from sovereign_operator.core.kubernetes.node_fit import (
     Demand,
     NodeTraits,
     PodDemands,

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.core import names
-from sovereign_operator.core.facts import Facts, Node
-from sovereign_operator.core.placement import Placement, host_role_objects, host_role_rules, place
-from sovereign_operator.core.verdict import judge
+from sovereign_operator.core.placement.facts import Facts, Node
+from sovereign_operator.core.placement.node_metadata import Placement, host_role_objects, host_role_rules, place
+from sovereign_operator.core.placement.verdict import judge
 from tests import strategies
 from tests.builders import datacentre, facts, node
 

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.membership import declarations
-from sovereign_operator.core.verdict import Verdicts, judge, judge_node
-from sovereign_operator.core.wakeup import next_change
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.membership import declarations
+from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.verdict import Verdicts, judge, judge_node
 from tests import strategies
 from tests.builders import qualification, service
 from tests.unit import oracle

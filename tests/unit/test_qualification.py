@@ -6,7 +6,7 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import Qualification, QualificationStatus
 from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand
-from sovereign_operator.core.reasons import Reason, sentences, words
+from sovereign_operator.core.report.reasons import Reason, sentences, words
 from tests.builders import (
     LAST_YEAR,
     NEXT_YEAR,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.quantity import parse, render
+from sovereign_operator.core.kubernetes.quantity import parse, render
 
 WRITTEN = {
     "100m": "0.1",

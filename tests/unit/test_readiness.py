@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.core.readiness import Progress, job_outcome, readiness_of
+from sovereign_operator.core.workload.readiness import Progress, job_outcome, readiness_of
 
 AVAILABLE = [
     {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},

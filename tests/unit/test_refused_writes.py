@@ -11,8 +11,9 @@ from sovereign_operator.controller.keys import Encryption
 from sovereign_operator.controller.status import write_status
 from sovereign_operator.controller.traffic import HURRIED_SECONDS
 from sovereign_operator.controller.transit import keep_encryption
-from sovereign_operator.core import names, sidecar
-from sovereign_operator.core.cluster_status import Report
+from sovereign_operator.core import names
+from sovereign_operator.core.placement.status import Report
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.errors import RefusedError, UnavailableError
 from sovereign_operator.kube.resource import Resource
 from tests.builders import NOW

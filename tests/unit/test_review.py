@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.injection import SidecarSettings, inject
+from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
 from sovereign_operator.injector.review import (
     Injected,
     MalformedError,

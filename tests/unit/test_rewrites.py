@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.reasons import ConditionReason
-from sovereign_operator.core.rewrites import FEW, after_write, hold_back
-from sovereign_operator.core.workload import decide
-from sovereign_operator.core.workload_facts import Adopt, LastWrite, Refuse, Watch, WorkloadFacts
-from sovereign_operator.core.workload_status import report_workload
+from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.workload.decision import decide
+from sovereign_operator.core.workload.facts import Adopt, LastWrite, Refuse, Watch, WorkloadFacts
+from sovereign_operator.core.workload.rewrites import FEW, after_write, hold_back
+from sovereign_operator.core.workload.status import report_workload
 from tests.unit.test_workload import ADOPTED, NOW, POLICY, facts, template, workload
 
 

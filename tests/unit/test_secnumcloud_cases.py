@@ -10,10 +10,10 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus, TechnologyOrigin
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.facts import Facts, Node
-from sovereign_operator.core.reasons import Reason, words
-from sovereign_operator.core.verdict import judge
-from sovereign_operator.core.wakeup import next_change
+from sovereign_operator.core.placement.facts import Facts, Node
+from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.verdict import judge
+from sovereign_operator.core.report.reasons import Reason, words
 from tests.builders import (
     NEXT_YEAR,
     NOW,

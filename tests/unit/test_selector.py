@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.core.selector import Selector
+from sovereign_operator.core.kubernetes.selector import Selector
 
 LABELS = {"app": "a", "tier": "web"}
 

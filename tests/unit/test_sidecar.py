@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 
 PATHS = st.text("abcxyz019-._~%/:@!$&'()*+,;=", max_size=30).map(lambda text: "/" + text.lstrip("/"))
 HEADERS = st.lists(st.tuples(st.text("Xx-19", min_size=1), st.text("a=&#+% é\"'/?;,")), max_size=3).map(tuple)

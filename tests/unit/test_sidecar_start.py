@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sovereign_operator.core.sidecar import LEAST_MEMORY
+from sovereign_operator.core.sidecar.contract import LEAST_MEMORY
 from sovereign_operator.sidecar import __main__ as start
 
 

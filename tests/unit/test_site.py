@@ -6,7 +6,7 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus, TechnologyOrigin
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.reasons import Reason, sentences, words
+from sovereign_operator.core.report.reasons import Reason, sentences, words
 from tests.builders import TODAY, YESTERDAY, ask, demand, derogation, policy, qualification, service
 
 EU, LICENSED, NON_EU = TechnologyOrigin.EU, TechnologyOrigin.LICENSED_NON_EU, TechnologyOrigin.NON_EU

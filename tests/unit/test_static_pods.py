@@ -9,8 +9,8 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, Encr
 from sovereign_operator.controller.keys import Encryption
 from sovereign_operator.controller.transit import keep_encryption
 from sovereign_operator.core import names
-from sovereign_operator.core.encryption_status import report_encryption
-from sovereign_operator.core.steps import EncryptionSeen, Step
+from sovereign_operator.core.encryption.rollout import EncryptionSeen, Step
+from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.kube.seen import see_pod
 from sovereign_operator.kube.worst import worst_pod
 from tests.unit.test_refused_writes import POLICY, FullServer, namespace, pod

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.agent_report import NO_SILENCE, Silence
-from sovereign_operator.core.steps import LADDER, EncryptionSeen, PodTraffic, Step, StepFacts, decide
+from sovereign_operator.core.encryption.agent_report import NO_SILENCE, Silence
+from sovereign_operator.core.encryption.rollout import LADDER, EncryptionSeen, PodTraffic, Step, StepFacts, decide
 
 OFF, PERMISSIVE, PREFERRED, STRICT = LADDER
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.calendar import NEVER, PARIS, end_instant
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.tenure import Tenure, tenures
+from sovereign_operator.core.identity.trust_window import Tenure, tenures
+from sovereign_operator.core.placement.calendar import NEVER, PARIS, end_instant
+from sovereign_operator.core.placement.facts import Facts
 from tests import strategies
 from tests.builders import (
     LAST_YEAR,

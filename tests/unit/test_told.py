@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
-from sovereign_operator.core.cuts import Anchor, Cuts
-from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.core.encryption.disconnects import Anchor, Cuts
+from sovereign_operator.core.encryption.traffic_rules import Datagrams
 from sovereign_operator.kube.told import Told, data_of, encrypts, see_told
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.transit import Destination, Reach, datagrams, inbound, outbound
-from sovereign_operator.core.wire import Wire
+from sovereign_operator.core.encryption.traffic_rules import Destination, Reach, datagrams, inbound, outbound
+from sovereign_operator.core.encryption.wire import Wire
 from sovereign_operator.dataplane.listeners import discovery, former
 
 # Few and close together, so that they lie in one another.

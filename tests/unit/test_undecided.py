@@ -5,10 +5,10 @@ from functools import partial
 import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
-from sovereign_operator.core.authorities import LEAF_LIFETIME, Authority, Plan, Undecided, plan
-from sovereign_operator.core.facts import Claims, Facts, Unread
-from sovereign_operator.core.tenure import tenures
-from sovereign_operator.core.undecided import leaves_open
+from sovereign_operator.core.identity.authorities import LEAF_LIFETIME, Authority, Plan, Undecided, plan
+from sovereign_operator.core.identity.trust_window import tenures
+from sovereign_operator.core.identity.undecided import leaves_open
+from sovereign_operator.core.placement.facts import Claims, Facts, Unread
 from tests.builders import NOW, datacentre, demand, policy, qualification, service
 
 SUSPENDED = service(qualification(status=QualificationStatus.SUSPENDED))

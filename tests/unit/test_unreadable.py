@@ -7,10 +7,10 @@ import pytest
 from sovereign_operator.api.v1alpha1 import DATACENTRE
 from sovereign_operator.controller.sovereign import report_unread
 from sovereign_operator.core import names
-from sovereign_operator.core.cluster_status import report_unreadable
-from sovereign_operator.core.facts import Node
-from sovereign_operator.core.reasons import Reason
-from sovereign_operator.core.verdict import judge, judge_node
+from sovereign_operator.core.placement.facts import Node
+from sovereign_operator.core.placement.status import report_unreadable
+from sovereign_operator.core.placement.verdict import judge, judge_node
+from sovereign_operator.core.report.reasons import Reason
 from sovereign_operator.kube.seen import see_node
 from tests.unit import worlds
 

@@ -4,9 +4,9 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import TechnologyOrigin
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.reasons import Reason, words
-from sovereign_operator.core.verdict import NodeVerdict, judge
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.verdict import NodeVerdict, judge
+from sovereign_operator.core.report.reasons import Reason, words
 from tests.builders import (
     NEXT_YEAR,
     SITE_LABEL,

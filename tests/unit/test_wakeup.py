@@ -9,9 +9,9 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.verdict import judge
-from sovereign_operator.core.wakeup import next_change
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.verdict import judge
 from tests import strategies
 from tests.builders import (
     NEXT_YEAR,

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.core import names
-from sovereign_operator.core.readiness import Progress, Readiness
-from sovereign_operator.core.reasons import ConditionReason, Finding, Reason
-from sovereign_operator.core.verdict import NodeVerdict
-from sovereign_operator.core.workload import decide, is_abandoned
-from sovereign_operator.core.workload_facts import (
+from sovereign_operator.core.placement.verdict import NodeVerdict
+from sovereign_operator.core.report.reasons import ConditionReason, Finding, Reason
+from sovereign_operator.core.workload.decision import decide, is_abandoned
+from sovereign_operator.core.workload.facts import (
     Adopt,
     Outcome,
     Own,
@@ -26,7 +25,8 @@ from sovereign_operator.core.workload_facts import (
     WorkloadEncryption,
     WorkloadFacts,
 )
-from sovereign_operator.core.workload_status import report_workload
+from sovereign_operator.core.workload.readiness import Progress, Readiness
+from sovereign_operator.core.workload.status import report_workload
 
 POLICY = "secnumcloud"
 NOW = datetime(2030, 6, 15, 12, tzinfo=UTC)

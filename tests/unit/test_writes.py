@@ -9,9 +9,9 @@ from typing import Any, cast
 from sovereign_operator.controller.nodes import NodeWriter
 from sovereign_operator.controller.world import Judged
 from sovereign_operator.core import names
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.placement import NodeMarks, Placement
-from sovereign_operator.core.verdict import Verdicts
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.node_metadata import NodeMarks, Placement
+from sovereign_operator.core.placement.verdict import Verdicts
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.errors import RefusedError, UnavailableError
 from sovereign_operator.kube.marks import MARK_SECONDS, apply_marks

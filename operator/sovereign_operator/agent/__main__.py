@@ -20,7 +20,7 @@ from sovereign_operator.agent.name_servers import read_name_servers
 from sovereign_operator.agent.report import Report
 from sovereign_operator.agent.sandboxes import Sandbox, Sandboxes
 from sovereign_operator.agent.settings import Settings, parse
-from sovereign_operator.core.agent_report import Loaded
+from sovereign_operator.core.encryption.agent_report import Loaded
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, connect
 from sovereign_operator.kube.clock import ServerClock

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sovereign_operator.agent.sandboxes import Sandbox
-from sovereign_operator.core.sidecar import PROBE_PORTS, Probe, container_of, probes_of, transit_policy
-from sovereign_operator.core.transit import Datagrams, Network
+from sovereign_operator.core.encryption.traffic_rules import Datagrams, Network
+from sovereign_operator.core.sidecar.contract import PROBE_PORTS, Probe, container_of, probes_of, transit_policy
 from sovereign_operator.dataplane.redirect import rules_of
 
 

@@ -8,7 +8,7 @@ import logging
 from ipaddress import ip_network
 from pathlib import Path
 
-from sovereign_operator.core.transit import Network
+from sovereign_operator.core.encryption.traffic_rules import Network
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sovereign_operator.core import names
-from sovereign_operator.core.agent_report import Loaded, text_of
+from sovereign_operator.core.encryption.agent_report import Loaded, text_of
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.agent_report import report_of, text_in
 from sovereign_operator.kube.api import Api

@@ -4,11 +4,11 @@ import logging
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD
 from sovereign_operator.controller.world import World
-from sovereign_operator.core import manifests
-from sovereign_operator.core.adoption import refuse_to_stop, rolls_out, stuck
-from sovereign_operator.core.conditions import Notice
-from sovereign_operator.core.node_fit import NodeTraits, fitting
-from sovereign_operator.core.workload_facts import Action, Adopt, Own, WorkloadFacts
+from sovereign_operator.core.kubernetes.node_fit import NodeTraits, fitting
+from sovereign_operator.core.report.conditions import Notice
+from sovereign_operator.core.workload import manifests
+from sovereign_operator.core.workload.adoption import refuse_to_stop, rolls_out, stuck
+from sovereign_operator.core.workload.facts import Action, Adopt, Own, WorkloadFacts
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.errors import RefusedError

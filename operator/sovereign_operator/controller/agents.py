@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from sovereign_operator.core import names
-from sovereign_operator.core.agent_report import AgentReport, Loaded, Silence
+from sovereign_operator.core.encryption.agent_report import AgentReport, Loaded, Silence
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.agent_report import see_report
 from sovereign_operator.kube.api import Api

@@ -15,15 +15,15 @@ from sovereign_operator.controller.pods import not_trusted
 from sovereign_operator.controller.status import write_status
 from sovereign_operator.controller.world import Judged, World
 from sovereign_operator.core import names
-from sovereign_operator.core.calendar import end_instant
-from sovereign_operator.core.cluster_status import report_datacentre, report_policy, report_service, report_unreadable
-from sovereign_operator.core.encryption_status import report_encryption
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.grant import changed_grants, granted_namespaces, listed_namespaces, report_grants
-from sovereign_operator.core.membership import unfound
-from sovereign_operator.core.placement import Placement, host_role_objects, place
-from sovereign_operator.core.verdict import Verdicts, judge
-from sovereign_operator.core.wakeup import next_change
+from sovereign_operator.core.encryption.status import report_encryption
+from sovereign_operator.core.identity.grant import changed_grants, granted_namespaces, listed_namespaces, report_grants
+from sovereign_operator.core.placement.calendar import end_instant
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.membership import unfound
+from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.node_metadata import Placement, host_role_objects, place
+from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
+from sovereign_operator.core.placement.verdict import Verdicts, judge
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.crds import kinds_going

@@ -11,8 +11,8 @@ from typing import Final
 
 from sovereign_operator.controller import metrics
 from sovereign_operator.core import names
-from sovereign_operator.core.guards import Finding, Guard, Guards, Versions, broken, inspect, inspect_one
-from sovereign_operator.core.guards import Key as GuardKey
+from sovereign_operator.core.admission.guards import Finding, Guard, Guards, Versions, broken, inspect, inspect_one
+from sovereign_operator.core.admission.guards import Key as GuardKey
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.events import post

@@ -8,11 +8,11 @@ from datetime import datetime
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.issued import Issued
 from sovereign_operator.core import names
-from sovereign_operator.core.audit import authority_digits, certificate_end, is_distrusted
-from sovereign_operator.core.authorities import LEAF_LIFETIME
-from sovereign_operator.core.cluster_status import Trusted
-from sovereign_operator.core.conditions import timestamp
-from sovereign_operator.core.cuts import Anchor
+from sovereign_operator.core.encryption.disconnects import Anchor
+from sovereign_operator.core.identity.authorities import LEAF_LIFETIME
+from sovereign_operator.core.placement.status import Trusted
+from sovereign_operator.core.report.conditions import timestamp
+from sovereign_operator.core.workload.pod_annotations import authority_digits, certificate_end, is_distrusted
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror

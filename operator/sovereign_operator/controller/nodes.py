@@ -6,7 +6,7 @@ from typing import Any, Final
 from sovereign_operator.controller.keys import Node
 from sovereign_operator.controller.world import Judged, World
 from sovereign_operator.core import names
-from sovereign_operator.core.placement import NodeMarks
+from sovereign_operator.core.placement.node_metadata import NodeMarks
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api
 from sovereign_operator.kube.errors import RefusedError

@@ -10,11 +10,11 @@ from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Cluster, Left, PodMarks
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
-from sovereign_operator.core.audit import audit_annotations, unjudged_annotations
-from sovereign_operator.core.conditions import Notice
-from sovereign_operator.core.grant import is_granted
+from sovereign_operator.core.identity.grant import is_granted
 from sovereign_operator.core.names import audit_annotation
-from sovereign_operator.core.verdict import Place, Verdicts, place_of
+from sovereign_operator.core.placement.verdict import Place, Verdicts, place_of
+from sovereign_operator.core.report.conditions import Notice
+from sovereign_operator.core.workload.pod_annotations import audit_annotations, unjudged_annotations
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.events import post

@@ -9,10 +9,10 @@ from sovereign_operator.controller.agents import Agents
 from sovereign_operator.controller.services import Services
 from sovereign_operator.controller.traffic import Traffic
 from sovereign_operator.core import names
-from sovereign_operator.core.cuts import Anchor
-from sovereign_operator.core.sidecar import transit_config_map
-from sovereign_operator.core.steps import LADDER, EncryptionSeen, claim
-from sovereign_operator.core.workload_facts import WorkloadEncryption
+from sovereign_operator.core.encryption.disconnects import Anchor
+from sovereign_operator.core.encryption.rollout import LADDER, EncryptionSeen, claim
+from sovereign_operator.core.sidecar.contract import transit_config_map
+from sovereign_operator.core.workload.facts import WorkloadEncryption
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror

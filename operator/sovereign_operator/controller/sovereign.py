@@ -13,15 +13,12 @@ from sovereign_operator.controller.kept import keep
 from sovereign_operator.controller.keys import Labelled, Sovereign
 from sovereign_operator.controller.status import REMEMBERED, write_status
 from sovereign_operator.controller.world import World
-from sovereign_operator.core import manifests
-from sovereign_operator.core.cluster_status import Report, report_unreadable
-from sovereign_operator.core.job_run import begins
-from sovereign_operator.core.readiness import Progress
-from sovereign_operator.core.rewrites import after_write
-from sovereign_operator.core.selector import Selector
-from sovereign_operator.core.verdict import Place
-from sovereign_operator.core.workload import decide, is_abandoned, refuse_policy
-from sovereign_operator.core.workload_facts import (
+from sovereign_operator.core.kubernetes.selector import Selector
+from sovereign_operator.core.placement.status import Report, report_unreadable
+from sovereign_operator.core.placement.verdict import Place
+from sovereign_operator.core.workload import manifests
+from sovereign_operator.core.workload.decision import decide, is_abandoned, refuse_policy
+from sovereign_operator.core.workload.facts import (
     NOTHING_DONE,
     Action,
     Adopt,
@@ -33,7 +30,10 @@ from sovereign_operator.core.workload_facts import (
     effective_policy,
     workload_of,
 )
-from sovereign_operator.core.workload_status import report_workload
+from sovereign_operator.core.workload.job_run import begins
+from sovereign_operator.core.workload.readiness import Progress
+from sovereign_operator.core.workload.rewrites import after_write
+from sovereign_operator.core.workload.status import report_workload
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.crds import kinds_going

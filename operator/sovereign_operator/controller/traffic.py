@@ -16,7 +16,7 @@ from typing import Any, Final
 import aiohttp
 
 from sovereign_operator.core.bounded_json import read_json
-from sovereign_operator.core.sidecar import REDIRECTED_PORT, STATE_PATH
+from sovereign_operator.core.sidecar.contract import REDIRECTED_PORT, STATE_PATH
 from sovereign_operator.kube.seen import PodSeen
 
 logger = logging.getLogger(__name__)

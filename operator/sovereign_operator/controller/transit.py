@@ -13,11 +13,11 @@ from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.controller.traffic import HURRIED_SECONDS
 from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
-from sovereign_operator.core.agent_report import Silence, next_number
-from sovereign_operator.core.cuts import Cuts, lost, next_cuts, trusted_now
-from sovereign_operator.core.sidecar import transit_config_map
-from sovereign_operator.core.steps import EncryptionSeen, PodTraffic, StepFacts, beyond, claim, decide
-from sovereign_operator.core.transit import datagrams, inbound, outbound
+from sovereign_operator.core.encryption.agent_report import Silence, next_number
+from sovereign_operator.core.encryption.disconnects import Cuts, lost, next_cuts, trusted_now
+from sovereign_operator.core.encryption.rollout import EncryptionSeen, PodTraffic, StepFacts, beyond, claim, decide
+from sovereign_operator.core.encryption.traffic_rules import datagrams, inbound, outbound
+from sovereign_operator.core.sidecar.contract import transit_config_map
 from sovereign_operator.dataplane.listeners import discovery, former
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json

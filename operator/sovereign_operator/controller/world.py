@@ -32,10 +32,10 @@ from sovereign_operator.controller.settings import Settings
 from sovereign_operator.controller.sidecars import Sidecars
 from sovereign_operator.controller.speakers import Speakers
 from sovereign_operator.core import names
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.placement import NodeMarks, Placement
-from sovereign_operator.core.verdict import Verdicts
-from sovereign_operator.core.workload_facts import LastWrite, Workload, effective_policy
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.node_metadata import NodeMarks, Placement
+from sovereign_operator.core.placement.verdict import Verdicts
+from sovereign_operator.core.workload.facts import LastWrite, Workload, effective_policy
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey

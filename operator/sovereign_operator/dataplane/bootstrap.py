@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from sovereign_operator.dataplane.envoy import (
     CERTIFICATE,
     CHAINS,

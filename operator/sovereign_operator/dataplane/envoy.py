@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.wire import Wire
+from sovereign_operator.core.encryption.wire import Wire
+from sovereign_operator.core.sidecar import contract as sidecar
 
 Json = dict[str, Any]
 

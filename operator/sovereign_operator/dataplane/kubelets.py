@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from sovereign_operator.core.sidecar import Probe, ProbeKind
+from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from sovereign_operator.dataplane.envoy import Json, extension
 
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"

@@ -15,9 +15,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.transit import Inbound, Network, Reach
-from sovereign_operator.core.wire import Wire
+from sovereign_operator.core.encryption.traffic_rules import Inbound, Network, Reach
+from sovereign_operator.core.encryption.wire import Wire
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane.envoy import (
     ALPN,
     EXCEPTED,

@@ -17,7 +17,7 @@ the sidecar, and a port where nobody listens is refused.
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sovereign_operator.core.sidecar import UID
+from sovereign_operator.core.sidecar.contract import UID
 
 OWNED: Final = 0x4000_0000
 COOKIE: Final = 0x2000_0000

@@ -33,7 +33,8 @@ root of the hierarchy, whatever the cgroup namespace.
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sovereign_operator.core.sidecar import (
+from sovereign_operator.core.encryption.traffic_rules import DNS_PORT, HIGHEST_PORT, Datagrams, Network
+from sovereign_operator.core.sidecar.contract import (
     HEALTH_PORT,
     INBOUND_PORT,
     OUTBOUND_PORT,
@@ -44,7 +45,6 @@ from sovereign_operator.core.sidecar import (
     ProbeKind,
     probe_ports,
 )
-from sovereign_operator.core.transit import DNS_PORT, HIGHEST_PORT, Datagrams, Network
 from sovereign_operator.dataplane import ownership
 
 TABLE: Final = "sovereignty"

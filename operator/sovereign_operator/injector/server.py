@@ -15,7 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
-from sovereign_operator.core.reasons import line
+from sovereign_operator.core.report.reasons import line
 from sovereign_operator.injector import metrics
 from sovereign_operator.injector.budget import Budget
 from sovereign_operator.injector.log_budget import LogBudget

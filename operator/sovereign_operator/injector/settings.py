@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sovereign_operator.core.injection import SidecarSettings
-from sovereign_operator.core.quantity import parse as parse_quantity
-from sovereign_operator.core.sidecar import LEAST_MEMORY
+from sovereign_operator.core.kubernetes.quantity import parse as parse_quantity
+from sovereign_operator.core.sidecar.contract import LEAST_MEMORY
+from sovereign_operator.core.sidecar.injection import SidecarSettings
 from sovereign_operator.runtime.replica import Replica, options, replica
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from sovereign_operator.core import names
-from sovereign_operator.core.agent_report import AgentReport, parse
+from sovereign_operator.core.encryption.agent_report import AgentReport, parse
 from sovereign_operator.kube.api import Json
 
 PODS: Final = "pods"

@@ -4,8 +4,8 @@ import hashlib
 import logging
 from typing import Any
 
-from sovereign_operator.core.conditions import Notice, timestamp
 from sovereign_operator.core.names import FIELD_MANAGER
+from sovereign_operator.core.report.conditions import Notice, timestamp
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.errors import ApiError, ConflictError
 from sovereign_operator.kube.resource import EVENTS

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
+from sovereign_operator.core.admission.guards import Guard, Guards
+from sovereign_operator.core.admission.webhooks import read_certificates
 from sovereign_operator.core.bounded_json import read_json
-from sovereign_operator.core.conditions import timestamp
-from sovereign_operator.core.guards import Guard, Guards
-from sovereign_operator.core.webhooks import read_certificates
+from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import NotFoundError

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from prometheus_client import Gauge
 
-from sovereign_operator.core.conditions import Notice
+from sovereign_operator.core.report.conditions import Notice
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import RefusedError
 from sovereign_operator.kube.events import post

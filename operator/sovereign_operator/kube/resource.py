@@ -7,9 +7,9 @@ from urllib.parse import quote
 from sovereign_operator.api import v1alpha1
 from sovereign_operator.api.v1alpha1.kind import Scope
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.core.manifests import API_VERSIONS, PLURALS
+from sovereign_operator.core.admission.webhooks import WEBHOOKS
 from sovereign_operator.core.names import SIGNER
-from sovereign_operator.core.webhooks import WEBHOOKS
+from sovereign_operator.core.workload.manifests import API_VERSIONS, PLURALS
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,14 @@
 from collections.abc import Iterable
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.core.adoption import RollOut, ordinals, stops_first
-from sovereign_operator.core.node_fit import DAEMON_TOLERATIONS, Demand, PodDemands, demands_of, volume_demands
+from sovereign_operator.core.kubernetes.node_fit import (
+    DAEMON_TOLERATIONS,
+    Demand,
+    PodDemands,
+    demands_of,
+    volume_demands,
+)
+from sovereign_operator.core.workload.adoption import RollOut, ordinals, stops_first
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import NotFoundError
 from sovereign_operator.kube.resource import VOLUME_CLAIMS, VOLUMES

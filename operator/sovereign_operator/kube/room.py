@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from sovereign_operator.core.node_fit import NodeTraits
-from sovereign_operator.core.quantity import LARGEST, parse
+from sovereign_operator.core.kubernetes.node_fit import NodeTraits
+from sovereign_operator.core.kubernetes.quantity import LARGEST, parse
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.resource import NODES, PODS
 

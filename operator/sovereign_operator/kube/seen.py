@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sovereign_operator.core import names
-from sovereign_operator.core.audit import certificate_line
-from sovereign_operator.core.conditions import condition_of
-from sovereign_operator.core.facts import Node
-from sovereign_operator.core.reasons import MAX_LINE, line
-from sovereign_operator.core.sidecar import bypass_of, transit_policy
-from sovereign_operator.core.workload_facts import Pod
+from sovereign_operator.core.placement.facts import Node
+from sovereign_operator.core.report.conditions import condition_of
+from sovereign_operator.core.report.reasons import MAX_LINE, line
+from sovereign_operator.core.sidecar.contract import bypass_of, transit_policy
+from sovereign_operator.core.workload.facts import Pod
+from sovereign_operator.core.workload.pod_annotations import certificate_line
 from sovereign_operator.kube.api import Json
 
 VERDICT_PREFIX = names.verdict_annotation("")

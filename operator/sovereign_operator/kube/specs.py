@@ -10,9 +10,9 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.conditions import examples
-from sovereign_operator.core.facts import Claims, Facts, Node, Unread
-from sovereign_operator.core.reasons import line
+from sovereign_operator.core.placement.facts import Claims, Facts, Node, Unread
+from sovereign_operator.core.report.conditions import examples
+from sovereign_operator.core.report.reasons import line
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.unreadable import Unreadable
 

@@ -11,11 +11,11 @@ from typing import Final
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
-from sovereign_operator.core.agent_report import is_number
 from sovereign_operator.core.bounded_json import read_json
-from sovereign_operator.core.cuts import Anchor, Cuts
-from sovereign_operator.core.sidecar import FORMER_LISTENERS_KEYS, LISTENERS_KEY, transit_config_map
-from sovereign_operator.core.transit import Datagrams
+from sovereign_operator.core.encryption.agent_report import is_number
+from sovereign_operator.core.encryption.disconnects import Anchor, Cuts
+from sovereign_operator.core.encryption.traffic_rules import Datagrams
+from sovereign_operator.core.sidecar.contract import FORMER_LISTENERS_KEYS, LISTENERS_KEY, transit_config_map
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror

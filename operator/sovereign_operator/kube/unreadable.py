@@ -7,9 +7,9 @@ from typing import Final
 
 from prometheus_client import Gauge
 
-from sovereign_operator.core.conditions import MAX_MESSAGE
-from sovereign_operator.core.facts import Claims
-from sovereign_operator.core.reasons import line
+from sovereign_operator.core.placement.facts import Claims
+from sovereign_operator.core.report.conditions import MAX_MESSAGE
+from sovereign_operator.core.report.reasons import line
 
 logger = logging.getLogger(__name__)
 

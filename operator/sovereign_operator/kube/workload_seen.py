@@ -13,11 +13,11 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import (
     WorkloadKind,
 )
 from sovereign_operator.core import names
-from sovereign_operator.core.manifests import pod_template_path
-from sovereign_operator.core.readiness import job_outcome, readiness_of
-from sovereign_operator.core.selector import Selector
-from sovereign_operator.core.workload import MOST_ENTRIES
-from sovereign_operator.core.workload_facts import JobRun, LastWrite, Workload
+from sovereign_operator.core.kubernetes.selector import Selector
+from sovereign_operator.core.workload.decision import MOST_ENTRIES
+from sovereign_operator.core.workload.facts import JobRun, LastWrite, Workload
+from sovereign_operator.core.workload.manifests import pod_template_path
+from sovereign_operator.core.workload.readiness import job_outcome, readiness_of
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.managed_fields import latest_writer
 from sovereign_operator.kube.specs import see_spec

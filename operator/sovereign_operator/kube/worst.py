@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
-from sovereign_operator.core.facts import Node
-from sovereign_operator.core.guards import Guard
-from sovereign_operator.core.workload_facts import Pod, Workload
+from sovereign_operator.core.admission.guards import Guard
+from sovereign_operator.core.placement.facts import Node
+from sovereign_operator.core.workload.facts import Pod, Workload
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.seen import NodeSeen, PodSeen, RoleSeen
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from sovereign_operator.core import sidecar
-from sovereign_operator.core.sidecar import Probe, probe_ports
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import Probe, probe_ports
 from sovereign_operator.dataplane import bootstrap
 from sovereign_operator.dataplane.envoy import Json
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER

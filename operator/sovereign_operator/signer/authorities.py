@@ -10,11 +10,11 @@ from functools import partial
 from cryptography import x509
 
 from sovereign_operator.core import names
-from sovereign_operator.core.authorities import Authority, Plan, Undecided, plan
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.tenure import Tenure, tenures
-from sovereign_operator.core.undecided import leaves_open
-from sovereign_operator.core.wakeup import next_change
+from sovereign_operator.core.identity.authorities import Authority, Plan, Undecided, plan
+from sovereign_operator.core.identity.trust_window import Tenure, tenures
+from sovereign_operator.core.identity.undecided import leaves_open
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.kube.api import Json
 from sovereign_operator.kube.crds import kinds_going
 from sovereign_operator.kube.resource import TRUST_BUNDLES

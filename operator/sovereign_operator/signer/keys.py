@@ -19,8 +19,8 @@ from typing import Any, Final, Protocol
 from cryptography import x509
 
 from sovereign_operator.core import names
-from sovereign_operator.core.authorities import NewAuthority
-from sovereign_operator.core.conditions import timestamp
+from sovereign_operator.core.identity.authorities import NewAuthority
+from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.kube.api import MERGE, Api, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.resource import SECRETS

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from sovereign_operator.core import names
-from sovereign_operator.core.audit import AUTHORITY_DIGITS, authority_digits
-from sovereign_operator.core.certificate_request import (
+from sovereign_operator.core.identity.grant import is_granted
+from sovereign_operator.core.identity.request import (
     Deny,
     Issue,
     LiveNode,
@@ -18,10 +18,10 @@ from sovereign_operator.core.certificate_request import (
     Wait,
     answer,
 )
-from sovereign_operator.core.conditions import Notice, timestamp
-from sovereign_operator.core.grant import is_granted
-from sovereign_operator.core.verdict import judge_node
-from sovereign_operator.core.workload_facts import effective_policy
+from sovereign_operator.core.placement.verdict import judge_node
+from sovereign_operator.core.report.conditions import Notice, timestamp
+from sovereign_operator.core.workload.facts import effective_policy
+from sovereign_operator.core.workload.pod_annotations import AUTHORITY_DIGITS, authority_digits
 from sovereign_operator.kube.access import may_enforce, may_host, may_host_any
 from sovereign_operator.kube.api import MERGE, Json
 from sovereign_operator.kube.errors import ConflictError, NotFoundError

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sovereign_operator.core import names
-from sovereign_operator.core.certificate_request import Request
+from sovereign_operator.core.identity.request import Request
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.errors import ApiError
 from sovereign_operator.kube.mirror import Key, Mirror, key_of

@@ -12,8 +12,8 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
-from sovereign_operator.core.facts import Facts
-from sovereign_operator.core.membership import declarations
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.membership import declarations
 from sovereign_operator.kube import resource
 from sovereign_operator.kube.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey

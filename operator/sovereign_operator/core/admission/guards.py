@@ -1,0 +1,184 @@
+"""Are our admission policies and our webhooks in the cluster what the chart installed?
+
+An admission policy cannot guard admission policies. A cluster admin may delete a guard, which is the
+break-glass, or hollow it out: have it only warn, add a condition under which it looks away, narrow its
+scope. All of these are seen here and said.
+
+While the chart is upgraded, or rolled back, some guards are of one of its versions and some of another. Each
+version's list is in the cluster then, and any of them will do, for a time: nobody can call a guard of his own
+a version for longer than that.
+
+A webhook sees and changes what its rules and selectors say. So it is looked at like a guard, and so is whom it trusts.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sovereign_operator.core.admission.webhooks import WEBHOOKS, trust_fault, without_trust
+from sovereign_operator.core.report.conditions import Notice
+from sovereign_operator.core.report.reasons import ConditionReason
+
+Key = tuple[str, str]
+"""Kind and name of an admission policy or a binding."""
+
+Guards = Mapping[Key, Any]
+"""The specs of admission policies and their bindings, by kind and name: what one version of the chart installs."""
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "matchPolicy": "Equivalent",
+    "scope": "*",
+    "namespaceSelector": {},
+    "objectSelector": {},
+}
+"""What the API server adds to a spec that leaves it out."""
+
+UPGRADE: Final = timedelta(minutes=10)
+"""How long an upgrade may take from when it wrote the controller's Deployment: as long as that has to roll out."""
+
+INSTALLATION: Final = timedelta(minutes=1)
+"""How long guards may be missing after the Deployment was made: Helm writes them after it."""
+
+AUDIT: Final = "Audit"
+PUT_BACK: Final = "helm upgrade puts it back"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """An admission policy or a binding as it is in the cluster."""
+
+    spec: Any
+    writer: str = field(default="", compare=False)
+    """Who wrote it last, as far as the object tells: the name of a client, and when."""
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What the guards may be now."""
+
+    name: str
+    """Of the ConfigMap with the list of that version of which this process is."""
+    own: Guards | None
+    """What it says; None if it is gone."""
+    others: Sequence[Guards]
+    """As other versions have them whose lists are in the cluster."""
+    installed: datetime
+    """When the controller's Deployment was made."""
+    changed: datetime
+    """When it was written last."""
+    now: datetime
+    published: frozenset[str] | None = None
+    """The certificates of those who may be trusted to be our webhooks; None if nobody has published them."""
+
+    @property
+    def settling(self) -> bool:
+        """Whether an installation or an upgrade may be under way."""
+        return self.now - self.changed < UPGRADE
+
+    @property
+    def allowed(self) -> tuple[Guards, ...]:
+        """Return the lists by which a guard may be as it is."""
+        own = (self.own,) if self.own is not None else ()
+        others = self.others if self.settling else ()
+        nothing: tuple[Guards, ...] = ({},) if self.now - self.installed < INSTALLATION else ()
+        return (*own, *others, *nothing)
+
+    @property
+    def allowed_until(self) -> datetime:
+        """Return when this process's own list is the only one."""
+        return max(self.changed + UPGRADE, self.installed + INSTALLATION)
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One guard that is not what the chart installed."""
+
+    kind: str
+    name: str
+    what: str
+    mend: str
+    """What a cluster admin does about it."""
+    writer: str = ""
+    drifted: bool = False
+    """Whether it still does all that it should."""
+
+    def __str__(self) -> str:
+        """Say which guard it is and what is wrong with it."""
+        return f"{self.kind} {self.name} {self.what}"
+
+    @property
+    def notice(self) -> Notice:
+        """Return the Event that tells a cluster admin of it."""
+        reason = ConditionReason.GUARDS_DRIFTED if self.drifted else ConditionReason.GUARDS_BROKEN
+        stake = "what it guards is open"
+        if self.drifted:
+            stake = "it still guards"
+        elif self.kind == WEBHOOKS:
+            stake = "others may see and change what is written to the cluster, or no pod gets a sidecar"
+        log = "the API server's audit log has the user"
+        who = f"It was written last by {self.writer}; {log}." if self.writer else f"Who did this: {log}."
+        return Notice("Warning", reason, f"{self}: {stake}. To mend it: {self.mend}. {who}")
+
+
+def inspect(versions: Versions, live: Mapping[Key, Guard]) -> tuple[Finding, ...]:
+    """Return what is wrong with the guards, in one order."""
+    if not versions.allowed:
+        what = "is missing, so that nobody can tell what the guards should be"
+        return (Finding("ConfigMap", versions.name, what, PUT_BACK),)
+    keys = {key for guards in versions.allowed for key in guards}
+    found = (inspect_one(versions, key, live.get(key)) for key in sorted(keys))
+    return tuple(finding for finding in found if finding)
+
+
+def inspect_one(versions: Versions, key: Key, live: Guard | None) -> Finding | None:
+    """Return what is wrong with one guard, which may not be there."""
+    wanted = [guards.get(key) for guards in versions.allowed]
+    if live is None:
+        return None if None in wanted else Finding(*key, "is missing", PUT_BACK)
+    specs = [spec for spec in wanted if spec is not None]
+    if not specs:
+        return None
+    if same := [spec for spec in specs if _same(without_trust(live.spec), without_trust(spec))]:
+        faults = [trust_fault(live.spec, spec, versions.published, settling=versions.settling) for spec in same]
+        return Finding(*key, faults[0], PUT_BACK, live.writer) if all(faults) else None
+    for spec in specs:
+        if _same(_without_audit(live.spec, spec), spec):
+            patch = json.dumps({"spec": {"validationActions": spec["validationActions"]}}, separators=(",", ":"))
+            mend = f"kubectl patch {_resource(key)} --type=merge -p '{patch}'"
+            return Finding(*key, "also audits, as the chart does not have it", mend, live.writer, drifted=True)
+    if any(_same(without_trust(live.spec), without_trust(guards.get(key))) for guards in versions.others):
+        mend = "run helm upgrade again: one that was begun has not come to its end"
+        return Finding(*key, "is as another version of the chart has it", mend, live.writer)
+    mend = f"kubectl delete {_resource(key)}, and helm upgrade at once, which alone would leave what others added"
+    return Finding(*key, "was changed", mend, live.writer)
+
+
+def _resource(key: Key) -> str:
+    kind, name = key
+    return f"{kind.lower()} {name}"
+
+
+def _without_audit(live: Any, installed: Any) -> Any:
+    """Return a binding's spec with its actions as installed, if it does these and audits besides."""
+    actions, wanted = live.get("validationActions", ()), installed.get("validationActions", ())
+    return live | {"validationActions": wanted} if set(actions) == {*wanted, AUDIT} else live
+
+
+def _same(live: Any, installed: Any) -> bool:
+    if isinstance(installed, dict):
+        if not isinstance(live, dict) or not installed.keys() <= live.keys():
+            return False
+        added = live.keys() - installed.keys()
+        return all(_same(live[key], installed[key]) for key in installed) and all(
+            key in DEFAULTS and live[key] == DEFAULTS[key] for key in added
+        )
+    if isinstance(installed, list):
+        return isinstance(live, list) and len(live) == len(installed) and all(map(_same, live, installed))
+    return bool(live == installed)
+
+
+def broken(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return in words which guards do not do what they should."""
+    return tuple(str(finding) for finding in findings if not finding.drifted)

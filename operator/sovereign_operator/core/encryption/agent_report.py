@@ -1,0 +1,124 @@
+"""What the agent of a node says of its pods: for which of them it has loaded which rules. And who has not said so.
+
+Without that nobody knows whether rules of Strict hold: a sidecar sees TCP only, and a node may have no agent.
+
+A policy's rules have a number, which no other rules of it ever have, so that a report about former ones counts for
+nothing. Nor does what was said of a pod count for its successor, which has another uid, or for its next sandbox, which
+has other addresses. Should it have the same ones: its containers wait for rules of its own, as the sidecar's startup
+probe passes through these, and so do the controller's questions to that sidecar.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sovereign_operator.core.report.conditions import examples
+
+MOST_DIGITS: Final = 18
+"""Of a number that somebody else may have written: Python makes none of more than 4,300."""
+
+MOST_PODS: Final = 1_000
+"""Of a node, several times what kubelets are made for. A node that says more of itself would fill the controller."""
+
+_LINE_PARTS: Final = 4
+_LONGEST_LINE: Final = 1_000
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The rules that were loaded in the sandbox of a pod."""
+
+    policy: str
+    rules: int
+    """Their number."""
+    addresses: frozenset[str]
+    """Those of the sandbox."""
+
+
+@dataclass(frozen=True)
+class AgentReport:
+    """What the agent of a node says."""
+
+    node: str
+    pods: Mapping[str, Loaded]
+    """By uid."""
+
+    def says(self, uid: str, wanted: Loaded) -> bool:
+        """Whether these rules were loaded for a pod with one of these addresses. Rules without a number never were."""
+        found = self.pods.get(uid)
+        return (
+            found is not None
+            and wanted.rules > 0
+            and (found.policy, found.rules) == (wanted.policy, wanted.rules)
+            and not found.addresses.isdisjoint(wanted.addresses)
+        )
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Those for whose pods no agent has said that it has loaded the rules that hold."""
+
+    namespace: str
+    """The operator's own, in which agents run."""
+    pods: tuple[tuple[str, str], ...] = ()
+    """Node and pod of each, in order; the pod as namespace and name with a slash between them."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes, in order."""
+        return tuple(dict.fromkeys(node for node, _ in self.pods))
+
+    def of(self, pods: Iterable[str]) -> "Silence":
+        """Return what of this is about these pods."""
+        wanted = frozenset(pods)
+        return Silence(self.namespace, tuple(pair for pair in self.pods if pair[1] in wanted))
+
+    def __bool__(self) -> bool:
+        return bool(self.pods)
+
+    def __str__(self) -> str:
+        """Say who it is, and what to do."""
+        said = (f"{node} ({examples(pod for at, pod in self.pods if at == node)})" for node in self.nodes)
+        return (
+            f"the agents of {len(self.nodes)} node(s) have not said that they have loaded the rules of "
+            f"{len(self.pods)} pod(s): {examples(said)}: this takes them seconds; have one run on each of these nodes "
+            f"(kubectl -n {self.namespace} get pods -o wide -l app.kubernetes.io/component=agent), and read its log"
+        )
+
+
+NO_SILENCE: Final = Silence("")
+"""Each has said so."""
+
+
+def next_number(before: int, now: float, *, same: bool) -> int:
+    """Return the number of rules. ``before``: that of the ones that held so far, 0 if they had none.
+
+    ``same``: whether they are the same rules. The first number is a time, so that none comes twice if the record of
+    numbers is lost.
+    """
+    if not before:
+        return int(now)
+    return before if same else before + 1
+
+
+def text_of(pods: Mapping[str, Loaded]) -> str:
+    """Return what a report holds, a line for each pod in order: its uid, policy, number of rules, and addresses."""
+    return "\n".join(
+        f"{uid} {pod.policy} {pod.rules} {','.join(sorted(pod.addresses))}" for uid, pod in sorted(pods.items())
+    )
+
+
+def parse(text: str) -> dict[str, Loaded]:
+    """Read such a text. A line that is none counts for nothing, as if nobody had said it, and so does one too many."""
+    found = {}
+    for line in text.splitlines()[:MOST_PODS]:
+        parts = line.split(" ") if len(line) <= _LONGEST_LINE and line.isascii() else ()
+        if len(parts) == _LINE_PARTS and is_number(parts[2]):
+            uid, policy, number, addresses = parts
+            found[uid] = Loaded(policy, int(number), frozenset(addresses.split(",")) - {""})
+    return found
+
+
+def is_number(text: str) -> bool:
+    """Whether this is a number that one of us may have written."""
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS

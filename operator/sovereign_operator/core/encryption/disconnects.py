@@ -1,0 +1,85 @@
+"""When open connections have to end: as soon as an authority is trusted no more.
+
+Who is trusted is asked for once, when a connection begins. So when an authority leaves a policy's trust, the sidecars
+let go of what is open. They cannot tell whose it is, and end all of it; who is still trusted connects again.
+
+That another authority of the same datacentre takes its place does not matter: somebody may know its key. Nothing ends
+only where all that it has signed has ended before, as after a renewal.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Self
+
+from sovereign_operator.core.identity.authorities import LEAF_LIFETIME
+from sovereign_operator.core.report.conditions import timestamp
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """An authority that is trusted."""
+
+    pair: str
+    """Policy and datacentre, with a slash between them."""
+    digits: str
+    """What stands for its certificate; empty where an earlier version wrote this, which knew pairs alone."""
+    over: datetime
+    """When all that it signed has ended, in whole seconds. Who leaves after that is no loss if the pair stays."""
+
+    def __str__(self) -> str:
+        return f"{self.pair}/{self.digits}/{timestamp(self.over)}" if self.digits else self.pair
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what was written; what cannot be read is taken for a pair."""
+        pair, *rest = text.rsplit("/", 2)
+        try:
+            digits, over = rest
+            return cls(pair, digits, datetime.fromisoformat(over).astimezone(UTC))
+        except (ValueError, OverflowError):
+            return cls(text, "", _LONG_AGO)
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """How often open connections were ended, and who was trusted then."""
+
+    number: int = 0
+    trusted: frozenset[Anchor] = frozenset()
+
+
+def trusted_now(before: Cuts, anchors: Sequence[Anchor], now: datetime) -> frozenset[Anchor]:
+    """Return the authorities in a bundle, given from old to new, each with when all that it signed has ended.
+
+    The newest of each pair signs, so that all it signed ends as it does. Once a successor is in the bundle, an
+    authority signs for a short time yet, and what it signed ends a day later: the signer keeps it for that day and that
+    time. Should the successor be retired, its predecessor signs again.
+    """
+    known = {one.digits: one.over for one in before.trusted}
+    newest = {one.pair: one.digits for one in anchors}
+    replaced = now.replace(microsecond=0) + LEAF_LIFETIME
+    return frozenset(
+        one
+        if newest[one.pair] == one.digits
+        else replace(one, over=min(one.over, replaced, known.get(one.digits, replaced)))
+        for one in anchors
+    )
+
+
+def lost(before: Cuts, trusted: Collection[Anchor], now: datetime) -> frozenset[Anchor]:
+    """Return whom somebody may still talk to, though they are trusted no more."""
+    digits, pairs = {one.digits for one in trusted}, {one.pair for one in trusted}
+    return frozenset(
+        one for one in before.trusted if one.digits not in digits and not (one.pair in pairs and one.over <= now)
+    )
+
+
+def next_cuts(before: Cuts, trusted: frozenset[Anchor], gone: frozenset[Anchor], settled: frozenset[Anchor]) -> Cuts:
+    """Return one cut more if some of those who are ``gone`` have been for so long that all sidecars know.
+
+    A cut before would let those be connected again who must not be. So others who are gone have a cut to come.
+    """
+    return Cuts(before.number + bool(settled), trusted | (gone - settled))

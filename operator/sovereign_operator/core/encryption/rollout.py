@@ -1,0 +1,234 @@
+"""How far encryption may go now: one step at a time, and none that would cut anybody off.
+
+A policy may ask for Strict at once. Its sidecars are taken there by way of every mode in between, since only neighbours
+get on with each other, and only pods that have loaded one mode are ready for the next.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+from typing import Final
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.encryption.agent_report import NO_SILENCE, Silence
+from sovereign_operator.core.encryption.traffic_rules import Network, cluster_networks, is_within_any
+from sovereign_operator.core.report.conditions import examples
+from sovereign_operator.core.sidecar.contract import UID
+
+LADDER: Final = tuple(EncryptionMode)
+
+OUTSIDE: Final = "outside of clusterNetworks: name their networks there"
+
+SERVICE_NETWORKS: Final = "name the networks of Services there (kubectl get servicecidrs)"
+
+OTHER_DNS: Final = "have the chart's encryption.dnsService name the one that does"
+
+CLAIMED: Final = (
+    "Services claim their addresses (spec.externalIPs, status.loadBalancer): remove the addresses from these Services, "
+    "and have the API server refuse such Services (DenyServiceExternalIPs)"
+)
+
+OTHER_USER: Final = f"it runs as the sidecar's user {UID}; have its image run as another"
+
+
+@dataclass(frozen=True)
+class PodTraffic:
+    """What is known of one pod in scope that runs."""
+
+    name: str
+    """Namespace and name, with a slash between them."""
+    addresses: tuple[str, ...]
+    sidecar: bool
+    untrusted: bool = False
+    """Whether it has a certificate of an authority that nobody trusts (any more)."""
+    bypass: str = ""
+    """A container of it whose traffic goes past the sidecar; empty if none does."""
+    loaded: str = ""
+    """The version of the settings that its sidecar says it has loaded; empty if it has not said yet."""
+    plain_open: int = 0
+    """Connections in plaintext that it has accepted and that are open, but for those that exceptions name."""
+    plain_seen: datetime | None = None
+    """When it was last seen to accept one."""
+    claimant: str = ""
+    """A Service that may answer in its place, so that nobody knows what its sidecar says; empty if none may."""
+    heard: bool = False
+    """Whether it has said so since the policy asks for the mode that it asks for: what was said before may be old."""
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """All that the next step depends on."""
+
+    wanted: EncryptionInTransit
+    current: EncryptionMode
+    """What sidecars are told now."""
+    version: str
+    """The version of the settings that say so; empty if there are none."""
+    watched_since: datetime
+    """Since when plaintext would have been seen."""
+    pods: tuple[PodTraffic, ...]
+    now: datetime
+    services: tuple[Network, ...] = ()
+    """Addresses that Services have."""
+    silence: Silence = NO_SILENCE
+    """For which pods nobody has said that the rules are loaded that agents are told of now."""
+    ahead: bool = False
+    """Whether these are those of Strict already, in the mode before it."""
+    missing_dns: str = ""
+    """The Service that does not answer for DNS by TCP, as namespace and name with a slash between them."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What sidecars are to be told."""
+
+    mode: EncryptionMode
+    waits_for: tuple[str, ...]
+    """Why that is not the mode that the policy asks for, as sentences that say what to do; empty if it is."""
+    ahead: bool = False
+    """Whether agents are to load the rules of Strict already, in the mode before it."""
+
+    @property
+    def rules(self) -> EncryptionMode:
+        """The mode whose rules agents are to load."""
+        return EncryptionMode.STRICT if self.ahead else self.mode
+
+
+@dataclass(frozen=True)
+class EncryptionSeen:
+    """How far a policy's encryption has come."""
+
+    step: Step
+    wanted: EncryptionMode
+    pods: int
+    """In scope, running."""
+    sidecars: int
+    """Of these, with a sidecar."""
+    loaded: int
+    """Of these, with what they are to do loaded."""
+    bypassed: tuple[str, ...] = ()
+    """The pods of which a part goes past the sidecar, in order."""
+    untrusted: tuple[str, ...] = ()
+    """Those to whom nobody talks by mutual TLS, as nobody trusts their certificates, in order."""
+    talking: tuple[str, ...] = ()
+    """In Strict, those that say of open connections in plaintext, but for those that exceptions name, in order."""
+    beyond: tuple[str, ...] = ()
+    """Those with an address to which others send plaintext, in order."""
+    silence: Silence = NO_SILENCE
+    """Those for which no agent has said that it has loaded the rules."""
+    claimed: tuple[str, ...] = ()
+    """Those for whom somebody else may answer, each with the Service by which, in order."""
+    static: tuple[str, ...] = ()
+    """Beside them all, the static pods in scope, each with its node, in order."""
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether pods need a sidecar: until Off is asked for and was reached."""
+        return {self.wanted, self.step.mode} != {EncryptionMode.OFF}
+
+
+def decide(facts: StepFacts) -> Step:
+    """Return the mode to be in now: the current one or a neighbour of it."""
+    if not facts.version and not facts.missing_dns and all(pod.sidecar for pod in facts.pods):
+        # Nobody was ever told anything, and what starts now starts together.
+        return Step(facts.wanted.mode, ())
+    here, there = LADDER.index(facts.current), LADDER.index(facts.wanted.mode)
+    if here == there:
+        return Step(facts.current, ())
+    up = there > here
+    following = LADDER[here + 1 if up else here - 1]
+    waits = tuple(_waits(facts, following, up=up))
+    if not (up and _forced(facts.wanted, following)):
+        if up and following is EncryptionMode.STRICT:
+            return _last_step(facts, waits)
+        if waits:
+            return Step(facts.current, waits)
+    if following is facts.wanted.mode:
+        return Step(following, ())
+    return Step(following, (f"pods load {following}", *(_bare(facts) if up else ())))
+
+
+def _last_step(facts: StepFacts, waits: tuple[str, ...]) -> Step:
+    """Decide about the step to Strict: once nobody would be cut off, agents load its rules, and then it is taken.
+
+    They do not unload them because something else is waited for meanwhile.
+    """
+    if facts.silence:
+        waits = (*waits, str(facts.silence))
+    if waits:
+        return Step(facts.current, waits, facts.ahead)
+    if not facts.ahead:
+        return Step(facts.current, ("agents load its rules, which takes them seconds",), ahead=True)
+    return Step(EncryptionMode.STRICT, ())
+
+
+def _forced(wanted: EncryptionInTransit, following: EncryptionMode) -> bool:
+    return wanted.forced is not None and LADDER.index(following) <= LADDER.index(wanted.forced.to)
+
+
+def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator[str]:
+    """Say why a step cannot be taken yet."""
+    if facts.current is not EncryptionMode.OFF:
+        claimed = [claim(pod.name, pod.claimant) for pod in facts.pods if pod.claimant]
+        yield from _said(claimed, f"cannot be believed, as somebody else may answer for them: {CLAIMED}")
+        heard = (pod for pod in facts.pods if pod.sidecar and not pod.claimant)
+        late = [pod.name for pod in heard if pod.loaded != facts.version]
+        yield from _said(late, f"have not loaded {facts.current} yet, which takes them seconds")
+    if not up:
+        return
+    if following in (EncryptionMode.PREFERRED, EncryptionMode.STRICT):
+        yield from _bare(facts)
+        past = [f"{pod.name} ({pod.bypass})" for pod in facts.pods if pod.bypass]
+        yield from _said(past, f"have a container whose traffic goes past the sidecar: {OTHER_USER}")
+        yield from _said(beyond(facts), f"have addresses {OUTSIDE}")
+        networks = cluster_networks(facts.wanted)
+        apart = [service for service in facts.services if not is_within_any(service, networks)]
+        if apart:
+            yield f"Services have addresses outside of clusterNetworks, {apart[0]} for one: {SERVICE_NETWORKS}"
+        if facts.missing_dns:
+            yield f"no Service {facts.missing_dns} answers for DNS by TCP: {OTHER_DNS}"
+    if following is EncryptionMode.STRICT:
+        talking = [pod.name for pod in facts.pods if pod.plain_open]
+        unheard = [pod.name for pod in facts.pods if pod.loaded == facts.version and not pod.heard]
+        yield from _said(unheard, "have not said yet whether plaintext comes, which takes them seconds")
+        yield from _said(
+            talking,
+            "have open plaintext connections, maybe of before Preferred: have these end (roll their clients out anew) "
+            "or name them in plainPorts or plainPeers",
+        )
+        yield from _heard(facts)
+
+
+def beyond(facts: StepFacts) -> list[str]:
+    """Return the pods to which others send plaintext by one of their addresses, whatever the mode."""
+    networks = cluster_networks(facts.wanted)
+    return [
+        pod.name
+        for pod in facts.pods
+        if not all(is_within_any(ip_network(address), networks) for address in pod.addresses)
+    ]
+
+
+def claim(pod: str, service: str) -> str:
+    """Say who claims the address of a pod."""
+    return f"{pod} (Service {service})"
+
+
+def _bare(facts: StepFacts) -> Iterator[str]:
+    bare = [pod.name for pod in facts.pods if not pod.sidecar]
+    return _said(bare, "run without a sidecar: roll them out anew (kubectl rollout restart)")
+
+
+def _heard(facts: StepFacts) -> Iterator[str]:
+    """Say which pods took plaintext lately, and if nothing was watched for long enough to know."""
+    quiet = timedelta(seconds=facts.wanted.quiet_seconds)
+    heard = [pod.name for pod in facts.pods if pod.plain_seen and facts.now - pod.plain_seen < quiet]
+    yield from _said(heard, f"took plaintext in the last {quiet.total_seconds():.0f} s: find out from whom")
+    if (left := quiet - (facts.now - facts.watched_since)) > timedelta(0) and not heard:
+        yield f"no plaintext has been seen so far: watched for {left.total_seconds():.0f} s more (quietSeconds)"
+
+
+def _said(pods: Iterable[str], what: str) -> Iterator[str]:
+    if found := sorted(pods):
+        yield f"{len(found)} pod(s) {what}: {examples(found)}"

@@ -1,0 +1,208 @@
+"""Which certificate authorities are there, which are trusted, which one signs?
+
+Each pair of policy and datacentre has an authority of its own, so that a chain to it says where a pod runs.
+A policy's trust bundle holds those of its own pairs and of the policies that it trusts. Nothing is
+remembered but the authorities themselves: every replica comes to the same plan, at any time.
+
+A successor is published first and signs later, as pods see a changed bundle with delay. The newest that
+was published for long enough signs, never again an older one while that one lives. So it follows from a
+successor when its predecessor signed last, and how long certificates of that one may live.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+from sovereign_operator.core.identity.trust_window import Tenure
+from sovereign_operator.core.placement.calendar import NEVER
+
+CA_LIFETIME: Final = timedelta(days=365)
+"""The longest time that an authority lives, however long its tenure lasts."""
+
+LEAF_LIFETIME: Final = timedelta(hours=24)
+"""The longest time that a pod's certificate lives."""
+
+SHORTEST_LEAF: Final = timedelta(hours=1)
+"""The API server takes no certificate for a shorter time, so an authority that lives shorter is of no use."""
+
+PROPAGATION: Final = timedelta(minutes=5)
+"""How long after a change of a bundle all pods have seen it, and all replicas sign by the new plan.
+
+A kubelet takes up to 90 s; the rest is for a replica that looks late.
+"""
+
+SKEW: Final = timedelta(minutes=5)
+"""How far in the future an authority may begin and yet count as begun: clocks of replicas differ."""
+
+MOST: Final = 3
+"""Authorities of one pair at a time: an old one whose certificates live, one that signs, one to come."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """One that exists."""
+
+    id: str
+    policy: str
+    datacentre: str
+    not_before: datetime
+    not_after: datetime
+    published: datetime | None
+    """Since when at the latest it has been in its own policy's bundle. None: it is not in it."""
+    propagation: timedelta = PROPAGATION
+    """How long after a change of the bundle all pods have seen it."""
+
+    @property
+    def signs_from(self) -> datetime:
+        """When it can take over from another."""
+        return NEVER if self.published is None else max(self.published + self.propagation, self.not_before)
+
+
+@dataclass(frozen=True, order=True)
+class NewAuthority:
+    """One to create."""
+
+    policy: str
+    datacentre: str
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """What nothing can be said of, as objects cannot be read: it stays as it is, and nothing new is signed."""
+
+    pair: Callable[[str, str], bool] = lambda _policy, _datacentre: False
+    """Whether nothing can be said of a policy and a datacentre."""
+    bundles: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The authorities in the bundles of policies that cannot be read. Whom else these trust is not known."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do about authorities, and what follows for bundles and signatures from now on."""
+
+    create: tuple[NewAuthority, ...]
+    retire: tuple[str, ...]
+    """To delete, key and all: in no bundle from now on."""
+    bundles: Mapping[str, tuple[str, ...]]
+    """The authorities that pods of each policy trust."""
+    signing: Mapping[tuple[str, str], str]
+    """Which one signs, keyed by (policy, datacentre). Where none is named, nothing may be signed."""
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """What becomes of one pair."""
+
+    kept: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
+    """Kept, too, but in no bundle."""
+    signs: str | None = None
+    new_end: datetime | None = None
+
+
+def plan(
+    tenures: Mapping[tuple[str, str], Tenure],
+    trusted: Mapping[str, tuple[str, ...]],
+    authorities: Iterable[Authority],
+    now: datetime,
+    undecided: Undecided = Undecided(),
+) -> Plan:
+    """Decide what becomes of all authorities.
+
+    Tenures are keyed by (datacentre, policy); ``trusted`` has an entry for every policy that can be read.
+    """
+    existing: dict[tuple[str, str], list[Authority]] = {(policy, datacentre): [] for datacentre, policy in tenures}
+    for authority in authorities:
+        existing.setdefault((authority.policy, authority.datacentre), []).append(authority)
+    decisions = {
+        (policy, datacentre): (
+            _leave(existing[policy, datacentre], now)
+            if undecided.pair(policy, datacentre)
+            else _decide(tenures.get((datacentre, policy)), existing[policy, datacentre], now)
+        )
+        for policy, datacentre in sorted(existing)
+    }
+    named = {*trusted, *undecided.bundles, *(policy for _, policy in tenures)}
+    own: dict[str, set[str]] = {policy: set() for policy in sorted(named)}
+    for (policy, _), decision in decisions.items():
+        if decision.kept:
+            own[policy].update(decision.kept)
+    kept = {authority for ids in own.values() for authority in ids}
+    spared = {authority for decision in decisions.values() for authority in decision.spared}
+    return Plan(
+        create=tuple(NewAuthority(*pair, made.new_end) for pair, made in decisions.items() if made.new_end),
+        retire=tuple(sorted({authority.id for found in existing.values() for authority in found} - kept - spared)),
+        bundles={
+            policy: tuple(
+                sorted(
+                    ids.union(
+                        kept.intersection(undecided.bundles.get(policy, ())),
+                        *(own.get(name, ()) for name in trusted.get(policy, ())),
+                    )
+                )
+            )
+            for policy, ids in own.items()
+        },
+        signing={pair: made.signs for pair, made in decisions.items() if made.signs},
+    )
+
+
+def _leave(authorities: list[Authority], now: datetime) -> _Decision:
+    """Leave a pair as it is, but for what has ended."""
+    living = [authority for authority in authorities if authority.not_after > now]
+    return _Decision(
+        kept=tuple(authority.id for authority in living if authority.published),
+        spared=tuple(authority.id for authority in living if not authority.published),
+    )
+
+
+def _decide(tenure: Tenure | None, authorities: list[Authority], now: datetime) -> _Decision:
+    if tenure is None or (tenure.until is not None and tenure.until <= now):
+        return _Decision()
+    living = sorted(
+        (authority for authority in authorities if authority.not_after > now),
+        key=lambda authority: (authority.signs_from, authority.not_before, authority.id),
+    )
+    if not tenure.accepting:
+        return _Decision(kept=tuple(authority.id for authority in living))
+    outlived = {
+        old.id
+        for old, successor in pairwise(living)
+        if now - successor.signs_from >= LEAF_LIFETIME + successor.propagation
+    }
+    kept = [authority for authority in living if authority.id not in outlived]
+    line = [authority for authority in kept if authority.not_before <= now + SKEW]
+    published = [authority for authority in line if authority.signs_from <= now]
+    # The first of a pair has nobody to sign in its place: its pods wait for the bundle, not for a certificate.
+    signing = published[-1:] or line[:1]
+    return _Decision(
+        kept=tuple(authority.id for authority in kept),
+        signs=signing[0].id if signing else None,
+        new_end=_new_end(tenure, line, now),
+    )
+
+
+def _new_end(tenure: Tenure, line: list[Authority], now: datetime) -> datetime | None:
+    """Return when an authority that has to be created ends, or None if there is nothing to create.
+
+    One that is in the last third of its life is replaced if that makes what is left half as long again.
+    The less is left, the less has to be gained: no extension is missed, small ones are taken together,
+    and an authority that ends with its tenure is never replaced by its like.
+    """
+    longest = now + CA_LIFETIME
+    end = longest if tenure.until is None else min(tenure.until, longest)
+    end = end.astimezone(UTC).replace(microsecond=0)
+    if end - now < SHORTEST_LEAF:
+        return None
+    if not line:
+        return end
+    newest = line[-1]
+    if newest.signs_from > now or len(line) >= MOST:
+        return None
+    left = newest.not_after - now
+    too_long = tenure.until is not None and newest.not_after > tenure.until
+    ageing = 3 * left < newest.not_after - newest.not_before
+    return end if too_long or (ageing and 2 * (end - now) >= 3 * left) else None

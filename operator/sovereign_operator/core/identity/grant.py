@@ -1,0 +1,86 @@
+"""Whose pods get certificates of a policy? Anybody may ask to be placed; that others trust a pod is granted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NamespaceSelector, SovereigntyPolicySpec
+from sovereign_operator.core import names
+from sovereign_operator.core.kubernetes.selector import Selector
+from sovereign_operator.core.placement.status import Report
+from sovereign_operator.core.report.conditions import Notice, Observation, examples
+from sovereign_operator.core.report.reasons import ConditionReason
+
+CONDITION = "CertificatesGranted"
+
+MAX_NAMESPACES: Final = 50
+"""Status names at most this many."""
+
+
+def is_granted(policy: str, spec: SovereigntyPolicySpec, namespace: str, labels: Mapping[str, str]) -> bool:
+    """Whether pods of a namespace with these labels get certificates of a policy."""
+    grant = spec.certificate_namespaces
+    if grant is None:
+        return labels.get(names.ENFORCE_LABEL) == policy
+    return namespace in grant.names or (grant.selector is not None and _selector(grant.selector).selects(labels))
+
+
+def listed_namespaces(
+    policy: str, spec: SovereigntyPolicySpec, namespaces: Mapping[str, Mapping[str, str]]
+) -> tuple[str, ...] | None:
+    """Return the namespaces that a policy grants them to, sorted; None if the label of a namespace says so by itself.
+
+    ``namespaces`` are those that there are, each with its labels. Those that a policy names need not be there.
+    """
+    grant = spec.certificate_namespaces
+    if grant is None:
+        return None
+    return tuple(sorted({*grant.names, *granted_namespaces(policy, spec, namespaces)}))
+
+
+def granted_namespaces(
+    policy: str, spec: SovereigntyPolicySpec, namespaces: Mapping[str, Mapping[str, str]]
+) -> tuple[str, ...]:
+    """Return those of the namespaces that there are to which a policy grants them, sorted."""
+    return tuple(sorted(name for name, labels in namespaces.items() if is_granted(policy, spec, name, labels)))
+
+
+def report_grants(policy: str, namespaces: Sequence[str], pods: Sequence[str]) -> Report:
+    """Say to which namespaces a policy gives certificates.
+
+    Somebody may have taken a name or a label before the policy was there. Also say which pods mount certificates where
+    it gives none. Those that they have run out.
+    """
+    status = {"namespacesGranted": len(namespaces), "grantedNamespaces": list(namespaces[:MAX_NAMESPACES])}
+    if not pods:
+        message = "all pods that mount its certificates are in namespaces to which it gives them"
+        observation = Observation(CONDITION, "True", ConditionReason.ALL_GRANTED, message)
+    else:
+        message = (
+            f"{len(pods)} pod(s) mount its certificates in namespaces to which it gives none: {examples(pods)}; nobody "
+            "talks to them once those that they have run out, within a day; name their namespaces in "
+            f"spec.certificateNamespaces, or, where that is absent, label them {names.ENFORCE_LABEL}={policy}"
+        )
+        observation = Observation(CONDITION, "False", ConditionReason.NAMESPACE_NOT_TRUSTED, message)
+    return Report(status, (observation,))
+
+
+def changed_grants(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Notice, ...]:
+    """Return what to tell of two statuses of a policy, one after the other, if it trusts other namespaces now.
+
+    Of more than are named only the number is known.
+    """
+    number, formerly = (status.get("namespacesGranted") or 0 for status in (after, before))
+    now, then = (list(status.get("grantedNamespaces") or ()) for status in (after, before))
+    if (number, now) == (formerly, then):
+        return ()
+    details = ""
+    if max(number, formerly) <= MAX_NAMESPACES:
+        changes = {"new": sorted({*now} - {*then}), "no more": sorted({*then} - {*now})}
+        details = "".join(f"; {word}: {examples(found)}" for word, found in changes.items() if found)
+    message = f"the policy gives its certificates to {number} namespace(s) now{details}"
+    return (Notice("Normal", "GrantsChanged", message),)
+
+
+def _selector(selector: NamespaceSelector) -> Selector:
+    expressions = tuple(term.model_dump() for term in selector.match_expressions)
+    return Selector(selector.match_labels, expressions)

@@ -1,0 +1,266 @@
+"""May a pod have the certificate that its kubelet asks for? The one place that decides it.
+
+A certificate says: this pod of this service account runs in a datacentre that this policy accepts. The
+request itself proves nothing, so everything it names is looked up and compared.
+
+A denial is final for a pod: its kubelet never asks again. So only what can never change is denied. All
+else waits, and the request stays pending, with a word on the pod that says why and what to do.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from sovereign_operator.core.identity.authorities import LEAF_LIFETIME, SHORTEST_LEAF
+from sovereign_operator.core.placement.verdict import NodeVerdict
+from sovereign_operator.core.report.reasons import line, sentences
+
+CLOCK_SKEW: Final = timedelta(minutes=1)
+"""A certificate begins this much earlier, for peers whose clocks are slow. The API server allows five minutes."""
+
+
+class Denial(StrEnum):
+    """Why a request can never be granted. The kubelet uses it as a format string: no percent sign."""
+
+    POD_GONE = "PodGone"
+    POD_ENDING = "PodEnding"
+    MIRROR_POD = "MirrorPod"
+    NOT_ON_NODE = "NotOnNode"
+    NOT_ITS_SERVICE_ACCOUNT = "NotItsServiceAccount"
+    NOT_MOUNTED = "SignerNotMounted"
+    UNKNOWN_USER_ANNOTATION = "UnknownUserAnnotation"
+    UNSUPPORTED_KEY = "UnsupportedKeyType"
+
+
+class Delay(StrEnum):
+    """Why a request cannot be granted yet. An Event about the pod has this reason."""
+
+    NOT_IN_SCOPE = "NotInScope"
+    UNKNOWN_POLICY = "UnknownPolicy"
+    MEANINGLESS_ROLES = "MeaninglessRoles"
+    NAMESPACE_NOT_TRUSTED = "NamespaceNotTrusted"
+    SERVICE_ACCOUNT_REPLACED = "ServiceAccountReplaced"
+    NODE_REPLACED = "NodeReplaced"
+    NODE_NOT_ACCEPTED = "NodeNotAccepted"
+    NODE_MARKED_WRONGLY = "NodeMarkedWrongly"
+    NO_AUTHORITY = "NoAuthority"
+    AUTHORITY_ENDS = "AuthorityEnds"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a PodCertificateRequest for our signer asks."""
+
+    namespace: str
+    name: str
+    uid: str
+    pod: str
+    pod_uid: str
+    service_account: str
+    service_account_uid: str
+    node: str
+    node_uid: str
+    longest: timedelta
+    """The longest lifetime that it takes."""
+    user_annotations: tuple[str, ...] = ()
+    """The keys of what the pod's author tells the signer."""
+
+
+@dataclass(frozen=True)
+class LivePod:
+    """The pod, as the API server has it at this moment."""
+
+    uid: str
+    node: str
+    service_account: str
+    ending: bool
+    mirror: bool
+    mounts_signer: bool
+    """Whether a volume of it asks for a certificate of our signer."""
+
+
+@dataclass(frozen=True)
+class LiveNode:
+    """The node, as the API server has it at this moment."""
+
+    uid: str
+    verified_uid: str
+    """The registration of which our labels speak."""
+    datacentre: str
+    """Where our labels say that it stands."""
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    """All that the answer depends on, read from the API server at this moment."""
+
+    request: Request
+    supported_key: bool
+    pod: LivePod | None
+    service_account_uid: str | None
+    node: LiveNode | None
+    policy: str | None
+    """The policy that the pod is held to."""
+    known: bool
+    """Whether that policy exists, as RBAC has it."""
+    granted: bool
+    """Whether the policy gives certificates to the pod's namespace."""
+    hosted: bool
+    """Whether RBAC lets the node host the policy's pods: the question that the guards ask."""
+    overgranted: bool
+    """Whether RBAC lets any node at all host them, so that the answer means nothing."""
+    verdict: NodeVerdict | None
+    """What follows from services, datacentres and policy for the node, whatever labels and RBAC say of it. None: there
+    is no such node or policy."""
+    authority_end: datetime | None
+    """When the CA ends that signs for the policy and the node's datacentre; None if there is none."""
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Issue:
+    """Sign it: for a pod that is held to this policy and runs in this datacentre."""
+
+    policy: str
+    datacentre: str
+    not_before: datetime
+    not_after: datetime
+    refresh_at: datetime
+    """When the kubelet shall ask for the next one."""
+
+
+@dataclass(frozen=True)
+class Deny:
+    """Never."""
+
+    reason: Denial
+    message: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Not yet."""
+
+    reason: Delay
+    message: str
+
+
+Answer = Issue | Deny | Wait
+
+
+def answer(facts: RequestFacts) -> Answer:
+    """Answer a request: the first thing that is wrong with it, or a certificate."""
+    return next(_denials(facts), None) or next(_delays(facts), None) or _issue(facts)
+
+
+def _denials(facts: RequestFacts) -> Iterator[Deny]:
+    asked, pod = facts.request, facts.pod
+    if pod is None or pod.uid != asked.pod_uid:
+        yield Deny(Denial.POD_GONE, f"there is no pod {asked.pod} with uid {asked.pod_uid}")
+        return
+    if pod.ending:
+        yield Deny(Denial.POD_ENDING, f"pod {asked.pod} has ended or is about to")
+    if pod.mirror:
+        yield Deny(Denial.MIRROR_POD, f"{asked.pod} is a static pod: nothing decides where it runs but its node")
+    if pod.node != asked.node:
+        yield Deny(Denial.NOT_ON_NODE, f"pod {asked.pod} does not run on node {asked.node}")
+    if pod.service_account != asked.service_account:
+        message = f"pod {asked.pod} does not run as service account {asked.service_account}"
+        yield Deny(Denial.NOT_ITS_SERVICE_ACCOUNT, message)
+    if not pod.mounts_signer:
+        yield Deny(Denial.NOT_MOUNTED, f"no volume of pod {asked.pod} asks for a certificate of this signer")
+    if asked.user_annotations:
+        keys = ", ".join(sorted(asked.user_annotations))
+        message = f"this signer knows no userAnnotations, the pod's volume has {keys}: leave them out"
+        yield Deny(Denial.UNKNOWN_USER_ANNOTATION, message)
+    if not facts.supported_key:
+        message = "use keyType ECDSAP256, ECDSAP384, ECDSAP521, ED25519, RSA3072 or RSA4096"
+        yield Deny(Denial.UNSUPPORTED_KEY, message)
+
+
+def _delays(facts: RequestFacts) -> Iterator[Wait]:
+    asked, policy = facts.request, facts.policy
+    if facts.service_account_uid != asked.service_account_uid:
+        message = f"service account {asked.service_account} is not there or was made anew: delete the pod"
+        yield Wait(Delay.SERVICE_ACCOUNT_REPLACED, message)
+    if policy is None:
+        message = (
+            f"in scope of no policy: label namespace {asked.namespace} with sovereignty.dev/enforce, or take the pod's "
+            "workload into scope with a SovereignWorkload"
+        )
+        yield Wait(Delay.NOT_IN_SCOPE, message)
+        return
+    if not facts.known:
+        message = f"there is no SovereigntyPolicy {policy}: create it or correct the label that names it"
+        yield Wait(Delay.UNKNOWN_POLICY, message)
+    if facts.overgranted:
+        message = (
+            f"RBAC allows policy {policy} every node there could be, so that none can be told from another: "
+            "a cluster admin must find and remove what grants it"
+        )
+        yield Wait(Delay.MEANINGLESS_ROLES, message)
+    if facts.known and not facts.granted:
+        message = (
+            f"policy {policy} gives no certificates to namespace {asked.namespace}: a security officer names it in "
+            f"spec.certificateNamespaces of the policy; where that is absent, the namespace needs the label "
+            f"sovereignty.dev/enforce={policy}"
+        )
+        yield Wait(Delay.NAMESPACE_NOT_TRUSTED, message)
+    yield from _delays_by_place(facts, policy)
+
+
+def _delays_by_place(facts: RequestFacts, policy: str) -> Iterator[Wait]:
+    asked = facts.request
+    node = facts.node
+    if node is None or node.uid != asked.node_uid:
+        yield Wait(Delay.NODE_REPLACED, f"node {asked.node} is not there or registered anew: delete the pod")
+        return
+    if not facts.hosted or node.verified_uid != node.uid or not node.datacentre:
+        message = (
+            f"node {asked.node} is not accepted by policy {policy}: a cluster admin sees why with "
+            f"kubectl describe node {asked.node}; once another node is accepted, delete the pod"
+        )
+        yield Wait(Delay.NODE_NOT_ACCEPTED, message)
+        return
+    if why := _marked_wrongly(facts.verdict, node):
+        message = (
+            f"node {asked.node} is marked as accepted by policy {policy}, but {line(why, 500)}. If this lasts longer "
+            "than a minute, a cluster admin must look at the controller: it does not follow, or somebody else may have "
+            "its token"
+        )
+        yield Wait(Delay.NODE_MARKED_WRONGLY, message)
+    if facts.authority_end is None:
+        message = (
+            f"policy {policy} has no certificate authority for datacentre {node.datacentre} yet: if this lasts, "
+            "ask a cluster admin to look at the log of the signer"
+        )
+        yield Wait(Delay.NO_AUTHORITY, message)
+    elif facts.authority_end - facts.now < SHORTEST_LEAF:
+        message = (
+            f"the certificate authority of policy {policy} for datacentre {node.datacentre} ends at "
+            f"{facts.authority_end:%Y-%m-%dT%H:%MZ}: a security officer must record the renewal of its qualification"
+        )
+        yield Wait(Delay.AUTHORITY_ENDS, message)
+
+
+def _marked_wrongly(verdict: NodeVerdict | None, node: LiveNode) -> str:
+    """Say why the marks of a node say too much. Who has the controller's token can write them as they like."""
+    if verdict is None:
+        return "there is no such policy"
+    if not verdict.accepted:
+        return sentences(verdict.findings)
+    if verdict.datacentre != node.datacentre:
+        return f"it stands in {verdict.datacentre}, not in {node.datacentre} as its label says"
+    return ""
+
+
+def _issue(facts: RequestFacts) -> Issue:
+    assert facts.policy is not None
+    assert facts.node is not None
+    assert facts.authority_end is not None
+    not_before = facts.now.replace(microsecond=0) - CLOCK_SKEW
+    not_after = min(not_before + min(facts.request.longest, LEAF_LIFETIME), facts.authority_end)
+    refresh_at = not_before + (not_after - not_before) * 2 // 3
+    return Issue(facts.policy, facts.node.datacentre, not_before, not_after, refresh_at.replace(microsecond=0))

@@ -1,0 +1,63 @@
+"""How long may certificates from a datacentre be trusted under a policy?
+
+As long as the policy accepts the datacentre, and for its grace period after what this rests on has ended
+by its date: a renewal is often recorded late. Whatever else ends an acceptance ends trust at once.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from sovereign_operator.core.placement.calendar import NEVER, end_instant
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.next_change import ends
+from sovereign_operator.core.placement.site import SiteVerdict, judge_site, judge_sites
+
+
+@dataclass(frozen=True)
+class Tenure:
+    """A datacentre's time under a policy."""
+
+    accepting: bool
+    """Whether it is accepted now. If not, it lives on grace: what is signed counts, nothing new is signed."""
+    until: datetime | None
+    """The first instant at which nothing counts any more, in UTC. None: no end is recorded."""
+    accepted_until: datetime | None = None
+    """The first instant at which nothing new is signed any more, in UTC. None: no end is recorded, or it has passed."""
+
+
+def tenures(facts: Facts) -> dict[tuple[str, str], Tenure]:
+    """Return every tenure, keyed by (datacentre, policy). A pair that has none has no entry."""
+    found = {pair: _tenure(verdict, facts) for pair, verdict in judge_sites(facts).items()}
+    return {pair: tenure for pair, tenure in found.items() if tenure}
+
+
+def _tenure(verdict: SiteVerdict, facts: Facts) -> Tenure | None:
+    grace = timedelta(seconds=facts.policies[verdict.policy].grace_period_seconds)
+    if verdict.accepted:
+        known = [end_instant(basis.until) for basis in verdict.basis if basis.until]
+        if not known:
+            return Tenure(accepting=True, until=None)
+        end = min(known)
+        return Tenure(accepting=True, until=_later(end, grace), accepted_until=end.astimezone(UTC))
+    ended = _ended(verdict, facts, grace)
+    return Tenure(accepting=False, until=_later(ended, grace)) if ended else None
+
+
+def _ended(verdict: SiteVerdict, facts: Facts, grace: timedelta) -> datetime | None:
+    """Return when time alone ended the acceptance of a site, if that is less than the grace period ago.
+
+    The specs are judged as they stand today, so one that was suspended since was never accepted.
+    """
+    policy = facts.policies[verdict.policy]
+    service = facts.services.get(facts.datacentres[verdict.datacentre].service_ref.name)
+    known = set(ends((service,) if service else (), (policy,)))
+    for end in sorted((end for end in known if end <= facts.now and facts.now - end < grace), reverse=True):
+        just_before = end.astimezone(UTC) - datetime.resolution
+        if judge_site(verdict.datacentre, verdict.policy, replace(facts, now=just_before)).accepted:
+            return end
+    return None
+
+
+def _later(end: datetime, grace: timedelta) -> datetime:
+    """Add in UTC: Paris's clocks change, and what they show is no count of seconds."""
+    return end.astimezone(UTC) + grace if NEVER - end > grace else NEVER

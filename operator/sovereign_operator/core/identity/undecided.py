@@ -1,0 +1,19 @@
+"""Of which pairs of policy and datacentre can nothing be said, as an object that they rest on cannot be read?
+
+Such an object is neither what it was nor gone. Nothing new follows from it, and nothing is taken away for it: a key
+that is destroyed cannot be had back. Whatever other objects say for certain holds all the same.
+"""
+
+from sovereign_operator.core.placement.facts import Facts
+
+
+def leaves_open(facts: Facts, policy: str, datacentre: str) -> bool:
+    """Whether a policy may accept a datacentre or not, for all that is known."""
+    wanted, place, unread = facts.policies.get(policy), facts.datacentres.get(datacentre), facts.unread
+    if wanted is None and policy not in unread.policies:
+        return False
+    if place is None:
+        return datacentre in unread.datacentres
+    if place.service_ref.name in unread.services:
+        return wanted is None or not wanted.countries or place.country in wanted.countries
+    return wanted is None and place.service_ref.name in facts.services

@@ -1,0 +1,1 @@
+"""Rules of Kubernetes that decisions rest on: label selectors, quantities, and which nodes a pod fits."""

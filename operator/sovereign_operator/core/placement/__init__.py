@@ -1,0 +1,1 @@
+"""Where pods may run: facts about nodes and datacentres, and the verdict that follows from them."""

@@ -1,0 +1,184 @@
+"""Which datacentre does a node stand in, and how well is that known?
+
+Labels and providerID prove nothing about who runs a machine; they can only contradict a claim. A
+contradiction is a positive mismatch, never an absence.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, NodeForm
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, DeclaredNode
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
+from sovereign_operator.core import names
+from sovereign_operator.core.placement.facts import Claims, Facts, Node
+from sovereign_operator.core.placement.qualification import title
+from sovereign_operator.core.report.reasons import Finding, Reason, line
+
+SEE_READY = "its condition Ready says why"
+REGION_LABEL = "topology.kubernetes.io/region"
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Where a node stands. ``datacentre`` is None if in none; ``findings`` say what is wrong.
+
+    ``open`` names the datacentres that may claim it as well: nobody can read whether they do.
+    """
+
+    node: str
+    uid: str
+    datacentre: str | None
+    evidence: NodeEvidence | None
+    findings: tuple[Finding, ...]
+    open: tuple[str, ...] = ()
+
+
+def locate_all(facts: Facts) -> dict[str, Membership]:
+    """Find the one datacentre that claims each node, keyed by node."""
+    declared = declarations(facts.datacentres)
+    selecting = {name: spec for name, spec in facts.datacentres.items() if spec.node_selector}
+    return {name: _locate(facts.nodes[name], declared.get(name, {}), selecting, facts) for name in sorted(facts.nodes)}
+
+
+def declarations(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, dict[str, str]]:
+    """Return by node the datacentres that declare it, each with the uid that it names the node with, in order."""
+    found: dict[str, dict[str, str]] = {}
+    for name in sorted(datacentres):
+        for entry in datacentres[name].nodes:
+            found.setdefault(entry.name, {})[name] = entry.uid
+    return found
+
+
+def _locate(
+    node: Node, declared: Mapping[str, str], selecting: Mapping[str, DatacentreSpec], facts: Facts
+) -> Membership:
+    """Find where one node stands. ``declared`` holds, by datacentre, the uid that it names this node with."""
+    claims = {
+        name: evidence
+        for name, datacentre in selecting.items()
+        if (evidence := _selected(node, datacentre.node_selector or {})) is not None
+    }
+    claims |= {name: NodeEvidence.DECLARED for name, uid in declared.items() if uid == node.uid}
+    unread = sorted(name for name, found in facts.unread.datacentres.items() if _claims(found, node))
+    if len(claims) == 1 and not unread:
+        ((name, evidence),) = claims.items()
+        findings = tuple(_contradictions(node, name, facts.datacentres[name], facts.services))
+        left_open = tuple(sorted(name for name, found in facts.unread.datacentres.items() if found.anything))
+        return Membership(node.name, node.uid, name, evidence, findings, left_open)
+    if len(claims) + len(unread) == 1:
+        message = f"{node.name} is claimed by the datacentre {unread[0]}, which cannot be read: {SEE_READY}"
+        return _nowhere(node, Finding(Reason.UNREADABLE, message))
+    if claims or unread:
+        several = " and ".join(sorted([*claims, *unread]))
+        message = f"{node.name} is claimed by the datacentres {several}, so it counts for neither: correct one of them"
+        return _nowhere(node, Finding(Reason.CLAIMED_TWICE, message))
+    if declared:
+        former = ", ".join(declared)
+        message = (
+            f"{node.name} registered anew, or its uid was mistyped: it is {node.uid}, not the one that {former} "
+            "declares; check the machine, then correct spec.nodes there"
+        )
+        return _nowhere(node, Finding(Reason.NODE_REPLACED, message))
+    message = f"{node.name} is in no datacentre: name it in a Datacentre's spec.nodes if it stands in one"
+    return _nowhere(node, Finding(Reason.NOT_IN_DATACENTRE, message))
+
+
+@dataclass(frozen=True)
+class Unfound:
+    """The nodes that a Datacentre declares and that are not in the cluster as it declares them, by name."""
+
+    lost: tuple[str, ...]
+    """There is no node of that name."""
+    replaced: tuple[DeclaredNode, ...]
+    """There is one, and it has registered again since."""
+
+
+def unfound(datacentre: DatacentreSpec, nodes: Mapping[str, Node]) -> Unfound:
+    """Find out which of the nodes that a Datacentre declares are gone, or registered again."""
+    declared = sorted(datacentre.nodes, key=lambda entry: entry.name)
+    there = [entry for entry in declared if entry.name in nodes]
+    return Unfound(
+        tuple(entry.name for entry in declared if entry.name not in nodes),
+        tuple(entry for entry in there if entry.uid != nodes[entry.name].uid),
+    )
+
+
+def _selected(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
+    """Return the strength of a selector's claim on a node, or None if it does not match.
+
+    What we write ourselves says what we found; it is no evidence of it.
+    """
+    if any(names.is_ours(key) or node.labels.get(key) != value for key, value in selector.items()):
+        return None
+    return NodeEvidence.DECLARED if all(map(_is_restricted, selector)) else NodeEvidence.SELF_ASSERTED
+
+
+def _claims(claims: Claims, node: Node) -> bool:
+    """Whether a Datacentre that cannot be read claims a node for certain."""
+    by_name = bool({(node.name, node.uid), (node.name, "")} & claims.nodes)
+    return by_name or bool(claims.selector and _selected(node, claims.selector))
+
+
+def _is_restricted(key: str) -> bool:
+    """Whether the NodeRestriction admission plugin keeps kubelets from writing this label."""
+    prefix = key.rpartition("/")[0]
+    return prefix == "node-restriction.kubernetes.io" or prefix.endswith(".node-restriction.kubernetes.io")
+
+
+def _nowhere(node: Node, finding: Finding) -> Membership:
+    return Membership(node.name, node.uid, None, None, (finding,))
+
+
+def _contradictions(
+    node: Node, name: str, datacentre: DatacentreSpec, services: Mapping[str, CloudServiceSpec]
+) -> Iterator[Finding]:
+    service = services.get(datacentre.service_ref.name)
+    if service is None:
+        return
+    form = service.node_form
+    for what, value, known in (
+        ("region", node.labels.get(REGION_LABEL, ""), form.regions),
+        ("zone", node.labels.get(ZONE_LABEL, ""), form.zones),
+    ):
+        if value and known and value.casefold() not in {entry.casefold() for entry in known}:
+            yield _contradiction(node, name, service, f"{what} {value}", known)
+    if provider_id_contradicts(node.provider_id, form):
+        yield _contradiction(node, name, service, f"providerID {node.provider_id}", form.provider_ids)
+
+
+def _contradiction(
+    node: Node, datacentre: str, service: CloudServiceSpec, seen: str, known: tuple[str, ...]
+) -> Finding:
+    known_form = line(", ".join(sorted(known)), 300)
+    message = (
+        f"{node.name} has {line(seen, 100)}, but nodes of {title(service)} have {known_form}: "
+        f"it cannot be in {datacentre}"
+    )
+    return Finding(Reason.NODE_CONTRADICTED, message)
+
+
+def provider_id_contradicts(provider_id: str, form: NodeForm) -> bool:
+    """Whether a providerID mismatches every known form. An empty part on either side says nothing."""
+    if not provider_id or not form.provider_ids:
+        return False
+    return all(_mismatch(provider_id.casefold(), known.casefold()) for known in form.provider_ids)
+
+
+def _mismatch(seen: str, known: str) -> bool:
+    """Compare part by part. A form without a scheme, as Oracle's ``ocid1.instance``, is compared as a whole."""
+    if "://" not in known:
+        return not seen.startswith(known)
+    scheme, authority, path = _split(seen)
+    known_scheme, known_authority, known_path = _split(known)
+    authority_differs = bool(authority and known_authority) and authority != known_authority
+    path_differs = bool(path and known_path) and not path.startswith(known_path)
+    return scheme != known_scheme or authority_differs or path_differs
+
+
+def _split(provider_id: str) -> tuple[str, str, str]:
+    """Split ``scheme://authority/path``."""
+    scheme, _, rest = provider_id.partition("://")
+    authority, _, path = rest.partition("/")
+    return scheme, authority, path

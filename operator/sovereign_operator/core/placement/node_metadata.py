@@ -1,0 +1,143 @@
+"""What follows from verdicts for nodes and for RBAC.
+
+Label = may keep running, role = may start. Taking a policy's label off a node kills: the DaemonSet
+controller deletes at once and a restarted kubelet fails every pod that no longer matches. So a node
+that is refused loses the role at once, keeps the label while pods in scope run there, and gets a
+taint that makes the scheduler look elsewhere meanwhile.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sovereign_operator.core import names
+from sovereign_operator.core.placement.facts import Facts, Node
+from sovereign_operator.core.placement.verdict import Verdicts
+
+POLICY_LABEL_PREFIX: Final = names.node_policy_label("")
+
+
+@dataclass(frozen=True)
+class NodeMarks:
+    """All that we write on one node. ``avoid`` asks for the taint."""
+
+    name: str
+    uid: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    avoid: bool
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What nodes and roles should be."""
+
+    nodes: tuple[NodeMarks, ...]
+    roles: Mapping[str, tuple[str, ...]]
+    """Keyed by policy: the names of the nodes on which its pods may start."""
+    retained: frozenset[tuple[str, str]]
+    """(node, policy) whose label stays only for the pods that still run there."""
+
+
+def place(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]) -> Placement:
+    """Turn verdicts into marks and roles.
+
+    ``occupied`` holds (node, policy) for every node on which a pod that admission placed for that policy has not ended.
+    """
+    roles = {policy: verdicts.accepted_nodes(policy) for policy in sorted(facts.policies)}
+    accepted = {(node, policy) for policy, nodes in roles.items() for node in nodes}
+    labelled = {(name, policy) for name, node in facts.nodes.items() for policy in _labelled(node)}
+    retained = (labelled & occupied) - accepted
+    kept: dict[str, set[str]] = defaultdict(set)
+    for node, policy in retained:
+        kept[node].add(policy)
+    marks = tuple(_mark(facts.nodes[name], facts, verdicts, kept[name]) for name in sorted(facts.nodes))
+    return Placement(marks, roles, frozenset(retained))
+
+
+def _mark(node: Node, facts: Facts, verdicts: Verdicts, kept: set[str]) -> NodeMarks:
+    of_node = {policy: verdicts.nodes[node.name, policy] for policy in sorted(facts.policies)}
+    accepting = {policy for policy, verdict in of_node.items() if verdict.accepted}
+    member = verdicts.members[node.name]
+    labels = {names.node_policy_label(policy): names.ACCEPTED for policy in sorted(accepting | kept)}
+    if member.datacentre and not member.findings:
+        labels[names.NODE_DATACENTRE_LABEL] = member.datacentre
+    if labels:
+        labels[names.NODE_UID_LABEL] = node.uid
+    annotations = {names.verdict_annotation(policy): verdict.sentence for policy, verdict in of_node.items()}
+    return NodeMarks(node.name, node.uid, labels, annotations, avoid=bool(kept))
+
+
+def _labelled(node: Node) -> set[str]:
+    """Return the policies whose label this very registration of the node carries from us, and from nobody else."""
+    if node.labels.get(names.NODE_UID_LABEL) != node.uid:
+        return set()
+    return {
+        key.removeprefix(POLICY_LABEL_PREFIX)
+        for key, value in node.labels.items()
+        if key.startswith(POLICY_LABEL_PREFIX) and value == names.ACCEPTED and key in node.applied
+    }
+
+
+def host_role_rules(
+    policy: str, nodes: tuple[str, ...], *, encrypts: bool = False, namespaces: tuple[str, ...] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rules of a policy's ClusterRole: it exists, these nodes may host its pods, and they need a sidecar.
+
+    ``namespaces`` are those whose pods get certificates; None: those whose label enforces the policy.
+
+    An RBAC rule with empty ``resourceNames`` allows every name. No accepted node means no rule. Nobody can ask RBAC for
+    the length of a list, so that there is a node at all is said once more, of the policy.
+    """
+    said = {"enforce": True, "host": bool(nodes), "encrypt": encrypts, "certify": namespaces is not None}
+    existence = _rule("sovereigntypolicies", [verb for verb, holds in said.items() if holds], (policy,))
+    hosting = [_rule("nodes", ["host"], nodes)] if nodes else []
+    return [existence, *hosting, *([_rule("namespaces", ["certify"], namespaces)] if namespaces else [])]
+
+
+def _rule(resource: str, verbs: list[str], allowed: tuple[str, ...]) -> dict[str, Any]:
+    if not allowed:
+        raise ValueError("an RBAC rule without names would allow every name")
+    return {
+        "apiGroups": [names.GROUP],
+        "resources": [resource],
+        "verbs": verbs,
+        "resourceNames": list(allowed),
+    }
+
+
+def host_role_objects(
+    policy: str,
+    nodes: tuple[str, ...],
+    operator_namespace: str,
+    *,
+    encrypts: bool = False,
+    namespaces: tuple[str, ...] | None = None,
+) -> tuple[dict[str, Any], ...]:
+    """Return the ClusterRole of a policy and its binding to the service account that stands for it.
+
+    They have no owner: deleting our CRDs must not change who may host what.
+    """
+    name = names.host_role(policy)
+    metadata = {"name": name, "labels": {names.HOST_ROLE_LABEL: policy}}
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": metadata,
+        "rules": host_role_rules(policy, nodes, encrypts=encrypts, namespaces=namespaces),
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [
+            {
+                "kind": "ServiceAccount",
+                "name": names.policy_service_account(policy),
+                "namespace": operator_namespace,
+            }
+        ],
+    }
+    return role, binding

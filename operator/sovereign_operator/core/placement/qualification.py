@@ -1,0 +1,137 @@
+"""Is a service qualified as a policy demands, at one instant?"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification, QualificationStatus
+from sovereign_operator.api.v1alpha1.sovereignty_policy import Derogation, QualificationDemand
+from sovereign_operator.core.placement.calendar import end_instant, first_instant
+from sovereign_operator.core.report.reasons import Finding, Reason, line
+
+
+@dataclass(frozen=True, order=True)
+class Basis:
+    """What an acceptance rests on: a qualification in force, or a derogation."""
+
+    scheme: str
+    text: str
+    decision: str | None
+    until: date | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", line(self.text))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The answer to one demand: a basis, or all the findings that stand in its way."""
+
+    basis: Basis | None
+    findings: tuple[Finding, ...]
+
+
+def title(service: CloudServiceSpec) -> str:
+    """Return the service as people call it."""
+    return line(f"{service.provider} {service.service}")
+
+
+def label(qualification: Qualification) -> str:
+    """Return a qualification as people cite it: scheme, version, decision."""
+    version = f" {qualification.version}" if qualification.version else ""
+    decision = f" (decision {qualification.decision})" if qualification.decision else f" ({qualification.id})"
+    return f"{qualification.scheme}{version}{decision}"
+
+
+def in_force(qualification: Qualification, now: datetime) -> bool:
+    """Whether the authority's word holds at this instant, whatever a policy demands."""
+    return not _standing_findings("", qualification, now)
+
+
+def examine(
+    where: str,
+    service: CloudServiceSpec,
+    demand: QualificationDemand,
+    derogation: Derogation | None,
+    now: datetime,
+) -> Standing:
+    """Answer one demand for one service.
+
+    Of several qualifications of the scheme (a decision and its renewal), one that satisfies is
+    enough; the one that lasts longest is cited. If none does, a derogation in force waives it.
+    """
+    candidates = [entry for entry in service.qualifications if entry.scheme == demand.scheme]
+    failures = {entry.id: _failures(where, service, entry, demand, now) for entry in candidates}
+    satisfying = [entry for entry in candidates if not failures[entry.id]]
+    if satisfying:
+        best = max(satisfying, key=lambda entry: (entry.valid_until or date.max, entry.id))
+        return Standing(_cite(best), ())
+    if derogation and now < end_instant(derogation.until):
+        text = f"derogation from {demand.scheme} by {derogation.approver} until {derogation.until}: {derogation.reason}"
+        return Standing(Basis(demand.scheme, text, None, derogation.until), ())
+    findings = {finding for found in failures.values() for finding in found}
+    if not candidates:
+        message = f"{where}: {title(service)} has no {demand.scheme} qualification"
+        findings.add(Finding(Reason.QUALIFICATION_MISSING, message))
+    return Standing(None, tuple(sorted(findings)))
+
+
+def _cite(qualification: Qualification) -> Basis:
+    until = f", until {qualification.valid_until}" if qualification.valid_until else ", no end recorded"
+    return Basis(qualification.scheme, label(qualification) + until, qualification.decision, qualification.valid_until)
+
+
+def _failures(
+    where: str, service: CloudServiceSpec, entry: Qualification, demand: QualificationDemand, now: datetime
+) -> tuple[Finding, ...]:
+    subject = f"{where}: {title(service)}"
+    return (*_standing_findings(subject, entry, now), *_demand_findings(subject, entry, demand))
+
+
+def _standing_findings(subject: str, entry: Qualification, now: datetime) -> list[Finding]:
+    """Return what the authority's word and its dates say against it."""
+    cited = label(entry)
+    findings = []
+    match entry.status:
+        case QualificationStatus.IN_PROCESS:
+            message = f"{subject} has applied for {cited} but does not hold it yet"
+            findings.append(Finding(Reason.QUALIFICATION_IN_PROCESS, message))
+        case QualificationStatus.SUSPENDED:
+            findings.append(Finding(Reason.QUALIFICATION_SUSPENDED, f"{subject}: {cited} is suspended"))
+        case QualificationStatus.WITHDRAWN:
+            findings.append(Finding(Reason.QUALIFICATION_WITHDRAWN, f"{subject}: {cited} was withdrawn"))
+        case QualificationStatus.QUALIFIED:
+            pass
+    if entry.valid_from and now < first_instant(entry.valid_from):
+        message = f"{subject}: {cited} begins on {entry.valid_from}"
+        findings.append(Finding(Reason.QUALIFICATION_NOT_YET_VALID, message))
+    if entry.valid_until and now >= end_instant(entry.valid_until):
+        message = f"{subject}: {cited} ended on {entry.valid_until}"
+        findings.append(Finding(Reason.QUALIFICATION_EXPIRED, message))
+    return findings
+
+
+def _demand_findings(subject: str, entry: Qualification, demand: QualificationDemand) -> list[Finding]:
+    """Return what a policy's demand says against it."""
+    cited = label(entry)
+    findings = []
+    if demand.minimum_version and not entry.version:
+        message = f"{subject}: version of {cited} is not recorded, {demand.minimum_version} is demanded"
+        findings.append(Finding(Reason.VERSION_UNKNOWN, message))
+    elif demand.minimum_version and entry.version and _parts(entry.version) < _parts(demand.minimum_version):
+        message = f"{subject}: {cited} is below version {demand.minimum_version}"
+        findings.append(Finding(Reason.VERSION_TOO_LOW, message))
+    missing = sorted(set(demand.activities) - set(entry.activities or ()))
+    if missing:
+        numbers = ", ".join(str(number) for number in missing)
+        known = "does not cover" if entry.activities is not None else "is not known to cover"
+        message = f"{subject}: {cited} {known} activity {numbers}"
+        findings.append(Finding(Reason.ACTIVITY_NOT_COVERED, message))
+    return findings
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    """Split a version so that 3.2 is below 3.10, and 3 equals 3.0."""
+    parts = [int(part) for part in version.split(".")]
+    while parts and parts[-1] == 0:
+        parts.pop()
+    return tuple(parts)

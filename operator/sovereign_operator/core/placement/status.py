@@ -1,0 +1,189 @@
+"""What CloudServices, Datacentres and SovereigntyPolicies say of themselves."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.kind import Kind
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.membership import unfound
+from sovereign_operator.core.placement.qualification import in_force, title
+from sovereign_operator.core.placement.site import SiteVerdict, no_service
+from sovereign_operator.core.placement.verdict import Verdicts
+from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
+from sovereign_operator.core.report.reasons import ConditionReason, Reason, sentences, words
+
+NO_END: Final = "no end recorded"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A status without its conditions, and the observations that become them."""
+
+    status: dict[str, Any]
+    observations: tuple[Observation, ...]
+
+    def __add__(self, other: "Report") -> "Report":
+        """Say both."""
+        return Report(self.status | other.status, self.observations + other.observations)
+
+
+def report_service(name: str, facts: Facts) -> Report:
+    """Say what of a service is in force today."""
+    spec = facts.services[name]
+    holding = [entry for entry in spec.qualifications if in_force(entry, facts.now)]
+    schemes = sorted({f"{entry.scheme} {entry.version}" if entry.version else entry.scheme for entry in holding})
+    until = _first_end(entry.valid_until for entry in holding) if holding else "none"
+    status = {
+        "qualified": ", ".join(schemes) or "none",
+        "until": until,
+        "datacentres": sum(site.service_ref.name == name for site in facts.datacentres.values()),
+    }
+    if holding:
+        message = f"{title(spec)} holds {', '.join(schemes)}, {until if until == NO_END else f'until {until}'}"
+        observation = Observation("Qualified", "True", ConditionReason.IN_FORCE, message)
+    else:
+        message = f"{title(spec)} holds no qualification that is in force today: see its spec"
+        observation = Observation("Qualified", "False", ConditionReason.NONE_IN_FORCE, message)
+    return Report(status, (observation,))
+
+
+def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
+    """Say which nodes stand in a datacentre and which policies accept it."""
+    members = [member.node for member in verdicts.members.values() if member.datacentre == name]
+    answers = [verdicts.sites[name, policy] for policy in sorted(facts.policies)]
+    accepting = [answer.policy for answer in answers if answer.accepted]
+    refusals_first = sorted(answers, key=lambda answer: (answer.accepted, answer.policy))
+    status = {
+        "nodes": len(members),
+        "nodeExamples": members[:MAX_EXAMPLES],
+        "acceptedBy": examples(accepting) or "none",
+        "policies": [
+            {
+                "policy": answer.policy,
+                "accepted": answer.accepted,
+                "reasons": list(words(answer.findings)),
+                "message": sentences(answer.findings) or "; ".join(basis.text for basis in answer.basis) or "accepted",
+            }
+            for answer in refusals_first[:MAX_EXAMPLES]
+        ],
+    }
+    return Report(status, (_datacentre_ready(name, facts, verdicts, members),))
+
+
+def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list[str]) -> Observation:
+    spec = facts.datacentres[name]
+    if spec.service_ref.name not in facts.services:
+        missing = no_service(spec.service_ref.name, facts)
+        return Observation("Ready", "False", missing.reason, missing.message)
+    wrong = {node: findings for node in members if (findings := verdicts.members[node].findings)}
+    if wrong:
+        message = f"{len(wrong)} node(s) contradict the claim: {examples(map(sentences, wrong.values()))}"
+        return Observation("Ready", "False", Reason.NODE_CONTRADICTED, message)
+    unseen = _unseen(spec, facts)
+    if not members:
+        message = "no node of this cluster stands here: correct spec.nodes (name and uid) or spec.nodeSelector"
+        return Observation("Ready", "False", ConditionReason.NO_NODES, message + unseen)
+    message = f"{len(members)} node(s) of {title(facts.services[spec.service_ref.name])}: {examples(members)}{unseen}"
+    return Observation("Ready", "True", ConditionReason.NODES_PRESENT, message)
+
+
+def _unseen(spec: DatacentreSpec, facts: Facts) -> str:
+    """Say which entries of spec.nodes are no node of this cluster, and why."""
+    found = unfound(spec, facts.nodes)
+    wrong = [f"no node is called {name}" for name in found.lost] + [
+        f"{entry.name} has the uid {facts.nodes[entry.name].uid}, not {entry.uid}" for entry in found.replaced
+    ]
+    return f"; {len(wrong)} of spec.nodes not found: {examples(wrong)}" if wrong else ""
+
+
+def report_unreadable(kind: Kind, why: str) -> Report:
+    """Say of an object of the kinds here that it cannot be read. Nothing else is known of it."""
+    message = f"the operator cannot read it: {why}; correct it, or install the version of the operator that it is for"
+    if kind is CLOUD_SERVICE:
+        observed = Observation("Qualified", "False", Reason.UNREADABLE, message)
+        return Report({"qualified": "unreadable"}, (observed,))
+    return Report({}, (Observation("Ready", "False", Reason.UNREADABLE, message),))
+
+
+@dataclass(frozen=True, order=True)
+class Trusted:
+    """A certificate authority that a policy's pods trust."""
+
+    not_after: datetime
+    fingerprint: str
+    policy: str
+    datacentre: str
+
+
+def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Trusted, ...] = ()) -> Report:
+    """Say which datacentres and how many nodes a policy accepts, and which authorities its pods trust."""
+    answers = [verdicts.sites[datacentre, name] for datacentre in sorted(facts.datacentres)]
+    accepted = [answer for answer in answers if answer.accepted]
+    refused = [answer for answer in answers if not answer.accepted]
+    nodes = verdicts.accepted_nodes(name)
+    where = {verdicts.nodes[node, name].datacentre for node in nodes}
+    in_use = [answer for answer in accepted if answer.datacentre in where]
+    empty = [answer for answer in accepted if answer.datacentre not in where]
+    status = {
+        "datacentresAccepted": len(in_use),
+        "datacentresWithoutNode": len(empty),
+        "datacentresRefused": len(refused),
+        "datacentres": f"{len(in_use)} of {len(answers)}",
+        "nodes": len(nodes),
+        "accepted": [answer.datacentre for answer in in_use[:MAX_EXAMPLES]],
+        "refused": [
+            {
+                "datacentre": answer.datacentre,
+                "reasons": list(words(answer.findings)),
+                "message": sentences(answer.findings),
+            }
+            for answer in refused[:MAX_EXAMPLES]
+        ],
+        "authorities": [
+            {
+                "fingerprint": authority.fingerprint,
+                "policy": authority.policy,
+                "datacentre": authority.datacentre,
+                "notAfter": timestamp(authority.not_after),
+            }
+            for authority in sorted(trusted)[:MAX_EXAMPLES]
+        ],
+        "authorityEnd": min(trusted).not_after.date().isoformat() if trusted else "none",
+        "nextEnd": _first_end(basis.until for answer in in_use or accepted for basis in answer.basis)
+        if accepted
+        else "none",
+    }
+    if nodes:
+        message = f"{len(nodes)} node(s) may host its pods, in {examples(answer.datacentre for answer in in_use)}"
+        if empty:
+            message += f"; {_why_empty(name, empty, verdicts)}"
+        return Report(status, (Observation("Ready", "True", ConditionReason.NODES_ACCEPTED, message),))
+    if accepted:
+        message = f"no node may host its pods: {_why_empty(name, accepted, verdicts)}"
+    elif refused:
+        message = f"no datacentre is accepted: {examples(sentences(answer.findings) for answer in refused)}"
+    else:
+        message = "there is no Datacentre: create one that says which of your nodes stand where"
+    return Report(status, (Observation("Ready", "False", ConditionReason.NO_NODE_ACCEPTED, message),))
+
+
+def _why_empty(policy: str, sites: list[SiteVerdict], verdicts: Verdicts) -> str:
+    """Say of datacentres that a policy accepts why no node there may host its pods."""
+    named = {site.datacentre for site in sites}
+    findings = [
+        finding
+        for (_, name), verdict in sorted(verdicts.nodes.items())
+        if name == policy and verdict.datacentre in named
+        for finding in verdict.findings
+    ]
+    why = examples(finding.message for finding in findings) or "no node stands there"
+    return f"{examples(sorted(named))} would do, but {why}"
+
+
+def _first_end(days: Iterable[date | None]) -> str:
+    known = sorted(day for day in days if day is not None)
+    return known[0].isoformat() if known else NO_END

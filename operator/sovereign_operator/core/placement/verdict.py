@@ -1,0 +1,163 @@
+"""May pods of a policy start on a node? The one place that decides it.
+
+A verdict joins three answers: where the node stands (`membership`), whether the policy accepts that
+site (`site`), and whether it is known well enough that the node stands there.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence, SovereigntyPolicySpec
+from sovereign_operator.core.placement.facts import Facts, Node
+from sovereign_operator.core.placement.membership import SEE_READY, Membership, locate_all
+from sovereign_operator.core.placement.qualification import Basis
+from sovereign_operator.core.placement.site import SiteVerdict, judge_site, judge_sites
+from sovereign_operator.core.report.reasons import Finding, Reason, sentences
+
+STRENGTH: Final = (NodeEvidence.SELF_ASSERTED, NodeEvidence.DECLARED)
+"""Evidence, weakest first."""
+
+
+@dataclass(frozen=True)
+class NodeVerdict:
+    """The answer for one node and one policy."""
+
+    node: str
+    uid: str
+    policy: str
+    datacentre: str | None
+    service: str | None
+    evidence: NodeEvidence | None
+    findings: tuple[Finding, ...]
+    basis: tuple[Basis, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether no check failed."""
+        return not self.findings
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, as nodes and pods carry it."""
+        if self.findings:
+            return f"refused: {sentences(self.findings)}"
+        rests_on = "; ".join(basis.text for basis in self.basis)
+        return f"accepted: {self.datacentre}" + (f", {rests_on}" if rests_on else "")
+
+    @property
+    def decision_id(self) -> str:
+        """16 hexadecimal digits that stand for this verdict in annotations and logs: same verdict, same id."""
+        content = [self.node, self.uid, self.policy, self.datacentre, self.service, self.evidence, self.sentence]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+class Place(StrEnum):
+    """Where a pod is, for the policy that it is held to."""
+
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+    PENDING = "pending"
+
+
+def place_of(node: str | None, verdict: NodeVerdict | None, *, unreadable: bool = False) -> Place:
+    """Say where a pod is, by its node and what its policy says of that.
+
+    A node that is gone is outside, and so is a pod that cannot be read.
+    """
+    if unreadable:
+        return Place.OUTSIDE
+    if verdict and verdict.accepted:
+        return Place.INSIDE
+    return Place.OUTSIDE if node else Place.PENDING
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Every answer at one instant."""
+
+    sites: Mapping[tuple[str, str], SiteVerdict]
+    """Keyed by (datacentre, policy)."""
+    members: Mapping[str, Membership]
+    """Keyed by node."""
+    nodes: Mapping[tuple[str, str], NodeVerdict]
+    """Keyed by (node, policy)."""
+    policies: frozenset[str]
+    """The policies that could be read."""
+
+    def nodes_of_nobody(self) -> frozenset[str]:
+        """Return the nodes that no policy accepts."""
+        accepted = {node for (node, _), verdict in self.nodes.items() if verdict.accepted}
+        return frozenset(self.members.keys() - accepted)
+
+    def accepted_nodes(self, policy: str) -> tuple[str, ...]:
+        """Return the names of the nodes that may host a policy's pods, sorted."""
+        return tuple(
+            sorted(node for (node, name), verdict in self.nodes.items() if name == policy and verdict.accepted)
+        )
+
+
+def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPolicySpec) -> tuple[Finding, ...]:
+    """Refuse a node whose place is known less well than the policy demands."""
+    if member.evidence is None or STRENGTH.index(member.evidence) >= STRENGTH.index(policy.node_evidence):
+        return ()
+    message = (
+        f"{member.node} is in {member.datacentre} only by labels that its kubelet may set itself "
+        f"({member.evidence.value}); policy {policy_name} demands {policy.node_evidence.value}: "
+        "name the node with its uid in the Datacentre"
+    )
+    return (Finding(Reason.WEAK_EVIDENCE, message),)
+
+
+def check_claims(member: Membership, policy_name: str, facts: Facts) -> tuple[Finding, ...]:
+    """Refuse a node that another datacentre may claim, for all that can be read, unless it was accepted before."""
+    if not member.open or member.node in facts.hosts.get(policy_name, ()):
+        return ()
+    message = (
+        f"{member.node} may be claimed by {' and '.join(member.open)}, too, whose nodes cannot be read: {SEE_READY}"
+    )
+    return (Finding(Reason.UNREADABLE, message),)
+
+
+def judge(facts: Facts) -> Verdicts:
+    """Decide for every node and every policy."""
+    sites = judge_sites(facts)
+    members = locate_all(facts)
+    nodes = {
+        (member.node, policy): _judge_node(member, policy, facts, sites)
+        for member in members.values()
+        for policy in sorted(facts.policies)
+    }
+    return Verdicts(sites, members, nodes, frozenset(facts.policies))
+
+
+def judge_node(node: Node, policy: str, facts: Facts) -> NodeVerdict | None:
+    """Decide for one node and one policy as `judge` does, whatever nodes ``facts`` holds. None: no such policy."""
+    if policy not in facts.policies:
+        return None
+    member = locate_all(replace(facts, nodes={node.name: node}))[node.name]
+    sites = {}
+    if member.datacentre is not None:
+        sites[member.datacentre, policy] = judge_site(member.datacentre, policy, facts)
+    return _judge_node(member, policy, facts, sites)
+
+
+def _judge_node(
+    member: Membership, policy: str, facts: Facts, sites: Mapping[tuple[str, str], SiteVerdict]
+) -> NodeVerdict:
+    if member.datacentre is None:
+        return NodeVerdict(member.node, member.uid, policy, None, None, None, member.findings, ())
+    site = sites[member.datacentre, policy]
+    findings = (
+        *member.findings,
+        *check_evidence(member, policy, facts.policies[policy]),
+        *check_claims(member, policy, facts),
+        *site.findings,
+    )
+    service = facts.datacentres[member.datacentre].service_ref.name
+    return NodeVerdict(
+        member.node, member.uid, policy, member.datacentre, service, member.evidence, findings, site.basis
+    )

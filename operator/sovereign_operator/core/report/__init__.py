@@ -1,0 +1,1 @@
+"""What is said to users: reasons, conditions, and the sentences that explain them."""

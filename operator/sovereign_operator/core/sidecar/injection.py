@@ -1,0 +1,182 @@
+"""Writing the sidecar into a pod.
+
+The sidecar and its volumes are made from scratch each time, but for what the cluster's own admission may have to say
+about any container: resources and when to pull its image. So what another webhook, or the service account plugin with
+its token, adds to it is taken out again when we are asked once more, and the guard sees what we wrote.
+"""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sovereign_operator.core import names
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.injectable import check
+from sovereign_operator.core.sidecar.pod_resources import make_room
+from sovereign_operator.core.sidecar.probes import rewrite
+
+Json = dict[str, Any]
+
+STARTUP_SECONDS: Final = 600
+"""How long a sidecar may take until the redirect is there and it answers, before it is started anew."""
+
+RUN_SIZE: Final = "16Mi"
+LONGEST_CERTIFICATE_SECONDS: Final = 86400
+READABLE: Final = 0o444
+"""For whom the kubelet makes files: for everybody in the container, which is the sidecar alone. Where a pod has an
+fsGroup, it gives the key to that group, in which the sidecar then is, too."""
+
+RESTORING: Final = ("restore-wait", "restic-wait")
+"""Init containers that Velero puts into a pod whose volumes it restores: they wait for the files to be there."""
+RESTORED: Final = "/restores/"
+"""Where they mount these volumes."""
+
+
+@dataclass(frozen=True)
+class SidecarSettings:
+    """What the chart says of the sidecar."""
+
+    image: str
+    pull_policy: str
+    """Always, IfNotPresent or Never."""
+    resources: Mapping[str, Any]
+    """As in a container."""
+
+
+def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
+    """Return the pod with the sidecar of a policy in it, and leave the given one as it is.
+
+    A pod that has one gets what is new: probes, say, of containers that another webhook added. Raises
+    CannotInjectError, which says what to change in the pod.
+    """
+    made = copy.deepcopy(pod)
+    spec = made["spec"]
+    initial = spec["initContainers"] = [*_without_backups(spec.get("initContainers") or ())]
+    # Another webhook may have put a container of its own before it.
+    found = next((each for each in initial if each["name"] == sidecar.CONTAINER), None)
+    check(spec, injected=found is not None)
+    if found is None:
+        make_room(spec, settings.resources)
+    _keep_from_backups(made)
+    others = [each for each in initial if each["name"] != sidecar.CONTAINER]
+    probes = rewrite([*others, *spec["containers"]], _told(found))
+    spec["initContainers"] = [
+        _container(sidecar.arguments(probes), settings, found or {}, restarts=spec.get("restartPolicy") != "Never"),
+        *others,
+    ]
+    wanted = {volume["name"]: volume for volume in _volumes(policy)}
+    kept = [wanted.pop(volume["name"], volume) for volume in spec.get("volumes") or ()]
+    spec["volumes"] = [*kept, *wanted.values()]
+    return made
+
+
+def _told(found: Mapping[str, Any] | None) -> list[sidecar.Probe]:
+    """Return the probes that a sidecar was told of before. Nonsense that somebody wrote is nothing."""
+    try:
+        return sidecar.probes_of(found or {})[: len(sidecar.PROBE_PORTS)]
+    except ValueError:
+        return []
+
+
+def _keep_from_backups(pod: Json) -> None:
+    """Have Velero leave the sidecar's own files out, if it is told to save the files of all volumes."""
+    metadata = pod["metadata"]
+    annotations = metadata["annotations"] = dict(metadata.get("annotations") or {})
+    excluded = annotations.get(names.BACKUP_EXCLUDES_ANNOTATION, "")
+    if sidecar.RUN_VOLUME not in excluded.split(","):
+        annotations[names.BACKUP_EXCLUDES_ANNOTATION] = f"{excluded},{sidecar.RUN_VOLUME}".lstrip(",")
+
+
+def _without_backups(initial: Iterable[Json]) -> Iterator[Json]:
+    """Yield init containers, and let none wait for files of the sidecar that a backup of before has.
+
+    They are of no use to another sidecar, and nobody else may mount its volumes. One that would wait for nothing else
+    is left out, as it would wait without end.
+    """
+    for container in initial:
+        mounts = container.get("volumeMounts") or ()
+        kept = [mount for mount in mounts if mount["name"] not in sidecar.VOLUMES]
+        if container["name"] not in RESTORING or len(kept) == len(mounts):
+            yield container
+        elif any(mount["mountPath"].startswith(RESTORED) for mount in kept):
+            yield container | {"volumeMounts": kept}
+
+
+def _container(
+    arguments: Iterable[str], settings: SidecarSettings, found: Mapping[str, Any], *, restarts: bool
+) -> Json:
+    """Return the sidecar, defaults of the API server included, so that it stays as it is when those are filled in.
+
+    ``restarts``: whether the pod is one in which something may restart.
+    """
+    return {
+        "name": sidecar.CONTAINER,
+        "image": settings.image,
+        # AlwaysPullImages changes it, and insists.
+        "imagePullPolicy": found.get("imagePullPolicy", settings.pull_policy),
+        # With this, it runs before and beside everything else, and does not keep a Job from ending.
+        "restartPolicy": "Always",
+        "args": list(arguments),
+        # A LimitRange changes them, and insists.
+        "resources": copy.deepcopy(found.get("resources", dict(settings.resources))),
+        # It reads its memory limit when it starts, and takes no more connections than fit. Where it may not restart,
+        # the guard keeps its limit from becoming lower.
+        "resizePolicy": [
+            {"resourceName": "cpu", "restartPolicy": "NotRequired"},
+            {"resourceName": "memory", "restartPolicy": "RestartContainer" if restarts else "NotRequired"},
+        ],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "privileged": False,
+            "readOnlyRootFilesystem": True,
+            "runAsGroup": sidecar.UID,
+            "runAsNonRoot": True,
+            "runAsUser": sidecar.UID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        # Answered as soon as the redirect is there: nothing listens on this port. No container of the user starts
+        # before. There is no other probe: a liveness probe could only cut connections that work, and what the
+        # application is ready for its own probes say, which pass through here.
+        "startupProbe": {
+            "httpGet": {"path": sidecar.READY_PATH, "port": sidecar.REDIRECTED_PORT, "scheme": "HTTP"},
+            "periodSeconds": 1,
+            "failureThreshold": STARTUP_SECONDS,
+            "successThreshold": 1,
+            "timeoutSeconds": 1,
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "volumeMounts": [
+            {"name": sidecar.IDENTITY_VOLUME, "mountPath": sidecar.IDENTITY_FOLDER, "readOnly": True},
+            {"name": sidecar.TRANSIT_VOLUME, "mountPath": sidecar.TRANSIT_FOLDER, "readOnly": True},
+            {"name": sidecar.RUN_VOLUME, "mountPath": sidecar.RUN_FOLDER},
+        ],
+    }
+
+
+def _volumes(policy: str) -> tuple[Json, ...]:
+    certificate = {
+        "signerName": names.SIGNER,
+        "keyType": "ECDSAP256",
+        "credentialBundlePath": sidecar.CREDENTIALS,
+        "maxExpirationSeconds": LONGEST_CERTIFICATE_SECONDS,
+    }
+    # By label: what a kubelet looked up by name it remembers for minutes.
+    trusted = {
+        "signerName": names.SIGNER,
+        "labelSelector": {"matchLabels": {names.TRUST_BUNDLE_LABEL: policy}},
+        "path": sidecar.TRUSTED,
+    }
+    items = [{"key": sidecar.LISTENERS_KEY, "path": sidecar.LISTENERS}]
+    told = {"name": sidecar.transit_config_map(policy), "items": items}
+    return (
+        _projected(sidecar.IDENTITY_VOLUME, {"podCertificate": certificate}, {"clusterTrustBundle": trusted}),
+        _projected(sidecar.TRANSIT_VOLUME, {"configMap": told}),
+        {"name": sidecar.RUN_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": RUN_SIZE}},
+    )
+
+
+def _projected(name: str, *sources: Json) -> Json:
+    return {"name": name, "projected": {"defaultMode": READABLE, "sources": list(sources)}}

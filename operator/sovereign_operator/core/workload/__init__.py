@@ -1,0 +1,1 @@
+"""A SovereignWorkload: what is decided about its workload, what is written, and what is reported."""
