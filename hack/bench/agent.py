@@ -19,9 +19,9 @@ from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl
 from sovereign_operator.core.sidecar import contract as sidecar
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
 
 POLICY = "bench-agent"
 NODE = "brest-1"

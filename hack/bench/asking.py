@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hack.kubectl import Json
 from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import timestamp
-from sovereign_operator.kube.api import MERGE, Api
-from sovereign_operator.kube.errors import RefusedError
+from sovereign_operator.kube.client.api import MERGE, Api
+from sovereign_operator.kube.client.errors import RefusedError
+from sovereign_operator.kube.client.resource import CERTIFICATE_REQUESTS, NAMESPACES
 from sovereign_operator.kube.mirror import Key, Mirror
-from sovereign_operator.kube.resource import CERTIFICATE_REQUESTS, NAMESPACES
 from sovereign_operator.pki import leaf
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.signer.turns import BURST, RATE

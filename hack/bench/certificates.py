@@ -27,8 +27,8 @@ from hack.cluster import Cluster, binaries
 from hack.images import public
 from hack.install import NAMESPACE, find
 from hack.kubectl import Json, Kubectl
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
 
 SPACE = "bench-certificates"
 EACH, AT_ONCE, ROUNDS = 80, 100, 3

@@ -11,8 +11,8 @@ from typing import Any, Final
 from hack.cluster import Cluster, binaries
 from hack.kubectl import Json
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.clock import ServerClock
 
 FAKE: Final = "bench.example.org/fake"
 """The label of a fake node."""

@@ -19,10 +19,10 @@ from hack.cluster import Cluster, ClusterError
 from hack.cluster.local import LocalCluster
 from hack.install import NAMESPACE, find
 from sovereign_operator.core.placement.node_metadata import host_role_objects
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.resource import Resource
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.resource import Resource
 
 POLICY = "bench"
 NODES = tuple(f"bench-{number}" for number in range(5000))

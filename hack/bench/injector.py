@@ -26,10 +26,10 @@ from hack.bench.reviewing import Batch, Client, Server
 from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl
 from sovereign_operator.core.sidecar import contract as sidecar
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.errors import RefusedError
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.errors import RefusedError
 
 POLICY = "bench-injector"
 FREE, HELD, ENCRYPTING = SPACES = ("bench-injector-free", "bench-injector-held", "bench-injector-encrypting")

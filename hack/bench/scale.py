@@ -23,11 +23,11 @@ from hack.install import install
 from hack.kubectl import Json, Kubectl
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import JSON_PATCH, MERGE, Api, connect
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import JSON_PATCH, MERGE, Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.resource import Resource
 from sovereign_operator.kube.mirror import Key, Mirror
-from sovereign_operator.kube.resource import Resource
 
 OPTIONS = ("--set", "identity.enabled=false,encryption.enabled=false,presets.enabled=false,controller.replicas=1")
 PROGRAM = "sovereign_operator.controller"

@@ -22,11 +22,11 @@ from hack.cluster import binaries
 from hack.install import find
 from hack.kubectl import Kubectl
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import JSON_PATCH, Api, Json, connect
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.errors import NotFoundError, RefusedError
-from sovereign_operator.kube.resource import Resource
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import JSON_PATCH, Api, Json, connect
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.errors import NotFoundError, RefusedError
+from sovereign_operator.kube.client.resource import Resource
 
 POLICY, SERVICE, NODE = "secnumcloud", "hexa-gouv", "lyon-1"
 SPACE, CROWD = "bench-withdrawal", "bench-crowd"

@@ -15,8 +15,9 @@ from sovereign_operator.controller import settings as controller_settings
 from sovereign_operator.core import names
 from sovereign_operator.core.admission.webhooks import TRUST, WEBHOOKS
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
-from sovereign_operator.kube import refused, unreadable
-from sovereign_operator.kube.guards import read_list
+from sovereign_operator.kube import refused_writes as refused
+from sovereign_operator.kube import unreadable
+from sovereign_operator.kube.objects.guard import read_list
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.signer import metrics as signer_metrics
 from sovereign_operator.signer import settings as signer_settings

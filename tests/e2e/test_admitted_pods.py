@@ -9,9 +9,9 @@ import pytest
 from hack.cluster import Cluster
 from hack.kubectl import Json
 from sovereign_operator.core import names
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
 from tests.e2e.conftest import Space
 from tests.e2e.manifests import pod_spec
 

@@ -12,7 +12,7 @@ from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, KINDS, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.kind import Kind
-from sovereign_operator.kube.specs import see_spec
+from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 from tests.e2e.conftest import Space, host_names
 from tests.e2e.manifests import sovereign

@@ -11,8 +11,8 @@ from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE, wait_for_kinds
 from hack.kubectl import Kubectl, eventually
 from sovereign_operator.controller.handlers import DeafError, until_deaf
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
 from tests.e2e.conftest import Space, host_names, labelled, restore_estate
 from tests.e2e.guards import bare, without_bindings
 from tests.e2e.manifests import pod, sovereign, workload

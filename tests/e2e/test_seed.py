@@ -9,8 +9,8 @@ import pytest
 from hack.cluster import Cluster
 from hack.install import CHART, NAMESPACE, RELEASE, helm
 from hack.kubectl import Json, Kubectl, KubectlError
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.seed.__main__ import CONFIG_MAP, CREATED, OBJECTS, RECORD, SeedError, seed
 from tests.e2e.conftest import Space
 

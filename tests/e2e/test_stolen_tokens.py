@@ -18,7 +18,7 @@ from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core.sidecar.contract import LISTENERS_KEY
-from sovereign_operator.kube.agent_report import report_of
+from sovereign_operator.kube.objects.agent_report import report_of
 from tests.e2e.conftest import Space
 from tests.e2e.guards import without_bindings
 from tests.e2e.manifests import NOBODY, pod, workload

@@ -80,7 +80,7 @@ def read(tar: tarfile.TarFile, name: str) -> IO[bytes]:
     [
         ("operator", "controller", "65532", "sovereign_operator.controller.__main__"),
         ("sidecar", "sidecar", "65533", "sovereign_operator.sidecar.__main__"),
-        ("agent", "agent", "0", "sovereign_operator.kube.api"),
+        ("agent", "agent", "0", "sovereign_operator.kube.client.api"),
     ],
 )
 def test_each_runs_a_module_as_its_user(

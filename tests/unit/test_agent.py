@@ -20,10 +20,10 @@ from sovereign_operator.core.encryption.traffic_rules import Datagrams
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane import frames
 from sovereign_operator.dataplane.redirect import rules_of
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import UnavailableError
-from sovereign_operator.kube.resource import Resource
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.errors import UnavailableError
+from sovereign_operator.kube.client.resource import Resource
 
 REPORT = "metadata.name=agent.node-1"
 NAME_SERVER = ip_network("10.96.0.10")

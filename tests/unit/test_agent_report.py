@@ -16,7 +16,7 @@ from sovereign_operator.core.encryption.agent_report import (
     parse,
     text_of,
 )
-from sovereign_operator.kube.agent_report import report_of, see_report
+from sovereign_operator.kube.objects.agent_report import report_of, see_report
 
 SAID = Loaded("hds", 7, frozenset({"10.244.1.7", "fd00::7"}))
 REPORT = AgentReport("lyon-1", {"uid-1": SAID})

@@ -24,7 +24,7 @@ from sovereign_operator.core.placement.verdict import judge, judge_node
 from sovereign_operator.core.workload import decision as workload
 from sovereign_operator.core.workload.facts import Adopt, Own, Refuse, Watch, workload_of
 from sovereign_operator.core.workload.status import report_workload
-from sovereign_operator.kube.specs import see_spec
+from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.signer import authorities
 from tests.schema import schema_of

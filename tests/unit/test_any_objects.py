@@ -20,16 +20,22 @@ from sovereign_operator.core.sidecar.injection import SidecarSettings
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
 from sovereign_operator.injector.review import MalformedError, answer, read
 from sovereign_operator.injector.world import see_enforced
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api
-from sovereign_operator.kube.guards import see_guard
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.seen import see_certificate, see_node, see_pod, see_role
-from sovereign_operator.kube.specs import see_spec
-from sovereign_operator.kube.told import see_told
+from sovereign_operator.kube.objects.guard import see_guard
+from sovereign_operator.kube.objects.pod import see_certificate, see_node, see_pod, see_role
+from sovereign_operator.kube.objects.spec import see_spec
+from sovereign_operator.kube.objects.transit_config import see_told
+from sovereign_operator.kube.objects.workload import (
+    LARGEST_TEMPLATE,
+    see_last_write,
+    see_run,
+    see_sovereign,
+    see_workload,
+)
+from sovereign_operator.kube.objects.worst import worst_guard, worst_node, worst_pod, worst_role, worst_workload
 from sovereign_operator.kube.unreadable import UNREADABLE, Unreadable
-from sovereign_operator.kube.workload_seen import LARGEST_TEMPLATE, see_last_write, see_run, see_sovereign, see_workload
-from sovereign_operator.kube.worst import worst_guard, worst_node, worst_pod, worst_role, worst_workload
 from sovereign_operator.runtime.bundles import see_bundle, worst_bundle
 from sovereign_operator.signer.keys import see_held
 from sovereign_operator.signer.waiting import see_request

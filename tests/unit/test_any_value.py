@@ -12,7 +12,7 @@ from sovereign_operator.core.identity.trust_window import tenures
 from sovereign_operator.core.placement.calendar import end_instant, first_instant
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.next_change import next_change
-from sovereign_operator.kube.specs import see_spec
+from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 from tests.builders import NOW, datacentre, demand, policy, service
 from tests.schema import schema_of

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client.clock import ServerClock
 
 
 def test_the_time_is_what_the_server_told_last() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sovereign_operator.kube.errors import RefusedError, UnavailableError, from_status
+from sovereign_operator.kube.client.errors import RefusedError, UnavailableError, from_status
 
 
 @pytest.mark.parametrize(

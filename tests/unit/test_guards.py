@@ -13,7 +13,7 @@ import pytest
 from sovereign_operator.core.admission.guards import Finding, Guard, Guards, Key, Versions, broken, inspect, inspect_one
 from sovereign_operator.core.admission.webhooks import WEBHOOKS, read_certificates
 from sovereign_operator.core.report.reasons import ConditionReason
-from sovereign_operator.kube.guards import last_write, read_list, see_guard
+from sovereign_operator.kube.objects.guard import last_write, read_list, see_guard
 
 POLICY, BINDING = ("ValidatingAdmissionPolicy", "guard"), ("ValidatingAdmissionPolicyBinding", "guard")
 INSTALLED: dict[Key, Any] = {

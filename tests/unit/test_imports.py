@@ -28,12 +28,12 @@ def test_our_folder_is_no_package() -> None:
 FORBIDDEN = {
     "the core imports the Kubernetes client": ("core/placement/verdict.py", "import kubernetes"),
     "the core imports a process": ("core/placement/verdict.py", "import sovereign_operator.controller.world"),
-    "the client imports kopf": ("kube/errors.py", "import kopf"),
-    "certificates import the client": ("pki/leaf.py", "import sovereign_operator.kube.errors"),
-    "the client imports certificates": ("kube/errors.py", "import sovereign_operator.pki.leaf"),
+    "the client imports kopf": ("kube/client/errors.py", "import kopf"),
+    "certificates import the client": ("pki/leaf.py", "import sovereign_operator.kube.client.errors"),
+    "the client imports certificates": ("kube/client/errors.py", "import sovereign_operator.pki.leaf"),
     "certificates import decisions": ("pki/leaf.py", "import sovereign_operator.core.placement.verdict"),
     "certificates open connections": ("pki/leaf.py", "import socket"),
-    "the redirect imports the client": ("dataplane/redirect.py", "import sovereign_operator.kube.errors"),
+    "the redirect imports the client": ("dataplane/redirect.py", "import sovereign_operator.kube.client.errors"),
     "the redirect opens connections": ("dataplane/redirect.py", "import socket"),
     "the models import the core": ("api/v1alpha1/kind.py", "import sovereign_operator.core.names"),
 }

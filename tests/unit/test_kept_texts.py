@@ -10,10 +10,10 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import MOST_PODS, parse
 from sovereign_operator.core.sidecar import contract as sidecar
-from sovereign_operator.kube.seen import see_node, see_pod
-from sovereign_operator.kube.specs import see_spec
+from sovereign_operator.kube.objects.pod import see_node, see_pod
+from sovereign_operator.kube.objects.spec import see_spec
+from sovereign_operator.kube.objects.workload import see_workload
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
-from sovereign_operator.kube.workload_seen import see_workload
 
 Json = dict[str, Any]
 

@@ -20,9 +20,9 @@ from sovereign_operator.controller.kept import keep
 from sovereign_operator.controller.keys import Sovereign
 from sovereign_operator.controller.kopf_session import session_of
 from sovereign_operator.controller.sovereign import _read_whole
-from sovereign_operator.kube.api import Api
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.paging import PAGE
+from sovereign_operator.kube.client.api import Api
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.paging import PAGE
 from tests.unit import worlds
 
 MIB = 2**20

@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 from kubernetes.aio import client
 
-from sovereign_operator.kube.api import Api
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client.api import Api
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.paging import PAGE_BYTES
+from sovereign_operator.kube.client.resource import CONFIG_MAPS
 from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.paging import PAGE_BYTES
-from sovereign_operator.kube.resource import CONFIG_MAPS
 
 MIB = 2**20
 NUMBER = 40

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.kube.errors import UnavailableError
+from sovereign_operator.kube.client.errors import UnavailableError
 from sovereign_operator.runtime.fair_turns import FairTurns
 from sovereign_operator.runtime.queue import FIRST_BACKOFF, LONGEST_BACKOFF, WorkQueue
 from tests.unit import virtual_time

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
+from sovereign_operator.aio import tasks
 from sovereign_operator.api import v1alpha1
 from sovereign_operator.controller import metrics as controller_metrics
 from sovereign_operator.core.identity.request import Delay, Denial
 from sovereign_operator.core.report.reasons import ConditionReason, Reason
-from sovereign_operator.kube import tasks, unreadable
+from sovereign_operator.kube import unreadable
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.signer import metrics as signer_metrics
 from tests.documents import README, REFERENCE, examples

@@ -14,8 +14,8 @@ from sovereign_operator.controller.transit import keep_encryption
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.status import Report
 from sovereign_operator.core.sidecar import contract as sidecar
-from sovereign_operator.kube.errors import RefusedError, UnavailableError
-from sovereign_operator.kube.resource import Resource
+from sovereign_operator.kube.client.errors import RefusedError, UnavailableError
+from sovereign_operator.kube.client.resource import Resource
 from tests.builders import NOW
 from tests.unit.worlds import Json, controller, show
 

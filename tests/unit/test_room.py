@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.kube.room import requests_of
+from sovereign_operator.kube.adoption.room import requests_of
 
 
 def container(cpu: str, **fields: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sovereign_operator.controller.services import (
     see_claims,
     see_destinations,
 )
-from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.client.api import Json
 from tests.unit.worlds import CLOCK_ALONE
 
 ALL = [{"port": 53, "protocol": "UDP"}, {"port": 9153}, {"port": 53, "protocol": "TCP"}]

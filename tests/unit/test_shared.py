@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sovereign_operator.kube.shared import SharedReads
+from sovereign_operator.kube.client.shared_reads import SharedReads
 
 
 class Server:

@@ -11,8 +11,8 @@ from sovereign_operator.controller.transit import keep_encryption
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import EncryptionSeen, Step
 from sovereign_operator.core.encryption.status import report_encryption
-from sovereign_operator.kube.seen import see_pod
-from sovereign_operator.kube.worst import worst_pod
+from sovereign_operator.kube.objects.pod import see_pod
+from sovereign_operator.kube.objects.worst import worst_pod
 from tests.unit.test_refused_writes import POLICY, FullServer, namespace, pod
 from tests.unit.worlds import Json, controller, show
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from sovereign_operator.kube.tasks import in_thread
+from sovereign_operator.aio.tasks import in_thread
 
 
 def test_what_is_in_a_thread_goes_on_while_the_loop_is_held_up() -> None:

@@ -12,7 +12,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.disconnects import Anchor, Cuts
 from sovereign_operator.core.encryption.traffic_rules import Datagrams
-from sovereign_operator.kube.told import Told, data_of, encrypts, see_told
+from sovereign_operator.kube.objects.transit_config import Told, data_of, encrypts, see_told
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from sovereign_operator.controller import traffic
 from sovereign_operator.controller.traffic import PLAIN, VERSION, Said, read_stats
-from sovereign_operator.kube.seen import see_pod
+from sovereign_operator.kube.objects.pod import see_pod
 from tests.builders import NOW
 from tests.unit.test_refused_writes import pod
 

@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 
 from sovereign_operator.core import names
-from sovereign_operator.kube.api import Api
-from sovereign_operator.kube.errors import GoneError
+from sovereign_operator.kube.client.api import Api
+from sovereign_operator.kube.client.errors import GoneError
 from sovereign_operator.signer.metrics import NODES_CROWDED
 from sovereign_operator.signer.waiting import PLACES, PLACES_OF_NODE, see_request
 from sovereign_operator.signer.world import World

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import UnavailableError
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.errors import UnavailableError
+from sovereign_operator.kube.client.resource import CONFIG_MAPS
 from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.resource import CONFIG_MAPS
 from tests.unit import virtual_time
 
 BROKEN = UnavailableError(0, "the watch of configmaps broke off: SocketTimeoutError()")

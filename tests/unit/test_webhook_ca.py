@@ -10,8 +10,8 @@ import pytest
 from cryptography import x509
 
 from sovereign_operator.core import names
-from sovereign_operator.kube.errors import ApiError, ConflictError, NotFoundError
-from sovereign_operator.kube.resource import CONFIG_MAPS, MUTATING_WEBHOOKS, SECRETS, Resource
+from sovereign_operator.kube.client.errors import ApiError, ConflictError, NotFoundError
+from sovereign_operator.kube.client.resource import CONFIG_MAPS, MUTATING_WEBHOOKS, SECRETS, Resource
 from sovereign_operator.pki import certificates
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.pki.serving import Serving, make_authority

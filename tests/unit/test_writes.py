@@ -12,11 +12,11 @@ from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.node_metadata import NodeMarks, Placement
 from sovereign_operator.core.placement.verdict import Verdicts
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.errors import RefusedError, UnavailableError
-from sovereign_operator.kube.marks import MARK_SECONDS, apply_marks
-from sovereign_operator.kube.refused import AGAIN_SECONDS
-from sovereign_operator.kube.resource import Resource
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.errors import RefusedError, UnavailableError
+from sovereign_operator.kube.client.owned_metadata import MARK_SECONDS, apply_marks
+from sovereign_operator.kube.client.resource import Resource
+from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime.writes import write_all
 from tests.builders import NOW
 from tests.unit import virtual_time

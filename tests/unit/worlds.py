@@ -8,7 +8,7 @@ from typing import Any, cast
 from sovereign_operator.controller import settings as controller_settings
 from sovereign_operator.controller import world as controller_world
 from sovereign_operator.core.names import SYSTEM_NAMESPACES
-from sovereign_operator.kube.api import Api
+from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror
 from sovereign_operator.runtime.replica import Replica
 from sovereign_operator.signer import settings as signer_settings

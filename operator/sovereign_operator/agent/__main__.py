@@ -20,14 +20,14 @@ from sovereign_operator.agent.name_servers import read_name_servers
 from sovereign_operator.agent.report import Report
 from sovereign_operator.agent.sandboxes import Sandbox, Sandboxes
 from sovereign_operator.agent.settings import Settings, parse
+from sovereign_operator.aio.tasks import keep_running, until_first_ends
 from sovereign_operator.core.encryption.agent_report import Loaded
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.tasks import keep_running, until_first_ends
-from sovereign_operator.kube.told import Record
+from sovereign_operator.kube.objects.transit_config import Record
 from sovereign_operator.runtime import health
 from sovereign_operator.runtime.queue import AgainError, WorkQueue
 from sovereign_operator.runtime.replica import log_as_json

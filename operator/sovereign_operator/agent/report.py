@@ -10,14 +10,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from sovereign_operator.aio.tasks import FIRST_PAUSE, LONGEST_PAUSE
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import Loaded, text_of
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.agent_report import report_of, text_in
-from sovereign_operator.kube.api import Api
-from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api
+from sovereign_operator.kube.client.errors import ApiError
 from sovereign_operator.kube.mirror import Key, Mirror
-from sovereign_operator.kube.tasks import FIRST_PAUSE, LONGEST_PAUSE
+from sovereign_operator.kube.objects.agent_report import report_of, text_in
 
 logger = logging.getLogger(__name__)
 

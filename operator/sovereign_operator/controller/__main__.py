@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import assert_never
 
+from sovereign_operator.aio.tasks import until_first_ends
 from sovereign_operator.controller.cluster import reconcile_cluster, write_statuses
 from sovereign_operator.controller.handlers import listen
 from sovereign_operator.controller.keys import (
@@ -26,10 +27,9 @@ from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.sovereign import reconcile_sovereign, release_abandoned
 from sovereign_operator.controller.transit import keep_encryption
 from sovereign_operator.controller.world import World
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.lease import hand_over, lead
-from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.lease import hand_over, lead
 from sovereign_operator.runtime import health, metrics
 from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.runtime.replica import log_as_json

@@ -9,13 +9,13 @@ from sovereign_operator.core.report.conditions import Notice
 from sovereign_operator.core.workload import manifests
 from sovereign_operator.core.workload.adoption import refuse_to_stop, rolls_out, stuck
 from sovereign_operator.core.workload.facts import Action, Adopt, Own, WorkloadFacts
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Json
-from sovereign_operator.kube.errors import RefusedError
-from sovereign_operator.kube.events import post
-from sovereign_operator.kube.roll_out import read_roll_out
-from sovereign_operator.kube.room import has_room
-from sovereign_operator.kube.workload_seen import pod_template
+from sovereign_operator.kube.adoption.roll_out import read_roll_out
+from sovereign_operator.kube.adoption.room import has_room
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Json
+from sovereign_operator.kube.client.errors import RefusedError
+from sovereign_operator.kube.client.events import post
+from sovereign_operator.kube.objects.workload import pod_template
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import AgentReport, Loaded, Silence
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.agent_report import see_report
-from sovereign_operator.kube.api import Api
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
-from sovereign_operator.kube.seen import PodSeen
+from sovereign_operator.kube.objects.agent_report import see_report
+from sovereign_operator.kube.objects.pod import PodSeen
 
 
 class Agents:

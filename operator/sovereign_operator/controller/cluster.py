@@ -24,11 +24,11 @@ from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.core.placement.node_metadata import Placement, host_role_objects, place
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.placement.verdict import Verdicts, judge
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.crds import kinds_going
-from sovereign_operator.kube.refused import AGAIN_SECONDS
-from sovereign_operator.kube.seen import RoleSeen, see_role
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.crds import kinds_going
+from sovereign_operator.kube.objects.pod import RoleSeen, see_role
+from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.runtime.writes import write_all
 

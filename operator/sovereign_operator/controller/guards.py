@@ -13,12 +13,19 @@ from sovereign_operator.controller import metrics
 from sovereign_operator.core import names
 from sovereign_operator.core.admission.guards import Finding, Guard, Guards, Versions, broken, inspect, inspect_one
 from sovereign_operator.core.admission.guards import Key as GuardKey
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.events import post
-from sovereign_operator.kube.guards import created, last_write, read_deployment, read_lists, read_published, see_guard
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.events import post
 from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.worst import worst_guard
+from sovereign_operator.kube.objects.guard import (
+    created,
+    last_write,
+    read_deployment,
+    read_lists,
+    read_published,
+    see_guard,
+)
+from sovereign_operator.kube.objects.worst import worst_guard
 
 logger = logging.getLogger(__name__)
 

@@ -17,15 +17,15 @@ import kopf
 # kopf.operator takes it, but kopf has no public name for it.
 from kopf._cogs.structs.references import Insights
 
+from sovereign_operator.aio.tasks import until_first_ends
 from sovereign_operator.api.v1alpha1 import GROUP, KINDS, VERSION
 from sovereign_operator.controller.kopf_session import login
 from sovereign_operator.controller.world import World
-from sovereign_operator.kube.api import Api
-from sovereign_operator.kube.crds import crd_uids
-from sovereign_operator.kube.errors import ApiError
-from sovereign_operator.kube.paging import PAGE
-from sovereign_operator.kube.resource import OURS
-from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.kube.client.api import Api
+from sovereign_operator.kube.client.crds import crd_uids
+from sovereign_operator.kube.client.errors import ApiError
+from sovereign_operator.kube.client.paging import PAGE
+from sovereign_operator.kube.client.resource import OURS
 
 logger = logging.getLogger(__name__)
 

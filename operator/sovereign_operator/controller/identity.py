@@ -13,10 +13,10 @@ from sovereign_operator.core.identity.authorities import LEAF_LIFETIME
 from sovereign_operator.core.placement.status import Trusted
 from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.core.workload.pod_annotations import authority_digits, certificate_end, is_distrusted
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
-from sovereign_operator.kube.seen import ANY_BUNDLE, Certificate, PodSeen, see_certificate
+from sovereign_operator.kube.objects.pod import ANY_BUNDLE, Certificate, PodSeen, see_certificate
 from sovereign_operator.pki import bundle
 from sovereign_operator.runtime.bundles import BundleSeen, see_bundle, worst_bundle
 

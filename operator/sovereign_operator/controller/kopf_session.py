@@ -17,8 +17,8 @@ import kopf
 
 from sovereign_operator.controller.kept import keep_event, keep_list
 from sovereign_operator.core.bounded_json import bounded
-from sovereign_operator.kube.api import lines
-from sovereign_operator.kube.paging import PageSize, TooLongError, read_answer
+from sovereign_operator.kube.client.api import lines
+from sovereign_operator.kube.client.paging import PageSize, TooLongError, read_answer
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection

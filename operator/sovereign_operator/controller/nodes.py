@@ -7,12 +7,12 @@ from sovereign_operator.controller.keys import Node
 from sovereign_operator.controller.world import Judged, World
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.node_metadata import NodeMarks
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import MERGE, Api
-from sovereign_operator.kube.errors import RefusedError
-from sovereign_operator.kube.marks import apply_marks, timely
-from sovereign_operator.kube.refused import AGAIN_SECONDS
-from sovereign_operator.kube.seen import NodeSeen
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import MERGE, Api
+from sovereign_operator.kube.client.errors import RefusedError
+from sovereign_operator.kube.client.owned_metadata import apply_marks, timely
+from sovereign_operator.kube.objects.pod import NodeSeen
+from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime.queue import WorkQueue
 
 AT_ONCE: Final = 8

@@ -15,12 +15,12 @@ from sovereign_operator.core.names import audit_annotation
 from sovereign_operator.core.placement.verdict import Place, Verdicts, place_of
 from sovereign_operator.core.report.conditions import Notice
 from sovereign_operator.core.workload.pod_annotations import audit_annotations, unjudged_annotations
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.errors import ConflictError, NotFoundError
-from sovereign_operator.kube.events import post
-from sovereign_operator.kube.marks import apply_marks
-from sovereign_operator.kube.refused import AGAIN_SECONDS
-from sovereign_operator.kube.seen import PodSeen
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.client.events import post
+from sovereign_operator.kube.client.owned_metadata import apply_marks
+from sovereign_operator.kube.objects.pod import PodSeen
+from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 
 logger = logging.getLogger(__name__)
 

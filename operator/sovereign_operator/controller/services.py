@@ -13,8 +13,8 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from sovereign_operator.core.encryption.traffic_rules import DNS_PORT, Destination
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Key, Mirror, key_of
 
 API_SERVER: Final = ("default", "kubernetes")

@@ -13,11 +13,11 @@ from sovereign_operator.core.encryption.disconnects import Anchor
 from sovereign_operator.core.encryption.rollout import LADDER, EncryptionSeen, claim
 from sovereign_operator.core.sidecar.contract import transit_config_map
 from sovereign_operator.core.workload.facts import WorkloadEncryption
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
-from sovereign_operator.kube.seen import PodSeen
-from sovereign_operator.kube.told import Told, see_told
+from sovereign_operator.kube.objects.pod import PodSeen
+from sovereign_operator.kube.objects.transit_config import Told, see_told
 
 T = TypeVar("T")
 

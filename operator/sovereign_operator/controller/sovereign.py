@@ -34,14 +34,14 @@ from sovereign_operator.core.workload.job_run import begins
 from sovereign_operator.core.workload.readiness import Progress
 from sovereign_operator.core.workload.rewrites import after_write
 from sovereign_operator.core.workload.status import report_workload
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import MERGE, Api, Json
-from sovereign_operator.kube.crds import kinds_going
-from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
-from sovereign_operator.kube.refused import AGAIN_SECONDS
-from sovereign_operator.kube.seen import PodSeen
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import MERGE, Api, Json
+from sovereign_operator.kube.client.crds import kinds_going
+from sovereign_operator.kube.client.errors import ConflictError, NotFoundError, RefusedError
+from sovereign_operator.kube.objects.pod import PodSeen
+from sovereign_operator.kube.objects.workload import see_last_write, see_run, see_sovereign, see_workload, selector_of
+from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.kube.unreadable import Unreadable
-from sovereign_operator.kube.workload_seen import see_last_write, see_run, see_sovereign, see_workload, selector_of
 
 logger = logging.getLogger(__name__)
 

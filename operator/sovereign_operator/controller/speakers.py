@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.workload.facts import workload_of
-from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
-from sovereign_operator.kube.workload_seen import see_sovereign
+from sovereign_operator.kube.objects.workload import see_sovereign
 
 Spoken = tuple[WorkloadKind, str, str]
 """Kind, namespace and name of a workload."""

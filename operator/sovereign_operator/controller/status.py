@@ -8,10 +8,10 @@ from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.controller.world import World
 from sovereign_operator.core.placement.status import Report
 from sovereign_operator.core.report.conditions import Notice, merge, notices
-from sovereign_operator.kube.api import MERGE, Api, Json
-from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError
-from sovereign_operator.kube.events import post
-from sovereign_operator.kube.resource import OURS
+from sovereign_operator.kube.client.api import MERGE, Api, Json
+from sovereign_operator.kube.client.errors import ConflictError, NotFoundError, RefusedError
+from sovereign_operator.kube.client.events import post
+from sovereign_operator.kube.client.resource import OURS
 
 REMEMBERED: Final = frozenset({"run", "lastWrite"})
 """What a SovereignWorkload's status remembers of what was done. That stays so, whatever else becomes of it."""

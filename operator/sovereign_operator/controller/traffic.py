@@ -17,7 +17,7 @@ import aiohttp
 
 from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.sidecar.contract import REDIRECTED_PORT, STATE_PATH
-from sovereign_operator.kube.seen import PodSeen
+from sovereign_operator.kube.objects.pod import PodSeen
 
 logger = logging.getLogger(__name__)
 

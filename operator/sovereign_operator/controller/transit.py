@@ -19,13 +19,13 @@ from sovereign_operator.core.encryption.rollout import EncryptionSeen, PodTraffi
 from sovereign_operator.core.encryption.traffic_rules import datagrams, inbound, outbound
 from sovereign_operator.core.sidecar.contract import transit_config_map
 from sovereign_operator.dataplane.listeners import discovery, former
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import ConflictError, NotFoundError
-from sovereign_operator.kube.refused import AGAIN_SECONDS
-from sovereign_operator.kube.seen import PodSeen
-from sovereign_operator.kube.specs import see_spec
-from sovereign_operator.kube.told import Told, data_of
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.objects.pod import PodSeen
+from sovereign_operator.kube.objects.spec import see_spec
+from sovereign_operator.kube.objects.transit_config import Told, data_of
+from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.runtime.writes import write_all
 

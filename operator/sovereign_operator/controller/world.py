@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Protocol
 
+from sovereign_operator.aio.tasks import keep_running
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
@@ -36,12 +37,11 @@ from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.node_metadata import NodeMarks, Placement
 from sovereign_operator.core.placement.verdict import Verdicts
 from sovereign_operator.core.workload.facts import LastWrite, Workload, effective_policy
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror, stalled
-from sovereign_operator.kube.refused import RefusedWrites
-from sovereign_operator.kube.seen import (
+from sovereign_operator.kube.objects.pod import (
     ANY_BUNDLE,
     NodeSeen,
     PodSeen,
@@ -49,12 +49,12 @@ from sovereign_operator.kube.seen import (
     see_pod,
     see_role,
 )
-from sovereign_operator.kube.specs import M, Specs, gather, readable, see_spec
-from sovereign_operator.kube.tasks import keep_running
-from sovereign_operator.kube.told import encrypts
+from sovereign_operator.kube.objects.spec import M, Specs, gather, readable, see_spec
+from sovereign_operator.kube.objects.transit_config import encrypts
+from sovereign_operator.kube.objects.workload import see_workload
+from sovereign_operator.kube.objects.worst import worst_node, worst_pod, worst_role, worst_workload
+from sovereign_operator.kube.refused_writes import RefusedWrites
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
-from sovereign_operator.kube.workload_seen import see_workload
-from sovereign_operator.kube.worst import worst_node, worst_pod, worst_role, worst_workload
 
 COUNT_SECONDS = 5.0
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from sovereign_operator.aio.tasks import until_first_ends
 from sovereign_operator.injector.server import Hook, serving
 from sovereign_operator.injector.settings import Settings, parse
 from sovereign_operator.injector.tls import FOLDER, Identity
 from sovereign_operator.injector.world import World
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.tasks import until_first_ends
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.runtime import health
 from sovereign_operator.runtime.replica import log_as_json
 from sovereign_operator.runtime.stopping import until_stopped

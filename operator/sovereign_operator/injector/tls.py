@@ -13,7 +13,7 @@ from typing import Final
 
 from sovereign_operator.core import names
 from sovereign_operator.injector import metrics
-from sovereign_operator.kube.clock import ServerClock
+from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.pki import certificates
 from sovereign_operator.pki.serving import Serving, is_authority, read_authority
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror, stalled
-from sovereign_operator.kube.specs import see_spec
-from sovereign_operator.kube.told import Record, encrypts
+from sovereign_operator.kube.objects.spec import see_spec
+from sovereign_operator.kube.objects.transit_config import Record, encrypts
 from sovereign_operator.kube.unreadable import Unreadable
 
 LAG_SECONDS: Final = 1.5

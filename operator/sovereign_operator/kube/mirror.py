@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import ApiError, GoneError, NotFoundError
-from sovereign_operator.kube.resource import Resource
-from sovereign_operator.kube.tasks import FIRST_PAUSE, LONGEST_PAUSE, TASKS_FAILED
+from sovereign_operator.aio.tasks import FIRST_PAUSE, LONGEST_PAUSE, TASKS_FAILED
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.errors import ApiError, GoneError, NotFoundError
+from sovereign_operator.kube.client.resource import Resource
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
 
 logger = logging.getLogger(__name__)

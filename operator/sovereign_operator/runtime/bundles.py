@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sovereign_operator.core import names
-from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.client.api import Json
 from sovereign_operator.pki import bundle
 
 Pair = tuple[str | None, str | None]

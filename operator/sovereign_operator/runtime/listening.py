@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from sovereign_operator.kube.tasks import keep_running
+from sovereign_operator.aio.tasks import keep_running
 from sovereign_operator.runtime.connections import Connections
 
 logger = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from sovereign_operator.kube.errors import ApiError, ConflictError
-from sovereign_operator.kube.tasks import keep_running
+from sovereign_operator.aio.tasks import keep_running
+from sovereign_operator.kube.client.errors import ApiError, ConflictError
 from sovereign_operator.runtime import metrics
 from sovereign_operator.runtime.fair_turns import FairTurns
 

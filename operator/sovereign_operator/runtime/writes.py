@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Iterable
 
-from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.kube.client.errors import ApiError
 
 logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from sovereign_operator.api.v1alpha1 import KINDS
-from sovereign_operator.kube.api import MERGE, Api, Json, connect
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.errors import ConflictError, NotFoundError, RefusedError, UnavailableError
-from sovereign_operator.kube.resource import CONFIG_MAPS, OURS
+from sovereign_operator.kube.client.api import MERGE, Api, Json, connect
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.errors import ConflictError, NotFoundError, RefusedError, UnavailableError
+from sovereign_operator.kube.client.resource import CONFIG_MAPS, OURS
 from sovereign_operator.runtime.job import options, run_and_exit
 
 logger = logging.getLogger(__name__)

@@ -5,11 +5,11 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar, assert_never
 
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.errors import ApiError
-from sovereign_operator.kube.lease import hand_over, lead
-from sovereign_operator.kube.tasks import keep_running, until_first_ends
+from sovereign_operator.aio.tasks import keep_running, until_first_ends
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.errors import ApiError
+from sovereign_operator.kube.client.lease import hand_over, lead
 from sovereign_operator.runtime import health, metrics
 from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.runtime.replica import log_as_json

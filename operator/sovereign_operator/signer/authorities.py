@@ -15,9 +15,9 @@ from sovereign_operator.core.identity.trust_window import Tenure, tenures
 from sovereign_operator.core.identity.undecided import leaves_open
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.next_change import next_change
-from sovereign_operator.kube.api import Json
-from sovereign_operator.kube.crds import kinds_going
-from sovereign_operator.kube.resource import TRUST_BUNDLES
+from sovereign_operator.kube.client.api import Json
+from sovereign_operator.kube.client.crds import kinds_going
+from sovereign_operator.kube.client.resource import TRUST_BUNDLES
 from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.pki.brought import check_brought
 from sovereign_operator.runtime import metrics as runtime_metrics

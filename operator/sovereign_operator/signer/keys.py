@@ -21,9 +21,9 @@ from cryptography import x509
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.authorities import NewAuthority
 from sovereign_operator.core.report.conditions import timestamp
-from sovereign_operator.kube.api import MERGE, Api, Json
-from sovereign_operator.kube.errors import ConflictError, NotFoundError
-from sovereign_operator.kube.resource import SECRETS
+from sovereign_operator.kube.client.api import MERGE, Api, Json
+from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.client.resource import SECRETS
 from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.pki.authority import Authority
 

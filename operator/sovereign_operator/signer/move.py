@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from sovereign_operator.core import names
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import ConflictError, NotFoundError
-from sovereign_operator.kube.resource import PODS, SECRETS
-from sovereign_operator.kube.seen import ENDED_PHASES
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.client.resource import PODS, SECRETS
+from sovereign_operator.kube.objects.pod import ENDED_PHASES
 from sovereign_operator.signer.keys import CERTIFICATE, KEY, NOBODY_NAME, SECRET_TYPE, State
 from sovereign_operator.signer.world import SIGNER_PODS
 

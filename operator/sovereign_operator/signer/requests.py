@@ -22,12 +22,19 @@ from sovereign_operator.core.placement.verdict import judge_node
 from sovereign_operator.core.report.conditions import Notice, timestamp
 from sovereign_operator.core.workload.facts import effective_policy
 from sovereign_operator.core.workload.pod_annotations import AUTHORITY_DIGITS, authority_digits
-from sovereign_operator.kube.access import may_enforce, may_host, may_host_any
-from sovereign_operator.kube.api import MERGE, Json
-from sovereign_operator.kube.errors import ConflictError, NotFoundError
-from sovereign_operator.kube.events import post
-from sovereign_operator.kube.resource import CERTIFICATE_REQUESTS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, Resource
-from sovereign_operator.kube.seen import ENDED_PHASES, see_node, signers_of
+from sovereign_operator.kube.client.access import may_enforce, may_host, may_host_any
+from sovereign_operator.kube.client.api import MERGE, Json
+from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.client.events import post
+from sovereign_operator.kube.client.resource import (
+    CERTIFICATE_REQUESTS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    SERVICE_ACCOUNTS,
+    Resource,
+)
+from sovereign_operator.kube.objects.pod import ENDED_PHASES, see_node, signers_of
 from sovereign_operator.pki import certificates, leaf, spiffe
 from sovereign_operator.signer import metrics
 from sovereign_operator.signer.waiting import RequestSeen

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from sovereign_operator.aio.tasks import keep_running
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.request import Request
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.errors import ApiError
+from sovereign_operator.kube.client.resource import CERTIFICATE_REQUESTS, FOR_OUR_SIGNER
 from sovereign_operator.kube.mirror import Key, Mirror, key_of
-from sovereign_operator.kube.resource import CERTIFICATE_REQUESTS, FOR_OUR_SIGNER
-from sovereign_operator.kube.tasks import keep_running
 from sovereign_operator.signer import metrics
 
 logger = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.membership import declarations
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.shared_reads import SharedReads
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror, stalled
-from sovereign_operator.kube.shared import SharedReads
-from sovereign_operator.kube.specs import gather, see_spec
+from sovereign_operator.kube.objects.spec import gather, see_spec
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.runtime.bundles import BundleSeen, see_bundle, worst_bundle
 from sovereign_operator.runtime.queue import WorkQueue

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sovereign_operator.kube.api import Api, connect
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.errors import ApiError
+from sovereign_operator.kube.client.api import Api, connect
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.errors import ApiError
 from sovereign_operator.runtime.job import options, run_and_exit
 from sovereign_operator.webhook_ca.steps import Steps, UnusableError
 

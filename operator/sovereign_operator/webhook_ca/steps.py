@@ -17,9 +17,9 @@ from typing import Any, Final
 from cryptography import x509
 
 from sovereign_operator.core import names
-from sovereign_operator.kube.api import APPLY, JSON_PATCH, MERGE, Api, Json
-from sovereign_operator.kube.errors import NotFoundError
-from sovereign_operator.kube.resource import CONFIG_MAPS, MUTATING_WEBHOOKS, SECRETS
+from sovereign_operator.kube.client.api import APPLY, JSON_PATCH, MERGE, Api, Json
+from sovereign_operator.kube.client.errors import NotFoundError
+from sovereign_operator.kube.client.resource import CONFIG_MAPS, MUTATING_WEBHOOKS, SECRETS
 from sovereign_operator.pki import certificates
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.pki.serving import BACKDATED, Serving, make_authority, read_authority

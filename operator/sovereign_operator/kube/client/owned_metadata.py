@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from sovereign_operator.kube.api import MERGE, Api, Json
-from sovereign_operator.kube.errors import RefusedError, SlowError
-from sovereign_operator.kube.resource import Resource
+from sovereign_operator.kube.client.api import MERGE, Api, Json
+from sovereign_operator.kube.client.errors import RefusedError, SlowError
+from sovereign_operator.kube.client.resource import Resource
 
 logger = logging.getLogger(__name__)
 

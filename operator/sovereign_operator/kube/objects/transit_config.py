@@ -16,8 +16,8 @@ from sovereign_operator.core.encryption.agent_report import is_number
 from sovereign_operator.core.encryption.disconnects import Anchor, Cuts
 from sovereign_operator.core.encryption.traffic_rules import Datagrams
 from sovereign_operator.core.sidecar.contract import FORMER_LISTENERS_KEYS, LISTENERS_KEY, transit_config_map
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror
 
 MODE, DATAGRAMS, RULES, CUTS, TRUSTED = "mode", "datagrams", "rules", "cuts", "trusted"

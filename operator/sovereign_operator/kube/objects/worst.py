@@ -11,8 +11,8 @@ from sovereign_operator.core import names
 from sovereign_operator.core.admission.guards import Guard
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.workload.facts import Pod, Workload
-from sovereign_operator.kube.api import Json
-from sovereign_operator.kube.seen import NodeSeen, PodSeen, RoleSeen
+from sovereign_operator.kube.client.api import Json
+from sovereign_operator.kube.objects.pod import NodeSeen, PodSeen, RoleSeen
 
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - nothing listens there
 """In place of addresses that cannot be read. It is in no network of a cluster, so that others send it plaintext."""

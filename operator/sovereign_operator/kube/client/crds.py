@@ -2,8 +2,8 @@
 
 from sovereign_operator.api.v1alpha1 import GROUP, KINDS
 from sovereign_operator.api.v1alpha1.kind import Kind
-from sovereign_operator.kube.api import Api
-from sovereign_operator.kube.resource import CRDS
+from sovereign_operator.kube.client.api import Api
+from sovereign_operator.kube.client.resource import CRDS
 
 
 async def kinds_going(api: Api, *kinds: Kind) -> list[str]:

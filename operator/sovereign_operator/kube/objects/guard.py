@@ -11,10 +11,10 @@ from sovereign_operator.core.admission.guards import Guard, Guards
 from sovereign_operator.core.admission.webhooks import read_certificates
 from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.report.conditions import timestamp
-from sovereign_operator.kube import resource
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import NotFoundError
-from sovereign_operator.kube.managed_fields import latest_writer
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.errors import NotFoundError
+from sovereign_operator.kube.client.managed_fields import latest_writer
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 from prometheus_client import Gauge
 
 from sovereign_operator.core.report.conditions import Notice
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import RefusedError
-from sovereign_operator.kube.events import post
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.errors import RefusedError
+from sovereign_operator.kube.client.events import post
+from sovereign_operator.kube.client.resource import Resource
 from sovereign_operator.kube.mirror import Key
-from sovereign_operator.kube.resource import Resource
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits
 from sovereign_operator.core.kubernetes.quantity import LARGEST, parse
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.resource import NODES, PODS
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.resource import NODES, PODS
 
 MOST_NODES: Final = 20
 """So many nodes are looked at: one with room is enough, and each costs two requests."""

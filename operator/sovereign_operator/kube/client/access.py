@@ -3,8 +3,8 @@
 from typing import Final
 
 from sovereign_operator.core import names
-from sovereign_operator.kube.api import Api
-from sovereign_operator.kube.resource import SUBJECT_ACCESS_REVIEWS
+from sovereign_operator.kube.client.api import Api
+from sovereign_operator.kube.client.resource import SUBJECT_ACCESS_REVIEWS
 
 NO_NODE: Final = "no node has this name"
 """Whoever may host on it may host on any, and the answer means nothing."""

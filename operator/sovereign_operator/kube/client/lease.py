@@ -12,11 +12,11 @@ from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
-from sovereign_operator.kube.api import MERGE, Api, Json, connect
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.errors import ApiError, UnavailableError
-from sovereign_operator.kube.resource import LEASES
-from sovereign_operator.kube.tasks import in_thread, until_first_ends
+from sovereign_operator.aio.tasks import in_thread, until_first_ends
+from sovereign_operator.kube.client.api import MERGE, Api, Json, connect
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.errors import ApiError, UnavailableError
+from sovereign_operator.kube.client.resource import LEASES
 
 logger = logging.getLogger(__name__)
 

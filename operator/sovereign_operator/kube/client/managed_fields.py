@@ -6,7 +6,7 @@ Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-
 from collections.abc import Container
 from datetime import datetime
 
-from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.client.api import Json
 
 
 def latest_writer(metadata: Json, besides: Container[str] = ()) -> tuple[str, datetime] | None:

@@ -6,9 +6,9 @@ from typing import Any
 
 from sovereign_operator.core.names import FIELD_MANAGER
 from sovereign_operator.core.report.conditions import Notice, timestamp
-from sovereign_operator.kube.api import MERGE, Api, Json
-from sovereign_operator.kube.errors import ApiError, ConflictError
-from sovereign_operator.kube.resource import EVENTS
+from sovereign_operator.kube.client.api import MERGE, Api, Json
+from sovereign_operator.kube.client.errors import ApiError, ConflictError
+from sovereign_operator.kube.client.resource import EVENTS
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from sovereign_operator.core.workload.decision import MOST_ENTRIES
 from sovereign_operator.core.workload.facts import JobRun, LastWrite, Workload
 from sovereign_operator.core.workload.manifests import pod_template_path
 from sovereign_operator.core.workload.readiness import job_outcome, readiness_of
-from sovereign_operator.kube.api import Json
-from sovereign_operator.kube.managed_fields import latest_writer
-from sovereign_operator.kube.specs import see_spec
+from sovereign_operator.kube.client.api import Json
+from sovereign_operator.kube.client.managed_fields import latest_writer
+from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 
 LARGEST_TEMPLATE: Final = 256 * 1024

@@ -14,10 +14,10 @@ from kubernetes.aio import client, config
 
 from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.names import FIELD_MANAGER
-from sovereign_operator.kube.clock import ServerClock
-from sovereign_operator.kube.errors import NotFoundError, UnavailableError, from_status
-from sovereign_operator.kube.paging import PageSize, TooLongError, read_answer
-from sovereign_operator.kube.resource import Resource
+from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.errors import NotFoundError, UnavailableError, from_status
+from sovereign_operator.kube.client.paging import PageSize, TooLongError, read_answer
+from sovereign_operator.kube.client.resource import Resource
 
 Json = dict[str, Any]
 

@@ -11,10 +11,10 @@ from sovereign_operator.core.kubernetes.node_fit import (
     volume_demands,
 )
 from sovereign_operator.core.workload.adoption import RollOut, ordinals, stops_first
-from sovereign_operator.kube.api import Api, Json
-from sovereign_operator.kube.errors import NotFoundError
-from sovereign_operator.kube.resource import VOLUME_CLAIMS, VOLUMES
-from sovereign_operator.kube.workload_seen import pod_template
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.errors import NotFoundError
+from sovereign_operator.kube.client.resource import VOLUME_CLAIMS, VOLUMES
+from sovereign_operator.kube.objects.workload import pod_template
 
 
 async def read_roll_out(api: Api, kind: WorkloadKind, workload: Json) -> RollOut:

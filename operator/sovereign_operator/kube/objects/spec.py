@@ -13,7 +13,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.core.placement.facts import Claims, Facts, Node, Unread
 from sovereign_operator.core.report.conditions import examples
 from sovereign_operator.core.report.reasons import line
-from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.unreadable import Unreadable
 
 M = TypeVar("M", bound=Model)

@@ -11,7 +11,7 @@ from sovereign_operator.core.report.reasons import MAX_LINE, line
 from sovereign_operator.core.sidecar.contract import bypass_of, transit_policy
 from sovereign_operator.core.workload.facts import Pod
 from sovereign_operator.core.workload.pod_annotations import certificate_line
-from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.client.api import Json
 
 VERDICT_PREFIX = names.verdict_annotation("")
 PLACEMENT_PREFIX = names.node_policy_label("")

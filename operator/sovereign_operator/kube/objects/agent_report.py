@@ -4,7 +4,7 @@ from typing import Final
 
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import AgentReport, parse
-from sovereign_operator.kube.api import Json
+from sovereign_operator.kube.client.api import Json
 
 PODS: Final = "pods"
 """Its only key."""

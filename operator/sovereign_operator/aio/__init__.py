@@ -1,0 +1,1 @@
+"""What asyncio leaves out: tasks beside each other, and again after errors."""
