@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from hack.dataplane.pods import PATIENCE, Pod, Road
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
-from sovereign_operator.controller.traffic import VERSION
+from sovereign_operator.controller.observed.sidecar_polling import VERSION
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from sovereign_operator.dataplane.bootstrap import ASK_SECONDS

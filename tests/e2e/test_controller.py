@@ -10,7 +10,7 @@ from kopf._cogs.structs.references import Insights
 from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE, wait_for_kinds
 from hack.kubectl import Kubectl, eventually
-from sovereign_operator.controller.handlers import DeafError, until_deaf
+from sovereign_operator.controller.observed.kopf_watch import DeafError, until_deaf
 from sovereign_operator.kube.client.api import Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
 from tests.e2e.conftest import Space, host_names, labelled, restore_estate

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1 import KINDS, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.controller import cluster, nodes, pods, sovereign, transit
 from sovereign_operator.controller.keys import Sovereign
-from sovereign_operator.controller.world import Judged
+from sovereign_operator.controller.observed.cluster_view import Judged
+from sovereign_operator.controller.reconcile import cluster, nodes
+from sovereign_operator.controller.reconcile import encryption as transit
+from sovereign_operator.controller.reconcile import pod_annotations as pods
+from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import decide as decide_step
 from sovereign_operator.core.identity.trust_window import tenures

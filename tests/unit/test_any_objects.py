@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sovereign_operator.agent.decide import see_pod as see_pod_of_node
 from sovereign_operator.api.v1alpha1 import KINDS
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.controller.services import WORST, see_service
+from sovereign_operator.controller.observed.services import WORST, see_service
 from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.sidecar.injection import SidecarSettings
 from sovereign_operator.core.workload.decision import MOST_ENTRIES

@@ -7,8 +7,8 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.controller.keys import Encryption
-from sovereign_operator.controller.traffic import Said
-from sovereign_operator.controller.transit import keep_encryption
+from sovereign_operator.controller.observed.sidecar_polling import Said
+from sovereign_operator.controller.reconcile.encryption import keep_encryption
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import EncryptionSeen
 from sovereign_operator.core.sidecar import contract as sidecar

@@ -27,7 +27,10 @@ def test_our_folder_is_no_package() -> None:
 
 FORBIDDEN = {
     "the core imports the Kubernetes client": ("core/placement/verdict.py", "import kubernetes"),
-    "the core imports a process": ("core/placement/verdict.py", "import sovereign_operator.controller.world"),
+    "the core imports a process": (
+        "core/placement/verdict.py",
+        "import sovereign_operator.controller.observed.cluster_view",
+    ),
     "the client imports kopf": ("kube/client/errors.py", "import kopf"),
     "certificates import the client": ("pki/leaf.py", "import sovereign_operator.kube.client.errors"),
     "the client imports certificates": ("kube/client/errors.py", "import sovereign_operator.pki.leaf"),

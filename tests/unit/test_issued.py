@@ -2,7 +2,7 @@
 
 import pytest
 
-from sovereign_operator.controller.issued import REMEMBERED, Issued
+from sovereign_operator.controller.observed.repeated_certificates import REMEMBERED, Issued
 
 DUE, LATER = "2030-06-15T16:00:00Z", "2030-06-16T08:00:00Z"
 

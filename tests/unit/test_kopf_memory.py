@@ -15,11 +15,11 @@ from kopf._cogs.structs.credentials import AiohttpSession, Vault
 from kopf._cogs.structs.references import Resource
 from kubernetes.aio import client
 
-from sovereign_operator.controller.handlers import settings
-from sovereign_operator.controller.kept import keep
 from sovereign_operator.controller.keys import Sovereign
-from sovereign_operator.controller.kopf_session import session_of
-from sovereign_operator.controller.sovereign import _read_whole
+from sovereign_operator.controller.observed.kept import keep
+from sovereign_operator.controller.observed.kopf_session import session_of
+from sovereign_operator.controller.observed.kopf_watch import settings
+from sovereign_operator.controller.reconcile.workload import _read_whole
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.kube.client.paging import PAGE

@@ -13,7 +13,7 @@ from aiohttp import web
 from kopf._cogs.clients import api, auth
 from kopf._cogs.structs.credentials import Vault
 
-from sovereign_operator.controller.kopf_session import BoundedResponse
+from sovereign_operator.controller.observed.kopf_session import BoundedResponse
 
 LEVELS = 8_000
 DEEP = '{"name":"a","resourceVersion":"7","managedFields":' + '{"f:a":' * LEVELS + "1" + "}" * LEVELS + "}"

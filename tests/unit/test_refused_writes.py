@@ -8,9 +8,9 @@ import pytest
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD
 from sovereign_operator.controller.keys import Encryption
-from sovereign_operator.controller.status import write_status
-from sovereign_operator.controller.traffic import HURRIED_SECONDS
-from sovereign_operator.controller.transit import keep_encryption
+from sovereign_operator.controller.observed.sidecar_polling import HURRIED_SECONDS
+from sovereign_operator.controller.reconcile.encryption import keep_encryption
+from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.status import Report
 from sovereign_operator.core.sidecar import contract as sidecar

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.controller.services import (
+from sovereign_operator.controller.observed.services import (
     ANY,
     LINGER_SECONDS,
     MOST_CLAIMS,

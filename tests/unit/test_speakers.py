@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.controller.speakers import Speakers
+from sovereign_operator.controller.observed.speakers import Speakers
 
 KEYS = st.tuples(st.sampled_from(["cardio", "lab"]), st.sampled_from("ab"))
 SPECS: list[Any] = [

@@ -7,7 +7,7 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.controller.keys import Encryption
-from sovereign_operator.controller.transit import keep_encryption
+from sovereign_operator.controller.reconcile.encryption import keep_encryption
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import EncryptionSeen, Step
 from sovereign_operator.core.encryption.status import report_encryption

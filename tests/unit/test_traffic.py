@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from sovereign_operator.controller import traffic
-from sovereign_operator.controller.traffic import PLAIN, VERSION, Said, read_stats
+from sovereign_operator.controller.observed import sidecar_polling as traffic
+from sovereign_operator.controller.observed.sidecar_polling import PLAIN, VERSION, Said, read_stats
 from sovereign_operator.kube.objects.pod import see_pod
 from tests.builders import NOW
 from tests.unit.test_refused_writes import pod

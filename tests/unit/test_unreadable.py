@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sovereign_operator.api.v1alpha1 import DATACENTRE
-from sovereign_operator.controller.sovereign import report_unread
+from sovereign_operator.controller.reconcile.workload import report_unread
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.status import report_unreadable

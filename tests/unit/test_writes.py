@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Container, Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sovereign_operator.controller.nodes import NodeWriter
-from sovereign_operator.controller.world import Judged
+from sovereign_operator.controller.observed.cluster_view import Judged
+from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.node_metadata import NodeMarks, Placement

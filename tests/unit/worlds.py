@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from sovereign_operator.controller import settings as controller_settings
-from sovereign_operator.controller import world as controller_world
+from sovereign_operator.controller.observed import cluster_view as controller_world
 from sovereign_operator.core.names import SYSTEM_NAMESPACES
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from sovereign_operator.aio.tasks import until_first_ends
-from sovereign_operator.controller.cluster import reconcile_cluster, write_statuses
-from sovereign_operator.controller.handlers import listen
 from sovereign_operator.controller.keys import (
     Cluster,
     Encryption,
@@ -21,12 +19,14 @@ from sovereign_operator.controller.keys import (
     Statuses,
     tenant_of,
 )
-from sovereign_operator.controller.nodes import NodeWriter
-from sovereign_operator.controller.pods import count_pods, count_processes, mark_pod, tell_left
+from sovereign_operator.controller.observed.cluster_view import World
+from sovereign_operator.controller.observed.kopf_watch import listen
+from sovereign_operator.controller.reconcile.cluster import reconcile_cluster, write_statuses
+from sovereign_operator.controller.reconcile.encryption import keep_encryption
+from sovereign_operator.controller.reconcile.nodes import NodeWriter
+from sovereign_operator.controller.reconcile.pod_annotations import count_pods, count_processes, mark_pod, tell_left
+from sovereign_operator.controller.reconcile.workload import reconcile_sovereign, release_abandoned
 from sovereign_operator.controller.settings import Settings, parse
-from sovereign_operator.controller.sovereign import reconcile_sovereign, release_abandoned
-from sovereign_operator.controller.transit import keep_encryption
-from sovereign_operator.controller.world import World
 from sovereign_operator.kube.client.api import Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.kube.client.lease import hand_over, lead

@@ -10,10 +10,10 @@ from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Statuses
-from sovereign_operator.controller.nodes import NodeWriter
-from sovereign_operator.controller.pods import not_trusted
-from sovereign_operator.controller.status import write_status
-from sovereign_operator.controller.world import Judged, World
+from sovereign_operator.controller.observed.cluster_view import Judged, World
+from sovereign_operator.controller.reconcile.nodes import NodeWriter
+from sovereign_operator.controller.reconcile.pod_annotations import not_trusted
+from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.core.identity.grant import changed_grants, granted_namespaces, listed_namespaces, report_grants

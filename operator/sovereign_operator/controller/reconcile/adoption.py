@@ -3,7 +3,7 @@
 import logging
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.observed.cluster_view import World
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits, fitting
 from sovereign_operator.core.report.conditions import Notice
 from sovereign_operator.core.workload import manifests

@@ -16,8 +16,6 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.controller.guards import GuardWatch
-from sovereign_operator.controller.identity import Identity
 from sovereign_operator.controller.keys import (
     Cluster,
     Encryption,
@@ -29,9 +27,11 @@ from sovereign_operator.controller.keys import (
     PodMarks,
     Sovereign,
 )
+from sovereign_operator.controller.observed.guards import GuardWatch
+from sovereign_operator.controller.observed.identity import Identity
+from sovereign_operator.controller.observed.sidecars import Sidecars
+from sovereign_operator.controller.observed.speakers import Speakers
 from sovereign_operator.controller.settings import Settings
-from sovereign_operator.controller.sidecars import Sidecars
-from sovereign_operator.controller.speakers import Speakers
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.node_metadata import NodeMarks, Placement

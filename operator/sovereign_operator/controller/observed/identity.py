@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.issued import Issued
+from sovereign_operator.controller.observed.repeated_certificates import Issued
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.disconnects import Anchor
 from sovereign_operator.core.identity.authorities import LEAF_LIFETIME

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import TypeVar
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
-from sovereign_operator.controller.agents import Agents
-from sovereign_operator.controller.services import Services
-from sovereign_operator.controller.traffic import Traffic
+from sovereign_operator.controller.observed.agents import Agents
+from sovereign_operator.controller.observed.services import Services
+from sovereign_operator.controller.observed.sidecar_polling import Traffic
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.disconnects import Anchor
 from sovereign_operator.core.encryption.rollout import LADDER, EncryptionSeen, claim

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 import kopf
 
-from sovereign_operator.controller.kept import keep_event, keep_list
+from sovereign_operator.controller.observed.kept import keep_event, keep_list
 from sovereign_operator.core.bounded_json import bounded
 from sovereign_operator.kube.client.api import lines
 from sovereign_operator.kube.client.paging import PageSize, TooLongError, read_answer

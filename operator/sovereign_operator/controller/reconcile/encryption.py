@@ -9,9 +9,9 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, Encr
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Encryption
-from sovereign_operator.controller.sidecars import Sidecars
-from sovereign_operator.controller.traffic import HURRIED_SECONDS
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.observed.cluster_view import World
+from sovereign_operator.controller.observed.sidecar_polling import HURRIED_SECONDS
+from sovereign_operator.controller.observed.sidecars import Sidecars
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import Silence, next_number
 from sovereign_operator.core.encryption.disconnects import Cuts, lost, next_cuts, trusted_now

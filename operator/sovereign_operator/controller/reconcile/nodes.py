@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from sovereign_operator.controller.keys import Node
-from sovereign_operator.controller.world import Judged, World
+from sovereign_operator.controller.observed.cluster_view import Judged, World
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.node_metadata import NodeMarks
 from sovereign_operator.kube.client import resource

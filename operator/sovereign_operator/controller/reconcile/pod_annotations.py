@@ -8,7 +8,7 @@ from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Cluster, Left, PodMarks
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.observed.cluster_view import World
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.grant import is_granted
 from sovereign_operator.core.names import audit_annotation

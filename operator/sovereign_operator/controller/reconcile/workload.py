@@ -8,11 +8,11 @@ from typing import assert_never
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.adoption import adopt, announce, own, preview
-from sovereign_operator.controller.kept import keep
 from sovereign_operator.controller.keys import Labelled, Sovereign
-from sovereign_operator.controller.status import REMEMBERED, write_status
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.observed.cluster_view import World
+from sovereign_operator.controller.observed.kept import keep
+from sovereign_operator.controller.reconcile.adoption import adopt, announce, own, preview
+from sovereign_operator.controller.reconcile.write_status import REMEMBERED, write_status
 from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.placement.status import Report, report_unreadable
 from sovereign_operator.core.placement.verdict import Place

@@ -19,8 +19,8 @@ from kopf._cogs.structs.references import Insights
 
 from sovereign_operator.aio.tasks import until_first_ends
 from sovereign_operator.api.v1alpha1 import GROUP, KINDS, VERSION
-from sovereign_operator.controller.kopf_session import login
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.observed.cluster_view import World
+from sovereign_operator.controller.observed.kopf_session import login
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.client.crds import crd_uids
 from sovereign_operator.kube.client.errors import ApiError
