@@ -23,7 +23,7 @@ from sovereign_operator.kube.client.resource import CERTIFICATE_REQUESTS, NAMESP
 from sovereign_operator.kube.mirror import Key, Mirror
 from sovereign_operator.pki import leaf
 from sovereign_operator.pki.authority import Authority
-from sovereign_operator.signer.turns import BURST, RATE
+from sovereign_operator.signer.fair_share import BURST, RATE
 
 AT_A_TIME: Final = 16
 """As many as one signer looks at."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sovereign_operator.core.placement.calendar import NEVER
 from sovereign_operator.pki import bundle, certificates, leaf, spiffe
 from sovereign_operator.pki.authority import Authority
-from sovereign_operator.pki.brought import check_brought
+from sovereign_operator.pki.imported_authority import check_brought
 from tests.certificates import (
     ALLOWED_KEYS,
     BEGIN,

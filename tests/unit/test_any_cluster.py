@@ -29,7 +29,7 @@ from sovereign_operator.core.workload.facts import Adopt, Own, Refuse, Watch, wo
 from sovereign_operator.core.workload.status import report_workload
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
-from sovereign_operator.signer import authorities
+from sovereign_operator.signer.reconcile import authorities
 from tests.schema import schema_of
 from tests.schema_values import some_value
 from tests.unit import worlds

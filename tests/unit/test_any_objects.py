@@ -37,7 +37,7 @@ from sovereign_operator.kube.objects.workload import (
 from sovereign_operator.kube.objects.worst import worst_guard, worst_node, worst_pod, worst_role, worst_workload
 from sovereign_operator.kube.unreadable import UNREADABLE, Unreadable
 from sovereign_operator.runtime.bundles import see_bundle, worst_bundle
-from sovereign_operator.signer.keys import see_held
+from sovereign_operator.signer.key_store import see_held
 from sovereign_operator.signer.waiting import see_request
 
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ from hypothesis import given
 from sovereign_operator.core.placement.calendar import NEVER
 from sovereign_operator.pki import certificates
 from sovereign_operator.pki.authority import Authority, read_key
-from sovereign_operator.pki.brought import check_brought
+from sovereign_operator.pki.imported_authority import check_brought
 from tests.certificates import (
     BEGIN,
     DAY,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sovereign_operator.core import names
-from sovereign_operator.signer.keys import State, see_held
+from sovereign_operator.signer.key_store import State, see_held
 from tests.certificates import make
 
 OURS = make()

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.signer.turns import BURST, RATE, NodeBudgets, is_first
+from sovereign_operator.signer.fair_share import BURST, RATE, NodeBudgets, is_first
 
 UIDS = [f"uid-{number}" for number in range(300)]
 

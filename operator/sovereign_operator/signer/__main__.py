@@ -15,10 +15,10 @@ from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.runtime.replica import log_as_json
 from sovereign_operator.runtime.stopping import until_stopped
 from sovereign_operator.signer import metrics as signer_metrics
-from sovereign_operator.signer.authorities import reconcile_authorities
-from sovereign_operator.signer.keys import SecretStore
+from sovereign_operator.signer.key_store import SecretStore
 from sovereign_operator.signer.move import copy_keys, drop_keys
-from sovereign_operator.signer.requests import answer_request
+from sovereign_operator.signer.reconcile.authorities import reconcile_authorities
+from sovereign_operator.signer.reconcile.requests import answer_request
 from sovereign_operator.signer.settings import Settings, parse
 from sovereign_operator.signer.world import Authorities, Key, Pending, World
 

@@ -23,9 +23,9 @@ from sovereign_operator.kube.objects.spec import gather, see_spec
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.runtime.bundles import BundleSeen, see_bundle, worst_bundle
 from sovereign_operator.runtime.queue import WorkQueue
-from sovereign_operator.signer.keys import Held, see_held
+from sovereign_operator.signer.fair_share import BACKUP_SECONDS, NodeBudgets, is_first
+from sovereign_operator.signer.key_store import Held, see_held
 from sovereign_operator.signer.settings import Settings
-from sovereign_operator.signer.turns import BACKUP_SECONDS, NodeBudgets, is_first
 from sovereign_operator.signer.waiting import RequestSeen, Waiting
 
 SIGNER_PODS = "app.kubernetes.io/component=signer"

@@ -19,12 +19,12 @@ from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.crds import kinds_going
 from sovereign_operator.kube.client.resource import TRUST_BUNDLES
 from sovereign_operator.pki import bundle, certificates
-from sovereign_operator.pki.brought import check_brought
+from sovereign_operator.pki.imported_authority import check_brought
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.runtime.bundles import Pair, write_pairs
 from sovereign_operator.runtime.writes import write_all
 from sovereign_operator.signer import metrics
-from sovereign_operator.signer.keys import NOBODY_NAME, Held, KeyStore, State
+from sovereign_operator.signer.key_store import NOBODY_NAME, Held, KeyStore, State
 from sovereign_operator.signer.world import Signing, World
 
 logger = logging.getLogger(__name__)
