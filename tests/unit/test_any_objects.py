@@ -23,8 +23,11 @@ from sovereign_operator.injector.world import see_enforced
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror
+from sovereign_operator.kube.objects.certificate import see_certificate
 from sovereign_operator.kube.objects.guard import see_guard
-from sovereign_operator.kube.objects.pod import see_certificate, see_node, see_pod, see_role
+from sovereign_operator.kube.objects.host_role import see_role
+from sovereign_operator.kube.objects.node import see_node
+from sovereign_operator.kube.objects.pod import see_pod
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.objects.transit_config import see_told
 from sovereign_operator.kube.objects.workload import (

@@ -10,7 +10,8 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import MOST_PODS, parse
 from sovereign_operator.core.sidecar import contract as sidecar
-from sovereign_operator.kube.objects.pod import see_node, see_pod
+from sovereign_operator.kube.objects.node import see_node
+from sovereign_operator.kube.objects.pod import see_pod
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.objects.workload import see_workload
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects

@@ -11,7 +11,7 @@ from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.status import report_unreadable
 from sovereign_operator.core.placement.verdict import judge, judge_node
 from sovereign_operator.core.report.reasons import Reason
-from sovereign_operator.kube.objects.pod import see_node
+from sovereign_operator.kube.objects.node import see_node
 from tests.unit import worlds
 
 Json = dict[str, Any]

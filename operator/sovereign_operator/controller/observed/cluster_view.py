@@ -41,14 +41,9 @@ from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror, stalled
-from sovereign_operator.kube.objects.pod import (
-    ANY_BUNDLE,
-    NodeSeen,
-    PodSeen,
-    see_node,
-    see_pod,
-    see_role,
-)
+from sovereign_operator.kube.objects.host_role import see_role
+from sovereign_operator.kube.objects.node import NodeSeen, see_node
+from sovereign_operator.kube.objects.pod import ANY_BUNDLE, PodSeen, see_pod
 from sovereign_operator.kube.objects.spec import M, Specs, gather, readable, see_spec
 from sovereign_operator.kube.objects.transit_config import encrypts
 from sovereign_operator.kube.objects.workload import see_workload

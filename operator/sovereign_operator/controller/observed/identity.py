@@ -16,7 +16,8 @@ from sovereign_operator.core.workload.pod_annotations import authority_digits, c
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
-from sovereign_operator.kube.objects.pod import ANY_BUNDLE, Certificate, PodSeen, see_certificate
+from sovereign_operator.kube.objects.certificate import Certificate, see_certificate
+from sovereign_operator.kube.objects.pod import ANY_BUNDLE, PodSeen
 from sovereign_operator.pki import bundle
 from sovereign_operator.runtime.bundles import BundleSeen, see_bundle, worst_bundle
 

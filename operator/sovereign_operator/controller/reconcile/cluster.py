@@ -27,7 +27,7 @@ from sovereign_operator.core.placement.verdict import Verdicts, judge
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.crds import kinds_going
-from sovereign_operator.kube.objects.pod import RoleSeen, see_role
+from sovereign_operator.kube.objects.host_role import RoleSeen, see_role
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.runtime.writes import write_all

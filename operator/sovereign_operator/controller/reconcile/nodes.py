@@ -11,7 +11,7 @@ from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import MERGE, Api
 from sovereign_operator.kube.client.errors import RefusedError
 from sovereign_operator.kube.client.owned_metadata import apply_marks, timely
-from sovereign_operator.kube.objects.pod import NodeSeen
+from sovereign_operator.kube.objects.node import NodeSeen
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime.queue import WorkQueue
 

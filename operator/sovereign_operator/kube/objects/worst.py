@@ -12,7 +12,9 @@ from sovereign_operator.core.admission.guards import Guard
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.workload.facts import Pod, Workload
 from sovereign_operator.kube.client.api import Json
-from sovereign_operator.kube.objects.pod import NodeSeen, PodSeen, RoleSeen
+from sovereign_operator.kube.objects.host_role import RoleSeen
+from sovereign_operator.kube.objects.node import NodeSeen
+from sovereign_operator.kube.objects.pod import PodSeen
 
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - nothing listens there
 """In place of addresses that cannot be read. It is in no network of a cluster, so that others send it plaintext."""

@@ -34,7 +34,8 @@ from sovereign_operator.kube.client.resource import (
     SERVICE_ACCOUNTS,
     Resource,
 )
-from sovereign_operator.kube.objects.pod import ENDED_PHASES, see_node, signers_of
+from sovereign_operator.kube.objects.node import see_node
+from sovereign_operator.kube.objects.pod import ENDED_PHASES, signers_of
 from sovereign_operator.pki import certificates, leaf, spiffe
 from sovereign_operator.signer import metrics
 from sovereign_operator.signer.waiting import RequestSeen

@@ -1,0 +1,56 @@
+"""What we keep of a Node: as much as decisions need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sovereign_operator.core import names
+from sovereign_operator.core.placement.facts import Node
+from sovereign_operator.core.report.reasons import MAX_LINE
+from sovereign_operator.kube.client.api import Json
+from sovereign_operator.kube.objects.fields import text, with_prefix
+
+VERDICT_PREFIX = names.verdict_annotation("")
+
+
+@dataclass(frozen=True)
+class NodeSeen:
+    """A Node: the facts, and what we wrote on it."""
+
+    node: Node
+    annotations: Mapping[str, str]
+    """The verdict annotations only."""
+    taints: tuple[Mapping[str, Any], ...]
+    version: str = field(compare=False)
+    """Its resourceVersion. Heartbeats change it; nothing of ours depends on them."""
+    avoided: bool = False
+    """Whether it carries our taint."""
+
+
+def see_node(obj: Json) -> NodeSeen:
+    """Keep what matters of a Node."""
+    metadata, spec = obj["metadata"], obj.get("spec", {})
+    return NodeSeen(
+        Node(
+            metadata["name"],
+            metadata["uid"],
+            metadata.get("labels", {}),
+            # A kubelet writes it. What it contradicts, it does at its beginning.
+            text(spec, "providerID")[:MAX_LINE],
+            _applied_labels(metadata),
+        ),
+        with_prefix(metadata.get("annotations", {}), VERDICT_PREFIX),
+        tuple(spec.get("taints", ())),
+        metadata["resourceVersion"],
+        any(taint["key"] == names.NOT_ACCEPTED_TAINT for taint in spec.get("taints", ())),
+    )
+
+
+def _applied_labels(metadata: Json) -> frozenset[str]:
+    """Return the keys of the labels that we applied and that nobody has written since."""
+    return frozenset(
+        field.removeprefix("f:")
+        for entry in metadata.get("managedFields", ())
+        if entry.get("manager") == names.FIELD_MANAGER and entry.get("operation") == "Apply"
+        for field in entry.get("fieldsV1", {}).get("f:metadata", {}).get("f:labels", {})
+    )
