@@ -10,9 +10,9 @@ from sovereign_operator.controller.observed.repeated_certificates import Issued
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.disconnects import Anchor
 from sovereign_operator.core.identity.authorities import LEAF_LIFETIME
+from sovereign_operator.core.identity.certificate_note import authority_digits, certificate_end, is_distrusted
 from sovereign_operator.core.placement.status import Trusted
 from sovereign_operator.core.report.conditions import timestamp
-from sovereign_operator.core.workload.pod_annotations import authority_digits, certificate_end, is_distrusted
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror

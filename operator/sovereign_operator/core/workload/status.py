@@ -7,6 +7,7 @@ from typing import Any, assert_never
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.status import ROLL_OUT, observe_workload
+from sovereign_operator.core.identity.certificate_note import certificate_authority, certificate_end, is_distrusted
 from sovereign_operator.core.placement.status import Report
 from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
@@ -25,7 +26,6 @@ from sovereign_operator.core.workload.facts import (
     Watch,
     WorkloadFacts,
 )
-from sovereign_operator.core.workload.pod_annotations import certificate_authority, certificate_end, is_distrusted
 from sovereign_operator.core.workload.ready_condition import judge_ready
 from sovereign_operator.core.workload.rewrites import say_contested
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from sovereign_operator.core import names
+from sovereign_operator.core.identity.certificate_note import certificate_line
 from sovereign_operator.core.report.conditions import condition_of
-from sovereign_operator.core.workload.pod_annotations import certificate_line
 from sovereign_operator.kube.client.api import Json
 
 

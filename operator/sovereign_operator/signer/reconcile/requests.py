@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from sovereign_operator.core import names
+from sovereign_operator.core.identity.certificate_note import AUTHORITY_DIGITS, authority_digits
 from sovereign_operator.core.identity.grant import is_granted
 from sovereign_operator.core.identity.request import (
     Deny,
@@ -21,7 +22,6 @@ from sovereign_operator.core.identity.request import (
 from sovereign_operator.core.placement.verdict import judge_node
 from sovereign_operator.core.report.conditions import Notice, timestamp
 from sovereign_operator.core.workload.facts import effective_policy
-from sovereign_operator.core.workload.pod_annotations import AUTHORITY_DIGITS, authority_digits
 from sovereign_operator.kube.client.access import may_enforce, may_host, may_host_any
 from sovereign_operator.kube.client.api import MERGE, Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
