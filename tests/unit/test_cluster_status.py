@@ -14,9 +14,10 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qual
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.status import Report, Trusted, report_datacentre, report_policy, report_service
+from sovereign_operator.core.placement.status import Trusted, report_datacentre, report_policy, report_service
 from sovereign_operator.core.placement.verdict import judge
 from sovereign_operator.core.report.conditions import merge
+from sovereign_operator.core.report.report import Report
 from tests import strategies
 from tests.builders import (
     NEXT_YEAR,

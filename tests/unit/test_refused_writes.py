@@ -12,7 +12,7 @@ from sovereign_operator.controller.observed.sidecar_polling import HURRIED_SECON
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
 from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.core import names
-from sovereign_operator.core.placement.status import Report
+from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.client.errors import RefusedError, UnavailableError
 from sovereign_operator.kube.client.resource import Resource

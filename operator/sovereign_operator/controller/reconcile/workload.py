@@ -14,8 +14,9 @@ from sovereign_operator.controller.observed.kept import keep
 from sovereign_operator.controller.reconcile.adoption import adopt, announce, own, preview
 from sovereign_operator.controller.reconcile.write_status import REMEMBERED, write_status
 from sovereign_operator.core.kubernetes.selector import Selector
-from sovereign_operator.core.placement.status import Report, report_unreadable
+from sovereign_operator.core.placement.status import report_unreadable
 from sovereign_operator.core.placement.verdict import Place
+from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload import manifests
 from sovereign_operator.core.workload.decision import decide, is_abandoned, refuse_policy
 from sovereign_operator.core.workload.facts import (

@@ -6,8 +6,8 @@ from typing import Final
 from sovereign_operator.api.v1alpha1 import GROUP, VERSION
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.controller.observed.cluster_view import World
-from sovereign_operator.core.placement.status import Report
 from sovereign_operator.core.report.conditions import Notice, merge, notices
+from sovereign_operator.core.report.report import Report
 from sovereign_operator.kube.client.api import MERGE, Api, Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError, RefusedError
 from sovereign_operator.kube.client.events import post

@@ -6,9 +6,9 @@ from typing import Any, Final
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.encryption.agent_report import Silence
 from sovereign_operator.core.encryption.rollout import CLAIMED, OTHER_USER, OUTSIDE, EncryptionSeen
-from sovereign_operator.core.placement.status import Report
 from sovereign_operator.core.report.conditions import Observation, examples
 from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload.facts import WorkloadEncryption, WorkloadFacts
 
 CONDITION = "Encrypted"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 
 from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
@@ -15,20 +15,9 @@ from sovereign_operator.core.placement.site import SiteVerdict, no_service
 from sovereign_operator.core.placement.verdict import Verdicts
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.report.reasons import ConditionReason, Reason, sentences, words
+from sovereign_operator.core.report.report import Report
 
 NO_END: Final = "no end recorded"
-
-
-@dataclass(frozen=True)
-class Report:
-    """A status without its conditions, and the observations that become them."""
-
-    status: dict[str, Any]
-    observations: tuple[Observation, ...]
-
-    def __add__(self, other: "Report") -> "Report":
-        """Say both."""
-        return Report(self.status | other.status, self.observations + other.observations)
 
 
 def report_service(name: str, facts: Facts) -> Report:
