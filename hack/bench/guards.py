@@ -18,7 +18,7 @@ from hack.bench.load import cpu_of
 from hack.cluster import Cluster, ClusterError
 from hack.cluster.local import LocalCluster
 from hack.install import NAMESPACE, find
-from sovereign_operator.core.placement.node_metadata import host_role_objects
+from sovereign_operator.core.placement.host_roles import host_role_objects
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, connect
 from sovereign_operator.kube.client.clock import ServerClock

@@ -13,7 +13,7 @@ from sovereign_operator.core.identity.grant import (
     listed_namespaces,
     report_grants,
 )
-from sovereign_operator.core.placement.node_metadata import host_role_rules
+from sovereign_operator.core.placement.host_roles import host_role_rules
 from sovereign_operator.core.report.conditions import Notice
 
 ENFORCED = {"sovereignty.dev/enforce": "secnumcloud"}

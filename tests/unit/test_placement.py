@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts, Node
-from sovereign_operator.core.placement.node_metadata import Placement, host_role_objects, host_role_rules, place
+from sovereign_operator.core.placement.host_roles import host_role_objects, host_role_rules
+from sovereign_operator.core.placement.node_metadata import Placement, place
 from sovereign_operator.core.placement.verdict import judge
 from tests import strategies
 from tests.builders import datacentre, facts, node

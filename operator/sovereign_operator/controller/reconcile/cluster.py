@@ -19,9 +19,10 @@ from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.core.identity.grant import changed_grants, granted_namespaces, listed_namespaces, report_grants
 from sovereign_operator.core.placement.calendar import end_instant
 from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.host_roles import host_role_objects
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.next_change import next_change
-from sovereign_operator.core.placement.node_metadata import Placement, host_role_objects, place
+from sovereign_operator.core.placement.node_metadata import Placement, place
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.placement.verdict import Verdicts, judge
 from sovereign_operator.kube.client import resource
