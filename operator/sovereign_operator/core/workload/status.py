@@ -6,13 +6,14 @@ from typing import Any, assert_never
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
-from sovereign_operator.core.encryption.status import ROLL_OUT, observe_workload
+from sovereign_operator.core.encryption.status import ROLL_OUT
 from sovereign_operator.core.identity.certificate_note import certificate_authority, certificate_end, is_distrusted
 from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.report.reasons import ConditionReason, line, sentences
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload import job_run
+from sovereign_operator.core.workload.encryption_status import observe_workload
 from sovereign_operator.core.workload.facts import (
     NOTHING_DONE,
     Action,

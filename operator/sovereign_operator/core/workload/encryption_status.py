@@ -1,0 +1,73 @@
+"""What a SovereignWorkload says of encryption in transit."""
+
+from typing import Any
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.core.encryption.sentences import (
+    CONDITION,
+    bypassed,
+    claimed,
+    plaintext_open,
+    static_pods,
+    unsaid,
+)
+from sovereign_operator.core.report.conditions import Observation
+from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.workload.facts import WorkloadEncryption, WorkloadFacts
+
+
+def observe_workload(facts: WorkloadFacts) -> Observation | None:
+    """Say whether all that the pods of a workload take is mutual TLS; None if nobody asks for that."""
+    if facts.encryption is None or not facts.pods:
+        return None
+    true, reason, message = _hindered(facts, facts.encryption) or _judge_workload(facts, facts.encryption)
+    return Observation(CONDITION, true, reason, message)
+
+
+def _hindered(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, ConditionReason, str] | None:
+    """Say what keeps some of its pods from what they are told; None if nothing does."""
+    mode, there = known.mode, {pod.name for pod in facts.pods}
+    bare = sorted(there - known.sidecars - known.static)
+    if bare:
+        message = (
+            f"{len(bare)} of {len(there)} pod(s) have no sidecar, {bare[0]} among them: they were made before the "
+            "policy asked for encryption; roll them out anew"
+        )
+        return "False", ConditionReason.PODS_WITHOUT_SIDECAR, message
+    if known.bypassed:
+        return "False", ConditionReason.SIDECAR_BYPASSED, bypassed(known.bypassed)
+    if known.silence and mode is EncryptionMode.STRICT:
+        return "False", ConditionReason.AGENTS_SILENT, unsaid(known.silence)
+    if known.claimed:
+        return "False", ConditionReason.ADDRESS_CLAIMED, claimed(known.claimed)
+    late = sorted(there - known.loaded - known.static)
+    if late:
+        message = (
+            f"{len(late)} of {len(there)} sidecar(s) have not loaded {mode} yet, {late[0]} among them: "
+            f"kubectl -n {facts.namespace} describe pod {late[0]} says why if one does not start"
+        )
+        return "False", ConditionReason.STEP_PENDING, message
+    return None
+
+
+def _judge_workload(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, ConditionReason, str]:
+    """Say how it stands where all pods have loaded what they are told."""
+    everything = f"all {len(facts.pods) - len(known.static)} pod(s)"
+    if known.mode is not known.wanted:
+        message = (
+            f"{everything} have a sidecar: {known.mode} on the way to {known.wanted}; the condition Encrypted of "
+            f"SovereigntyPolicy {facts.policy} says what it waits for"
+        )
+        return "False", ConditionReason.STEP_PENDING, message
+    if known.mode is not EncryptionMode.STRICT:
+        message = f"{everything} have a sidecar, and their mode is {known.mode}: plaintext is accepted"
+        reason = (
+            ConditionReason.NOT_ENCRYPTED if known.mode is EncryptionMode.OFF else ConditionReason.PLAINTEXT_ACCEPTED
+        )
+        return "False", reason, message
+    if known.talking:
+        return "False", ConditionReason.PLAINTEXT_OPEN, plaintext_open(known.talking)
+    if known.static:
+        return "False", ConditionReason.STATIC_PODS, static_pods(known.static)
+    message = f"{everything} take nothing but mutual TLS, and what the policy excepts"
+    return "True", ConditionReason.ALL_ENCRYPTED, message
