@@ -10,7 +10,7 @@ from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
 from sovereign_operator.core.sidecar.json_patch import patch
 from sovereign_operator.core.sidecar.probes import CannotInjectError
-from sovereign_operator.core.workload.facts import effective_policy
+from sovereign_operator.core.workload.scope import effective_policy
 
 Json = dict[str, Any]
 

@@ -36,7 +36,8 @@ from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.node_metadata import NodeMarks, Placement
 from sovereign_operator.core.placement.verdict import Verdicts
-from sovereign_operator.core.workload.facts import LastWrite, Workload, effective_policy
+from sovereign_operator.core.workload.facts import LastWrite, Workload
+from sovereign_operator.core.workload.scope import effective_policy
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey

@@ -28,12 +28,12 @@ from sovereign_operator.core.workload.facts import (
     Refuse,
     Watch,
     WorkloadFacts,
-    effective_policy,
     workload_of,
 )
 from sovereign_operator.core.workload.job_run import begins
 from sovereign_operator.core.workload.readiness import Progress
 from sovereign_operator.core.workload.rewrites import after_write
+from sovereign_operator.core.workload.scope import effective_policy
 from sovereign_operator.core.workload.status import report_workload
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import MERGE, Api, Json

@@ -11,18 +11,10 @@ from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import examples
 from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.adoption import is_forced
-from sovereign_operator.core.workload.facts import (
-    Action,
-    Adopt,
-    Own,
-    Refuse,
-    Watch,
-    Workload,
-    WorkloadFacts,
-    effective_policy,
-)
+from sovereign_operator.core.workload.facts import Action, Adopt, Own, Refuse, Watch, Workload, WorkloadFacts
 from sovereign_operator.core.workload.job_run import has_run
 from sovereign_operator.core.workload.rewrites import hold_back
+from sovereign_operator.core.workload.scope import effective_policy
 
 MOST_ENTRIES: Final = 2000
 """Labels, annotations and entries of a nodeSelector that a workload may have to be taken into scope, of each."""

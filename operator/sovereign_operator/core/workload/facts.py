@@ -14,6 +14,7 @@ from sovereign_operator.core.encryption.agent_report import NO_SILENCE, Silence
 from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.readiness import CURRENT, Readiness
+from sovereign_operator.core.workload.scope import effective_policy
 
 
 @dataclass(frozen=True)
@@ -172,11 +173,6 @@ class WorkloadFacts:
     def policy(self) -> str | None:
         """The policy in effect."""
         return effective_policy(self.enforced, self.spec.policy_ref.name if self.spec.policy_ref else None)
-
-
-def effective_policy(enforced: str | None, named: str | None) -> str | None:
-    """Return the policy in effect: the one that the namespace enforces, else the one that the spec names."""
-    return named if enforced is None else enforced
 
 
 def workload_of(name: str, spec: SovereignWorkloadSpec) -> tuple[WorkloadKind, str]:

@@ -21,7 +21,7 @@ from sovereign_operator.core.identity.request import (
 )
 from sovereign_operator.core.placement.verdict import judge_node
 from sovereign_operator.core.report.conditions import Notice, timestamp
-from sovereign_operator.core.workload.facts import effective_policy
+from sovereign_operator.core.workload.scope import effective_policy
 from sovereign_operator.kube.client.access import may_enforce, may_host, may_host_any
 from sovereign_operator.kube.client.api import MERGE, Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
