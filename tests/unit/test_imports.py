@@ -39,6 +39,22 @@ FORBIDDEN = {
     "the redirect imports the client": ("dataplane/redirect.py", "import sovereign_operator.kube.client.errors"),
     "the redirect opens connections": ("dataplane/redirect.py", "import socket"),
     "the models import the core": ("api/v1alpha1/kind.py", "import sovereign_operator.core.names"),
+    "placement imports workloads": ("core/placement/verdict.py", "import sovereign_operator.core.workload.facts"),
+    "certificates rest on encryption": ("core/identity/request.py", "import sovereign_operator.core.encryption.wire"),
+    "placement imports the sidecar": ("core/placement/facts.py", "import sovereign_operator.core.sidecar.contract"),
+    "reports import rules": ("core/report/reasons.py", "import sovereign_operator.core.kubernetes.selector"),
+    "the client imports the mirror": ("kube/client/api.py", "import sovereign_operator.kube.mirror"),
+    "the mirror imports objects": ("kube/mirror.py", "import sovereign_operator.kube.objects.fields"),
+    "what is observed imports what is done": (
+        "controller/observed/agents.py",
+        "import sovereign_operator.controller.reconcile.cluster",
+    ),
+    "keys import what is observed": ("controller/keys.py", "import sovereign_operator.controller.observed.speakers"),
+    "the agent's decision asks the API server": ("agent/decide.py", "import sovereign_operator.kube.client.api"),
+    "the agent's decision waits": ("agent/decide.py", "import asyncio"),
+    "the webhook's answer asks the API server": ("injector/review.py", "import sovereign_operator.kube.mirror"),
+    "the webhook's answer opens connections": ("injector/review.py", "import socket"),
+    "tasks import the core": ("aio/tasks.py", "import sovereign_operator.core.names"),
 }
 
 
@@ -59,3 +75,21 @@ def test_an_import_against_the_layers_is_found(tmp_path: Path, module: str, line
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "BROKEN" in done.stdout
+
+
+@pytest.mark.parametrize("line", ["import time", "import os", "import subprocess", "NOW = datetime.now(UTC)"])
+@pytest.mark.parametrize("module", ["core/placement/calendar.py", "agent/decide.py", "injector/review.py"])
+def test_what_decides_has_no_clock_and_no_machine(module: str, line: str) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "ruff", "check", "--select", "TID251"),
+            *("--stdin-filename", f"operator/sovereign_operator/{module}", "-"),
+        ],
+        input=f"from datetime import UTC, datetime\n{line}\n",
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "TID251" in done.stdout
