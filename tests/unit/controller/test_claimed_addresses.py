@@ -13,9 +13,9 @@ from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import EncryptionSeen
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.objects.pod import see_pod
-from tests.unit.test_refused_writes import POLICY, FullServer, namespace, pod
-from tests.unit.test_services import service
-from tests.unit.test_static_pods import DNS, STRICT
+from tests.unit.controller.test_refused_writes import POLICY, FullServer, namespace, pod
+from tests.unit.controller.test_services import service
+from tests.unit.controller.test_static_pods import DNS, STRICT
 from tests.unit.worlds import controller, show
 
 TOLD = {

@@ -13,7 +13,7 @@ from sovereign_operator.core.encryption.rollout import EncryptionSeen, Step
 from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.kube.objects.pod import see_pod
 from sovereign_operator.kube.objects.worst import worst_pod
-from tests.unit.test_refused_writes import POLICY, FullServer, namespace, pod
+from tests.unit.controller.test_refused_writes import POLICY, FullServer, namespace, pod
 from tests.unit.worlds import Json, controller, show
 
 STRICT = {"spec": {"encryptionInTransit": {"mode": "Strict", "clusterNetworks": ["10.0.0.0/8"]}}}

@@ -12,7 +12,7 @@ from sovereign_operator.core.workload.facts import JobRun, Outcome, Own, Watch, 
 from sovereign_operator.core.workload.job_run import begins, has_run, record, template_digest
 from sovereign_operator.core.workload.readiness import Progress, Readiness
 from sovereign_operator.core.workload.status import report_workload
-from tests.unit.test_workload import NOW, facts, workload
+from tests.unit.workload.test_decision import NOW, facts, workload
 
 
 def spec(ttl: int | None = 5, command: str = "migrate") -> SovereignWorkloadSpec:

@@ -13,7 +13,7 @@ from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.core.placement.verdict import Verdicts, judge, judge_node
 from tests import strategies
 from tests.builders import qualification, service
-from tests.unit import oracle
+from tests.unit.placement import oracle
 
 ANY_EXAMPLE = settings(max_examples=1000, phases=[Phase.generate], database=None)
 """One example will do: do not look for the smallest."""

@@ -12,7 +12,7 @@ from sovereign_operator.core.workload.decision import decide
 from sovereign_operator.core.workload.facts import Adopt, LastWrite, Refuse, Watch, WorkloadFacts
 from sovereign_operator.core.workload.rewrites import FEW, after_write, hold_back
 from sovereign_operator.core.workload.status import report_workload
-from tests.unit.test_workload import ADOPTED, NOW, POLICY, facts, template, workload
+from tests.unit.workload.test_decision import ADOPTED, NOW, POLICY, facts, template, workload
 
 
 def written(times: int = FEW, ago: timedelta = timedelta(0), **fields: Any) -> LastWrite:

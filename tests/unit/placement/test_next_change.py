@@ -26,7 +26,7 @@ from tests.builders import (
     qualification,
     service,
 )
-from tests.unit.test_properties import ANY_EXAMPLE, canonical
+from tests.unit.placement.test_properties import ANY_EXAMPLE, canonical
 
 MIDNIGHT = datetime(2030, 6, 15, 22, tzinfo=UTC)
 """The end of TODAY in Paris."""

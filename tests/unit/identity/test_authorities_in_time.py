@@ -22,7 +22,7 @@ from sovereign_operator.core.identity.authorities import (
 )
 from sovereign_operator.core.identity.trust_window import Tenure
 from tests.builders import NOW
-from tests.unit.test_properties import ANY_EXAMPLE
+from tests.unit.placement.test_properties import ANY_EXAMPLE
 
 PAIRS: Final = (("gra-1", "demo"), ("rbx-1", "demo"), ("gra-1", "hds"))
 POLICIES: Final = ("demo", "hds")
