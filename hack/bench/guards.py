@@ -22,7 +22,7 @@ from sovereign_operator.core.placement.host_roles import host_role_objects
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
-from sovereign_operator.kube.client.resource import Resource
+from sovereign_operator.kube.client.resource import SERVICE_ACCOUNTS
 
 POLICY = "bench"
 NODES = tuple(f"bench-{number}" for number in range(5000))
@@ -145,8 +145,7 @@ def _other() -> dict[str, Any]:
 
 async def _until_account(api: Api, namespace: str) -> None:
     """Wait for the namespace's service account, without which no pod is admitted."""
-    accounts = Resource("v1", "serviceaccounts", namespaced=True)
-    while await api.lasting(accounts, "default", namespace) is None:  # noqa: ASYNC110 - the API has no event for it
+    while await api.lasting(SERVICE_ACCOUNTS, "default", namespace) is None:  # noqa: ASYNC110 - the API has no event for it
         await asyncio.sleep(0.1)
 
 

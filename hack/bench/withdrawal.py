@@ -26,7 +26,7 @@ from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import JSON_PATCH, Api, Json, connect
 from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.kube.client.errors import NotFoundError, RefusedError
-from sovereign_operator.kube.client.resource import Resource
+from sovereign_operator.kube.client.resource import SERVICE_ACCOUNTS
 
 POLICY, SERVICE, NODE = "secnumcloud", "hexa-gouv", "lyon-1"
 SPACE, CROWD = "bench-withdrawal", "bench-crowd"
@@ -78,8 +78,7 @@ class Bench:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE, "labels": labels}}
         await self._api.apply(resource.NAMESPACES, namespace)
         spec: dict[str, Any] = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "none"}]}
-        accounts = Resource("v1", "serviceaccounts", namespaced=True)
-        while await self._api.lasting(accounts, "default", SPACE) is None:  # noqa: ASYNC110 - the API has no event for it
+        while await self._api.lasting(SERVICE_ACCOUNTS, "default", SPACE) is None:  # noqa: ASYNC110 - the API has no event for it
             await asyncio.sleep(0.1)
         await self._api.create(
             resource.PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bench"}, "spec": spec}, SPACE

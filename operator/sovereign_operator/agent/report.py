@@ -114,8 +114,5 @@ class Report:
 
     async def _node_uid(self) -> str:
         """Return what a guard compares with: the uid of the node, as the API server finds it in our token."""
-        found = await self._api.create(resource.SELF_REVIEWS, {"kind": "SelfSubjectReview"} | _VERSION)
+        found = await self._api.create(resource.SELF_REVIEWS, resource.SELF_REVIEWS.header)
         return str(found["status"]["userInfo"]["extra"].get(NODE_UID, [""])[0])
-
-
-_VERSION: Final = {"apiVersion": resource.SELF_REVIEWS.api_version}

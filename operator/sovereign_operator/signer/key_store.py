@@ -155,9 +155,7 @@ class SecretStore:
 
     async def _create(self, name: str, state: State, data: Mapping[str, bytes], annotations: Mapping[str, str]) -> bool:
         """Create a Secret, unless there is one of that name. Return whether it is ours."""
-        body: dict[str, Any] = {
-            "apiVersion": "v1",
-            "kind": "Secret",
+        body: dict[str, Any] = SECRETS.header | {
             "type": SECRET_TYPE,
             "metadata": {
                 "name": name,

@@ -69,9 +69,7 @@ def copy_of(secret: Json) -> Json:
     """Return the Secret to create, with all that counts of an authority and nothing else."""
     metadata, data = secret["metadata"], secret.get("data") or {}
     annotations = metadata.get("annotations", {})
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
+    return SECRETS.header | {
         "type": SECRET_TYPE,
         "metadata": {
             "name": metadata["name"],

@@ -60,7 +60,7 @@ class Steps:
             await self._publish((made.certificate,))
         data = {CERTIFICATE: _encode(made.certificate_pem), KEY: _encode(made.key_pem)}
         metadata = {"name": names.INJECTOR_CA, "namespace": self.namespace}
-        body = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": metadata, "data": data}
+        body = SECRETS.header | {"type": "kubernetes.io/tls", "metadata": metadata, "data": data}
         # RBAC can demand a name of what is created only if it is applied. Without force: where another Job has made one
         # meanwhile, this is a conflict.
         path = SECRETS.path(names.INJECTOR_CA, self.namespace)
@@ -117,7 +117,7 @@ class Steps:
     async def _publish(self, trusted: Sequence[x509.Certificate]) -> None:
         metadata = {"name": names.INJECTOR_CA, "namespace": self.namespace}
         data = {names.CA_BUNDLE: certificates.write(trusted).decode()}
-        await self.api.apply(CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+        await self.api.apply(CONFIG_MAPS, CONFIG_MAPS.header | {"metadata": metadata, "data": data})
 
     async def _hand_over(self, made: Authority, trusted: Iterable[x509.Certificate]) -> None:
         """Have injectors of a former version serve by the authority, and leave alone that it is trusted.

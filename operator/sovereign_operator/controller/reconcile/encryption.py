@@ -211,7 +211,7 @@ def _traffic(sidecars: Sidecars, pod: PodSeen, policy: str, since: float, *, unt
 
 def _order(policy: Json, namespace: str, told: Told) -> Json:
     """Return what the sidecars of a namespace are to do, or in our own the record of it."""
-    owner = {key: policy[key] for key in ("apiVersion", "kind")}
+    owner = resource.OURS[SOVEREIGNTY_POLICY.plural].header
     owner |= {key: policy["metadata"][key] for key in ("name", "uid")}
     metadata = {
         "name": transit_config_map(told.policy),
@@ -219,7 +219,7 @@ def _order(policy: Json, namespace: str, told: Told) -> Json:
         "labels": {names.TRANSIT_LABEL: told.policy},
         "ownerReferences": [owner],
     }
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data_of(told)}
+    return resource.CONFIG_MAPS.header | {"metadata": metadata, "data": data_of(told)}
 
 
 async def _tell(api: Api, body: Json) -> None:

@@ -54,7 +54,7 @@ class NodeWriter:
         if marks is None or seen is None or seen.node.uid != marks.uid:
             # Another look is to come, which knows more.
             return None
-        about = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": marks.name, "uid": marks.uid}}
+        about = resource.NODES.header | {"metadata": {"name": marks.name, "uid": marks.uid}}
         if await self._world.refusals.attempt(resource.NODES, about, _write_node(self._world.api, marks, seen)):
             self._refused.pop(node, None)
             return None
@@ -98,7 +98,7 @@ async def _write_marks(api: Api, marks: NodeMarks, seen: NodeSeen) -> str | None
         "labels": dict(marks.labels),
         "annotations": dict(marks.annotations),
     }
-    body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
+    body = resource.NODES.header | {"metadata": metadata}
     written = await apply_marks(
         api,
         resource.NODES,

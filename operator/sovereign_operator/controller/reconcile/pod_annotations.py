@@ -38,7 +38,7 @@ async def mark_pod(world: World, key: PodMarks) -> float | None:
         return None
     metadata = {"name": key.name, "namespace": key.namespace, "uid": seen.pod.uid, "annotations": annotations}
     try:
-        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+        body = resource.PODS.header | {"metadata": metadata}
         before = {"annotations": seen.annotations}
         marking = apply_marks(
             world.api, resource.PODS, body, before, lambda name: name.startswith(audit_annotation(""))

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sovereign_operator.api.v1alpha1 import GROUP, VERSION
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.controller.observed.cluster_view import World
 from sovereign_operator.core.report.conditions import Notice, merge, notices
@@ -36,9 +35,7 @@ async def write_status(
     }
     if status == before:
         return True
-    body: Json = {
-        "apiVersion": f"{GROUP}/{VERSION}",
-        "kind": kind.name,
+    body: Json = OURS[kind.plural].header | {
         "metadata": {"name": name, "uid": metadata["uid"]} | ({"namespace": namespace} if namespace else {}),
         "status": status,
     }

@@ -31,10 +31,6 @@ async def _may(api: Api, operator_namespace: str, policy: str, *, verb: str, plu
     attributes = {"group": names.GROUP, "resource": plural, "verb": verb, "name": name}
     review = await api.create(
         SUBJECT_ACCESS_REVIEWS,
-        {
-            "apiVersion": SUBJECT_ACCESS_REVIEWS.api_version,
-            "kind": "SubjectAccessReview",
-            "spec": {"user": account, "groups": groups, "resourceAttributes": attributes},
-        },
+        SUBJECT_ACCESS_REVIEWS.header | {"spec": {"user": account, "groups": groups, "resourceAttributes": attributes}},
     )
     return bool(review["status"]["allowed"])

@@ -33,9 +33,7 @@ async def post(api: Api, about: Json, notice: Notice) -> None:
     content = "|".join((reference["uid"], notice.type, notice.reason, notice.message))
     name = f"{reference['name'][:200].rstrip('.-')}.{hashlib.sha256(content.encode()).hexdigest()[:16]}"
     now = timestamp(api.clock.now())
-    event: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Event",
+    event: dict[str, Any] = EVENTS.header | {
         "metadata": {"name": name, "namespace": namespace},
         "involvedObject": reference,
         "type": notice.type,

@@ -18,7 +18,13 @@ class Resource:
 
     api_version: str
     plural: str
+    kind: str
     namespaced: bool = False
+
+    @property
+    def header(self) -> dict[str, str]:
+        """What each object of this type begins with."""
+        return {"apiVersion": self.api_version, "kind": self.kind}
 
     def path(self, name: str | None = None, namespace: str | None = None, subresource: str | None = None) -> str:
         """Return the path of a collection, an object, or a subresource of an object."""
@@ -34,28 +40,30 @@ class Resource:
         return "/".join(parts)
 
 
-NODES: Final = Resource("v1", "nodes")
-PODS: Final = Resource("v1", "pods", namespaced=True)
-NAMESPACES: Final = Resource("v1", "namespaces")
-SERVICE_ACCOUNTS: Final = Resource("v1", "serviceaccounts", namespaced=True)
-CONFIG_MAPS: Final = Resource("v1", "configmaps", namespaced=True)
-SERVICES: Final = Resource("v1", "services", namespaced=True)
-VOLUME_CLAIMS: Final = Resource("v1", "persistentvolumeclaims", namespaced=True)
-VOLUMES: Final = Resource("v1", "persistentvolumes")
-SECRETS: Final = Resource("v1", "secrets", namespaced=True)
-EVENTS: Final = Resource("v1", "events", namespaced=True)
-CLUSTER_ROLES: Final = Resource("rbac.authorization.k8s.io/v1", "clusterroles")
-CLUSTER_ROLE_BINDINGS: Final = Resource("rbac.authorization.k8s.io/v1", "clusterrolebindings")
-CRDS: Final = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
-LEASES: Final = Resource("coordination.k8s.io/v1", "leases", namespaced=True)
-SUBJECT_ACCESS_REVIEWS: Final = Resource("authorization.k8s.io/v1", "subjectaccessreviews")
-SELF_REVIEWS: Final = Resource("authentication.k8s.io/v1", "selfsubjectreviews")
-CERTIFICATE_REQUESTS: Final = Resource("certificates.k8s.io/v1", "podcertificaterequests", namespaced=True)
+NODES: Final = Resource("v1", "nodes", "Node")
+PODS: Final = Resource("v1", "pods", "Pod", namespaced=True)
+NAMESPACES: Final = Resource("v1", "namespaces", "Namespace")
+SERVICE_ACCOUNTS: Final = Resource("v1", "serviceaccounts", "ServiceAccount", namespaced=True)
+CONFIG_MAPS: Final = Resource("v1", "configmaps", "ConfigMap", namespaced=True)
+SERVICES: Final = Resource("v1", "services", "Service", namespaced=True)
+VOLUME_CLAIMS: Final = Resource("v1", "persistentvolumeclaims", "PersistentVolumeClaim", namespaced=True)
+VOLUMES: Final = Resource("v1", "persistentvolumes", "PersistentVolume")
+SECRETS: Final = Resource("v1", "secrets", "Secret", namespaced=True)
+EVENTS: Final = Resource("v1", "events", "Event", namespaced=True)
+CLUSTER_ROLES: Final = Resource("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole")
+CLUSTER_ROLE_BINDINGS: Final = Resource("rbac.authorization.k8s.io/v1", "clusterrolebindings", "ClusterRoleBinding")
+CRDS: Final = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition")
+LEASES: Final = Resource("coordination.k8s.io/v1", "leases", "Lease", namespaced=True)
+SUBJECT_ACCESS_REVIEWS: Final = Resource("authorization.k8s.io/v1", "subjectaccessreviews", "SubjectAccessReview")
+SELF_REVIEWS: Final = Resource("authentication.k8s.io/v1", "selfsubjectreviews", "SelfSubjectReview")
+CERTIFICATE_REQUESTS: Final = Resource(
+    "certificates.k8s.io/v1", "podcertificaterequests", "PodCertificateRequest", namespaced=True
+)
 FOR_OUR_SIGNER: Final = f"spec.signerName={SIGNER}"
 """The field selector of the PodCertificateRequests that our signer answers."""
-TRUST_BUNDLES: Final = Resource("certificates.k8s.io/v1", "clustertrustbundles")
+TRUST_BUNDLES: Final = Resource("certificates.k8s.io/v1", "clustertrustbundles", "ClusterTrustBundle")
 ADMISSION: Final = {
-    kind: Resource("admissionregistration.k8s.io/v1", plural)
+    kind: Resource("admissionregistration.k8s.io/v1", plural, kind)
     for kind, plural in (
         ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
         ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
@@ -68,8 +76,12 @@ ADMISSION: Final = {
 MUTATING_WEBHOOKS: Final = ADMISSION[WEBHOOKS]
 
 OURS: Final = {
-    kind.plural: Resource(f"{v1alpha1.GROUP}/{v1alpha1.VERSION}", kind.plural, kind.scope is Scope.NAMESPACED)
+    kind.plural: Resource(
+        f"{v1alpha1.GROUP}/{v1alpha1.VERSION}", kind.plural, kind.name, kind.scope is Scope.NAMESPACED
+    )
     for kind in v1alpha1.KINDS
 }
 
-WORKLOADS: Final = {kind: Resource(API_VERSIONS[kind], PLURALS[kind], namespaced=True) for kind in WorkloadKind}
+WORKLOADS: Final = {
+    kind: Resource(API_VERSIONS[kind], PLURALS[kind], kind.value, namespaced=True) for kind in WorkloadKind
+}

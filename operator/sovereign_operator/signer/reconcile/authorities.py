@@ -227,9 +227,7 @@ async def _write_bundle(world: World, policy: str, trusted: list[Held], nobody: 
         metadata["annotations"] = {names.AUTHORITIES_ANNOTATION: pairs}
     if seen:
         metadata["resourceVersion"] = seen.version
-    body = {
-        "apiVersion": TRUST_BUNDLES.api_version,
-        "kind": "ClusterTrustBundle",
+    body = TRUST_BUNDLES.header | {
         "metadata": metadata,
         "spec": {"signerName": names.SIGNER, "trustBundle": pem},
     }
