@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
 from sovereign_operator.core.sidecar.json_patch import patch
 from sovereign_operator.core.sidecar.probes import CannotInjectError
-from sovereign_operator.core.workload.scope import effective_policy
+from sovereign_operator.core.workload.scope import policy_of_pod
 
 Json = dict[str, Any]
 
@@ -42,9 +43,9 @@ class Review:
         return metadata.get("name") or metadata.get("generateName") or ""
 
     @property
-    def labelled(self) -> str | None:
-        """The policy that the pod itself names."""
-        return self._metadata("labels").get(names.POLICY_LABEL)
+    def labels(self) -> dict[str, str]:
+        """Those of the pod."""
+        return self._metadata("labels")
 
     @property
     def is_mirror(self) -> bool:
@@ -130,9 +131,18 @@ def _text(part: Any) -> str:
     return part or ""
 
 
-def policy_of(review: Review, enforced: str | None) -> str | None:
-    """Return the policy in effect, as the guards see it."""
-    return effective_policy(enforced, review.labelled)
+def policy_of(review: Review, enforced: str | None, never_in_scope: Container[str]) -> str | None:
+    """Return the policy in effect for the pod; None if it is not in scope, or if it is no pod."""
+    if review.pod is None:
+        return None
+    return policy_of_pod(review.namespace, enforced, review.labels, never_in_scope)
+
+
+def may_be_too_early(review: Review, enforced: str | None, never_in_scope: Container[str]) -> bool:
+    """Whether the pod's namespace may have been labelled so recently that its label was not seen yet."""
+    if review.pod is None or review.namespace in never_in_scope:
+        return False
+    return names.POLICY_LABEL not in review.labels and enforced is None
 
 
 def answer(review: Review, policy: str | None, settings: SidecarSettings) -> Answer:

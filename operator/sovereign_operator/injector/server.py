@@ -19,7 +19,15 @@ from sovereign_operator.core.report.reasons import line
 from sovereign_operator.injector import metrics
 from sovereign_operator.injector.budget import Budget
 from sovereign_operator.injector.log_budget import LogBudget
-from sovereign_operator.injector.review import MalformedError, Review, answer, policy_of, read, result_of, write
+from sovereign_operator.injector.review import (
+    MalformedError,
+    answer,
+    may_be_too_early,
+    policy_of,
+    read,
+    result_of,
+    write,
+)
 from sovereign_operator.injector.settings import Settings
 from sovereign_operator.injector.world import World
 from sovereign_operator.runtime.connections import SECONDS
@@ -77,14 +85,14 @@ class Hook:
         return self._large.take(size, address) if size > SMALL_BODY else nullcontext()
 
     async def _answer(self, body: bytes, address: str | None) -> web.Response:
-        review = read(body)
-        if self._is_new(review):
+        review, never_in_scope = read(body), self._settings.replica.system_namespaces
+        if may_be_too_early(review, self._world.enforced(review.namespace), never_in_scope):
             # Read, a review may take many times its bytes: nothing is kept of it for so long.
             namespace = review.namespace
             del review
             await self._world.until_enforced(namespace)
             review = read(body)
-        policy = self._policy(review)
+        policy = policy_of(review, self._world.enforced(review.namespace), never_in_scope)
         given = answer(review, policy if policy and self._world.encrypts(policy) else None, self._settings.sidecar)
         result = result_of(given)
         metrics.REVIEWS.labels(result).inc()
@@ -102,20 +110,6 @@ class Hook:
                 extra={"namespace": namespace, "policy": policy, "result": result},
             )
         return web.json_response(write(review.uid, given))
-
-    def _is_new(self, review: Review) -> bool:
-        """Whether a namespace may have been labelled so recently that nothing was seen of it."""
-        if not self._may_need_one(review) or review.labelled is not None:
-            return False
-        return self._world.enforced(review.namespace) is None
-
-    def _policy(self, review: Review) -> str | None:
-        if not self._may_need_one(review):
-            return None
-        return policy_of(review, self._world.enforced(review.namespace))
-
-    def _may_need_one(self, review: Review) -> bool:
-        return review.pod is not None and review.namespace not in self._settings.replica.system_namespaces
 
 
 def serving(port: int, hook: Hook, tls: ssl.SSLContext) -> AbstractAsyncContextManager[None]:

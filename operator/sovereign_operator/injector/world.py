@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core import names
+from sovereign_operator.core.workload.scope import enforced_policy
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror, stalled
@@ -71,8 +71,7 @@ class World:
 
 def see_enforced(namespace: Json) -> str | None:
     """Keep namespaces with the label."""
-    found: str | None = namespace["metadata"].get("labels", {}).get(names.ENFORCE_LABEL)
-    return found
+    return enforced_policy(namespace["metadata"].get("labels", {}))
 
 
 def _ignore(*_: object) -> None:

@@ -16,6 +16,7 @@ from sovereign_operator.injector.review import (
     Refused,
     Untouched,
     answer,
+    may_be_too_early,
     policy_of,
     read,
     result_of,
@@ -120,10 +121,30 @@ NAMED = {"metadata": {"labels": {"sovereignty.dev/policy": "own"}}, "spec": POD[
 
 @pytest.mark.parametrize(
     ("pod", "enforced", "policy"),
-    [(POD, None, None), (POD, "hds", "hds"), (NAMED, None, "own"), (NAMED, "hds", "hds"), (NAMED, "", "")],
+    [(POD, None, None), (POD, "hds", "hds"), (NAMED, None, "own"), (NAMED, "hds", "hds"), (NAMED, "", None)],
 )
 def test_the_policy_is_the_namespaces_else_the_pods(pod: Json, enforced: str | None, policy: str | None) -> None:
-    assert policy_of(read(as_bytes(asked(pod))), enforced) == policy
+    review = read(as_bytes(asked(pod)))
+    assert policy_of(review, enforced, {"kube-system"}) == policy
+    assert policy_of(review, enforced, {"ns"}) is None
+
+
+def test_what_is_no_pod_is_held_to_no_policy() -> None:
+    review = read(as_bytes(asked(**OTHERS["a deletion"])))
+    assert policy_of(review, "hds", ()) is None
+    assert not may_be_too_early(review, None, ())
+
+
+@pytest.mark.parametrize(
+    ("pod", "enforced", "early"),
+    [(POD, None, True), (POD, "hds", False), (POD, "", False), (NAMED, None, False)],
+)
+def test_a_namespace_may_have_its_label_only_now_where_neither_it_nor_the_pod_names_a_policy(
+    pod: Json, enforced: str | None, *, early: bool
+) -> None:
+    review = read(as_bytes(asked(pod)))
+    assert may_be_too_early(review, enforced, {"kube-system"}) is early
+    assert not may_be_too_early(review, enforced, {"ns"})
 
 
 def without(value: Json, key: str) -> Json:

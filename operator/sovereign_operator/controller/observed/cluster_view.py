@@ -37,7 +37,7 @@ from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.node_metadata import NodeMarks, Placement
 from sovereign_operator.core.placement.verdict import Verdicts
 from sovereign_operator.core.workload.facts import LastWrite, Workload
-from sovereign_operator.core.workload.scope import effective_policy
+from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Key as ObjectKey
@@ -381,8 +381,7 @@ class World:
         if namespace in self.system_namespaces:
             return None
         found = self.object("namespaces", namespace) or {"metadata": {}}
-        label: str | None = found["metadata"].get("labels", {}).get(names.ENFORCE_LABEL)
-        return label
+        return enforced_policy(found["metadata"].get("labels", {}))
 
     def namespace_labels(self) -> dict[str, Mapping[str, str]]:
         """Return the labels of each namespace that can be in scope."""
@@ -404,10 +403,7 @@ class World:
 
     def policy_of(self, pod: PodSeen) -> str | None:
         """Return the policy that a pod is held to, or None if it is not in scope."""
-        if pod.namespace in self.system_namespaces:
-            return None
-        enforced = self.enforced(pod.namespace)
-        return effective_policy(enforced, pod.labels.get(names.POLICY_LABEL))
+        return policy_of_pod(pod.namespace, self.enforced(pod.namespace), pod.labels, self.system_namespaces)
 
     def pods(self, namespace: str | None = None) -> Iterable[PodSeen]:
         """Return the pods that we watch, of one namespace or all, each once."""

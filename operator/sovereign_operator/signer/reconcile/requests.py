@@ -21,7 +21,7 @@ from sovereign_operator.core.identity.request import (
 )
 from sovereign_operator.core.placement.verdict import judge_node
 from sovereign_operator.core.report.conditions import Notice, timestamp
-from sovereign_operator.core.workload.scope import effective_policy
+from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
 from sovereign_operator.kube.client.access import may_enforce, may_host, may_host_any
 from sovereign_operator.kube.client.api import MERGE, Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
@@ -134,12 +134,12 @@ async def _found(world: World, resource: Resource, name: str, namespace: str | N
 
 
 def _policy_of(world: World, pod: Json | None, namespace: Json | None) -> str | None:
-    """Return the policy that a pod is held to: what the guards go by."""
-    if pod is None or namespace is None or namespace["metadata"]["name"] in world.settings.replica.system_namespaces:
+    """Return the policy that a pod is held to."""
+    if pod is None or namespace is None:
         return None
-    enforced = namespace["metadata"].get("labels", {}).get(names.ENFORCE_LABEL)
-    claimed = pod["metadata"].get("labels", {}).get(names.POLICY_LABEL)
-    return effective_policy(enforced, claimed) or None
+    enforced = enforced_policy(namespace["metadata"].get("labels", {}))
+    labels = pod["metadata"].get("labels", {})
+    return policy_of_pod(namespace["metadata"]["name"], enforced, labels, world.settings.replica.system_namespaces)
 
 
 def _is_granted(world: World, policy: str | None, namespace: Json | None) -> bool:
