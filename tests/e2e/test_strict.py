@@ -12,7 +12,7 @@ from hack import estate
 from hack.cluster import Cluster, binaries
 from hack.install import KEYS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.core import names
+from sovereign_operator.core.kubernetes.mirror_pod import MIRROR_ANNOTATION
 from sovereign_operator.core.sidecar.contract import CONTAINER, REDIRECTED_PORT
 from tests.e2e.conftest import Space
 from tests.e2e.guards import force, without_bindings
@@ -427,7 +427,7 @@ def shown(admin: Kubectl, cluster: Cluster, ward: tuple[str, str]) -> Iterator[s
     node = admin.get("node", "paris-1")
     mirror = pod("static-paris-1", nodeName="paris-1")
     owner = {"apiVersion": "v1", "kind": "Node", "name": "paris-1", "uid": node["metadata"]["uid"], "controller": True}
-    mirror["metadata"] |= {"annotations": {names.MIRROR_ANNOTATION: "x"}, "ownerReferences": [owner]}
+    mirror["metadata"] |= {"annotations": {MIRROR_ANNOTATION: "x"}, "ownerReferences": [owner]}
     kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("paris-1"))
     running = {"status": {"phase": "Running", "podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]}}
     where = ("-n", namespace)

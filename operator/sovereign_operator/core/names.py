@@ -84,9 +84,6 @@ AGENT_REPORT_LABEL: Final = "sovereignty.dev/agent-report"
 BACKUP_EXCLUDES_ANNOTATION: Final = "backup.velero.io/backup-volumes-excludes"
 """On a pod, of Velero: names of volumes, with commas between, that it does not save with all others."""
 
-MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
-"""On a mirror pod, of its kubelet: it shows what the node runs by itself, from a file."""
-
 INJECTOR: Final = "sovereign-injector"
 """The injector's Service, and the MutatingWebhookConfiguration that sends the API server there."""
 

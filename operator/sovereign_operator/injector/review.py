@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sovereign_operator.core import names
 from sovereign_operator.core.bounded_json import read_json
+from sovereign_operator.core.kubernetes.mirror_pod import is_new_mirror_pod
 from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
 from sovereign_operator.core.sidecar.json_patch import patch
 from sovereign_operator.core.sidecar.probes import CannotInjectError
@@ -51,7 +52,7 @@ class Review:
     def is_mirror(self) -> bool:
         """Whether a kubelet shows one of its static pods. It deletes one that differs from its file."""
         node = self.pod["spec"].get("nodeName", "") if self.pod else ""
-        return names.MIRROR_ANNOTATION in self._metadata("annotations") and self.user == f"system:node:{node}"
+        return is_new_mirror_pod(self._metadata("annotations"), node, self.user)
 
     def _metadata(self, field: str) -> dict[str, str]:
         return (self.pod["metadata"].get(field) if self.pod else None) or {}

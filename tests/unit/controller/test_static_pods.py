@@ -8,9 +8,9 @@ import pytest
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.controller.keys import Encryption
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
-from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import EncryptionSeen, Step
 from sovereign_operator.core.encryption.status import report_encryption
+from sovereign_operator.core.kubernetes.mirror_pod import MIRROR_ANNOTATION
 from sovereign_operator.kube.objects.pod import see_pod
 from sovereign_operator.kube.objects.worst import worst_pod
 from tests.unit.controller.test_refused_writes import POLICY, FullServer, namespace, pod
@@ -25,7 +25,7 @@ DNS = {
 
 def mirror(address: str = "10.0.0.9", **metadata: Any) -> Json:
     """Return a mirror pod, whose status its kubelet writes."""
-    annotations = {"annotations": {names.MIRROR_ANNOTATION: "x"}}
+    annotations = {"annotations": {MIRROR_ANNOTATION: "x"}}
     return {
         "metadata": {"namespace": "tenant-a", "name": "static-paris-1", "uid": "static", **annotations, **metadata},
         "spec": {"containers": [{"name": "app"}], "nodeName": "paris-1"},
@@ -53,7 +53,7 @@ def test_a_static_pod_holds_up_no_step_and_is_named(shown: Json) -> None:
 
 def test_a_pod_with_a_sidecar_is_waited_for_whatever_it_says_of_itself() -> None:
     made = pod("tenant-a")
-    made["metadata"]["annotations"] = {names.MIRROR_ANNOTATION: "x"}
+    made["metadata"]["annotations"] = {MIRROR_ANNOTATION: "x"}
     seen = look(made)
     assert (seen.pods, seen.static) == (1, ())
 

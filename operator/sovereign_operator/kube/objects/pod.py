@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sovereign_operator.core import names
+from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
 from sovereign_operator.core.report.conditions import condition_of
 from sovereign_operator.core.report.reasons import line
 from sovereign_operator.core.sidecar.contract import bypass_of, transit_policy
@@ -68,7 +69,7 @@ def see_pod(obj: Json) -> PodSeen:
         # Guards looked at those that admission placed. Of any other, a container of that name says nothing.
         transit=transit_policy(obj) if names.PLACED_LABEL in metadata.get("labels", {}) else "",
         bypass=bypass_of(obj),
-        static=names.MIRROR_ANNOTATION in metadata.get("annotations", {}),
+        static=is_mirror_pod(metadata.get("annotations", {})),
         addresses=tuple(found["ip"] for found in status.get("podIPs", ())),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,

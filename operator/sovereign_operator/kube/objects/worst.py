@@ -9,6 +9,7 @@ from typing import Any, Final
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.admission.guards import Guard
+from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.workload.facts import Pod, Workload
 from sovereign_operator.kube.client.api import Json
@@ -33,7 +34,7 @@ def worst_pod(obj: Json) -> PodSeen:
         pod,
         _texts(obj, "metadata", "labels"),
         {},
-        static=names.MIRROR_ANNOTATION in _texts(obj, "metadata", "annotations"),
+        static=is_mirror_pod(_texts(obj, "metadata", "annotations")),
         ended=False,
         terminating=False,
         bundles=frozenset(),

@@ -19,6 +19,7 @@ from sovereign_operator.core.identity.request import (
     Wait,
     answer,
 )
+from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
 from sovereign_operator.core.placement.verdict import judge_node
 from sovereign_operator.core.report.conditions import Notice, timestamp
 from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
@@ -158,7 +159,7 @@ def _live_pod(pod: Json) -> LivePod:
         node=spec.get("nodeName", ""),
         service_account=spec.get("serviceAccountName", ""),
         ending="deletionTimestamp" in metadata or pod.get("status", {}).get("phase") in ENDED_PHASES,
-        mirror=names.MIRROR_ANNOTATION in metadata.get("annotations", {}),
+        mirror=is_mirror_pod(metadata.get("annotations", {})),
         mounts_signer=names.SIGNER in signers_of(pod),
     )
 
