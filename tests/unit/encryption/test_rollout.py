@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.encryption.agent_report import NO_SILENCE, Silence
-from sovereign_operator.core.encryption.rollout import LADDER, EncryptionSeen, PodTraffic, Step, StepFacts, decide
+from sovereign_operator.core.encryption.rollout import (
+    LADDER,
+    EncryptionSeen,
+    PodTraffic,
+    Step,
+    StepFacts,
+    decide,
+    needs_sidecar,
+)
 
 OFF, PERMISSIVE, PREFERRED, STRICT = LADDER
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -208,3 +216,12 @@ def test_sidecars_are_asked_until_off_is_wanted_and_reached() -> None:
         for mode in EncryptionMode:
             seen = EncryptionSeen(Step(mode, ()), wanted, 0, 0, 0)
             assert seen.encrypts is ((wanted, mode) != (EncryptionMode.OFF, EncryptionMode.OFF))
+
+
+@pytest.mark.parametrize("wanted", [None, *EncryptionMode])
+@pytest.mark.parametrize("told", [None, *EncryptionMode])
+def test_pods_need_a_sidecar_until_off_is_wanted_and_was_reached(
+    wanted: EncryptionMode | None, told: EncryptionMode | None
+) -> None:
+    nothing = (None, EncryptionMode.OFF)
+    assert needs_sidecar(wanted, told) is (wanted not in nothing or told not in nothing)

@@ -205,12 +205,6 @@ class SovereigntyPolicySpec(Model):
         description="What becomes of the traffic of its pods, where the chart installs encryption. Absent: nothing.",
     )
 
-    @property
-    def encrypts(self) -> bool:
-        """Whether its pods need a sidecar."""
-        wanted = self.encryption_in_transit
-        return wanted is not None and wanted.mode is not EncryptionMode.OFF
-
 
 class DatacentreVerdict(Model):
     """What this policy says of one datacentre."""

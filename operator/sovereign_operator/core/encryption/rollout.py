@@ -124,8 +124,16 @@ class EncryptionSeen:
 
     @property
     def encrypts(self) -> bool:
-        """Whether pods need a sidecar: until Off is asked for and was reached."""
-        return {self.wanted, self.step.mode} != {EncryptionMode.OFF}
+        """Whether pods need a sidecar."""
+        return needs_sidecar(self.wanted, self.step.mode)
+
+
+def needs_sidecar(wanted: EncryptionMode | None, told: EncryptionMode | None) -> bool:
+    """Whether pods of a policy need a sidecar: until Off is asked for and was reached.
+
+    ``wanted`` is the mode that the policy asks for, ``told`` the one that sidecars were told last; None: none.
+    """
+    return not {wanted, told} <= {EncryptionMode.OFF, None}
 
 
 def decide(facts: StepFacts) -> Step:

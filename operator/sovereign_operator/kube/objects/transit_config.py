@@ -14,6 +14,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.encryption.agent_report import is_number
 from sovereign_operator.core.encryption.disconnects import Anchor, Cuts
+from sovereign_operator.core.encryption.rollout import needs_sidecar
 from sovereign_operator.core.encryption.traffic_rules import Datagrams
 from sovereign_operator.core.sidecar.contract import FORMER_LISTENERS_KEYS, LISTENERS_KEY, transit_config_map
 from sovereign_operator.kube.client import resource
@@ -72,8 +73,9 @@ class Record(Mirror[Told]):
 
 
 def encrypts(spec: SovereigntyPolicySpec, told: Told | None) -> bool:
-    """Whether pods of a policy need a sidecar: as long as others have not been told that they need none."""
-    return spec.encrypts or (told is not None and told.encryption_mode is not EncryptionMode.OFF)
+    """Whether pods of a policy need a sidecar."""
+    wanted = spec.encryption_in_transit
+    return needs_sidecar(wanted.mode if wanted else None, told.encryption_mode if told else None)
 
 
 def see_told(obj: Json) -> Told | None:
