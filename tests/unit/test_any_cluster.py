@@ -21,7 +21,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import decide as decide_step
 from sovereign_operator.core.identity.trust_window import tenures
 from sovereign_operator.core.placement.facts import Node
-from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.next_change import next_change, seconds_to_next_change
 from sovereign_operator.core.placement.node_metadata import place
 from sovereign_operator.core.placement.verdict import judge, judge_node
 from sovereign_operator.core.workload import decision as workload
@@ -128,7 +128,7 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
         *cluster._status_writes(world, facts, verdicts),  # noqa: SLF001
     ):
         write.close()  # type: ignore[attr-defined]
-    cluster._seconds_until(facts, facts.now)  # noqa: SLF001
+    seconds_to_next_change(facts, facts.now, 600.0)
     pods.count_pods(world)
     pods.count_processes(world)
     for seen in world.pods():

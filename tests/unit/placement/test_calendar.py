@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from sovereign_operator.core.placement.calendar import NEVER, end_instant, first_instant
+from sovereign_operator.core.placement.calendar import NEVER, end_instant, first_instant, seconds_past
 
 WINTER = date(2030, 1, 15)
 SUMMER = date(2030, 7, 15)
@@ -31,6 +31,12 @@ def test_a_day_lasts_from_midnight_to_midnight_in_paris(day: date, begins: str, 
 @pytest.mark.parametrize("day", [date.min, date(1, 1, 2), date(1911, 3, 10), date(9999, 12, 30), date.max], ids=str)
 def test_a_day_at_the_edge_of_the_calendar_still_has_a_beginning_before_its_end(day: date) -> None:
     assert first_instant(day) < end_instant(day)
+
+
+@pytest.mark.parametrize(("offset", "seconds"), [(0, 1.0), (5, 6.0), (0.25, 1.25), (-3, 1.0)])
+def test_an_instant_has_passed_a_second_after_it(offset: float, seconds: float) -> None:
+    now = datetime(2030, 6, 15, 12, tzinfo=UTC)
+    assert seconds_past(now + timedelta(seconds=offset), now) == seconds
 
 
 def test_the_last_day_of_the_calendar_never_ends() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.next_change import next_change, seconds_to_next_change
 from sovereign_operator.core.placement.verdict import judge
 from tests import strategies
 from tests.builders import (
@@ -130,3 +130,22 @@ def test_the_strategies_reach_facts_that_change_and_facts_that_do_not() -> None:
 
     assert find(strategies.facts(), change_of_a_node, settings=ANY_EXAMPLE)
     assert find(strategies.facts(), no_change_of_a_site, settings=ANY_EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("late", "longest", "seconds"),
+    [
+        (timedelta(0), A_DAY.total_seconds(), 36001.0),
+        (timedelta(hours=9, minutes=59, seconds=59), 600.0, 2.0),
+        (timedelta(0), 600.0, 600.0),
+        (timedelta(hours=11), 600.0, 1.0),
+    ],
+    ids=["in ten hours", "in a second", "no later than asked", "it has passed meanwhile"],
+)
+def test_one_looks_again_a_second_after_the_next_change(late: timedelta, longest: float, seconds: float) -> None:
+    ending = site_of(service(qualification(until=TODAY)))
+    assert seconds_to_next_change(ending, MIDNIGHT - timedelta(hours=10) + late, longest) == seconds
+
+
+def test_where_nothing_changes_by_itself_one_looks_again_as_late_as_allowed() -> None:
+    assert seconds_to_next_change(site_of(service()), MIDNIGHT, 600.0) == 600.0

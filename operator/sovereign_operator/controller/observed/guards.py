@@ -13,6 +13,7 @@ from sovereign_operator.controller import metrics
 from sovereign_operator.core import names
 from sovereign_operator.core.admission.guards import Finding, Guard, Guards, Versions, broken, inspect, inspect_one
 from sovereign_operator.core.admission.guards import Key as GuardKey
+from sovereign_operator.core.placement.calendar import seconds_past
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.events import post
@@ -90,8 +91,8 @@ class GuardWatch:
             await self._say(finding, deployment)
         if findings:
             return RETRY_SECONDS
-        left = (versions.allowed_until - versions.now).total_seconds()
-        return left + 1 if left > 0 else None
+        until, now = versions.allowed_until, versions.now
+        return seconds_past(until, now) if until > now else None
 
     async def _read_versions(self, deployment: Json | None) -> Versions:
         lists = await read_lists(self._api, self._namespace)

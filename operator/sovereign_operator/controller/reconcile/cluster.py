@@ -4,7 +4,6 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Awaitable, Iterator
-from datetime import datetime
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
@@ -21,7 +20,7 @@ from sovereign_operator.core.placement.calendar import end_instant
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.host_roles import host_role_objects
 from sovereign_operator.core.placement.membership import unfound
-from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.next_change import seconds_to_next_change
 from sovereign_operator.core.placement.node_metadata import Placement, place
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.placement.verdict import Verdicts, judge
@@ -66,7 +65,7 @@ async def reconcile_cluster(world: World, nodes: NodeWriter, operator_namespace:
     world.queue.add(Statuses())
     if failures:
         raise failures[0]
-    return _seconds_until(facts, world.api.clock.now())
+    return seconds_to_next_change(facts, world.api.clock.now(), RESYNC_SECONDS)
 
 
 async def write_statuses(world: World) -> float | None:
@@ -194,12 +193,3 @@ def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[A
     for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
         for (_, name), why in sorted(world.unreadable[kind.plural].errors.items()):
             yield write_status(world, kind, name, report_unreadable(kind, why))
-
-
-def _seconds_until(facts: Facts, now: datetime) -> float:
-    """Return in how many seconds to look again: at the next change by time alone, but not later than the resync."""
-    change = next_change(facts)
-    if change is None:
-        return RESYNC_SECONDS
-    # The server tells its time in whole seconds: one more makes sure that the instant has passed.
-    return min(max((change - now).total_seconds(), 0.0) + 1.0, RESYNC_SECONDS)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.placement.calendar import end_instant, first_instant
+from sovereign_operator.core.placement.calendar import end_instant, first_instant, seconds_past
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.site import judge_sites
 
@@ -22,6 +22,12 @@ def next_change(facts: Facts) -> datetime | None:
         if instant > facts.now and judge_sites(replace(facts, now=instant)) != today:
             return instant
     return None
+
+
+def seconds_to_next_change(facts: Facts, now: datetime, longest: float) -> float:
+    """Return in how many seconds to look again: past the next change by time alone, but not later than ``longest``."""
+    change = next_change(facts)
+    return longest if change is None else min(seconds_past(change, now), longest)
 
 
 def ends(services: Iterable[CloudServiceSpec], policies: Iterable[SovereigntyPolicySpec]) -> Iterator[datetime]:

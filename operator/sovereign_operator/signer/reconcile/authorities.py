@@ -14,7 +14,7 @@ from sovereign_operator.core.identity.authorities import Authority, Plan, Undeci
 from sovereign_operator.core.identity.trust_window import Tenure, tenures
 from sovereign_operator.core.identity.undecided import leaves_open
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.next_change import seconds_to_next_change
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.crds import kinds_going
 from sovereign_operator.kube.client.resource import TRUST_BUNDLES
@@ -56,9 +56,7 @@ async def reconcile_authorities(world: World, store: KeyStore) -> float:
         failures = await write_all(_writes(world, store, planned, facts=facts, held=held, usable=usable))
         if failures:
             raise failures[0]
-    change = next_change(facts)
-    until_change = (change - facts.now).total_seconds() + 1.0 if change else LOOK_SECONDS
-    return min(LOOK_SECONDS, until_change)
+    return seconds_to_next_change(facts, facts.now, LOOK_SECONDS)
 
 
 async def _why_frozen(world: World, facts: Facts, held: Mapping[str, Held]) -> str:
