@@ -18,7 +18,7 @@ from sovereign_operator.core.placement.status import report_unreadable
 from sovereign_operator.core.placement.verdict import Place
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload import manifests
-from sovereign_operator.core.workload.decision import decide, is_abandoned, refuse_policy
+from sovereign_operator.core.workload.decision import decide, is_abandoned
 from sovereign_operator.core.workload.facts import (
     NOTHING_DONE,
     Action,
@@ -31,6 +31,7 @@ from sovereign_operator.core.workload.facts import (
     workload_of,
 )
 from sovereign_operator.core.workload.job_run import begins
+from sovereign_operator.core.workload.precedence import older_rival
 from sovereign_operator.core.workload.readiness import Progress
 from sovereign_operator.core.workload.rewrites import after_write
 from sovereign_operator.core.workload.scope import effective_policy
@@ -40,7 +41,14 @@ from sovereign_operator.kube.client.api import MERGE, Api, Json
 from sovereign_operator.kube.client.crds import kinds_going
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError, RefusedError
 from sovereign_operator.kube.objects.pod import PodSeen
-from sovereign_operator.kube.objects.workload import see_last_write, see_run, see_sovereign, see_workload, selector_of
+from sovereign_operator.kube.objects.workload import (
+    see_claim,
+    see_last_write,
+    see_run,
+    see_sovereign,
+    see_workload,
+    selector_of,
+)
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.kube.unreadable import Unreadable
 
@@ -258,18 +266,12 @@ async def _pods(world: World, kind: WorkloadKind, namespace: str, workload: Json
 
 
 def _older_rival(world: World, key: Sovereign, kind: WorkloadKind, name: str, policies: frozenset[str]) -> str | None:
-    """Return the oldest SovereignWorkload that speaks of the workload and can be carried out, but for this one."""
+    """Return the SovereignWorkload that has a workload before this one; None if none has."""
+    speakers = (speaker for _, speaker in world.speakers.of((kind, key.namespace, name)))
+    found = (world.object(SOVEREIGN_WORKLOAD.plural, speaker, key.namespace) for speaker in speakers)
+    claims = [see_claim(obj) for obj in found if obj]
     enforced = world.enforced(key.namespace)
-    names = [speaker for _, speaker in world.speakers.of((kind, key.namespace, name))]
-    found = [world.object(SOVEREIGN_WORKLOAD.plural, speaker, key.namespace) for speaker in names]
-    speakers = [obj for obj in found if obj]
-    for obj in sorted(speakers, key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"])):
-        named = (obj["spec"].get("policyRef") or {}).get("name")
-        if obj["metadata"]["name"] == key.name:
-            return None
-        if refuse_policy(key.namespace, enforced, named, policies) is None:
-            return str(obj["metadata"]["name"])
-    return None
+    return older_rival(key.name, claims, namespace=key.namespace, enforced=enforced, policies=policies)
 
 
 async def _act(world: World, facts: WorkloadFacts, action: Action, live: Json | None, warning: str) -> Outcome:

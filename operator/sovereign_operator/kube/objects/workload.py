@@ -17,6 +17,7 @@ from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
 from sovereign_operator.core.workload.facts import JobRun, LastWrite, Workload
 from sovereign_operator.core.workload.manifests import pod_template_path
+from sovereign_operator.core.workload.precedence import Claim
 from sovereign_operator.core.workload.readiness import job_outcome, readiness_of
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.managed_fields import latest_writer
@@ -76,6 +77,12 @@ def see_sovereign(obj: Json) -> tuple[SovereignWorkloadSpec, str] | Unreadable |
         obj = obj | {"spec": obj["spec"] | {"template": obj["spec"]["template"] | {"spec": {}}}}
     seen = see_spec(obj, SovereignWorkloadSpec)
     return (seen, problem) if isinstance(seen, SovereignWorkloadSpec) else seen
+
+
+def see_claim(obj: Json) -> Claim:
+    """Keep of a SovereignWorkload that can be read what decides whether it has its workload."""
+    metadata, named = obj["metadata"], obj["spec"].get("policyRef") or {}
+    return Claim(metadata["creationTimestamp"], metadata["name"], named.get("name"))
 
 
 def _problem_of(template: Any) -> str:
