@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.core import names
+from sovereign_operator.core.identity.certificate_note import CertificateNote
 from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.report.reasons import ConditionReason, Finding, Reason
 from sovereign_operator.core.workload.decision import decide, is_abandoned
@@ -262,7 +263,7 @@ def test_enforced_follows_the_namespace_and_the_guards(changed: dict[str, Any], 
 
 def asking(name: str, certificate: str = "") -> Pod:
     """Build a pod that mounts a certificate, and what it carries of one."""
-    return Pod(name, f"uid-{name}", "good", certificate_volumes=1, certificate=certificate)
+    return Pod(name, f"uid-{name}", "good", certificate_volumes=1, certificate=CertificateNote.parse(certificate))
 
 
 LIVING = "until 2030-06-16T11:59:00Z, serial 1f, policy secnumcloud, datacentre gra, by a, authority sha256 a"

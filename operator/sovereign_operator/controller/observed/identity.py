@@ -10,9 +10,8 @@ from sovereign_operator.controller.observed.repeated_certificates import Issued
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.disconnects import Anchor
 from sovereign_operator.core.identity.authorities import LEAF_LIFETIME
-from sovereign_operator.core.identity.certificate_note import authority_digits, certificate_end, is_distrusted
+from sovereign_operator.core.identity.certificate_note import CertificateNote, authority_digits
 from sovereign_operator.core.placement.status import Trusted
-from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Key, Mirror
@@ -39,8 +38,8 @@ class Identity:
         self._pod = pod
         self._issued = Issued()
         self._certificate_changed = certificate_changed
-        self._newest: dict[str, str] = {}
-        """By pod uid, the line of the certificate that ends last."""
+        self._newest: dict[str, CertificateNote] = {}
+        """By pod uid, the note of the certificate that ends last."""
         self._certificates: Mirror[Certificate] = Mirror(
             api,
             resource.CERTIFICATE_REQUESTS,
@@ -68,10 +67,10 @@ class Identity:
             volumes = pod.pod.certificate_volumes if pod and pod.pod.uid == new.pod_uid else 0
             if old is None and self._issued.again(new.pod_uid, volumes, new.not_before, new.refresh_at):
                 metrics.CERTIFICATES_REPEATED.inc()
-                logger.warning("pod %s/%s got one certificate more than it has volumes: %s", key[0], new.pod, new.line)
-            self._newest[new.pod_uid] = max(new.line, self._newest.get(new.pod_uid, ""))
+                logger.warning("pod %s/%s got one certificate more than it has volumes: %s", key[0], new.pod, new.note)
+            self._newest[new.pod_uid] = max(new.note, self._newest.get(new.pod_uid, new.note))
             self._certificate_changed(key[0], new.pod)
-        elif old and self._newest.get(old.pod_uid) == old.line:
+        elif old and self._newest.get(old.pod_uid) == old.note:
             del self._newest[old.pod_uid]
 
     def annotations(self, pod: PodSeen) -> dict[str, str]:
@@ -81,13 +80,12 @@ class Identity:
         """
         newest = self._newest.get(pod.pod.uid) or self._as_said(pod.pod.certificate)
         digest = self._digest(pod.bundles)
-        found = {names.CERTIFICATE_ANNOTATION: newest, names.TRUST_BUNDLE_ANNOTATION: digest}
+        found = {names.CERTIFICATE_ANNOTATION: str(newest or ""), names.TRUST_BUNDLE_ANNOTATION: digest}
         return {key: value for key, value in found.items() if value}
 
-    def _as_said(self, line: str) -> str:
+    def _as_said(self, note: CertificateNote | None) -> CertificateNote | None:
         """Return what a pod says of its certificate itself, unless that ends later than any of ours could."""
-        latest = timestamp(self._now() + LEAF_LIFETIME)
-        return line if certificate_end(line) <= latest else ""
+        return note if note and note.until <= self._now() + LEAF_LIFETIME else None
 
     def _digest(self, mounted: frozenset[str]) -> str:
         if not mounted:
@@ -100,8 +98,9 @@ class Identity:
 
     def distrusted(self, policy: str, pods: Iterable[PodSeen]) -> frozenset[str]:
         """Return the uids of the pods whose certificate is in force and yet counts for nobody in scope of a policy."""
-        now, trusted = timestamp(self._now()), self.authorities(policy)
-        return frozenset(pod.pod.uid for pod in pods if is_distrusted(pod.pod.certificate, now, trusted))
+        now, trusted = self._now(), self.authorities(policy)
+        notes = ((pod.pod.uid, pod.pod.certificate) for pod in pods)
+        return frozenset(uid for uid, note in notes if note and note.is_distrusted(now, trusted))
 
     def authorities(self, policy: str) -> frozenset[str]:
         """Return what stands for the authorities that the pods of a policy trust."""

@@ -1,10 +1,15 @@
-"""The line about its certificate that a pod carries: how it is written, and what is read in it."""
+"""What a pod carries of its certificate: a value, which is written as a line for people and read back from it."""
 
+import re
 from collections.abc import Collection
-from typing import Final
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Self
 
-AUTHORITY_DIGITS: Final = ", authority sha256 "
-"""What comes before the first digits of the authority's fingerprint, at the end of the line."""
+from sovereign_operator.core.report.conditions import timestamp
+
+_DIGITS: Final = ", authority sha256 "
+_NOTE: Final = re.compile(r"until ([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)(?:, (.*))?", re.DOTALL)
 
 
 def authority_digits(fingerprint: str) -> str:
@@ -12,22 +17,54 @@ def authority_digits(fingerprint: str) -> str:
     return fingerprint[:16]
 
 
-def certificate_line(not_after: str, said: str) -> str:
-    """Return what a pod carries of its certificate. The end comes first, so that the last is the greatest."""
-    return f"until {not_after}, {said}"
+@dataclass(frozen=True, order=True)
+class IssuedNote:
+    """What the signer says of a certificate that it issued, in the message of the request's condition."""
+
+    text: str
+    """Serial, policy, datacentre and authority, for people."""
+    authority: str = ""
+    """What stands for the authority; empty where a former version wrote the message."""
+
+    def __str__(self) -> str:
+        """As ``serial 1f, policy hds, datacentre gra, by authority.hds.gra.1, authority sha256 0123456789abcdef``."""
+        return f"{self.text}{_DIGITS}{self.authority}" if self.authority else self.text
+
+    @classmethod
+    def parse(cls, message: str) -> Self:
+        """Read such a message."""
+        text, known, digits = message.rpartition(_DIGITS)
+        return cls(text, digits) if known else cls(message)
 
 
-def certificate_end(line: str) -> str:
-    """Return until when the certificate is valid that a pod says it has, RFC 3339 in UTC; empty if it says of none."""
-    return line.partition(",")[0].removeprefix("until ")
+@dataclass(frozen=True, order=True)
+class CertificateNote:
+    """What a pod carries of its certificate. Of several, the note of the one that ends last is the greatest."""
 
+    until: datetime
+    issued: IssuedNote
 
-def certificate_authority(line: str) -> str:
-    """Return what stands for the authority that signed the certificate that a pod says it has."""
-    _, known, digits = line.rpartition(AUTHORITY_DIGITS)
-    return digits if known else ""
+    def __str__(self) -> str:
+        """As ``until 2027-01-31T12:00:00Z`` and what the signer says."""
+        said = str(self.issued)
+        return f"until {timestamp(self.until)}" + (f", {said}" if said else "")
 
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read such a line; None if it is none."""
+        found = _NOTE.fullmatch(text)
+        if not found:
+            return None
+        try:
+            until = datetime.fromisoformat(found[1]).astimezone(UTC)
+        except ValueError:
+            return None
+        return cls(until, IssuedNote.parse(found[2] or ""))
 
-def is_distrusted(line: str, now: str, trusted: Collection[str]) -> bool:
-    """Return whether a certificate is in force, and yet by none of these authorities. ``now``: RFC 3339 in UTC."""
-    return certificate_end(line) > now and certificate_authority(line) not in trusted
+    def counts(self, now: datetime, trusted: Collection[str]) -> bool:
+        """Whether the certificate is in force, by one of these authorities."""
+        return self.until > now and self.issued.authority in trusted
+
+    def is_distrusted(self, now: datetime, trusted: Collection[str]) -> bool:
+        """Whether the certificate is in force, and yet by none of these authorities."""
+        return self.until > now and self.issued.authority not in trusted

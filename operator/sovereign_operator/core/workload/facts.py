@@ -11,6 +11,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import (
     WorkloadKind,
 )
 from sovereign_operator.core.encryption.agent_report import NO_SILENCE, Silence
+from sovereign_operator.core.identity.certificate_note import CertificateNote
 from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.readiness import CURRENT, Readiness
@@ -59,8 +60,8 @@ class Pod:
     """The policies whose node label it selects on."""
     certificate_volumes: int = 0
     """How many of its volumes ask for a certificate of our signer."""
-    certificate: str = ""
-    """The certificate that it got last, in words: until 2027-01-31T12:00:00Z, ..."""
+    certificate: CertificateNote | None = None
+    """The certificate that it got last; None if it says of none."""
     ready: bool = False
     """Whether its kubelet says that it is ready."""
     unreadable: bool = False

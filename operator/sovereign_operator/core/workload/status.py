@@ -7,7 +7,6 @@ from typing import Any, assert_never
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.status import ROLL_OUT
-from sovereign_operator.core.identity.certificate_note import certificate_authority, certificate_end, is_distrusted
 from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.report.reasons import ConditionReason, line, sentences
@@ -163,13 +162,11 @@ def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
 
 def _holding(facts: WorkloadFacts) -> list[Pod]:
     """Return the pods whose certificate is in force, by an authority that is trusted now."""
-    now, trusted = timestamp(facts.now), facts.authorities or frozenset()
+    trusted = facts.authorities or frozenset()
     return [
         pod
         for pod in facts.pods
-        if pod.certificate_volumes
-        and certificate_end(pod.certificate) > now
-        and certificate_authority(pod.certificate) in trusted
+        if pod.certificate_volumes and pod.certificate and pod.certificate.counts(facts.now, trusted)
     ]
 
 
@@ -187,8 +184,8 @@ def _identity(facts: WorkloadFacts) -> Observation:
     waiting = [pod for pod in asking if pod not in holding]
     if waiting:
         # Until such a pod renews, which takes hours, nothing is wrong that Events would speak of.
-        now = timestamp(facts.now)
-        lost = [pod for pod in waiting if is_distrusted(pod.certificate, now, facts.authorities)]
+        trusted = facts.authorities
+        lost = [pod for pod in waiting if pod.certificate and pod.certificate.is_distrusted(facts.now, trusted)]
         without = [pod for pod in waiting if pod not in lost]
         message = f"{len(waiting)} of {len(asking)} pod(s) have no certificate that counts"
         if without:
@@ -198,8 +195,10 @@ def _identity(facts: WorkloadFacts) -> Observation:
                 f"; {len(lost)} have one of an authority that is not trusted, {lost[0].name} among them: {ROLL_OUT}"
             )
         return Observation("Identity", "False", ConditionReason.CERTIFICATES_PENDING, message)
-    first = min(certificate_end(pod.certificate) for pod in holding)
-    message = f"{len(holding)} certificate(s) in force; renewed by themselves, the first would end at {first}"
+    first = min(pod.certificate.until for pod in holding if pod.certificate)
+    message = (
+        f"{len(holding)} certificate(s) in force; renewed by themselves, the first would end at {timestamp(first)}"
+    )
     return Observation("Identity", "True", ConditionReason.CERTIFICATES_IN_FORCE, message)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sovereign_operator.core import names
+from sovereign_operator.core.identity.certificate_note import CertificateNote
 from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
 from sovereign_operator.core.report.conditions import condition_of
 from sovereign_operator.core.report.reasons import line
@@ -60,7 +61,7 @@ def see_pod(obj: Json) -> PodSeen:
             "" if node else _scheduler_says(status),
             frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX)),
             certificate_volumes=signers_of(obj).count(names.SIGNER),
-            certificate=annotations.get(names.CERTIFICATE_ANNOTATION, ""),
+            certificate=CertificateNote.parse(annotations.get(names.CERTIFICATE_ANNOTATION, "")),
             ready=condition_of(status, "Ready").get("status") == "True",
         ),
         metadata.get("labels", {}),

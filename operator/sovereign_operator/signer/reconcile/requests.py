@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from sovereign_operator.core import names
-from sovereign_operator.core.identity.certificate_note import AUTHORITY_DIGITS, authority_digits
+from sovereign_operator.core.identity.certificate_note import IssuedNote, authority_digits
 from sovereign_operator.core.identity.grant import is_granted
 from sovereign_operator.core.identity.request import (
     Deny,
@@ -187,10 +187,8 @@ async def _issue(world: World, seen: RequestSeen, issue: Issue, public_key: Any,
         not_after=issue.not_after,
     )
     fingerprint = certificates.fingerprint(signing.authority.certificate)
-    message = (
-        f"serial {serial:x}, policy {issue.policy}, datacentre {issue.datacentre}, by {signing.name}"
-        f"{AUTHORITY_DIGITS}{authority_digits(fingerprint)}"
-    )
+    text = f"serial {serial:x}, policy {issue.policy}, datacentre {issue.datacentre}, by {signing.name}"
+    message = str(IssuedNote(text, authority_digits(fingerprint)))
     status = _condition("Issued", "Issued", message, world.api.clock.now()) | {
         "certificateChain": chain.decode(),
         "notBefore": timestamp(issue.not_before),
