@@ -193,7 +193,7 @@ def test_the_signer_decides_about_any_cluster(random: Random) -> None:
     terms = tenures(facts)
     planned = authorities._plan(world, facts, terms, {})  # noqa: SLF001
     assert not planned.retire
-    assert all((made.datacentre, made.policy) in terms for made in planned.create)
+    assert all(made.pair in terms for made in planned.create)
     next_change(facts)
     for name in NAMES:
         for policy in NAMES:

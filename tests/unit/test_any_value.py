@@ -10,7 +10,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qual
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.core.identity.trust_window import tenures
 from sovereign_operator.core.placement.calendar import end_instant, first_instant
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
@@ -57,7 +57,7 @@ def test_the_ends_of_the_calendar_can_be_reckoned_with(until: date) -> None:
         id="a", scheme="SecNumCloud", status=QualificationStatus.QUALIFIED, valid_from=date.min, valid_until=until
     )
     found = Facts({"s": service(held)}, {"d": datacentre(service="s")}, {"p": policy(demand())}, {}, NOW)
-    assert (("d", "p") in tenures(found)) is (until > NOW.date())
+    assert (Pair("p", "d") in tenures(found)) is (until > NOW.date())
     next_change(found)
 
 

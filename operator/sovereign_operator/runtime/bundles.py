@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sovereign_operator.core import names
+from sovereign_operator.core.placement.facts import Pair
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.pki import bundle
-
-Pair = tuple[str | None, str | None]
-"""A policy and a datacentre."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ def write_pairs(pairs: Mapping[str, Pair]) -> str:
 
 def _read_pairs(text: str) -> dict[str, Pair]:
     lines = (line.split() for line in text.splitlines())
-    return {words[0]: (words[1], words[2]) for words in lines if len(words) == 3}  # noqa: PLR2004 - as they are written
+    return {words[0]: Pair(words[1], words[2]) for words in lines if len(words) == 3}  # noqa: PLR2004 - as they are written
 
 
 def _told(anchor: bundle.TrustAnchor, pair: Pair | None) -> bundle.TrustAnchor:
-    return replace(anchor, policy=pair[0], datacentre=pair[1]) if pair else anchor
+    return replace(anchor, policy=pair.policy, datacentre=pair.datacentre) if pair else anchor

@@ -20,6 +20,7 @@ from cryptography import x509
 
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.authorities import NewAuthority
+from sovereign_operator.core.placement.facts import Pair
 from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.kube.client.api import MERGE, Api, Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
@@ -57,8 +58,7 @@ class Held:
     """An authority in the store, or what is left of one."""
 
     name: str
-    policy: str
-    datacentre: str
+    pair: Pair
     state: State | None
     """None: the label says something that means nothing."""
     certificate: x509.Certificate | None = None
@@ -93,8 +93,10 @@ def see_held(obj: Json) -> Held:
     published = annotations.get(names.AUTHORITY_PUBLISHED_ANNOTATION)
     held = Held(
         metadata["name"],
-        annotations.get(names.AUTHORITY_POLICY_ANNOTATION, ""),
-        annotations.get(names.AUTHORITY_DATACENTRE_ANNOTATION, ""),
+        Pair(
+            annotations.get(names.AUTHORITY_POLICY_ANNOTATION, ""),
+            annotations.get(names.AUTHORITY_DATACENTRE_ANNOTATION, ""),
+        ),
         State(label) if label in set(State) else None,
     )
     if held.state is None:
@@ -129,20 +131,20 @@ class SecretStore:
 
     async def create(self, wanted: NewAuthority, held: Mapping[str, Held], now: datetime) -> None:
         """Make an authority, under the first name that was never used."""
-        number = 1
-        while (name := names.authority_secret(wanted.policy, wanted.datacentre, number)) in held:
+        (policy, datacentre), number = wanted.pair, 1
+        while (name := names.authority_secret(policy, datacentre, number)) in held:
             number += 1
         made = Authority.make(
-            wanted.policy,
-            wanted.datacentre,
+            policy,
+            datacentre,
             trust_domain=self._trust_domain,
             number=str(number),
             not_before=now.replace(microsecond=0),
             not_after=wanted.not_after,
         )
         annotations = {
-            names.AUTHORITY_POLICY_ANNOTATION: wanted.policy,
-            names.AUTHORITY_DATACENTRE_ANNOTATION: wanted.datacentre,
+            names.AUTHORITY_POLICY_ANNOTATION: policy,
+            names.AUTHORITY_DATACENTRE_ANNOTATION: datacentre,
         }
         if await self._create(name, State.ACTIVE, {CERTIFICATE: made.certificate_pem, KEY: made.key_pem}, annotations):
             logger.info("made authority %s until %s", name, wanted.not_after, extra={"authority": name})

@@ -12,7 +12,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.membership import declarations
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
@@ -70,8 +70,8 @@ class World:
         """Whether this replica keeps authorities and bundles. All of them sign."""
         self.awaited: frozenset[str] = frozenset()
         """Authorities that were moved here and have to be seen before anything is done: bundles would trust too few."""
-        self.signing: dict[tuple[str, str], Signing] = {}
-        """Which authority signs, keyed by (policy, datacentre)."""
+        self.signing: dict[Pair, Signing] = {}
+        """Which authority signs for which pair."""
         self._declarations: dict[str, dict[str, str]] | None = None
         """The datacentres that declare each node, until one changes."""
         self.budgets = NodeBudgets()

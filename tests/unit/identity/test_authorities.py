@@ -18,13 +18,14 @@ from sovereign_operator.core.identity.authorities import (
     plan,
 )
 from sovereign_operator.core.identity.trust_window import Tenure
+from sovereign_operator.core.placement.facts import Pair
 from tests.builders import NOW
 
 A_SECOND = timedelta(seconds=1)
 AN_HOUR = timedelta(hours=1)
 A_DAY = timedelta(days=1)
 LONG_AGO = NOW - 30 * A_DAY
-PAIR = ("demo", "gra-1")
+PAIR = Pair("demo", "gra-1")
 
 Until = timedelta | None
 
@@ -48,7 +49,7 @@ def authority(
     published: datetime | None = LONG_AGO,
 ) -> Authority:
     """Build an authority in the middle of its life that has been published for long."""
-    return Authority(name, policy, datacentre, begins, NOW + left, published)
+    return Authority(name, Pair(policy, datacentre), begins, NOW + left, published)
 
 
 def ask(
@@ -58,11 +59,11 @@ def ask(
     now: datetime = NOW,
 ) -> Plan:
     """Ask about the one pair."""
-    return plan({} if tenure is None else {("gra-1", "demo"): tenure}, trusted or {"demo": ()}, authorities, now)
+    return plan({} if tenure is None else {PAIR: tenure}, trusted or {"demo": ()}, authorities, now)
 
 
 def new(left: timedelta, now: datetime = NOW) -> tuple[NewAuthority, ...]:
-    return (NewAuthority("demo", "gra-1", now + left),)
+    return (NewAuthority(PAIR, now + left),)
 
 
 OLD = authority("old")
@@ -282,8 +283,8 @@ def test_authorities_of_a_policy_that_is_gone_are_retired_and_it_has_no_bundle()
 
 
 def test_a_bundle_holds_every_accepted_datacentre_and_those_of_trusted_policies() -> None:
-    pairs = [("gra-1", "demo"), ("rbx-1", "demo"), ("gra-1", "hds"), ("sbg-1", "strict")]
-    there = [authority(f"{policy}-{datacentre}", policy=policy, datacentre=datacentre) for datacentre, policy in pairs]
+    pairs = [PAIR, Pair("demo", "rbx-1"), Pair("hds", "gra-1"), Pair("strict", "sbg-1")]
+    there = [authority(f"{policy}-{datacentre}", policy=policy, datacentre=datacentre) for policy, datacentre in pairs]
     said = plan(
         {pair: accepting() for pair in pairs},
         {"demo": ("hds", "demo"), "hds": ("strict",), "strict": ()},
@@ -295,14 +296,14 @@ def test_a_bundle_holds_every_accepted_datacentre_and_those_of_trusted_policies(
         "hds": ("hds-gra-1", "strict-sbg-1"),
         "strict": ("strict-sbg-1",),
     }
-    assert said.signing == {(policy, site): f"{policy}-{site}" for site, policy in pairs}
+    assert said.signing == {pair: f"{pair.policy}-{pair.datacentre}" for pair in pairs}
 
 
 def test_a_trusted_policys_authority_leaves_with_its_tenure() -> None:
     theirs = authority("theirs", policy="hds")
     trusted: dict[str, tuple[str, ...]] = {"demo": ("hds",), "hds": ()}
-    assert plan({("gra-1", "hds"): on_grace(A_SECOND)}, trusted, [theirs], NOW).bundles["demo"] == ("theirs",)
-    assert plan({("gra-1", "hds"): on_grace(timedelta(0))}, trusted, [theirs], NOW).bundles["demo"] == ()
+    assert plan({Pair("hds", "gra-1"): on_grace(A_SECOND)}, trusted, [theirs], NOW).bundles["demo"] == ("theirs",)
+    assert plan({Pair("hds", "gra-1"): on_grace(timedelta(0))}, trusted, [theirs], NOW).bundles["demo"] == ()
 
 
 def test_two_that_two_replicas_created_at_once_are_put_in_one_order() -> None:

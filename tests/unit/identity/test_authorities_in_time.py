@@ -21,10 +21,11 @@ from sovereign_operator.core.identity.authorities import (
     plan,
 )
 from sovereign_operator.core.identity.trust_window import Tenure
+from sovereign_operator.core.placement.facts import Pair
 from tests.builders import NOW
 from tests.unit.placement.test_properties import ANY_EXAMPLE
 
-PAIRS: Final = (("gra-1", "demo"), ("rbx-1", "demo"), ("gra-1", "hds"))
+PAIRS: Final = (Pair("demo", "gra-1"), Pair("demo", "rbx-1"), Pair("hds", "gra-1"))
 POLICIES: Final = ("demo", "hds")
 A_MOMENT: Final = timedelta(microseconds=1)
 A_DAY: Final = timedelta(days=1)
@@ -54,8 +55,8 @@ AROUND: Final = st.builds(
 )
 AUTHORITIES: Final = st.lists(
     st.builds(
-        lambda pair, begins, ends, published: Authority("", pair[1], pair[0], begins, ends, published),
-        st.sampled_from((*PAIRS, ("gra-1", "gone"))),
+        lambda pair, begins, ends, published: Authority("", pair, begins, ends, published),
+        st.sampled_from((*PAIRS, Pair("gone", "gra-1"))),
         AROUND,
         AROUND,
         AROUND | st.none(),
@@ -66,7 +67,7 @@ TENURES: Final = st.dictionaries(st.sampled_from(PAIRS), st.builds(Tenure, st.bo
 TRUSTED: Final = st.fixed_dictionaries(
     {policy: st.sampled_from(((), ("demo",), ("hds", "gone"))) for policy in POLICIES}
 )
-Tenures = Mapping[tuple[str, str], Tenure]
+Tenures = Mapping[Pair, Tenure]
 Trusted = Mapping[str, tuple[str, ...]]
 
 
@@ -84,9 +85,8 @@ def applied(said: Plan, authorities: list[Authority], now: datetime, *, publish:
     ]
     created = [
         Authority(
-            f"{made.policy}-{made.datacentre}-{next(NUMBERS):09}",
-            made.policy,
-            made.datacentre,
+            f"{made.pair.policy}-{made.pair.datacentre}-{next(NUMBERS):09}",
+            made.pair,
             now,
             made.not_after,
             published=None,
@@ -103,13 +103,13 @@ def test_an_authority_is_retired_or_in_its_policys_bundle(
     said = plan(tenures, trusted, authorities, NOW)
     assert set(said.bundles) == set(POLICIES)
     for authority in authorities:
-        tenure = tenures.get((authority.datacentre, authority.policy))
+        tenure = tenures.get(authority.pair)
         trusting = {policy for policy, bundle in said.bundles.items() if authority.id in bundle}
         if authority.id in said.retire:
             assert not trusting
         else:
-            also = {policy for policy in POLICIES if authority.policy in trusted[policy]}
-            assert trusting == {authority.policy} | also
+            also = {policy for policy in POLICIES if authority.pair.policy in trusted[policy]}
+            assert trusting == {authority.pair.policy} | also
             assert tenure
             assert tenure.until is None or tenure.until > NOW
             assert authority.not_after > NOW
@@ -121,10 +121,10 @@ def test_what_signs_is_of_its_pair_and_trusted_and_the_pair_is_accepted(
 ) -> None:
     said = plan(tenures, trusted, authorities, NOW)
     by_id = {authority.id: authority for authority in authorities}
-    for (policy, datacentre), signs in said.signing.items():
-        assert (by_id[signs].policy, by_id[signs].datacentre) == (policy, datacentre)
-        assert signs in said.bundles[policy]
-        assert tenures[datacentre, policy].accepting
+    for pair, signs in said.signing.items():
+        assert by_id[signs].pair == pair
+        assert signs in said.bundles[pair.policy]
+        assert tenures[pair].accepting
 
 
 @given(TENURES, TRUSTED, AUTHORITIES)
@@ -132,17 +132,17 @@ def test_what_is_created_fits_its_tenure_and_makes_up_for_what_is_missing(
     tenures: Tenures, trusted: Trusted, authorities: list[Authority]
 ) -> None:
     said = plan(tenures, trusted, authorities, NOW)
-    assert len({(made.policy, made.datacentre) for made in said.create}) == len(said.create)
+    assert len({made.pair for made in said.create}) == len(said.create)
     for made in said.create:
-        tenure = tenures[made.datacentre, made.policy]
+        tenure = tenures[made.pair]
         assert tenure.accepting
         assert NOW < made.not_after <= NOW + CA_LIFETIME
         assert tenure.until is None or made.not_after <= tenure.until
         assert made.not_after.microsecond == 0
-    served = {*said.signing, *((made.policy, made.datacentre) for made in said.create)}
-    for (datacentre, policy), tenure in tenures.items():
+    served = {*said.signing, *(made.pair for made in said.create)}
+    for pair, tenure in tenures.items():
         if tenure.accepting and (tenure.until is None or tenure.until > NOW + 2 * PROPAGATION + timedelta(hours=1)):
-            assert (policy, datacentre) in served
+            assert pair in served
 
 
 @given(TENURES, TRUSTED, AUTHORITIES, st.booleans())
@@ -206,7 +206,7 @@ class Step:
     """What happens to one pair after some time."""
 
     passes: timedelta
-    pair: tuple[str, str]
+    pair: Pair
     change: str
     length: timedelta
     publish: bool
@@ -243,7 +243,7 @@ def changed(claim: Claim, step: Step, now: datetime) -> Claim:
 class Leaf:
     """A pod's certificate."""
 
-    pair: tuple[str, str]
+    pair: Pair
     signed_by: str
     until: datetime
 
@@ -253,20 +253,20 @@ class Life:
     """The pairs and their authorities, and all that ever happened to them."""
 
     now: datetime = NOW
-    claims: dict[tuple[str, str], Claim] = field(default_factory=lambda: dict.fromkeys(PAIRS[:2], Claim(None)))
+    claims: dict[Pair, Claim] = field(default_factory=lambda: dict.fromkeys(PAIRS[:2], Claim(None)))
     authorities: list[Authority] = field(default_factory=list)
     leaves: list[Leaf] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
-    signing: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    signing: Mapping[Pair, str] = field(default_factory=dict)
     most: int = 0
 
     def tenures(self) -> Tenures:
         found = {pair: claim.tenure(self.now) for pair, claim in self.claims.items()}
         return {pair: tenure for pair, tenure in found.items() if tenure}
 
-    def of(self, pair: tuple[str, str]) -> list[Authority]:
+    def of(self, pair: Pair) -> list[Authority]:
         """Return the authorities of a pair, in the order in which they were created."""
-        return [entry for entry in self.authorities if (entry.datacentre, entry.policy) == pair]
+        return [entry for entry in self.authorities if entry.pair == pair]
 
     def take(self, step: Step) -> Plan:
         """Let time pass, change a claim, and carry out the plan."""
@@ -286,8 +286,8 @@ class Life:
     def sign(self, now: datetime) -> None:
         """Sign for a pod of every pair."""
         ends = {entry.id: entry.not_after for entry in self.authorities}
-        for (policy, datacentre), signs in self.signing.items():
-            self.leaves.append(Leaf((datacentre, policy), signs, min(now + LEAF_LIFETIME, ends[signs])))
+        for pair, signs in self.signing.items():
+            self.leaves.append(Leaf(pair, signs, min(now + LEAF_LIFETIME, ends[signs])))
 
     def check(self, said: Plan) -> None:
         """Check what is said against all that happened before."""
@@ -301,7 +301,7 @@ class Life:
             there = self.of(pair)
             trusted = [entry for entry in there if entry.id in bundle]
             assert pair in tenures or not trusted
-            signs = said.signing.get((pair[1], pair[0]))
+            signs = said.signing.get(pair)
             ready = [entry for entry in trusted if entry.published and entry.published + PROPAGATION <= self.now]
             if signs:
                 # The newest that all pods have seen; if they have seen none, the first, for which they wait.
@@ -319,7 +319,7 @@ def test_whatever_happens_no_certificate_loses_its_authority_and_no_authority_ou
 
 
 @given(STEPS, st.sampled_from(PAIRS[:2]))
-def test_after_a_suspension_there_are_only_new_authorities(steps: list[Step], pair: tuple[str, str]) -> None:
+def test_after_a_suspension_there_are_only_new_authorities(steps: list[Step], pair: Pair) -> None:
     life = Life()
     for step in steps:
         life.take(step)
@@ -376,7 +376,7 @@ def test_the_steps_reach_what_the_properties_are_about() -> None:
         return lived(steps)[0].most == MOST
 
     def hands_over(steps: list[Step]) -> bool:
-        signers = {plan.signing.get(("demo", "gra-1")) for plan in lived(steps)[1]} - {None}
+        signers = {plan.signing.get(Pair("demo", "gra-1")) for plan in lived(steps)[1]} - {None}
         return len(signers) > 1
 
     def on_grace(steps: list[Step]) -> bool:

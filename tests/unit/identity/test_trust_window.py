@@ -12,7 +12,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qual
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.identity.trust_window import Tenure, tenures
 from sovereign_operator.core.placement.calendar import NEVER, PARIS, end_instant
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Pair
 from tests import strategies
 from tests.builders import (
     LAST_YEAR,
@@ -48,7 +48,7 @@ def told(service: CloudServiceSpec, policy: SovereigntyPolicySpec | None = None)
 
 def tenure(facts: Facts) -> Tenure | None:
     """Return the tenure of the one site under the one policy, but for how long anything new is signed."""
-    found = tenures(facts).get(("gra-1", "demo"))
+    found = tenures(facts).get(Pair("demo", "gra-1"))
     return found and replace(found, accepted_until=None)
 
 
@@ -203,10 +203,10 @@ def test_every_site_has_its_own_tenure_under_every_policy() -> None:
     )
     until = datetime.combine(NEXT_YEAR + A_DAY, time.min, PARIS).astimezone(UTC) + A_WEEK
     assert found == {
-        ("gra-1", "any"): accepting(None),
-        ("gra-1", "demo"): replace(accepting(until), accepted_until=until - A_WEEK),
-        ("rbx-1", "any"): accepting(None),
-        ("rbx-1", "demo"): on_grace(END_OF_YESTERDAY + A_WEEK),
+        Pair("any", "gra-1"): accepting(None),
+        Pair("demo", "gra-1"): replace(accepting(until), accepted_until=until - A_WEEK),
+        Pair("any", "rbx-1"): accepting(None),
+        Pair("demo", "rbx-1"): on_grace(END_OF_YESTERDAY + A_WEEK),
     }
 
 
@@ -231,7 +231,7 @@ def test_a_tenure_is_what_a_calendar_says_day_by_day(told: Facts) -> None:
     found = tenures(told)
     for site, spec in told.datacentres.items():
         for name, demands in told.policies.items():
-            now = found.get((site, name))
+            now = found.get(Pair(name, site))
             if oracle.accepts_site(told, demands, spec):
                 assert now
                 assert now.accepting
@@ -245,7 +245,7 @@ def test_time_alone_takes_no_tenure_before_its_end(data: st.DataObject) -> None:
     for pair, now in tenures(told).items():
         assert now.until is None or now.until > told.now
         farthest = min(now.until or NEVER, datetime(2300, 1, 1, tzinfo=UTC))
-        grace = timedelta(seconds=told.policies[pair[1]].grace_period_seconds)
+        grace = timedelta(seconds=told.policies[pair.policy].grace_period_seconds)
         besides = [farthest - grace + timedelta(microseconds=delta) for delta in (-1, 0, 1)]
         last = farthest - timedelta(microseconds=1)
         for instant in (*besides, last, *data.draw(st.lists(strategies.instants(), max_size=3))):
@@ -264,7 +264,7 @@ def test_what_is_suspended_leaves_no_grace_anywhere(told: Facts) -> None:
         for name, spec in told.services.items()
     }
     bare = {name: spec.model_copy(update={"derogations": ()}) for name, spec in told.policies.items()}
-    for _, name in tenures(replace(told, services=suspended, policies=bare)):
+    for name, _ in tenures(replace(told, services=suspended, policies=bare)):
         assert not told.policies[name].qualifications
 
 
@@ -287,7 +287,7 @@ def test_the_strategies_reach_tenures_of_every_kind() -> None:
         def found(told: Facts) -> bool:
             return any(
                 tenure.accepting is accepting and (tenure.until is not None) is ends
-                for (_, name), tenure in tenures(told).items()
+                for (name, _), tenure in tenures(told).items()
                 if told.policies[name].qualifications
             )
 

@@ -8,7 +8,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qual
 from sovereign_operator.core.identity.authorities import LEAF_LIFETIME, Authority, Plan, Undecided, plan
 from sovereign_operator.core.identity.trust_window import tenures
 from sovereign_operator.core.identity.undecided import leaves_open
-from sovereign_operator.core.placement.facts import Claims, Facts, Unread
+from sovereign_operator.core.placement.facts import Claims, Facts, Pair, Unread
 from tests.builders import NOW, datacentre, demand, policy, qualification, service
 
 SUSPENDED = service(qualification(status=QualificationStatus.SUSPENDED))
@@ -38,7 +38,7 @@ def facts(
 
 def authority(of: str, place: str, *, published: bool = True) -> Authority:
     begin = NOW - LEAF_LIFETIME
-    return Authority(f"{of}.{place}", of, place, begin, NOW + 200 * LEAF_LIFETIME, begin if published else None)
+    return Authority(f"{of}.{place}", Pair(of, place), begin, NOW + 200 * LEAF_LIFETIME, begin if published else None)
 
 
 ALL = [authority(of, place) for of in ("one", "two") for place in DATACENTRES]
@@ -113,6 +113,6 @@ def test_what_was_never_trusted_is_kept_and_not_trusted_now() -> None:
 @pytest.mark.parametrize("unread", [Unread(services=frozenset({"bad"})), Unread(datacentres={"rbx": Claims()})])
 def test_what_has_ended_goes(unread: Unread) -> None:
     found = facts(SERVICES, without=unread)
-    ended = Authority("old", "one", "rbx", NOW - 2 * LEAF_LIFETIME, NOW, NOW - LEAF_LIFETIME)
+    ended = Authority("old", Pair("one", "rbx"), NOW - 2 * LEAF_LIFETIME, NOW, NOW - LEAF_LIFETIME)
     undecided = Undecided(partial(leaves_open, found))
     assert plan(tenures(found), {"one": ()}, [ended], NOW, undecided).retire == ("old",)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.membership import declarations
 from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.core.placement.verdict import Verdicts, judge, judge_node
@@ -34,7 +34,7 @@ def canonical(verdicts: Verdicts) -> bytes:
 
 @given(strategies.facts())
 def test_a_site_is_accepted_exactly_if_all_demands_are_met(facts: Facts) -> None:
-    for (datacentre, policy), verdict in judge(facts).sites.items():
+    for (policy, datacentre), verdict in judge(facts).sites.items():
         expected = oracle.accepts_site(facts, facts.policies[policy], facts.datacentres[datacentre])
         assert verdict.accepted is expected
 
@@ -68,7 +68,7 @@ def test_an_accepted_node_is_claimed_by_one_datacentre_whose_site_is_accepted(fa
         assert verdict.datacentre == (claimed[0] if len(claimed) == 1 else None)
         if verdict.accepted:
             assert verdict.datacentre is not None
-            assert verdicts.sites[verdict.datacentre, policy].accepted
+            assert verdicts.sites[Pair(policy, verdict.datacentre)].accepted
 
 
 @given(st.data())

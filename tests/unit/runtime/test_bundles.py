@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from sovereign_operator.core import names
+from sovereign_operator.core.placement.facts import Pair
 from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.runtime.bundles import BundleSeen, see_bundle, write_pairs
 from tests.certificates import BEGIN, END, TRUST_DOMAIN, make, remake
@@ -15,7 +16,7 @@ MADE = make("hds", "lyon").certificate
 _OTHER = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Key ceremony of the hospital")])
 BROUGHT = remake(MADE, make().key, subject=_OTHER, issuer=_OTHER)
 NOBODY = bundle.nobody(TRUST_DOMAIN, BEGIN, END)
-PAIRS = {certificates.fingerprint(BROUGHT): ("hds", "brest")}
+PAIRS = {certificates.fingerprint(BROUGHT): Pair("hds", "brest")}
 
 
 def see(annotation: str | None, *authorities: x509.Certificate) -> BundleSeen:
@@ -44,7 +45,7 @@ def test_one_that_was_brought_is_of_the_pair_that_the_signer_says() -> None:
 
 
 def test_the_signer_knows_better_than_the_certificate() -> None:
-    seen = see(write_pairs({certificates.fingerprint(MADE): ("hds", "brest")}), MADE)
+    seen = see(write_pairs({certificates.fingerprint(MADE): Pair("hds", "brest")}), MADE)
     assert pairs(seen) == {("hds", "brest")}
 
 
@@ -54,6 +55,6 @@ def test_what_nobody_says_is_not_known(annotation: str | None) -> None:
 
 
 def test_the_same_is_written_for_the_same() -> None:
-    more = PAIRS | {"0" * 64: ("hds", "paris")}
+    more = PAIRS | {"0" * 64: Pair("hds", "paris")}
     assert write_pairs(more) == write_pairs(dict(reversed(more.items())))
     assert write_pairs({}) == ""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sovereign_operator.core import names
+from sovereign_operator.core.placement.facts import Pair
 from sovereign_operator.signer.key_store import State, see_held
 from tests.certificates import make
 
@@ -29,7 +30,7 @@ def secret(
 @pytest.mark.parametrize("label", ["active", "brought"])
 def test_one_that_may_sign_has_certificate_and_key(label: str) -> None:
     held = see_held(secret(label, published="2030-06-15T12:00:00Z"))
-    assert (held.policy, held.datacentre, held.state) == ("secnumcloud", "brest", State(label))
+    assert (held.pair, held.state) == (Pair("secnumcloud", "brest"), State(label))
     assert held.authority is not None
     assert held.certificate == OURS.certificate
     assert held.published is not None

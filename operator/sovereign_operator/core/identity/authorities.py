@@ -17,6 +17,7 @@ from typing import Final
 
 from sovereign_operator.core.identity.trust_window import Tenure
 from sovereign_operator.core.placement.calendar import NEVER
+from sovereign_operator.core.placement.facts import Pair
 
 CA_LIFETIME: Final = timedelta(days=365)
 """The longest time that an authority lives, however long its tenure lasts."""
@@ -45,8 +46,7 @@ class Authority:
     """One that exists."""
 
     id: str
-    policy: str
-    datacentre: str
+    pair: Pair
     not_before: datetime
     not_after: datetime
     published: datetime | None
@@ -64,8 +64,7 @@ class Authority:
 class NewAuthority:
     """One to create."""
 
-    policy: str
-    datacentre: str
+    pair: Pair
     not_after: datetime
 
 
@@ -73,7 +72,7 @@ class NewAuthority:
 class Undecided:
     """What nothing can be said of, as objects cannot be read: it stays as it is, and nothing new is signed."""
 
-    pair: Callable[[str, str], bool] = lambda _policy, _datacentre: False
+    pair: Callable[[Pair], bool] = lambda _: False
     """Whether nothing can be said of a policy and a datacentre."""
     bundles: Mapping[str, Collection[str]] = field(default_factory=dict)
     """The authorities in the bundles of policies that cannot be read. Whom else these trust is not known."""
@@ -88,8 +87,8 @@ class Plan:
     """To delete, key and all: in no bundle from now on."""
     bundles: Mapping[str, tuple[str, ...]]
     """The authorities that pods of each policy trust."""
-    signing: Mapping[tuple[str, str], str]
-    """Which one signs, keyed by (policy, datacentre). Where none is named, nothing may be signed."""
+    signing: Mapping[Pair, str]
+    """Which one signs for each. Where none is named, nothing may be signed."""
 
 
 @dataclass(frozen=True)
@@ -104,36 +103,29 @@ class _Decision:
 
 
 def plan(
-    tenures: Mapping[tuple[str, str], Tenure],
+    tenures: Mapping[Pair, Tenure],
     trusted: Mapping[str, tuple[str, ...]],
     authorities: Iterable[Authority],
     now: datetime,
     undecided: Undecided = Undecided(),
 ) -> Plan:
-    """Decide what becomes of all authorities.
-
-    Tenures are keyed by (datacentre, policy); ``trusted`` has an entry for every policy that can be read.
-    """
-    existing: dict[tuple[str, str], list[Authority]] = {(policy, datacentre): [] for datacentre, policy in tenures}
+    """Decide what becomes of all authorities. ``trusted`` has an entry for every policy that can be read."""
+    existing: dict[Pair, list[Authority]] = {pair: [] for pair in tenures}
     for authority in authorities:
-        existing.setdefault((authority.policy, authority.datacentre), []).append(authority)
+        existing.setdefault(authority.pair, []).append(authority)
     decisions = {
-        (policy, datacentre): (
-            _leave(existing[policy, datacentre], now)
-            if undecided.pair(policy, datacentre)
-            else _decide(tenures.get((datacentre, policy)), existing[policy, datacentre], now)
-        )
-        for policy, datacentre in sorted(existing)
+        pair: _leave(found, now) if undecided.pair(pair) else _decide(tenures.get(pair), found, now)
+        for pair, found in sorted(existing.items())
     }
-    named = {*trusted, *undecided.bundles, *(policy for _, policy in tenures)}
+    named = {*trusted, *undecided.bundles, *(pair.policy for pair in tenures)}
     own: dict[str, set[str]] = {policy: set() for policy in sorted(named)}
-    for (policy, _), decision in decisions.items():
+    for pair, decision in decisions.items():
         if decision.kept:
-            own[policy].update(decision.kept)
+            own[pair.policy].update(decision.kept)
     kept = {authority for ids in own.values() for authority in ids}
     spared = {authority for decision in decisions.values() for authority in decision.spared}
     return Plan(
-        create=tuple(NewAuthority(*pair, made.new_end) for pair, made in decisions.items() if made.new_end),
+        create=tuple(NewAuthority(pair, made.new_end) for pair, made in decisions.items() if made.new_end),
         retire=tuple(sorted({authority.id for found in existing.values() for authority in found} - kept - spared)),
         bundles={
             policy: tuple(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sovereign_operator.core.placement.calendar import NEVER, end_instant
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.next_change import ends
 from sovereign_operator.core.placement.site import SiteVerdict, judge_site, judge_sites
 
@@ -25,8 +25,8 @@ class Tenure:
     """The first instant at which nothing new is signed any more, in UTC. None: no end is recorded, or it has passed."""
 
 
-def tenures(facts: Facts) -> dict[tuple[str, str], Tenure]:
-    """Return every tenure, keyed by (datacentre, policy). A pair that has none has no entry."""
+def tenures(facts: Facts) -> dict[Pair, Tenure]:
+    """Return every tenure. A pair that has none has no entry."""
     found = {pair: _tenure(verdict, facts) for pair, verdict in judge_sites(facts).items()}
     return {pair: tenure for pair, tenure in found.items() if tenure}
 

@@ -4,11 +4,12 @@ Such an object is neither what it was nor gone. Nothing new follows from it, and
 that is destroyed cannot be had back. Whatever other objects say for certain holds all the same.
 """
 
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Pair
 
 
-def leaves_open(facts: Facts, policy: str, datacentre: str) -> bool:
+def leaves_open(facts: Facts, pair: Pair) -> bool:
     """Whether a policy may accept a datacentre or not, for all that is known."""
+    policy, datacentre = pair
     wanted, place, unread = facts.policies.get(policy), facts.datacentres.get(datacentre), facts.unread
     if wanted is None and policy not in unread.policies:
         return False

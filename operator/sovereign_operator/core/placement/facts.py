@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
@@ -19,6 +20,13 @@ class Node:
     provider_id: str = ""
     applied: frozenset[str] = frozenset()
     """The keys of those labels that we wrote, as the API server remembers it."""
+
+
+class Pair(NamedTuple):
+    """A policy and a datacentre: each pair is judged, and has certificate authorities of its own."""
+
+    policy: str
+    datacentre: str
 
 
 @dataclass(frozen=True)

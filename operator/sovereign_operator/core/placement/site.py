@@ -8,7 +8,7 @@ from typing import Final
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.qualification import Basis, Standing, examine, title
 from sovereign_operator.core.report.reasons import Finding, Reason
 
@@ -118,10 +118,10 @@ def judge_site(name: str, policy_name: str, facts: Facts) -> SiteVerdict:
     return SiteVerdict(name, policy_name, findings, basis)
 
 
-def judge_sites(facts: Facts) -> dict[tuple[str, str], SiteVerdict]:
-    """Judge every datacentre by every policy, keyed by (datacentre, policy)."""
+def judge_sites(facts: Facts) -> dict[Pair, SiteVerdict]:
+    """Judge every datacentre by every policy."""
     return {
-        (datacentre, policy): judge_site(datacentre, policy, facts)
+        Pair(policy, datacentre): judge_site(datacentre, policy, facts)
         for datacentre in sorted(facts.datacentres)
         for policy in sorted(facts.policies)
     }

@@ -8,7 +8,7 @@ from typing import Final
 from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.kind import Kind
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.qualification import in_force, title
 from sovereign_operator.core.placement.site import SiteVerdict, no_service
@@ -43,7 +43,7 @@ def report_service(name: str, facts: Facts) -> Report:
 def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
     """Say which nodes stand in a datacentre and which policies accept it."""
     members = [member.node for member in verdicts.members.values() if member.datacentre == name]
-    answers = [verdicts.sites[name, policy] for policy in sorted(facts.policies)]
+    answers = [verdicts.sites[Pair(policy, name)] for policy in sorted(facts.policies)]
     accepting = [answer.policy for answer in answers if answer.accepted]
     refusals_first = sorted(answers, key=lambda answer: (answer.accepted, answer.policy))
     status = {
@@ -110,7 +110,7 @@ class Trusted:
 
 def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Trusted, ...] = ()) -> Report:
     """Say which datacentres and how many nodes a policy accepts, and which authorities its pods trust."""
-    answers = [verdicts.sites[datacentre, name] for datacentre in sorted(facts.datacentres)]
+    answers = [verdicts.sites[Pair(name, datacentre)] for datacentre in sorted(facts.datacentres)]
     accepted = [answer for answer in answers if answer.accepted]
     refused = [answer for answer in answers if not answer.accepted]
     nodes = verdicts.accepted_nodes(name)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence, SovereigntyPolicySpec
-from sovereign_operator.core.placement.facts import Facts, Node
+from sovereign_operator.core.placement.facts import Facts, Node, Pair
 from sovereign_operator.core.placement.membership import SEE_READY, Membership, locate_all
 from sovereign_operator.core.placement.qualification import Basis
 from sovereign_operator.core.placement.site import SiteVerdict, judge_site, judge_sites
@@ -79,8 +79,7 @@ def place_of(node: str | None, verdict: NodeVerdict | None, *, unreadable: bool 
 class Verdicts:
     """Every answer at one instant."""
 
-    sites: Mapping[tuple[str, str], SiteVerdict]
-    """Keyed by (datacentre, policy)."""
+    sites: Mapping[Pair, SiteVerdict]
     members: Mapping[str, Membership]
     """Keyed by node."""
     nodes: Mapping[tuple[str, str], NodeVerdict]
@@ -141,16 +140,14 @@ def judge_node(node: Node, policy: str, facts: Facts) -> NodeVerdict | None:
     member = locate_all(replace(facts, nodes={node.name: node}))[node.name]
     sites = {}
     if member.datacentre is not None:
-        sites[member.datacentre, policy] = judge_site(member.datacentre, policy, facts)
+        sites[Pair(policy, member.datacentre)] = judge_site(member.datacentre, policy, facts)
     return _judge_node(member, policy, facts, sites)
 
 
-def _judge_node(
-    member: Membership, policy: str, facts: Facts, sites: Mapping[tuple[str, str], SiteVerdict]
-) -> NodeVerdict:
+def _judge_node(member: Membership, policy: str, facts: Facts, sites: Mapping[Pair, SiteVerdict]) -> NodeVerdict:
     if member.datacentre is None:
         return NodeVerdict(member.node, member.uid, policy, None, None, None, member.findings, ())
-    site = sites[member.datacentre, policy]
+    site = sites[Pair(policy, member.datacentre)]
     findings = (
         *member.findings,
         *check_evidence(member, policy, facts.policies[policy]),

@@ -13,7 +13,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.identity.authorities import Authority, Plan, Undecided, plan
 from sovereign_operator.core.identity.trust_window import Tenure, tenures
 from sovereign_operator.core.identity.undecided import leaves_open
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.next_change import seconds_to_next_change
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.crds import kinds_going
@@ -21,7 +21,7 @@ from sovereign_operator.kube.client.resource import TRUST_BUNDLES
 from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.pki.imported_authority import check_brought
 from sovereign_operator.runtime import metrics as runtime_metrics
-from sovereign_operator.runtime.bundles import Pair, write_pairs
+from sovereign_operator.runtime.bundles import write_pairs
 from sovereign_operator.runtime.writes import write_all
 from sovereign_operator.signer import metrics
 from sovereign_operator.signer.key_store import NOBODY_NAME, Held, KeyStore, State
@@ -84,9 +84,7 @@ async def _why_frozen(world: World, facts: Facts, held: Mapping[str, Held]) -> s
     return ""
 
 
-def _usable(
-    world: World, held: Mapping[str, Held], terms: Mapping[tuple[str, str], Tenure], now: datetime
-) -> dict[str, Held]:
+def _usable(world: World, held: Mapping[str, Held], terms: Mapping[Pair, Tenure], now: datetime) -> dict[str, Held]:
     """Return the authorities that may count, by name."""
     candidates = {name: one for name, one in held.items() if one.state in {State.ACTIVE, State.BROUGHT, None}}
     keys = Counter(_public_key(one.certificate) for one in candidates.values() if one.certificate)
@@ -104,11 +102,11 @@ def _usable(
     return usable
 
 
-def _problems(world: World, one: Held, terms: Mapping[tuple[str, str], Tenure], now: datetime) -> Iterator[str]:
+def _problems(world: World, one: Held, terms: Mapping[Pair, Tenure], now: datetime) -> Iterator[str]:
     assert one.authority is not None
     certificate, domain = one.authority.certificate, world.settings.trust_domain
     if one.state is State.BROUGHT:
-        tenure = terms.get((one.datacentre, one.policy))
+        tenure = terms.get(one.pair)
         # One that counts already is replaced in time where what it rests on ends earlier than was said.
         latest = NEVER if _is_listed(world, one) or not tenure or not tenure.until else tenure.until
         yield from check_brought(certificate, one.authority.key, trust_domain=domain, now=now, latest=latest)
@@ -127,7 +125,7 @@ def _listed(world: World, policy: str, usable: Mapping[str, Held]) -> frozenset[
 
 def _is_listed(world: World, one: Held, policy: str | None = None) -> bool:
     """Whether an authority is in a policy's bundle, by default in that of its own."""
-    seen = world.bundles.get(("", names.trust_bundle(policy or one.policy)))
+    seen = world.bundles.get(("", names.trust_bundle(policy or one.pair.policy)))
     if seen is None or one.certificate is None:
         return False
     return certificates.fingerprint(one.certificate) in {anchor.fingerprint for anchor in seen.anchors}
@@ -136,15 +134,14 @@ def _is_listed(world: World, one: Held, policy: str | None = None) -> bool:
 def _plan(
     world: World,
     facts: Facts,
-    terms: Mapping[tuple[str, str], Tenure],
+    terms: Mapping[Pair, Tenure],
     usable: Mapping[str, Held],
 ) -> Plan:
     trusted = {name: tuple(spec.trusted_policies) for name, spec in facts.policies.items()}
     existing = [
         Authority(
             name,
-            one.policy,
-            one.datacentre,
+            one.pair,
             one.certificate.not_valid_before_utc,
             one.certificate.not_valid_after_utc,
             one.published if _is_listed(world, one) else None,
@@ -158,15 +155,13 @@ def _plan(
     return plan(terms, trusted, existing, facts.now, undecided)
 
 
-def _signing(
-    planned: Plan, usable: Mapping[str, Held], terms: Mapping[tuple[str, str], Tenure]
-) -> dict[tuple[str, str], Signing]:
+def _signing(planned: Plan, usable: Mapping[str, Held], terms: Mapping[Pair, Tenure]) -> dict[Pair, Signing]:
     signing = {}
-    for (policy, datacentre), name in planned.signing.items():
-        authority, tenure = usable[name].authority, terms[datacentre, policy]
+    for pair, name in planned.signing.items():
+        authority, tenure = usable[name].authority, terms[pair]
         assert authority is not None
         end = authority.certificate.not_valid_after_utc
-        signing[policy, datacentre] = Signing(
+        signing[pair] = Signing(
             name, authority, until=min(end, tenure.until or end), last=min(end, tenure.accepted_until or end)
         )
     return signing
@@ -200,9 +195,9 @@ def _writes(
         if one.state is State.ACTIVE or one.published or _is_listed(world, one):
             yield store.retire(one)
     # Where an admin brings keys, no others are made.
-    brought = {(one.policy, one.datacentre) for one in held.values() if one.state in {State.BROUGHT, State.WITHDRAWN}}
+    brought = {one.pair for one in held.values() if one.state in {State.BROUGHT, State.WITHDRAWN}}
     for wanted in planned.create:
-        if (wanted.policy, wanted.datacentre) not in brought:
+        if wanted.pair not in brought:
             yield store.create(wanted, held, now)
 
 
@@ -237,11 +232,7 @@ async def _write_bundle(world: World, policy: str, trusted: list[Held], nobody: 
 def _unsaid(trusted: Iterable[Held]) -> dict[str, Pair]:
     """Return the pairs of authorities that do not say themselves of which pair they are, as those that are brought."""
     said = [(one, bundle.describe(one.certificate)) for one in trusted if one.certificate]
-    return {
-        anchor.fingerprint: (one.policy, one.datacentre)
-        for one, anchor in said
-        if (anchor.policy, anchor.datacentre) != (one.policy, one.datacentre)
-    }
+    return {anchor.fingerprint: one.pair for one, anchor in said if (anchor.policy, anchor.datacentre) != one.pair}
 
 
 def _show(world: World) -> None:

@@ -20,6 +20,7 @@ from sovereign_operator.core.identity.request import (
     answer,
 )
 from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
+from sovereign_operator.core.placement.facts import Pair
 from sovereign_operator.core.placement.verdict import judge_node
 from sovereign_operator.core.report.conditions import Notice, timestamp
 from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
@@ -105,7 +106,7 @@ async def _gather(world: World, seen: RequestSeen, *, supported_key: bool) -> tu
     known = hosted or (policy is not None and await may_enforce(api, operator, policy))
     labels = node["metadata"].get("labels", {}) if node else {}
     datacentre = labels.get(names.NODE_DATACENTRE_LABEL, "")
-    signing = world.signing.get((policy or "", datacentre))
+    signing = world.signing.get(Pair(policy or "", datacentre))
     facts = RequestFacts(
         request=asked,
         supported_key=supported_key,
@@ -174,7 +175,7 @@ def _public_key(seen: RequestSeen) -> Any:
 
 
 async def _issue(world: World, seen: RequestSeen, issue: Issue, public_key: Any, pod: Json | None) -> None:
-    signing = world.signing[issue.policy, issue.datacentre]
+    signing = world.signing[Pair(issue.policy, issue.datacentre)]
     asked = seen.request
     serial = leaf.serial_for(asked.uid, signing.authority)
     spiffe_id = spiffe.workload_id(world.settings.trust_domain, asked.namespace, asked.service_account)
