@@ -13,13 +13,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from cryptography import x509
 
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.authorities import NewAuthority
+from sovereign_operator.core.identity.retirement import State
 from sovereign_operator.core.placement.facts import Pair
 from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.kube.client.api import MERGE, Api, Json
@@ -29,21 +29,6 @@ from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.pki.authority import Authority
 
 logger = logging.getLogger(__name__)
-
-
-class State(StrEnum):
-    """What becomes of an authority: the value of the Secret's label."""
-
-    ACTIVE = "active"
-    """Made by us."""
-    RETIRED = "retired"
-    """Made by us, and trusted no more: its key is destroyed."""
-    BROUGHT = "brought"
-    """Brought by an admin."""
-    WITHDRAWN = "withdrawn"
-    """Brought by an admin, and trusted no more, until an admin says so again."""
-    NOBODY = "nobody"
-    """No authority: the certificate of a bundle that trusts nobody."""
 
 
 NOBODY_LIFETIME: Final = timedelta(days=36500)

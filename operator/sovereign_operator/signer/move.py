@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from sovereign_operator.core import names
+from sovereign_operator.core.identity.retirement import State
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.client.resource import PODS, SECRETS
 from sovereign_operator.kube.objects.pod import ENDED_PHASES
-from sovereign_operator.signer.key_store import CERTIFICATE, KEY, NOBODY_NAME, SECRET_TYPE, State
+from sovereign_operator.signer.key_store import CERTIFICATE, KEY, NOBODY_NAME, SECRET_TYPE
 from sovereign_operator.signer.world import SIGNER_PODS
 
 logger = logging.getLogger(__name__)

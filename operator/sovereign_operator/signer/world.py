@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
+from sovereign_operator.core.identity.trust_window import SigningTime
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.membership import declarations
 from sovereign_operator.kube.client import resource
@@ -53,10 +53,7 @@ class Signing:
 
     name: str
     authority: Authority
-    until: datetime
-    """When what it signs has to end at the latest: its own end, or that of what it rests on."""
-    last: datetime
-    """When it signs no more, unless something is renewed before. What it has signed may count for a grace period."""
+    time: SigningTime
 
 
 class World:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from sovereign_operator.core import names
+from sovereign_operator.core.identity.retirement import State
 from sovereign_operator.core.placement.facts import Pair
-from sovereign_operator.signer.key_store import State, see_held
+from sovereign_operator.signer.key_store import see_held
 from tests.certificates import make
 
 OURS = make()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sovereign_operator.core import names
-from sovereign_operator.signer.key_store import State, see_held
+from sovereign_operator.core.identity.retirement import State
+from sovereign_operator.signer.key_store import see_held
 from sovereign_operator.signer.move import copy_of, is_copy, reads_the_former_place
 from tests.certificates import make
 

@@ -25,6 +25,21 @@ class Tenure:
     """The first instant at which nothing new is signed any more, in UTC. None: no end is recorded, or it has passed."""
 
 
+@dataclass(frozen=True)
+class SigningTime:
+    """For how long an authority signs."""
+
+    until: datetime
+    """When what it signs has to end at the latest: its own end, or that of what it rests on."""
+    last: datetime
+    """When it signs no more, unless something is renewed before. What it has signed may count for a grace period."""
+
+
+def signing_time(end: datetime, tenure: Tenure) -> SigningTime:
+    """Return for how long an authority signs that ends then, for a pair that is accepted."""
+    return SigningTime(until=min(end, tenure.until or end), last=min(end, tenure.accepted_until or end))
+
+
 def tenures(facts: Facts) -> dict[Pair, Tenure]:
     """Return every tenure. A pair that has none has no entry."""
     found = {pair: _tenure(verdict, facts) for pair, verdict in judge_sites(facts).items()}

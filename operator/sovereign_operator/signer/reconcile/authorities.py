@@ -1,8 +1,7 @@
 """Certificate authorities and trust bundles: gather, plan, and carry it out if this replica leads."""
 
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +10,17 @@ from cryptography import x509
 
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.authorities import Authority, Plan, Undecided, plan
-from sovereign_operator.core.identity.trust_window import Tenure, tenures
+from sovereign_operator.core.identity.retirement import (
+    Housekeeping,
+    State,
+    Stored,
+    is_candidate,
+    keep_house,
+    latest_end,
+    refuse,
+    why_frozen,
+)
+from sovereign_operator.core.identity.trust_window import Tenure, signing_time, tenures
 from sovereign_operator.core.identity.undecided import leaves_open
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.next_change import seconds_to_next_change
@@ -24,14 +33,13 @@ from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.runtime.bundles import write_pairs
 from sovereign_operator.runtime.writes import write_all
 from sovereign_operator.signer import metrics
-from sovereign_operator.signer.key_store import NOBODY_NAME, Held, KeyStore, State
+from sovereign_operator.signer.key_store import NOBODY_NAME, Held, KeyStore
 from sovereign_operator.signer.world import Signing, World
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 FROZEN_RETRY_SECONDS = 15.0
-NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 async def reconcile_authorities(world: World, store: KeyStore) -> float:
@@ -46,69 +54,68 @@ async def reconcile_authorities(world: World, store: KeyStore) -> float:
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
     terms = tenures(facts)
-    usable = _usable(world, held, terms, facts.now)
+    stored = [_stored(world, one, terms, facts.now) for one in held.values()]
+    usable = _usable(stored, held)
     planned = _plan(world, facts, terms, usable)
     before, world.signing = world.signing, _signing(planned, usable, terms)
     _show(world)
     if world.signing.keys() - before.keys():
         world.look_at_requests()
     if leading:
-        failures = await write_all(_writes(world, store, planned, facts=facts, held=held, usable=usable))
+        careful = replace(facts, now=min(facts.now, datetime.now(UTC)))
+        house = keep_house(planned, _plan(world, careful, tenures(careful), usable), stored, usable)
+        failures = await write_all(_writes(world, store, planned, house, now=facts.now, held=held, usable=usable))
         if failures:
             raise failures[0]
     return seconds_to_next_change(facts, facts.now, LOOK_SECONDS)
 
 
 async def _why_frozen(world: World, facts: Facts, held: Mapping[str, Held]) -> str:
-    """Say why nothing may follow from what we see, or nothing. What is withdrawn loses its key for good."""
-    if missing := world.awaited - held.keys():
-        return f"authorities that were moved and are not seen yet: {', '.join(sorted(missing))}"
-    world.awaited = frozenset()
-    if gone := await kinds_going(world.api):
-        return f"CRDs missing or being deleted: {', '.join(gone)}"
-    kinds = {
-        "CloudService": {*facts.services, *facts.unread.services},
-        "Datacentre": {*facts.datacentres, *facts.unread.datacentres},
-        "SovereigntyPolicy": {*facts.policies, *facts.unread.policies},
-    }
-    trusted = {anchor.policy for seen in world.bundles.values() for anchor in seen.anchors if anchor.datacentre}
-    if trusted and not held:
-        return (
-            f"namespace {world.settings.keys_namespace} holds no key at all, but pods trust some: restore the Secrets, "
-            "or have those of a former version moved (identity.moveKeys); if they are lost for good, delete the "
-            f"ClusterTrustBundles with label {names.TRUST_BUNDLE_LABEL}"
-        )
-    empty = [kind for kind, found in kinds.items() if not found]
-    if empty and any(one.state is State.ACTIVE for one in held.values()):
-        return f"there is no {' and no '.join(empty)} at all, which nobody may have meant"
-    return ""
+    """Say why nothing may follow from what we see, or nothing."""
+    if not world.awaited - held.keys():
+        world.awaited = frozenset()
+    awaited = world.awaited
+    return why_frozen(
+        facts,
+        {name: one.state for name, one in held.items()},
+        awaited=awaited,
+        gone=() if awaited else await kinds_going(world.api),
+        trusting=any(anchor.datacentre for seen in world.bundles.values() for anchor in seen.anchors),
+        keys_namespace=world.settings.keys_namespace,
+    )
 
 
-def _usable(world: World, held: Mapping[str, Held], terms: Mapping[Pair, Tenure], now: datetime) -> dict[str, Held]:
-    """Return the authorities that may count, by name."""
-    candidates = {name: one for name, one in held.items() if one.state in {State.ACTIVE, State.BROUGHT, None}}
-    keys = Counter(_public_key(one.certificate) for one in candidates.values() if one.certificate)
-    usable, refused = {}, 0
-    for name, one in candidates.items():
-        problems = [one.problem] if one.problem else list(_problems(world, one, terms, now))
-        if one.certificate and keys[_public_key(one.certificate)] > 1:
-            problems.append("another Secret holds the same key: one authority is of one policy and one datacentre")
-        if problems:
-            refused += 1
-            logger.error("authority %s cannot be used: %s", name, "; ".join(problems), extra={"authority": name})
-        else:
-            usable[name] = one
-    metrics.AUTHORITIES_REFUSED.set(refused)
-    return usable
+def _stored(world: World, one: Held, terms: Mapping[Pair, Tenure], now: datetime) -> Stored:
+    """Return what decisions need of an authority in the store."""
+    listed, candidate = _is_listed(world, one), is_candidate(one.state)
+    problems: Iterable[str] = (one.problem,) if one.problem else ()
+    if candidate and not one.problem:
+        problems = _problems(world, one, latest_end(terms.get(one.pair), listed=listed), now)
+    return Stored(
+        one.name,
+        one.pair,
+        one.state,
+        public_key=_public_key(one.certificate) if one.certificate and candidate else b"",
+        published=one.published is not None,
+        listed=listed,
+        problems=tuple(problems),
+    )
 
 
-def _problems(world: World, one: Held, terms: Mapping[Pair, Tenure], now: datetime) -> Iterator[str]:
+def _usable(stored: Collection[Stored], held: Mapping[str, Held]) -> dict[str, Held]:
+    """Return the authorities that count, by name."""
+    refused = refuse(stored)
+    for name, problems in refused.items():
+        logger.error("authority %s cannot be used: %s", name, "; ".join(problems), extra={"authority": name})
+    metrics.AUTHORITIES_REFUSED.set(len(refused))
+    return {one.name: held[one.name] for one in stored if is_candidate(one.state) and one.name not in refused}
+
+
+def _problems(world: World, one: Held, latest: datetime, now: datetime) -> Iterator[str]:
+    """Yield what is wrong with the certificate or key of an authority."""
     assert one.authority is not None
     certificate, domain = one.authority.certificate, world.settings.trust_domain
     if one.state is State.BROUGHT:
-        tenure = terms.get(one.pair)
-        # One that counts already is replaced in time where what it rests on ends earlier than was said.
-        latest = NEVER if _is_listed(world, one) or not tenure or not tenure.until else tenure.until
         yield from check_brought(certificate, one.authority.key, trust_domain=domain, now=now, latest=latest)
     elif certificates.trust_domain(certificate) != domain:
         yield f"it is of trust domain {certificates.trust_domain(certificate)}, and {domain} is set now"
@@ -158,12 +165,9 @@ def _plan(
 def _signing(planned: Plan, usable: Mapping[str, Held], terms: Mapping[Pair, Tenure]) -> dict[Pair, Signing]:
     signing = {}
     for pair, name in planned.signing.items():
-        authority, tenure = usable[name].authority, terms[pair]
+        authority = usable[name].authority
         assert authority is not None
-        end = authority.certificate.not_valid_after_utc
-        signing[pair] = Signing(
-            name, authority, until=min(end, tenure.until or end), last=min(end, tenure.accepted_until or end)
-        )
+        signing[pair] = Signing(name, authority, signing_time(authority.certificate.not_valid_after_utc, terms[pair]))
     return signing
 
 
@@ -171,34 +175,25 @@ def _writes(
     world: World,
     store: KeyStore,
     planned: Plan,
+    house: Housekeeping,
     *,
-    facts: Facts,
+    now: datetime,
     held: Mapping[str, Held],
     usable: Mapping[str, Held],
 ) -> Iterator[Awaitable[None]]:
     """Bundles first: whom nobody trusts any more shall be trusted nowhere before anything else goes wrong."""
-    now = facts.now
     nobody = held.get(NOBODY_NAME)
     if nobody is None or nobody.certificate is None:
         yield store.create_nobody(now)
     for policy in sorted({*planned.bundles, *(seen.policy for seen in world.bundles.values())}):
         trusted = [usable[name] for name in planned.bundles.get(policy, ())]
         yield _write_bundle(world, policy, trusted, nobody)
-    for one in usable.values():
-        if one.published is None and _is_listed(world, one):
-            yield store.publish(one, now)
-    # What time alone ends can be had back when a clock was wrong; a destroyed key cannot. So both clocks have to agree.
-    careful = replace(facts, now=min(now, datetime.now(UTC)))
-    for name in set(planned.retire) & set(_plan(world, careful, tenures(careful), usable).retire):
-        one = usable[name]
-        # What was brought before its datacentre is accepted waits for that; it was never trusted.
-        if one.state is State.ACTIVE or one.published or _is_listed(world, one):
-            yield store.retire(one)
-    # Where an admin brings keys, no others are made.
-    brought = {one.pair for one in held.values() if one.state in {State.BROUGHT, State.WITHDRAWN}}
-    for wanted in planned.create:
-        if wanted.pair not in brought:
-            yield store.create(wanted, held, now)
+    for name in house.publish:
+        yield store.publish(usable[name], now)
+    for name in house.destroy:
+        yield store.retire(usable[name])
+    for wanted in house.create:
+        yield store.create(wanted, held, now)
 
 
 async def _write_bundle(world: World, policy: str, trusted: list[Held], nobody: Held | None) -> None:
@@ -238,4 +233,4 @@ def _unsaid(trusted: Iterable[Held]) -> dict[str, Pair]:
 def _show(world: World) -> None:
     metrics.AUTHORITY_END.clear()
     for (policy, datacentre), one in world.signing.items():
-        metrics.AUTHORITY_END.labels(policy, datacentre).set(one.last.timestamp())
+        metrics.AUTHORITY_END.labels(policy, datacentre).set(one.time.last.timestamp())

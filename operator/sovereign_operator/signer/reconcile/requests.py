@@ -119,7 +119,7 @@ async def _gather(world: World, seen: RequestSeen, *, supported_key: bool) -> tu
         hosted=hosted,
         overgranted=overgranted,
         verdict=judge_node(see_node(node).node, policy, world.facts_of(asked.node)) if node and policy else None,
-        authority_end=signing.until if signing else None,
+        authority_end=signing.time.until if signing else None,
         now=api.clock.now(),
     )
     return facts, pod if pod and pod["metadata"]["uid"] == asked.pod_uid else None

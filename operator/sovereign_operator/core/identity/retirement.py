@@ -1,0 +1,150 @@
+"""Which authorities of the key store count, which keys are destroyed, and when everything stays as it is.
+
+A key that is destroyed cannot be had back. So nothing is destroyed by what may be a fault: of what is seen, of the
+clock, or of an object that cannot be read.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from sovereign_operator.core import names
+from sovereign_operator.core.identity.authorities import NewAuthority, Plan
+from sovereign_operator.core.identity.trust_window import Tenure
+from sovereign_operator.core.placement.calendar import NEVER
+from sovereign_operator.core.placement.facts import Facts, Pair
+
+
+class State(StrEnum):
+    """What becomes of an authority: the value of the Secret's label."""
+
+    ACTIVE = "active"
+    """Made by us."""
+    RETIRED = "retired"
+    """Made by us, and trusted no more: its key is destroyed."""
+    BROUGHT = "brought"
+    """Brought by an admin."""
+    WITHDRAWN = "withdrawn"
+    """Brought by an admin, and trusted no more, until an admin says so again."""
+    NOBODY = "nobody"
+    """No authority: the certificate of a bundle that trusts nobody."""
+
+
+_CANDIDATES: Final = frozenset({State.ACTIVE, State.BROUGHT, None})
+"""What may count, or should but for what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the store holds of an authority, as far as decisions need it."""
+
+    name: str
+    pair: Pair
+    state: State | None
+    """None: the label says something that means nothing."""
+    public_key: bytes = b""
+    """Empty if its certificate cannot be read."""
+    published: bool = False
+    """Whether it is known to have been in its policy's bundle."""
+    listed: bool = False
+    """Whether it is in its policy's bundle."""
+    problems: tuple[str, ...] = ()
+    """What is wrong with it, as sentences that say what to do."""
+
+
+@dataclass(frozen=True)
+class Housekeeping:
+    """What to do in the store."""
+
+    publish: tuple[str, ...]
+    """The authorities of which it is to be remembered that they are in their policies' bundles."""
+    destroy: tuple[str, ...]
+    """Those whose keys are destroyed, or which count no more if an admin brought them."""
+    create: tuple[NewAuthority, ...]
+
+
+def is_candidate(state: State | None) -> bool:
+    """Whether an authority in this state counts unless something is wrong with it."""
+    return state in _CANDIDATES
+
+
+def refuse(stored: Collection[Stored]) -> dict[str, tuple[str, ...]]:
+    """Return the candidates that do not count, by name, and why. One with problems still spoils others of its key."""
+    candidates = [one for one in stored if is_candidate(one.state)]
+    keys = Counter(one.public_key for one in candidates if one.public_key)
+    found = {}
+    for one in candidates:
+        shared = keys[one.public_key] > 1
+        twice = ("another Secret holds the same key: one authority is of one policy and one datacentre",)
+        if problems := (*one.problems, *(twice if shared else ())):
+            found[one.name] = problems
+    return found
+
+
+def latest_end(tenure: Tenure | None, *, listed: bool) -> datetime:
+    """Return when an authority that an admin brings has to end at the latest, to count.
+
+    One that counts already is replaced in time where what it rests on ends earlier than was said.
+    """
+    return NEVER if listed or not tenure or not tenure.until else tenure.until
+
+
+def why_frozen(
+    facts: Facts,
+    states: Mapping[str, State | None],
+    *,
+    awaited: frozenset[str],
+    gone: Collection[str],
+    trusting: bool,
+    keys_namespace: str,
+) -> str:
+    """Say why nothing may follow from what is seen, or nothing. What is withdrawn loses its key for good.
+
+    ``states`` are those of all that the store holds, ``awaited`` the authorities that were moved there, ``gone`` the
+    CRDs that are missing or being deleted. ``trusting``: whether pods trust any authority.
+    """
+    if missing := awaited - states.keys():
+        return f"authorities that were moved and are not seen yet: {', '.join(sorted(missing))}"
+    if gone:
+        return f"CRDs missing or being deleted: {', '.join(gone)}"
+    if trusting and not states:
+        return (
+            f"namespace {keys_namespace} holds no key at all, but pods trust some: restore the Secrets, "
+            "or have those of a former version moved (identity.moveKeys); if they are lost for good, delete the "
+            f"ClusterTrustBundles with label {names.TRUST_BUNDLE_LABEL}"
+        )
+    kinds = {
+        "CloudService": {*facts.services, *facts.unread.services},
+        "Datacentre": {*facts.datacentres, *facts.unread.datacentres},
+        "SovereigntyPolicy": {*facts.policies, *facts.unread.policies},
+    }
+    empty = [kind for kind, found in kinds.items() if not found]
+    if empty and State.ACTIVE in states.values():
+        return f"there is no {' and no '.join(empty)} at all, which nobody may have meant"
+    return ""
+
+
+def keep_house(planned: Plan, careful: Plan, stored: Iterable[Stored], usable: Collection[str]) -> Housekeeping:
+    """Decide what to do in the store.
+
+    ``careful`` is the plan by the clock of this process, if that is behind the API server's. What time alone ends can
+    be had back when a clock was wrong; a destroyed key cannot. So both clocks have to agree.
+    """
+    stored = tuple(stored)
+    counting = [one for one in stored if one.name in usable]
+    retired = {*planned.retire} & {*careful.retire}
+    # Where an admin brings keys, no others are made.
+    brought = {one.pair for one in stored if one.state in {State.BROUGHT, State.WITHDRAWN}}
+    return Housekeeping(
+        publish=tuple(one.name for one in counting if one.listed and not one.published),
+        # What was brought before its datacentre is accepted waits for that; it was never trusted.
+        destroy=tuple(
+            one.name
+            for one in counting
+            if one.name in retired and (one.state is State.ACTIVE or one.published or one.listed)
+        ),
+        create=tuple(wanted for wanted in planned.create if wanted.pair not in brought),
+    )
