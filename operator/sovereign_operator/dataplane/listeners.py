@@ -13,6 +13,7 @@ nothing else through, and a test tells where the two differ.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sovereign_operator.core.encryption.traffic_rules import Inbound, Network, Reach
@@ -40,6 +41,18 @@ LOOK_SECONDS: Final = "1s"
 HANDSHAKE_SECONDS: Final = "10s"
 """Who has shown no certificate by then is let go: connections are limited."""
 
+
+@dataclass(frozen=True)
+class Chain:
+    """A chain of a listener: its name, which may change, and what becomes of a connection that takes it."""
+
+    name: str
+    kind: str
+    """MTLS, PLAIN or EXCEPTED: the cluster that it leads to is that of the listener for this kind."""
+
+
+_PLAIN: Final = Chain(PLAIN, PLAIN)
+
 _INPUTS: Final = "envoy.extensions.matching.common_inputs.network.v3"
 
 
@@ -48,7 +61,7 @@ def discovery(outbound: Iterable[Reach], inbound: Inbound, cuts: int = 0) -> str
 
     ``cuts`` is how often open connections were ended so far: one more ends those that are open now.
     """
-    mtls = f"{MTLS}-{cuts}" if cuts else MTLS
+    mtls = Chain(f"{MTLS}-{cuts}" if cuts else MTLS, MTLS)
     resources = [_outbound(tuple(outbound), mtls), _inbound(inbound, mtls)]
     said = json.dumps(resources, sort_keys=True)
     return json.dumps({"version_info": version_of(said), "resources": resources}, indent=1)
@@ -70,22 +83,22 @@ def version_of(said: str) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def _outbound(reaches: tuple[Reach, ...], mtls: str) -> Json:
+def _outbound(reaches: tuple[Reach, ...], mtls: Chain) -> Json:
     ranges = [{"ranges": [_range(reach.network)], "on_match": _send(reach, mtls)} for reach in reaches]
-    matcher = _by_address("DestinationIPInput", ranges, _take(PLAIN)) if ranges else {"on_no_match": _take(PLAIN)}
-    return _listener("outbound", sidecar.OUTBOUND_PORT, [], matcher, (mtls, PLAIN))
+    matcher = _by_address("DestinationIPInput", ranges, _take(_PLAIN)) if ranges else {"on_no_match": _take(_PLAIN)}
+    return _listener("outbound", sidecar.OUTBOUND_PORT, [], matcher, (mtls, _PLAIN))
 
 
-def _send(reach: Reach, mtls: str) -> Json:
-    chain = _take(mtls if reach.wire is Wire.MUTUAL_TLS else PLAIN)
+def _send(reach: Reach, mtls: Chain) -> Json:
+    chain = _take(mtls if reach.wire is Wire.MUTUAL_TLS else _PLAIN)
     if not reach.plain_ports:
         return chain
-    return {"matcher": _exact("DestinationPortInput", dict.fromkeys(reach.plain_ports, PLAIN), chain)}
+    return {"matcher": _exact("DestinationPortInput", dict.fromkeys(reach.plain_ports, _PLAIN), chain)}
 
 
-def _inbound(accepted: Inbound, mtls: str) -> Json:
+def _inbound(accepted: Inbound, mtls: Chain) -> Json:
     # Matching does not go back, so each question is asked where the one before it found nothing.
-    otherwise = _take(PLAIN) if accepted.anything else None
+    otherwise = _take(_PLAIN) if accepted.anything else None
     if accepted.plain_peers:
         ranges = [{"ranges": [_range(peer)], "on_match": _take(_exception(peer))} for peer in accepted.plain_peers]
         otherwise = {"matcher": _by_address("SourceIPInput", ranges, otherwise)}
@@ -97,7 +110,7 @@ def _inbound(accepted: Inbound, mtls: str) -> Json:
     look = _look_for_tls(accepted.unlooked_ports)
     # Whoever names one twice means it once.
     exceptions = dict.fromkeys(map(_exception, (*accepted.plain_ports, *accepted.plain_peers)))
-    chains = (mtls, *([PLAIN] if accepted.anything else []), *exceptions)
+    chains = (mtls, *([_PLAIN] if accepted.anything else []), *exceptions)
     listener = _listener("inbound", sidecar.INBOUND_PORT, [look], matcher, chains)
     listener["tcp_keepalive"] = KEEPALIVE
     server = typed(
@@ -108,7 +121,7 @@ def _inbound(accepted: Inbound, mtls: str) -> Json:
         disable_stateless_session_resumption=True,
         disable_stateful_session_resumption=True,
     )
-    encrypted = next(chain for chain in listener["filter_chains"] if chain["name"] == mtls)
+    encrypted = next(chain for chain in listener["filter_chains"] if chain["name"] == mtls.name)
     encrypted["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": server}
     encrypted["transport_socket_connect_timeout"] = HANDSHAKE_SECONDS
     if accepted.longest_seconds:
@@ -117,9 +130,9 @@ def _inbound(accepted: Inbound, mtls: str) -> Json:
     return listener
 
 
-def _exception(of: int | Network) -> str:
+def _exception(of: int | Network) -> Chain:
     """Return the chain of an exception: for a port or for peers."""
-    return f"{EXCEPTED}-{of}"
+    return Chain(f"{EXCEPTED}-{of}", EXCEPTED)
 
 
 def _look_for_tls(unlooked_ports: tuple[int, ...]) -> Json:
@@ -132,7 +145,7 @@ def _look_for_tls(unlooked_ports: tuple[int, ...]) -> Json:
     return look
 
 
-def _listener(name: str, port: int, filters: list[Json], matcher: Json, chains: tuple[str, ...]) -> Json:
+def _listener(name: str, port: int, filters: list[Json], matcher: Json, chains: tuple[Chain, ...]) -> Json:
     original = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
     return typed(
         "envoy.config.listener.v3.Listener",
@@ -144,7 +157,7 @@ def _listener(name: str, port: int, filters: list[Json], matcher: Json, chains: 
         socket_options=kernel_buffers(NEAR if name == "outbound" else FAR),
         continue_on_listener_filters_timeout=True,
         listener_filters=[extension("envoy.filters.listener.original_dst", original), *filters],
-        filter_chains=[_chain(chain, cluster(name, chain.partition("-")[0])) for chain in chains],
+        filter_chains=[_chain(chain.name, cluster(name, chain.kind)) for chain in chains],
         filter_chain_matcher=matcher,
     )
 
@@ -161,8 +174,8 @@ def _chain(name: str, to: str) -> Json:
     return {"name": name, "filters": [proxy]}
 
 
-def _take(chain: str) -> Json:
-    return {"action": extension("chain", "google.protobuf.StringValue", value=chain)}
+def _take(chain: Chain) -> Json:
+    return {"action": extension("chain", "google.protobuf.StringValue", value=chain.name)}
 
 
 def _input(name: str) -> Json:
@@ -174,7 +187,7 @@ def _by_address(name: str, ranges: list[Json], otherwise: Json | None) -> Json:
     return _tree({"input": _input(name), "custom_match": matcher}, otherwise)
 
 
-def _exact(name: str, chains: Mapping[Any, str], otherwise: Json | None) -> Json:
+def _exact(name: str, chains: Mapping[Any, Chain], otherwise: Json | None) -> Json:
     found = {str(value): _take(chain) for value, chain in chains.items()}
     return _tree({"input": _input(name), "exact_match_map": {"map": found}}, otherwise)
 
