@@ -19,6 +19,7 @@ from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import decide as decide_step
+from sovereign_operator.core.identity.grant import granted_namespaces
 from sovereign_operator.core.identity.trust_window import tenures
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.next_change import next_change, seconds_to_next_change
@@ -119,13 +120,15 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
     assert verdicts.policies == facts.policies.keys()
     placement = place(facts, verdicts, world.occupied())
     world.verdicts, world.guards.findings = verdicts, ()
-    world.judged = Judged(facts, verdicts, placement)
+    namespaces = world.namespace_labels()
+    granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
+    world.judged = Judged(facts, verdicts, placement, granted)
     cluster._measure(facts, verdicts, placement)  # noqa: SLF001
     writer = nodes.NodeWriter(world)
     for write in (
-        *cluster._role_writes(world, facts, placement, "sovereign-system"),  # noqa: SLF001
+        *cluster._role_writes(world, world.judged, "sovereign-system"),  # noqa: SLF001
         *(nodes._write_node(world.api, marks, seen) for _, marks, seen in writer._unmarked(world.judged)),  # noqa: SLF001
-        *cluster._status_writes(world, facts, verdicts),  # noqa: SLF001
+        *cluster._status_writes(world, world.judged),  # noqa: SLF001
     ):
         write.close()  # type: ignore[attr-defined]
     seconds_to_next_change(facts, facts.now, 600.0)

@@ -111,7 +111,7 @@ def marked(nodes: Iterable[Json], accepted: Container[str] = ()) -> Judged:
         if name in accepted:
             verdict, labels = "accepted", {names.node_policy_label("hds"): "accepted"}
         marks.append(NodeMarks(name, name, labels, {names.verdict_annotation("hds"): verdict}, avoid=False))
-    return Judged(cast("Facts", None), cast("Verdicts", None), Placement(tuple(marks), {}, frozenset()))
+    return Judged(cast("Facts", None), cast("Verdicts", None), Placement(tuple(marks), {}, frozenset()), {})
 
 
 @contextlib.asynccontextmanager

@@ -62,6 +62,8 @@ class Judged:
     facts: Facts
     verdicts: Verdicts
     placement: Placement
+    granted: Mapping[str, tuple[str, ...]]
+    """The namespaces that there are to which each policy gives certificates, by policy."""
 
     @cached_property
     def marks(self) -> Mapping[str, NodeMarks]:

@@ -48,6 +48,9 @@ async def reconcile_cluster(world: World, nodes: NodeWriter, operator_namespace:
     facts = world.facts()
     verdicts = judge(facts)
     placement = place(facts, verdicts, world.occupied())
+    namespaces = world.namespace_labels()
+    granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
+    judged = Judged(facts, verdicts, placement, granted)
     # Asked after that: objects that vanished with their kind were not deleted by anybody.
     if gone := await kinds_going(world.api):
         runtime_metrics.FROZEN.set(1)
@@ -59,9 +62,9 @@ async def reconcile_cluster(world: World, nodes: NodeWriter, operator_namespace:
     _publish(world, facts, verdicts, placement)
     # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
     # the scheduler is sent there.
-    failures = await write_all(_role_writes(world, facts, placement, operator_namespace))
-    world.judged = Judged(facts, verdicts, placement)
-    nodes.look(world.judged)
+    failures = await write_all(_role_writes(world, judged, operator_namespace))
+    world.judged = judged
+    nodes.look(judged)
     world.queue.add(Statuses())
     if failures:
         raise failures[0]
@@ -73,24 +76,22 @@ async def write_statuses(world: World) -> float | None:
     judged = world.judged
     if judged is None:
         return None
-    for failure in await write_all(_status_writes(world, judged.facts, judged.verdicts)):
+    for failure in await write_all(_status_writes(world, judged)):
         raise failure
     return AGAIN_SECONDS if world.refusals else None
 
 
-def _role_writes(
-    world: World, facts: Facts, placement: Placement, operator_namespace: str
-) -> Iterator[Awaitable[None]]:
-    namespaces = world.namespace_labels()
+def _role_writes(world: World, judged: Judged, operator_namespace: str) -> Iterator[Awaitable[None]]:
+    policies = judged.facts.policies
     wanted: dict[str, tuple[Json, ...]] = {
         names.host_role(policy): host_role_objects(
             policy,
             nodes,
             operator_namespace,
-            encrypts=world.encrypts(policy, facts.policies[policy]),
-            namespaces=listed_namespaces(policy, facts.policies[policy], namespaces),
+            encrypts=world.encrypts(policy, policies[policy]),
+            namespaces=listed_namespaces(policies[policy], judged.granted[policy]),
         )
-        for policy, nodes in placement.roles.items()
+        for policy, nodes in judged.placement.roles.items()
     }
     for position, (kind, mirror) in enumerate(
         ((resource.CLUSTER_ROLES, world.roles), (resource.CLUSTER_ROLE_BINDINGS, world.role_bindings))
@@ -169,7 +170,8 @@ def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
                 metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)
 
 
-def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[Awaitable[object]]:
+def _status_writes(world: World, judged: Judged) -> Iterator[Awaitable[object]]:
+    facts, verdicts = judged.facts, judged.verdicts
     for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
         world.refusals.keep(resource.OURS[kind.plural], world.objects(kind.plural))
     for name in sorted(facts.services):
@@ -177,15 +179,13 @@ def _status_writes(world: World, facts: Facts, verdicts: Verdicts) -> Iterator[A
     for name in sorted(facts.datacentres):
         yield write_status(world, DATACENTRE, name, report_datacentre(name, facts, verdicts))
     world.not_trusted = not_trusted(world, facts.policies)
-    namespaces = world.namespace_labels()
     metrics.PODS_NOT_TRUSTED.clear()
     for name in sorted(facts.policies):
         trusted = world.identity.trusted(name) if world.identity else ()
         report = report_policy(name, facts, verdicts, trusted)
         if name in world.not_trusted:
             metrics.PODS_NOT_TRUSTED.labels(name).set(len(world.not_trusted[name]))
-            granted = granted_namespaces(name, facts.policies[name], namespaces)
-            report += report_grants(name, granted, world.not_trusted[name])
+            report += report_grants(name, judged.granted[name], world.not_trusted[name])
         seen = world.sidecars.seen.get(name) if world.sidecars else None
         report += report_encryption(facts.policies[name].encryption_in_transit, seen)
         before = (world.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})

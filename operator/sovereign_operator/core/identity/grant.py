@@ -24,17 +24,13 @@ def is_granted(policy: str, spec: SovereigntyPolicySpec, namespace: str, labels:
     return namespace in grant.names or (grant.selector is not None and _selector(grant.selector).selects(labels))
 
 
-def listed_namespaces(
-    policy: str, spec: SovereigntyPolicySpec, namespaces: Mapping[str, Mapping[str, str]]
-) -> tuple[str, ...] | None:
+def listed_namespaces(spec: SovereigntyPolicySpec, granted: Sequence[str]) -> tuple[str, ...] | None:
     """Return the namespaces that a policy grants them to, sorted; None if the label of a namespace says so by itself.
 
-    ``namespaces`` are those that there are, each with its labels. Those that a policy names need not be there.
+    ``granted`` are those of them that there are. Those that a policy names need not be there.
     """
     grant = spec.certificate_namespaces
-    if grant is None:
-        return None
-    return tuple(sorted({*grant.names, *granted_namespaces(policy, spec, namespaces)}))
+    return None if grant is None else tuple(sorted({*grant.names, *granted}))
 
 
 def granted_namespaces(
