@@ -5,7 +5,7 @@ import pytest
 from sovereign_operator.api.v1alpha1.cloud_service import TechnologyOrigin
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.verdict import NodeVerdict, judge
+from sovereign_operator.core.placement.verdict import NodeVerdict, changed_verdicts, judge
 from sovereign_operator.core.report.reasons import Reason, words
 from tests.builders import (
     NEXT_YEAR,
@@ -139,3 +139,14 @@ def test_the_decision_id_stands_for_the_verdict() -> None:
     assert first.decision_id == again.decision_id
     assert first.decision_id != after_renewal.decision_id
     assert len(first.decision_id) == len(bytes.fromhex(first.decision_id)) * 2 == 16
+
+
+def test_what_is_new_or_says_something_else_has_changed() -> None:
+    both = (node("worker-1"), node("worker-2"))
+    here = {"gra-1": datacentre(*both)}
+    before = judge(facts(*both, datacentres=here))
+    after = judge(facts(*both, datacentres={"gra-1": datacentre(both[0])}))
+    assert changed_verdicts(None, before) == tuple(before.nodes.values())
+    assert changed_verdicts(before, before) == ()
+    assert [verdict.node for verdict in changed_verdicts(before, after)] == ["worker-2"]
+    assert changed_verdicts(before, judge(facts(both[0], datacentres=here))) == (), "a node that is gone says nothing"

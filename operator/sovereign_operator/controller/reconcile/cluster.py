@@ -23,7 +23,7 @@ from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.next_change import seconds_to_next_change
 from sovereign_operator.core.placement.node_metadata import Placement, place
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
-from sovereign_operator.core.placement.verdict import Verdicts, judge
+from sovereign_operator.core.placement.verdict import NodeVerdict, Verdicts, changed_verdicts, judge
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.crds import kinds_going
@@ -59,7 +59,10 @@ async def reconcile_cluster(world: World, nodes: NodeWriter, operator_namespace:
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
     # Before anybody can see what follows from them: no workload is rolled out by what held before.
-    _publish(world, facts, verdicts, placement)
+    for verdict in changed_verdicts(world.verdicts, verdicts):
+        _log(verdict)
+    _publish(world, verdicts, placement.retained)
+    _measure(facts, verdicts, placement)
     # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
     # the scheduler is sent there.
     failures = await write_all(_role_writes(world, judged, operator_namespace))
@@ -119,33 +122,32 @@ async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: Rol
         await api.apply(kind, fenced)
 
 
-def _publish(world: World, facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
-    """Hand the verdicts to all that depends on them, and log each decision that changed."""
-    before = world.verdicts.nodes if world.verdicts else {}
-    for (node, policy), verdict in verdicts.nodes.items():
-        if before.get((node, policy)) != verdict:
-            logger.info(
-                "decision %s: node %s, policy %s: %s",
-                verdict.decision_id,
-                node,
-                policy,
-                verdict.sentence,
-                extra={
-                    "decision": verdict.decision_id,
-                    "node": node,
-                    "nodeUID": verdict.uid,
-                    "policy": policy,
-                    "datacentre": verdict.datacentre,
-                    "service": verdict.service,
-                    "accepted": verdict.accepted,
-                },
-            )
-    changed = world.verdicts is None or verdicts.nodes != before
-    world.verdicts = verdicts
-    world.retained = placement.retained
-    if changed:
+def _publish(world: World, verdicts: Verdicts, retained: frozenset[tuple[str, str]]) -> None:
+    """Hand the verdicts to all that depends on them."""
+    before, world.verdicts = world.verdicts, verdicts
+    world.retained = retained
+    if before is None or before.nodes != verdicts.nodes:
         world.verdicts_changed()
-    _measure(facts, verdicts, placement)
+
+
+def _log(verdict: NodeVerdict) -> None:
+    """Write a decision down, for anyone who asks later why a node was accepted."""
+    logger.info(
+        "decision %s: node %s, policy %s: %s",
+        verdict.decision_id,
+        verdict.node,
+        verdict.policy,
+        verdict.sentence,
+        extra={
+            "decision": verdict.decision_id,
+            "node": verdict.node,
+            "nodeUID": verdict.uid,
+            "policy": verdict.policy,
+            "datacentre": verdict.datacentre,
+            "service": verdict.service,
+            "accepted": verdict.accepted,
+        },
+    )
 
 
 def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:

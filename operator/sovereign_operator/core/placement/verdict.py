@@ -99,6 +99,12 @@ class Verdicts:
         )
 
 
+def changed_verdicts(before: Verdicts | None, now: Verdicts) -> tuple[NodeVerdict, ...]:
+    """Return the verdicts about nodes that are new or say something else than before."""
+    known = before.nodes if before else {}
+    return tuple(verdict for key, verdict in now.nodes.items() if known.get(key) != verdict)
+
+
 def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPolicySpec) -> tuple[Finding, ...]:
     """Refuse a node whose place is known less well than the policy demands."""
     if member.evidence is None or STRENGTH.index(member.evidence) >= STRENGTH.index(policy.node_evidence):
