@@ -4,7 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sovereign_operator.core.encryption.disconnects import Anchor, Cuts, lost, next_cuts, trusted_now
+from sovereign_operator.core.encryption.disconnects import (
+    SETTLE_SECONDS,
+    Anchor,
+    Cuts,
+    lost,
+    next_cuts,
+    settled,
+    trusted_now,
+)
 from sovereign_operator.core.identity.authorities import LEAF_LIFETIME, PROPAGATION
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -105,6 +113,12 @@ def test_a_cut_waits_until_all_sidecars_know_and_each_who_goes_has_one() -> None
     first = next_cuts(waiting, frozenset(), frozenset([BREST, LYON]), frozenset([LYON]))
     assert first == Cuts(3, frozenset([BREST]))
     assert next_cuts(first, frozenset(), frozenset([BREST]), frozenset([BREST])) == Cuts(4)
+
+
+def test_all_sidecars_know_some_time_after_an_authority_has_gone() -> None:
+    gone_for = {BREST: SETTLE_SECONDS, LYON: SETTLE_SECONDS - 0.1, BRIEF: 0.0, OTHERS: 3600.0}
+    assert settled(gone_for) == {BREST, OTHERS}
+    assert settled({}) == frozenset()
 
 
 NONSENSE = ("", "x", "a/b/c", "a/b/c/d", "a/b/c/2026-13-01T00:00:00Z", "a/b/c/0001-01-01T00:00:00+14:00")

@@ -14,8 +14,9 @@ from sovereign_operator.controller.observed.sidecar_polling import HURRIED_SECON
 from sovereign_operator.controller.observed.sidecars import Sidecars
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import Silence, next_number
-from sovereign_operator.core.encryption.disconnects import Cuts, lost, next_cuts, trusted_now
-from sovereign_operator.core.encryption.rollout import EncryptionSeen, PodTraffic, StepFacts, beyond, claim, decide
+from sovereign_operator.core.encryption.disconnects import Cuts, lost, next_cuts, settled, trusted_now
+from sovereign_operator.core.encryption.progress import is_awaited, progress
+from sovereign_operator.core.encryption.rollout import EncryptionSeen, PodTraffic, Step, StepFacts, decide
 from sovereign_operator.core.encryption.traffic_rules import datagrams, inbound, outbound
 from sovereign_operator.core.sidecar.contract import transit_config_map
 from sovereign_operator.dataplane.listeners import discovery, former
@@ -33,9 +34,6 @@ logger = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 600.0
 """A namespace that went took its orders along; one that was about to, and then stayed, is told again."""
-
-SETTLE_SECONDS = 10.0
-"""In which a trust bundle reaches every pod, as their kubelets are told of it at once."""
 
 
 async def keep_encryption(world: World, key: Encryption) -> float | None:
@@ -61,40 +59,42 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     if step.mode is not facts.current:
         logger.info("policy %s: encryption goes from %s to %s", key.policy, facts.current, step.mode)
     cuts, settling = _cuts(world, sidecars, key.policy, record.cuts if record else Cuts())
+    wanted = _wanted(sidecars, key.policy, facts, step, cuts=cuts, record=record)
+    failures = await write_all(_orders(world, sidecars, policy, wanted))
+    # Of rules that are new nobody can have said anything.
+    known = record is not None and record.rules == wanted.rules
+    seen = progress(
+        facts,
+        step,
+        version=wanted.version,
+        silence=facts.silence if known else _silence(sidecars, key.policy, pods, wanted.rules),
+        static=(f"{pod.namespace}/{pod.pod.name} on {pod.pod.node}" for pod in static),
+    )
+    _measure(key.policy, seen, facts)
+    _publish(world, sidecars, key.policy, seen)
+    # Nobody's refusal decides when open connections of others end.
+    if failures or settling or is_awaited(seen):
+        sidecars.traffic.hurried.add(key.policy)
+        return HURRIED_SECONDS
+    sidecars.traffic.hurried.discard(key.policy)
+    return AGAIN_SECONDS if world.refusals else RESYNC_SECONDS
+
+
+def _wanted(sidecars: Sidecars, policy: str, facts: StepFacts, step: Step, *, cuts: Cuts, record: Told | None) -> Told:
+    """Return what sidecars and agents are to be told."""
     now = facts.wanted.model_copy(update={"mode": step.mode})
     listeners = discovery(outbound(now, sidecars.services.always_plain()), inbound(now), cuts.number)
     passing = datagrams(facts.wanted.model_copy(update={"mode": step.rules}))
     same = record is not None and record.datagrams == passing
     rules = next_number(record.rules if record else 0, facts.now.timestamp(), same=same)
-    wanted = Told(key.policy, step.mode, listeners, former(listeners), passing, cuts, rules)
-    failures = await write_all(_orders(world, sidecars, policy, wanted))
-    version = wanted.version
-    loaded = sum(pod.loaded == version for pod in facts.pods)
-    seen = EncryptionSeen(
-        step,
-        facts.wanted.mode,
-        pods=len(facts.pods),
-        sidecars=sum(pod.sidecar for pod in facts.pods),
-        loaded=loaded,
-        bypassed=tuple(sorted(pod.name for pod in facts.pods if pod.bypass)),
-        untrusted=tuple(sorted(pod.name for pod in facts.pods if pod.untrusted)),
-        talking=tuple(sorted(pod.name for pod in facts.pods if pod.plain_open and step.mode is EncryptionMode.STRICT)),
-        beyond=tuple(sorted(beyond(facts))),
-        # Of rules that are new nobody can have said anything.
-        silence=facts.silence if same else _silence(sidecars, key.policy, pods, rules),
-        claimed=tuple(sorted(claim(pod.name, pod.claimant) for pod in facts.pods if pod.claimant)),
-        static=tuple(sorted(f"{pod.namespace}/{pod.pod.name} on {pod.pod.node}" for pod in static)),
-    )
-    _measure(key.policy, seen, facts)
-    if sidecars.seen.get(key.policy) != seen:
-        sidecars.seen[key.policy] = seen
-        world.encryption_changed(key.policy)
-    # Nobody's refusal decides when open connections of others end.
-    if failures or settling or step.waits_for or seen.talking or loaded < len(facts.pods):
-        sidecars.traffic.hurried.add(key.policy)
-        return HURRIED_SECONDS
-    sidecars.traffic.hurried.discard(key.policy)
-    return AGAIN_SECONDS if world.refusals else RESYNC_SECONDS
+    return Told(policy, step.mode, listeners, former(listeners), passing, cuts, rules)
+
+
+def _publish(world: World, sidecars: Sidecars, policy: str, seen: EncryptionSeen) -> None:
+    """Hand on how far a policy has come to all that depends on it."""
+    if sidecars.seen.get(policy) != seen:
+        sidecars.seen[policy] = seen
+        world.encryption_changed(policy)
 
 
 def _orders(world: World, sidecars: Sidecars, policy: Json, wanted: Told) -> Iterator[Awaitable[object]]:
@@ -185,11 +185,11 @@ def _cuts(world: World, sidecars: Sidecars, policy: str, before: Cuts) -> tuple[
     trusted = trusted_now(before, world.identity.vouching(policy) if world.identity else (), now)
     gone = lost(before, trusted, now)
     since = sidecars.gone_for(policy, gone, asyncio.get_running_loop().time())
-    settled = frozenset(one for one, seconds in since.items() if seconds >= SETTLE_SECONDS)
-    if settled:
-        said = ", ".join(sorted(f"{one.pair} {one.digits}".rstrip() for one in settled))
+    known = settled(since)
+    if known:
+        said = ", ".join(sorted(f"{one.pair} {one.digits}".rstrip() for one in known))
         logger.warning("policy %s: open connections end, as authorities are trusted no more: %s", policy, said)
-    return next_cuts(before, trusted, gone, settled), gone != settled
+    return next_cuts(before, trusted, gone, known), gone != known
 
 
 def _traffic(sidecars: Sidecars, pod: PodSeen, policy: str, since: float, *, untrusted: bool) -> PodTraffic:

@@ -7,13 +7,16 @@ That another authority of the same datacentre takes its place does not matter: s
 only where all that it has signed has ended before, as after a renewal.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Self
 
 from sovereign_operator.core.identity.authorities import LEAF_LIFETIME
 from sovereign_operator.core.report.conditions import timestamp
+
+SETTLE_SECONDS: Final = 10.0
+"""In which a trust bundle reaches every pod, as their kubelets are told of it at once."""
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -75,6 +78,11 @@ def lost(before: Cuts, trusted: Collection[Anchor], now: datetime) -> frozenset[
     return frozenset(
         one for one in before.trusted if one.digits not in digits and not (one.pair in pairs and one.over <= now)
     )
+
+
+def settled(gone_for: Mapping[Anchor, float]) -> frozenset[Anchor]:
+    """Return those who have been gone for so long that all sidecars know; given are the seconds since each has been."""
+    return frozenset(one for one, seconds in gone_for.items() if seconds >= SETTLE_SECONDS)
 
 
 def next_cuts(before: Cuts, trusted: frozenset[Anchor], gone: frozenset[Anchor], settled: frozenset[Anchor]) -> Cuts:

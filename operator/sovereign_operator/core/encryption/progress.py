@@ -1,0 +1,39 @@
+"""How far a policy's encryption has come: what its pods say, once sidecars are told of the next step."""
+
+from collections.abc import Iterable
+
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.core.encryption.agent_report import Silence
+from sovereign_operator.core.encryption.rollout import EncryptionSeen, PodTraffic, Step, StepFacts, beyond, claim
+
+
+def progress(facts: StepFacts, step: Step, *, version: str, silence: Silence, static: Iterable[str]) -> EncryptionSeen:
+    """Return how far it has come with a step.
+
+    ``version`` is that of the settings that sidecars are told now. ``silence``: for which pods no agent has said that
+    the rules are loaded that hold now. ``static``: the static pods, each with its node.
+    """
+    pods, strict = facts.pods, step.mode is EncryptionMode.STRICT
+    return EncryptionSeen(
+        step,
+        facts.wanted.mode,
+        pods=len(pods),
+        sidecars=sum(pod.sidecar for pod in pods),
+        loaded=sum(pod.loaded == version for pod in pods),
+        bypassed=_names(pod for pod in pods if pod.bypass),
+        untrusted=_names(pod for pod in pods if pod.untrusted),
+        talking=_names(pod for pod in pods if pod.plain_open and strict),
+        beyond=tuple(sorted(beyond(facts))),
+        silence=silence,
+        claimed=tuple(sorted(claim(pod.name, pod.claimant) for pod in pods if pod.claimant)),
+        static=tuple(sorted(static)),
+    )
+
+
+def is_awaited(seen: EncryptionSeen) -> bool:
+    """Whether something is waited for that sidecars say, so that they are asked often."""
+    return bool(seen.step.waits_for or seen.talking or seen.loaded < seen.pods)
+
+
+def _names(pods: Iterable[PodTraffic]) -> tuple[str, ...]:
+    return tuple(sorted(pod.name for pod in pods))
