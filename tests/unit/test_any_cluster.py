@@ -27,7 +27,7 @@ from sovereign_operator.core.placement.node_metadata import place
 from sovereign_operator.core.placement.verdict import judge, judge_node
 from sovereign_operator.core.workload import decision as workload
 from sovereign_operator.core.workload.facts import Adopt, Own, Refuse, Watch, workload_of
-from sovereign_operator.core.workload.status import report_workload
+from sovereign_operator.core.workload.status import report_unread, report_workload
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.signer.reconcile import authorities
@@ -148,7 +148,7 @@ def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> 
         key = Sovereign(NAMESPACE, obj["metadata"]["name"])
         seen = sovereign._see(world, key, obj)  # noqa: SLF001
         if isinstance(seen, Unreadable):
-            sovereign.report_unread(obj, seen.error)
+            report_unread(obj.get("status", {}), seen.error)
         if not isinstance(seen, tuple):
             continue
         kind, name = workload_of(key.name, seen[0])

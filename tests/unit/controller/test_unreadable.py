@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from sovereign_operator.api.v1alpha1 import DATACENTRE
-from sovereign_operator.controller.reconcile.workload import report_unread
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.status import report_unreadable
 from sovereign_operator.core.placement.verdict import judge, judge_node
 from sovereign_operator.core.report.reasons import Reason
+from sovereign_operator.core.workload.status import report_unread
 from sovereign_operator.kube.objects.node import see_node
 from tests.unit import worlds
 
@@ -120,6 +120,6 @@ def test_its_status_names_the_field() -> None:
 def test_a_sovereign_workload_that_cannot_be_read_keeps_what_was_done() -> None:
     """What its status remembers of a Job keeps that from running twice."""
     done = {"run": {"template": "a"}, "lastWrite": {"uid": "b"}}
-    report = report_unread(obj("app", 5) | {"status": {**done, "inside": 3, "conditions": []}}, "spec: no")
+    report = report_unread({**done, "inside": 3, "conditions": []}, "spec: no")
     assert report.status == done
     assert [observed.reason for observed in report.observations] == [Reason.UNREADABLE]

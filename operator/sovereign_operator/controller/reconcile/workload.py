@@ -12,11 +12,9 @@ from sovereign_operator.controller.keys import Labelled, Sovereign
 from sovereign_operator.controller.observed.cluster_view import World
 from sovereign_operator.controller.observed.kept import keep
 from sovereign_operator.controller.reconcile.adoption import adopt, announce, own, preview
-from sovereign_operator.controller.reconcile.write_status import REMEMBERED, write_status
+from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.core.kubernetes.selector import Selector
-from sovereign_operator.core.placement.status import report_unreadable
 from sovereign_operator.core.placement.verdict import Place
-from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload import manifests
 from sovereign_operator.core.workload.decision import decide, is_abandoned
 from sovereign_operator.core.workload.facts import (
@@ -31,11 +29,11 @@ from sovereign_operator.core.workload.facts import (
     workload_of,
 )
 from sovereign_operator.core.workload.job_run import begins
+from sovereign_operator.core.workload.next_look import patience, seconds_to_next_look
 from sovereign_operator.core.workload.precedence import older_rival
-from sovereign_operator.core.workload.readiness import Progress
 from sovereign_operator.core.workload.rewrites import after_write
 from sovereign_operator.core.workload.scope import effective_policy
-from sovereign_operator.core.workload.status import report_workload
+from sovereign_operator.core.workload.status import report_unread, report_workload
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import MERGE, Api, Json
 from sovereign_operator.kube.client.crds import kinds_going
@@ -54,22 +52,15 @@ from sovereign_operator.kube.unreadable import Unreadable
 
 logger = logging.getLogger(__name__)
 
-UNFINISHED_RETRY_SECONDS = 10.0
-LONGEST_RETRY_SECONDS = 300.0
-"""Nothing tells us when a workload appears that was asked for before it existed."""
-
-MOMENT_SECONDS = 1.0
-
-RESYNC_SECONDS = 600.0
-"""Whatever was missed is seen then."""
-
 
 async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     """Carry one SovereignWorkload out, and write its status."""
     obj = world.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
     seen = _see(world, key, obj)
     if obj and isinstance(seen, Unreadable):
-        await write_status(world, SOVEREIGN_WORKLOAD, key.name, report_unread(obj, seen.error), key.namespace)
+        await write_status(
+            world, SOVEREIGN_WORKLOAD, key.name, report_unread(obj.get("status", {}), seen.error), key.namespace
+        )
         return None
     if obj is None or not isinstance(seen, tuple) or world.verdicts is None or world.guards.findings is None:
         return None
@@ -98,7 +89,7 @@ async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     if why := outcome.refused or (isinstance(action, Refuse) and action.reason):
         return _patience(world, key, why)
     world.refused.pop(key, None)
-    return _look_again(facts) if written else AGAIN_SECONDS
+    return seconds_to_next_look(facts) if written else AGAIN_SECONDS
 
 
 def _see(world: World, key: Sovereign, obj: Json | None) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
@@ -123,18 +114,14 @@ async def _read_whole(world: World, key: Sovereign, obj: Json) -> tuple[Json, tu
         return None
     seen, live = _see(world, key, live), keep(live)
     if isinstance(seen, Unreadable):
-        await write_status(world, SOVEREIGN_WORKLOAD, key.name, report_unread(live, seen.error), key.namespace)
+        await write_status(
+            world, SOVEREIGN_WORKLOAD, key.name, report_unread(live.get("status", {}), seen.error), key.namespace
+        )
     return (live, seen) if isinstance(seen, tuple) else None
 
 
-def report_unread(obj: Json, why: str) -> Report:
-    """Say that a SovereignWorkload cannot be read, and keep what its status remembers of what was done."""
-    remembered = {field: done for field, done in obj.get("status", {}).items() if field in REMEMBERED}
-    return Report(remembered, ()) + report_unreadable(SOVEREIGN_WORKLOAD, why)
-
-
 def _patience(world: World, key: Sovereign, why: str) -> float:
-    """Return in how many seconds to look again at one that cannot be carried out: half as long as that has been so."""
+    """Remember since when one cannot be carried out for this reason, and return in how many seconds to look again."""
     now = asyncio.get_running_loop().time()
     # An API server may quote whole templates.
     reason = hash(why)
@@ -142,15 +129,7 @@ def _patience(world: World, key: Sovereign, why: str) -> float:
     if said != reason:
         since = now
     world.refused[key] = reason, since
-    return min(max((now - since) / 2, UNFINISHED_RETRY_SECONDS), LONGEST_RETRY_SECONDS)
-
-
-def _look_again(facts: WorkloadFacts) -> float:
-    """Return in how many seconds to look again, whatever is seen until then."""
-    if facts.target and facts.target.readiness.progress is Progress.IN_PROGRESS:
-        # Its pods are watched, it is not: its controller takes a moment to see what they say.
-        return MOMENT_SECONDS if all(pod.ready for pod in facts.pods) else UNFINISHED_RETRY_SECONDS
-    return RESYNC_SECONDS
+    return patience(now - since)
 
 
 async def release_abandoned(world: World, key: Labelled) -> None:

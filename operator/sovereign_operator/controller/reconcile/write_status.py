@@ -1,19 +1,16 @@
 """Writing a status: only where it differs, with an Event for what is new."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.controller.observed.cluster_view import World
 from sovereign_operator.core.report.conditions import Notice, merge, notices
 from sovereign_operator.core.report.report import Report
+from sovereign_operator.core.workload.status import REMEMBERED
 from sovereign_operator.kube.client.api import MERGE, Api, Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError, RefusedError
 from sovereign_operator.kube.client.events import post
 from sovereign_operator.kube.client.resource import OURS
-
-REMEMBERED: Final = frozenset({"run", "lastWrite"})
-"""What a SovereignWorkload's status remembers of what was done. That stays so, whatever else becomes of it."""
 
 
 async def write_status(

@@ -1,12 +1,15 @@
 """What a SovereignWorkload says of itself, to a developer who cannot list nodes."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
+from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.status import ROLL_OUT
+from sovereign_operator.core.placement.status import report_unreadable
 from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.report.reasons import ConditionReason, line, sentences
@@ -28,6 +31,9 @@ from sovereign_operator.core.workload.facts import (
 )
 from sovereign_operator.core.workload.ready_condition import judge_ready
 from sovereign_operator.core.workload.rewrites import say_contested
+
+REMEMBERED: Final = frozenset({"run", "lastWrite"})
+"""What a SovereignWorkload's status remembers of what was done. That stays so, whatever else becomes of it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,12 @@ def report_workload(facts: WorkloadFacts, action: Action, outcome: Outcome = NOT
     final = Observation("Ready", ready.status, ready.reason, summary)
     encrypted = observe_workload(facts)
     return Report(status, (accepted, placed, enforced, _identity(facts), *((encrypted,) if encrypted else ()), final))
+
+
+def report_unread(status: Mapping[str, Any], why: str) -> Report:
+    """Say that a SovereignWorkload cannot be read, and keep what its status remembers of what was done."""
+    remembered = {field: done for field, done in status.items() if field in REMEMBERED}
+    return Report(remembered, ()) + report_unreadable(SOVEREIGN_WORKLOAD, why)
 
 
 def records_of(run: JobRun | None, write: LastWrite | None) -> dict[str, Any]:

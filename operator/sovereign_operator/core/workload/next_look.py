@@ -1,0 +1,28 @@
+"""When a SovereignWorkload is looked at again, whatever is seen until then. In seconds."""
+
+from typing import Final
+
+from sovereign_operator.core.workload.facts import WorkloadFacts
+from sovereign_operator.core.workload.readiness import Progress
+
+UNFINISHED_RETRY_SECONDS: Final = 10.0
+LONGEST_RETRY_SECONDS: Final = 300.0
+"""Nothing tells us when a workload appears that was asked for before it existed."""
+
+MOMENT_SECONDS: Final = 1.0
+
+RESYNC_SECONDS: Final = 600.0
+"""Whatever was missed is seen then."""
+
+
+def seconds_to_next_look(facts: WorkloadFacts) -> float:
+    """Return when to look again at one that is carried out."""
+    if facts.target and facts.target.readiness.progress is Progress.IN_PROGRESS:
+        # Its pods are watched, it is not: its controller takes a moment to see what they say.
+        return MOMENT_SECONDS if all(pod.ready for pod in facts.pods) else UNFINISHED_RETRY_SECONDS
+    return RESYNC_SECONDS
+
+
+def patience(refused_for: float) -> float:
+    """Return when to look again at one that cannot be carried out: after half the time for which that has been so."""
+    return min(max(refused_for / 2, UNFINISHED_RETRY_SECONDS), LONGEST_RETRY_SECONDS)
