@@ -51,7 +51,7 @@ SIGNER: Final = "sovereignty.dev/workload-identity"
 """Whose certificates prove where a pod runs: a podCertificate volume names it."""
 
 AUTHORITY_LABEL: Final = "sovereignty.dev/authority"
-"""On a Secret with a certificate authority: what becomes of it, see the signer's key store."""
+"""On a Secret with a certificate authority: what becomes of it: see State in identity/retirement.py."""
 
 AUTHORITY_PUBLISHED_ANNOTATION: Final = "sovereignty.dev/published"
 """On such a Secret: since when it has been in its policy's bundle, RFC 3339."""
