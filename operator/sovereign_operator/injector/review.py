@@ -143,7 +143,7 @@ def may_be_too_early(review: Review, enforced: str | None, never_in_scope: Conta
     """Whether the pod's namespace may have been labelled so recently that its label was not seen yet."""
     if review.pod is None or review.namespace in never_in_scope:
         return False
-    return names.POLICY_LABEL not in review.labels and enforced is None
+    return review.labels.get(names.POLICY_LABEL) is None and enforced is None
 
 
 def answer(review: Review, policy: str | None, settings: SidecarSettings) -> Answer:
