@@ -12,6 +12,7 @@ from sovereign_operator.core.identity.grant import (
     is_granted,
     listed_namespaces,
     report_grants,
+    ungranted_pods,
 )
 from sovereign_operator.core.placement.host_roles import host_role_rules
 from sovereign_operator.core.report.conditions import Notice
@@ -83,6 +84,25 @@ def test_a_policy_lists_those_that_there_are() -> None:
         "ward",
     )
     assert granted_namespaces("secnumcloud", asking("absent"), {"lab": {}, "ward": ENFORCED}) == ("ward",)
+
+
+def test_pods_are_named_that_mount_certificates_where_the_policy_gives_none() -> None:
+    policies = {"secnumcloud": asking("absent"), "hds": asking({"names": ["ward"]}), "open": asking("absent")}
+    namespaces = {"ward": ENFORCED, "lab": {}}
+    mounting = [
+        ("secnumcloud", "ward", "granted"),
+        ("secnumcloud", "lab", "b"),
+        ("secnumcloud", "lab", "a"),
+        ("secnumcloud", "gone", "c"),
+        ("hds", "ward", "granted"),
+        ("hds", "lab", "a"),
+        ("unknown", "lab", "a"),
+    ]
+    assert ungranted_pods(mounting, policies, namespaces) == {
+        "secnumcloud": ("gone/c", "lab/a", "lab/b"),
+        "hds": ("lab/a",),
+        "open": (),
+    }
 
 
 def said(*namespaces: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Cluster, Left, PodMarks
 from sovereign_operator.controller.observed.cluster_view import World
 from sovereign_operator.core import names
-from sovereign_operator.core.identity.grant import is_granted
+from sovereign_operator.core.identity.grant import ungranted_pods
 from sovereign_operator.core.names import audit_annotation
 from sovereign_operator.core.placement.verdict import Place, Verdicts, place_of
 from sovereign_operator.core.report.conditions import Notice
@@ -103,15 +103,15 @@ def not_trusted(world: World, policies: Mapping[str, SovereigntyPolicySpec]) -> 
     """Return the pods that mount a policy's certificates in namespaces to which it gives none, by policy."""
     if world.identity is None:
         return {}
-    labels = world.namespace_labels()
-    found: dict[str, list[str]] = {policy: [] for policy in policies}
-    for seen in world.pods():
-        policy = world.policy_of(seen) or ""
-        if policy not in policies or not seen.pod.certificate_volumes or seen.ended or seen.terminating:
-            continue
-        if not is_granted(policy, policies[policy], seen.namespace, labels.get(seen.namespace, {})):
-            found[policy].append(f"{seen.namespace}/{seen.pod.name}")
-    return {policy: tuple(sorted(pods)) for policy, pods in found.items()}
+    mounting = (
+        (policy, seen.namespace, seen.pod.name)
+        for seen in world.pods()
+        if seen.pod.certificate_volumes
+        and not seen.ended
+        and not seen.terminating
+        and (policy := world.policy_of(seen))
+    )
+    return ungranted_pods(mounting, policies, world.namespace_labels())
 
 
 def count_processes(world: World) -> None:

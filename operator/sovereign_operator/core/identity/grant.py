@@ -1,6 +1,6 @@
 """Whose pods get certificates of a policy? Anybody may ask to be placed; that others trust a pod is granted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NamespaceSelector, SovereigntyPolicySpec
@@ -38,6 +38,22 @@ def granted_namespaces(
 ) -> tuple[str, ...]:
     """Return those of the namespaces that there are to which a policy grants them, sorted."""
     return tuple(sorted(name for name, labels in namespaces.items() if is_granted(policy, spec, name, labels)))
+
+
+def ungranted_pods(
+    mounting: Iterable[tuple[str, str, str]],
+    policies: Mapping[str, SovereigntyPolicySpec],
+    namespaces: Mapping[str, Mapping[str, str]],
+) -> dict[str, tuple[str, ...]]:
+    """Return the pods that mount a policy's certificates in namespaces to which it gives none, for each policy.
+
+    ``mounting`` are all that mount some: the policy that each is held to, its namespace and its name.
+    """
+    found: dict[str, list[str]] = {policy: [] for policy in policies}
+    for policy, namespace, name in mounting:
+        if policy in policies and not is_granted(policy, policies[policy], namespace, namespaces.get(namespace, {})):
+            found[policy].append(f"{namespace}/{name}")
+    return {policy: tuple(sorted(pods)) for policy, pods in found.items()}
 
 
 def report_grants(policy: str, namespaces: Sequence[str], pods: Sequence[str]) -> Report:
