@@ -12,7 +12,7 @@ from sovereign_operator.api.v1alpha1 import KINDS, SOVEREIGN_WORKLOAD, SOVEREIGN
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.keys import Sovereign
-from sovereign_operator.controller.observed.cluster_view import Judged
+from sovereign_operator.controller.observed.published import Judged
 from sovereign_operator.controller.reconcile import cluster, nodes
 from sovereign_operator.controller.reconcile import encryption as transit
 from sovereign_operator.controller.reconcile import pod_annotations as pods
@@ -115,26 +115,26 @@ RANDOM = st.integers(min_value=0, max_value=2**32).map(Random)
 def test_the_controller_decides_about_any_cluster(random: Random) -> None:
     objects = some_cluster(random)
     world = worlds.controller(objects)
-    facts = world.facts()
+    facts = world.view.facts()
     verdicts = judge(facts)
     assert verdicts.policies == facts.policies.keys()
-    placement = place(facts, verdicts, world.occupied())
-    world.verdicts, world.guards.findings = verdicts, ()
-    namespaces = world.namespace_labels()
+    placement = place(facts, verdicts, world.view.occupied())
+    world.published.verdicts, world.view.guards.findings = verdicts, ()
+    namespaces = world.view.namespace_labels()
     granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
-    world.judged = Judged(facts, verdicts, placement, granted)
+    world.published.judged = Judged(facts, verdicts, placement, granted)
     cluster._measure(facts, verdicts, placement)  # noqa: SLF001
     writer = nodes.NodeWriter(world)
     for write in (
-        *cluster._role_writes(world, world.judged, "sovereign-system"),  # noqa: SLF001
-        *(nodes._write_node(world.api, marks, seen) for _, marks, seen in writer._unmarked(world.judged)),  # noqa: SLF001
-        *cluster._status_writes(world, world.judged),  # noqa: SLF001
+        *cluster._role_writes(world, world.published.judged, "sovereign-system"),  # noqa: SLF001
+        *(nodes._write_node(world.api, marks, seen) for _, marks, seen in writer._unmarked(world.published.judged)),  # noqa: SLF001
+        *cluster._status_writes(world, world.published.judged),  # noqa: SLF001
     ):
         write.close()  # type: ignore[attr-defined]
     seconds_to_next_change(facts, facts.now, 600.0)
     pods.count_pods(world)
     pods.count_processes(world)
-    for seen in world.pods():
+    for seen in world.view.pods():
         pods._annotations(world, verdicts, seen)  # noqa: SLF001
 
 
@@ -143,7 +143,7 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
 def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> None:
     objects = some_cluster(random)
     world = worlds.controller(objects)
-    world.verdicts, world.guards.findings = judge(world.facts()), ()
+    world.published.verdicts, world.view.guards.findings = judge(world.view.facts()), ()
     for obj in objects[SOVEREIGN_WORKLOAD.plural]:
         key = Sovereign(NAMESPACE, obj["metadata"]["name"])
         seen = sovereign._see(world, key, obj)  # noqa: SLF001
@@ -177,12 +177,12 @@ def test_the_controller_takes_a_step_of_encryption_in_any_cluster(random: Random
     world = worlds.controller(objects)
 
     async def look() -> None:
-        assert world.sidecars
-        for key, found in world.objects(SOVEREIGNTY_POLICY.plural).items():
+        assert world.view.sidecars
+        for key, found in world.view.objects(SOVEREIGNTY_POLICY.plural).items():
             spec = see_spec(found, SovereigntyPolicySpec)
             if isinstance(spec, SovereigntyPolicySpec) and (wanted := spec.encryption_in_transit):
                 pods, _ = transit._pods(world, key[1])  # noqa: SLF001
-                facts = transit._gather(world, world.sidecars, key[1], wanted, None, pods=pods)  # noqa: SLF001
+                facts = transit._gather(world, world.view.sidecars, key[1], wanted, None, pods=pods)  # noqa: SLF001
                 decide_step(facts)
 
     asyncio.run(look())

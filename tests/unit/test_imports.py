@@ -29,7 +29,7 @@ FORBIDDEN = {
     "the core imports the Kubernetes client": ("core/placement/verdict.py", "import kubernetes"),
     "the core imports a process": (
         "core/placement/verdict.py",
-        "import sovereign_operator.controller.observed.cluster_view",
+        "import sovereign_operator.controller.observed.triggers",
     ),
     "the client imports kopf": ("kube/client/errors.py", "import kopf"),
     "certificates import the client": ("pki/leaf.py", "import sovereign_operator.kube.client.errors"),

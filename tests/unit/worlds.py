@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from sovereign_operator.controller import settings as controller_settings
-from sovereign_operator.controller.observed import cluster_view as controller_world
+from sovereign_operator.controller import world as controller_world
 from sovereign_operator.core.names import SYSTEM_NAMESPACES
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror
@@ -40,8 +40,12 @@ def controller(objects: Objects) -> controller_world.World:
     """Return what a controller has seen of these objects."""
     settings = controller_settings.Settings(REPLICA, "0", with_signer=True, dns=("kube-system", "kube-dns"))
     world = controller_world.World(CLOCK_ALONE, NO_QUEUE, settings)
-    world.kinds = {plural: {key_of(obj): [obj] for obj in found} for plural, found in objects.items()}
-    for mirror, plural in ((world.nodes, "nodes"), (world.roles, "clusterroles"), (world.placed_pods, "pods")):
+    world.mirrors.kinds = {plural: {key_of(obj): [obj] for obj in found} for plural, found in objects.items()}
+    for mirror, plural in (
+        (world.mirrors.nodes, "nodes"),
+        (world.mirrors.roles, "clusterroles"),
+        (world.mirrors.placed_pods, "pods"),
+    ):
         show(mirror, objects.get(plural, ()))
     return world
 

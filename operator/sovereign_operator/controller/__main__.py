@@ -19,7 +19,6 @@ from sovereign_operator.controller.keys import (
     Statuses,
     tenant_of,
 )
-from sovereign_operator.controller.observed.cluster_view import World
 from sovereign_operator.controller.observed.kopf_watch import listen
 from sovereign_operator.controller.reconcile.cluster import reconcile_cluster, write_statuses
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
@@ -27,6 +26,7 @@ from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.reconcile.pod_annotations import count_pods, count_processes, mark_pod, tell_left
 from sovereign_operator.controller.reconcile.workload import reconcile_sovereign, release_abandoned
 from sovereign_operator.controller.settings import Settings, parse
+from sovereign_operator.controller.world import World
 from sovereign_operator.kube.client.api import Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.kube.client.lease import hand_over, lead
@@ -53,13 +53,13 @@ class Controller:
 
     def ailing(self) -> list[str]:
         """Name what is stuck."""
-        return [f"nothing heard of {name}" for name in self._world.stalled] if self._leading else []
+        return [f"nothing heard of {name}" for name in self._world.mirrors.stalled] if self._leading else []
 
     async def work(self) -> None:
         """Do everything, until kopf is told to stop."""
         self._leading = True
         metrics.LEADING.set(1)
-        await until_first_ends(self._background(), listen(self._world))
+        await until_first_ends(self._background(), listen(self._world.api, self._world.triggers))
 
     async def _background(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -69,7 +69,7 @@ class Controller:
 
     async def _handle(self, key: Key) -> float | None:
         # On half a picture, what was not listed yet looks as if it were gone.
-        await self._world.until_complete()
+        await self._world.mirrors.until_complete()
         match key:
             case Cluster():
                 return await reconcile_cluster(self._world, self._nodes, self._settings.replica.namespace)
@@ -86,7 +86,7 @@ class Controller:
             case Encryption():
                 return await keep_encryption(self._world, key)
             case Guarded():
-                return await self._world.guards.look()
+                return await self._world.view.guards.look()
             case PodCounts():
                 count_pods(self._world)
                 count_processes(self._world)

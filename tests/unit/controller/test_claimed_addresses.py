@@ -34,15 +34,15 @@ def test_a_step_does_not_go_by_what_somebody_else_may_have_said(*, claimed: bool
         {"sovereigntypolicies": [POLICY | STRICT], "namespaces": [namespace("tenant-a")], "pods": [pod("tenant-a")]}
     )
     world.api = cast("Any", FullServer(ValueError()))
-    assert world.sidecars
-    show(world.sidecars.services.mirror, [DNS, *[service({"externalIPs": ["10.0.0.1"]})] * claimed])
-    show(world.sidecars.mirror, [TOLD])
-    world.sidecars.traffic._said["tenant-a"] = Said("v1", plain_open=7)  # noqa: SLF001 - what an answer left
+    assert world.view.sidecars
+    show(world.view.sidecars.services.mirror, [DNS, *[service({"externalIPs": ["10.0.0.1"]})] * claimed])
+    show(world.view.sidecars.mirror, [TOLD])
+    world.view.sidecars.traffic._said["tenant-a"] = Said("v1", plain_open=7)  # noqa: SLF001 - what an answer left
 
     async def look() -> EncryptionSeen:
         await keep_encryption(world, Encryption("hds"))
-        assert world.sidecars
-        return world.sidecars.seen["hds"]
+        assert world.view.sidecars
+        return world.view.sidecars.seen["hds"]
 
     seen = asyncio.run(look())
     assert seen.step.mode is EncryptionMode.PREFERRED
@@ -51,7 +51,7 @@ def test_a_step_does_not_go_by_what_somebody_else_may_have_said(*, claimed: bool
     assert ("open plaintext connections" in waits) is not claimed
     assert "have not loaded" not in waits
     assert seen.claimed == (("tenant-a/web (Service tenant-b/ext)",) if claimed else ())
-    known = world.sidecars.of_pods("hds", [see_pod(pod("tenant-a"))])
+    known = world.view.sidecars.of_pods("hds", [see_pod(pod("tenant-a"))])
     assert known
     assert known.claimed == (frozenset({"web (Service tenant-b/ext)"}) if claimed else frozenset())
     assert bool(known.talking) is not claimed

@@ -76,8 +76,8 @@ def looks(server: FullServer, times: int) -> list[float | None]:
     world = controller({"sovereigntypolicies": [POLICY], "namespaces": objects, "pods": [pod("full"), pod("room")]})
     world.api = cast("Any", server)
     world.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
-    assert world.sidecars
-    show(world.sidecars.services.mirror, ())
+    assert world.view.sidecars
+    show(world.view.sidecars.services.mirror, ())
 
     async def run() -> list[float | None]:
         return [await keep_encryption(world, Encryption("hds")) for _ in range(times)]

@@ -37,10 +37,10 @@ def look(*pods: Json) -> EncryptionSeen:
     """Return what is seen of a policy that asks for Strict and whose pods nobody has told anything yet."""
     world = controller({"sovereigntypolicies": [POLICY | STRICT], "namespaces": [namespace("tenant-a")], "pods": pods})
     world.api = cast("Any", FullServer(ValueError()))
-    assert world.sidecars
-    show(world.sidecars.services.mirror, [DNS])
+    assert world.view.sidecars
+    show(world.view.sidecars.services.mirror, [DNS])
     asyncio.run(keep_encryption(world, Encryption("hds")))
-    return world.sidecars.seen["hds"]
+    return world.view.sidecars.seen["hds"]
 
 
 @pytest.mark.parametrize("shown", [mirror(), mirror("192.0.2.1")], ids=["within", "anywhere"])

@@ -48,7 +48,7 @@ def estate(*, hosts: tuple[str, ...] = (), **datacentres: Any) -> worlds.Objects
 
 def accepted(objects: worlds.Objects) -> tuple[str, ...]:
     """Return the nodes that the controller finds accepted. The signer never accepts another one."""
-    found = judge(worlds.controller(objects).facts()).accepted_nodes("demo")
+    found = judge(worlds.controller(objects).view.facts()).accepted_nodes("demo")
     signer = worlds.signer(objects)
     for one in objects["nodes"]:
         seen = see_node(one).node
@@ -78,7 +78,7 @@ def test_one_that_cannot_be_read_claims_what_it_says_and_nothing_else(spoilt: Js
 def test_a_node_that_only_one_claims_which_cannot_be_read_is_accepted_by_nobody() -> None:
     objects = estate(hosts=(NODE, OTHER), gra=datacentre(OTHER), rbx=UNREADABLE | {"nodes": [{"name": NODE}]})
     assert accepted(objects) == (OTHER,)
-    (refused,) = judge(worlds.controller(objects).facts()).nodes[NODE, "demo"].findings
+    (refused,) = judge(worlds.controller(objects).view.facts()).nodes[NODE, "demo"].findings
     assert refused.reason is Reason.UNREADABLE
 
 
@@ -103,14 +103,14 @@ def test_the_signer_signs_nothing_new_where_nobody_can_read_which_nodes_are_clai
 
 def test_a_service_that_cannot_be_read_is_not_said_to_be_missing() -> None:
     objects = {**estate(gra=datacentre(NODE)), "cloudservices": [obj("acme", {})]}
-    (refused,) = judge(worlds.controller(objects).facts()).nodes[NODE, "demo"].findings
+    (refused,) = judge(worlds.controller(objects).view.facts()).nodes[NODE, "demo"].findings
     assert (refused.reason, "cannot be read" in refused.message) == (Reason.UNREADABLE, True)
 
 
 def test_its_status_names_the_field() -> None:
     world = worlds.controller(estate(rbx=UNREADABLE | {"nodes": [{"name": NODE}]}))
-    world.facts()
-    ((key, why),) = world.unreadable[DATACENTRE.plural].errors.items()
+    world.view.facts()
+    ((key, why),) = world.view.unreadable[DATACENTRE.plural].errors.items()
     (observed,) = report_unreadable(DATACENTRE, why).observations
     assert (key, observed.type, observed.status, observed.reason) == (("", "rbx"), "Ready", "False", Reason.UNREADABLE)
     for part in ("spec.country: String should match pattern", "spec.nodes.0.uid: Field required", "; correct it"):

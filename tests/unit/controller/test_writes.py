@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Container, Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sovereign_operator.controller.observed.cluster_view import Judged
+from sovereign_operator.controller.observed.published import Judged
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts
@@ -123,7 +123,7 @@ async def writing(nodes: list[Json], server: CrowdedServer) -> AsyncIterator[Cal
     writer = NodeWriter(world)
 
     def look(judged: Judged) -> None:
-        world.judged = judged
+        world.published.judged = judged
         writer.look(judged)
 
     task = asyncio.create_task(writer.run())

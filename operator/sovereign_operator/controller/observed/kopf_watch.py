@@ -19,8 +19,8 @@ from kopf._cogs.structs.references import Insights
 
 from sovereign_operator.aio.tasks import until_first_ends
 from sovereign_operator.api.v1alpha1 import GROUP, KINDS, VERSION
-from sovereign_operator.controller.observed.cluster_view import World
 from sovereign_operator.controller.observed.kopf_session import login
+from sovereign_operator.controller.observed.triggers import Triggers
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.client.crds import crd_uids
 from sovereign_operator.kube.client.errors import ApiError
@@ -36,16 +36,16 @@ class DeafError(Exception):
     """kopf does not watch a kind that the API server serves."""
 
 
-async def listen(world: World) -> None:
-    """Have kopf tell a world about our kinds and namespaces, until it is told to stop.
+async def listen(api: Api, triggers: Triggers) -> None:
+    """Have kopf tell of changes of our kinds and namespaces, until it is told to stop.
 
     Ends the process if kopf has lost a kind.
     """
     insights = Insights()
     operator = kopf.operator(
-        registry=register(world, insights), settings=settings(), insights=insights, clusterwide=True, standalone=True
+        registry=register(triggers, insights), settings=settings(), insights=insights, clusterwide=True, standalone=True
     )
-    await until_first_ends(operator, _end_if_deaf(world.api, insights))
+    await until_first_ends(operator, _end_if_deaf(api, insights))
 
 
 async def _end_if_deaf(api: Api, insights: Insights) -> None:
@@ -99,15 +99,15 @@ async def _is_served(api: Api, plural: str) -> bool:
     return True
 
 
-def register(world: World, insights: Insights) -> kopf.OperatorRegistry:
-    """Return the handlers that tell a world about our kinds and namespaces."""
+def register(triggers: Triggers, insights: Insights) -> kopf.OperatorRegistry:
+    """Return the handlers that tell of changes of our kinds and namespaces."""
     registry = kopf.OperatorRegistry()
     watched = [(GROUP, VERSION, kind.plural) for kind in KINDS] + [("", "v1", "namespaces")]
 
     async def notice(namespace: str | None, name: str, resource: kopf.Resource, **indexes: Any) -> None:
-        if not world.kinds and not _unwatched(insights):
-            world.take_indexes({plural: indexes[plural] for _, _, plural in watched})
-        world.kind_changed(resource.plural, (namespace or "", name))
+        if not triggers.view.mirrors.kinds and not _unwatched(insights):
+            triggers.take_indexes({plural: indexes[plural] for _, _, plural in watched})
+        triggers.kind_changed(resource.plural, (namespace or "", name))
 
     kopf.on.login(registry=registry)(login)
     for group, version, plural in watched:

@@ -3,7 +3,7 @@
 import logging
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD
-from sovereign_operator.controller.observed.cluster_view import World
+from sovereign_operator.controller.world import World
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits, fitting
 from sovereign_operator.core.report.conditions import Notice
 from sovereign_operator.core.workload import manifests
@@ -28,7 +28,7 @@ async def preview(world: World, facts: WorkloadFacts, action: Action, live: Json
     accepted = [
         NodeTraits(name, seen.node.labels, seen.taints)
         for name, verdict in sorted(facts.verdicts.items())
-        if verdict.accepted and (seen := world.nodes.get(("", name)))
+        if verdict.accepted and (seen := world.mirrors.nodes.get(("", name)))
     ]
     roll_out = await read_roll_out(world.api, facts.kind, changed)
     if refusal := refuse_to_stop(facts, roll_out, accepted):
@@ -76,7 +76,7 @@ async def adopt(world: World, facts: WorkloadFacts, action: Adopt) -> Json:
 
 async def announce(world: World, facts: WorkloadFacts, warning: str) -> None:
     """Post what was done, and what may come of it, as Events about the SovereignWorkload."""
-    obj = world.object(SOVEREIGN_WORKLOAD.plural, facts.name, facts.namespace)
+    obj = world.view.object(SOVEREIGN_WORKLOAD.plural, facts.name, facts.namespace)
     if obj is None:
         return
     called = f"{facts.kind} {facts.workload_name}"

@@ -9,10 +9,11 @@ from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Statuses
-from sovereign_operator.controller.observed.cluster_view import Judged, World
+from sovereign_operator.controller.observed.published import Judged
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.reconcile.pod_annotations import not_trusted
 from sovereign_operator.controller.reconcile.write_status import write_status
+from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.core.identity.grant import changed_grants, granted_namespaces, listed_namespaces, report_grants
@@ -44,29 +45,29 @@ async def reconcile_cluster(world: World, nodes: NodeWriter, operator_namespace:
     Nothing here waits for a node, which its kubelet can make slow to write: what is said on nodes comes after this.
     """
     # What came into scope meanwhile is listed by now, and no await comes before all is gathered.
-    await world.until_complete()
-    facts = world.facts()
+    await world.mirrors.until_complete()
+    facts = world.view.facts()
     verdicts = judge(facts)
-    placement = place(facts, verdicts, world.occupied())
-    namespaces = world.namespace_labels()
+    placement = place(facts, verdicts, world.view.occupied())
+    namespaces = world.view.namespace_labels()
     granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
     judged = Judged(facts, verdicts, placement, granted)
     # Asked after that: objects that vanished with their kind were not deleted by anybody.
     if gone := await kinds_going(world.api):
         runtime_metrics.FROZEN.set(1)
-        world.judged = None
+        world.published.judged = None
         logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
     # Before anybody can see what follows from them: no workload is rolled out by what held before.
-    for verdict in changed_verdicts(world.verdicts, verdicts):
+    for verdict in changed_verdicts(world.published.verdicts, verdicts):
         _log(verdict)
     _publish(world, verdicts, placement.retained)
     _measure(facts, verdicts, placement)
     # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
     # the scheduler is sent there.
     failures = await write_all(_role_writes(world, judged, operator_namespace))
-    world.judged = judged
+    world.published.judged = judged
     nodes.look(judged)
     world.queue.add(Statuses())
     if failures:
@@ -76,7 +77,7 @@ async def reconcile_cluster(world: World, nodes: NodeWriter, operator_namespace:
 
 async def write_statuses(world: World) -> float | None:
     """Say in statuses what the last look has found. Return in how many seconds to try again, if so."""
-    judged = world.judged
+    judged = world.published.judged
     if judged is None:
         return None
     for failure in await write_all(_status_writes(world, judged)):
@@ -91,13 +92,16 @@ def _role_writes(world: World, judged: Judged, operator_namespace: str) -> Itera
             policy,
             nodes,
             operator_namespace,
-            encrypts=world.encrypts(policy, policies[policy]),
+            encrypts=world.view.encrypts(policy, policies[policy]),
             namespaces=listed_namespaces(policies[policy], judged.granted[policy]),
         )
         for policy, nodes in judged.placement.roles.items()
     }
     for position, (kind, mirror) in enumerate(
-        ((resource.CLUSTER_ROLES, world.roles), (resource.CLUSTER_ROLE_BINDINGS, world.role_bindings))
+        (
+            (resource.CLUSTER_ROLES, world.mirrors.roles),
+            (resource.CLUSTER_ROLE_BINDINGS, world.mirrors.role_bindings),
+        )
     ):
         for name, objects in wanted.items():
             yield _write_role(world.api, kind, objects[position], mirror.get(("", name)))
@@ -124,10 +128,10 @@ async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: Rol
 
 def _publish(world: World, verdicts: Verdicts, retained: frozenset[tuple[str, str]]) -> None:
     """Hand the verdicts to all that depends on them."""
-    before, world.verdicts = world.verdicts, verdicts
-    world.retained = retained
+    before, world.published.verdicts = world.published.verdicts, verdicts
+    world.published.retained = retained
     if before is None or before.nodes != verdicts.nodes:
-        world.verdicts_changed()
+        world.triggers.verdicts_changed()
 
 
 def _log(verdict: NodeVerdict) -> None:
@@ -175,23 +179,23 @@ def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
 def _status_writes(world: World, judged: Judged) -> Iterator[Awaitable[object]]:
     facts, verdicts = judged.facts, judged.verdicts
     for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
-        world.refusals.keep(resource.OURS[kind.plural], world.objects(kind.plural))
+        world.refusals.keep(resource.OURS[kind.plural], world.view.objects(kind.plural))
     for name in sorted(facts.services):
         yield write_status(world, CLOUD_SERVICE, name, report_service(name, facts))
     for name in sorted(facts.datacentres):
         yield write_status(world, DATACENTRE, name, report_datacentre(name, facts, verdicts))
-    world.not_trusted = not_trusted(world, facts.policies)
+    world.published.not_trusted = not_trusted(world, facts.policies)
     metrics.PODS_NOT_TRUSTED.clear()
     for name in sorted(facts.policies):
-        trusted = world.identity.trusted(name) if world.identity else ()
+        trusted = world.view.identity.trusted(name) if world.view.identity else ()
         report = report_policy(name, facts, verdicts, trusted)
-        if name in world.not_trusted:
-            metrics.PODS_NOT_TRUSTED.labels(name).set(len(world.not_trusted[name]))
-            report += report_grants(name, judged.granted[name], world.not_trusted[name])
-        seen = world.sidecars.seen.get(name) if world.sidecars else None
+        if name in world.published.not_trusted:
+            metrics.PODS_NOT_TRUSTED.labels(name).set(len(world.published.not_trusted[name]))
+            report += report_grants(name, judged.granted[name], world.published.not_trusted[name])
+        seen = world.view.sidecars.seen.get(name) if world.view.sidecars else None
         report += report_encryption(facts.policies[name].encryption_in_transit, seen)
-        before = (world.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
+        before = (world.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
         yield write_status(world, SOVEREIGNTY_POLICY, name, report, news=changed_grants(before, report.status))
     for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
-        for (_, name), why in sorted(world.unreadable[kind.plural].errors.items()):
+        for (_, name), why in sorted(world.view.unreadable[kind.plural].errors.items()):
             yield write_status(world, kind, name, report_unreadable(kind, why))

@@ -9,9 +9,9 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, Encr
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Encryption
-from sovereign_operator.controller.observed.cluster_view import World
 from sovereign_operator.controller.observed.sidecar_polling import HURRIED_SECONDS
 from sovereign_operator.controller.observed.sidecars import Sidecars
+from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import Silence, next_number
 from sovereign_operator.core.encryption.disconnects import Cuts, lost, next_cuts, settled, trusted_now
@@ -38,9 +38,9 @@ RESYNC_SECONDS = 600.0
 
 async def keep_encryption(world: World, key: Encryption) -> float | None:
     """Take the next step of a policy's encryption, if there is one, and tell its sidecars."""
-    policy = world.object(SOVEREIGNTY_POLICY.plural, key.policy)
+    policy = world.view.object(SOVEREIGNTY_POLICY.plural, key.policy)
     spec = see_spec(policy, SovereigntyPolicySpec) if policy else None
-    sidecars = world.sidecars
+    sidecars = world.view.sidecars
     if sidecars is None or isinstance(spec, Unreadable):
         # Sidecars that run go on as they were told last.
         return None
@@ -94,7 +94,7 @@ def _publish(world: World, sidecars: Sidecars, policy: str, seen: EncryptionSeen
     """Hand on how far a policy has come to all that depends on it."""
     if sidecars.seen.get(policy) != seen:
         sidecars.seen[policy] = seen
-        world.encryption_changed(policy)
+        world.triggers.encryption_changed(policy)
 
 
 def _orders(world: World, sidecars: Sidecars, policy: Json, wanted: Told) -> Iterator[Awaitable[object]]:
@@ -134,7 +134,7 @@ def _namespaces(world: World, sidecars: Sidecars, policy: str) -> list[str]:
 
     Where something was told once, pods that start meet it. So it is kept up to date while none runs.
     """
-    found = {pod.namespace for pod in world.pods() if pod.transit == policy and not pod.ended}
+    found = {pod.namespace for pod in world.view.pods() if pod.transit == policy and not pod.ended}
     found |= sidecars.told_of(policy).keys()
     return [*sorted(found - {sidecars.namespace}), sidecars.namespace]
 
@@ -148,7 +148,9 @@ def _pods(world: World, policy: str) -> tuple[list[PodSeen], list[PodSeen]]:
 
     Steps do not wait for these: any node, an accepted one or not, can show one in any namespace.
     """
-    found = [pod for pod in world.pods() if pod.addresses and not pod.ended and world.policy_of(pod) == policy]
+    found = [
+        pod for pod in world.view.pods() if pod.addresses and not pod.ended and world.view.policy_of(pod) == policy
+    ]
     return [pod for pod in found if not pod.beyond_injection], [pod for pod in found if pod.beyond_injection]
 
 
@@ -164,7 +166,7 @@ def _gather(
     current = record.encryption_mode if record else EncryptionMode.OFF
     now = world.api.clock.now()
     since = sidecars.asked_for_since(policy, wanted.mode, asyncio.get_running_loop().time())
-    distrusted = world.identity.distrusted(policy, pods) if world.identity else frozenset()
+    distrusted = world.view.identity.distrusted(policy, pods) if world.view.identity else frozenset()
     return StepFacts(
         wanted=wanted,
         current=current,
@@ -182,7 +184,7 @@ def _gather(
 def _cuts(world: World, sidecars: Sidecars, policy: str, before: Cuts) -> tuple[Cuts, bool]:
     """Return how often open connections are to have ended, and whether one more time is about to come."""
     now = world.api.clock.now()
-    trusted = trusted_now(before, world.identity.vouching(policy) if world.identity else (), now)
+    trusted = trusted_now(before, world.view.identity.vouching(policy) if world.view.identity else (), now)
     gone = lost(before, trusted, now)
     since = sidecars.gone_for(policy, gone, asyncio.get_running_loop().time())
     known = settled(since)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from sovereign_operator.controller.keys import Node
-from sovereign_operator.controller.observed.cluster_view import Judged, World
+from sovereign_operator.controller.observed.published import Judged
+from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.node_metadata import NodeMarks
 from sovereign_operator.kube.client import resource
@@ -33,8 +34,10 @@ class NodeWriter:
 
     def look(self, judged: Judged) -> None:
         """Have those written that have to be. One that was refused has changed since, or is to say something else."""
-        self._world.refusals.keep(resource.NODES, self._world.nodes)
-        self._refused = {node: tried for node, tried in self._refused.items() if ("", node.name) in self._world.nodes}
+        self._world.refusals.keep(resource.NODES, self._world.mirrors.nodes)
+        self._refused = {
+            node: tried for node, tried in self._refused.items() if ("", node.name) in self._world.mirrors.nodes
+        }
         for node, marks, seen in self._unmarked(judged):
             if self._refused.get(node) != (marks, seen.version):
                 self._queue.add(node)
@@ -42,15 +45,15 @@ class NodeWriter:
     def _unmarked(self, judged: Judged) -> Iterator[tuple[Node, NodeMarks, NodeSeen]]:
         """Yield the nodes that do not say what they should."""
         for marks in judged.marks.values():
-            seen = self._world.nodes.get(("", marks.name))
+            seen = self._world.mirrors.nodes.get(("", marks.name))
             if seen is not None and seen.node.uid == marks.uid and not _is_marked(marks, seen):
                 yield Node(marks.name), marks, seen
 
     async def _write(self, node: Node) -> float | None:
         """Write one node as the last look has it. Return in how many seconds to try again, if it is refused."""
-        judged = self._world.judged
+        judged = self._world.published.judged
         marks = judged.marks.get(node.name) if judged else None
-        seen = self._world.nodes.get(("", node.name))
+        seen = self._world.mirrors.nodes.get(("", node.name))
         if marks is None or seen is None or seen.node.uid != marks.uid:
             # Another look is to come, which knows more.
             return None

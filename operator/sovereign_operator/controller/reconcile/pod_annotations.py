@@ -8,7 +8,7 @@ from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Cluster, Left, PodMarks
-from sovereign_operator.controller.observed.cluster_view import World
+from sovereign_operator.controller.world import World
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.grant import ungranted_pods
 from sovereign_operator.core.names import audit_annotation
@@ -27,13 +27,13 @@ logger = logging.getLogger(__name__)
 
 async def mark_pod(world: World, key: PodMarks) -> float | None:
     """Say on a bound pod in scope where it runs and on what its acceptance rests; on others, nothing any more."""
-    seen = world.pod(key.namespace, key.name)
+    seen = world.view.pod(key.namespace, key.name)
     if seen is None:
         world.refusals.forget(resource.PODS, (key.namespace, key.name))
         return None
-    if world.verdicts is None or not seen.pod.node or seen.ended or seen.pod.unreadable:
+    if world.published.verdicts is None or not seen.pod.node or seen.ended or seen.pod.unreadable:
         return None
-    annotations = _annotations(world, world.verdicts, seen)
+    annotations = _annotations(world, world.published.verdicts, seen)
     if annotations is None or annotations == seen.annotations:
         return None
     metadata = {"name": key.name, "namespace": key.namespace, "uid": seen.pod.uid, "annotations": annotations}
@@ -52,7 +52,7 @@ async def mark_pod(world: World, key: PodMarks) -> float | None:
 
 def _annotations(world: World, verdicts: Verdicts, seen: PodSeen) -> dict[str, str] | None:
     """Return what a pod is to carry; None if that is not known yet, as its node has come just now."""
-    policy = world.policy_of(seen)
+    policy = world.view.policy_of(seen)
     if not policy:
         return {}
     if policy not in verdicts.policies:
@@ -60,15 +60,15 @@ def _annotations(world: World, verdicts: Verdicts, seen: PodSeen) -> dict[str, s
     verdict = verdicts.nodes.get((seen.pod.node or "", policy))
     if verdict is None:
         return None
-    annotations = audit_annotations(verdict) | (world.identity.annotations(seen) if world.identity else {})
-    if world.sidecars and (told := world.sidecars.told(seen.namespace, seen.transit)):
+    annotations = audit_annotations(verdict) | (world.view.identity.annotations(seen) if world.view.identity else {})
+    if world.view.sidecars and (told := world.view.sidecars.told(seen.namespace, seen.transit)):
         annotations[names.TRANSIT_ANNOTATION] = told.version
     return annotations
 
 
 async def tell_left(world: World, key: Left) -> None:
     """Say on a policy that a namespace has left it. Nobody is kept from that, so that it shall be seen."""
-    policy = world.object(SOVEREIGNTY_POLICY.plural, key.policy)
+    policy = world.view.object(SOVEREIGNTY_POLICY.plural, key.policy)
     if policy is None:
         return
     message = (
@@ -81,48 +81,48 @@ async def tell_left(world: World, key: Left) -> None:
 
 def count_pods(world: World) -> None:
     """Say how many pods in scope are where, namespace by namespace."""
-    if world.verdicts is None:
+    if world.published.verdicts is None:
         return
-    policies = {name for _, name in world.keys(SOVEREIGNTY_POLICY.plural)}
+    policies = {name for _, name in world.view.keys(SOVEREIGNTY_POLICY.plural)}
     counts: dict[tuple[str, str], Counter[Place]] = {}
-    for seen in world.pods():
-        policy = world.policy_of(seen)
+    for seen in world.view.pods():
+        policy = world.view.policy_of(seen)
         if policy in policies and not seen.ended and not seen.terminating:
-            verdict = world.verdicts.nodes.get((seen.pod.node or "", policy))
+            verdict = world.published.verdicts.nodes.get((seen.pod.node or "", policy))
             place = place_of(seen.pod.node, verdict, unreadable=seen.pod.unreadable)
             counts.setdefault((seen.namespace, policy), Counter())[place] += 1
     metrics.PODS_IN_SCOPE.clear()
     for (namespace, policy), places in counts.items():
         for place in Place:
             metrics.PODS_IN_SCOPE.labels(namespace, policy, place).set(places[place])
-    if not_trusted(world, world.policies()) != world.not_trusted:
+    if not_trusted(world, world.view.policies()) != world.published.not_trusted:
         world.queue.add(Cluster())
 
 
 def not_trusted(world: World, policies: Mapping[str, SovereigntyPolicySpec]) -> dict[str, tuple[str, ...]]:
     """Return the pods that mount a policy's certificates in namespaces to which it gives none, by policy."""
-    if world.identity is None:
+    if world.view.identity is None:
         return {}
     mounting = (
         (policy, seen.namespace, seen.pod.name)
-        for seen in world.pods()
+        for seen in world.view.pods()
         if seen.pod.certificate_volumes
         and not seen.ended
         and not seen.terminating
-        and (policy := world.policy_of(seen))
+        and (policy := world.view.policy_of(seen))
     )
-    return ungranted_pods(mounting, policies, world.namespace_labels())
+    return ungranted_pods(mounting, policies, world.view.namespace_labels())
 
 
 def count_processes(world: World) -> None:
     """Name the pods of the operator whose tokens a node has that nobody accepts."""
-    if world.verdicts is None:
+    if world.published.verdicts is None:
         return
-    refused = world.verdicts.nodes_of_nobody()
+    refused = world.published.verdicts.nodes_of_nobody()
     metrics.PROCESSES_OUTSIDE.clear()
-    if refused == world.verdicts.members.keys():
+    if refused == world.published.verdicts.members.keys():
         return
-    for seen in world.own_pods.values():
+    for seen in world.mirrors.own_pods.values():
         if seen.pod.node in refused and not seen.ended:
             component = seen.labels.get(names.COMPONENT_LABEL, "")
             metrics.PROCESSES_OUTSIDE.labels(component, seen.pod.name, seen.pod.node).set(1)

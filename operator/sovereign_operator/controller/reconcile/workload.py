@@ -9,10 +9,10 @@ from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLI
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import Labelled, Sovereign
-from sovereign_operator.controller.observed.cluster_view import World
 from sovereign_operator.controller.observed.kept import keep
 from sovereign_operator.controller.reconcile.adoption import adopt, announce, own, preview
 from sovereign_operator.controller.reconcile.write_status import write_status
+from sovereign_operator.controller.world import World
 from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.placement.verdict import Place
 from sovereign_operator.core.workload import manifests
@@ -55,14 +55,19 @@ logger = logging.getLogger(__name__)
 
 async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
     """Carry one SovereignWorkload out, and write its status."""
-    obj = world.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
+    obj = world.view.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
     seen = _see(world, key, obj)
     if obj and isinstance(seen, Unreadable):
         await write_status(
             world, SOVEREIGN_WORKLOAD, key.name, report_unread(obj.get("status", {}), seen.error), key.namespace
         )
         return None
-    if obj is None or not isinstance(seen, tuple) or world.verdicts is None or world.guards.findings is None:
+    if (
+        obj is None
+        or not isinstance(seen, tuple)
+        or world.published.verdicts is None
+        or world.view.guards.findings is None
+    ):
         return None
     spec, _ = seen
     kind, name = workload_of(key.name, spec)
@@ -96,7 +101,7 @@ def _see(world: World, key: Sovereign, obj: Json | None) -> tuple[SovereignWorkl
     """Read one that is there to stay. If it is being deleted, who deletes it has said what becomes of its workload."""
     seen = see_sovereign(obj) if obj else None
     error = seen.error if isinstance(seen, Unreadable) else ""
-    world.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), error)
+    world.view.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), error)
     if obj is None:
         _forget(world, key)
     return seen
@@ -134,8 +139,8 @@ def _patience(world: World, key: Sovereign, why: str) -> float:
 
 async def release_abandoned(world: World, key: Labelled) -> None:
     """Give a workload back if we labelled it and no SovereignWorkload speaks of it any more."""
-    seen = world.workload(key.kind, key.namespace, key.name)
-    spoken_of = bool(world.speakers.of((key.kind, key.namespace, key.name)))
+    seen = world.view.workload(key.kind, key.namespace, key.name)
+    spoken_of = bool(world.view.speakers.of((key.kind, key.namespace, key.name)))
     if seen is None or not is_abandoned(seen, spoken_of=spoken_of):
         return
     if await kinds_going(world.api, SOVEREIGN_WORKLOAD):
@@ -160,9 +165,9 @@ async def _gather(
 ) -> WorkloadFacts:
     spec, template_problem = seen
     kind, name = workload_of(key.name, spec)
-    enforced = world.enforced(key.namespace)
+    enforced = world.view.enforced(key.namespace)
     policy = effective_policy(enforced, spec.policy_ref.name if spec.policy_ref else None)
-    policies = frozenset(name for _, name in world.keys(SOVEREIGNTY_POLICY.plural))
+    policies = frozenset(name for _, name in world.view.keys(SOVEREIGNTY_POLICY.plural))
     pods = await _pods(world, kind, key.namespace, found)
     target = see_workload(kind, found) if found else None
     wanted = (
@@ -179,7 +184,7 @@ async def _gather(
     )
     status = obj.get("status", {})
     last_write = world.writes.get(key) or see_last_write(status)
-    verdicts = world.verdicts
+    verdicts = world.published.verdicts
     assert verdicts is not None
     return WorkloadFacts(
         namespace=key.namespace,
@@ -187,7 +192,7 @@ async def _gather(
         uid=obj["metadata"]["uid"],
         spec=spec,
         enforced=enforced,
-        in_system_namespace=key.namespace in world.system_namespaces,
+        in_system_namespace=key.namespace in world.view.system_namespaces,
         policies=policies,
         target=target,
         taken_by=_older_rival(world, key, kind, name, policies),
@@ -196,9 +201,9 @@ async def _gather(
         accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
         wanted=wanted,
         as_rendered=bool(found and wanted and manifests.stands(found, wanted, last_write)),
-        guards_broken=world.guards.broken,
-        authorities=world.identity.authorities(policy) if world.identity and policy else None,
-        encryption=world.sidecars.of_pods(policy, pods) if world.sidecars and policy else None,
+        guards_broken=world.view.guards.broken,
+        authorities=world.view.identity.authorities(policy) if world.view.identity and policy else None,
+        encryption=world.view.sidecars.of_pods(policy, pods) if world.view.sidecars and policy else None,
         now=world.api.clock.now(),
         run=see_run(status),
         last_write=last_write,
@@ -239,17 +244,17 @@ async def _pods(world: World, kind: WorkloadKind, namespace: str, workload: Json
         selectors.append(selector_of(workload))
     return [
         pod
-        for pod in world.pods(namespace)
+        for pod in world.view.pods(namespace)
         if not pod.ended and not pod.terminating and any(selector.selects(pod.labels) for selector in selectors)
     ]
 
 
 def _older_rival(world: World, key: Sovereign, kind: WorkloadKind, name: str, policies: frozenset[str]) -> str | None:
     """Return the SovereignWorkload that has a workload before this one; None if none has."""
-    speakers = (speaker for _, speaker in world.speakers.of((kind, key.namespace, name)))
-    found = (world.object(SOVEREIGN_WORKLOAD.plural, speaker, key.namespace) for speaker in speakers)
+    speakers = (speaker for _, speaker in world.view.speakers.of((kind, key.namespace, name)))
+    found = (world.view.object(SOVEREIGN_WORKLOAD.plural, speaker, key.namespace) for speaker in speakers)
     claims = [see_claim(obj) for obj in found if obj]
-    enforced = world.enforced(key.namespace)
+    enforced = world.view.enforced(key.namespace)
     return older_rival(key.name, claims, namespace=key.namespace, enforced=enforced, policies=policies)
 
 

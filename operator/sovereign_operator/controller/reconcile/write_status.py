@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sovereign_operator.api.v1alpha1.kind import Kind
-from sovereign_operator.controller.observed.cluster_view import World
+from sovereign_operator.controller.world import World
 from sovereign_operator.core.report.conditions import Notice, merge, notices
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload.status import REMEMBERED
@@ -20,7 +20,7 @@ async def write_status(
 
     Return whether the status says all this now.
     """
-    seen = world.object(kind.plural, name, namespace)
+    seen = world.view.object(kind.plural, name, namespace)
     if seen is None:
         return True
     metadata, before = seen["metadata"], seen.get("status", {})
