@@ -5,11 +5,11 @@ passes through the rules. What it knows of pods it goes on using when the API se
 health does not depend on that.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from sovereign_operator.agent import metrics, netns
@@ -23,15 +23,12 @@ from sovereign_operator.agent.settings import Settings, parse
 from sovereign_operator.aio.tasks import keep_running, until_first_ends
 from sovereign_operator.core.encryption.agent_report import Loaded
 from sovereign_operator.kube.client import resource
-from sovereign_operator.kube.client.api import Api, connect
-from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Key as ObjectKey
 from sovereign_operator.kube.mirror import Mirror
 from sovereign_operator.kube.objects.transit_config import Record
-from sovereign_operator.runtime import health
+from sovereign_operator.runtime.process import Process, run_replica
 from sovereign_operator.runtime.queue import AgainError, WorkQueue
-from sovereign_operator.runtime.replica import log_as_json
-from sovereign_operator.runtime.stopping import until_stopped
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +44,10 @@ class Key:
     sandbox: str
 
 
-class Agent:
-    """The agent of a node."""
+class Agent(Process):
+    """The agent of a node. Whether the API server answers says nothing of how it does."""
 
-    def __init__(self, settings: Settings, api: Api, sandboxes: Sandboxes) -> None:
+    def __init__(self, settings: Settings, sandboxes: Sandboxes, api: Api) -> None:
         self._settings = settings
         self._sandboxes = sandboxes
         self._name_servers = read_name_servers(settings.resolv_conf)
@@ -161,20 +158,10 @@ class Agent:
             logger.error("pod %s never starts, as there are no rules for it: %s", refused.pod, refused.why)
 
 
-async def run(settings: Settings) -> None:
-    """Run the agent until it is stopped."""
-    async with await connect() as client:
-        agent = Agent(settings, Api(client, ServerClock()), CniResults(settings.cni_results))
-        # What it does for ever ends the process if it ends. Whether the API server answers says nothing of it.
-        async with health.serving(settings.replica.port, list):
-            await until_stopped(agent.run())
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the agent. Its log is JSON, one object a line."""
+    """Run the agent."""
     settings = parse(arguments)
-    log_as_json(settings.replica.log_level)
-    asyncio.run(run(settings))
+    run_replica(settings.replica, partial(Agent, settings, CniResults(settings.cni_results)))
 
 
 if __name__ == "__main__":

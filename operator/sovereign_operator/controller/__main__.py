@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import assert_never
 
 from sovereign_operator.aio.tasks import until_first_ends
@@ -27,13 +28,10 @@ from sovereign_operator.controller.reconcile.pod_annotations import count_pods, 
 from sovereign_operator.controller.reconcile.workload import reconcile_sovereign, release_abandoned
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.world import World
-from sovereign_operator.kube.client.api import Api, connect
-from sovereign_operator.kube.client.clock import ServerClock
-from sovereign_operator.kube.client.lease import hand_over, lead
-from sovereign_operator.runtime import health, metrics
+from sovereign_operator.kube.client.api import Api
+from sovereign_operator.runtime import metrics
+from sovereign_operator.runtime.process import Process, leading, run_replica
 from sovereign_operator.runtime.queue import WorkQueue
-from sovereign_operator.runtime.replica import log_as_json
-from sovereign_operator.runtime.stopping import until_stopped
 
 LEASE = "sovereign-controller"
 WORKERS = 8
@@ -41,11 +39,12 @@ SHARE = 3
 """How many of these a namespace takes at most: what it fills takes the API server long to write."""
 
 
-class Controller:
+class Controller(Process):
     """One replica."""
 
     def __init__(self, settings: Settings, api: Api) -> None:
         self._settings = settings
+        self._api = api
         self._queue: WorkQueue[Key] = WorkQueue(self._handle, tenant_of=tenant_of, first=Cluster(), share=SHARE)
         self._world = World(api, self._queue, settings)
         self._nodes = NodeWriter(self._world)
@@ -55,11 +54,14 @@ class Controller:
         """Name what is stuck."""
         return [f"nothing heard of {name}" for name in self._world.mirrors.stalled] if self._leading else []
 
-    async def work(self) -> None:
-        """Do everything, until kopf is told to stop."""
+    async def run(self) -> None:
+        """Wait for the Lease, and do everything until it is lost or something ends."""
+        await leading(self._api, LEASE, self._settings.replica, self._work)
+
+    async def _work(self) -> None:
         self._leading = True
         metrics.LEADING.set(1)
-        await until_first_ends(self._background(), listen(self._world.api, self._world.triggers))
+        await until_first_ends(self._background(), listen(self._api, self._world.triggers))
 
     async def _background(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -95,35 +97,13 @@ class Controller:
         return None
 
 
-async def run(settings: Settings) -> None:
-    """Run one replica until it is stopped or loses the Lease."""
-    async with await connect() as client:
-        api = Api(client, ServerClock())
-        controller = Controller(settings, api)
-        leading = lead(
-            name=LEASE,
-            namespace=settings.replica.namespace,
-            identity=settings.replica.identity,
-            lease_seconds=settings.replica.lease_seconds,
-            work=controller.work,
-        )
-        async with health.serving(settings.replica.port, controller.ailing):
-            try:
-                await until_stopped(leading)
-            finally:
-                await hand_over(
-                    api, name=LEASE, namespace=settings.replica.namespace, identity=settings.replica.identity
-                )
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the controller. Its log is JSON, one object a line."""
+    """Run the controller."""
     settings = parse(arguments)
-    log_as_json(settings.replica.log_level)
     if settings.replica.log_level != "debug":
         # kopf reports each event that it handed to us.
         logging.getLogger("kopf.objects").setLevel(logging.WARNING)
-    asyncio.run(run(settings))
+    run_replica(settings.replica, partial(Controller, settings))
 
 
 if __name__ == "__main__":

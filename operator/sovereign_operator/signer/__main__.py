@@ -3,17 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar, assert_never
 
-from sovereign_operator.aio.tasks import keep_running, until_first_ends
-from sovereign_operator.kube.client.api import Api, connect
-from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.aio.tasks import keep_running
+from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.client.errors import ApiError
-from sovereign_operator.kube.client.lease import hand_over, lead
-from sovereign_operator.runtime import health, metrics
+from sovereign_operator.runtime import metrics
+from sovereign_operator.runtime.process import Process, leading, run_replica
 from sovereign_operator.runtime.queue import WorkQueue
-from sovereign_operator.runtime.replica import log_as_json
-from sovereign_operator.runtime.stopping import until_stopped
 from sovereign_operator.signer import metrics as signer_metrics
 from sovereign_operator.signer.key_store import SecretStore
 from sovereign_operator.signer.move import copy_keys, drop_keys
@@ -32,7 +30,7 @@ MOVE_SECONDS = 5.0
 T = TypeVar("T")
 
 
-class Signer:
+class Signer(Process):
     """One replica."""
 
     def __init__(self, settings: Settings, api: Api) -> None:
@@ -48,22 +46,15 @@ class Signer:
 
     async def run(self) -> None:
         """Do everything, until the Lease is lost or something ends."""
-        replica = self._settings.replica
-        try:
-            await until_first_ends(
-                self._world.run(),
-                self._queue.run(WORKERS),
-                keep_running("housekeeping", self._keep_house),
-                lead(
-                    name=LEASE,
-                    namespace=replica.namespace,
-                    identity=replica.identity,
-                    lease_seconds=replica.lease_seconds,
-                    work=self._keep_authorities,
-                ),
-            )
-        finally:
-            await hand_over(self._api, name=LEASE, namespace=replica.namespace, identity=replica.identity)
+        await leading(
+            self._api,
+            LEASE,
+            self._settings.replica,
+            self._keep_authorities,
+            self._world.run(),
+            self._queue.run(WORKERS),
+            keep_running("housekeeping", self._keep_house),
+        )
 
     async def _keep_authorities(self) -> None:
         metrics.LEADING.set(1)
@@ -110,19 +101,10 @@ async def _until_done(step: Callable[[], Awaitable[T]]) -> T:
         await asyncio.sleep(MOVE_SECONDS)
 
 
-async def run(settings: Settings) -> None:
-    """Run one replica until it is stopped or loses the Lease."""
-    async with await connect() as client:
-        signer = Signer(settings, Api(client, ServerClock()))
-        async with health.serving(settings.replica.port, signer.ailing):
-            await until_stopped(signer.run())
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the signer. Its log is JSON, one object a line."""
+    """Run the signer."""
     settings = parse(arguments)
-    log_as_json(settings.replica.log_level)
-    asyncio.run(run(settings))
+    run_replica(settings.replica, partial(Signer, settings))
 
 
 if __name__ == "__main__":

@@ -178,7 +178,7 @@ def play(
             asks = tmp_path / "resolv.conf"
             asks.write_text("search svc.cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n")
             told = settings.parse(["--node=node-1", "--namespace=sovereign-system", f"--resolv-conf={asks}"])
-            agent = Agent(told, _as_api(api), node.sandboxes)
+            agent = Agent(told, node.sandboxes, _as_api(api))
             running = asyncio.create_task(agent.run())
             await asyncio.sleep(0)
             try:
