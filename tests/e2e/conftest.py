@@ -1,9 +1,7 @@
 """One cluster with the operator on it, as the chart installs it, for all tests of this folder."""
 
 import re
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from typing import NamedTuple
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -11,31 +9,12 @@ import pytest
 from hack import estate
 from hack.cluster import Cluster, ClusterSpec, binaries, up
 from hack.images import public
-from hack.install import CHART, NAMESPACE, RELEASE, helm, install
+from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
-from tests.e2e import manifests
-
-Space = Callable[..., str]
-
-MALLORY = "mallory"
-
-
-class Held(NamedTuple):
-    """A policy, and a namespace whose pods can be held to it."""
-
-    policy: str
-    namespace: str
-
-
-OPTIONS = (
-    "--set",
-    "controller.leaseDurationSeconds=6,signer.leaseDurationSeconds=6,identity.propagationSeconds=20",
-    "--set",
-    "encryption.enabled=true",
-    "--set",
-    "controller.templateNamespaces={anywhere}",
-)
-"""What Helm is told, so that the tests need not wait, and so that all there is is installed."""
+from tests.e2e.support import manifests
+from tests.e2e.support.estate import host_names, restore_estate
+from tests.e2e.support.installation import MALLORY, admin_of, prepare
+from tests.e2e.support.spaces import Held, Space
 
 
 @pytest.fixture(scope="session")
@@ -53,22 +32,6 @@ def cluster(bare_cluster: Cluster) -> Cluster:
     """The cluster with the operator, the example estate and the preset policies."""
     prepare(bare_cluster)
     return bare_cluster
-
-
-def prepare(cluster: Cluster) -> None:
-    """Put the operator and the estate on a cluster."""
-    install(cluster, *OPTIONS)
-    restore_estate(admin_of(cluster))
-
-
-def upgrade(cluster: Cluster, *options: str) -> None:
-    """Install the same again, as somebody does who was told to. Only hooks are waited for."""
-    helm(cluster, "upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values", *options)
-
-
-def admin_of(cluster: Cluster) -> Kubectl:
-    """Return somebody whom RBAC allows everything."""
-    return Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
 
 
 @pytest.fixture(scope="session")
@@ -140,32 +103,3 @@ def roaming(admin: Kubectl, transit: str) -> Held:
     eventually(lambda: admin.get("serviceaccount", "default", held.namespace), what="a service account")
     eventually(lambda: host_names(admin, held.policy) == list(estate.ACCEPTED), what="nodes that may host it")
     return held
-
-
-def restore_estate(kubectl: Kubectl) -> None:
-    """Put services and datacentres back, and wait until the operator has seen them."""
-    deployments = ("deployment/sovereign-controller", "deployment/sovereign-signer")
-    kubectl.run("-n", NAMESPACE, "scale", *deployments, "--replicas=2")
-    kubectl.apply(
-        *estate.services(datetime.now(UTC).date()),
-        *estate.datacentres(kubectl),
-        options=["--server-side", "--force-conflicts"],
-    )
-    eventually(
-        lambda: (
-            host_names(kubectl, "secnumcloud") == list(estate.ACCEPTED) and labelled(kubectl) == set(estate.ACCEPTED)
-        ),
-        what="the estate's verdicts",
-    )
-
-
-def host_names(kubectl: Kubectl, policy: str) -> list[str]:
-    """Return the nodes that may host a policy's pods, as RBAC has them."""
-    rules = kubectl.get("clusterrole", f"sovereignty:host:{policy}")["rules"]
-    return sorted(name for rule in rules if rule["resources"] == ["nodes"] for name in rule.get("resourceNames", ()))
-
-
-def labelled(kubectl: Kubectl, policy: str = "secnumcloud") -> set[str]:
-    """Return the nodes that carry a policy's label."""
-    selector = f"policy.sovereignty.node-restriction.kubernetes.io/{policy}=accepted"
-    return {node["metadata"]["name"] for node in kubectl.list("nodes", selector=selector)}

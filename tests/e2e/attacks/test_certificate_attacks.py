@@ -1,0 +1,206 @@
+"""Certificates that are asked for by somebody else than the kubelet of the node on which the pod runs."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hack.cluster import Cluster, binaries
+from hack.images import public
+from hack.install import CONTROLLER_PODS, NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.support.guards import force, without_bindings
+from tests.e2e.support.manifests import pod
+from tests.e2e.support.peers import IMAGES, SIGNER, address, config, peer_pod
+from tests.e2e.support.spaces import Space
+
+GUARD = "sovereignty-guard-requests"
+FORGER = "forger"
+
+
+@pytest.fixture(scope="module")
+def forger(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
+    """Somebody with full rights on certificate requests, through every endpoint, and with no others."""
+    cluster.load_image(public.archive_all(IMAGES))
+    rights = ("--verb=*", "--resource=podcertificaterequests,podcertificaterequests/status")
+    admin.run("create", "clusterrole", FORGER, *rights)
+    admin.run("create", "clusterrolebinding", FORGER, f"--clusterrole={FORGER}", f"--user={FORGER}")
+    yield Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig(FORGER))
+    admin.delete("clusterrolebinding", FORGER)
+    admin.delete("clusterrole", FORGER)
+
+
+@dataclass
+class Victim:
+    """A pod that runs, and all that a request for it has to say."""
+
+    namespace: str
+    asked: dict[str, Any] = field(default_factory=dict)
+
+
+@pytest.fixture
+def victim(admin: Kubectl, space: Space) -> Victim:
+    """Return a pod in Brest that mounts a certificate."""
+    namespace = space()
+    admin.apply(config(), peer_pod("victim", "brest-1"), namespace=namespace)
+    address(admin, namespace, "victim")
+    return Victim(namespace, asking(admin, namespace, "victim"))
+
+
+def asking(admin: Kubectl, namespace: str, name: str) -> dict[str, Any]:
+    """Return the spec of a request for a pod, with a key of ours."""
+    found = admin.get("pod", name, namespace)
+    node = found["spec"]["nodeName"]
+    account = found["spec"]["serviceAccountName"]
+    key = ec.generate_private_key(ec.SECP256R1())
+    stub = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    return {
+        "signerName": SIGNER,
+        "podName": name,
+        "podUID": found["metadata"]["uid"],
+        "serviceAccountName": account,
+        "serviceAccountUID": admin.get("serviceaccount", account, namespace)["metadata"]["uid"],
+        "nodeName": node,
+        "nodeUID": admin.get("node", node)["metadata"]["uid"],
+        "maxExpirationSeconds": 86400,
+        "stubPKCS10Request": base64.b64encode(stub.public_bytes(Encoding.DER)).decode(),
+    }
+
+
+def request(name: str, asked: dict[str, Any]) -> str:
+    """Return a PodCertificateRequest."""
+    return json.dumps(
+        {
+            "apiVersion": "certificates.k8s.io/v1",
+            "kind": "PodCertificateRequest",
+            "metadata": {"name": name},
+            "spec": asked,
+        }
+    )
+
+
+def test_only_the_kubelet_of_the_node_may_ask(admin: Kubectl, forger: Kubectl, victim: Victim) -> None:
+    """Through every version that is served; an update cannot change what is asked."""
+    versions = json.loads(admin.run("get", "--raw", "/apis/certificates.k8s.io"))["versions"]
+    for version in versions:
+        path = f"/apis/{version['groupVersion']}/namespaces/{victim.namespace}/podcertificaterequests"
+        said = forger.refusal("create", "--raw", path, "-f", "-", stdin=request("forged", victim.asked))
+        assert f"ValidatingAdmissionPolicy '{GUARD}'" in said
+        assert "mount a podCertificate volume, and its kubelet asks" in said
+    (own,) = admin.list("podcertificaterequests", victim.namespace)
+    name = own["metadata"]["name"]
+    patch = json.dumps({"spec": {"stubPKCS10Request": victim.asked["stubPKCS10Request"]}})
+    words = ("-n", victim.namespace, "patch", "podcertificaterequest", name, "--type=merge", "-p", patch)
+    assert "field is immutable" in forger.refusal(*words)
+    # Nor may an answer be changed.
+    status = json.dumps({"status": {"conditions": []}})
+    assert "immutable after PodCertificateRequest is issued" in forger.refusal(
+        *words[:5], "--subresource=status", "--type=merge", "-p", status
+    )
+
+
+def test_a_kubelet_may_not_ask_for_the_pod_of_another_node(cluster: Cluster, victim: Victim) -> None:
+    """The API server's own NodeRestriction, with which our guard fits together."""
+    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("paris-1"))
+    create = ("-n", victim.namespace, "create", "-f", "-")
+    for asked in (victim.asked, victim.asked | {"nodeName": "paris-1"}):
+        said = kubelet.refusal(*create, stdin=request("forged", asked))
+        assert "sovereignty-guard" not in said
+        assert "PodCertificateRequest" in said
+
+
+Forge = Callable[[Kubectl, Victim], dict[str, Any]]
+
+
+def other_pod(admin: Kubectl, victim: Victim) -> dict[str, Any]:
+    """Ask for a pod that mounts nothing of ours."""
+    admin.create(pod("plain", nodeSelector={"kubernetes.io/hostname": "brest-1"}), victim.namespace)
+    address(admin, victim.namespace, "plain")
+    return asking(admin, victim.namespace, "plain")
+
+
+def on_refused_node(admin: Kubectl, victim: Victim) -> dict[str, Any]:
+    """Ask for a pod that somebody forced onto a node that the policy refuses."""
+    forced = peer_pod("forced", "paris-1", nodeName="paris-1")
+    force(admin, forced, victim.namespace)
+    return asking(admin, victim.namespace, "forced")
+
+
+FORGED: dict[str, tuple[Forge, str]] = {
+    "a pod that does not exist": (lambda _, victim: victim.asked | {"podName": "nobody"}, "PodGone"),
+    "a pod with another uid": (lambda _, victim: victim.asked | {"podUID": str(uuid4())}, "PodGone"),
+    "a pod that does not mount it": (other_pod, "SignerNotMounted"),
+    "a node on which it does not run": (lambda _, victim: victim.asked | {"nodeName": "lyon-1"}, "NotOnNode"),
+    "another service account": (lambda _, victim: victim.asked | {"serviceAccountName": "x"}, "NotItsServiceAccount"),
+    "annotations of the forger's": (
+        lambda _, victim: victim.asked | {"unverifiedUserAnnotations": {"example.org/a": "b"}},
+        "UnknownUserAnnotation",
+    ),
+    "a service account's uid of before": (lambda _, victim: victim.asked | {"serviceAccountUID": str(uuid4())}, ""),
+    "a node's uid of before": (lambda _, victim: victim.asked | {"nodeUID": str(uuid4())}, ""),
+    "a pod on a node that is not accepted": (on_refused_node, ""),
+}
+
+
+@pytest.mark.parametrize(("forge", "denial"), FORGED.values(), ids=FORGED.keys())
+def test_without_the_guard_the_signer_still_issues_nothing_for(
+    admin: Kubectl, forger: Kubectl, victim: Victim, forge: Forge, denial: str
+) -> None:
+    asked = forge(admin, victim)
+    create = ("-n", victim.namespace, "create", "-f", "-")
+    with without_bindings(admin, GUARD):
+        eventually(lambda: forger.run(*create, stdin=request("forged", asked)), seconds=20, what="the request")
+
+    def answer() -> Json | None:
+        status = admin.get("podcertificaterequest", "forged", victim.namespace).get("status", {})
+        assert "certificateChain" not in status
+        if denial:
+            assert status.get("conditions"), "no answer yet"
+            (found,) = status["conditions"]
+            assert (found["type"], found["reason"]) == ("Denied", denial)
+            return dict(found)
+        assert not status.get("conditions")
+        return waits(admin, asked["podName"])
+
+    eventually(answer, what="the signer's answer")
+
+
+def waits(admin: Kubectl, name: str) -> Json | None:
+    """Return the signer's word about a request for a pod that has to wait."""
+    log = admin.run("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/component=signer", "--tail=-1")
+    lines = [json.loads(line) for line in log.splitlines()]
+    return next((line for line in lines if line["message"].startswith("waits") and line.get("pod") == name), None)
+
+
+def test_what_remains_without_the_guard_is_counted(
+    admin: Kubectl, cluster: Cluster, forger: Kubectl, victim: Victim
+) -> None:
+    """A forged request for a pod that is all that it says gets a certificate, for a key that its node does not hold."""
+    before = repeated(admin, cluster)
+    with without_bindings(admin, GUARD):
+        create = ("-n", victim.namespace, "create", "-f", "-")
+        eventually(lambda: forger.run(*create, stdin=request("forged", victim.asked)), seconds=20, what="the request")
+    eventually(
+        lambda: "certificateChain" in admin.get("podcertificaterequest", "forged", victim.namespace).get("status", {}),
+        what="a certificate",
+    )
+    eventually(lambda: repeated(admin, cluster) > before, what="the count")
+
+
+def repeated(admin: Kubectl, cluster: Cluster) -> float:
+    """Return how many certificates the controller has counted as one too many."""
+    total = 0.0
+    for controller in admin.list("pods", NAMESPACE, CONTROLLER_PODS):
+        url = f"http://{controller['status']['podIP']}:8080/metrics"
+        text = cluster.node_exec("nantes-1", ["curl", "--silent", "--fail", url]).stdout
+        prefix = "sovereign_certificates_repeated_total "
+        total += sum(float(line.removeprefix(prefix)) for line in text.splitlines() if line.startswith(prefix))
+    return total

@@ -1,0 +1,186 @@
+"""What the signer's token is worth, and what the controller's token is worth against the signer."""
+
+import json
+from itertools import product
+from typing import Any
+
+import pytest
+
+from hack.cluster import Cluster
+from hack.images import public
+from hack.install import KEYS, NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.support.guards import without_bindings
+from tests.e2e.support.manifests import NOBODY
+from tests.e2e.support.observed import events
+from tests.e2e.support.peers import IMAGES, config, peer_pod
+from tests.e2e.support.spaces import Space
+
+SIGNER = f"system:serviceaccount:{NAMESPACE}:sovereign-signer"
+CONTROLLER = f"system:serviceaccount:{NAMESPACE}:sovereign-controller"
+GUARD = "sovereignty-guard-signer"
+# The controller may patch and not get: only a server-side apply asks for no more.
+APPLY = ("apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-")
+REFUSED = "paris-1"
+
+
+def secret(name: str = "authority.x.y.1", kind: str = "kubernetes.io/tls", **changes: Any) -> Json:
+    """Return a Secret as the signer writes them, but for what is changed."""
+    metadata = {
+        "name": name,
+        "labels": {"sovereignty.dev/authority": "active"},
+        "annotations": {"sovereignty.dev/policy": "x", "sovereignty.dev/datacentre": "y"},
+    }
+    metadata |= changes.pop("metadata", {})
+    data = {"tls.crt": "", "tls.key": ""}
+    return {"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": metadata, "data": data} | changes
+
+
+def of_account(account: str) -> Json:
+    """Return annotations that have the API server put a token of an account into a Secret, which never ends."""
+    return {"annotations": {"kubernetes.io/service-account.name": account}}
+
+
+TOKEN = "kubernetes.io/service-account-token"
+CREATED: dict[str, Json] = {
+    "a token of an account": secret("authority-x", TOKEN, metadata=of_account("default")),
+    "a Secret of another type": secret(kind="Opaque"),
+    "an account's name": secret(metadata=of_account("default")),
+    "another name": secret("of-others"),
+    "something besides a key": secret(data={"tls.crt": "", "tls.key": "", "token": ""}),
+    "no label": secret(metadata={"labels": {}}),
+    "an owner": secret(metadata={"ownerReferences": [NOBODY]}),
+    "a finalizer": secret(metadata={"finalizers": ["example.org/stay"]}),
+}
+
+
+def bounded(admin: Kubectl, *words: str, stdin: str = "") -> None:
+    """See that the signer's guard, and nothing else, keeps it from something."""
+    words = (*words, "--dry-run=server", f"--as={SIGNER}")
+    said = eventually(lambda: admin.refusal(*words, stdin=stdin or None), seconds=20, what="the guard")
+    assert f"ValidatingAdmissionPolicy '{GUARD}'" in said
+    with without_bindings(admin, GUARD):
+        eventually(lambda: admin.run(*words, stdin=stdin or None), seconds=20, what="success without the guard")
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("body", CREATED.values(), ids=CREATED.keys())
+def test_the_signers_token_creates_nothing_but_authorities(admin: Kubectl, body: Json) -> None:
+    bounded(admin, "-n", KEYS, "create", "--validate=false", "-f", "-", stdin=json.dumps(body))
+
+
+CHANGED: dict[str, Json] = {
+    "an account's name": {"metadata": of_account("default")},
+    "an owner": {"metadata": {"ownerReferences": [NOBODY]}},
+    "a label": {"metadata": {"labels": {"example.org/x": "y"}}},
+    "the certificate": {"data": {"tls.crt": "eA=="}},
+    "something besides a key": {"data": {"token": "eA=="}},
+}
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED.keys())
+def test_the_signers_token_changes_nothing_of_authorities_but_what_becomes_of_them(
+    admin: Kubectl, change: Json
+) -> None:
+    words = ("-n", KEYS, "patch", "secret", "authority-nobody", "--type=merge", "-p", json.dumps(change))
+    bounded(admin, *words)
+
+
+CERTIFICATES, OURS = "certificates.k8s.io", "sovereignty.dev"
+EVERYWHERE: dict[tuple[str, str, str], set[str]] = {
+    (OURS, "cloudservices", ""): {"list", "watch"},
+    (OURS, "datacentres", ""): {"list", "watch"},
+    (OURS, "sovereigntypolicies", ""): {"list", "watch"},
+    ("apiextensions.k8s.io", "customresourcedefinitions", ""): {"get"},
+    ("", "pods", ""): {"get"},
+    ("", "serviceaccounts", ""): {"get"},
+    ("", "nodes", ""): {"get"},
+    ("", "namespaces", ""): {"get"},
+    ("", "events", ""): {"get", "create", "patch"},
+    ("authorization.k8s.io", "subjectaccessreviews", ""): {"create"},
+    (CERTIFICATES, "podcertificaterequests", ""): {"list", "watch"},
+    (CERTIFICATES, "podcertificaterequests/status", ""): {"patch"},
+    (CERTIFICATES, "signers", "sovereignty.dev/workload-identity"): {"sign", "attest"},
+    # Every account may read them.
+    (CERTIFICATES, "clustertrustbundles", ""): {"get", "list", "watch", "create", "patch"},
+    # Every account may ask about itself.
+    ("authorization.k8s.io", "selfsubjectaccessreviews", ""): {"create"},
+    ("authorization.k8s.io", "selfsubjectrulesreviews", ""): {"create"},
+    ("authentication.k8s.io", "selfsubjectreviews", ""): {"create"},
+}
+ALLOWED: dict[str, dict[tuple[str, str, str], set[str]]] = {
+    "kube-system": {},
+    "default": {},
+    KEYS: {("", "secrets", ""): {"get", "list", "watch", "create", "patch"}},
+    NAMESPACE: {
+        ("", "pods", ""): {"get", "list", "watch"},
+        ("coordination.k8s.io", "leases", ""): {"create"},
+        ("coordination.k8s.io", "leases", "sovereign-signer"): {"get", "patch"},
+    },
+}
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("namespace", ALLOWED)
+def test_the_signers_token_opens_no_other_way(admin: Kubectl, namespace: str) -> None:
+    """All that RBAC lets it do: no Secret elsewhere, token, role, webhook, pod, exec, impersonation or approval."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    said = json.loads(
+        admin.run("create", "--validate=false", f"--as={SIGNER}", "-f", "-", "-o", "json", stdin=json.dumps(review))
+    )["status"]
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for rule in said["resourceRules"]:
+        for group, resource in product(rule["apiGroups"], rule["resources"]):
+            for name in rule.get("resourceNames") or [""]:
+                found.setdefault((group, resource, name), set()).update(rule["verbs"])
+    assert found == EVERYWHERE | ALLOWED[namespace]
+    assert {verb for rule in said["nonResourceRules"] for verb in rule["verbs"]} <= {"get"}
+
+
+def mark_as_accepted(admin: Kubectl, policy: str, node: str) -> None:
+    """Write of a node, with the controller's token, what it writes of those that a policy accepts."""
+    found, role = admin.get("node", node), admin.get("clusterrole", f"sovereignty:host:{policy}")
+    labels = {
+        f"policy.sovereignty.node-restriction.kubernetes.io/{policy}": "accepted",
+        "sovereignty.node-restriction.kubernetes.io/datacentre": "brest",
+        "sovereignty.node-restriction.kubernetes.io/verified-uid": found["metadata"]["uid"],
+    }
+    for rule in role["rules"]:
+        if rule["resources"] == ["nodes"]:
+            rule["resourceNames"] = [*rule["resourceNames"], node]
+    metadata = {"name": role["metadata"]["name"], "labels": role["metadata"]["labels"]}
+    marked = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "labels": labels}}
+    listed = {key: role[key] for key in ("apiVersion", "kind", "rules")} | {"metadata": metadata}
+    for body in (marked, listed):
+        admin.run(*APPLY, f"--as={CONTROLLER}", stdin=json.dumps(body))
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_the_controllers_token_gets_no_certificate_for_a_node_that_no_datacentre_claims(
+    admin: Kubectl, cluster: Cluster, space: Space
+) -> None:
+    """Placement and guards believe the marks, as they have nothing else; the signer does not."""
+    cluster.load_image(public.archive_all(IMAGES))
+    namespace = space()
+    admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=0")
+    eventually(
+        lambda: not admin.list("pods", NAMESPACE, "app.kubernetes.io/component=controller"), what="no controller"
+    )
+    mark_as_accepted(admin, "secnumcloud", REFUSED)
+    pod = peer_pod("thief", REFUSED)
+    eventually(lambda: admin.apply(config(), pod, namespace=namespace), seconds=20, what="a pod there")
+
+    def told() -> str:
+        assert not any(
+            "certificateChain" in r.get("status", {}) for r in admin.list("podcertificaterequests", namespace)
+        )
+        return events(admin, namespace, "thief").get("NodeMarkedWrongly", "")
+
+    said = eventually(told, what="an Event")
+    assert f"node {REFUSED} is marked as accepted by policy secnumcloud" in said
+    assert "somebody else may have its token" in said

@@ -1,0 +1,314 @@
+"""The injector on a real API server: who gets a sidecar, who does not, and what happens when it is not there."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import yaml
+from cryptography import x509
+
+from hack.cluster import Cluster
+from hack.install import NAMESPACE, install
+from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core import names
+from sovereign_operator.pki import certificates
+from tests.e2e.placement.test_drift import drift
+from tests.e2e.support.installation import OPTIONS
+from tests.e2e.support.manifests import pod, pod_spec, workload
+from tests.e2e.support.observed import living_pods, placed_for, told
+from tests.e2e.support.sidecars import WEBHOOKS, dry_run, refusal, sidecar_of
+from tests.e2e.support.spaces import Held, Space
+
+PODS = "app.kubernetes.io/component=injector"
+CONTAINERS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+HTTP = {"httpGet": {"port": 8080, "path": "/up"}}
+RESTRICTED: Json = {
+    "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+}
+
+
+@pytest.fixture
+def encrypting(space: Space, transit: str) -> str:
+    """Return a namespace whose policy encrypts."""
+    return space(transit)
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_every_kind_of_workload_gets_sidecars_and_shows_no_drift(admin: Kubectl, encrypting: str, kind: str) -> None:
+    made = workload(
+        kind, "app", 1, initContainers=[pod_spec()["containers"][0] | {"name": "first", "command": ["true"]}]
+    )
+    template = made["spec"]["template"]["spec"]
+    template["containers"][0]["readinessProbe"] = HTTP
+    admin.apply(made, namespace=encrypting)
+    selector = "" if kind == "Job" else "app=app"
+    (found, *_) = eventually(lambda: admin.list("pods", encrypting, selector), what="a pod")
+    sidecar = sidecar_of(found)
+    assert sidecar is not None
+    assert sidecar["args"] == ["--probe=http://:8080/up"]
+    # The service account plugin mounted its token here, and the injector, asked once more, took it out.
+    assert len(sidecar["volumeMounts"]) == 3
+    assert [each["name"] for each in found["spec"]["initContainers"]] == ["sovereignty-sidecar", "first"]
+    assert found["spec"]["containers"][0]["readinessProbe"]["httpGet"]["port"] == 15100
+    assert placed_for(found)
+    generation = admin.get(kind, "app", encrypting)["metadata"]["generation"]
+    admin.apply(made, namespace=encrypting)
+    assert not drift(admin, encrypting, yaml.safe_dump(made))
+    assert admin.get(kind, "app", encrypting)["metadata"]["generation"] == generation
+
+
+def test_a_pod_that_was_applied_can_be_applied_again(admin: Kubectl, encrypting: str) -> None:
+    """One with probes that go over the network cannot: nobody may change those of a pod that is there."""
+    made = pod("app", volumes=[{"name": "data", "emptyDir": {}}])
+    made["spec"]["containers"][0]["livenessProbe"] = {"exec": {"command": ["true"]}}
+    admin.apply(made, namespace=encrypting)
+    before = admin.get("pod", "app", encrypting)["spec"]
+    admin.apply(made, namespace=encrypting)
+    # As it starts, its status may change while kubectl compares.
+    eventually(lambda: not drift(admin, encrypting, yaml.safe_dump(made)), what="no drift")
+    after = admin.get("pod", "app", encrypting)["spec"]
+    assert {**after, "nodeName": ""} == {**before, "nodeName": ""}
+
+
+def test_a_pod_that_comes_with_its_namespace_gets_a_sidecar(admin: Kubectl, space: Space, transit: str) -> None:
+    """The injector hears of the namespace a moment later than the API server."""
+    for attempt in range(5):
+        namespace = space(None)
+        admin.run("label", "namespace", namespace, f"sovereignty.dev/enforce={transit}")
+        assert sidecar_of(dry_run(admin, pod(f"app-{attempt}"), namespace))
+
+
+def test_a_pod_that_names_its_policy_gets_its_sidecar(admin: Kubectl, space: Space, roaming: Held) -> None:
+    labelled = pod("app", labels={"sovereignty.dev/policy": roaming.policy})
+    assert sidecar_of(dry_run(admin, labelled, roaming.namespace))
+    plain = pod("app", labels={"sovereignty.dev/policy": "secnumcloud"})
+    assert sidecar_of(dry_run(admin, plain, space(None))) is None
+
+
+@pytest.mark.parametrize("policy", [None, "secnumcloud"])
+def test_who_needs_no_sidecar_stays_untouched(admin: Kubectl, space: Space, policy: str | None) -> None:
+    namespace = space(policy)
+    before = pod("app", hostNetwork=True, volumes=[{"name": "data", "emptyDir": {}}])
+    before["spec"]["containers"][0]["livenessProbe"] = HTTP
+    after = dry_run(admin, before, namespace)["spec"]
+    assert "initContainers" not in after
+    assert [volume["name"] for volume in after["volumes"] if "kube-api" not in volume["name"]] == ["data"]
+    assert after["containers"][0]["livenessProbe"]["httpGet"]["port"] == 8080
+
+
+IMPOSSIBLE: dict[str, tuple[Json, str]] = {
+    "the node's network": (pod("app", hostNetwork=True), "spec.hostNetwork is true"),
+    "no such port": (
+        pod("app", containers=[pod_spec()["containers"][0] | {"livenessProbe": {"httpGet": {"port": "web"}}}]),
+        "livenessProbe of container idle asks port 'web'",
+    ),
+    "more than any quantity": (
+        pod("app", resources={"limits": {"cpu": "1e40"}}),
+        "spec.resources.limits.cpu is more than any quantity",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "says"), IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
+def test_who_cannot_have_one_is_told_what_to_change(admin: Kubectl, encrypting: str, made: Json, says: str) -> None:
+    said = refusal(admin, made, encrypting)
+    assert 'admission webhook "by-namespace.injector.sovereignty.dev" denied the request' in said
+    assert says in said
+
+
+@pytest.mark.parametrize("level", ["baseline", "restricted"])
+def test_pod_security_takes_pods_with_sidecars(admin: Kubectl, encrypting: str, level: str) -> None:
+    admin.run("label", "namespace", encrypting, f"pod-security.kubernetes.io/enforce={level}")
+    made = pod("app", **RESTRICTED)
+    made["spec"]["containers"][0] |= {
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "livenessProbe": HTTP,
+    }
+    assert sidecar_of(dry_run(admin, made, encrypting))
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"type": "Container", "default": {"cpu": "100m", "memory": "64Mi"}, "max": {"cpu": "1", "memory": "1Gi"}},
+        {"type": "Container", "defaultRequest": {"cpu": "10m"}, "min": {"cpu": "5m"}},
+    ],
+)
+def test_a_limit_range_has_its_say(admin: Kubectl, encrypting: str, limits: Json) -> None:
+    """It changes containers before webhooks run, and judges them after."""
+    spec = {"limits": [limits]}
+    admin.create({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "all"}, "spec": spec}, encrypting)
+    sidecar = eventually(
+        lambda: sidecar_of(dry_run(admin, pod("app"), encrypting)), seconds=20, what="a pod within the limits"
+    )
+    assert sidecar["resources"]["limits"]["memory"] == "512Mi"
+
+
+@contextmanager
+def no_injector(admin: Kubectl) -> Iterator[None]:
+    """Run no replica for a while."""
+    admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-injector", "--replicas=0")
+    admin.run("-n", NAMESPACE, "wait", "pods", "-l", PODS, "--for=delete", "--timeout=60s")
+    try:
+        yield
+    finally:
+        admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-injector", "--replicas=2")
+        admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=90s")
+
+
+def test_when_it_is_down_pods_that_need_it_wait_and_all_others_do_not(
+    admin: Kubectl, space: Space, encrypting: str
+) -> None:
+    placed, free = space("secnumcloud"), space(None)
+    with no_injector(admin):
+        said = refusal(admin, pod("app"), encrypting)
+        assert "ValidatingAdmissionPolicy 'sovereignty-guard-sidecars-by-namespace'" in said
+        assert "try again later" in said
+        for namespace in (placed, free):
+            assert not refusal(admin, pod("app"), namespace)
+        admin.apply(workload("Deployment", "app", 1), namespace=encrypting)
+        eventually(lambda: told(admin, encrypting, "not encrypted"), what="the reason, beside the workload")
+    # Kubernetes tries again by itself.
+    (found, *_) = eventually(lambda: admin.list("pods", encrypting), seconds=120, what="a pod")
+    assert sidecar_of(found)
+
+
+# Certificates
+
+
+def authority(admin: Kubectl) -> x509.Certificate:
+    """Return the authority that signs what injectors serve with."""
+    data = admin.get("secret", names.INJECTOR_CA, NAMESPACE)["data"]
+    (found,) = certificates.read(base64.b64decode(data["tls.crt"]))
+    return found
+
+
+def trusted(admin: Kubectl) -> list[x509.Certificate]:
+    """Return whom both webhooks trust. What is published says the same."""
+    webhooks = admin.get("mutatingwebhookconfiguration", WEBHOOKS)["webhooks"]
+    (bundle,) = {webhook["clientConfig"]["caBundle"] for webhook in webhooks}
+    published = admin.get("configmap", names.INJECTOR_CA, NAMESPACE)["data"][names.CA_BUNDLE]
+    assert base64.b64decode(bundle).decode() == published
+    return list(certificates.read(published.encode()))
+
+
+def job_rights(admin: Kubectl) -> str:
+    """Return what there is of the Jobs, their account and their rights."""
+    kinds = "serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,jobs"
+    found = admin.run("-n", NAMESPACE, "get", kinds, "-o", "name")
+    return "\n".join(line for line in found.splitlines() if "webhook-ca" in line)
+
+
+def test_an_upgrade_of_the_chart_leaves_trust_and_authority_alone(admin: Kubectl, cluster: Cluster) -> None:
+    before = trusted(admin), admin.get("secret", names.INJECTOR_CA, NAMESPACE)["metadata"]["resourceVersion"]
+    assert before[0] == [authority(admin)]
+    # Without hooks, as in a selective sync, nothing of it is lost either.
+    for options in (("--set", "sidecar.image.tag=other", "--server-side=false", "--no-hooks"), ()):
+        install(cluster, *OPTIONS, *options)
+        version = admin.get("secret", names.INJECTOR_CA, NAMESPACE)["metadata"]["resourceVersion"]
+        assert (trusted(admin), version) == before
+    assert not job_rights(admin)
+    admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=90s")
+
+
+@contextmanager
+def steadily(admin: Kubectl, namespace: str) -> Iterator[list[str]]:
+    """Ask for a pod again and again; yields all refusals."""
+    refused: list[str] = []
+    stop = threading.Event()
+    asked = 0
+
+    def ask() -> None:
+        nonlocal asked
+        while not stop.wait(0.1):
+            asked += 1
+            if said := refusal(admin, pod("app"), namespace):
+                refused.append(said)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield refused
+    finally:
+        stop.set()
+        thread.join()
+    assert asked > 5
+
+
+def test_another_authority_takes_the_place_of_one_and_nobody_notices(
+    admin: Kubectl, cluster: Cluster, encrypting: str
+) -> None:
+    first = authority(admin)
+    with steadily(admin, encrypting) as refused:
+        admin.delete("secret", names.INJECTOR_CA, namespace=NAMESPACE)
+        install(cluster, *OPTIONS)
+        second = authority(admin)
+        assert second != first
+        assert trusted(admin) == [second, first]
+        admin.run("-n", NAMESPACE, "rollout", "restart", "deployment/sovereign-injector")
+        admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=120s")
+        assert served_by(admin, cluster) == {second.subject.rfc4514_string()}
+    assert not refused
+
+
+def served_by(admin: Kubectl, cluster: Cluster) -> set[str]:
+    """Return who signed what all replicas serve with."""
+    found = set()
+    for replica in living_pods(admin, NAMESPACE, PODS):
+        address = (replica["status"]["podIP"], 8443)
+        fetch = f"import ssl; print(ssl.get_server_certificate({address!r}))"
+        pem = cluster.node_exec("nantes-1", ["python3", "-c", fetch]).stdout
+        found |= {certificate.issuer.rfc4514_string() for certificate in certificates.read(pem.encode())}
+    return found
+
+
+def test_a_replica_that_ends_is_not_missed(admin: Kubectl, encrypting: str) -> None:
+    with steadily(admin, encrypting) as refused:
+        admin.run("-n", NAMESPACE, "rollout", "restart", "deployment/sovereign-injector")
+        admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=120s")
+    assert not refused
+
+
+NO_METADATA = {
+    "apiVersion": "admission.k8s.io/v1",
+    "kind": "AdmissionReview",
+    "request": {
+        "uid": "u",
+        "operation": "CREATE",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "namespace": "tenant-a",
+        "object": {"metadata": 0, "spec": {"containers": []}},
+    },
+}
+BODIES: dict[str, tuple[list[str], str]] = {
+    "nothing": (["--data", ""], "400"),
+    "no JSON": (["--data", "{"], "400"),
+    "a pod": (["--data", '{"apiVersion": "v1", "kind": "Pod"}'], "400"),
+    "a pod whose metadata is none": (["--data", json.dumps(NO_METADATA)], "400"),
+    "too much": (["--header", "Expect:", "--data-binary", "@-"], "413"),
+    "another method": (["--request", "GET"], "404"),
+}
+
+
+@pytest.mark.parametrize(("options", "status"), BODIES.values(), ids=BODIES.keys())
+def test_whatever_is_sent_is_answered(admin: Kubectl, cluster: Cluster, options: list[str], status: str) -> None:
+    # Too much comes by standard input, which only that request reads.
+    fed = ["sh", "-c", 'head --bytes=25M /dev/zero | "$@"', "sh"]
+    for replica in living_pods(admin, NAMESPACE, PODS):
+        url = f"https://{replica['status']['podIP']}:8443/inject"
+        command = [
+            *fed,
+            "curl",
+            "--silent",
+            "--insecure",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+            *options,
+            url,
+        ]
+        assert cluster.node_exec("nantes-1", command).stdout == status

@@ -1,0 +1,249 @@
+"""Whichever tool applies a workload, and however often: it keeps its placement and shows no drift."""
+
+import abc
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hack import estate
+from hack.cluster import Cluster
+from hack.install import helm
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.support.manifests import sovereign, workload
+from tests.e2e.support.observed import living_pods, nodes_of, placed_for
+from tests.e2e.support.spaces import Space
+
+POLICY = "secnumcloud"
+
+APPLICATIONS = {"plain": "Deployment", "choosy": "Deployment", "agent": "DaemonSet"}
+
+SELECTOR = {"kubernetes.io/os": "linux"}
+AFFINITY = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["paris-1"]}]},
+                {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]},
+            ]
+        },
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {
+                "weight": 100,
+                "preference": {
+                    "matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["paris-1"]}]
+                },
+            }
+        ],
+    }
+}
+"""A way out of every rule that is OR-ed with it, and a wish to be where the policy refuses."""
+
+
+def applications(message: str) -> list[Json]:
+    """Return three workloads of one application, the last two with a choice of nodes of their own."""
+    own: dict[str, Json] = {
+        "plain": {},
+        "choosy": {"nodeSelector": SELECTOR, "affinity": AFFINITY},
+        "agent": {"nodeSelector": SELECTOR},
+    }
+    made = [workload(kind, name, **own[name]) for name, kind in APPLICATIONS.items()]
+    for manifest in made:
+        (container,) = manifest["spec"]["template"]["spec"]["containers"]
+        container["env"] = [{"name": "MESSAGE", "value": message}]
+    return made
+
+
+class Tool(abc.ABC):
+    """What keeps workloads as their manifests have them."""
+
+    @abc.abstractmethod
+    def apply(self, namespace: str, message: str) -> None:
+        """Apply the application, whatever of it is there already."""
+
+    @abc.abstractmethod
+    def manifest(self, namespace: str, message: str) -> str:
+        """Return what was applied last, as the tool itself knows it."""
+
+
+class Apply(Tool):
+    """kubectl, client-side by default."""
+
+    def __init__(self, admin: Kubectl, *options: str) -> None:
+        self._admin, self._options = admin, options
+
+    def apply(self, namespace: str, message: str) -> None:
+        self._admin.apply(*applications(message), namespace=namespace, options=self._options)
+
+    def manifest(self, namespace: str, message: str) -> str:
+        del namespace
+        return yaml.safe_dump_all(applications(message))
+
+
+class Helm(Tool):
+    """A chart, applied server-side by default."""
+
+    def __init__(self, cluster: Cluster, chart: Path, *options: str) -> None:
+        self._cluster, self._chart, self._options = cluster, chart, options
+        (chart / "templates").mkdir()
+        (chart / "Chart.yaml").write_text("{apiVersion: v2, name: app, version: 0.1.0}")
+        (chart / "templates" / "all.yaml").write_text(yaml.safe_dump_all(applications("{{ .Values.message }}")))
+
+    def apply(self, namespace: str, message: str) -> None:
+        values = ["--set-string", f"message={message}"]
+        command = ["upgrade", "--install", "app", str(self._chart), "--namespace", namespace]
+        helm(self._cluster, *command, *values, *self._options)
+
+    def manifest(self, namespace: str, message: str) -> str:
+        applied = helm(self._cluster, "get", "manifest", "app", "--namespace", namespace)
+        assert f"value: '{message}'" in applied
+        return applied
+
+
+def drift(admin: Kubectl, namespace: str, manifest: str) -> str:
+    """Return how the cluster differs from a manifest, seen in both ways that there are."""
+    # Under its usual name kubectl would keep its own annotation up to date, and show that.
+    return "".join(
+        _differences(admin, namespace, manifest, *options)
+        for options in ((), ("--server-side", "--force-conflicts", "--field-manager=auditor"))
+    )
+
+
+def _differences(admin: Kubectl, namespace: str, manifest: str, *options: str) -> str:
+    done = admin.attempt("-n", namespace, "diff", *options, "-f", "-", stdin=manifest)
+    assert done.returncode in {0, 1}, done.stderr
+    assert bool(done.returncode) == bool(done.stdout), done
+    return done.stdout
+
+
+@pytest.fixture(params=["client-side", "server-side", "helm", "helm-client-side"])
+def tool(request: pytest.FixtureRequest, admin: Kubectl, cluster: Cluster, tmp_path: Path) -> Tool:
+    match request.param:
+        case "client-side":
+            return Apply(admin)
+        case "server-side":
+            return Apply(admin, "--server-side", "--field-manager=pipeline")
+        case "helm":
+            return Helm(cluster, tmp_path)
+        case _:
+            return Helm(cluster, tmp_path, "--server-side=false")
+
+
+def until_rolled_out(admin: Kubectl, namespace: str) -> None:
+    """Wait until all pods are as their templates say."""
+    for name, kind in APPLICATIONS.items():
+        admin.run("-n", namespace, "rollout", "status", f"{kind.lower()}/{name}", "--timeout=120s")
+
+
+def adopt(admin: Kubectl, namespace: str) -> None:
+    """Take the whole application into scope, and wait until it is."""
+    speakers = [
+        sovereign(name, policy=POLICY, workloadRef={"kind": kind, "name": name}) for name, kind in APPLICATIONS.items()
+    ]
+    admin.apply(*speakers, namespace=namespace)
+    admin.run("-n", namespace, "wait", "swl", "--all", "--for=condition=Ready", "--timeout=120s")
+    until_rolled_out(admin, namespace)
+
+
+def live(admin: Kubectl, namespace: str) -> dict[str, Json]:
+    """Return the workloads as they are now, by name, with who owns what."""
+    show = ("-n", namespace, "-o", "json", "--show-managed-fields")
+    return {name: json.loads(admin.run("get", kind, name, *show)) for name, kind in APPLICATIONS.items()}
+
+
+def state(admin: Kubectl, namespace: str) -> Any:
+    """Return all that applying again must leave alone."""
+    workloads = {
+        name: (found["metadata"]["generation"], found["metadata"].get("labels"), found["spec"])
+        for name, found in live(admin, namespace).items()
+    }
+    return workloads, {pod["metadata"]["uid"] for pod in living_pods(admin, namespace)}
+
+
+def all_inside(admin: Kubectl, namespace: str, message: str) -> bool:
+    """Whether exactly the pods that there should be run, each of them on an accepted node."""
+    pods = living_pods(admin, namespace)
+    for pod in pods:
+        assert pod["spec"]["containers"][0]["env"] == [{"name": "MESSAGE", "value": message}]
+        assert placed_for(pod) == {POLICY}
+    assert nodes_of(pods) <= set(estate.ACCEPTED)
+    return len(pods) == 3 * 2
+
+
+@pytest.mark.parametrize("labelled", ["before", "after", "never"])
+def test_an_application_keeps_its_placement_and_shows_no_drift(
+    admin: Kubectl, space: Space, tool: Tool, labelled: str
+) -> None:
+    """Its namespace is labelled before it is there, after it runs, or never."""
+    namespace = space(POLICY if labelled == "before" else None)
+    tool.apply(namespace, "one")
+    until_rolled_out(admin, namespace)
+    if labelled == "after":
+        admin.run("label", "namespace", namespace, f"sovereignty.dev/enforce={POLICY}")
+    adopt(admin, namespace)
+    eventually(lambda: all_inside(admin, namespace, "one"), what="all pods inside")
+    assert not drift(admin, namespace, tool.manifest(namespace, "one"))
+    assert drift(admin, namespace, yaml.safe_dump_all(applications("two")))
+
+    before = state(admin, namespace)
+    tool.apply(namespace, "one")
+    assert state(admin, namespace) == before
+
+    tool.apply(namespace, "two")
+    until_rolled_out(admin, namespace)
+    eventually(lambda: all_inside(admin, namespace, "two"), what="all pods inside")
+    assert not drift(admin, namespace, tool.manifest(namespace, "two"))
+
+    own = {name: found["spec"]["template"]["spec"] for name, found in live(admin, namespace).items()}
+    assert (own["choosy"]["nodeSelector"], own["choosy"]["affinity"]) == (SELECTOR, AFFINITY)
+    assert "nodeSelector" not in own["plain"]
+    for pod in living_pods(admin, namespace, "app=choosy"):
+        assert SELECTOR.items() <= pod["spec"]["nodeSelector"].items()
+        assert pod["spec"]["affinity"] == AFFINITY
+
+
+def test_an_application_given_back_is_as_it_was(admin: Kubectl, space: Space, tool: Tool) -> None:
+    namespace = space(None)
+    tool.apply(namespace, "one")
+    until_rolled_out(admin, namespace)
+    before = live(admin, namespace)
+    adopt(admin, namespace)
+    eventually(lambda: all_inside(admin, namespace, "one"), what="all pods inside")
+
+    admin.delete("swl", "--all", namespace=namespace)
+    eventually(lambda: as_it_was(before, live(admin, namespace)), what="all as before")
+    until_rolled_out(admin, namespace)
+    assert not drift(admin, namespace, tool.manifest(namespace, "one"))
+    # The agent is wherever it can be again, and nothing is held to the policy any more.
+    eventually(lambda: len(nodes_of(living_pods(admin, namespace, "app=agent"))) == 4, what="agents everywhere")
+    assert not any(placed_for(pod) for pod in living_pods(admin, namespace))
+
+
+def as_it_was(before: dict[str, Json], now: dict[str, Json]) -> bool:
+    """Whether workloads say what they said, and each part belongs to whom it did."""
+    for name, found in now.items():
+        assert found["metadata"].get("labels") == before[name]["metadata"].get("labels"), name
+        assert found["spec"] == before[name]["spec"], name
+        assert owners(found) == owners(before[name]), name
+    return True
+
+
+def owners(found: Json) -> list[Any]:
+    """Return who owns which part of a workload, but for what the cluster itself writes."""
+    entries = found["metadata"]["managedFields"]
+    owned = [(entry["manager"], entry["operation"], entry["fieldsV1"]) for entry in entries]
+    return sorted((owner for owner in owned if owner[0] != "kube-controller-manager"), key=str)
+
+
+def test_deleting_a_sovereignworkload_changes_nothing_where_the_namespace_places(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    admin.apply(*applications("one"), namespace=namespace)
+    until_rolled_out(admin, namespace)
+    before = state(admin, namespace)
+    adopt(admin, namespace)
+    admin.delete("swl", "--all", namespace=namespace)
+    # Once it speaks of them again, the operator has seen that nothing did.
+    adopt(admin, namespace)
+    assert state(admin, namespace) == before

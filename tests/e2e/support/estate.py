@@ -1,0 +1,36 @@
+"""The example estate: services, datacentres, and which nodes they make acceptable."""
+
+from datetime import UTC, datetime
+
+from hack import estate
+from hack.install import NAMESPACE
+from hack.kubectl import Kubectl, eventually
+
+
+def restore_estate(kubectl: Kubectl) -> None:
+    """Put services and datacentres back, and wait until the operator has seen them."""
+    deployments = ("deployment/sovereign-controller", "deployment/sovereign-signer")
+    kubectl.run("-n", NAMESPACE, "scale", *deployments, "--replicas=2")
+    kubectl.apply(
+        *estate.services(datetime.now(UTC).date()),
+        *estate.datacentres(kubectl),
+        options=["--server-side", "--force-conflicts"],
+    )
+    eventually(
+        lambda: (
+            host_names(kubectl, "secnumcloud") == list(estate.ACCEPTED) and labelled(kubectl) == set(estate.ACCEPTED)
+        ),
+        what="the estate's verdicts",
+    )
+
+
+def host_names(kubectl: Kubectl, policy: str) -> list[str]:
+    """Return the nodes that may host a policy's pods, as RBAC has them."""
+    rules = kubectl.get("clusterrole", f"sovereignty:host:{policy}")["rules"]
+    return sorted(name for rule in rules if rule["resources"] == ["nodes"] for name in rule.get("resourceNames", ()))
+
+
+def labelled(kubectl: Kubectl, policy: str = "secnumcloud") -> set[str]:
+    """Return the nodes that carry a policy's label."""
+    selector = f"policy.sovereignty.node-restriction.kubernetes.io/{policy}=accepted"
+    return {node["metadata"]["name"] for node in kubectl.list("nodes", selector=selector)}

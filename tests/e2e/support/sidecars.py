@@ -1,0 +1,88 @@
+"""Pods with sidecars, and the injector out of the way."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hack.install import NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core.sidecar import contract as sidecar
+from tests.e2e.support.guards import bare
+
+WEBHOOKS = "sovereign-injector"
+
+
+def encrypted(admin: Kubectl, policy: str) -> Json:
+    """Return the condition of a policy that says how far it has come; an empty one if there is none yet."""
+    conditions = admin.get("sovereigntypolicy", policy).get("status", {}).get("conditions", ())
+    nothing = {"status": "", "reason": "", "message": ""}
+    return next((found for found in conditions if found["type"] == "Encrypted"), nothing)
+
+
+def sidecar_of(pod: Json) -> Json | None:
+    """Return the sidecar of a pod, if it has one."""
+    found = sidecar.container_of(pod)
+    return dict(found) if found else None
+
+
+def dry_run(person: Kubectl, pod: Json, namespace: str) -> Json:
+    """Return what would become of a pod. Raises KubectlError if it is refused."""
+    said = person.run("-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(pod))
+    found: Json = json.loads(said)
+    return found
+
+
+@contextmanager
+def without_injector(admin: Kubectl, namespace: str, pod: Json) -> Iterator[None]:
+    """Take the webhook away, and bring it back in the end. ``pod`` shows in a namespace whether it is there."""
+    found = admin.get("mutatingwebhookconfiguration", WEBHOOKS)
+    admin.delete("mutatingwebhookconfiguration", WEBHOOKS)
+    try:
+        eventually(
+            lambda: "is not sovereignty-sidecar" in refusal(admin, pod, namespace), what="pods without a sidecar"
+        )
+        yield
+    finally:
+        admin.create(bare(found))
+        eventually(lambda: sidecar_of(dry_run(admin, pod, namespace)), what="the webhook again")
+
+
+@contextmanager
+def without_agent(admin: Kubectl, node: str) -> Iterator[None]:
+    """Take the agent of a node away, and bring it back in the end. The others go on running."""
+    agents = ("-n", NAMESPACE, "patch", "daemonset", "sovereign-agent", "-p")
+
+    def there() -> bool:
+        found = admin.list("pods", NAMESPACE, "app.kubernetes.io/component=agent")
+        return node in {pod["spec"].get("nodeName") for pod in found}
+
+    elsewhere = {"key": "kubernetes.io/hostname", "operator": "NotIn", "values": [node]}
+    affinity = {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [elsewhere]}]}
+        }
+    }
+    stay = {"type": "OnDelete", "rollingUpdate": None}
+    admin.run(*agents, json.dumps({"spec": {"updateStrategy": stay, "template": {"spec": {"affinity": affinity}}}}))
+    try:
+        eventually(lambda: not there(), what=f"{node} without an agent")
+        yield
+    finally:
+        admin.run(*agents, json.dumps({"spec": {"template": {"spec": {"affinity": None}}}}))
+        roll = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}}
+        admin.run(*agents, json.dumps({"spec": {"updateStrategy": roll}}))
+        admin.run("-n", NAMESPACE, "rollout", "status", "daemonset/sovereign-agent", "--timeout=2m")
+
+
+def refusal(person: Kubectl, pod: Json, namespace: str) -> str:
+    """Return why a pod would be refused; empty if it would not."""
+    attempt = ("-n", namespace, "create", "--dry-run=server", "-f", "-")
+    done = person.attempt(*attempt, stdin=json.dumps(pod))
+    return done.stderr.strip() if done.returncode else ""
+
+
+def as_written(pod: Json) -> Json:
+    """Return a pod that was seen as somebody would write it anew."""
+    kept = {key: pod["metadata"][key] for key in ("name", "labels") if key in pod["metadata"]}
+    spec = {key: value for key, value in pod["spec"].items() if key not in {"nodeName", "serviceAccountName"}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "spec": spec}
