@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+# These assert, too, and pytest only explains what it has rewritten.
+pytest.register_assert_rewrite("tests.dataplane.talk", "tests.e2e.support")
+
 E2E = Path(__file__).with_name("e2e")
 
 

@@ -3,8 +3,7 @@
 import pytest
 
 from sovereign_operator.agent import settings
-from tests.chart.conftest import Json, Render, template
-from tests.chart.test_chart import ENCRYPTION, of_kind
+from tests.chart.rendering import ENCRYPTION, Json, Render, of_kind, template
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from prometheus_client import REGISTRY
 from hack.images import debian
 from hack.install import CHART
 from tests.chart.alert_cases import CASES, HEALTHY, MINUTES, STARTED, Case, Series
-from tests.chart.conftest import Json, Render
-from tests.chart.test_chart import ENCRYPTION, IDENTITY, of_kind
+from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, Render, of_kind
 
 ALERTS = ("--set", "alerts.enabled=true")
 ALL_ALERTS = (*ENCRYPTION, *ALERTS)

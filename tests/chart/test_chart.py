@@ -21,18 +21,9 @@ from sovereign_operator.kube.objects.guard import read_list
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.signer import metrics as signer_metrics
 from sovereign_operator.signer import settings as signer_settings
-from tests.chart.conftest import Json, Render, run_helm, template
+from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, Render, guard_list, of_kind, run_helm, template
 
 ADMISSION = "admissionregistration.k8s.io/v1"
-
-
-def of_kind(objects: list[Json], *kinds: str) -> dict[str, Json]:
-    """Return the objects of some kinds, by name."""
-    return {obj["metadata"]["name"]: obj for obj in objects if obj["kind"] in kinds}
-
-
-IDENTITY = ("--set", "identity.enabled=true,identity.trustDomain=hospital.example.org")
-ENCRYPTION = (*IDENTITY, "--set", "encryption.enabled=true")
 
 
 def test_helm_finds_nothing_wrong(render: Render) -> None:
@@ -96,14 +87,6 @@ def test_no_guard_goes_through_what_others_fill_before_it_has_counted_it(render:
                 if re.split(r"\W", receiver)[-1] in FILLED and "size()" not in text and not crowded:
                     uncounted.add((name, receiver))
     assert not uncounted
-
-
-def guard_list(objects: list[Json]) -> Json:
-    """Return the ConfigMap with the list of guards."""
-    (listed,) = (
-        obj for obj in of_kind(objects, "ConfigMap").values() if names.GUARDS_LABEL in obj["metadata"]["labels"]
-    )
-    return listed
 
 
 def test_the_controller_is_told_of_every_guard(render: Render) -> None:

@@ -10,8 +10,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import VOLUMES
 from sovereign_operator.injector import settings as injector_settings
-from tests.chart.conftest import Json, Render
-from tests.chart.test_chart import ENCRYPTION, IDENTITY, of_kind
+from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, Render, of_kind
 
 INJECTOR = "sovereign-injector"
 

@@ -5,8 +5,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from tests.chart.conftest import Json, Render, template
-from tests.chart.test_chart import ENCRYPTION, of_kind
+from tests.chart.rendering import ENCRYPTION, Json, Render, of_kind, template
 
 PROCESSES = {"controller", "signer", "injector", "agent"}
 ADDRESSES = ("--set", "networkPolicies.apiServer={10.0.0.0/28}")

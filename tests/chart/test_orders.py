@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.chart.conftest import Render
-from tests.chart.test_chart import ENCRYPTION, of_kind
+from tests.chart.rendering import ENCRYPTION, Render, of_kind
 from tests.orders import FORGED, orders
 
 GUARD = "sovereignty-guard-controller-marks"

@@ -11,8 +11,7 @@ from hack.install import CHART, VALUES
 from sovereign_operator import seed
 from sovereign_operator.api.v1alpha1 import GROUP, KINDS
 from sovereign_operator.seed import __main__ as seeding
-from tests.chart.conftest import Json, Render, run_helm, template
-from tests.chart.test_chart import ENCRYPTION, of_kind
+from tests.chart.rendering import ENCRYPTION, Json, Render, of_kind, run_helm, template
 from tests.schema import schema_of, with_defaults
 
 GUARD = "sovereignty-guard-seed"

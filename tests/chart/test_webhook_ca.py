@@ -11,8 +11,7 @@ from sovereign_operator import webhook_ca
 from sovereign_operator.core import names
 from sovereign_operator.injector.tls import FOLDER
 from sovereign_operator.webhook_ca import __main__ as webhook_job
-from tests.chart.conftest import Json, Render, template
-from tests.chart.test_chart import ENCRYPTION, IDENTITY, guard_list, of_kind
+from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, Render, guard_list, of_kind, template
 
 NAME = "sovereign-webhook-ca"
 HOOK, WEIGHT, POLICY = "helm.sh/hook", "helm.sh/hook-weight", "helm.sh/hook-delete-policy"

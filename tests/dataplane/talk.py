@@ -10,8 +10,8 @@ from typing import Self
 from hack.dataplane.netns import Net
 from hack.dataplane.pods import PATIENCE
 from hack.kubectl import eventually
+from tests.dataplane.links import APP_USER
 
-APP_USER = 1000
 REFUSAL_SECONDS = 5.0
 
 
@@ -139,3 +139,10 @@ def frame(kind: int, flags: int, content: bytes, stream: int = 1) -> bytes:
 def literal(name: str, value: str) -> bytes:
     """Return a header of HTTP/2 as it is, without compression."""
     return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+
+def exchange(one: socket.socket, other: socket.socket) -> None:
+    """See that bytes pass both ways."""
+    for sender, receiver in ((one, other), (other, one)):
+        sender.sendall(b"word")
+        assert receiver.recv(4, socket.MSG_WAITALL) == b"word"

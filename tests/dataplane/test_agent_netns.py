@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,26 +14,13 @@ from sovereign_operator.agent import netns
 from sovereign_operator.agent.sandboxes import Sandbox
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane import redirect
-from tests.dataplane.conftest import V4, V6, Link
+from tests.dataplane.links import V4, V6, Link
+from tests.dataplane.sandboxes import FOLDER, sandbox_of
 
-FOLDER: Final = Path("/run/netns")
 RULES: Final = redirect.rules_of([], None)
 STRICT: Final = redirect.rules_of([], ())
 FORMER: Final = Path(__file__).parents[1] / "data" / "redirect-without-marks.nft"
 """Rules of Strict as an agent of before loaded them."""
-
-
-def sandbox_of(link: Link, **changed: str | frozenset[str]) -> Sandbox:
-    made = Sandbox(
-        id="sandbox-1",
-        pod_uid="uid-1",
-        namespace="app",
-        name="web-0",
-        netns=f"/run/netns/{link.pod.name}",
-        interface="eth0",
-        addresses=frozenset({V4.pod, V6.pod}),
-    )
-    return replace(made, **changed)  # type: ignore[arg-type]
 
 
 def load(sandbox: Sandbox, rules: str = RULES, meanwhile: Callable[[], object] = lambda: None) -> None:

@@ -17,7 +17,8 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import LEAST_MEMORY, Probe, ProbeKind
 from sovereign_operator.dataplane.kubelets import HEALTH_CHECK
-from tests.dataplane.conftest import APP_PORT, APP_USER, start
+from tests.dataplane.links import APP_PORT, APP_USER
+from tests.dataplane.roads import start
 from tests.dataplane.talk import Echo, frame, literal, said
 
 MIB: Final = 1024 * 1024

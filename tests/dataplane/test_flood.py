@@ -16,9 +16,10 @@ from hack.dataplane.pods import PATIENCE, Pod, Road
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core.sidecar import contract as sidecar
-from tests.dataplane.conftest import APP_PORT, APP_USER, start
+from tests.dataplane.links import APP_PORT, APP_USER
+from tests.dataplane.packets import SYN, segment
+from tests.dataplane.roads import start
 from tests.dataplane.talk import Echo, said
-from tests.dataplane.test_redirect_attacks import SYN, segment
 
 SECRET: Final = b"the-patient-has-measles"
 

@@ -14,9 +14,9 @@ from hack.kubectl import eventually
 from sovereign_operator.agent.fence import Fence
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane import frames
-from tests.dataplane.conftest import V4, Addresses, Link
-from tests.dataplane.test_agent_netns import FOLDER, sandbox_of
-from tests.dataplane.test_redirect_attacks import MARK, mark
+from tests.dataplane.links import V4, Addresses, Link
+from tests.dataplane.packets import MARK, mark
+from tests.dataplane.sandboxes import FOLDER, sandbox_of
 
 SECRET: Final = b"the-patient-has-measles"
 KINDS: Final = {"PPPoE": 0x8864, "PPPoE discovery": 0x8863, "AppleTalk": 0x809B, "LLC": 4, "own": 0x88B5}

@@ -12,7 +12,7 @@ from hack.dataplane.netns import Listener
 from hack.dataplane.pods import Road
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.dataplane.keepalive import LOST_SECONDS, SILENT_SECONDS
-from tests.dataplane.conftest import start
+from tests.dataplane.roads import start
 
 LOST_PORT, PLAIN_LOST_PORT, QUIET_PORT = 8080, 9090, 5432
 PLAIN = {

@@ -10,7 +10,7 @@ from hack.dataplane.netns import IMPATIENCE, hears_nothing, original_destination
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from sovereign_operator.dataplane import redirect
-from tests.dataplane.conftest import (
+from tests.dataplane.links import (
     APP_PORT,
     APP_USER,
     DATABASE_PORT,
@@ -21,15 +21,9 @@ from tests.dataplane.conftest import (
     Addresses,
     Link,
 )
+from tests.dataplane.talk import exchange
 
 REMOTE_PORT: Final = 80
-
-
-def exchange(one: socket.socket, other: socket.socket) -> None:
-    """See that bytes pass both ways."""
-    for sender, receiver in ((one, other), (other, one)):
-        sender.sendall(b"word")
-        assert receiver.recv(4, socket.MSG_WAITALL) == b"word"
 
 
 def test_what_the_application_sends_goes_to_the_sidecar(link: Link, addresses: Addresses) -> None:

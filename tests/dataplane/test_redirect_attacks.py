@@ -13,18 +13,15 @@ import pytest
 
 from hack.dataplane.netns import IMPATIENCE, Capture, Net, family_of, hears_nothing, send
 from hack.kubectl import eventually
-from sovereign_operator.core.encryption.traffic_rules import DNS_PORT
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane import redirect
-from tests.dataplane.conftest import APP_PORT, APP_USER, DATABASE_PORT, LIVE_PROBE, PROBES, V4, V6, Addresses, Link
+from tests.dataplane.links import APP_PORT, APP_USER, DATABASE_PORT, LIVE_PROBE, PROBES, V4, V6, Addresses, Link
+from tests.dataplane.packets import ACK, MARK, PSH, RST, SYN, mark, packet, segment, segments
 
 REMOTE_PORT: Final = 80
 SO_BINDTODEVICE: Final = 25
 ETH_P_IP: Final = 0x0800
 ETH_P_IPV6: Final = 0x86DD
-SYN, RST, PSH, ACK = 2, 4, 8, 16
-NO_OPERATION: Final = b"\1"
-MARK: Final = b"all that was to leave has left"
 
 UNUSED_PROBE: Final = sidecar.PROBE_PORTS[len(PROBES)]
 RESERVED: Final = (
@@ -35,22 +32,6 @@ RESERVED: Final = (
     sidecar.RESERVED_PORTS[-1],
     UNUSED_PROBE,
 )
-
-
-def mark(link: Link, addresses: Addresses = V4) -> None:
-    """Send what a capture outside can look for: to the name server, which may always be asked."""
-    send(link.pod.datagrams(addresses.any), MARK, addresses.remote, DNS_PORT)
-
-
-def segments(packets: list[bytes], port: int) -> list[bytes]:
-    """Return the segments of TCP among packets that go to a port, each without the header of IP."""
-    found = []
-    for packet in packets:
-        version = packet[0] >> 4
-        protocol, start = (packet[9], 4 * (packet[0] & 15)) if version == 4 else (packet[6], 40)
-        if protocol == socket.IPPROTO_TCP and struct.unpack_from("!H", packet, start + 2)[0] == port:
-            found.append(packet[start:])
-    return found
 
 
 @pytest.mark.parametrize("port", RESERVED)
@@ -115,41 +96,6 @@ def test_an_address_of_the_link_is_no_way_out(link: Link) -> None:
         app.connect((address, REMOTE_PORT, 0, number))
     mark(link)
     assert segments(capture.until(MARK), REMOTE_PORT) == []
-
-
-def segment(
-    source: str,
-    target: str,
-    *,
-    ports: tuple[int, int],
-    numbers: tuple[int, int],
-    flags: int,
-    data: bytes,
-    words: int = 5,
-) -> bytes:
-    """Return a segment of TCP, with its checksum. ``words`` is the length of its header."""
-    header = struct.pack("!HHIIBBHHH", *ports, *numbers, words << 4, flags, 65535, 0, 0)
-    header += NO_OPERATION * 4 * (words - 5)
-    pseudo = b"".join(socket.inet_pton(family_of(source), address) for address in (source, target))
-    pseudo += struct.pack("!HH", socket.IPPROTO_TCP, len(header) + len(data))
-    return header[:16] + checksum(pseudo + header + data) + header[18:] + data
-
-
-def checksum(words: bytes) -> bytes:
-    """Return the sum of the internet."""
-    total = sum(word for (word,) in struct.iter_unpack("!H", words + b"\0" * (len(words) % 2)))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return struct.pack("!H", ~total & 0xFFFF)
-
-
-def packet(source: str, target: str, words: bytes, protocol: int = socket.IPPROTO_TCP) -> bytes:
-    """Return a packet of IP that carries this."""
-    addresses = b"".join(socket.inet_pton(family_of(source), address) for address in (source, target))
-    if family_of(source) == socket.AF_INET6:
-        return struct.pack("!IHBB", 6 << 28, len(words), protocol, 64) + addresses + words
-    header = struct.pack("!BBHHHBBH", 4 << 4 | 5, 0, 20 + len(words), 0, 0, 64, protocol, 0)
-    return header[:10] + checksum(header + addresses) + addresses + words
 
 
 def send_past_routes(link: Link, words: bytes) -> None:

@@ -17,7 +17,7 @@ from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane.envoy import ALPN
 from sovereign_operator.dataplane.listeners import LOOK_SECONDS
 from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS
-from tests.dataplane.conftest import BREST, LYON, start
+from tests.dataplane.roads import BREST, LYON, start
 from tests.dataplane.talk import Echo, Steady, refused, said
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode

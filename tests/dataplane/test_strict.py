@@ -14,7 +14,7 @@ from hack.dataplane.netns import Capture, family_of, hears_nothing, send
 from hack.kubectl import eventually
 from sovereign_operator.core.encryption.traffic_rules import DNS_PORT, Datagrams
 from sovereign_operator.core.sidecar import contract as sidecar
-from tests.dataplane.conftest import APP_USER, V4, V6, Addresses, Link
+from tests.dataplane.links import APP_USER, V4, V6, Addresses, Link
 
 PROTOCOLS: Final = {
     "SCTP": 132,

@@ -15,9 +15,9 @@ import pytest
 from hack.dataplane.netns import IMPATIENCE, Capture, Listener, send
 from hack.kubectl import eventually
 from sovereign_operator.core.sidecar import contract as sidecar
-from tests.dataplane.conftest import APP_PORT, APP_USER, HTTP_PROBE, V4, Addresses, Link
-from tests.dataplane.test_redirect import exchange
-from tests.dataplane.test_redirect_attacks import ACK, MARK, PSH, SYN, mark, segment, segments
+from tests.dataplane.links import APP_PORT, APP_USER, HTTP_PROBE, V4, Addresses, Link
+from tests.dataplane.packets import ACK, MARK, PSH, SYN, mark, segment, segments
+from tests.dataplane.talk import exchange
 
 SECRET: Final = b"the-patient-has-measles"
 LONG: Final = SECRET * 10_000

@@ -37,7 +37,7 @@ from tests.certificates import (
     remake,
     uris,
 )
-from tests.pki.conftest import Judge
+from tests.pki.judges import Judge
 from tests.pki.svid import leaf_faults, signing_faults
 
 SECOND = timedelta(seconds=1)

@@ -1,8 +1,10 @@
 """The folder `operator` is named like a module of Python's own, and the layers are held apart: both can be tested."""
 
+import ast
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,24 @@ def test_what_decides_has_no_clock_and_no_machine(module: str, line: str) -> Non
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "TID251" in done.stdout
+
+
+def modules_imported_by(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import():
+                yield from (alias.name for alias in node.names)
+            case ast.ImportFrom():
+                yield from (f"{node.module or ''}.{alias.name}" for alias in node.names)
+
+
+def test_what_tests_share_is_in_helpers() -> None:
+    """No test module and no conftest.py is imported: a module that others depend on cannot be changed on its own."""
+    found = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for folder in ("hack", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        for module in modules_imported_by(path)
+        if any(part == "conftest" or part.startswith("test_") for part in module.split("."))
+    ]
+    assert not found

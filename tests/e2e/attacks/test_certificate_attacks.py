@@ -1,6 +1,5 @@
 """Certificates that are asked for by somebody else than the kubelet of the node on which the pod runs."""
 
-import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,18 +7,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from hack.cluster import Cluster, binaries
 from hack.images import public
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.support.certificates import asking
 from tests.e2e.support.guards import force, without_bindings
 from tests.e2e.support.manifests import pod
-from tests.e2e.support.peers import IMAGES, SIGNER, address, config, peer_pod
+from tests.e2e.support.peers import IMAGES, address, config, peer_pod
 from tests.e2e.support.spaces import Space
 
 GUARD = "sovereignty-guard-requests"
@@ -53,26 +49,6 @@ def victim(admin: Kubectl, space: Space) -> Victim:
     admin.apply(config(), peer_pod("victim", "brest-1"), namespace=namespace)
     address(admin, namespace, "victim")
     return Victim(namespace, asking(admin, namespace, "victim"))
-
-
-def asking(admin: Kubectl, namespace: str, name: str) -> dict[str, Any]:
-    """Return the spec of a request for a pod, with a key of ours."""
-    found = admin.get("pod", name, namespace)
-    node = found["spec"]["nodeName"]
-    account = found["spec"]["serviceAccountName"]
-    key = ec.generate_private_key(ec.SECP256R1())
-    stub = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
-    return {
-        "signerName": SIGNER,
-        "podName": name,
-        "podUID": found["metadata"]["uid"],
-        "serviceAccountName": account,
-        "serviceAccountUID": admin.get("serviceaccount", account, namespace)["metadata"]["uid"],
-        "nodeName": node,
-        "nodeUID": admin.get("node", node)["metadata"]["uid"],
-        "maxExpirationSeconds": 86400,
-        "stubPKCS10Request": base64.b64encode(stub.public_bytes(Encoding.DER)).decode(),
-    }
 
 
 def request(name: str, asked: dict[str, Any]) -> str:

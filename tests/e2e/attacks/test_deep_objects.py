@@ -12,7 +12,7 @@ import pytest
 
 from hack.cluster import Cluster, binaries
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.attacks.test_certificate_attacks import asking
+from tests.e2e.support.certificates import asking
 from tests.e2e.support.estate import host_names
 from tests.e2e.support.manifests import pod, sovereign, workload_spec
 from tests.e2e.support.observed import audit, endings, suspend

@@ -15,7 +15,7 @@ from hack.install import NAMESPACE, install
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
 from sovereign_operator.pki import certificates
-from tests.e2e.placement.test_drift import drift
+from tests.e2e.support.drift import drift
 from tests.e2e.support.installation import OPTIONS
 from tests.e2e.support.manifests import pod, pod_spec, workload
 from tests.e2e.support.observed import living_pods, placed_for, told

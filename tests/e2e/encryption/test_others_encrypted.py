@@ -11,11 +11,11 @@ import yaml
 from hack.cluster import Cluster
 from hack.images import public
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.placement.test_workloads_of_others import JOBS, MANIFESTS, SERVERS, put, until_answered
 from tests.e2e.support.observed import living_pods
 from tests.e2e.support.sidecars import encrypted, refusal, sidecar_of
 from tests.e2e.support.spaces import Space
 from tests.e2e.support.strict_pods import change, encrypting_policy
+from tests.e2e.support.workloads_of_others import JOBS, MANIFESTS, SERVERS, put, until_answered
 from tests.workloads import FOLDER, QUESTIONS, Complete, find_pod_specs
 
 POLICY = "hospital-others"

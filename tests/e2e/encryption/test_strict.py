@@ -14,8 +14,8 @@ from hack.install import KEYS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.kubernetes.mirror_pod import MIRROR_ANNOTATION
 from sovereign_operator.core.sidecar.contract import CONTAINER, REDIRECTED_PORT
-from tests.e2e.identity.test_identity import FORGE, trusted
-from tests.e2e.placement.test_withdrawal import set_status
+from tests.e2e.support.certificates import FORGE, trusted
+from tests.e2e.support.estate import set_status
 from tests.e2e.support.guards import force, without_bindings
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import events

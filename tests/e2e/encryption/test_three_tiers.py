@@ -14,7 +14,7 @@ from hack.cluster import Cluster
 from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
-from tests.e2e.identity.test_identity import requests, trusted
+from tests.e2e.support.certificates import requests, trusted
 from tests.e2e.support.estate import host_names, restore_estate
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import living_pods

@@ -16,7 +16,7 @@ from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.pki.authority import Authority, self_signed
-from tests.e2e.placement.test_withdrawal import set_status
+from tests.e2e.support.estate import set_status
 from tests.e2e.support.observed import audit, events
 from tests.e2e.support.peers import IMAGES, address, config, peer_pod
 from tests.e2e.support.spaces import Space

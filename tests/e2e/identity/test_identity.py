@@ -7,10 +7,10 @@ import pytest
 from hack.cluster import Cluster
 from hack.images import public
 from hack.install import KEYS, NAMESPACE, TRUST_DOMAIN
-from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.pki import bundle
+from hack.kubectl import Kubectl, eventually
 from tests.documents import REFERENCE, blocks
-from tests.e2e.placement.test_withdrawal import set_status
+from tests.e2e.support.certificates import FORGE, POLICY, bundle_text, requests, trusted
+from tests.e2e.support.estate import set_status
 from tests.e2e.support.guards import force
 from tests.e2e.support.manifests import sovereign, workload
 from tests.e2e.support.observed import audit, condition, events
@@ -30,22 +30,11 @@ from tests.e2e.support.spaces import Space
 
 pytestmark = pytest.mark.usefixtures("images")
 
-POLICY = "secnumcloud"
-
 
 @pytest.fixture(scope="module")
 def images(cluster: Cluster) -> None:
     """Give the nodes the images of the peers."""
     cluster.load_image(public.archive_all(IMAGES))
-
-
-def trusted(admin: Kubectl, policy: str = POLICY) -> dict[str, list[int]]:
-    """Return whom of their own the pods of a policy trust: the numbers of datacentres' authorities, oldest first."""
-    found: dict[str, list[int]] = {}
-    for anchor in bundle.read(bundle_text(admin, policy)):
-        if anchor.policy == policy and anchor.datacentre and anchor.number:
-            found[anchor.datacentre] = sorted([*found.get(anchor.datacentre, ()), int(anchor.number)])
-    return found
 
 
 def test_two_pods_in_two_datacentres_trust_each_other_and_say_where_they_run(admin: Kubectl, space: Space) -> None:
@@ -79,12 +68,6 @@ def test_the_recipe_for_nginx_works(admin: Kubectl, space: Space) -> None:
     assert "CN=lyon" in said
     assert "OU=secnumcloud" in said
 
-
-FORGE = """
-cd $(mktemp -d)
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=lyon -keyout k -out c
-cat k c
-"""
 
 WRONG = {
     "no certificate": (("bare",), "certificate required"),
@@ -227,12 +210,6 @@ def test_replicas_that_are_killed_issue_nothing_twice_and_forget_nobody(admin: K
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-signer", "--timeout=90s")
 
 
-def requests(admin: Kubectl, namespace: str, pod_name: str) -> list[Json]:
-    """Return the certificate requests for a pod."""
-    found = admin.list("podcertificaterequests", namespace)
-    return [request for request in found if request["spec"]["podName"] == pod_name]
-
-
 def test_a_pod_out_of_scope_waits_and_is_told_why(admin: Kubectl, space: Space) -> None:
     namespace = space(None)
     admin.apply(config(), peer_pod("stray", "brest-1"), namespace=namespace)
@@ -298,9 +275,3 @@ def test_authorities_can_be_restored_and_losing_them_heals(admin: Kubectl, space
     # All that the lost ones signed is trusted by nobody; pods that are made anew have it over with.
     admin.delete("pod", "server", "client", "restored", namespace=namespace)
     pair(admin, namespace)
-
-
-def bundle_text(admin: Kubectl, policy: str = POLICY) -> str:
-    """Return the trust bundle of a policy."""
-    text: str = admin.get("clustertrustbundle", f"sovereignty.dev:workload-identity:{policy}")["spec"]["trustBundle"]
-    return text

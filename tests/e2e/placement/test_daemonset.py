@@ -6,8 +6,7 @@ import pytest
 
 from hack import estate
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.placement.test_withdrawal import set_status
-from tests.e2e.support.estate import host_names, labelled
+from tests.e2e.support.estate import host_names, labelled, set_status
 from tests.e2e.support.manifests import sovereign, workload
 from tests.e2e.support.observed import condition, living_pods, placed_for
 from tests.e2e.support.spaces import Space

@@ -12,6 +12,7 @@ from hack import estate
 from hack.cluster import Cluster
 from hack.install import helm
 from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.support.drift import drift
 from tests.e2e.support.manifests import sovereign, workload
 from tests.e2e.support.observed import living_pods, nodes_of, placed_for
 from tests.e2e.support.spaces import Space
@@ -100,22 +101,6 @@ class Helm(Tool):
         applied = helm(self._cluster, "get", "manifest", "app", "--namespace", namespace)
         assert f"value: '{message}'" in applied
         return applied
-
-
-def drift(admin: Kubectl, namespace: str, manifest: str) -> str:
-    """Return how the cluster differs from a manifest, seen in both ways that there are."""
-    # Under its usual name kubectl would keep its own annotation up to date, and show that.
-    return "".join(
-        _differences(admin, namespace, manifest, *options)
-        for options in ((), ("--server-side", "--force-conflicts", "--field-manager=auditor"))
-    )
-
-
-def _differences(admin: Kubectl, namespace: str, manifest: str, *options: str) -> str:
-    done = admin.attempt("-n", namespace, "diff", *options, "-f", "-", stdin=manifest)
-    assert done.returncode in {0, 1}, done.stderr
-    assert bool(done.returncode) == bool(done.stdout), done
-    return done.stdout
 
 
 @pytest.fixture(params=["client-side", "server-side", "helm", "helm-client-side"])

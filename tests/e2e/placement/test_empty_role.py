@@ -8,8 +8,7 @@ from hack import estate
 from hack.demo.attacks import binding
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.placement.test_withdrawal import set_status
-from tests.e2e.support.estate import host_names
+from tests.e2e.support.estate import host_names, set_status
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.spaces import Space
 

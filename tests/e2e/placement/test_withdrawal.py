@@ -13,7 +13,7 @@ from hack import estate
 from hack.cluster import Cluster, binaries
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.support.estate import host_names, labelled
+from tests.e2e.support.estate import host_names, labelled, set_qualification, set_status
 from tests.e2e.support.guards import without_bindings
 from tests.e2e.support.manifests import pod, sovereign, workload
 from tests.e2e.support.observed import audit, condition, events, living_pods, metric, nodes_of, told
@@ -23,17 +23,6 @@ from tests.e2e.support.spaces import Space
 pytestmark = pytest.mark.usefixtures("changed_estate")
 
 PARIS = ZoneInfo("Europe/Paris")
-
-
-def set_status(admin: Kubectl, service: str, status: str) -> None:
-    """Set the status of a service's first qualification."""
-    _set_qualification(admin, service, "status", status)
-
-
-def _set_qualification(admin: Kubectl, service: str, field: str, value: str) -> None:
-    """Set a field of a service's first qualification."""
-    patch = [{"op": "replace", "path": f"/spec/qualifications/0/{field}", "value": value}]
-    admin.run("patch", "cloudservice", service, "--type=json", "-p", json.dumps(patch))
 
 
 def taints(admin: Kubectl, node: str) -> set[str]:
@@ -232,7 +221,7 @@ def test_time_alone_ends_an_acceptance_and_begins_another(admin: Kubectl, cluste
         # Each look at the cluster begins with a question to the API server: the one that follows this change
         # knows the time.
         server.now = midnight - timedelta(seconds=15)
-        _set_qualification(admin, "armor-snc", "validFrom", midnight.date().isoformat())
+        set_qualification(admin, "armor-snc", "validFrom", midnight.date().isoformat())
         eventually(lambda: host_names(admin, "pilot") == ["nantes-1"], what="a qualification yet to begin")
 
         def changed() -> tuple[list[str], datetime] | None:

@@ -1,42 +1,23 @@
 """Manifests that others wrote, as they are: what can run here answers, the rest is scheduled where it may be."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
-from typing import assert_never
 from uuid import uuid4
 
 import pytest
-import yaml
 
 from hack import estate
 from hack.cluster import Cluster
 from hack.images import public
 from hack.kubectl import Json, Kubectl, eventually
-from tests.asking import ask
 from tests.e2e.support.observed import placed_for
 from tests.e2e.support.spaces import Space
-from tests.workloads import QUESTIONS, Complete, Get, Manifest, Ping, Question, Run, find_pod_specs, list_manifests
+from tests.e2e.support.workloads_of_others import _ARCHIVED, JOBS, MANIFESTS, SERVERS, put, until_answered
+from tests.workloads import QUESTIONS, Manifest, find_pod_specs
 
 POLICY = "secnumcloud"
-MANIFESTS = {manifest.path: manifest for manifest in list_manifests()}
 
-JOBS = [path for path, questions in QUESTIONS.items() if any(isinstance(asked.ask, Complete) for asked in questions)]
-SERVERS = [path for path in QUESTIONS if path not in JOBS]
 OTHERS = [path for path in MANIFESTS if path not in QUESTIONS]
 
-CLUSTER_WIDE = {"APIService", "ClusterRole", "ClusterRoleBinding", "StorageClass"}
-"""Kinds that files bring along for a cluster of their own. They hold no pods, and would outlive the test."""
-
-_ARCHIVED = "kubernetes-examples/_archived"
-ONE_FAMILY = "this cluster is not configured for dual-stack services"
-UNKNOWN_HERE: Mapping[str, str] = {
-    "istio-samples/samples/bookinfo/platform/kube/bookinfo-details-dualstack.yaml": ONE_FAMILY,
-    "istio-samples/samples/bookinfo/platform/kube/bookinfo-dualstack.yaml": ONE_FAMILY,
-    "istio-samples/samples/bookinfo/platform/kube/bookinfo-ratings-dualstack.yaml": ONE_FAMILY,
-    "istio-samples/samples/helloworld/helloworld-dual-stack.yaml": ONE_FAMILY,
-    f"{_ARCHIVED}/cockroachdb/cockroachdb-statefulset.yaml": 'version "policy/v1beta1"',
-}
-"""Files of which the API server knows or can do a part no more, whoever asks: that part, as it says."""
 
 SCHEDULED = "has a node"
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
@@ -53,27 +34,6 @@ WAITING: Mapping[str, str] = {
     f"{_ARCHIVED}/volumes/vsphere/simple-statefulset.yaml": UNBOUND,
 }
 """Files whose pods find no node whatever the policy says: what the scheduler misses on the accepted ones."""
-
-
-def contents(manifest: Manifest) -> str:
-    """Return what belongs into one namespace, as kustomize would move it there: into whichever it is applied."""
-    kept = [document for document in manifest.documents if document["kind"] not in CLUSTER_WIDE]
-    moved = [
-        document | {"metadata": {key: value for key, value in document["metadata"].items() if key != "namespace"}}
-        for document in kept
-    ]
-    return yaml.safe_dump_all(moved)
-
-
-def put(admin: Kubectl, manifest: Manifest, namespace: str) -> None:
-    """Apply a manifest, or create it where that is all it allows. Raises AssertionError on an unexpected answer."""
-    verb = "create" if manifest.has_generated_names else "apply"
-    done = admin.attempt("-n", namespace, verb, "-f", "-", stdin=contents(manifest))
-    missing = UNKNOWN_HERE.get(manifest.path)
-    assert bool(done.returncode) == bool(missing), done.stderr
-    if missing:
-        assert missing in done.stderr
-        assert "sovereignty" not in done.stderr
 
 
 def check_placement(pods: list[Json], manifest: Manifest) -> None:
@@ -137,52 +97,6 @@ def test_it_completes_on_accepted_nodes(admin: Kubectl, running: dict[str, str],
     pods = admin.list("pods", running[path])
     assert pods
     check_placement(pods, MANIFESTS[path])
-
-
-def until_answered(admin: Kubectl, namespace: str, question: Question) -> None:
-    """Wait until a workload does its job: until each of its pods answers, or its Job is complete."""
-    kind, _, name = question.workload.partition("/")
-    match question.ask:
-        case Complete(seconds):
-            # They have two busy nodes, not three idle ones.
-            eventually(lambda: complete(admin, namespace, name), seconds=2 * seconds, what=question.workload)
-        case Get() | Ping() | Run() as asked:
-            for pod in eventually(
-                lambda: ready_pods(admin, namespace, kind, name), seconds=180, what=f"pods of {name}"
-            ):
-                eventually(partial(answers, admin, pod, asked), seconds=90, what=question.workload)
-        case _:
-            assert_never(question.ask)
-
-
-def complete(admin: Kubectl, namespace: str, name: str) -> bool:
-    """Whether the Job of this name, or one whose name begins so, is complete."""
-    jobs = [job for job in admin.list("jobs", namespace) if job["metadata"]["name"].startswith(name)]
-    conditions = [condition for job in jobs for condition in job.get("status", {}).get("conditions", ())]
-    assert not any(condition["type"] == "Failed" for condition in conditions), conditions
-    return any(condition["type"] == "Complete" and condition["status"] == "True" for condition in conditions)
-
-
-def ready_pods(admin: Kubectl, namespace: str, kind: str, name: str) -> list[Json]:
-    """Return a workload's pods, which must all be ready."""
-    spec = admin.get(kind.lower(), name, namespace)["spec"]
-    selector = ",".join(f"{key}={value}" for key, value in spec["selector"]["matchLabels"].items())
-    pods = admin.list("pods", namespace, selector)
-    assert len(pods) == spec["replicas"]
-    for pod in pods:
-        conditions = {condition["type"]: condition["status"] for condition in pod["status"].get("conditions", ())}
-        assert conditions.get("Ready") == "True", pod["status"]
-    return pods
-
-
-def answers(admin: Kubectl, pod: Json, question: Get | Ping | Run) -> bool:
-    """Whether a pod answers as it should. Raises AssertionError with what it did instead."""
-    if isinstance(question, Run):
-        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-        return question.text in admin.run("-n", namespace, "exec", name, "--", *question.command)
-    instead = ask(pod["status"]["podIP"], question)
-    assert not instead, instead
-    return True
 
 
 def count_pods(document: Json) -> int:

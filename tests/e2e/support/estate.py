@@ -1,5 +1,6 @@
 """The example estate: services, datacentres, and which nodes they make acceptable."""
 
+import json
 from datetime import UTC, datetime
 
 from hack import estate
@@ -34,3 +35,14 @@ def labelled(kubectl: Kubectl, policy: str = "secnumcloud") -> set[str]:
     """Return the nodes that carry a policy's label."""
     selector = f"policy.sovereignty.node-restriction.kubernetes.io/{policy}=accepted"
     return {node["metadata"]["name"] for node in kubectl.list("nodes", selector=selector)}
+
+
+def set_status(admin: Kubectl, service: str, status: str) -> None:
+    """Set the status of a service's first qualification."""
+    set_qualification(admin, service, "status", status)
+
+
+def set_qualification(admin: Kubectl, service: str, field: str, value: str) -> None:
+    """Set a field of a service's first qualification."""
+    patch = [{"op": "replace", "path": f"/spec/qualifications/0/{field}", "value": value}]
+    admin.run("patch", "cloudservice", service, "--type=json", "-p", json.dumps(patch))

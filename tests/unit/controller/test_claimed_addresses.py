@@ -13,9 +13,8 @@ from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import EncryptionSeen
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.objects.pod import see_pod
-from tests.unit.controller.test_refused_writes import POLICY, FullServer, namespace, pod
-from tests.unit.controller.test_services import service
-from tests.unit.controller.test_static_pods import DNS, STRICT
+from tests.unit.controller.full_server import FullServer
+from tests.unit.controller.objects import DNS, POLICY, STRICT, namespace, pod, service
 from tests.unit.worlds import controller, show
 
 TOLD = {

@@ -1,7 +1,6 @@
 """What the API server does not let us write is told of once, decides nothing about others, and says nothing old."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,63 +10,11 @@ from sovereign_operator.controller.keys import Encryption
 from sovereign_operator.controller.observed.sidecar_polling import HURRIED_SECONDS
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
 from sovereign_operator.controller.reconcile.write_status import write_status
-from sovereign_operator.core import names
 from sovereign_operator.core.report.report import Report
-from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.client.errors import RefusedError, UnavailableError
-from sovereign_operator.kube.client.resource import Resource
-from tests.builders import NOW
-from tests.unit.worlds import Json, controller, show
-
-POLICY = {
-    "apiVersion": "sovereignty.dev/v1alpha1",
-    "kind": "SovereigntyPolicy",
-    "metadata": {"name": "hds", "uid": "policy-uid", "generation": 1},
-    "spec": {"encryptionInTransit": {"mode": "Permissive"}},
-}
-
-
-def namespace(name: str) -> Json:
-    return {"metadata": {"name": name, "labels": {names.ENFORCE_LABEL: "hds"}}}
-
-
-def pod(where: str) -> Json:
-    """Return a pod with a sidecar."""
-    labels = {names.PLACED_LABEL: "hds"}
-    told = {"configMap": {"name": sidecar.transit_config_map("hds")}}
-    return {
-        "metadata": {"namespace": where, "name": "web", "uid": where, "resourceVersion": "1", "labels": labels},
-        "spec": {
-            "initContainers": [{"name": sidecar.CONTAINER}],
-            "containers": [],
-            "volumes": [{"name": sidecar.TRANSIT_VOLUME, "projected": {"sources": [told]}}],
-            "nodeName": "brest-1",
-        },
-        "status": {"podIPs": [{"ip": "10.0.0.1"}]},
-    }
-
-
-class FullServer:
-    """An API server that lets nobody write a ConfigMap into the namespace ``full``."""
-
-    clock = SimpleNamespace(now=lambda: NOW)
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-        self.asked: list[str] = []
-        self.events: list[Json] = []
-        self.patches: list[tuple[str, Json, str]] = []
-
-    async def apply(self, _kind: Resource, body: Json, **_how: str) -> None:
-        self.asked.append(body["metadata"]["namespace"])
-        if self.asked[-1] == "full":
-            raise self.error
-
-    async def patch(self, _kind: Resource, name: str, body: Json, **how: Any) -> None:
-        self.patches.append((name, body, how["subresource"]))
-
-    async def create(self, _kind: Resource, body: Json, _namespace: str) -> None:
-        self.events.append(body)
+from tests.unit.controller.full_server import FullServer
+from tests.unit.controller.objects import POLICY, namespace, pod
+from tests.unit.worlds import controller, show
 
 
 def looks(server: FullServer, times: int) -> list[float | None]:

@@ -1,7 +1,6 @@
 """What Services mean for encryption, from what the API server says of them."""
 
 from ipaddress import ip_network
-from typing import Any
 
 import pytest
 
@@ -15,14 +14,11 @@ from sovereign_operator.controller.observed.services import (
     see_destinations,
 )
 from sovereign_operator.kube.client.api import Json
+from tests.unit.controller.objects import service
 from tests.unit.worlds import CLOCK_ALONE
 
 ALL = [{"port": 53, "protocol": "UDP"}, {"port": 9153}, {"port": 53, "protocol": "TCP"}]
 DNS = ("kube-system", "kube-dns")
-
-
-def service(spec: Json, key: tuple[str, str] = ("tenant-b", "ext"), **status: Any) -> Json:
-    return {"metadata": {"namespace": key[0], "name": key[1]}, "spec": spec, "status": status}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sovereign_operator.controller.observed import sidecar_polling as traffic
 from sovereign_operator.controller.observed.sidecar_polling import PLAIN, VERSION, Said, read_stats
 from sovereign_operator.kube.objects.pod import see_pod
 from tests.builders import NOW
-from tests.unit.controller.test_refused_writes import pod
+from tests.unit.controller.objects import pod
 
 
 def stats(**values: Any) -> bytes:

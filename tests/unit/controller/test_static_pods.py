@@ -13,14 +13,9 @@ from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.core.kubernetes.mirror_pod import MIRROR_ANNOTATION
 from sovereign_operator.kube.objects.pod import see_pod
 from sovereign_operator.kube.objects.worst import worst_pod
-from tests.unit.controller.test_refused_writes import POLICY, FullServer, namespace, pod
+from tests.unit.controller.full_server import FullServer
+from tests.unit.controller.objects import DNS, POLICY, STRICT, namespace, pod
 from tests.unit.worlds import Json, controller, show
-
-STRICT = {"spec": {"encryptionInTransit": {"mode": "Strict", "clusterNetworks": ["10.0.0.0/8"]}}}
-DNS = {
-    "metadata": {"namespace": "kube-system", "name": "kube-dns"},
-    "spec": {"clusterIPs": ["10.96.0.10"], "ports": [{"port": 53, "protocol": "TCP"}]},
-}
 
 
 def mirror(address: str = "10.0.0.9", **metadata: Any) -> Json:

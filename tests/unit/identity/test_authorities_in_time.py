@@ -23,7 +23,7 @@ from sovereign_operator.core.identity.authorities import (
 from sovereign_operator.core.identity.trust_window import Tenure
 from sovereign_operator.core.placement.facts import Pair
 from tests.builders import NOW
-from tests.unit.placement.test_properties import ANY_EXAMPLE
+from tests.unit.hypothesis_settings import ANY_EXAMPLE
 
 PAIRS: Final = (Pair("demo", "gra-1"), Pair("demo", "rbx-1"), Pair("hds", "gra-1"))
 POLICIES: Final = ("demo", "hds")

@@ -28,8 +28,8 @@ from tests.builders import (
     qualification,
     service,
 )
+from tests.unit.hypothesis_settings import ANY_EXAMPLE
 from tests.unit.placement import oracle
-from tests.unit.placement.test_properties import ANY_EXAMPLE
 
 A_WEEK = timedelta(days=7)
 """The grace period, unless told otherwise."""

@@ -22,24 +22,9 @@ from sovereign_operator.injector.review import (
     result_of,
     write,
 )
-
-Json = dict[str, Any]
+from tests.unit.injector.reviews import POD, Json, asked
 
 SETTINGS = SidecarSettings("sidecar:1", "IfNotPresent", {})
-POD: Json = {"metadata": {"name": "app", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "app"}]}}
-
-
-def asked(pod: Any = POD, **changes: Any) -> Json:
-    """Return an AdmissionReview; ``changes`` are of its request."""
-    request = {
-        "uid": "u-1",
-        "kind": {"group": "", "version": "v1", "kind": "Pod"},
-        "operation": "CREATE",
-        "namespace": "ns",
-        "userInfo": {"username": "somebody"},
-        "object": pod,
-    }
-    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request | changes}
 
 
 def told(question: Json, policy: str | None = "hds") -> Any:

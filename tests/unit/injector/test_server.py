@@ -17,7 +17,7 @@ from sovereign_operator.injector.server import Hook
 from sovereign_operator.injector.settings import Settings
 from sovereign_operator.runtime.listening import answering
 from sovereign_operator.runtime.replica import Replica
-from tests.unit.injector.test_review import POD, Json, asked
+from tests.unit.injector.reviews import POD, Json, asked
 
 REPLICA = Replica("sovereign-system", "injector-1", frozenset({"kube-system"}), 15, 0, "info")
 SETTINGS = Settings(REPLICA, 0, SidecarSettings("sidecar:1", "IfNotPresent", {"requests": {"cpu": "20m"}}))

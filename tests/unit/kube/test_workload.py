@@ -7,8 +7,8 @@ import pytest
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.workload.status import records_of
 from sovereign_operator.kube.objects.workload import see_last_write, see_run, see_workload
-from tests.unit.workload.test_job_run import run
-from tests.unit.workload.test_rewrites import written
+from tests.unit.workload.builders import written
+from tests.unit.workload.job_runs import run
 
 REPLICAS: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
 

@@ -26,7 +26,8 @@ from tests.builders import (
     qualification,
     service,
 )
-from tests.unit.placement.test_properties import ANY_EXAMPLE, canonical
+from tests.unit.hypothesis_settings import ANY_EXAMPLE
+from tests.unit.placement.canonical import canonical
 
 MIDNIGHT = datetime(2030, 6, 15, 22, tzinfo=UTC)
 """The end of TODAY in Paris."""

@@ -1,35 +1,20 @@
 """What holds for all facts, not only for those that somebody thought of."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from hypothesis import Phase, find, given, settings
+from hypothesis import find, given
 from hypothesis import strategies as st
 
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.membership import declarations
 from sovereign_operator.core.placement.next_change import next_change
-from sovereign_operator.core.placement.verdict import Verdicts, judge, judge_node
+from sovereign_operator.core.placement.verdict import judge, judge_node
 from tests import strategies
 from tests.builders import qualification, service
+from tests.unit.hypothesis_settings import ANY_EXAMPLE
 from tests.unit.placement import oracle
-
-ANY_EXAMPLE = settings(max_examples=1000, phases=[Phase.generate], database=None)
-"""One example will do: do not look for the smallest."""
-
-
-def canonical(verdicts: Verdicts) -> bytes:
-    """Return all that judge() says as bytes, in the order in which it says it."""
-    said = {
-        "sites": [asdict(verdict) | {"accepted": verdict.accepted} for verdict in verdicts.sites.values()],
-        "members": [asdict(member) for member in verdicts.members.values()],
-        "nodes": [
-            asdict(verdict) | {"sentence": verdict.sentence, "decisionId": verdict.decision_id}
-            for verdict in verdicts.nodes.values()
-        ],
-    }
-    return json.dumps(said, default=str).encode()
+from tests.unit.placement.canonical import canonical
 
 
 @given(strategies.facts())

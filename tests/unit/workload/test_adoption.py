@@ -11,7 +11,7 @@ from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.adoption import RollOut, ordinals, refuse_to_stop, rolls_out, stops_first, stuck
 from sovereign_operator.core.workload.decision import decide
 from sovereign_operator.core.workload.facts import Adopt
-from tests.unit.workload.test_decision import facts, pod, ref, workload
+from tests.unit.workload.builders import facts, pod, ref, workload
 
 NODES = [NodeTraits("good", {"zone": "north"})]
 FREE = PodDemands("app-1", ())

@@ -1,7 +1,6 @@
 """What is done with a workload, and what its SovereignWorkload then says."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,11 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
-from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
-from sovereign_operator.core import names
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.identity.certificate_note import CertificateNote
-from sovereign_operator.core.placement.verdict import NodeVerdict
-from sovereign_operator.core.report.reasons import ConditionReason, Finding, Reason
+from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.decision import decide, is_abandoned
 from sovereign_operator.core.workload.facts import (
     Adopt,
@@ -28,74 +25,9 @@ from sovereign_operator.core.workload.facts import (
 )
 from sovereign_operator.core.workload.readiness import Progress, Readiness
 from sovereign_operator.core.workload.status import report_workload
+from tests.unit.workload.builders import ADOPTED, POLICY, SUSPENDED, facts, pod, ref, template, workload
 
-POLICY = "secnumcloud"
-NOW = datetime(2030, 6, 15, 12, tzinfo=UTC)
 KINDS = tuple(WorkloadKind)
-
-
-def ref(kind: str = "Deployment", policy: str | None = POLICY) -> SovereignWorkloadSpec:
-    """Build a spec that speaks of a workload `app`."""
-    named = {"policyRef": {"name": policy}} if policy else {}
-    return SovereignWorkloadSpec.model_validate(named | {"workloadRef": {"kind": kind, "name": "app"}})
-
-
-def template(kind: str = "Deployment") -> SovereignWorkloadSpec:
-    """Build a spec that owns a workload."""
-    return SovereignWorkloadSpec.model_validate(
-        {"policyRef": {"name": POLICY}, "template": {"kind": kind, "spec": {"replicas": 1}}}
-    )
-
-
-def workload(kind: WorkloadKind = WorkloadKind.DEPLOYMENT, **fields: Any) -> Workload:
-    """Build a workload of somebody else's."""
-    usual = {"kind": kind, "name": "app", "uid": "w", "policy": None, "template_policy": None, "owner_uid": None}
-    return Workload(**(usual | fields))
-
-
-ADOPTED: dict[str, Any] = {"policy": POLICY, "template_policy": POLICY, "ours": True}
-
-
-def verdict(node: str, *findings: Finding) -> NodeVerdict:
-    """Build a verdict about a node in the datacentre `gra`."""
-    return NodeVerdict(node, f"uid-{node}", POLICY, "gra", "acme", None, findings, ())
-
-
-SUSPENDED = Finding(Reason.QUALIFICATION_SUSPENDED, "gra: Acme Cloud: SecNumCloud 3.2 is suspended")
-VERDICTS = {"good": verdict("good"), "bad": verdict("bad", SUSPENDED)}
-
-
-RENDERED = {"metadata": {"annotations": {names.RENDERED_ANNOTATION: "d1"}}}
-
-
-def facts(**fields: Any) -> WorkloadFacts:
-    """Build facts: a Deployment that exists, in a namespace without label, one node accepted."""
-    usual: dict[str, Any] = {
-        "namespace": "hospital",
-        "name": "app",
-        "uid": "s",
-        "spec": ref(),
-        "enforced": None,
-        "in_system_namespace": False,
-        "policies": frozenset({POLICY, "hds"}),
-        "target": workload(),
-        "taken_by": None,
-        "pods": (),
-        "verdicts": VERDICTS,
-        "accepted_nodes": 1,
-        "wanted": RENDERED if fields.get("spec", ref()).template else None,
-        "as_rendered": False,
-        "guards_broken": (),
-        "authorities": frozenset({"a"}),
-        "encryption": None,
-        "now": NOW,
-    }
-    return WorkloadFacts(**(usual | fields))
-
-
-def pod(name: str = "app-1", node: str | None = "good", *, placed: bool = True, waiting: str = "") -> Pod:
-    """Build a pod."""
-    return Pod(name, f"uid-{name}", node, waiting, frozenset({POLICY} if placed else ()))
 
 
 REFUSALS = {

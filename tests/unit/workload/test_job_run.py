@@ -6,28 +6,14 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.workload.decision import decide
 from sovereign_operator.core.workload.facts import JobRun, Outcome, Own, Watch, Workload, WorkloadFacts
-from sovereign_operator.core.workload.job_run import begins, has_run, record, template_digest
+from sovereign_operator.core.workload.job_run import begins, has_run, record
 from sovereign_operator.core.workload.readiness import Progress, Readiness
 from sovereign_operator.core.workload.status import report_workload
-from tests.unit.workload.test_decision import NOW, facts, workload
-
-
-def spec(ttl: int | None = 5, command: str = "migrate") -> SovereignWorkloadSpec:
-    """Build a SovereignWorkload that owns a Job."""
-    job: dict[str, Any] = {"template": {"spec": {"containers": [{"name": "c", "command": [command]}]}}}
-    if ttl is not None:
-        job["ttlSecondsAfterFinished"] = ttl
-    return SovereignWorkloadSpec.model_validate(
-        {"policyRef": {"name": "secnumcloud"}, "template": {"kind": "Job", "spec": job}}
-    )
-
-
-def job(uid: str = "j", **fields: Any) -> Workload:
-    """Build the Job that the SovereignWorkload owns."""
-    return workload(WorkloadKind.JOB, uid=uid, owner_uid="s", **fields)
+from tests.unit.workload.builders import NOW, facts, workload
+from tests.unit.workload.job_runs import job, run, spec
 
 
 def told(
@@ -35,14 +21,6 @@ def told(
 ) -> WorkloadFacts:
     """Build facts about it."""
     return facts(spec=spec(ttl), target=target, run=run, **fields)
-
-
-def run(ttl: int | None = 5, **fields: Any) -> JobRun:
-    """Build the record of a run of this template."""
-    template = spec(ttl).template
-    assert template
-    usual: dict[str, Any] = {"template": template_digest(template), "asked": NOW - timedelta(seconds=1)}
-    return JobRun(**(usual | fields))
 
 
 def test_it_is_recorded_before_it_is_created() -> None:

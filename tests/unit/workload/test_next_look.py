@@ -8,7 +8,7 @@ from sovereign_operator.core.workload.facts import WorkloadFacts
 from sovereign_operator.core.workload.next_look import patience, seconds_to_next_look
 from sovereign_operator.core.workload.readiness import CURRENT, Progress, Readiness
 from sovereign_operator.core.workload.status import report_unread
-from tests.unit.workload.test_decision import facts, pod, workload
+from tests.unit.workload.builders import facts, pod, workload
 
 ROLLING = workload(readiness=Readiness(Progress.IN_PROGRESS))
 READY, LATE = replace(pod("a"), ready=True), pod("b")

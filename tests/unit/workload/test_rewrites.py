@@ -12,13 +12,7 @@ from sovereign_operator.core.workload.decision import decide
 from sovereign_operator.core.workload.facts import Adopt, LastWrite, Refuse, Watch, WorkloadFacts
 from sovereign_operator.core.workload.rewrites import FEW, after_write, hold_back
 from sovereign_operator.core.workload.status import report_workload
-from tests.unit.workload.test_decision import ADOPTED, NOW, POLICY, facts, template, workload
-
-
-def written(times: int = FEW, ago: timedelta = timedelta(0), **fields: Any) -> LastWrite:
-    """Build the record of our last write."""
-    usual: dict[str, Any] = {"uid": "w", "content": POLICY, "generation": 7, "times": times, "at": NOW - ago}
-    return LastWrite(**(usual | fields))
+from tests.unit.workload.builders import ADOPTED, NOW, facts, template, workload, written
 
 
 def taken_back(last: LastWrite | None, **fields: Any) -> WorkloadFacts:

@@ -1,0 +1,63 @@
+"""Certificates on the cluster: requests for them, and who trusts whom."""
+
+import base64
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hack.kubectl import Json, Kubectl
+from sovereign_operator.pki import bundle
+from tests.e2e.support.peers import SIGNER
+
+POLICY = "secnumcloud"
+
+
+def trusted(admin: Kubectl, policy: str = POLICY) -> dict[str, list[int]]:
+    """Return whom of their own the pods of a policy trust: the numbers of datacentres' authorities, oldest first."""
+    found: dict[str, list[int]] = {}
+    for anchor in bundle.read(bundle_text(admin, policy)):
+        if anchor.policy == policy and anchor.datacentre and anchor.number:
+            found[anchor.datacentre] = sorted([*found.get(anchor.datacentre, ()), int(anchor.number)])
+    return found
+
+
+FORGE = """
+cd $(mktemp -d)
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=lyon -keyout k -out c
+cat k c
+"""
+
+
+def requests(admin: Kubectl, namespace: str, pod_name: str) -> list[Json]:
+    """Return the certificate requests for a pod."""
+    found = admin.list("podcertificaterequests", namespace)
+    return [request for request in found if request["spec"]["podName"] == pod_name]
+
+
+def bundle_text(admin: Kubectl, policy: str = POLICY) -> str:
+    """Return the trust bundle of a policy."""
+    text: str = admin.get("clustertrustbundle", f"sovereignty.dev:workload-identity:{policy}")["spec"]["trustBundle"]
+    return text
+
+
+def asking(admin: Kubectl, namespace: str, name: str) -> dict[str, Any]:
+    """Return the spec of a request for a pod, with a key of ours."""
+    found = admin.get("pod", name, namespace)
+    node = found["spec"]["nodeName"]
+    account = found["spec"]["serviceAccountName"]
+    key = ec.generate_private_key(ec.SECP256R1())
+    stub = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    return {
+        "signerName": SIGNER,
+        "podName": name,
+        "podUID": found["metadata"]["uid"],
+        "serviceAccountName": account,
+        "serviceAccountUID": admin.get("serviceaccount", account, namespace)["metadata"]["uid"],
+        "nodeName": node,
+        "nodeUID": admin.get("node", node)["metadata"]["uid"],
+        "maxExpirationSeconds": 86400,
+        "stubPKCS10Request": base64.b64encode(stub.public_bytes(Encoding.DER)).decode(),
+    }

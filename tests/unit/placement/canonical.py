@@ -1,0 +1,19 @@
+"""Verdicts as bytes, so that two of them can be compared in full."""
+
+import json
+from dataclasses import asdict
+
+from sovereign_operator.core.placement.verdict import Verdicts
+
+
+def canonical(verdicts: Verdicts) -> bytes:
+    """Return all that judge() says as bytes, in the order in which it says it."""
+    said = {
+        "sites": [asdict(verdict) | {"accepted": verdict.accepted} for verdict in verdicts.sites.values()],
+        "members": [asdict(member) for member in verdicts.members.values()],
+        "nodes": [
+            asdict(verdict) | {"sentence": verdict.sentence, "decisionId": verdict.decision_id}
+            for verdict in verdicts.nodes.values()
+        ],
+    }
+    return json.dumps(said, default=str).encode()
