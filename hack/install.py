@@ -70,7 +70,7 @@ def install(cluster: Cluster, *options: str) -> str:
     command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
     waiting = ["--wait", "--wait-for-jobs", "--timeout", "3m"]
     said = helm(cluster, *command, *waiting, "--values", "-", *options, stdin=yaml.safe_dump(values))
-    wait_for_kinds(Kubectl(binaries.path("kubectl"), cluster.kubeconfig))
+    wait_for_kinds(Kubectl(cluster.kubeconfig))
     return said
 
 

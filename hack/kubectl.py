@@ -4,11 +4,14 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
+
+from hack.cluster import binaries
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -26,8 +29,8 @@ class TimedOutError(Exception):
 class Kubectl:
     """kubectl with one person's credentials."""
 
-    program: Path
     kubeconfig: Path
+    program: Path = field(default_factory=partial(binaries.path, "kubectl"))
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl and return what it printed. Raises KubectlError."""
@@ -82,7 +85,9 @@ def _as_yaml(manifests: Sequence[Json | str]) -> str:
     return "\n---\n".join(texts)
 
 
-def eventually(look: Callable[[], T | Literal[False] | None], *, seconds: float = 60, what: str = "") -> T:
+def eventually(
+    look: Callable[[], T | Literal[False] | None], *, seconds: float = 60, what: str = "", pause: float = 0.2
+) -> T:
     """Look again and again until something true is seen, and return it.
 
     An AssertionError, a KubectlError and a key that is not there count as not yet. Raises TimedOutError with what was
@@ -100,4 +105,4 @@ def eventually(look: Callable[[], T | Literal[False] | None], *, seconds: float 
             last = error
         if time.monotonic() > deadline:
             raise TimedOutError(f"{what or look} did not come true within {seconds:g} s; last seen: {last}")
-        time.sleep(0.2)
+        time.sleep(pause)

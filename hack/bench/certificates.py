@@ -23,7 +23,7 @@ from hack import estate
 from hack.bench import handshakes, peers, replicas
 from hack.bench.asking import PATCHED, Asking, Batch, timed
 from hack.bench.away import away
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.images import public
 from hack.install import NAMESPACE, find
 from hack.kubectl import Json, Kubectl
@@ -169,7 +169,7 @@ def main() -> None:
     given = parser.parse_args()
     cluster = find(given.name)
     cluster.load_image(public.archive(peers.IMAGE))
-    admin = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    admin = Kubectl(cluster.kubeconfig)
     # The demo leaves a service suspended.
     admin.apply(*estate.services(datetime.now(UTC).date()))
     with peers.space(admin, SPACE) as space:

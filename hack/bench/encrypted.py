@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from hack import estate
 from hack.bench import peers
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.images import public
 from hack.install import find
 from hack.kubectl import Json, Kubectl, eventually
@@ -15,7 +15,7 @@ from hack.kubectl import Json, Kubectl, eventually
 def prepared(name: str) -> tuple[Cluster, Kubectl]:
     """Return a cluster with the operator on it, once the estate and what pods run is there too."""
     cluster = find(name)
-    admin = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    admin = Kubectl(cluster.kubeconfig)
     admin.apply(*estate.services(datetime.now(UTC).date()), *estate.datacentres(admin))
     cluster.load_image(public.archive(peers.IMAGE))
     return cluster, admin

@@ -18,7 +18,7 @@ from hack import estate
 from hack.bench import crowded, replicas
 from hack.bench.crowded import Size
 from hack.bench.load import cpu_of, memory_of
-from hack.cluster import Cluster, ClusterSpec, binaries, up
+from hack.cluster import Cluster, ClusterSpec, up
 from hack.install import install
 from hack.kubectl import Json, Kubectl
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
@@ -262,7 +262,7 @@ def main() -> None:
     cluster = up(ClusterSpec(given.name, estate.NODES, backend="local"))
     try:
         install(cluster, *OPTIONS)
-        admin = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+        admin = Kubectl(cluster.kubeconfig)
         with tempfile.TemporaryDirectory() as folder, crowded.kubelets(cluster, Path(folder, "kwok.log")):
             size = Size(given.nodes, given.policies, given.workloads, given.pods)
             print(size, flush=True)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from hack import estate
-from hack.cluster import binaries
 from hack.install import find
 from hack.kubectl import Kubectl
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
@@ -165,7 +164,7 @@ def main() -> None:
     parser.add_argument("--crowd", type=int, default=0, metavar="NUMBER", help="for example 2000")
     given = parser.parse_args()
     cluster = find(given.name)
-    kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    kubectl = Kubectl(cluster.kubeconfig)
     kubectl.apply(*estate.services(datetime.now(UTC).date()), *estate.datacentres(kubectl))
     asyncio.run(run(cluster.kubeconfig, given.crowd))
 

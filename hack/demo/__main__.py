@@ -53,7 +53,7 @@ def prepare(name: str) -> Cluster:
 
 def show(cluster: Cluster) -> None:
     """Run the demo on a cluster with the operator on it. Raises AssertionError if a promise is not kept."""
-    kubectl = Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    kubectl = Kubectl(cluster.kubeconfig)
     reset(kubectl)
     show_nodes(kubectl)
     show_adoption(cluster, kubectl)

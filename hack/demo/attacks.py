@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hack.cluster import binaries
 from hack.cluster.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 
@@ -97,7 +96,7 @@ def open_affinity(_: Cluster, kubectl: Kubectl, space: str) -> str:
 
 def relabel_own_node(cluster: Cluster, _: Kubectl, __: str) -> str:
     """Label a node with its own kubelet's credentials."""
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(TARGET))
+    kubelet = Kubectl(cluster.node_kubeconfig(TARGET))
     return kubelet.refusal("label", "node", TARGET, f"{NODE_LABEL}=accepted")
 
 

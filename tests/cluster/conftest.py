@@ -5,7 +5,8 @@ import pytest
 
 from hack.cluster import Cluster, ClusterError, ClusterSpec, NodeSpec, down, prerequisites, up
 from hack.cluster.state import list_names
-from tests.cluster.kubectl import Kubectl, write_busybox_archive
+from hack.kubectl import Kubectl
+from tests.cluster.pods import write_busybox_archive
 
 SHARED = ClusterSpec(
     "pytest-shared",

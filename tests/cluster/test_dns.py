@@ -11,7 +11,8 @@ import pytest
 
 from hack.cluster import Cluster, NodeSpec, binaries, dns
 from hack.cluster.spec import name_nodes
-from tests.cluster.kubectl import Kubectl, make_pod, wait_for
+from hack.kubectl import Kubectl, eventually
+from tests.cluster.pods import make_pod
 
 IMAGE = "localhost/coredns:1"
 PEERS = ("db-0", "db-1")
@@ -90,7 +91,7 @@ def database(cluster: Cluster) -> Iterator[Kubectl]:
 
 
 def ask(kubectl: Kubectl, pod: str, name: str) -> str:
-    return kubectl("exec", pod, "--", "busybox", "nslookup", "-type=a", name).stdout
+    return kubectl.attempt("exec", pod, "--", "busybox", "nslookup", "-type=a", name).stdout
 
 
 def resolves(kubectl: Kubectl, pod: str, name: str, address: str) -> bool:
@@ -113,7 +114,7 @@ def test_services_and_peers_have_names_on_each_node(database: Kubectl, pod: str)
     for peer in PEERS:
         address = database.get("pod", peer)["status"]["podIP"]
         for name in (f"{peer}.db.default.svc.cluster.local", "db.default.svc.cluster.local"):
-            wait_for(partial(resolves, database, pod, name, address), seconds=10)
+            eventually(partial(resolves, database, pod, name, address), seconds=10, what=f"an address of {name}")
 
 
 @pytest.mark.parametrize("pod", PEERS)

@@ -10,7 +10,8 @@ from hack.cluster import ClusterSpec, NodeSpec, down, get, up
 from hack.cluster.local import LocalCluster
 from hack.cluster.paths import locate_clusters
 from hack.cluster.state import State, load
-from tests.cluster.kubectl import Kubectl, make_pod, wait_for, write_busybox_archive
+from hack.kubectl import Kubectl, eventually
+from tests.cluster.pods import make_pod, start_pod, write_busybox_archive
 from tests.cluster.snapshot import Snapshot, take_snapshot
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("machine", "own_state")]
@@ -37,7 +38,7 @@ def start_cluster_with_pod(archive: Path) -> tuple[LocalCluster, State]:
     cluster.load_image(archive)
     pod = make_pod("web", node="one", ports=[{"containerPort": 80, "hostPort": 8080}])
     pod["spec"]["volumes"] = [{"name": "memory", "emptyDir": {"medium": "Memory"}}]
-    Kubectl(cluster.kubeconfig).start_pod(pod)
+    start_pod(Kubectl(cluster.kubeconfig), pod)
     return cluster, state
 
 
@@ -45,7 +46,7 @@ def kill(state: State, unit: str) -> None:
     process = LocalCluster(state).find_process(unit)
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
-    wait_for(lambda: not process.is_running())
+    eventually(lambda: not process.is_running(), what=f"end of {unit}")
 
 
 def test_after_a_cluster_that_ran_a_pod(before: Snapshot, own_state: Path, archive: Path) -> None:
@@ -89,7 +90,7 @@ def test_after_parts_were_killed(before: Snapshot, own_state: Path, archive: Pat
 def test_after_up_was_killed(before: Snapshot, own_state: Path, reached: str) -> None:
     argv = [sys.executable, "-m", "hack.cluster", "up", f"--name={NAME}", "--nodes=2", "--backend=local"]
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        wait_for((locate_clusters() / NAME / reached).exists)
+        eventually((locate_clusters() / NAME / reached).exists, what=reached, pause=0.05)
         process.kill()
     state = load(NAME)
     assert state is not None
@@ -113,7 +114,7 @@ def test_up_repairs_a_cluster_whose_parts_were_killed(archive: Path) -> None:
 
         assert cluster.list_dead() == []
         assert kubectl.get("pod", "web")["status"]["phase"] == "Running"
-        kubectl.start_pod(make_pod("another", node="two"))
+        start_pod(kubectl, make_pod("another", node="two"))
 
         kill(state, "holder")
 

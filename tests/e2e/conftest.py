@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from hack import estate
-from hack.cluster import Cluster, ClusterSpec, binaries, up
+from hack.cluster import Cluster, ClusterSpec, up
 from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
@@ -44,7 +44,7 @@ def admin(cluster: Cluster) -> Kubectl:
 def mallory(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
     """Somebody whom RBAC allows everything."""
     admin.run("create", "clusterrolebinding", MALLORY, "--clusterrole=cluster-admin", f"--user={MALLORY}")
-    yield Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig(MALLORY))
+    yield Kubectl(cluster.user_kubeconfig(MALLORY))
     admin.delete("clusterrolebinding", MALLORY)
 
 

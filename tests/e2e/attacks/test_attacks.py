@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.demo.attacks import NODE_LABEL, TARGET, binding
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.support.estate import labelled
@@ -161,12 +161,12 @@ def test_nobody_takes_the_label_off_an_accepted_node(mallory: Kubectl) -> None:
 
 def test_a_kubelet_does_not_label_its_node_as_accepted(cluster: Cluster) -> None:
     """This is what the reserved prefix is for: the API server's own NodeRestriction keeps kubelets from it."""
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(TARGET))
+    kubelet = Kubectl(cluster.node_kubeconfig(TARGET))
     assert "is not allowed to modify labels" in kubelet.refusal("label", "node", TARGET, f"{NODE_LABEL}=accepted")
 
 
 def test_nor_does_it_say_what_a_policy_thinks_of_it(cluster: Cluster) -> None:
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(TARGET))
+    kubelet = Kubectl(cluster.node_kubeconfig(TARGET))
     verdict = f"verdict.{_POLICY}"
     for attack in (f"{verdict}=accepted, by me", f"{verdict}-", "verdict.sovereignty.dev/other=accepted"):
         refused = kubelet.refusal("annotate", "node", TARGET, attack, "--overwrite")
@@ -185,7 +185,7 @@ def test_what_a_kubelet_says_of_itself_is_no_evidence(admin: Kubectl, cluster: C
     admin.apply(
         {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "Datacentre", "metadata": {"name": "brest-2"}, "spec": site}
     )
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(TARGET))
+    kubelet = Kubectl(cluster.node_kubeconfig(TARGET))
     try:
         kubelet.run("label", "node", TARGET, f"{region}=armor-brest-snc", "--overwrite")
         verdict = eventually(

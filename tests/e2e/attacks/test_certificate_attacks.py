@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.images import public
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
@@ -29,7 +29,7 @@ def forger(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
     rights = ("--verb=*", "--resource=podcertificaterequests,podcertificaterequests/status")
     admin.run("create", "clusterrole", FORGER, *rights)
     admin.run("create", "clusterrolebinding", FORGER, f"--clusterrole={FORGER}", f"--user={FORGER}")
-    yield Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig(FORGER))
+    yield Kubectl(cluster.user_kubeconfig(FORGER))
     admin.delete("clusterrolebinding", FORGER)
     admin.delete("clusterrole", FORGER)
 
@@ -85,7 +85,7 @@ def test_only_the_kubelet_of_the_node_may_ask(admin: Kubectl, forger: Kubectl, v
 
 def test_a_kubelet_may_not_ask_for_the_pod_of_another_node(cluster: Cluster, victim: Victim) -> None:
     """The API server's own NodeRestriction, with which our guard fits together."""
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("paris-1"))
+    kubelet = Kubectl(cluster.node_kubeconfig("paris-1"))
     create = ("-n", victim.namespace, "create", "-f", "-")
     for asked in (victim.asked, victim.asked | {"nodeName": "paris-1"}):
         said = kubelet.refusal(*create, stdin=request("forged", asked))

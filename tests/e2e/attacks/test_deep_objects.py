@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.support.certificates import asking
 from tests.e2e.support.estate import host_names
@@ -66,7 +66,7 @@ def developer(admin: Kubectl, cluster: Cluster, space: Space) -> tuple[Kubectl, 
     scoped, free = space(), space(None)
     for namespace in (scoped, free):
         admin.run("-n", namespace, "create", "rolebinding", "dev", "--clusterrole=edit", f"--user={DEVELOPER}")
-    return Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig(DEVELOPER)), scoped, free
+    return Kubectl(cluster.user_kubeconfig(DEVELOPER)), scoped, free
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_deep_request_for_a_certificate_ends_nothing(
     obj["spec"]["containers"][0]["volumeMounts"] = [{"name": "identity", "mountPath": "/identity"}]
     admin.create(obj, free)
     asked = asking(admin, free, "asks")
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(FREE))
+    kubelet = Kubectl(cluster.node_kubeconfig(FREE))
     request: Json = {
         "apiVersion": "certificates.k8s.io/v1",
         "kind": "PodCertificateRequest",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.demo.attacks import binding
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.support.guards import refused_change, without_bindings
@@ -84,7 +84,7 @@ def chief(admin: Kubectl, cluster: Cluster, space: Space) -> Chief:
     def make(policy: str | None = "secnumcloud") -> tuple[Kubectl, str]:
         namespace = space(policy)
         admin.run("-n", namespace, "create", "rolebinding", "chief", "--clusterrole=cluster-admin", "--user=chief")
-        return Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig("chief")), namespace
+        return Kubectl(cluster.user_kubeconfig("chief")), namespace
 
     return make
 
@@ -163,7 +163,7 @@ def test_nor_of_a_pod_that_is_in_scope_otherwise_or_may_come_to_be(
 
 def tell(cluster: Cluster, live: Json, change: Callable[[Json], Json], query: str = "") -> CompletedProcess[str]:
     """Write a pod's status as its kubelet, which kubectl's other words ask for more rights than it has."""
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(live["spec"]["nodeName"]))
+    kubelet = Kubectl(cluster.node_kubeconfig(live["spec"]["nodeName"]))
     where = f"/api/v1/namespaces/{live['metadata']['namespace']}/pods/one/status{query}"
     return kubelet.attempt("replace", "--raw", where, "-f", "-", stdin=json.dumps(change(live)))
 
@@ -240,7 +240,7 @@ def test_nor_does_a_mirror_pod(admin: Kubectl, cluster: Cluster, space: Space, p
     mirror = pod("one", nodeName="brest-1") | annotated({"kubernetes.io/config.mirror": "x"})
     owner = {"apiVersion": "v1", "kind": "Node", "name": "brest-1", "uid": node["metadata"]["uid"], "controller": True}
     mirror["metadata"]["ownerReferences"] = [owner]
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("brest-1"))
+    kubelet = Kubectl(cluster.node_kubeconfig("brest-1"))
     create = ("-n", namespace, "create", "-f", "-")
     assert f"may not write {VERDICT}" in refusal(
         lambda: kubelet.attempt(*create, "--dry-run=server", stdin=json.dumps(rewritten(mirror)))

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 import yaml
 
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl
 from sovereign_operator.core import names
@@ -81,7 +81,7 @@ def thief(admin: Kubectl, cluster: Cluster, tmp_path_factory: pytest.TempPathFac
     config["users"][0]["user"] = {"token": admin.run("-n", NAMESPACE, "create", "token", PROCESS).strip()}
     stolen = tmp_path_factory.mktemp("stolen") / "kubeconfig"
     stolen.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return Kubectl(binaries.path("kubectl"), stolen)
+    return Kubectl(stolen)
 
 
 @pytest.mark.parametrize(("attempt", "body"), WAYS_UP.values(), ids=WAYS_UP.keys())

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.kubectl import Kubectl, eventually
 from tests.e2e.support.guards import without_bindings
 from tests.e2e.support.manifests import KINDS, NOBODY, sovereign, workload, workload_spec
@@ -19,7 +19,7 @@ def intern(admin: Kubectl, cluster: Cluster, space: Space) -> tuple[Kubectl, str
     rights = ("--verb=get,list,create,update,patch,delete", "--resource=sovereignworkloads.sovereignty.dev")
     admin.run("-n", namespace, "create", "role", "intern", *rights)
     admin.run("-n", namespace, "create", "rolebinding", "intern", "--role=intern", "--user=intern")
-    return Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig("intern")), namespace
+    return Kubectl(cluster.user_kubeconfig("intern")), namespace
 
 
 DEPUTY: dict[str, dict[str, Any]] = {

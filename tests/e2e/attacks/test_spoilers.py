@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.demo.attacks import NODE_LABEL, binding
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
@@ -50,7 +50,7 @@ def test_an_object_of_megabytes_ends_no_replica(admin: Kubectl, space: Space, tm
 @pytest.fixture
 def full_node(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
     """A node whose kubelet has filled its annotations."""
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(SPOILED))
+    kubelet = Kubectl(cluster.node_kubeconfig(SPOILED))
     annotations = admin.get("node", SPOILED)["metadata"]["annotations"]
     taken = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
     filling = {"example.org/full": "x" * (ALL_ANNOTATIONS - taken - 100)}
@@ -116,7 +116,7 @@ def everywhere(admin: Kubectl) -> Iterator[str]:
 
 def test_a_label_is_withdrawn_from_a_node_that_is_full(admin: Kubectl, cluster: Cluster, everywhere: str) -> None:
     """Its kubelet fills it up to the last byte that etcd takes, where each server-side apply is an error 500."""
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(SPOILED))
+    kubelet = Kubectl(cluster.node_kubeconfig(SPOILED))
 
     def refused(size: int) -> str:
         node = kubelet.get("node", SPOILED)

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from hack import estate
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
 from tests.e2e.support.estate import host_names
@@ -125,7 +125,7 @@ def test_the_injector_is_not_asked_about_a_mirror_pod(
         "annotations": {"kubernetes.io/config.mirror": "x"},
         "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid, "controller": True}],
     }
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig(node))
+    kubelet = Kubectl(cluster.node_kubeconfig(node))
     before = asked(admin, "by-namespace")
     assert sidecar_of(dry_run(kubelet, made, space(transit))) is None
     assert asked(admin, "by-namespace") == before

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hack import estate
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.install import KEYS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.kubernetes.mirror_pod import MIRROR_ANNOTATION
@@ -428,7 +428,7 @@ def shown(admin: Kubectl, cluster: Cluster, ward: tuple[str, str]) -> Iterator[s
     mirror = pod("static-paris-1", nodeName="paris-1")
     owner = {"apiVersion": "v1", "kind": "Node", "name": "paris-1", "uid": node["metadata"]["uid"], "controller": True}
     mirror["metadata"] |= {"annotations": {MIRROR_ANNOTATION: "x"}, "ownerReferences": [owner]}
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("paris-1"))
+    kubelet = Kubectl(cluster.node_kubeconfig("paris-1"))
     running = {"status": {"phase": "Running", "podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]}}
     where = ("-n", namespace)
     # The real one would soon take a mirror away of whose file it does not know.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from hack import estate
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.report.conditions import condition_of
 from tests.e2e.support.estate import host_names
@@ -109,7 +109,7 @@ def steward(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
         "create", "clusterrole", "steward", "--verb=*", "--resource=namespaces,namespaces/status,namespaces/finalize"
     )
     admin.run("create", "clusterrolebinding", "steward", "--clusterrole=steward", "--user=steward")
-    yield Kubectl(binaries.path("kubectl"), cluster.user_kubeconfig("steward"))
+    yield Kubectl(cluster.user_kubeconfig("steward"))
     admin.delete("clusterrolebinding,clusterrole", "steward", "use-granting")
 
 

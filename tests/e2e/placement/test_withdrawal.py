@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hack import estate
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.support.estate import host_names, labelled, set_qualification, set_status
@@ -118,7 +118,7 @@ def test_a_node_that_is_full_keeps_neither_its_label_nor_what_was_said(admin: Ku
 
     eventually(lambda: annotations()[verdict].startswith("accepted"), what="what is said of an accepted node")
     left = 256 * 1024 - sum(len(key) + len(value) for key, value in annotations().items()) - len("example.org/x")
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("lyon-1"))
+    kubelet = Kubectl(cluster.node_kubeconfig("lyon-1"))
     filled = json.dumps({"metadata": {"annotations": {"example.org/x": "x" * left}}})
     kubelet.run("patch", "node", "lyon-1", "--type=merge", "--patch-file=/dev/stdin", stdin=filled)
 
@@ -131,7 +131,7 @@ def test_a_node_that_is_full_keeps_neither_its_label_nor_what_was_said(admin: Ku
 
 def test_a_crowd_of_annotations_on_a_node_delays_no_withdrawal(admin: Kubectl, cluster: Cluster) -> None:
     """Small ones cost the API server most: once it took longer for each write of the node than a request may."""
-    kubelet = Kubectl(binaries.path("kubectl"), cluster.node_kubeconfig("lyon-1"))
+    kubelet = Kubectl(cluster.node_kubeconfig("lyon-1"))
 
     def annotate(value: str | None) -> CompletedProcess[str]:
         crowd = json.dumps({"metadata": {"annotations": {f"{number:05}": value for number in range(20_000)}}})

@@ -1,6 +1,6 @@
 """The operator as the tests install it, and who uses the cluster."""
 
-from hack.cluster import Cluster, binaries
+from hack.cluster import Cluster
 from hack.install import CHART, NAMESPACE, RELEASE, helm, install
 from hack.kubectl import Kubectl
 from tests.e2e.support.estate import restore_estate
@@ -31,4 +31,4 @@ def upgrade(cluster: Cluster, *options: str) -> None:
 
 def admin_of(cluster: Cluster) -> Kubectl:
     """Return somebody whom RBAC allows everything."""
-    return Kubectl(binaries.path("kubectl"), cluster.kubeconfig)
+    return Kubectl(cluster.kubeconfig)
