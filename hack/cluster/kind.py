@@ -19,12 +19,13 @@ from typing import Any
 
 import yaml
 
-from hack.cluster import binaries, certificates, controlplane, waiting
-from hack.cluster.api import Api, is_node_usable
-from hack.cluster.certificates import ADMIN, Authority, Subject
+from hack.cluster import binaries, waiting
 from hack.cluster.cluster import Cluster
+from hack.cluster.control_plane import certificates, components
+from hack.cluster.control_plane.api import Api, is_node_usable
+from hack.cluster.control_plane.certificates import ADMIN, Authority, Subject
 from hack.cluster.errors import ClusterError
-from hack.cluster.images import read_archive_names
+from hack.cluster.nodes.images import read_archive_names
 from hack.cluster.paths import hold_lock, replace_text
 from hack.cluster.progress import Step
 from hack.cluster.spec import Backend, NodeSpec, list_admin_labels, may_kubelet_set, parse_taint
@@ -77,7 +78,7 @@ def _render_control_plane(state: State) -> dict[str, Any]:
     arguments = {
         "audit-policy-file": f"{AUDIT_FOLDER}/policy.yaml",
         "audit-log-path": f"{AUDIT_FOLDER}/audit.log",
-        "audit-log-maxsize": controlplane.AUDIT_LOG_MEGABYTES,
+        "audit-log-maxsize": components.AUDIT_LOG_MEGABYTES,
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
     }
@@ -198,7 +199,7 @@ class KindCluster(Cluster):
     def _create(self) -> None:
         kind = binaries.path("kind")
         _run(kind, "delete", "cluster", f"--name={self.name}", f"--kubeconfig={self.kubeconfig}")
-        replace_text(self._state.folder / "audit" / "policy.yaml", controlplane.AUDIT_POLICY)
+        replace_text(self._state.folder / "audit" / "policy.yaml", components.AUDIT_POLICY)
         config = self._state.folder / "kind.yaml"
         replace_text(config, yaml.safe_dump(render_config(self._state), sort_keys=False))
         own = self._state.folder / "kind.kubeconfig"

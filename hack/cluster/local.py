@@ -1,7 +1,7 @@
 """The local backend: the control plane and all nodes as processes of this machine, in namespaces of their own.
 
-It needs root, and no container engine. namespaces.py says how it stays apart from the rest of the machine,
-network.py how its traffic stays at home.
+It needs root, and no container engine. engine/namespaces.py says how it stays apart from the rest of the
+machine, network/links.py how its traffic stays at home.
 """
 
 import subprocess
@@ -11,15 +11,18 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeVar
 
-from hack.cluster import binaries, certificates, controlplane, dns, images, network, nodes, prerequisites, waiting
-from hack.cluster.api import Api, is_node_usable
-from hack.cluster.certificates import Authority, Subject
+from hack.cluster import binaries, prerequisites, waiting
 from hack.cluster.cluster import Cluster
+from hack.cluster.control_plane import certificates, components
+from hack.cluster.control_plane.api import Api, is_node_usable
+from hack.cluster.control_plane.certificates import Authority, Subject
+from hack.cluster.engine.host import Host
+from hack.cluster.engine.processes import Process
 from hack.cluster.errors import ClusterError
-from hack.cluster.host import Host
 from hack.cluster.machine import Machine
+from hack.cluster.network import dns, links
+from hack.cluster.nodes import images, node_components
 from hack.cluster.paths import hold_lock
-from hack.cluster.processes import Process
 from hack.cluster.progress import Step
 from hack.cluster.spec import Backend, NodeSpec, list_admin_labels
 from hack.cluster.state import State, forget, load
@@ -55,7 +58,7 @@ class LocalCluster(Cluster):
     @property
     def audit_log(self) -> Path:
         """See Cluster."""
-        return controlplane.locate_audit_log(self._state)
+        return components.locate_audit_log(self._state)
 
     @property
     def machine(self) -> IPv4Address:
@@ -74,11 +77,11 @@ class LocalCluster(Cluster):
         with hold_lock(self._state.folder), Step(f"Starting cluster {self.name} with {len(self.nodes)} nodes"):
             if load(self.name) != self._state:
                 raise ClusterError(f"cluster {self.name} was taken down or changed by another process")
-            controlplane.write_credentials(self._state)
-            controlplane.write_files(self._state)
+            components.write_credentials(self._state)
+            components.write_files(self._state)
             images.add_pause_image(self._state.images)
             self._machine.ensure_cluster_holder()
-            etcd, api_server, *others = controlplane.render_units(self._state)
+            etcd, api_server, *others = components.render_units(self._state)
             self._machine.ensure_control_plane_unit(etcd)
             self._machine.ensure_control_plane_unit(api_server)
             # The API server takes seconds to get ready: time for the nodes to get as far as they can without.
@@ -109,7 +112,7 @@ class LocalCluster(Cluster):
     def node_exec(self, node: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """See Cluster."""
         self._state.number(node)
-        return network.run_inside(self._machine.find_holder(node), argv)
+        return links.run_inside(self._machine.find_holder(node), argv)
 
     def node_kubeconfig(self, node: str) -> Path:
         """See Cluster."""
@@ -123,12 +126,12 @@ class LocalCluster(Cluster):
     def stop_kubelet(self, node: str) -> None:
         """See Cluster."""
         self._state.number(node)
-        self._machine.stop(nodes.name_unit(node, "kubelet"))
+        self._machine.stop(node_components.name_unit(node, "kubelet"))
 
     def start_kubelet(self, node: str) -> None:
         """See Cluster."""
         spec = self._state.nodes[self._state.number(node)]
-        self._machine.ensure_node_unit(node, nodes.render_units(self._state, spec)["kubelet"])
+        self._machine.ensure_node_unit(node, node_components.render_units(self._state, spec)["kubelet"])
 
     def stop_apiserver(self) -> None:
         """See Cluster."""
@@ -136,13 +139,13 @@ class LocalCluster(Cluster):
 
     def start_apiserver(self) -> None:
         """See Cluster."""
-        self._machine.ensure_control_plane_unit(controlplane.render_api_server(self._state))
+        self._machine.ensure_control_plane_unit(components.render_api_server(self._state))
         self._wait_for_api()
 
     def stop_node(self, node: str) -> None:
         """See Cluster."""
         self._state.number(node)
-        self._machine.stop(nodes.name_unit(node, "holder"))
+        self._machine.stop(node_components.name_unit(node, "holder"))
 
     def start_node(self, node: str) -> None:
         """See Cluster."""
@@ -152,10 +155,10 @@ class LocalCluster(Cluster):
 
     def list_dead(self) -> list[str]:
         """Return the units and holders that should run and do not."""
-        units = ["holder", *(unit.name for unit in controlplane.render_units(self._state))]
+        units = ["holder", *(unit.name for unit in components.render_units(self._state))]
         for node in self._state.nodes:
-            units.append(nodes.name_unit(node.name, "holder"))
-            units.extend(unit.name for unit in nodes.render_units(self._state, node).values())
+            units.append(node_components.name_unit(node.name, "holder"))
+            units.extend(unit.name for unit in node_components.render_units(self._state, node).values())
         return [unit for unit in units if not self._machine.find(unit)]
 
     def find_process(self, unit: str) -> Process | None:
@@ -166,24 +169,24 @@ class LocalCluster(Cluster):
     def _api(self) -> Api:
         authority = Authority(self._state.keys)
         pair = authority.issue("admin", certificates.ADMIN)
-        return Api(controlplane.locate_api(self._state), authority.certificate, pair)
+        return Api(components.locate_api(self._state), authority.certificate, pair)
 
     def _prepare_node(self, node: NodeSpec) -> None:
         """Start all of a node that needs no API server."""
         cni = next(folder.name for folder in self._machine.programs if folder.name.startswith("cni-"))
-        nodes.write_files(self._state, node, cni)
+        node_components.write_files(self._state, node, cni)
         self._machine.ensure_node_holder(node)
-        self._machine.ensure_node_unit(node.name, nodes.render_units(self._state, node)["containerd"])
+        self._machine.ensure_node_unit(node.name, node_components.render_units(self._state, node)["containerd"])
 
     def _join_node(self, node: NodeSpec) -> None:
-        containerd = nodes.name_unit(node.name, "containerd")
+        containerd = node_components.name_unit(node.name, "containerd")
         waiting.wait_until(
             lambda: self._machine.accepts_containers(node.name),
             f"containerd of {node.name} does not get ready",  # and a kubelet ends if it is not
             seconds=CONTAINERD_PATIENCE,
             explain=lambda: self._machine.explain_death(containerd),
         )
-        for unit in nodes.render_units(self._state, node).values():
+        for unit in node_components.render_units(self._state, node).values():
             self._machine.ensure_node_unit(node.name, unit)
 
     def _wait_for_api(self) -> None:
@@ -224,14 +227,21 @@ class LocalCluster(Cluster):
         for name in names:
             done = self._machine.run_in_node(
                 node,
-                ["ctr", "--namespace=k8s.io", "images", "pull", f"--hosts-dir={nodes.FILES}/registries", name],
+                [
+                    "ctr",
+                    "--namespace=k8s.io",
+                    "images",
+                    "pull",
+                    f"--hosts-dir={node_components.FILES}/registries",
+                    name,
+                ],
             )
             if done.returncode:
                 raise ClusterError(f"{node} cannot pull {name}: {done.stderr.strip()}")
 
     def _write_user(self, subject: Subject) -> Path:
         name = certificates.name_files(subject)
-        return controlplane.write_user(self._state, name, subject, self._state.locate_kubeconfig(name))
+        return components.write_user(self._state, name, subject, self._state.locate_kubeconfig(name))
 
 
 def take_down(state: State) -> None:

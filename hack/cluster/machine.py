@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster import cgroups, network, nodes, processes
-from hack.cluster.controlplane import Unit
+from hack.cluster.control_plane.components import Unit
+from hack.cluster.engine import cgroups, processes
+from hack.cluster.engine.host import Host
+from hack.cluster.engine.processes import Process
 from hack.cluster.errors import ClusterError
-from hack.cluster.host import Host
-from hack.cluster.processes import Process
+from hack.cluster.network import links
+from hack.cluster.nodes import node_components
 from hack.cluster.spec import NodeSpec
 from hack.cluster.state import State
 
@@ -35,7 +37,7 @@ class Machine:
 
     def find_holder(self, node: str = "") -> Process:
         """Return the holder of a node's namespaces, or of the cluster's. Raises ClusterError if it is gone."""
-        holder = self.find(nodes.name_unit(node, HOLDER) if node else HOLDER)
+        holder = self.find(node_components.name_unit(node, HOLDER) if node else HOLDER)
         if holder is None:
             what = f"node {node} of cluster {self.state.name}" if node else f"cluster {self.state.name}"
             raise ClusterError(f"{what} does not run; run up again to repair it")
@@ -47,14 +49,14 @@ class Machine:
         if holder is None:
             self._end_marked()
             holder = processes.hold_namespaces(self.state.folder, ["net", "pid"], sysctls=self.state.sysctls)
-            network.connect_cluster(self.state.addresses, holder, self.state.folder)
+            links.connect_cluster(self.state.addresses, holder, self.state.folder)
             # Written down last: a holder on record is one whose network is complete.
             holder.save(self.state.process(HOLDER))
         return holder
 
     def ensure_node_holder(self, node: NodeSpec) -> Process:
         """Make a node's cgroup, namespaces, mounts and network, unless they are there."""
-        unit = nodes.name_unit(node.name, HOLDER)
+        unit = node_components.name_unit(node.name, HOLDER)
         holder = self.find(unit)
         if holder is None:
             cluster = self.find_holder()
@@ -62,17 +64,17 @@ class Machine:
             # container, three seconds long.
             cgroups.remove_groups(f"{self.state.cgroup}/{node.name}")
             cgroups.create_node_group(self.state.cgroup, node.name)
-            nodes.make_folders(self.state, node.name)
+            node_components.make_folders(self.state, node.name)
             holder = processes.hold_namespaces(
                 self.state.folder,
-                nodes.NAMESPACES,
+                node_components.NAMESPACES,
                 inside=cluster,
-                mounts=nodes.render_mounts(self.state, node.name),
+                mounts=node_components.render_mounts(self.state, node.name),
                 sysctls=self.state.sysctls,
                 hostname=node.name,
             )
             number = self.state.number(node.name)
-            network.connect_node(self.state.addresses, number, len(self.state.nodes), cluster, holder)
+            links.connect_node(self.state.addresses, number, len(self.state.nodes), cluster, holder)
             holder.save(self.state.process(unit))
         return holder
 
@@ -82,8 +84,8 @@ class Machine:
 
     def ensure_node_unit(self, node: str, unit: Unit) -> Process:
         """Start a unit of a node, unless it runs."""
-        path = nodes.render_path(self.programs)
-        return self._ensure(unit, self.find_holder(node), nodes.NAMESPACES, path)
+        path = node_components.render_path(self.programs)
+        return self._ensure(unit, self.find_holder(node), node_components.NAMESPACES, path)
 
     def _ensure(self, unit: Unit, holder: Process, namespaces: Sequence[str], path: Sequence[str]) -> Process:
         process = self.find(unit.name)
@@ -102,14 +104,14 @@ class Machine:
 
     def accepts_containers(self, node: str) -> bool:
         """Return whether a node's containerd answers: it listens when it has all its parts together."""
-        path = f"/proc/{self.find_holder(node).pid}/root{nodes.CONTAINERD_SOCKET}"
+        path = f"/proc/{self.find_holder(node).pid}/root{node_components.CONTAINERD_SOCKET}"
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(path) == 0
 
     def run_in_node(self, node: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run one of the cluster's programs in all of a node's namespaces, and wait for it."""
         enter = ["nsenter", f"--target={self.find_holder(node).pid}", "--mount", "--net", "--pid", "--uts", "--"]
-        environment = os.environ | {"PATH": ":".join([*nodes.render_path(self.programs), os.environ["PATH"]])}
+        environment = os.environ | {"PATH": ":".join([*node_components.render_path(self.programs), os.environ["PATH"]])}
         return subprocess.run([*enter, *argv], env=environment, capture_output=True, text=True, check=False)
 
     def stop(self, unit: str) -> None:
@@ -133,7 +135,7 @@ class Machine:
         if holder := self.find(HOLDER):
             holder.stop([signal.SIGKILL], KILL_PATIENCE)
         self._end_marked()
-        network.disconnect_cluster(self.state.addresses)
+        links.disconnect_cluster(self.state.addresses)
         cgroups.remove_groups(self.state.cgroup)
         Host().release(self.state.addresses.link)
 

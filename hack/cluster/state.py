@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster.addresses import Addresses, choose_index
 from hack.cluster.errors import ClusterError
-from hack.cluster.network import read_routes
+from hack.cluster.network.addresses import Addresses, choose_index
+from hack.cluster.network.links import read_routes
 from hack.cluster.paths import hold_lock, locate_clusters, replace_text
 from hack.cluster.spec import Backend, ClusterSpec, NodeSpec, check_name, parse_nodes, render_node
 

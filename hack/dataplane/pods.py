@@ -21,8 +21,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from hack.cluster.cgroups import ROOT as CGROUPS
-from hack.cluster.cgroups import find_unified_root, hand_on_controllers, remove_groups
+from hack.cluster.engine.cgroups import ROOT as CGROUPS
+from hack.cluster.engine.cgroups import find_unified_root, hand_on_controllers, remove_groups
 from hack.dataplane.netns import Net, unique
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode

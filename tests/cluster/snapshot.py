@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from hack.cluster.addresses import FIRST_BLOCK
+from hack.cluster.network.addresses import FIRST_BLOCK
 
 SYSCTLS = ("net", "fs/inotify", "kernel/keys", "kernel", "vm")
 PLACES = (

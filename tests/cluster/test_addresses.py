@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster.addresses import INDICES, Addresses, choose_index
 from hack.cluster.errors import ClusterError
-from hack.cluster.network import render_bridge_port, render_cluster, render_machine, render_node
+from hack.cluster.network.addresses import INDICES, Addresses, choose_index
+from hack.cluster.network.links import render_bridge_port, render_cluster, render_machine, render_node
 from hack.cluster.spec import LARGEST_CLUSTER
 
 ADDRESSES = Addresses(2)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from hack.cluster import Cluster, NodeSpec, binaries, dns
+from hack.cluster import Cluster, NodeSpec, binaries
+from hack.cluster.network import dns
 from hack.cluster.spec import name_nodes
 from hack.kubectl import Kubectl, eventually
 from tests.cluster.pods import make_pod

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
-from hack.cluster import controlplane, kind, nodes
+from hack.cluster import kind
+from hack.cluster.control_plane import components
+from hack.cluster.nodes import node_components
 from hack.cluster.spec import NodeSpec
 from hack.cluster.state import State
 
@@ -41,57 +43,57 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     ],
 )
 def test_flags_of_the_api_server(state: State, flag: str) -> None:
-    assert flag in controlplane.render_api_server(state).argv
+    assert flag in components.render_api_server(state).argv
 
 
 def test_the_audit_log_is_on_and_in_the_clusters_folder(state: State) -> None:
-    assert f"--audit-log-path={state.folder}/logs/audit.log" in controlplane.render_api_server(state).argv
-    assert yaml.safe_load(controlplane.AUDIT_POLICY)["rules"] == [{"level": "Metadata"}]
+    assert f"--audit-log-path={state.folder}/logs/audit.log" in components.render_api_server(state).argv
+    assert yaml.safe_load(components.AUDIT_POLICY)["rules"] == [{"level": "Metadata"}]
 
 
 def test_the_control_planes_units_have_their_programs_names(state: State) -> None:
-    names = [unit.name for unit in controlplane.render_units(state)]
+    names = [unit.name for unit in components.render_units(state)]
     assert names == ["etcd", "kube-apiserver", "registry", "kube-controller-manager", "kube-scheduler"]
 
 
 def test_a_kubelet_sets_the_labels_that_it_may(state: State) -> None:
-    flags = nodes.render_kubelet_flags(state, PARIS)
+    flags = node_components.render_kubelet_flags(state, PARIS)
     assert "--node-labels=level=high,topology.kubernetes.io/region=eu-fr" in flags
-    assert not [flag for flag in nodes.render_kubelet_flags(state, DALLAS) if "labels" in flag]
+    assert not [flag for flag in node_components.render_kubelet_flags(state, DALLAS) if "labels" in flag]
 
 
 def test_a_kubelets_configuration(state: State) -> None:
-    config = nodes.render_kubelet_config(state, PARIS)
+    config = node_components.render_kubelet_config(state, PARIS)
     assert config["providerID"] == "sim:///paris"
     assert config["registerWithTaints"] == [{"key": "sovereign", "value": "true", "effect": "NoSchedule"}]
     assert config["cgroupRoot"] == "/sovereign3/paris"
     assert config["clusterDNS"] == ["10.131.16.10"]
-    assert not {"providerID", "registerWithTaints"} & set(nodes.render_kubelet_config(state, DALLAS))
+    assert not {"providerID", "registerWithTaints"} & set(node_components.render_kubelet_config(state, DALLAS))
 
 
 def test_pods_of_each_node_have_the_range_that_is_routed_there(state: State) -> None:
-    config: Any = nodes.render_cni_config(state, DALLAS)
+    config: Any = node_components.render_cni_config(state, DALLAS)
     assert config["plugins"][0]["ipam"]["ranges"] == [[{"subnet": "10.131.129.0/24"}]]
 
 
 def test_containerd_pulls_everything_from_the_clusters_registry(state: State) -> None:
-    config = tomllib.loads(nodes.render_containerd_config("/run/node/bin/cni-0"))
+    config = tomllib.loads(node_components.render_containerd_config("/run/node/bin/cni-0"))
     plugins = config["plugins"]
     assert plugins["io.containerd.cri.v1.images"]["registry"]["config_path"] == "/run/node/etc/registries"
-    assert plugins["io.containerd.cri.v1.images"]["pinned_images"]["sandbox"] == nodes.PAUSE_IMAGE
+    assert plugins["io.containerd.cri.v1.images"]["pinned_images"]["sandbox"] == node_components.PAUSE_IMAGE
     assert plugins["io.containerd.cri.v1.runtime"]["cni"]["bin_dirs"] == ["/run/node/bin/cni-0"]
-    registry = controlplane.locate_registry(state)
-    hosts = tomllib.loads(nodes.render_registry_config(registry))
+    registry = components.locate_registry(state)
+    hosts = tomllib.loads(node_components.render_registry_config(registry))
     assert hosts == {"server": registry, "host": {registry: {"capabilities": ["pull", "resolve"]}}}
 
 
 def test_sockets_of_a_node_are_at_short_paths_of_its_own() -> None:
-    assert nodes.CONTAINERD_SOCKET.startswith("/run/")
-    assert len(nodes.CONTAINERD_SOCKET) < 107
+    assert node_components.CONTAINERD_SOCKET.startswith("/run/")
+    assert len(node_components.CONTAINERD_SOCKET) < 107
 
 
 def test_a_node_has_its_own_places_to_write(state: State) -> None:
-    mounts = nodes.render_mounts(state, "paris")
+    mounts = node_components.render_mounts(state, "paris")
     targets = [mount["target"] for mount in mounts]
     assert {"/run", "/var", "/tmp", "/proc/sys/kernel/panic", "/proc/sys/vm/overcommit_memory"} <= set(targets)
     assert targets.index("/proc") < targets.index("/proc/sys/kernel/panic")

@@ -1,4 +1,4 @@
-"""A read-only OCI registry over a cluster's image store. Run as a program; ``images.py`` fills the store.
+"""A read-only OCI registry over a cluster's image store. Run as a program; nodes/images.py fills the store.
 
 Every node's containerd has it as the only mirror of every registry. So ``image: nginx`` without a pull policy, which
 means *always pull*, runs what ``load-image`` put there; and an image that is not there is

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from hack.cluster.certificates import Authority, make_kubelet
-from hack.cluster.controlplane import Unit, locate_registry, write_user
+from hack.cluster.control_plane.certificates import Authority, make_kubelet
+from hack.cluster.control_plane.components import Unit, locate_registry, write_user
 from hack.cluster.paths import locate_binaries, replace_text
 from hack.cluster.spec import NodeSpec, may_kubelet_set, parse_taint
 from hack.cluster.state import State
@@ -96,7 +96,7 @@ def make_folders(state: State, node: str) -> None:
 
 
 def render_mounts(state: State, node: str) -> list[dict[str, str]]:
-    """Return a node's mounts, in order; see namespaces.py."""
+    """Return a node's mounts, in order; see engine/namespaces.py."""
     folder = state.node_folder(node)
     return [
         {"kind": "tmpfs", "target": "/run"},

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hack.cluster import cgroups
+from hack.cluster.engine import cgroups
 from hack.cluster.paths import hold_lock, replace_text
 
 RAISED = {

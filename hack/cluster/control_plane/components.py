@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster import certificates
-from hack.cluster.certificates import ADMIN, Authority, Subject, ensure_key_pair
+from hack.cluster.control_plane import certificates
+from hack.cluster.control_plane.certificates import ADMIN, Authority, Subject, ensure_key_pair
 from hack.cluster.paths import replace_text
 from hack.cluster.state import State
 

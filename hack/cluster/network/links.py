@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, ip_interface
 from pathlib import Path
 
-from hack.cluster.addresses import Addresses
+from hack.cluster.engine.processes import Process
 from hack.cluster.errors import ClusterError
-from hack.cluster.processes import Process
+from hack.cluster.network.addresses import Addresses
 
 BRIDGE = "nodes"
 UPLINK = "uplink"

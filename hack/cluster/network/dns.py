@@ -9,11 +9,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from hack.cluster import binaries, images, network, waiting
-from hack.cluster.api import Api
+from hack.cluster import binaries, waiting
+from hack.cluster.control_plane.api import Api
+from hack.cluster.engine.processes import Process
 from hack.cluster.errors import ClusterError
-from hack.cluster.nodes import DOMAIN
-from hack.cluster.processes import Process
+from hack.cluster.network import links
+from hack.cluster.nodes import images
+from hack.cluster.nodes.node_components import DOMAIN
 from hack.cluster.spec import NodeSpec, parse_taint
 from hack.cluster.state import State
 from hack.images.oci import ImageConfig
@@ -71,7 +73,7 @@ def wait_for_answer(server: IPv4Address, holder: Process) -> None:
     """Return once a name resolves on the node whose holder this is. Raises ClusterError if none does in time."""
     question = ["timeout", SECONDS_PER_QUESTION, "busybox", "nslookup", PROBE, str(server)]
     waiting.wait_until(
-        lambda: network.run_inside(holder, question).returncode == 0,
+        lambda: links.run_inside(holder, question).returncode == 0,
         f"deployment/{NAME} in {NAMESPACE} does not answer at {server}",
         seconds=ANSWER_PATIENCE,
     )

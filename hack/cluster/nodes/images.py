@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hack.cluster.errors import ClusterError
-from hack.cluster.nodes import PAUSE_IMAGE
+from hack.cluster.nodes.node_components import PAUSE_IMAGE
 from hack.cluster.paths import hold_lock, replace_text
 from hack.images.names import qualify
 from hack.images.oci import File, ImageConfig, Layer, write_archive

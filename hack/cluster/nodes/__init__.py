@@ -1,0 +1,1 @@
+"""Nodes: their components, and the images that they pull."""
