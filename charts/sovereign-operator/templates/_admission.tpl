@@ -127,7 +127,7 @@ dyn({{ toJson $value }})
 
 {{/* CEL for the name of the controller's account, as requests have it. */}}
 {{- define "sovereign-operator.controllerUser" -}}
-'system:serviceaccount:{{ .Release.Namespace }}:{{ include "sovereign-operator.controller" . }}'
+'system:serviceaccount:{{ .Release.Namespace }}:sovereign-controller'
 {{- end }}
 
 {{/* Those requests alone that somebody makes with the controller's token. */}}

@@ -1,12 +1,19 @@
-{{/* Names. The release's name is part of none that stands in an admission message or a role, as there is one operator in a cluster. */}}
-{{- define "sovereign-operator.controller" -}}sovereign-controller{{- end }}
-
+{{/*
+The labels of every object. Names of objects do not contain the release's name: there is one operator in a cluster, and admission
+messages and roles name its parts.
+*/}}
 {{- define "sovereign-operator.labels" -}}
 app.kubernetes.io/name: sovereign-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{/* The labels that select the pods of one component. Takes root and the component. */}}
+{{- define "sovereign-operator.selectorLabels" -}}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
 {{- define "sovereign-operator.image" -}}

@@ -39,6 +39,26 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{/* The labels and annotations of a pod that Prometheus asks for metrics. Takes root and the component. */}}
+{{- define "sovereign-operator.podMetadata" -}}
+labels:
+  {{- include "sovereign-operator.labels" (index . 0) | nindent 2 }}
+  app.kubernetes.io/component: {{ index . 1 }}
+annotations:
+  prometheus.io/scrape: "true"
+  prometheus.io/port: "8080"
+{{- end }}
+
+{{/* Environment variables with what a pod cannot know before it runs. Takes their names. */}}
+{{- define "sovereign-operator.podFields" -}}
+{{- $fields := dict "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace" "NODE_NAME" "spec.nodeName" -}}
+{{- range $index, $name := . }}
+{{- if $index }}{{ "\n" }}{{ end -}}
+- name: {{ $name }}
+  valueFrom: {fieldRef: {fieldPath: {{ get $fields $name }}}}
+{{- end }}
+{{- end }}
+
 {{- define "sovereign-operator.containerSecurity" -}}
 securityContext:
   allowPrivilegeEscalation: false
@@ -62,17 +82,9 @@ metadata:
 spec:
   replicas: {{ $values.replicas }}
   selector:
-    matchLabels: &selector
-      app.kubernetes.io/instance: {{ $root.Release.Name }}
-      app.kubernetes.io/component: {{ .component }}
+    matchLabels: {{- include "sovereign-operator.selectorLabels" (list $root .component) | nindent 6 }}
   template:
-    metadata:
-      labels:
-        {{- include "sovereign-operator.labels" $root | nindent 8 }}
-        app.kubernetes.io/component: {{ .component }}
-      annotations:
-        prometheus.io/scrape: "true"
-        prometheus.io/port: "8080"
+    metadata: {{- include "sovereign-operator.podMetadata" (list $root .component) | nindent 6 }}
     spec:
       serviceAccountName: {{ $name }}
       {{- include "sovereign-operator.podSettings" (list $root $values) | trim | nindent 6 }}
@@ -90,11 +102,7 @@ spec:
             {{- range .args }}
             - {{ . | quote }}
             {{- end }}
-          env:
-            - name: POD_NAME
-              valueFrom: {fieldRef: {fieldPath: metadata.name}}
-            - name: POD_NAMESPACE
-              valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+          env: {{- include "sovereign-operator.podFields" (list "POD_NAME" "POD_NAMESPACE") | nindent 12 }}
           ports:
             - {name: http, containerPort: 8080}
             {{- range $port, $number := .ports }}
@@ -118,7 +126,8 @@ spec:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname
           whenUnsatisfiable: ScheduleAnyway
-          labelSelector: {matchLabels: *selector}
+          labelSelector:
+            matchLabels: {{- include "sovereign-operator.selectorLabels" (list $root .component) | nindent 14 }}
 {{- if gt (int $values.replicas) 1 }}
 ---
 apiVersion: policy/v1
@@ -130,8 +139,41 @@ metadata:
 spec:
   maxUnavailable: 1
   selector:
-    matchLabels:
-      app.kubernetes.io/instance: {{ $root.Release.Name }}
-      app.kubernetes.io/component: {{ .component }}
+    matchLabels: {{- include "sovereign-operator.selectorLabels" (list $root .component) | nindent 6 }}
 {{- end }}
+{{- end }}
+
+{{/*
+The spec of a Job of ours that does one thing and ends. It runs wherever the controller may. Takes root (.), component (its module
+has underscores for hyphens), settings (YAML that is the Job's own), args, env (names of podFields), and resources.
+
+The names of these Jobs are made from this text, so each change of it, even of a comment, makes another Job.
+*/}}
+{{- define "sovereign-operator.jobSpec" -}}
+{{- $root := .root -}}
+{{ .settings }}
+template:
+  metadata:
+    labels:
+      {{- include "sovereign-operator.labels" $root | nindent 6 }}
+      app.kubernetes.io/component: {{ .component }}
+  spec:
+    serviceAccountName: sovereign-{{ .component }}
+    restartPolicy: Never
+    # It runs wherever the controller may.
+    {{- include "sovereign-operator.podSettings" (list $root $root.Values.controller) | trim | nindent 4 }}
+    containers:
+      - name: {{ .component }}
+        image: {{ include "sovereign-operator.image" $root }}
+        imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+        command: [python3, -m, sovereign_operator.{{ .component | replace "-" "_" }}]
+        args:
+          {{- range .args }}
+          - {{ . }}
+          {{- end }}
+        env:
+          {{- include "sovereign-operator.podFields" .env | nindent 10 }}
+        terminationMessagePolicy: FallbackToLogsOnError
+        resources: {{- toYaml .resources | nindent 10 }}
+        {{- include "sovereign-operator.containerSecurity" $root | nindent 8 }}
 {{- end }}
