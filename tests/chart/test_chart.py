@@ -107,6 +107,13 @@ def test_the_controller_is_told_of_every_guard(render: Render) -> None:
         assert binding["metadata"]["labels"][key] == policies[name]["metadata"]["labels"][key] == value
 
 
+def test_the_table_of_guards_has_every_file_of_the_folder() -> None:
+    """A file that it lacks is not installed, and Helm says nothing."""
+    templates = CHART / "templates"
+    table = re.findall(r"^([a-z-]+): ", (templates / "_guards.tpl").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(table) == sorted(path.stem for path in (templates / "admission").iterdir())
+
+
 def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
     objects = render(*ENCRYPTION)
     for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():

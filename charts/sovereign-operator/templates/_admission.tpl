@@ -22,6 +22,32 @@ objectSelector:
 {{- end }}
 {{- end }}
 
+{{/*
+The binding that puts an admission policy into effect, for every request that the policy's selectors match. Takes root, the name
+that policy and binding share, and what happens to a request that fails a validation: Deny or Warn.
+*/}}
+{{- define "sovereign-operator.validatingBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ index . 1 }}
+  labels: {{- include "sovereign-operator.labels" (index . 0) | nindent 4 }}
+spec:
+  policyName: {{ index . 1 }}
+  validationActions: [{{ index . 2 }}]
+{{- end }}
+
+{{/* The same for an admission policy that changes objects. Takes root and the name that policy and binding share. */}}
+{{- define "sovereign-operator.mutatingBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata:
+  name: {{ index . 1 }}
+  labels: {{- include "sovereign-operator.labels" (index . 0) | nindent 4 }}
+spec:
+  policyName: {{ index . 1 }}
+{{- end }}
+
 {{/* The name of the policy, as the namespace or the object has it. */}}
 {{- define "sovereign-operator.policyName" -}}
 - name: policy
@@ -60,17 +86,6 @@ capabilities in any case. Takes the name of a CEL variable.
 {{- end }}
 
 {{/*
-JSON patch operations that write one entry of a map, which the object may lack. Takes the path of the map, with dots, and
-CEL for key and value.
-*/}}
-{{- define "sovereign-operator.setEntry" -}}
-{{- $path := index . 0 }}{{ $key := index . 1 }}{{ $value := index . 2 -}}
-(has(object.{{ $path }})
-? [JSONPatch{op: 'add', path: '/{{ $path | replace "." "/" }}/' + jsonpatch.escapeKey({{ $key }}), value: {{ $value }}}]
-: [JSONPatch{op: 'add', path: '/{{ $path | replace "." "/" }}', value: { {{- $key }}: {{ $value -}} }}])
-{{- end }}
-
-{{/*
 JSON patch operations that place an object, and label it with its policy, by which it is found later. An empty policy has
 none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
 */}}
@@ -80,60 +95,21 @@ none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
 + {{ include "sovereign-operator.setEntry" (list "metadata.labels" "'sovereignty.dev/placed-for'" "variables.policy") }})
 {{- end }}
 
-{{/*
-How many entries of a map or list the guards go through. The API server counts what an expression costs, and takes as long for
-that as the square of how many entries there are: for 30,000 of them longer than a request may take. Others fill what we
-write, so each guard asks for sizes first, and whether anything changed at all, which takes no time.
-*/}}
-{{- define "sovereign-operator.most" -}}2000{{- end }}
-
-{{/* How many of what the operator wrote: it adds to what others did, and so does a Binding to a pod. */}}
-{{- define "sovereign-operator.mostInAll" -}}5000{{- end }}
-
-{{/*
-CEL for whether two maps are the same, but for some entries. Takes CEL for both, and for an entry that does not count, as
-`key`. It goes through each map once, and not through one that is too large: that may only stay as it is.
-*/}}
-{{- define "sovereign-operator.sameBut" -}}
-{{- $new := index . 0 }}{{ $old := index . 1 }}{{ $besides := index . 2 -}}
-({{ $new }} == {{ $old }} || {{ $new }}.size() <= {{ include "sovereign-operator.mostInAll" . }} && {{ $old }}.size() <= {{ include "sovereign-operator.mostInAll" . }}
-&& {{ $new }}.all(key, {{ $besides }} || {{ $new }}[?key] == {{ $old }}[?key])
-&& {{ $old }}.all(key, {{ $besides }} || key in {{ $new }}))
+{{/* The user name with which requests of one of the operator's service accounts arrive, in CEL. Takes root and the account. */}}
+{{- define "sovereign-operator.user" -}}
+'system:serviceaccount:{{ (index . 0).Release.Namespace }}:{{ index . 1 }}'
 {{- end }}
 
-{{/*
-CEL for a value as the API server shows it to a guard: with the defaults that its schema has. A list or map of CEL has values
-of one type, so that each is made dynamic. JSON's strings are CEL's.
-*/}}
-{{- define "sovereign-operator.celOf" -}}
-{{- $value := index . 0 }}{{ $schema := index . 1 | default dict -}}
-{{- $parts := list -}}
-{{- if kindIs "map" $value -}}
-{{- $fields := $schema.properties | default dict -}}
-{{- $whole := dict -}}
-{{- range $key, $field := $fields }}{{ if hasKey $field "default" }}{{ $_ := set $whole $key $field.default }}{{ end }}{{ end -}}
-{{- range $key, $given := $value }}{{ $_ := set $whole $key $given }}{{ end -}}
-{{- range $key, $part := $whole -}}
-{{- $parts = append $parts (printf "%s: %s" (toJson $key) (include "sovereign-operator.celOf" (list $part (get $fields $key)))) -}}
-{{- end -}}
-dyn({ {{- join ", " $parts -}} })
-{{- else if kindIs "slice" $value -}}
-{{- range $value }}{{ $parts = append $parts (include "sovereign-operator.celOf" (list . $schema.items)) }}{{ end -}}
-dyn([{{ join ", " $parts }}])
-{{- else -}}
-dyn({{ toJson $value }})
-{{- end -}}
-{{- end }}
-
-{{/* CEL for the name of the controller's account, as requests have it. */}}
-{{- define "sovereign-operator.controllerUser" -}}
-'system:serviceaccount:{{ .Release.Namespace }}:sovereign-controller'
-{{- end }}
-
-{{/* Those requests alone that somebody makes with the controller's token. */}}
+{{/* A condition: the guard looks only at requests that are made with the controller's token. */}}
 {{- define "sovereign-operator.byTheController" -}}
 - name: by-the-controller
-  expression: "request.userInfo.username == {{ include "sovereign-operator.controllerUser" . }}"
+  expression: "request.userInfo.username == {{ include "sovereign-operator.user" (list . "sovereign-controller") }}"
+{{- end }}
+
+{{/* A condition: the guard looks at all requests but those that are made with the controller's token. */}}
+{{- define "sovereign-operator.notByTheController" -}}
+- name: not-by-the-controller
+  expression: "request.userInfo.username != {{ include "sovereign-operator.user" (list . "sovereign-controller") }}"
 {{- end }}
 
 {{/*
@@ -191,6 +167,16 @@ authorizer.serviceAccount('{{ $root.Release.Namespace }}', 'policy-' + {{ $polic
 {{- end }}
 
 {{/*
+Whether the policy in variables.policy may use one object: a node, to host pods; a namespace, to give certificates to its pods.
+Takes root, the verb (host or certify), the resource, and CEL for the name of the object.
+*/}}
+{{- define "sovereign-operator.policyMayUse" -}}
+{{- $root := index . 0 }}{{ $verb := index . 1 }}{{ $resource := index . 2 }}{{ $name := index . 3 -}}
+authorizer.serviceAccount('{{ $root.Release.Namespace }}', 'policy-' + variables.policy)
+.group('sovereignty.dev').resource('{{ $resource }}').name({{ $name }}).check('{{ $verb }}').allowed()
+{{- end }}
+
+{{/*
 Who may host what is RBAC. The controller keeps, per policy, a ClusterRole that lists the nodes
 accepted now, bound to a service account that does not exist; the guards ask the authorizer what that
 account may do. Nothing that is not listed is allowed, and the answer does not need the controller.
@@ -207,8 +193,7 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
 # each node look accepted. No node can have this name, so whoever may host on it may host on any.
 - name: overgranted
   expression: >-
-    variables.named && authorizer.serviceAccount('{{ .Release.Namespace }}', 'policy-' + variables.policy)
-    .group('sovereignty.dev').resource('nodes').name('no node has this name').check('host').allowed()
+    variables.named && {{ include "sovereign-operator.policyMayUse" (list . "host" "nodes" "'no node has this name'") | nindent 4 | trim }}
 {{- end }}
 
 {{/* Whether the policy accepts a node at all: its role says so beside the list, as nobody can ask for any name. */}}
@@ -216,39 +201,6 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
 - name: hosted
   expression: >-
     variables.named && {{ include "sovereign-operator.policyMay" (list . "variables.policy" "host") | nindent 4 | trim }}
-{{- end }}
-
-{{/*
-Who says whom the API server is to trust as our webhooks: Published, by our Job; Given, in these values; Others, which
-is cert-manager.
-*/}}
-{{- define "sovereign-operator.trust" -}}
-{{- if (.Values.injector.tls).caBundle -}}Given
-{{- else if (.Values.injector.tls).secretName -}}Others
-{{- else -}}Published
-{{- end -}}
-{{- end }}
-
-{{/*
-All admission policies and their bindings, and our webhooks, as a JSON list. The controller compares what is in the cluster
-with it, and says so when a guard is gone or was hollowed out.
-*/}}
-{{- define "sovereign-operator.guards" -}}
-{{- $guards := list -}}
-{{- range $file := tuple "guard-agent" "guard-annotations" "guard-bindings" "guard-certificates" "guard-controller-marks" "guard-controller-roles" "guard-controller-workloads" "guard-exec" "guard-labels" "guard-namespaces" "guard-nodes" "guard-pods" "guard-requests" "guard-seed" "guard-sidecars" "guard-signer" "guard-transit" "guard-workloads" "injector-webhooks" "place-daemonsets" "place-pods" "stamp-requester" "warn-namespaces" "warn-workloads" -}}
-{{- range $document := splitList "\n---\n" (include (printf "%s/admission/%s.yaml" $.Template.BasePath $file) $) -}}
-{{- with fromYaml $document -}}
-{{- $spec := .spec | default (dict "webhooks" .webhooks "trust" (include "sovereign-operator.trust" $)) -}}
-{{- $guards = append $guards (dict "kind" .kind "metadata" (dict "name" .metadata.name) "spec" $spec) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- $guards | toJson -}}
-{{- end }}
-
-{{/* What stands for that list: its name, and what tells the controller of this version that the list is its own. */}}
-{{- define "sovereign-operator.guardsDigest" -}}
-{{ include "sovereign-operator.guards" . | sha256sum | trunc 16 }}
 {{- end }}
 
 {{/* The validations about the policy itself: it must exist, and its role must mean something. */}}

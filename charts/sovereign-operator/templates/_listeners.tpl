@@ -1,7 +1,14 @@
 {{/*
-What Envoy's listeners are made of, as dataplane/listeners.py writes them: each piece with a name by which the guard of the
-controller's token calls it (guard-controller-marks.yaml), one that ends in = where a value follows. Quotes come in pairs
-within a piece, so that none can be had by the quotes of two others. Indentation does not count.
+What Envoy's listeners are made of, as dataplane/listeners.py writes them. With somebody else's listeners, Envoy would run any
+program. So admission/guard-controller-marks.yaml lets the controller's token write only listeners that consist of these pieces:
+
+  1. It removes the indentation.
+  2. It replaces each piece with the name that stands above the piece here: <match>, for example. (namePieces)
+  3. Only names, a few kinds of values, and brackets and commas may be left. (namedPieces)
+
+A name that ends in =, as <at=>, has a value after it. Quotes come in pairs within a piece, so that the quotes of two other pieces
+never enclose one. Pieces are separated by an empty line. Those that occur most often come first: each replacement costs by the
+length of the text, and the text becomes shorter. tests/chart/test_orders.py has the guard's rule judge what the code writes.
 */}}
 {{- define "sovereign-operator.listenerPieces" -}}
 <to=>
@@ -268,8 +275,8 @@ within a piece, so that none can be had by the quotes of two others. Indentation
 {{- end }}
 
 {{/*
-CEL that has the names of pieces in their place, in a text that is not indented. Takes CEL for the text, from which piece on, and
-up to which. The first are there most often, so that little is left for those after them.
+CEL that replaces pieces with their names, in a text without indentation. Takes CEL for the text, and the numbers of the first
+piece and of the one after the last, as one expression for all pieces would cost more than the API server allows.
 */}}
 {{- define "sovereign-operator.namePieces" -}}
 {{- $pieces := splitList "\n\n" (regexReplaceAll "\n +" (include "sovereign-operator.listenerPieces" .) "\n") -}}
@@ -280,7 +287,7 @@ up to which. The first are there most often, so that little is left for those af
 {{- end -}}
 {{- end }}
 
-{{/* A regular expression for what is left then: values, and what holds them together. */}}
+{{/* A regular expression for what may be left after that: names of pieces, values, and what holds them together. */}}
 {{- define "sovereign-operator.namedPieces" -}}
 {{- $values := list `(?:<to=>|"name":) "(?:plain|mtls(?:-[0-9]+)?|excepted-[0-9a-f.:/]+)"` `<at=> "[0-9a-f.:]+"` `<bits=> [0-9]{1,3}` -}}
 {{- $values = concat $values (list `"[0-9]{1,5}": \{` `<skip=> [0-9]{1,5}` `"end": [0-9]{1,5}`) -}}
