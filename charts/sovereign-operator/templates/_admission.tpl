@@ -1,9 +1,9 @@
 {{/*
 What the admission policies share.
 
-A pod comes into scope in one of two ways, and for each there is a policy of its own, because a
-selector is the only thing that the API server looks at before it evaluates anything: whatever is
-wrong with a policy of ours, it cannot reach a request that its selectors do not match.
+A pod comes into scope in one of two ways, and each way has an admission policy of its own. The API server looks at selectors
+before it evaluates anything else, so even a faulty policy cannot affect a request that its selectors do not match. The third way
+is for objects that were in scope before.
 
   by-namespace   the namespace carries sovereignty.dev/enforce; its value names the policy
   by-label       the object carries sovereignty.dev/policy, in a namespace without that label
@@ -190,7 +190,7 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
   expression: >-
     variables.named && {{ include "sovereign-operator.policyMay" (list . "variables.policy" "enforce") | nindent 4 | trim }}
 # An RBAC rule that gives everything to every service account, or one without resourceNames, would make
-# each node look accepted. No node can have this name, so whoever may host on it may host on any.
+# each node look accepted. No node can have this name, so a policy that may host on it may host on any.
 - name: overgranted
   expression: >-
     variables.named && {{ include "sovereign-operator.policyMayUse" (list . "host" "nodes" "'no node has this name'") | nindent 4 | trim }}

@@ -1,4 +1,4 @@
-{{/* How a kubelet sees that a process of ours runs, and whether it can be asked. */}}
+{{/* How the kubelet checks that a process of the operator runs, and that it is ready. */}}
 {{- define "sovereign-operator.probes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: http}
@@ -14,7 +14,7 @@ readinessProbe:
   timeoutSeconds: 5
 {{- end }}
 
-{{/* How a pod of ours runs, and where it may: without privileges, and as its part of the values says. */}}
+{{/* How a pod of the operator runs, which is without privileges, and where, which its part of the values says. Takes root and that part. */}}
 {{- define "sovereign-operator.podSettings" -}}
 {{- $root := index . 0 }}{{ $values := index . 1 -}}
 {{- with $root.Values.imagePullSecrets }}
@@ -67,7 +67,7 @@ securityContext:
 {{- end }}
 
 {{/*
-A process of ours: a Deployment whose replicas are spread over nodes, with a budget for disruptions.
+A process of the operator: a Deployment whose replicas are spread over nodes, with a budget for disruptions.
 
 Takes root (.), component (its module, and its key in the values), args, ports by name, and a secret with its certificate.
 */}}
@@ -144,10 +144,10 @@ spec:
 {{- end }}
 
 {{/*
-The spec of a Job of ours that does one thing and ends. It runs wherever the controller may. Takes root (.), component (its module
-has underscores for hyphens), settings (YAML that is the Job's own), args, env (names of podFields), and resources.
+The spec of a Job of the chart, whose pod runs wherever the controller may. Takes root (.), component (its module has underscores
+for hyphens), settings (YAML for the Job itself), args, env (names of podFields), and resources.
 
-The names of these Jobs are made from this text, so each change of it, even of a comment, makes another Job.
+The name of each Job contains a digest of this text: any change of it, even of a comment, makes an upgrade run a new Job.
 */}}
 {{- define "sovereign-operator.jobSpec" -}}
 {{- $root := .root -}}
