@@ -22,7 +22,6 @@ class World:
         self.triggers = Triggers(api, queue, settings, self.published)
         self.view = self.triggers.view
         self.mirrors = self.view.mirrors
-        self.mirrors = self.view.mirrors
         self.writes: dict[Sovereign, LastWrite] = {}
         """What this process wrote last into each SovereignWorkload's workload: kopf's copy of the status is older."""
         self.refusals = RefusedWrites(api)

@@ -88,6 +88,9 @@ class Mirrors:
     def take_indexes(self, indexes: Mapping[str, Mapping[Key, Any]]) -> None:
         """Take kopf's indexes, which are complete by now."""
         self.kinds = indexes
+
+    def open(self) -> None:
+        """Let ``until_complete`` return once everything is listed: nothing is decided before."""
         self._indexed.set()
 
     async def until_complete(self) -> None:

@@ -58,6 +58,8 @@ class Triggers:
         self.view.mirrors.take_indexes(indexes)
         self.view.speakers = Speakers(self.view.objects(SOVEREIGN_WORKLOAD.plural))
         self._follow_pods()
+        # Last: a failure before leaves a replica that decides nothing, rather than one that has seen half.
+        self.view.mirrors.open()
         self._queue.add(Guarded())
 
     def kind_changed(self, plural: str, key: ObjectKey) -> None:

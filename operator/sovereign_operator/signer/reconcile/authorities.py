@@ -87,7 +87,8 @@ async def _why_frozen(world: World, facts: Facts, held: Mapping[str, Held]) -> s
 
 def _stored(world: World, one: Held, terms: Mapping[Pair, Tenure], now: datetime) -> Stored:
     """Return what decisions need of an authority in the store."""
-    listed, candidate = _is_listed(world, one), is_candidate(one.state)
+    candidate = is_candidate(one.state)
+    listed = candidate and _is_listed(world, one)
     problems: Iterable[str] = (one.problem,) if one.problem else ()
     if candidate and not one.problem:
         problems = _problems(world, one, latest_end(terms.get(one.pair), listed=listed), now)
