@@ -20,7 +20,7 @@ from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.kube.client.api import MERGE, Api
 from sovereign_operator.kube.client.errors import RefusedError
 from sovereign_operator.kube.client.resource import CERTIFICATE_REQUESTS, NAMESPACES
-from sovereign_operator.kube.mirror import Key, Mirror
+from sovereign_operator.kube.mirror import Mirror, ObjectKey
 from sovereign_operator.pki import leaf
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.signer.fair_share import BURST, RATE
@@ -181,7 +181,7 @@ class Asking:
             await asyncio.sleep(0.25)
         await asyncio.gather(*(self._api.get(NAMESPACES, self._namespace) for _ in range(width)))
 
-    def _changed(self, key: Key, old: bool | None, new: bool | None) -> None:  # noqa: FBT001 - as a mirror calls it
+    def _changed(self, key: ObjectKey, old: bool | None, new: bool | None) -> None:  # noqa: FBT001 - as a mirror calls it
         _, name = key
         if new and (issued := self._issued.pop(name, None)):
             issued.set_result(time.perf_counter())

@@ -27,7 +27,7 @@ from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import JSON_PATCH, MERGE, Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.kube.client.resource import Resource
-from sovereign_operator.kube.mirror import Key, Mirror
+from sovereign_operator.kube.mirror import Mirror, ObjectKey
 
 OPTIONS = ("--set", "identity.enabled=false,encryption.enabled=false,presets.enabled=false,controller.replicas=1")
 PROGRAM = "sovereign_operator.controller"
@@ -148,14 +148,14 @@ class Bench:
     async def suspension(self) -> None:
         """Suspend one service and take it back; print when the last role follows, and what all of it takes."""
         gone = {crowded.node_name(number) for number in range(self._size.nodes)}
-        holding: dict[Key, bool] = {}
+        holding: dict[ObjectKey, bool] = {}
         moved = [0.0]
         suspended = await self._stand_in(crowded.service_name(0)) & gone
 
         def see(role: Json) -> frozenset[str]:
             return frozenset(name for rule in role["rules"] for name in rule.get("resourceNames", ()))
 
-        def changed(key: Key, _old: frozenset[str] | None, new: frozenset[str] | None) -> None:
+        def changed(key: ObjectKey, _old: frozenset[str] | None, new: frozenset[str] | None) -> None:
             holding[key] = bool(new and new & suspended)
             moved[0] = time.perf_counter()
 

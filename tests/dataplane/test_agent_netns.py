@@ -55,7 +55,7 @@ def test_nft_is_not_waited_for_without_end(bare_link: Link, tmp_path: Path, monk
 
 def test_the_network_namespace_of_somebody_else_is_not_entered(bare_link: Link) -> None:
     other = sandbox_of(bare_link, netns=f"/run/netns/{bare_link.outside.name}")
-    with pytest.raises(netns.StrangeError, match=rf"has \['{V4.outside}', .*and the pod \['{V4.pod}'"):
+    with pytest.raises(netns.NotThePodsError, match=rf"has \['{V4.outside}', .*and the pod \['{V4.pod}'"):
         load(other)
     assert bare_link.outside.nft("list tables") == ""
 
@@ -64,7 +64,7 @@ def test_the_network_namespace_of_somebody_else_is_not_entered(bare_link: Link) 
 def test_where_nothing_proves_whose_it_is_nothing_is_loaded(
     bare_link: Link, changed: dict[str, str | frozenset[str]]
 ) -> None:
-    with pytest.raises(netns.StrangeError, match="and the pod"):
+    with pytest.raises(netns.NotThePodsError, match="and the pod"):
         load(sandbox_of(bare_link, **changed))
     assert bare_link.pod.nft("list tables") == ""
 
@@ -90,13 +90,13 @@ def test_where_nothing_proves_whose_it_is_nothing_is_loaded(
     ],
 )
 def test_a_path_that_leads_elsewhere_is_refused(bare_link: Link, path: str) -> None:
-    with pytest.raises(netns.StrangeError, match=r"no path|null byte|no network namespace"):
+    with pytest.raises(netns.NotThePodsError, match=r"no path|null byte|no network namespace"):
         load(sandbox_of(bare_link, netns=path.replace("NAME", bare_link.pod.name)))
     assert bare_link.pod.nft("list tables") == ""
 
 
 def test_one_that_is_gone_is_told_from_one_that_is_strange(bare_link: Link) -> None:
-    with pytest.raises(netns.GoneError, match="is gone"):
+    with pytest.raises(netns.SandboxGoneError, match="is gone"):
         load(sandbox_of(bare_link, netns="/run/netns/never-there"))
 
 
@@ -132,7 +132,7 @@ def strange(tmp_path: Path) -> Iterator[Path]:
 def test_what_is_no_network_namespace_of_a_pod_is_refused(strange: Path, name: str, why: str) -> None:
     # Addresses are of no help: these are the agent's own.
     own = Sandbox("sandbox-1", "uid-1", "app", "web-0", f"/run/netns/{name}", "lo", frozenset({"127.0.0.1", "::1"}))
-    with pytest.raises(netns.StrangeError, match=why), netns.opened(own, strange):
+    with pytest.raises(netns.NotThePodsError, match=why), netns.opened(own, strange):
         pass
 
 

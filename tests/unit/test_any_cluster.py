@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1 import KINDS, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.controller.keys import Sovereign
-from sovereign_operator.controller.observed.published import Judged
+from sovereign_operator.controller.keys import SovereignWorkloadKey
+from sovereign_operator.controller.observed.published import ClusterAssessment
 from sovereign_operator.controller.reconcile import cluster, nodes
 from sovereign_operator.controller.reconcile import encryption as transit
 from sovereign_operator.controller.reconcile import pod_annotations as pods
@@ -20,20 +20,26 @@ from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import decide as decide_step
 from sovereign_operator.core.identity.grant import granted_namespaces
-from sovereign_operator.core.identity.trust_window import tenures
+from sovereign_operator.core.identity.trust_window import trust_windows
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.next_change import next_change, seconds_to_next_change
 from sovereign_operator.core.placement.node_metadata import place
 from sovereign_operator.core.placement.verdict import judge, judge_node
 from sovereign_operator.core.workload import decision as workload
-from sovereign_operator.core.workload.facts import Adopt, Own, Refuse, Watch, workload_of
+from sovereign_operator.core.workload.facts import (
+    AdoptWorkload,
+    ObserveWorkload,
+    OwnWorkload,
+    RefuseWorkload,
+    workload_of,
+)
 from sovereign_operator.core.workload.status import report_unread, report_workload
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.signer.reconcile import authorities
 from tests.schema import schema_of
 from tests.schema_values import some_value
-from tests.unit import worlds
+from tests.unit import states
 
 Json = dict[str, Any]
 
@@ -73,7 +79,7 @@ def spoilt(value: Any, random: Random) -> Any:
     return [spoilt(inner, random) for inner in value] if isinstance(value, list) else value
 
 
-def some_cluster(random: Random) -> worlds.Objects:
+def some_cluster(random: Random) -> states.Objects:
     """Return objects that speak of each other, in which much is odd. Metadata has what an API server itself writes."""
     found: dict[str, list[Json]] = {}
     for kind in KINDS:
@@ -114,39 +120,39 @@ RANDOM = st.integers(min_value=0, max_value=2**32).map(Random)
 @given(RANDOM)
 def test_the_controller_decides_about_any_cluster(random: Random) -> None:
     objects = some_cluster(random)
-    world = worlds.controller(objects)
-    facts = world.view.facts()
+    state = states.controller(objects)
+    facts = state.view.facts()
     verdicts = judge(facts)
     assert verdicts.policies == facts.policies.keys()
-    placement = place(facts, verdicts, world.view.occupied())
-    world.published.verdicts, world.view.guards.findings = verdicts, ()
-    namespaces = world.view.namespace_labels()
+    placement = place(facts, verdicts, state.view.occupied())
+    state.published.verdicts, state.view.guards.findings = verdicts, ()
+    namespaces = state.view.namespace_labels()
     granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
-    world.published.judged = Judged(facts, verdicts, placement, granted)
+    state.published.judged = ClusterAssessment(facts, verdicts, placement, granted)
     cluster._measure(facts, verdicts, placement)  # noqa: SLF001
-    writer = nodes.NodeWriter(world)
+    writer = nodes.NodeWriter(state)
     for write in (
-        *cluster._role_writes(world, world.published.judged, "sovereign-system"),  # noqa: SLF001
-        *(nodes._write_node(world.api, marks, seen) for _, marks, seen in writer._unmarked(world.published.judged)),  # noqa: SLF001
-        *cluster._status_writes(world, world.published.judged),  # noqa: SLF001
+        *cluster._role_writes(state, state.published.judged, "sovereign-system"),  # noqa: SLF001
+        *(nodes._write_node(state.api, marks, seen) for _, marks, seen in writer._unmarked(state.published.judged)),  # noqa: SLF001
+        *cluster._status_writes(state, state.published.judged),  # noqa: SLF001
     ):
         write.close()  # type: ignore[attr-defined]
     seconds_to_next_change(facts, facts.now, 600.0)
-    pods.count_pods(world)
-    pods.count_processes(world)
-    for seen in world.view.pods():
-        pods._annotations(world, verdicts, seen)  # noqa: SLF001
+    pods.count_pods(state)
+    pods.count_processes(state)
+    for seen in state.view.pods():
+        pods._annotations(state, verdicts, seen)  # noqa: SLF001
 
 
 @settings(max_examples=100)
 @given(RANDOM)
 def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> None:
     objects = some_cluster(random)
-    world = worlds.controller(objects)
-    world.published.verdicts, world.view.guards.findings = judge(world.view.facts()), ()
+    state = states.controller(objects)
+    state.published.verdicts, state.view.guards.findings = judge(state.view.facts()), ()
     for obj in objects[SOVEREIGN_WORKLOAD.plural]:
-        key = Sovereign(NAMESPACE, obj["metadata"]["name"])
-        seen = sovereign._see(world, key, obj)  # noqa: SLF001
+        key = SovereignWorkloadKey(NAMESPACE, obj["metadata"]["name"])
+        seen = sovereign._see(state, key, obj)  # noqa: SLF001
         if isinstance(seen, Unreadable):
             report_unread(obj.get("status", {}), seen.error)
         if not isinstance(seen, tuple):
@@ -154,9 +160,9 @@ def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> 
         kind, name = workload_of(key.name, seen[0])
         # For the pods of a CronJob its Jobs are asked for.
         for live in (None, *([some_workload(name, random)] if kind is not WorkloadKind.CRON_JOB else [])):
-            facts = asyncio.run(sovereign._gather(world, key, obj, seen, live))  # noqa: SLF001
+            facts = asyncio.run(sovereign._gather(state, key, obj, seen, live))  # noqa: SLF001
             action = workload.decide(facts)
-            assert isinstance(action, Adopt | Own | Refuse | Watch), kind
+            assert isinstance(action, AdoptWorkload | OwnWorkload | RefuseWorkload | ObserveWorkload), kind
             report_workload(facts, action)
 
 
@@ -174,15 +180,15 @@ def some_workload(name: str, random: Random) -> Json:
 @given(RANDOM)
 def test_the_controller_takes_a_step_of_encryption_in_any_cluster(random: Random) -> None:
     objects = some_cluster(random)
-    world = worlds.controller(objects)
+    state = states.controller(objects)
 
     async def look() -> None:
-        assert world.view.sidecars
-        for key, found in world.view.objects(SOVEREIGNTY_POLICY.plural).items():
+        assert state.view.sidecars
+        for key, found in state.view.objects(SOVEREIGNTY_POLICY.plural).items():
             spec = see_spec(found, SovereigntyPolicySpec)
             if isinstance(spec, SovereigntyPolicySpec) and (wanted := spec.encryption_in_transit):
-                pods, _ = transit._pods(world, key[1])  # noqa: SLF001
-                facts = transit._gather(world, world.view.sidecars, key[1], wanted, None, pods=pods)  # noqa: SLF001
+                pods, _ = transit._pods(state, key[1])  # noqa: SLF001
+                facts = transit._gather(state, state.view.sidecars, key[1], wanted, None, pods=pods)  # noqa: SLF001
                 decide_step(facts)
 
     asyncio.run(look())
@@ -191,14 +197,14 @@ def test_the_controller_takes_a_step_of_encryption_in_any_cluster(random: Random
 @settings(max_examples=100)
 @given(RANDOM)
 def test_the_signer_decides_about_any_cluster(random: Random) -> None:
-    world = worlds.signer(some_cluster(random))
-    facts = world.facts()
-    terms = tenures(facts)
-    planned = authorities._plan(world, facts, terms, {})  # noqa: SLF001
+    state = states.signer(some_cluster(random))
+    facts = state.facts()
+    terms = trust_windows(facts)
+    planned = authorities._plan(state, facts, terms, {})  # noqa: SLF001
     assert not planned.retire
     assert all(made.pair in terms for made in planned.create)
     next_change(facts)
     for name in NAMES:
         for policy in NAMES:
-            verdict = judge_node(Node(name, f"uid-of-{name}"), policy, world.facts_of(name))
+            verdict = judge_node(Node(name, f"uid-of-{name}"), policy, state.facts_of(name))
             assert (verdict is None) is (policy not in facts.policies)

@@ -18,8 +18,8 @@ from sovereign_operator.controller.observed.services import WORST, see_service
 from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.sidecar.injection import SidecarSettings
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
+from sovereign_operator.injector.policy_view import see_enforced
 from sovereign_operator.injector.review import MalformedError, answer, read
-from sovereign_operator.injector.world import see_enforced
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror
@@ -29,12 +29,12 @@ from sovereign_operator.kube.objects.host_role import see_role
 from sovereign_operator.kube.objects.node import see_node
 from sovereign_operator.kube.objects.pod import see_pod
 from sovereign_operator.kube.objects.spec import see_spec
-from sovereign_operator.kube.objects.transit_config import see_told
+from sovereign_operator.kube.objects.transit_config import see_transit_config
 from sovereign_operator.kube.objects.workload import (
     LARGEST_TEMPLATE,
     see_last_write,
     see_run,
-    see_sovereign,
+    see_sovereign_workload,
     see_workload,
 )
 from sovereign_operator.kube.objects.worst import worst_guard, worst_node, worst_pod, worst_role, worst_workload
@@ -85,7 +85,7 @@ MIRRORED: dict[str, tuple[resource.Resource, Callable[[Json], Any], Callable[[Js
     "authority": (resource.SECRETS, see_held, None),
     "service": (resource.SERVICES, partial(see_service, dns=("kube-system", "kube-dns")), lambda _: WORST),
     "namespace": (resource.NAMESPACES, see_enforced, lambda _: ""),
-    "transit": (resource.CONFIG_MAPS, see_told, None),
+    "transit": (resource.CONFIG_MAPS, see_transit_config, None),
     **{
         kind.value: (resource.WORKLOADS[kind], partial(see_workload, kind), partial(worst_workload, kind))
         for kind in WorkloadKind
@@ -177,7 +177,7 @@ def test_a_worst_case_is_always_found(obj: Json) -> None:
 
 @given(objects())
 def test_a_sovereign_workload_is_read_or_reported(obj: Json) -> None:
-    seen = see_sovereign(obj)
+    seen = see_sovereign_workload(obj)
     assert seen is None or isinstance(seen, tuple | Unreadable)
 
 
@@ -209,7 +209,7 @@ def template(spec: Any) -> Json:
     ],
 )
 def test_a_template_is_measured(spec: Json, word: str) -> None:
-    seen = see_sovereign(template(spec))
+    seen = see_sovereign_workload(template(spec))
     assert isinstance(seen, tuple)
     assert word in seen[1]
     assert seen[0].template
@@ -220,9 +220,9 @@ def test_a_template_is_measured_in_levels() -> None:
     deep: Json = {}
     for _ in range(150):
         deep = {"a": deep}
-    seen = see_sovereign(template(deep))
+    seen = see_sovereign_workload(template(deep))
     assert isinstance(seen, tuple)
     assert "levels" in seen[1]
-    small = see_sovereign(template({"replicas": 1}))
+    small = see_sovereign_workload(template({"replicas": 1}))
     assert isinstance(small, tuple)
     assert small[1] == ""

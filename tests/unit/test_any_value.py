@@ -8,7 +8,7 @@ import pytest
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, KINDS, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification, QualificationStatus
 from sovereign_operator.api.v1alpha1.kind import Kind
-from sovereign_operator.core.identity.trust_window import tenures
+from sovereign_operator.core.identity.trust_window import trust_windows
 from sovereign_operator.core.placement.calendar import end_instant, first_instant
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.next_change import next_change
@@ -57,7 +57,7 @@ def test_the_ends_of_the_calendar_can_be_reckoned_with(until: date) -> None:
         id="a", scheme="SecNumCloud", status=QualificationStatus.QUALIFIED, valid_from=date.min, valid_until=until
     )
     found = Facts({"s": service(held)}, {"d": datacentre(service="s")}, {"p": policy(demand())}, {}, NOW)
-    assert (Pair("p", "d") in tenures(found)) is (until > NOW.date())
+    assert (Pair("p", "d") in trust_windows(found)) is (until > NOW.date())
     next_change(found)
 
 

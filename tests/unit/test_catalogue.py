@@ -8,7 +8,7 @@ import yaml
 from hack import catalogue
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus, TechnologyOrigin
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.report.reasons import Reason, words
+from sovereign_operator.core.report.reasons import NodeReason, words
 from tests.builders import ask, qualification, service
 
 DATA = yaml.safe_load(catalogue.DATA.read_text(encoding="utf-8"))
@@ -98,29 +98,29 @@ HDS = qualification("HDS", "2", activities=(1, 2, 3, 4, 5, 6))
     [
         ("secnumcloud", service(SNC), ()),
         ("secnumcloud", service(SNC, technology=TechnologyOrigin.LICENSED_NON_EU), ()),
-        ("secnumcloud", service(HDS), (Reason.QUALIFICATION_MISSING,)),
-        ("secnumcloud", service(qualification("SecNumCloud", "3.1")), (Reason.VERSION_TOO_LOW,)),
-        ("secnumcloud", service(SNC, laws=("US",)), (Reason.FOREIGN_LAW,)),
-        ("secnumcloud", service(SNC, laws=None), (Reason.FOREIGN_LAW_UNKNOWN,)),
+        ("secnumcloud", service(HDS), (NodeReason.QUALIFICATION_MISSING,)),
+        ("secnumcloud", service(qualification("SecNumCloud", "3.1")), (NodeReason.VERSION_TOO_LOW,)),
+        ("secnumcloud", service(SNC, laws=("US",)), (NodeReason.FOREIGN_LAW,)),
+        ("secnumcloud", service(SNC, laws=None), (NodeReason.FOREIGN_LAW_UNKNOWN,)),
         (
             "secnumcloud",
             service(qualification(status=QualificationStatus.SUSPENDED)),
-            (Reason.QUALIFICATION_SUSPENDED,),
+            (NodeReason.QUALIFICATION_SUSPENDED,),
         ),
         ("hds", service(HDS), ()),
-        ("hds", service(SNC), (Reason.QUALIFICATION_MISSING,)),
-        ("hds", service(HDS, laws=("US",)), (Reason.FOREIGN_LAW,)),
+        ("hds", service(SNC), (NodeReason.QUALIFICATION_MISSING,)),
+        ("hds", service(HDS, laws=("US",)), (NodeReason.FOREIGN_LAW,)),
         ("sovereign-strict", service(SNC), ()),
         (
             "sovereign-strict",
             service(SNC, technology=TechnologyOrigin.LICENSED_NON_EU),
-            (Reason.TECHNOLOGY_NOT_ACCEPTED,),
+            (NodeReason.TECHNOLOGY_NOT_ACCEPTED,),
         ),
-        ("sovereign-strict", service(SNC, technology=None), (Reason.TECHNOLOGY_UNKNOWN,)),
+        ("sovereign-strict", service(SNC, technology=None), (NodeReason.TECHNOLOGY_UNKNOWN,)),
     ],
 )
 def test_a_preset_demands_what_it_promises(
-    preset: str, offered: CloudServiceSpec, refusals: tuple[Reason, ...]
+    preset: str, offered: CloudServiceSpec, refusals: tuple[NodeReason, ...]
 ) -> None:
     verdict = ask(offered, PRESETS[preset])
     assert words(verdict.findings) == tuple(reason.value for reason in refusals)
@@ -129,4 +129,4 @@ def test_a_preset_demands_what_it_promises(
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_accepts_no_place_outside_france(preset: str) -> None:
     both = service(SNC, HDS, countries=("DE",))
-    assert Reason.COUNTRY_NOT_ACCEPTED.value in words(ask(both, PRESETS[preset], country="DE").findings)
+    assert NodeReason.COUNTRY_NOT_ACCEPTED.value in words(ask(both, PRESETS[preset], country="DE").findings)

@@ -51,7 +51,7 @@ FORBIDDEN = {
         "controller/observed/agents.py",
         "import sovereign_operator.controller.reconcile.cluster",
     ),
-    "keys import what is observed": ("controller/keys.py", "import sovereign_operator.controller.observed.speakers"),
+    "keys import what is observed": ("controller/keys.py", "import sovereign_operator.controller.observed.references"),
     "the agent's decision asks the API server": ("agent/decide.py", "import sovereign_operator.kube.client.api"),
     "the agent's decision waits": ("agent/decide.py", "import asyncio"),
     "the webhook's answer asks the API server": ("injector/review.py", "import sovereign_operator.kube.mirror"),

@@ -10,7 +10,7 @@ from sovereign_operator.aio import tasks
 from sovereign_operator.api import v1alpha1
 from sovereign_operator.controller import metrics as controller_metrics
 from sovereign_operator.core.identity.request import Delay, Denial
-from sovereign_operator.core.report.reasons import ConditionReason, Reason
+from sovereign_operator.core.report.reasons import ConditionReason, NodeReason
 from sovereign_operator.kube import unreadable
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.signer import metrics as signer_metrics
@@ -18,7 +18,7 @@ from tests.documents import README, REFERENCE, examples
 
 PAGE = REFERENCE.read_text(encoding="utf-8")
 Metric = Counter | Gauge | Histogram
-WORDS = {reason.value for reason in (*Reason, *ConditionReason, *Delay, *Denial)}
+WORDS = {reason.value for reason in (*NodeReason, *ConditionReason, *Delay, *Denial)}
 METRICS = (controller_metrics, runtime_metrics, signer_metrics, tasks, unreadable)
 KINDS = {kind.name: kind for kind in v1alpha1.KINDS}
 

@@ -14,19 +14,26 @@ from typing import assert_never
 
 from sovereign_operator.agent import metrics, netns
 from sovereign_operator.agent.cni import CniResults
-from sovereign_operator.agent.decide import Forget, Leave, Load, Pod, Refuse, decide, see_pod
+from sovereign_operator.agent.decide import (
+    ForgetSandbox,
+    KeepRules,
+    LoadRules,
+    RefuseRules,
+    SidecarPod,
+    decide,
+    see_pod,
+)
 from sovereign_operator.agent.fence import Fence
 from sovereign_operator.agent.name_servers import read_name_servers
-from sovereign_operator.agent.report import Report
+from sovereign_operator.agent.report import ReportWriter
 from sovereign_operator.agent.sandboxes import Sandbox, Sandboxes
 from sovereign_operator.agent.settings import Settings, parse
 from sovereign_operator.aio.tasks import keep_running, until_first_ends
-from sovereign_operator.core.encryption.agent_report import Loaded
+from sovereign_operator.core.encryption.agent_report import LoadedRules
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
-from sovereign_operator.kube.mirror import Key as ObjectKey
-from sovereign_operator.kube.mirror import Mirror
-from sovereign_operator.kube.objects.transit_config import Record
+from sovereign_operator.kube.mirror import Mirror, ObjectKey
+from sovereign_operator.kube.objects.transit_config import TransitConfigs
 from sovereign_operator.runtime.process import Process, run_replica
 from sovereign_operator.runtime.queue import AgainError, WorkQueue
 
@@ -36,7 +43,7 @@ WORKERS = 4
 
 
 @dataclass(frozen=True)
-class Key:
+class SandboxKey:
     """A sandbox, and the pod that it is said to be of."""
 
     namespace: str
@@ -51,12 +58,12 @@ class Agent(Process):
         self._settings = settings
         self._sandboxes = sandboxes
         self._name_servers = read_name_servers(settings.resolv_conf)
-        self._queue: WorkQueue[Key] = WorkQueue(self._handle)
-        self._pods: Mirror[Pod] = Mirror(
+        self._queue: WorkQueue[SandboxKey] = WorkQueue(self._handle)
+        self._pods: Mirror[SidecarPod] = Mirror(
             api, resource.PODS, see_pod, self._pod_changed, field_selector=f"spec.nodeName={settings.node}"
         )
-        self._record = Record(api, settings.replica.namespace, self._policy_changed)
-        self._report = Report(api, settings.replica.namespace, settings.node, self._is_loading)
+        self._record = TransitConfigs(api, settings.replica.namespace, self._policy_changed)
+        self._report = ReportWriter(api, settings.replica.namespace, settings.node, self._is_loading)
         self._fence = Fence(settings.netns)
         self._loaded: dict[str, str] = {}
         """The rules that were loaded last, by id of the sandbox."""
@@ -86,7 +93,7 @@ class Agent(Process):
         waiting = (pod.uid for pod in self._pods.values() if pod.uid not in self._refused)
         return any(sandbox.id not in self._loaded for uid in waiting for sandbox in self._sandboxes.of_pod(uid))
 
-    def _pod_changed(self, _key: ObjectKey, old: Pod | None, new: Pod | None) -> None:
+    def _pod_changed(self, _key: ObjectKey, old: SidecarPod | None, new: SidecarPod | None) -> None:
         self._look_at(pod for pod in (old, new) if pod)
         if old and (new is None or new.uid != old.uid):
             self._refused.discard(old.uid)
@@ -94,15 +101,15 @@ class Agent(Process):
     def _policy_changed(self, policy: str) -> None:
         self._look_at(pod for pod in self._pods.values() if pod.policy == policy)
 
-    def _look_at(self, pods: Iterable[Pod]) -> None:
+    def _look_at(self, pods: Iterable[SidecarPod]) -> None:
         for pod in pods:
             for sandbox in self._sandboxes.of_pod(pod.uid):
                 self._sandbox_changed(sandbox)
 
     def _sandbox_changed(self, sandbox: Sandbox) -> None:
-        self._queue.add(Key(sandbox.namespace, sandbox.name, sandbox.id))
+        self._queue.add(SandboxKey(sandbox.namespace, sandbox.name, sandbox.id))
 
-    async def _handle(self, key: Key) -> None:
+    async def _handle(self, key: SandboxKey) -> None:
         await self._record.synced.wait()
         sandbox = self._sandboxes.find(key.sandbox)
         pod = self._pods.get((key.namespace, key.pod))
@@ -111,35 +118,35 @@ class Agent(Process):
         datagrams = told.datagrams if told else ()
         decision = decide(pod, sandbox, self._loaded.get(key.sandbox), datagrams, self._name_servers)
         match decision:
-            case Load():
+            case LoadRules():
                 await self._load(decision)
-            case Refuse():
+            case RefuseRules():
                 self._refuse(decision)
-            case Forget():
+            case ForgetSandbox():
                 self._loaded.pop(key.sandbox, None)
                 self._fence.forget(key.sandbox)
                 self._report.discard(key.sandbox)
-            case Leave():
+            case KeepRules():
                 pass
             case _:
                 assert_never(decision)
-        if not isinstance(decision, Load | Leave) or key.sandbox not in self._loaded:
+        if not isinstance(decision, LoadRules | KeepRules) or key.sandbox not in self._loaded:
             return
         found = decision.sandbox
         await self._fence.keep(found, strict=datagrams is not None)
         if told:
-            self._report.add(found.id, found.pod_uid, Loaded(told.policy, told.rules, found.addresses))
+            self._report.add(found.id, found.pod_uid, LoadedRules(told.policy, told.rules, found.addresses))
 
-    async def _load(self, work: Load) -> None:
+    async def _load(self, work: LoadRules) -> None:
         sandbox = work.sandbox
         try:
             with netns.opened(sandbox, self._settings.netns) as opened:
                 await netns.load(opened, work.rules)
-        except netns.GoneError as error:
+        except netns.SandboxGoneError as error:
             # A file that outlived its sandbox, as after a boot. Should it be there after all, we look again soon.
             logger.debug("nothing to redirect of pod %s: %s", work.pod, error)
             return
-        except netns.StrangeError as error:
+        except netns.NotThePodsError as error:
             metrics.FAILURES.labels("namespace").inc()
             raise AgainError(f"the traffic of pod {work.pod} is not redirected: {error}") from error
         except netns.RulesError as error:
@@ -151,7 +158,7 @@ class Agent(Process):
             metrics.REDIRECT_SECONDS.observe(max(0.0, time.time() - sandbox.since))
         logger.info("the traffic of pod %s goes through its sidecar", work.pod, extra={"sandbox": sandbox.id})
 
-    def _refuse(self, refused: Refuse) -> None:
+    def _refuse(self, refused: RefuseRules) -> None:
         if refused.pod.uid not in self._refused:
             self._refused.add(refused.pod.uid)
             metrics.FAILURES.labels("probes").inc()

@@ -11,7 +11,7 @@ from sovereign_operator.dataplane.redirect import rules_of
 
 
 @dataclass(frozen=True)
-class Pod:
+class SidecarPod:
     """A pod of this node that has a sidecar. Nothing here can change in its life."""
 
     uid: str
@@ -29,38 +29,38 @@ class Pod:
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadRules:
     """Load these rules in the sandbox's network namespace."""
 
-    pod: Pod
+    pod: SidecarPod
     sandbox: Sandbox
     rules: str
 
 
 @dataclass(frozen=True)
-class Refuse:
+class RefuseRules:
     """Load nothing, for good: there can be no rules for this pod. It never starts."""
 
-    pod: Pod
+    pod: SidecarPod
     why: str
 
 
 @dataclass(frozen=True)
-class Leave:
+class KeepRules:
     """Nothing is to be done: what is loaded there is right."""
 
     sandbox: Sandbox
 
 
 @dataclass(frozen=True)
-class Forget:
+class ForgetSandbox:
     """The sandbox is gone, or it is none of a pod with a sidecar: what was loaded does not matter any more."""
 
 
-Decision = Load | Refuse | Leave | Forget
+Decision = LoadRules | RefuseRules | KeepRules | ForgetSandbox
 
 
-def see_pod(obj: Mapping[str, Any]) -> Pod | None:
+def see_pod(obj: Mapping[str, Any]) -> SidecarPod | None:
     """Keep what matters of a pod with a sidecar.
 
     A pod in the network of its node has no network namespace of its own, so that nothing could be loaded.
@@ -73,13 +73,13 @@ def see_pod(obj: Mapping[str, Any]) -> Pod | None:
     try:
         probes = probes_of(sidecar)
     except ValueError as error:
-        return Pod(*known, misunderstood=str(error))
+        return SidecarPod(*known, misunderstood=str(error))
     # One that is too many is enough to know of.
-    return Pod(*known, tuple(Probe(probe.kind, probe.port) for probe in probes[: len(PROBE_PORTS) + 1]))
+    return SidecarPod(*known, tuple(Probe(probe.kind, probe.port) for probe in probes[: len(PROBE_PORTS) + 1]))
 
 
 def decide(
-    pod: Pod | None,
+    pod: SidecarPod | None,
     sandbox: Sandbox | None,
     loaded: str | None,
     datagrams: Sequence[Datagrams] | None,
@@ -91,11 +91,11 @@ def decide(
     by the pod's policy, None if all may. ``name_servers`` are the node's pods'.
     """
     if pod is None or sandbox is None or pod.uid != sandbox.pod_uid:
-        return Forget()
+        return ForgetSandbox()
     if pod.misunderstood:
-        return Refuse(pod, pod.misunderstood)
+        return RefuseRules(pod, pod.misunderstood)
     try:
         rules = rules_of(pod.probes, datagrams, name_servers)
     except ValueError as error:
-        return Refuse(pod, str(error))
-    return Leave(sandbox) if rules == loaded else Load(pod, sandbox, rules)
+        return RefuseRules(pod, str(error))
+    return KeepRules(sandbox) if rules == loaded else LoadRules(pod, sandbox, rules)

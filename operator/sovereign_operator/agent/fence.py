@@ -37,7 +37,7 @@ class Fence:
                 self._known[sandbox.id] = there
                 await netns.apply(opened, frames.rules_of(there))
                 self._held = self._held or strict
-        except (netns.GoneError, netns.StrangeError) as error:
+        except (netns.SandboxGoneError, netns.NotThePodsError) as error:
             logger.debug("frames of pod %s/%s are not looked at: %s", sandbox.namespace, sandbox.name, error)
         except (netns.RulesError, ValueError) as error:
             if self._held:

@@ -41,11 +41,11 @@ _CHAIN: Final = re.compile(r"^\s*chain (\S+)", re.MULTILINE)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class GoneError(Exception):
+class SandboxGoneError(Exception):
     """The network namespace is not there any more."""
 
 
-class StrangeError(Exception):
+class NotThePodsError(Exception):
     """This is not the pod's network namespace, or it cannot be told. The text says why."""
 
 
@@ -57,20 +57,20 @@ class RulesError(Exception):
 def opened(sandbox: Sandbox, folder: Path) -> Iterator[int]:
     """Open the network namespace of a sandbox. ``folder`` is where FOLDERS are seen from here.
 
-    Raises GoneError or StrangeError.
+    Raises SandboxGoneError or NotThePodsError.
     """
     path = sandbox.netns
     if posixpath.normpath(path) != path or posixpath.dirname(path) not in FOLDERS:
-        raise StrangeError(f"{path!r} is no path of a network namespace")
+        raise NotThePodsError(f"{path!r} is no path of a network namespace")
     parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # No waiting for a pipe that nobody writes to.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         netns = os.open(posixpath.basename(path), flags, dir_fd=parent)
     except FileNotFoundError as error:
-        raise GoneError(f"{path} is gone") from error
+        raise SandboxGoneError(f"{path} is gone") from error
     except (OSError, ValueError) as error:
-        raise StrangeError(f"{path!r} cannot be opened: {error}") from error
+        raise NotThePodsError(f"{path!r} cannot be opened: {error}") from error
     finally:
         os.close(parent)
     try:
@@ -82,12 +82,12 @@ def opened(sandbox: Sandbox, folder: Path) -> Iterator[int]:
 
 def _inspect(netns: int, sandbox: Sandbox) -> None:
     if not _is_network_namespace(netns):
-        raise StrangeError(f"{sandbox.netns} is no network namespace, or its mount does not reach us")
+        raise NotThePodsError(f"{sandbox.netns} is no network namespace, or its mount does not reach us")
     if os.path.samestat(os.fstat(netns), _OWN.stat()):
-        raise StrangeError(f"{sandbox.netns} is the agent's own network namespace")
+        raise NotThePodsError(f"{sandbox.netns} is the agent's own network namespace")
     found = addresses(netns, sandbox.interface)
     if not found & sandbox.addresses:
-        raise StrangeError(
+        raise NotThePodsError(
             f"{sandbox.netns} has {sorted(found)} on {sandbox.interface}, and the pod {sorted(sandbox.addresses)}"
         )
 
@@ -104,7 +104,7 @@ def _is_network_namespace(file: int) -> bool:
 def addresses(netns: int, interface: str) -> frozenset[str]:
     """Return the addresses of an interface in a network namespace: the first one of IPv4, and all of IPv6.
 
-    Raises StrangeError if it cannot be entered.
+    Raises NotThePodsError if it cannot be entered.
     """
     return _within(netns, lambda: frozenset({*_ipv4(interface), *_ipv6(interface)}))
 
@@ -112,7 +112,7 @@ def addresses(netns: int, interface: str) -> frozenset[str]:
 def interfaces(netns: int) -> frozenset[str]:
     """Return the names of all interfaces in a network namespace, but the loopback's.
 
-    Raises StrangeError if it cannot be entered.
+    Raises NotThePodsError if it cannot be entered.
     """
     return _within(netns, lambda: frozenset(name for _, name in socket.if_nameindex() if name != LOOPBACK))
 
@@ -121,7 +121,7 @@ def _within(netns: int, look: Callable[[], frozenset[str]]) -> frozenset[str]:
     def enter() -> frozenset[str]:
         # For this thread alone, which ends there.
         if _libc.setns(netns, _CLONE_NEWNET):
-            raise StrangeError(f"it cannot be entered: {os.strerror(ctypes.get_errno())}")
+            raise NotThePodsError(f"it cannot be entered: {os.strerror(ctypes.get_errno())}")
         return look()
 
     with ThreadPoolExecutor(1) as thread:

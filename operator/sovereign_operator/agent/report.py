@@ -12,11 +12,11 @@ from typing import Final
 
 from sovereign_operator.aio.tasks import FIRST_PAUSE, LONGEST_PAUSE
 from sovereign_operator.core import names
-from sovereign_operator.core.encryption.agent_report import Loaded, text_of
+from sovereign_operator.core.encryption.agent_report import LoadedRules, text_of
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.client.errors import ApiError
-from sovereign_operator.kube.mirror import Key, Mirror
+from sovereign_operator.kube.mirror import Mirror, ObjectKey
 from sovereign_operator.kube.objects.agent_report import report_of, text_in
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ NODE_UID: Final = "authentication.kubernetes.io/node-uid"
 """What the API server finds in the token of a pod: the uid of the node that it runs on."""
 
 
-class Report:
+class ReportWriter:
     """What the agent of a node says."""
 
     def __init__(self, api: Api, namespace: str, node: str, unsettled: Callable[[], bool]) -> None:
@@ -39,7 +39,7 @@ class Report:
         self._namespace = namespace
         self._node = node
         self._unsettled = unsettled
-        self._loaded: dict[str, tuple[str, Loaded]] = {}
+        self._loaded: dict[str, tuple[str, LoadedRules]] = {}
         """By id of the sandbox: the uid of its pod, and what is loaded there."""
         self._changed = asyncio.Event()
         self._changed.set()
@@ -55,7 +55,7 @@ class Report:
         self._uid = ""
         """That of the node."""
 
-    def add(self, sandbox: str, pod_uid: str, loaded: Loaded) -> None:
+    def add(self, sandbox: str, pod_uid: str, loaded: LoadedRules) -> None:
         """Say what is loaded in a sandbox. Rules without a number were told by a controller that asks for no report."""
         if loaded.rules and self._loaded.get(sandbox) != (pod_uid, loaded):
             self._loaded[sandbox] = pod_uid, loaded
@@ -88,7 +88,7 @@ class Report:
             else:
                 patience, pause = LONGEST_SECONDS, FIRST_PAUSE
 
-    def _there_changed(self, _key: Key, _old: str | None, new: str | None) -> None:
+    def _there_changed(self, _key: ObjectKey, _old: str | None, new: str | None) -> None:
         """Write again what somebody else changed or removed."""
         if new != self._written:
             self._changed.set()

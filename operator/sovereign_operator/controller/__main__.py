@@ -8,26 +8,31 @@ from typing import assert_never
 
 from sovereign_operator.aio.tasks import until_first_ends
 from sovereign_operator.controller.keys import (
-    Cluster,
-    Encryption,
-    Guarded,
-    Key,
-    Labelled,
-    Left,
-    PodCounts,
-    PodMarks,
-    Sovereign,
-    Statuses,
+    ClusterKey,
+    ControllerKey,
+    EncryptionKey,
+    GuardsKey,
+    LabelledWorkloadKey,
+    NamespaceLeftKey,
+    PodAnnotationsKey,
+    PodCountsKey,
+    SovereignWorkloadKey,
+    StatusesKey,
     tenant_of,
 )
 from sovereign_operator.controller.observed.kopf_watch import listen
 from sovereign_operator.controller.reconcile.cluster import reconcile_cluster, write_statuses
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
-from sovereign_operator.controller.reconcile.pod_annotations import count_pods, count_processes, mark_pod, tell_left
-from sovereign_operator.controller.reconcile.workload import reconcile_sovereign, release_abandoned
+from sovereign_operator.controller.reconcile.pod_annotations import (
+    annotate_pod,
+    announce_leave,
+    count_pods,
+    count_processes,
+)
+from sovereign_operator.controller.reconcile.workload import reconcile_workload, release_abandoned
 from sovereign_operator.controller.settings import Settings, parse
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.runtime import metrics
 from sovereign_operator.runtime.process import Process, leading, run_replica
@@ -45,14 +50,16 @@ class Controller(Process):
     def __init__(self, settings: Settings, api: Api) -> None:
         self._settings = settings
         self._api = api
-        self._queue: WorkQueue[Key] = WorkQueue(self._handle, tenant_of=tenant_of, first=Cluster(), share=SHARE)
-        self._world = World(api, self._queue, settings)
-        self._nodes = NodeWriter(self._world)
+        self._queue: WorkQueue[ControllerKey] = WorkQueue(
+            self._handle, tenant_of=tenant_of, first=ClusterKey(), share=SHARE
+        )
+        self._state = ControllerState(api, self._queue, settings)
+        self._nodes = NodeWriter(self._state)
         self._leading = False
 
     def ailing(self) -> list[str]:
         """Name what is stuck."""
-        return [f"nothing heard of {name}" for name in self._world.mirrors.stalled] if self._leading else []
+        return [f"nothing heard of {name}" for name in self._state.mirrors.stalled] if self._leading else []
 
     async def run(self) -> None:
         """Wait for the Lease, and do everything until it is lost or something ends."""
@@ -61,37 +68,37 @@ class Controller(Process):
     async def _work(self) -> None:
         self._leading = True
         metrics.LEADING.set(1)
-        await until_first_ends(self._background(), listen(self._api, self._world.triggers))
+        await until_first_ends(self._background(), listen(self._api, self._state.triggers))
 
     async def _background(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._world.run())
+            group.create_task(self._state.run())
             group.create_task(self._queue.run(WORKERS))
             group.create_task(self._nodes.run())
 
-    async def _handle(self, key: Key) -> float | None:
+    async def _handle(self, key: ControllerKey) -> float | None:
         # On half a picture, what was not listed yet looks as if it were gone.
-        await self._world.mirrors.until_complete()
+        await self._state.mirrors.until_complete()
         match key:
-            case Cluster():
-                return await reconcile_cluster(self._world, self._nodes, self._settings.replica.namespace)
-            case Statuses():
-                return await write_statuses(self._world)
-            case Sovereign():
-                return await reconcile_sovereign(self._world, key)
-            case Labelled():
-                await release_abandoned(self._world, key)
-            case PodMarks():
-                await mark_pod(self._world, key)
-            case Left():
-                await tell_left(self._world, key)
-            case Encryption():
-                return await keep_encryption(self._world, key)
-            case Guarded():
-                return await self._world.view.guards.look()
-            case PodCounts():
-                count_pods(self._world)
-                count_processes(self._world)
+            case ClusterKey():
+                return await reconcile_cluster(self._state, self._nodes, self._settings.replica.namespace)
+            case StatusesKey():
+                return await write_statuses(self._state)
+            case SovereignWorkloadKey():
+                return await reconcile_workload(self._state, key)
+            case LabelledWorkloadKey():
+                await release_abandoned(self._state, key)
+            case PodAnnotationsKey():
+                await annotate_pod(self._state, key)
+            case NamespaceLeftKey():
+                await announce_leave(self._state, key)
+            case EncryptionKey():
+                return await keep_encryption(self._state, key)
+            case GuardsKey():
+                return await self._state.view.guards.look()
+            case PodCountsKey():
+                count_pods(self._state)
+                count_processes(self._state)
             case _:
                 assert_never(key)
         return None

@@ -6,24 +6,24 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterKey:
     """Verdicts and host roles."""
 
 
 @dataclass(frozen=True)
-class Node:
+class NodeKey:
     """What is said on one node of the last verdicts."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Statuses:
+class StatusesKey:
     """What is said of the last verdicts in the statuses of the cluster-scoped kinds."""
 
 
 @dataclass(frozen=True)
-class Sovereign:
+class SovereignWorkloadKey:
     """One SovereignWorkload and the workload it speaks of."""
 
     namespace: str
@@ -31,7 +31,7 @@ class Sovereign:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledWorkloadKey:
     """One workload that carries our label: does a SovereignWorkload still speak of it?"""
 
     kind: WorkloadKind
@@ -40,7 +40,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class PodMarks:
+class PodAnnotationsKey:
     """The audit annotations of one pod."""
 
     namespace: str
@@ -48,38 +48,52 @@ class PodMarks:
 
 
 @dataclass(frozen=True)
-class Encryption:
+class EncryptionKey:
     """How far a policy's encryption has come, and what its sidecars are told."""
 
     policy: str
 
 
 @dataclass(frozen=True)
-class Guarded:
+class GuardsKey:
     """Are our admission policies what the chart installed?"""
 
 
 @dataclass(frozen=True)
-class PodCounts:
+class PodCountsKey:
     """How many pods in scope are where."""
 
 
 @dataclass(frozen=True)
-class Left:
+class NamespaceLeftKey:
     """A namespace that has left a policy, which people are told once."""
 
     policy: str
     namespace: str
 
 
-def tenant_of(key: "Key") -> str:
+def tenant_of(key: "ControllerKey") -> str:
     """Return the namespace that a key belongs to; empty if it is the cluster's.
 
     Statuses have turns of their own, which no other key of the cluster takes.
     """
-    if isinstance(key, Statuses):
-        return "Statuses"
-    return "" if isinstance(key, Cluster | Encryption | Guarded | PodCounts | Left) else key.namespace
+    if isinstance(key, StatusesKey):
+        return "StatusesKey"
+    return (
+        ""
+        if isinstance(key, ClusterKey | EncryptionKey | GuardsKey | PodCountsKey | NamespaceLeftKey)
+        else key.namespace
+    )
 
 
-Key = Cluster | Statuses | Sovereign | Labelled | PodMarks | Encryption | Guarded | PodCounts | Left
+ControllerKey = (
+    ClusterKey
+    | StatusesKey
+    | SovereignWorkloadKey
+    | LabelledWorkloadKey
+    | PodAnnotationsKey
+    | EncryptionKey
+    | GuardsKey
+    | PodCountsKey
+    | NamespaceLeftKey
+)

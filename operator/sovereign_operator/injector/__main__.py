@@ -7,10 +7,10 @@ from functools import partial
 from typing import Final
 
 from sovereign_operator.aio.tasks import until_first_ends
+from sovereign_operator.injector.policy_view import PolicyView
 from sovereign_operator.injector.server import Hook, serving
 from sovereign_operator.injector.settings import Settings, parse
-from sovereign_operator.injector.tls import FOLDER, Identity
-from sovereign_operator.injector.world import World
+from sovereign_operator.injector.tls import FOLDER, ServingCertificate
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.runtime.process import Process, run_replica
 
@@ -22,28 +22,28 @@ class Injector(Process):
     """One replica."""
 
     def __init__(self, settings: Settings, api: Api) -> None:
-        self._world = World(api, settings.replica.namespace)
-        self._identity = Identity(FOLDER, settings.replica.namespace, api.clock)
-        self._hook = Hook(self._world, settings)
+        self._view = PolicyView(api, settings.replica.namespace)
+        self._identity = ServingCertificate(FOLDER, settings.replica.namespace, api.clock)
+        self._hook = Hook(self._view, settings)
         self._port = settings.webhook_port
         self._stopping = False
 
     def ailing(self) -> list[str]:
         """Name what is stuck."""
-        return [f"nothing heard of {name}" for name in self._world.stalled]
+        return [f"nothing heard of {name}" for name in self._view.stalled]
 
     def unready(self) -> list[str]:
         """Say why nobody should ask this replica, if that is so."""
         reasons = {
             "stopping": self._stopping,
-            "not everything was seen yet": not self._world.complete,
+            "not everything was seen yet": not self._view.complete,
             self._identity.fault: not self._identity.ready,
         }
         return [reason for reason, holds in reasons.items() if holds]
 
     async def run(self) -> None:
         """Do everything, until something ends."""
-        await until_first_ends(self._world.run(), self._identity.run())
+        await until_first_ends(self._view.run(), self._identity.run())
 
     def serving(self) -> AbstractAsyncContextManager[None]:
         """Answer the API server meanwhile."""

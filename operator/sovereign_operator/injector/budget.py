@@ -17,7 +17,7 @@ class _Claim:
     granted: asyncio.Future[None]
 
 
-class Budget:
+class MemoryBudget:
     """So many bytes, shared by all that is under way. Tenants that wait for some take turns."""
 
     def __init__(self, size: int) -> None:

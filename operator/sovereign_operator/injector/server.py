@@ -17,8 +17,9 @@ from aiohttp import web
 
 from sovereign_operator.core.report.reasons import line
 from sovereign_operator.injector import metrics
-from sovereign_operator.injector.budget import Budget
+from sovereign_operator.injector.budget import MemoryBudget
 from sovereign_operator.injector.log_budget import LogBudget
+from sovereign_operator.injector.policy_view import PolicyView
 from sovereign_operator.injector.review import (
     MalformedError,
     answer,
@@ -29,7 +30,6 @@ from sovereign_operator.injector.review import (
     write,
 )
 from sovereign_operator.injector.settings import Settings
-from sovereign_operator.injector.world import World
 from sovereign_operator.runtime.connections import SECONDS
 from sovereign_operator.runtime.listening import listening
 
@@ -50,10 +50,10 @@ LONGEST_TEXT: Final = 512
 class Hook:
     """Answers for one replica."""
 
-    def __init__(self, world: World, settings: Settings) -> None:
-        self._world = world
+    def __init__(self, view: PolicyView, settings: Settings) -> None:
+        self._view = view
         self._settings = settings
-        self._large = Budget(LARGEST_BODY)
+        self._large = MemoryBudget(LARGEST_BODY)
         self._log = LogBudget(time.monotonic)
 
     async def inject(self, request: web.Request) -> web.Response:
@@ -68,7 +68,7 @@ class Hook:
                 async with asyncio.timeout(SECONDS), self._room(size, request.remote):
                     async with asyncio.timeout(READ_SECONDS):
                         body = await request.read()
-                    if not self._world.complete:
+                    if not self._view.complete:
                         return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
                     return await self._answer(body, request.remote)
             except TimeoutError:
@@ -86,14 +86,14 @@ class Hook:
 
     async def _answer(self, body: bytes, address: str | None) -> web.Response:
         review, never_in_scope = read(body), self._settings.replica.system_namespaces
-        if may_be_too_early(review, self._world.enforced(review.namespace), never_in_scope):
+        if may_be_too_early(review, self._view.enforced(review.namespace), never_in_scope):
             # Read, a review may take many times its bytes: nothing is kept of it for so long.
             namespace = review.namespace
             del review
-            await self._world.until_enforced(namespace)
+            await self._view.until_enforced(namespace)
             review = read(body)
-        policy = policy_of(review, self._world.enforced(review.namespace), never_in_scope)
-        given = answer(review, policy if policy and self._world.encrypts(policy) else None, self._settings.sidecar)
+        policy = policy_of(review, self._view.enforced(review.namespace), never_in_scope)
+        given = answer(review, policy if policy and self._view.encrypts(policy) else None, self._settings.sidecar)
         result = result_of(given)
         metrics.REVIEWS.labels(result).inc()
         level = logging.INFO if result == "refused" else logging.DEBUG

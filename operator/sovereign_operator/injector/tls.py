@@ -25,7 +25,7 @@ LOOK_SECONDS: Final = 10.0
 NOTHING: Final = (b"", b"")
 
 
-class Identity:
+class ServingCertificate:
     """The certificate of this replica."""
 
     def __init__(self, folder: Path, namespace: str, clock: ServerClock) -> None:

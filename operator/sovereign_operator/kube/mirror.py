@@ -21,14 +21,14 @@ from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Key = tuple[str, str]
+ObjectKey = tuple[str, str]
 """Namespace (empty for cluster-scoped objects) and name."""
 
 STALLED_SECONDS = 240
 """A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
 
 
-def key_of(obj: Json) -> Key:
+def key_of(obj: Json) -> ObjectKey:
     """Return the key of an object."""
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
@@ -37,7 +37,7 @@ def _nothing(_: Json) -> None:
     """Count for nothing, where nothing is the worst that an object can count for."""
 
 
-class Mirror(Mapping[Key, T], Generic[T]):
+class Mirror(Mapping[ObjectKey, T], Generic[T]):
     """The objects of one collection, by key, as last seen: what ``convert`` makes of each, unless that is None.
 
     ``changed`` is called with key, old and new (None: not there) after each change that `convert`
@@ -50,7 +50,7 @@ class Mirror(Mapping[Key, T], Generic[T]):
         api: Api,
         resource: Resource,
         convert: Callable[[Json], T | None],
-        changed: Callable[[Key, T | None, T | None], None],
+        changed: Callable[[ObjectKey, T | None, T | None], None],
         *,
         worst: Callable[[Json], T | None] = _nothing,
         namespace: str | None = None,
@@ -76,11 +76,11 @@ class Mirror(Mapping[Key, T], Generic[T]):
         namespace, *_ = self._which
         return f"{self._resource.plural} in {namespace}" if namespace else self._resource.plural
 
-    def __getitem__(self, key: Key) -> T:
+    def __getitem__(self, key: ObjectKey) -> T:
         namespace, name = key
         return self.within(namespace)[name]
 
-    def __iter__(self) -> Iterator[Key]:
+    def __iter__(self) -> Iterator[ObjectKey]:
         return ((namespace, name) for namespace, found in self._objects.items() for name in found)
 
     def __len__(self) -> int:
@@ -135,8 +135,8 @@ class Mirror(Mapping[Key, T], Generic[T]):
         return min(pause * 2, LONGEST_PAUSE)
 
     async def _list(self) -> str:
-        fresh: dict[Key, T] = {}
-        present: set[Key] = set()
+        fresh: dict[ObjectKey, T] = {}
+        present: set[ObjectKey] = set()
         version = ""
         async for objects, version in self._api.pages(self._resource, *self._which):  # noqa: B007
             self.heard = time.monotonic()
@@ -159,7 +159,7 @@ class Mirror(Mapping[Key, T], Generic[T]):
         self._unreadable.note(key_of(obj), seen.error if isinstance(seen, Unreadable) else "")
         return seen
 
-    def _replace(self, fresh: Mapping[Key, T]) -> None:
+    def _replace(self, fresh: Mapping[ObjectKey, T]) -> None:
         for key in [key for key in self if key not in fresh]:
             self._set(key, None)
         for key, value in fresh.items():
@@ -173,7 +173,7 @@ class Mirror(Mapping[Key, T], Generic[T]):
             self._unreadable.note(key_of(obj), "")
             self._set(key_of(obj), None)
 
-    def _set(self, key: Key, value: T | None) -> None:
+    def _set(self, key: ObjectKey, value: T | None) -> None:
         namespace, name = key
         old = self.get(key)
         if value is not None:

@@ -12,7 +12,7 @@ from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.errors import RefusedError
 from sovereign_operator.kube.client.events import post
 from sovereign_operator.kube.client.resource import Resource
-from sovereign_operator.kube.mirror import Key
+from sovereign_operator.kube.mirror import ObjectKey
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class RefusedWrites:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._known: dict[str, dict[Key, float]] = {}
+        self._known: dict[str, dict[ObjectKey, float]] = {}
         """When each was tried last, on the event loop's clock, by plural."""
 
     def __len__(self) -> int:
@@ -59,17 +59,17 @@ class RefusedWrites:
         self.forget(resource, key)
         return True
 
-    def is_due(self, resource: Resource, key: Key) -> bool:
+    def is_due(self, resource: Resource, key: ObjectKey) -> bool:
         """Whether an object may be tried: what was refused a moment ago is not asked for at each look."""
         tried = self._known.get(resource.plural, {}).get(key)
         return tried is None or asyncio.get_running_loop().time() - tried >= AGAIN_SECONDS
 
-    def forget(self, resource: Resource, key: Key) -> None:
+    def forget(self, resource: Resource, key: ObjectKey) -> None:
         """Forget an object that was written, or that is gone."""
         if self._known.get(resource.plural, {}).pop(key, None) is not None:
             NOT_WRITTEN.labels(resource.plural).dec()
 
-    def keep(self, resource: Resource, keys: Collection[Key], name: str | None = None) -> None:
+    def keep(self, resource: Resource, keys: Collection[ObjectKey], name: str | None = None) -> None:
         """Forget all but these, or of those with a name: the others are gone."""
         for key in [key for key in self._known.get(resource.plural, ()) if key not in keys]:
             if name in (None, key[1]):

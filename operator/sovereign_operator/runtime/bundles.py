@@ -10,7 +10,7 @@ from sovereign_operator.pki import bundle
 
 
 @dataclass(frozen=True)
-class BundleSeen:
+class ObservedBundle:
     """A ClusterTrustBundle of ours."""
 
     policy: str
@@ -22,7 +22,7 @@ class BundleSeen:
     version: str
 
 
-def see_bundle(obj: Json) -> BundleSeen | None:
+def see_bundle(obj: Json) -> ObservedBundle | None:
     """Read a trust bundle of ours, whoever wrote it last. One that only carries our label is none."""
     metadata, pem = obj["metadata"], obj["spec"]["trustBundle"]
     policy = metadata["labels"][names.TRUST_BUNDLE_LABEL]
@@ -34,13 +34,13 @@ def see_bundle(obj: Json) -> BundleSeen | None:
         anchors = tuple(_told(anchor, known.get(anchor.fingerprint)) for anchor in bundle.read(pem))
     except ValueError:
         anchors = ()
-    return BundleSeen(policy, anchors, pem, pairs, metadata["resourceVersion"])
+    return ObservedBundle(policy, anchors, pem, pairs, metadata["resourceVersion"])
 
 
-def worst_bundle(obj: Json) -> BundleSeen:
+def worst_bundle(obj: Json) -> ObservedBundle:
     """Return a bundle that says nothing of what it should, so that it is written again."""
     metadata = obj["metadata"]
-    return BundleSeen(metadata["labels"][names.TRUST_BUNDLE_LABEL], (), "", "", metadata["resourceVersion"])
+    return ObservedBundle(metadata["labels"][names.TRUST_BUNDLE_LABEL], (), "", "", metadata["resourceVersion"])
 
 
 def write_pairs(pairs: Mapping[str, Pair]) -> str:

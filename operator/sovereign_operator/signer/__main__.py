@@ -18,7 +18,7 @@ from sovereign_operator.signer.move import copy_keys, drop_keys
 from sovereign_operator.signer.reconcile.authorities import reconcile_authorities
 from sovereign_operator.signer.reconcile.requests import answer_request
 from sovereign_operator.signer.settings import Settings, parse
-from sovereign_operator.signer.world import Authorities, Key, Pending, World
+from sovereign_operator.signer.state import AuthoritiesKey, RequestKey, SignerKey, SignerState
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +36,13 @@ class Signer(Process):
     def __init__(self, settings: Settings, api: Api) -> None:
         self._settings = settings
         self._api = api
-        self._queue: WorkQueue[Key] = WorkQueue(self._handle)
-        self._world = World(api, self._queue, settings)
+        self._queue: WorkQueue[SignerKey] = WorkQueue(self._handle)
+        self._state = SignerState(api, self._queue, settings)
         self._store = SecretStore(api, settings.keys_namespace, settings.trust_domain)
 
     def ailing(self) -> list[str]:
         """Name what is stuck."""
-        return [f"nothing heard of {name}" for name in self._world.stalled]
+        return [f"nothing heard of {name}" for name in self._state.stalled]
 
     async def run(self) -> None:
         """Do everything, until the Lease is lost or something ends."""
@@ -51,7 +51,7 @@ class Signer(Process):
             LEASE,
             self._settings.replica,
             self._keep_authorities,
-            self._world.run(),
+            self._state.run(),
             self._queue.run(WORKERS),
             keep_running("housekeeping", self._keep_house),
         )
@@ -61,9 +61,9 @@ class Signer(Process):
         former, keys = self._settings.replica.namespace, self._settings.keys_namespace
         moving = self._settings.move_keys
         if moving:
-            self._world.awaited = await _until_done(lambda: copy_keys(self._api, former, keys))
-        self._world.leading = True
-        self._queue.add(Authorities())
+            self._state.awaited = await _until_done(lambda: copy_keys(self._api, former, keys))
+        self._state.leading = True
+        self._queue.add(AuthoritiesKey())
         while moving:
             moving = not await _until_done(lambda: drop_keys(self._api, former, keys))
             await asyncio.sleep(MOVE_SECONDS)
@@ -71,22 +71,22 @@ class Signer(Process):
 
     async def _keep_house(self) -> None:
         """Show what waits, and forget what is no longer needed."""
-        await self._world.until_complete()
-        self._queue.add(Authorities())
+        await self._state.until_complete()
+        self._queue.add(AuthoritiesKey())
         while True:
-            waiting = [seen.created for seen in self._world.requests.values()]
+            waiting = [seen.created for seen in self._state.requests.values()]
             signer_metrics.WAITING.set(len(waiting))
             signer_metrics.OLDEST.set(min(waiting).timestamp() if waiting else 0)
-            self._world.forget(asyncio.get_running_loop().time())
+            self._state.forget(asyncio.get_running_loop().time())
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
-    async def _handle(self, key: Key) -> float | None:
-        await self._world.until_complete()
+    async def _handle(self, key: SignerKey) -> float | None:
+        await self._state.until_complete()
         match key:
-            case Authorities():
-                return await reconcile_authorities(self._world, self._store)
-            case Pending():
-                return await answer_request(self._world, key)
+            case AuthoritiesKey():
+                return await reconcile_authorities(self._state, self._store)
+            case RequestKey():
+                return await answer_request(self._state, key)
             case _:
                 assert_never(key)
 

@@ -39,7 +39,7 @@ SECRET_TYPE: Final = "kubernetes.io/tls"  # noqa: S105 - a type, no password
 
 
 @dataclass(frozen=True)
-class Held:
+class StoredAuthority:
     """An authority in the store, or what is left of one."""
 
     name: str
@@ -57,26 +57,26 @@ class Held:
 class KeyStore(Protocol):
     """What holds the keys."""
 
-    async def create(self, wanted: NewAuthority, held: Mapping[str, Held], now: datetime) -> None:
+    async def create(self, wanted: NewAuthority, held: Mapping[str, StoredAuthority], now: datetime) -> None:
         """Make an authority. One that another replica made in the same moment is left as it is."""
 
-    async def publish(self, held: Held, now: datetime) -> None:
+    async def publish(self, held: StoredAuthority, now: datetime) -> None:
         """Remember that it is in its policy's bundle from now on."""
 
-    async def retire(self, held: Held) -> None:
+    async def retire(self, held: StoredAuthority) -> None:
         """Destroy its key, or have one that was brought count no more."""
 
     async def create_nobody(self, now: datetime) -> None:
         """Make the certificate of a bundle that trusts nobody."""
 
 
-def see_held(obj: Json) -> Held:
+def see_held(obj: Json) -> StoredAuthority:
     """Read a Secret with an authority."""
     metadata, data = obj["metadata"], obj.get("data") or {}
     annotations = metadata.get("annotations", {})
     label = metadata.get("labels", {}).get(names.AUTHORITY_LABEL, "")
     published = annotations.get(names.AUTHORITY_PUBLISHED_ANNOTATION)
-    held = Held(
+    held = StoredAuthority(
         metadata["name"],
         Pair(
             annotations.get(names.AUTHORITY_POLICY_ANNOTATION, ""),
@@ -114,7 +114,7 @@ class SecretStore:
         self._namespace = namespace
         self._trust_domain = trust_domain
 
-    async def create(self, wanted: NewAuthority, held: Mapping[str, Held], now: datetime) -> None:
+    async def create(self, wanted: NewAuthority, held: Mapping[str, StoredAuthority], now: datetime) -> None:
         """Make an authority, under the first name that was never used."""
         (policy, datacentre), number = wanted.pair, 1
         while (name := names.authority_secret(policy, datacentre, number)) in held:
@@ -157,11 +157,11 @@ class SecretStore:
             return False
         return True
 
-    async def publish(self, held: Held, now: datetime) -> None:
+    async def publish(self, held: StoredAuthority, now: datetime) -> None:
         """Write when it was published on its Secret."""
         await self._patch(held, {"metadata": {"annotations": {names.AUTHORITY_PUBLISHED_ANNOTATION: timestamp(now)}}})
 
-    async def retire(self, held: Held) -> None:
+    async def retire(self, held: StoredAuthority) -> None:
         """Destroy its key. What an admin brought is the admin's: it counts no more, and stays."""
         if held.state is State.BROUGHT:
             await self._patch(held, {"metadata": {"labels": {names.AUTHORITY_LABEL: State.WITHDRAWN.value}}})
@@ -173,7 +173,7 @@ class SecretStore:
         )
         logger.info("retired authority %s: its key is destroyed", held.name, extra={"authority": held.name})
 
-    async def _patch(self, held: Held, body: Json) -> None:
+    async def _patch(self, held: StoredAuthority, body: Json) -> None:
         try:
             await self._api.patch(SECRETS, held.name, body, content_type=MERGE, namespace=self._namespace)
         except NotFoundError:

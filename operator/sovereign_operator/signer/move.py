@@ -15,7 +15,7 @@ from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.client.resource import PODS, SECRETS
 from sovereign_operator.kube.objects.pod import ENDED_PHASES
 from sovereign_operator.signer.key_store import CERTIFICATE, KEY, NOBODY_NAME, SECRET_TYPE
-from sovereign_operator.signer.world import SIGNER_PODS
+from sovereign_operator.signer.state import SIGNER_PODS
 
 logger = logging.getLogger(__name__)
 

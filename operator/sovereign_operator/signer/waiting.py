@@ -19,7 +19,7 @@ from sovereign_operator.core.identity.request import Request
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.errors import ApiError
 from sovereign_operator.kube.client.resource import CERTIFICATE_REQUESTS, FOR_OUR_SIGNER
-from sovereign_operator.kube.mirror import Key, Mirror, key_of
+from sovereign_operator.kube.mirror import Mirror, ObjectKey, key_of
 from sovereign_operator.signer import metrics
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class RequestSeen:
+class ObservedRequest:
     """A PodCertificateRequest for our signer that nobody has answered."""
 
     request: Request
@@ -46,18 +46,20 @@ class RequestSeen:
     version: str
 
 
-class Waiting(Mirror[RequestSeen]):
+class WaitingRequests(Mirror[ObservedRequest]):
     """All of them that have a place."""
 
-    def __init__(self, api: Api, changed: Callable[[Key, RequestSeen | None, RequestSeen | None], None]) -> None:
+    def __init__(
+        self, api: Api, changed: Callable[[ObjectKey, ObservedRequest | None, ObservedRequest | None], None]
+    ) -> None:
         super().__init__(api, CERTIFICATE_REQUESTS, see_request, changed, field_selector=FOR_OUR_SIGNER)
-        self._places: dict[str, dict[str, dict[Key, None]]] = {}
+        self._places: dict[str, dict[str, dict[ObjectKey, None]]] = {}
         """Those that have a place by node and uid of the pod, in the order in which they came."""
         self._taken: Counter[str] = Counter()
         """How many that are of each node."""
         self._crowded: dict[str, int] = {}
         """How many requests of each node had to go without a place, or give it away."""
-        self._told: set[Key] | None = None
+        self._told: set[ObjectKey] | None = None
         """Those that changed while a node's are read again: of them, that reading has nothing new to say."""
 
     async def run(self) -> None:
@@ -66,7 +68,7 @@ class Waiting(Mirror[RequestSeen]):
             group.create_task(super().run())
             group.create_task(keep_running("places for requests", self._give_places))
 
-    def drop(self, key: Key, seen: RequestSeen) -> None:
+    def drop(self, key: ObjectKey, seen: ObservedRequest) -> None:
         """Let go of a request that is not what it was. If it still waits, the watch tells of it."""
         if self.get(key) is seen:
             self._set(key, None)
@@ -88,7 +90,7 @@ class Waiting(Mirror[RequestSeen]):
         self.synced.set()
         return version
 
-    def _set(self, key: Key, value: RequestSeen | None) -> None:
+    def _set(self, key: ObjectKey, value: ObservedRequest | None) -> None:
         if self._told is not None:
             self._told.add(key)
         old = self.get(key)
@@ -100,7 +102,7 @@ class Waiting(Mirror[RequestSeen]):
         if value:
             self._enter(key, value.request)
 
-    def _enter(self, key: Key, request: Request) -> None:
+    def _enter(self, key: ObjectKey, request: Request) -> None:
         self._places.setdefault(request.node, {}).setdefault(request.pod_uid, {})[key] = None
         self._taken[request.node] += 1
         if self._taken[request.node] > PLACES_OF_NODE:
@@ -108,7 +110,7 @@ class Waiting(Mirror[RequestSeen]):
         elif len(self) > PLACES:
             self._shed(max(reversed(self._taken), key=self._taken.__getitem__))
 
-    def _leave(self, key: Key, request: Request) -> None:
+    def _leave(self, key: ObjectKey, request: Request) -> None:
         pods = self._places[request.node]
         del pods[request.pod_uid][key]
         if not pods[request.pod_uid]:
@@ -163,7 +165,7 @@ class Waiting(Mirror[RequestSeen]):
         metrics.NODES_CROWDED.set(len(self._crowded))
 
 
-def see_request(obj: Json) -> RequestSeen | None:
+def see_request(obj: Json) -> ObservedRequest | None:
     """Keep of a request for our signer what an answer needs, until it is answered."""
     metadata, spec = obj["metadata"], obj["spec"]
     if spec["signerName"] != names.SIGNER or obj.get("status", {}).get("conditions"):
@@ -184,4 +186,4 @@ def see_request(obj: Json) -> RequestSeen | None:
     )
     stub = spec.get("stubPKCS10Request") or ""
     created = datetime.fromisoformat(metadata["creationTimestamp"])
-    return RequestSeen(request, stub if len(stub) <= LONGEST_STUB else "", created, metadata["resourceVersion"])
+    return ObservedRequest(request, stub if len(stub) <= LONGEST_STUB else "", created, metadata["resourceVersion"])

@@ -10,7 +10,7 @@ from kopf._cogs.structs.references import Insights
 from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE, wait_for_kinds
 from hack.kubectl import Kubectl, eventually
-from sovereign_operator.controller.observed.kopf_watch import DeafError, until_deaf
+from sovereign_operator.controller.observed.kopf_watch import WatchLostError, until_watch_lost
 from sovereign_operator.kube.client.api import Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
 from tests.e2e.support.estate import host_names, labelled, restore_estate
@@ -287,9 +287,9 @@ def test_it_begins_anew_when_kopf_has_lost_a_kind(cluster: Cluster) -> None:
         insights = Insights()
         insights.ready_resources.set()
         async with asyncio.timeout(60), await connect(cluster.kubeconfig) as client:
-            await until_deaf(Api(client, ServerClock()), insights)
+            await until_watch_lost(Api(client, ServerClock()), insights)
 
-    with pytest.raises(DeafError, match="cloudservices, datacentres, sovereigntypolicies, sovereignworkloads"):
+    with pytest.raises(WatchLostError, match="cloudservices, datacentres, sovereigntypolicies, sovereignworkloads"):
         asyncio.run(listens())
 
 

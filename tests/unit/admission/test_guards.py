@@ -10,13 +10,22 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.core.admission.guards import Finding, Guard, Guards, Key, Versions, broken, inspect, inspect_one
+from sovereign_operator.core.admission.guards import (
+    Guard,
+    GuardFinding,
+    GuardKey,
+    Guards,
+    Versions,
+    broken,
+    inspect,
+    inspect_one,
+)
 from sovereign_operator.core.admission.webhooks import WEBHOOKS, read_certificates
 from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.kube.objects.guard import last_write, read_list, see_guard
 
 POLICY, BINDING = ("ValidatingAdmissionPolicy", "guard"), ("ValidatingAdmissionPolicyBinding", "guard")
-INSTALLED: dict[Key, Any] = {
+INSTALLED: dict[GuardKey, Any] = {
     POLICY: {
         "failurePolicy": "Fail",
         "matchConstraints": {"resourceRules": [{"apiGroups": [""], "operations": ["CREATE"], "resources": ["pods"]}]},
@@ -24,8 +33,8 @@ INSTALLED: dict[Key, Any] = {
     },
     BINDING: {"policyName": "guard", "validationActions": ["Deny"]},
 }
-NEW: Key = ("MutatingAdmissionPolicy", "new")
-NEXT: dict[Key, Any] = {
+NEW: GuardKey = ("MutatingAdmissionPolicy", "new")
+NEXT: dict[GuardKey, Any] = {
     POLICY: INSTALLED[POLICY] | {"validations": [{"expression": "1 == 2", "reason": "Forbidden"}]},
     BINDING: INSTALLED[BINDING],
     NEW: {"failurePolicy": "Fail"},
@@ -36,7 +45,7 @@ NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 WRITER = "kubectl-edit at 2027-01-31T11:59:58Z"
 
 
-def as_served(installed: Guards = INSTALLED) -> dict[Key, Any]:
+def as_served(installed: Guards = INSTALLED) -> dict[GuardKey, Any]:
     """Return what the API server makes of it."""
     live = copy.deepcopy(dict(installed))
     constraints = live[POLICY]["matchConstraints"]
@@ -54,7 +63,7 @@ def versions(
     )
 
 
-def find(live: Guards, allowed: Versions | None = None) -> tuple[Finding, ...]:
+def find(live: Guards, allowed: Versions | None = None) -> tuple[GuardFinding, ...]:
     return inspect(allowed or versions(), {key: Guard(spec, WRITER) for key, spec in live.items()})
 
 
@@ -111,7 +120,7 @@ def test_one_that_is_hollowed_out_is_named_in_an_upgrade_as_ever(hollow: Hollow,
 
 @pytest.mark.parametrize("gone", [POLICY, BINDING])
 @pytest.mark.parametrize("minutes", [1, 60])
-def test_one_that_is_gone_is_named_in_an_upgrade_as_ever(gone: Key, minutes: float) -> None:
+def test_one_that_is_gone_is_named_in_an_upgrade_as_ever(gone: GuardKey, minutes: float) -> None:
     live: Guards = {key: spec for key, spec in as_served().items() if key != gone}
     (found,) = find(live, versions(INSTALLED, NEXT, changed=minutes))
     assert str(found) == f"{gone[0]} guard is missing"
@@ -131,7 +140,7 @@ def test_one_that_also_audits_still_guards_and_the_patch_that_mends_it_is_named(
     assert say(live) == [f"{BINDING[0]} guard was changed"]
 
 
-STATES: dict[str, dict[Key, Any]] = {
+STATES: dict[str, dict[GuardKey, Any]] = {
     "nothing is written yet": as_served(),
     "the policy is": as_served() | {POLICY: as_served(NEXT)[POLICY]},
     "what is new is": as_served() | {NEW: NEXT[NEW]},
@@ -229,7 +238,7 @@ def test_a_list_that_is_none_counts_for_nothing(text: str) -> None:
 
 # Webhooks, and whom the API server trusts to be them
 
-CONFIGURATION: Key = (WEBHOOKS, "injector")
+CONFIGURATION: GuardKey = (WEBHOOKS, "injector")
 
 
 def pem(*names: str) -> str:

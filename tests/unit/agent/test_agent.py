@@ -351,7 +351,9 @@ def test_without_the_api_server_known_pods_are_looked_after(play: Play) -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("error", [netns.StrangeError("not what it seems"), netns.RulesError("nft is out of memory")])
+@pytest.mark.parametrize(
+    "error", [netns.NotThePodsError("not what it seems"), netns.RulesError("nft is out of memory")]
+)
 def test_what_fails_is_said_with_the_name_of_the_pod_and_tried_again(
     play: Play, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -368,7 +370,7 @@ def test_what_fails_is_said_with_the_name_of_the_pod_and_tried_again(
 
 def test_a_sandbox_that_is_gone_is_no_failure(play: Play, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(node: Node) -> None:
-        node.failures.append(netns.GoneError("gone"))
+        node.failures.append(netns.SandboxGoneError("gone"))
         node.api.tell("ADDED", pod())
         node.sandboxes.make(SANDBOX)
         await until(lambda: not node.failures)
@@ -421,7 +423,7 @@ def test_what_fails_to_load_is_not_reported(play: Play) -> None:
         node.api.tell("ADDED", pod())
         node.sandboxes.make(SANDBOX)
         await until(node.api.said)
-        for error in (netns.RulesError("no"), netns.GoneError("gone")):
+        for error in (netns.RulesError("no"), netns.SandboxGoneError("gone")):
             node.failures += [error, netns.RulesError("no")]
             node.api.record("" if isinstance(error, netns.RulesError) else "10.0.0.0/8 1-2", rules="8")
             await until(lambda: len(node.failures) < 2)

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.agent.decide import Decision, Forget, Leave, Load, Pod, Refuse, decide, see_pod
+from sovereign_operator.agent.decide import (
+    Decision,
+    ForgetSandbox,
+    KeepRules,
+    LoadRules,
+    RefuseRules,
+    SidecarPod,
+    decide,
+    see_pod,
+)
 from sovereign_operator.agent.sandboxes import Sandbox
 from sovereign_operator.core.encryption.traffic_rules import Datagrams
 from sovereign_operator.core.sidecar import contract as sidecar
@@ -13,33 +22,33 @@ from sovereign_operator.dataplane.redirect import rules_of
 
 PROBES = [Probe(ProbeKind.HTTP, 8080, "/healthz"), Probe(ProbeKind.TCP, 5432)]
 ARGUMENTS = ["--log-level=info", *sidecar.arguments(PROBES)]
-POD = Pod("uid-1", "app", "web-0", "hds", (Probe(ProbeKind.HTTP, 8080), Probe(ProbeKind.TCP, 5432)))
+POD = SidecarPod("uid-1", "app", "web-0", "hds", (Probe(ProbeKind.HTTP, 8080), Probe(ProbeKind.TCP, 5432)))
 SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", frozenset({"10.0.0.1"}))
 RULES = rules_of(PROBES, None)
 STRICT = rules_of(PROBES, ())
 
-CASES: dict[str, tuple[Pod | None, Sandbox | None, str | None, Decision]] = {
-    "a pod in its first sandbox": (POD, SANDBOX, None, Load(POD, SANDBOX, RULES)),
-    "rules are there": (POD, SANDBOX, RULES, Leave(SANDBOX)),
-    "other rules are there": (POD, SANDBOX, STRICT, Load(POD, SANDBOX, RULES)),
-    "the pod is not seen yet, or has no sidecar": (None, SANDBOX, None, Forget()),
-    "the pod is gone": (None, SANDBOX, RULES, Forget()),
-    "the sandbox is gone": (POD, None, RULES, Forget()),
-    "another pod by that name": (replace(POD, uid="uid-2"), SANDBOX, RULES, Forget()),
+CASES: dict[str, tuple[SidecarPod | None, Sandbox | None, str | None, Decision]] = {
+    "a pod in its first sandbox": (POD, SANDBOX, None, LoadRules(POD, SANDBOX, RULES)),
+    "rules are there": (POD, SANDBOX, RULES, KeepRules(SANDBOX)),
+    "other rules are there": (POD, SANDBOX, STRICT, LoadRules(POD, SANDBOX, RULES)),
+    "the pod is not seen yet, or has no sidecar": (None, SANDBOX, None, ForgetSandbox()),
+    "the pod is gone": (None, SANDBOX, RULES, ForgetSandbox()),
+    "the sandbox is gone": (POD, None, RULES, ForgetSandbox()),
+    "another pod by that name": (replace(POD, uid="uid-2"), SANDBOX, RULES, ForgetSandbox()),
 }
 
 
 @pytest.mark.parametrize(("pod", "sandbox", "loaded", "decision"), CASES.values(), ids=CASES.keys())
 def test_what_is_done_about_a_sandbox(
-    pod: Pod | None, sandbox: Sandbox | None, loaded: str | None, decision: Decision
+    pod: SidecarPod | None, sandbox: Sandbox | None, loaded: str | None, decision: Decision
 ) -> None:
     assert decide(pod, sandbox, loaded, None) == decision
 
 
 def test_another_mode_means_other_rules() -> None:
-    assert decide(POD, SANDBOX, RULES, ()) == Load(POD, SANDBOX, STRICT)
+    assert decide(POD, SANDBOX, RULES, ()) == LoadRules(POD, SANDBOX, STRICT)
     named = (Datagrams(ip_network("10.0.0.0/8"), range(5004, 5006)),)
-    assert decide(POD, SANDBOX, STRICT, named) == Load(POD, SANDBOX, rules_of(PROBES, named))
+    assert decide(POD, SANDBOX, STRICT, named) == LoadRules(POD, SANDBOX, rules_of(PROBES, named))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +65,7 @@ def test_another_mode_means_other_rules() -> None:
 def test_there_are_no_rules_for_what_cannot_be_understood(arguments: tuple[str, ...], why: str) -> None:
     seen = see_pod(pod(initContainers=[SIDECAR | {"args": list(arguments)}]))
     decision = decide(seen, SANDBOX, None, None)
-    assert isinstance(decision, Refuse)
+    assert isinstance(decision, RefuseRules)
     assert why in decision.why
     assert len(repr(decision)) < MOST
 
@@ -65,7 +74,7 @@ def test_little_is_kept_of_what_a_sidecar_is_told() -> None:
     long = [Probe(ProbeKind.HTTP, port, "/" + "a" * 10_000, (("A", "a" * 10_000),)) for port in range(1, 65)]
     seen = see_pod(pod(initContainers=[SIDECAR | {"args": sidecar.arguments(long)}]))
     assert len(repr(seen)) < MOST
-    assert decide(seen, SANDBOX, None, ()) == Load(seen, SANDBOX, rules_of(long, ()))  # type: ignore[arg-type]
+    assert decide(seen, SANDBOX, None, ()) == LoadRules(seen, SANDBOX, rules_of(long, ()))  # type: ignore[arg-type]
 
 
 def pod(**spec: Any) -> dict[str, Any]:
@@ -90,5 +99,5 @@ MOST = 10_000
         ({"initContainers": [SIDECAR], "hostNetwork": True}, None),
     ],
 )
-def test_pods_are_told_by_their_first_init_container(spec: dict[str, Any], seen: Pod | None) -> None:
+def test_pods_are_told_by_their_first_init_container(spec: dict[str, Any], seen: SidecarPod | None) -> None:
     assert see_pod(pod(**spec)) == seen

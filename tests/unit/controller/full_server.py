@@ -5,7 +5,7 @@ from typing import Any
 
 from sovereign_operator.kube.client.resource import Resource
 from tests.builders import NOW
-from tests.unit.worlds import Json
+from tests.unit.states import Json
 
 
 class FullServer:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar import contract as sidecar
-from tests.unit.worlds import Json
+from tests.unit.states import Json
 
 POLICY = {
     "apiVersion": "sovereignty.dev/v1alpha1",

@@ -15,15 +15,15 @@ from kopf._cogs.structs.credentials import AiohttpSession, Vault
 from kopf._cogs.structs.references import Resource
 from kubernetes.aio import client
 
-from sovereign_operator.controller.keys import Sovereign
-from sovereign_operator.controller.observed.kept import keep
+from sovereign_operator.controller.keys import SovereignWorkloadKey
 from sovereign_operator.controller.observed.kopf_session import session_of
+from sovereign_operator.controller.observed.kopf_trim import trim
 from sovereign_operator.controller.observed.kopf_watch import settings
 from sovereign_operator.controller.reconcile.workload import _read_whole
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.kube.client.paging import PAGE
-from tests.unit import worlds
+from tests.unit import states
 
 MIB = 2**20
 WORKLOADS = Resource("sovereignty.dev", "v1alpha1", "sovereignworkloads", kind="SovereignWorkload", namespaced=True)
@@ -169,13 +169,13 @@ def some(what: str) -> int:
 
 def test_kopf_learns_of_failures_and_of_groups_and_labels() -> None:
     gone = {"kind": "Status", "code": 410, "message": "too old"}
-    assert keep(gone) == gone
+    assert trim(gone) == gone
     metadata = {"name": "a", "labels": {"a": "b"}, "annotations": {"c": "d"}}
-    assert keep({"metadata": metadata, "spec": {}, "status": {}}, "Namespace") == {
+    assert trim({"metadata": metadata, "spec": {}, "status": {}}, "Namespace") == {
         "metadata": {"name": "a", "labels": {"a": "b"}}
     }
     crd = {"kind": "CustomResourceDefinition", "metadata": metadata, "spec": {"group": "g", "versions": []}}
-    assert keep(crd) == {"kind": crd["kind"], "metadata": {"name": "a"}, "spec": {"group": "g"}}
+    assert trim(crd) == {"kind": crd["kind"], "metadata": {"name": "a"}, "spec": {"group": "g"}}
 
 
 @pytest.mark.parametrize("what", LARGE)
@@ -227,14 +227,14 @@ def test_a_template_is_read_where_it_is_needed(uid: str, *, there: bool) -> None
     async def run() -> Any:
         path = f"{PATH.removesuffix(WORKLOADS.plural)}namespaces/shop/{WORKLOADS.plural}/w-0"
         async with serving(path, answer) as server, client.ApiClient(client.Configuration(host=server)) as connected:
-            world = worlds.controller({})
-            world.api = Api(connected, ServerClock())
+            state = states.controller({})
+            state.api = Api(connected, ServerClock())
             held = {"metadata": live["metadata"] | {"uid": uid}}
-            return await _read_whole(world, Sovereign("shop", "w-0"), held)
+            return await _read_whole(state, SovereignWorkloadKey("shop", "w-0"), held)
 
     whole = asyncio.run(run())
     assert (whole is not None) is there
     if whole:
         obj, (spec, problem) = whole
-        assert (obj, problem) == (keep(live), "")
+        assert (obj, problem) == (trim(live), "")
         assert spec.template.spec == TEMPLATE["spec"]

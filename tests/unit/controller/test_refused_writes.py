@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD
-from sovereign_operator.controller.keys import Encryption
+from sovereign_operator.controller.keys import EncryptionKey
 from sovereign_operator.controller.observed.sidecar_polling import HURRIED_SECONDS
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
 from sovereign_operator.controller.reconcile.write_status import write_status
@@ -14,20 +14,20 @@ from sovereign_operator.core.report.report import Report
 from sovereign_operator.kube.client.errors import RefusedError, UnavailableError
 from tests.unit.controller.full_server import FullServer
 from tests.unit.controller.objects import POLICY, namespace, pod
-from tests.unit.worlds import controller, show
+from tests.unit.states import controller, show
 
 
 def looks(server: FullServer, times: int) -> list[float | None]:
     """Look so often at a policy of which a namespace takes no orders."""
     objects = [namespace("full"), namespace("room")]
-    world = controller({"sovereigntypolicies": [POLICY], "namespaces": objects, "pods": [pod("full"), pod("room")]})
-    world.api = cast("Any", server)
-    world.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
-    assert world.view.sidecars
-    show(world.view.sidecars.services.mirror, ())
+    state = controller({"sovereigntypolicies": [POLICY], "namespaces": objects, "pods": [pod("full"), pod("room")]})
+    state.api = cast("Any", server)
+    state.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
+    assert state.view.sidecars
+    show(state.view.sidecars.services.mirror, ())
 
     async def run() -> list[float | None]:
-        return [await keep_encryption(world, Encryption("hds")) for _ in range(times)]
+        return [await keep_encryption(state, EncryptionKey("hds")) for _ in range(times)]
 
     return asyncio.run(run())
 
@@ -59,12 +59,12 @@ def test_a_status_that_cannot_be_written_says_nothing_old_and_keeps_what_was_don
         "metadata": {"name": "job", "namespace": "full", "uid": "uid", "generation": 2},
         "status": before,
     }
-    world = controller({"sovereignworkloads": [obj]})
-    world.api = cast("Any", server)
-    world.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
+    state = controller({"sovereignworkloads": [obj]})
+    state.api = cast("Any", server)
+    state.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
 
     async def write() -> bool:
-        return await write_status(world, SOVEREIGN_WORKLOAD, "job", Report({"inside": 0}, ()), "full")
+        return await write_status(state, SOVEREIGN_WORKLOAD, "job", Report({"inside": 0}, ()), "full")
 
     assert not asyncio.run(write())
     assert server.patches == [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sovereign_operator.controller.observed.repeated_certificates import REMEMBERED, Issued
+from sovereign_operator.controller.observed.repeated_certificates import REMEMBERED, RepeatedCertificates
 
 DUE, LATER = "2030-06-15T16:00:00Z", "2030-06-16T08:00:00Z"
 
@@ -18,13 +18,13 @@ DUE, LATER = "2030-06-15T16:00:00Z", "2030-06-16T08:00:00Z"
     ],
 )
 def test_one_too_many_is_noticed(volumes: int, begins: list[str], again: list[bool]) -> None:
-    issued = Issued()
+    issued = RepeatedCertificates()
     ends = [DUE, LATER]
     assert [issued.again("pod", volumes, begin, end) for begin, end in zip(begins, ends, strict=False)] == again
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    issued = Issued()
+    issued = RepeatedCertificates()
     for number in range(REMEMBERED + 1):
         issued.again(f"pod-{number}", 1, "2030-06-15T00:00:00Z", DUE)
     assert not issued.again("pod-0", 1, "2030-06-15T01:00:00Z", DUE)

@@ -15,7 +15,7 @@ from sovereign_operator.controller.observed.services import (
 )
 from sovereign_operator.kube.client.api import Json
 from tests.unit.controller.objects import service
-from tests.unit.worlds import CLOCK_ALONE
+from tests.unit.states import CLOCK_ALONE
 
 ALL = [{"port": 53, "protocol": "UDP"}, {"port": 9153}, {"port": 53, "protocol": "TCP"}]
 DNS = ("kube-system", "kube-dns")

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from sovereign_operator.controller.observed import sidecar_polling as traffic
-from sovereign_operator.controller.observed.sidecar_polling import PLAIN, VERSION, Said, read_stats
+from sovereign_operator.controller.observed.sidecar_polling import PLAIN, VERSION, SidecarStats, read_stats
 from sovereign_operator.kube.objects.pod import see_pod
 from tests.builders import NOW
 from tests.unit.controller.objects import pod
@@ -24,8 +24,8 @@ def stats(**values: Any) -> bytes:
 
 
 def test_a_sidecar_is_understood() -> None:
-    assert read_stats(stats(version="v1", open=2, total=7)) == Said("v1", 2, 7)
-    assert read_stats(stats(version="v1")) == Said("v1")
+    assert read_stats(stats(version="v1", open=2, total=7)) == SidecarStats("v1", 2, 7)
+    assert read_stats(stats(version="v1")) == SidecarStats("v1")
 
 
 LIES = {
@@ -51,7 +51,7 @@ WELL = stats(version="v1")
 @contextlib.asynccontextmanager
 async def answering(
     handle: Callable[[web.Request], Awaitable[web.StreamResponse]], monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Callable[[], Awaitable[Said]]]:
+) -> AsyncIterator[Callable[[], Awaitable[SidecarStats]]]:
     """Serve as a pod does, and ask it."""
     application = web.Application()
     application.router.add_get("/{path:.*}", handle)
@@ -139,8 +139,8 @@ def test_who_claims_its_address_is_not_heard_in_its_place(when: str, monkeypatch
             claimed.add("tenant-b/ext")
         return web.Response(body=stats(version="forged", open=7, total=9))
 
-    async def main() -> Said:
-        questions = traffic.Traffic(lambda: NOW, lambda: [seen], lambda _: None, lambda _: "".join(claimed))
+    async def main() -> SidecarStats:
+        questions = traffic.SidecarPolling(lambda: NOW, lambda: [seen], lambda _: None, lambda _: "".join(claimed))
         async with answering(forge, monkeypatch):
             task = asyncio.create_task(questions.run())
             async with asyncio.timeout(10):
@@ -151,13 +151,13 @@ def test_who_claims_its_address_is_not_heard_in_its_place(when: str, monkeypatch
         return questions.said(seen)
 
     said = asyncio.run(main())
-    assert (said == Said()) is (when != "never")
+    assert (said == SidecarStats()) is (when != "never")
     assert bool(asked) is (when != "before")
 
 
 def test_an_answer_may_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with answering(in_parts, monkeypatch) as ask:
-            assert await ask() == Said("v1")
+            assert await ask() == SidecarStats("v1")
 
     asyncio.run(main())

@@ -6,16 +6,16 @@ from typing import Any, cast
 import pytest
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.controller.keys import Encryption
+from sovereign_operator.controller.keys import EncryptionKey
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
-from sovereign_operator.core.encryption.rollout import EncryptionSeen, Step
+from sovereign_operator.core.encryption.rollout import ObservedEncryption, Step
 from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.core.kubernetes.mirror_pod import MIRROR_ANNOTATION
 from sovereign_operator.kube.objects.pod import see_pod
 from sovereign_operator.kube.objects.worst import worst_pod
 from tests.unit.controller.full_server import FullServer
 from tests.unit.controller.objects import DNS, POLICY, STRICT, namespace, pod
-from tests.unit.worlds import Json, controller, show
+from tests.unit.states import Json, controller, show
 
 
 def mirror(address: str = "10.0.0.9", **metadata: Any) -> Json:
@@ -28,14 +28,14 @@ def mirror(address: str = "10.0.0.9", **metadata: Any) -> Json:
     }
 
 
-def look(*pods: Json) -> EncryptionSeen:
+def look(*pods: Json) -> ObservedEncryption:
     """Return what is seen of a policy that asks for Strict and whose pods nobody has told anything yet."""
-    world = controller({"sovereigntypolicies": [POLICY | STRICT], "namespaces": [namespace("tenant-a")], "pods": pods})
-    world.api = cast("Any", FullServer(ValueError()))
-    assert world.view.sidecars
-    show(world.view.sidecars.services.mirror, [DNS])
-    asyncio.run(keep_encryption(world, Encryption("hds")))
-    return world.view.sidecars.seen["hds"]
+    state = controller({"sovereigntypolicies": [POLICY | STRICT], "namespaces": [namespace("tenant-a")], "pods": pods})
+    state.api = cast("Any", FullServer(ValueError()))
+    assert state.view.sidecars
+    show(state.view.sidecars.services.mirror, [DNS])
+    asyncio.run(keep_encryption(state, EncryptionKey("hds")))
+    return state.view.sidecars.seen["hds"]
 
 
 @pytest.mark.parametrize("shown", [mirror(), mirror("192.0.2.1")], ids=["within", "anywhere"])
@@ -74,7 +74,7 @@ def test_one_that_runs_nothing_yet_is_no_pod() -> None:
 def test_it_is_never_said_that_all_is_encrypted(mode: str, waits: tuple[str, ...], reason: str) -> None:
     static = ("tenant-a/static-paris-1 on paris-1",)
     step = Step(EncryptionMode(mode), waits)
-    seen = EncryptionSeen(step, EncryptionMode(mode), pods=1, sidecars=1, loaded=1, static=static)
+    seen = ObservedEncryption(step, EncryptionMode(mode), pods=1, sidecars=1, loaded=1, static=static)
     (said,) = report_encryption(EncryptionInTransit(), seen).observations
     assert (said.status, said.reason) == ("False", reason)
     assert ("tenant-a/static-paris-1 on paris-1" in said.message) is (mode != "Off")

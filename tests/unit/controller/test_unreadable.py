@@ -9,10 +9,10 @@ from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.status import report_unreadable
 from sovereign_operator.core.placement.verdict import judge, judge_node
-from sovereign_operator.core.report.reasons import Reason
+from sovereign_operator.core.report.reasons import NodeReason
 from sovereign_operator.core.workload.status import report_unread
 from sovereign_operator.kube.objects.node import see_node
-from tests.unit import worlds
+from tests.unit import states
 
 Json = dict[str, Any]
 
@@ -31,7 +31,7 @@ def datacentre(*nodes: str) -> Json:
     return {"serviceRef": {"name": "acme"}, "country": "FR", "nodes": declared}
 
 
-def estate(*, hosts: tuple[str, ...] = (), **datacentres: Any) -> worlds.Objects:
+def estate(*, hosts: tuple[str, ...] = (), **datacentres: Any) -> states.Objects:
     """Return a qualified service, a policy that asks for nothing, two nodes, and these Datacentres."""
     role = obj(names.host_role("demo"), {}, labels={names.HOST_ROLE_LABEL: "demo"})
     role["rules"] = [
@@ -46,10 +46,10 @@ def estate(*, hosts: tuple[str, ...] = (), **datacentres: Any) -> worlds.Objects
     }
 
 
-def accepted(objects: worlds.Objects) -> tuple[str, ...]:
+def accepted(objects: states.Objects) -> tuple[str, ...]:
     """Return the nodes that the controller finds accepted. The signer never accepts another one."""
-    found = judge(worlds.controller(objects).view.facts()).accepted_nodes("demo")
-    signer = worlds.signer(objects)
+    found = judge(states.controller(objects).view.facts()).accepted_nodes("demo")
+    signer = states.signer(objects)
     for one in objects["nodes"]:
         seen = see_node(one).node
         verdict = judge_node(seen, "demo", signer.facts_of(seen.name))
@@ -78,8 +78,8 @@ def test_one_that_cannot_be_read_claims_what_it_says_and_nothing_else(spoilt: Js
 def test_a_node_that_only_one_claims_which_cannot_be_read_is_accepted_by_nobody() -> None:
     objects = estate(hosts=(NODE, OTHER), gra=datacentre(OTHER), rbx=UNREADABLE | {"nodes": [{"name": NODE}]})
     assert accepted(objects) == (OTHER,)
-    (refused,) = judge(worlds.controller(objects).view.facts()).nodes[NODE, "demo"].findings
-    assert refused.reason is Reason.UNREADABLE
+    (refused,) = judge(states.controller(objects).view.facts()).nodes[NODE, "demo"].findings
+    assert refused.reason is NodeReason.UNREADABLE
 
 
 @pytest.mark.parametrize(
@@ -95,24 +95,29 @@ def test_where_nobody_can_read_which_nodes_it_claims_all_stays_as_it_was(spoilt:
 
 
 def test_the_signer_signs_nothing_new_where_nobody_can_read_which_nodes_are_claimed() -> None:
-    world = worlds.signer(estate(hosts=(NODE,), gra=datacentre(NODE), rbx=5))
-    verdict = judge_node(Node(NODE, f"uid-of-{NODE}"), "demo", world.facts_of(NODE))
+    state = states.signer(estate(hosts=(NODE,), gra=datacentre(NODE), rbx=5))
+    verdict = judge_node(Node(NODE, f"uid-of-{NODE}"), "demo", state.facts_of(NODE))
     assert verdict
-    assert [found.reason for found in verdict.findings] == [Reason.UNREADABLE]
+    assert [found.reason for found in verdict.findings] == [NodeReason.UNREADABLE]
 
 
 def test_a_service_that_cannot_be_read_is_not_said_to_be_missing() -> None:
     objects = {**estate(gra=datacentre(NODE)), "cloudservices": [obj("acme", {})]}
-    (refused,) = judge(worlds.controller(objects).view.facts()).nodes[NODE, "demo"].findings
-    assert (refused.reason, "cannot be read" in refused.message) == (Reason.UNREADABLE, True)
+    (refused,) = judge(states.controller(objects).view.facts()).nodes[NODE, "demo"].findings
+    assert (refused.reason, "cannot be read" in refused.message) == (NodeReason.UNREADABLE, True)
 
 
 def test_its_status_names_the_field() -> None:
-    world = worlds.controller(estate(rbx=UNREADABLE | {"nodes": [{"name": NODE}]}))
-    world.view.facts()
-    ((key, why),) = world.view.unreadable[DATACENTRE.plural].errors.items()
+    state = states.controller(estate(rbx=UNREADABLE | {"nodes": [{"name": NODE}]}))
+    state.view.facts()
+    ((key, why),) = state.view.unreadable[DATACENTRE.plural].errors.items()
     (observed,) = report_unreadable(DATACENTRE, why).observations
-    assert (key, observed.type, observed.status, observed.reason) == (("", "rbx"), "Ready", "False", Reason.UNREADABLE)
+    assert (key, observed.type, observed.status, observed.reason) == (
+        ("", "rbx"),
+        "Ready",
+        "False",
+        NodeReason.UNREADABLE,
+    )
     for part in ("spec.country: String should match pattern", "spec.nodes.0.uid: Field required", "; correct it"):
         assert part in observed.message
 
@@ -122,4 +127,4 @@ def test_a_sovereign_workload_that_cannot_be_read_keeps_what_was_done() -> None:
     done = {"run": {"template": "a"}, "lastWrite": {"uid": "b"}}
     report = report_unread({**done, "inside": 3, "conditions": []}, "spec: no")
     assert report.status == done
-    assert [observed.reason for observed in report.observations] == [Reason.UNREADABLE]
+    assert [observed.reason for observed in report.observations] == [NodeReason.UNREADABLE]

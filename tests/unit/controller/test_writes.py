@@ -6,21 +6,21 @@ from collections.abc import AsyncIterator, Callable, Container, Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sovereign_operator.controller.observed.published import Judged
+from sovereign_operator.controller.observed.published import ClusterAssessment
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.node_metadata import NodeMarks, Placement
+from sovereign_operator.core.placement.node_metadata import NodeMetadata, Placement
 from sovereign_operator.core.placement.verdict import Verdicts
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.errors import RefusedError, UnavailableError
-from sovereign_operator.kube.client.owned_metadata import MARK_SECONDS, apply_marks
+from sovereign_operator.kube.client.owned_metadata import MARK_SECONDS, apply_owned_metadata
 from sovereign_operator.kube.client.resource import Resource
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime.writes import write_all
 from tests.builders import NOW
 from tests.unit import virtual_time
-from tests.unit.worlds import Json, controller
+from tests.unit.states import Json, controller
 
 
 def test_each_waits_for_the_one_before_and_one_that_fails_ends_none() -> None:
@@ -92,7 +92,7 @@ def test_a_label_goes_where_annotations_cannot_be_written_in_time() -> None:
 
     async def run() -> None:
         try:
-            await apply_marks(cast("Any", server), resource.NODES, body, found, lambda _: True)
+            await apply_owned_metadata(cast("Any", server), resource.NODES, body, found, lambda _: True)
         except RefusedError as error:
             ended.append((str(error), asyncio.get_running_loop().time()))
 
@@ -103,27 +103,27 @@ def test_a_label_goes_where_annotations_cannot_be_written_in_time() -> None:
     assert at <= 3 * MARK_SECONDS + 1
 
 
-def marked(nodes: Iterable[Json], accepted: Container[str] = ()) -> Judged:
+def marked(nodes: Iterable[Json], accepted: Container[str] = ()) -> ClusterAssessment:
     """Return a look after which these nodes say that they are accepted, and the others that they are not."""
     marks = []
     for name in (one["metadata"]["name"] for one in nodes):
         verdict, labels = "refused", {}
         if name in accepted:
             verdict, labels = "accepted", {names.node_policy_label("hds"): "accepted"}
-        marks.append(NodeMarks(name, name, labels, {names.verdict_annotation("hds"): verdict}, avoid=False))
-    return Judged(cast("Facts", None), cast("Verdicts", None), Placement(tuple(marks), {}, frozenset()), {})
+        marks.append(NodeMetadata(name, name, labels, {names.verdict_annotation("hds"): verdict}, avoid=False))
+    return ClusterAssessment(cast("Facts", None), cast("Verdicts", None), Placement(tuple(marks), {}, frozenset()), {})
 
 
 @contextlib.asynccontextmanager
-async def writing(nodes: list[Json], server: CrowdedServer) -> AsyncIterator[Callable[[Judged], None]]:
+async def writing(nodes: list[Json], server: CrowdedServer) -> AsyncIterator[Callable[[ClusterAssessment], None]]:
     """Write nodes meanwhile; give what tells of a look."""
-    world = controller({"nodes": nodes})
-    world.api = cast("Any", server)
-    world.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
-    writer = NodeWriter(world)
+    state = controller({"nodes": nodes})
+    state.api = cast("Any", server)
+    state.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
+    writer = NodeWriter(state)
 
-    def look(judged: Judged) -> None:
-        world.published.judged = judged
+    def look(judged: ClusterAssessment) -> None:
+        state.published.judged = judged
         writer.look(judged)
 
     task = asyncio.create_task(writer.run())

@@ -8,21 +8,21 @@ from hypothesis import strategies as st
 
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import (
-    NO_SILENCE,
+    NO_SILENT_AGENTS,
     AgentReport,
-    Loaded,
-    Silence,
+    LoadedRules,
+    SilentAgents,
     next_number,
     parse,
     text_of,
 )
 from sovereign_operator.kube.objects.agent_report import report_of, see_report
 
-SAID = Loaded("hds", 7, frozenset({"10.244.1.7", "fd00::7"}))
+SAID = LoadedRules("hds", 7, frozenset({"10.244.1.7", "fd00::7"}))
 REPORT = AgentReport("lyon-1", {"uid-1": SAID})
 
 loaded = st.builds(
-    Loaded,
+    LoadedRules,
     st.sampled_from(["hds", "secnumcloud"]),
     st.integers(1, 10**18 - 1),
     st.frozensets(st.ip_addresses().map(str), max_size=3),
@@ -30,7 +30,7 @@ loaded = st.builds(
 
 
 @given(st.dictionaries(st.uuids().map(str), loaded, max_size=4))
-def test_it_is_read_as_it_was_written(pods: dict[str, Loaded]) -> None:
+def test_it_is_read_as_it_was_written(pods: dict[str, LoadedRules]) -> None:
     assert parse(text_of(pods)) == pods
     assert see_report(report_of("sovereign-system", "lyon-1", "uid", text_of(pods))) == AgentReport("lyon-1", pods)
 
@@ -38,7 +38,9 @@ def test_it_is_read_as_it_was_written(pods: dict[str, Loaded]) -> None:
 @given(st.text())
 def test_nonsense_says_nothing_and_harms_nothing(text: str) -> None:
     assert all(found.rules >= 0 for found in parse(text).values())
-    assert parse(f"x x {text!r} x\nuid-1 hds 7 10.244.1.7").get("uid-1") == Loaded("hds", 7, frozenset({"10.244.1.7"}))
+    assert parse(f"x x {text!r} x\nuid-1 hds 7 10.244.1.7").get("uid-1") == LoadedRules(
+        "hds", 7, frozenset({"10.244.1.7"})
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_nonsense_says_nothing_and_harms_nothing(text: str) -> None:
         "no address",
     ],
 )
-def test_it_counts_for_nothing_else(uid: str, wanted: Loaded, *, said: bool) -> None:
+def test_it_counts_for_nothing_else(uid: str, wanted: LoadedRules, *, said: bool) -> None:
     assert REPORT.says(uid, wanted) is said
 
 
@@ -96,10 +98,10 @@ def test_no_number_comes_twice_for_other_rules(same: list[bool], first: int) -> 
 
 def test_who_is_silent_is_named_with_what_to_do() -> None:
     pods = (("brest-1", "shop/web-0"), *(("lyon-1", f"shop/web-{number}") for number in range(1, 13)))
-    said = str(Silence("sovereign-system", pods))
+    said = str(SilentAgents("sovereign-system", pods))
     assert "the agents of 2 node(s) have not said that they have loaded the rules of 13 pod(s)" in said
     assert "brest-1 (shop/web-0), lyon-1 (shop/web-1, " in said
     assert "and 2 more)" in said
     assert "kubectl -n sovereign-system get pods -o wide -l app.kubernetes.io/component=agent" in said
-    assert Silence("sovereign-system", pods).of(["shop/web-0"]).nodes == ("brest-1",)
-    assert not NO_SILENCE
+    assert SilentAgents("sovereign-system", pods).of(["shop/web-0"]).nodes == ("brest-1",)
+    assert not NO_SILENT_AGENTS

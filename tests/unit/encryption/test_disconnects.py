@@ -6,10 +6,10 @@ import pytest
 
 from sovereign_operator.core.encryption.disconnects import (
     SETTLE_SECONDS,
-    Anchor,
-    Cuts,
+    Disconnects,
+    TrustedAnchor,
     lost,
-    next_cuts,
+    next_disconnects,
     settled,
     trusted_now,
 )
@@ -19,28 +19,28 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 YEAR, DAY, HOUR = timedelta(days=365), timedelta(days=1), timedelta(hours=1)
 
 
-def anchor(pair: str, digits: str, end: timedelta = YEAR) -> Anchor:
-    return Anchor(pair, digits, NOW + end)
+def anchor(pair: str, digits: str, end: timedelta = YEAR) -> TrustedAnchor:
+    return TrustedAnchor(pair, digits, NOW + end)
 
 
 BREST, LYON = anchor("snc/brest", "b1"), anchor("snc/lyon", "f1")
 LYON_2, LYON_3 = anchor("snc/lyon", "f2", 2 * YEAR), anchor("snc/lyon", "f3", 2 * YEAR)
 OTHERS = anchor("hds/lyon", "c1")
 BRIEF = anchor("snc/lyon", "f0", 2 * HOUR)
-FORMER = [Anchor.parse("snc/brest"), Anchor.parse("snc/lyon")]
+FORMER = [TrustedAnchor.parse("snc/brest"), TrustedAnchor.parse("snc/lyon")]
 """What an earlier version wrote."""
 
-NEVER_CUT = Cuts()
-Bundle = list[Anchor]
+NEVER_CUT = Disconnects()
+Bundle = list[TrustedAnchor]
 
 
-def cuts_after(*seen: tuple[timedelta, Bundle], before: Cuts = NEVER_CUT) -> int:
+def cuts_after(*seen: tuple[timedelta, Bundle], before: Disconnects = NEVER_CUT) -> int:
     """Return how often connections end if bundles are seen at these times, each from old to new."""
     for when, bundle in seen:
         now = NOW + when
         trusted = trusted_now(before, bundle, now)
         gone = lost(before, trusted, now)
-        before = next_cuts(before, trusted, gone, gone)
+        before = next_disconnects(before, trusted, gone, gone)
     return before.number
 
 
@@ -102,17 +102,17 @@ def test_connections_end_with_the_trust_in_an_authority(
 
 @pytest.mark.parametrize(("bundle", "number"), [([BREST, LYON], 0), ([BREST, LYON, LYON_2], 0), ([BREST], 1), ([], 1)])
 def test_an_upgrade_ends_nothing_but_what_is_withdrawn(bundle: Bundle, number: int) -> None:
-    assert cuts_after((START, bundle), before=Cuts(0, frozenset(FORMER))) == number
+    assert cuts_after((START, bundle), before=Disconnects(0, frozenset(FORMER))) == number
 
 
 def test_a_cut_waits_until_all_sidecars_know_and_each_who_goes_has_one() -> None:
-    before = Cuts(2, frozenset([BREST, LYON]))
-    waiting = next_cuts(before, frozenset([BREST]), frozenset([LYON]), frozenset())
+    before = Disconnects(2, frozenset([BREST, LYON]))
+    waiting = next_disconnects(before, frozenset([BREST]), frozenset([LYON]), frozenset())
     assert waiting == before
     # Brest goes while Lyon's cut is due: those in Brest could connect again after that, so they have one of their own.
-    first = next_cuts(waiting, frozenset(), frozenset([BREST, LYON]), frozenset([LYON]))
-    assert first == Cuts(3, frozenset([BREST]))
-    assert next_cuts(first, frozenset(), frozenset([BREST]), frozenset([BREST])) == Cuts(4)
+    first = next_disconnects(waiting, frozenset(), frozenset([BREST, LYON]), frozenset([LYON]))
+    assert first == Disconnects(3, frozenset([BREST]))
+    assert next_disconnects(first, frozenset(), frozenset([BREST]), frozenset([BREST])) == Disconnects(4)
 
 
 def test_all_sidecars_know_some_time_after_an_authority_has_gone() -> None:
@@ -126,4 +126,4 @@ NONSENSE = ("", "x", "a/b/c", "a/b/c/d", "a/b/c/2026-13-01T00:00:00Z", "a/b/c/00
 
 @pytest.mark.parametrize("text", NONSENSE)
 def test_nonsense_counts_as_somebody_who_is_gone(text: str) -> None:
-    assert cuts_after((START, [BREST, LYON]), before=Cuts(0, frozenset([Anchor.parse(text)]))) == 1
+    assert cuts_after((START, [BREST, LYON]), before=Disconnects(0, frozenset([TrustedAnchor.parse(text)]))) == 1

@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.encryption.agent_report import NO_SILENCE, Silence
+from sovereign_operator.core.encryption.agent_report import NO_SILENT_AGENTS, SilentAgents
 from sovereign_operator.core.encryption.progress import is_awaited, progress
-from sovereign_operator.core.encryption.rollout import EncryptionSeen, PodTraffic, Step, StepFacts
+from sovereign_operator.core.encryption.rollout import ObservedEncryption, PodTraffic, Step, StepFacts
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
 NOW = datetime(2030, 6, 15, 12, tzinfo=UTC)
 READY = PodTraffic("shop/web", ("10.244.1.7",), sidecar=True, loaded="v2", heard=True)
 OTHER = replace(READY, name="shop/api")
 ARRIVED = Step(STRICT, ())
-SILENT = Silence("sovereign-system", (("lyon-1", "shop/web"),))
+SILENT = SilentAgents("sovereign-system", (("lyon-1", "shop/web"),))
 
 
-def seen_of(*pods: PodTraffic, step: Step = ARRIVED, silence: Silence = NO_SILENCE) -> EncryptionSeen:
+def seen_of(*pods: PodTraffic, step: Step = ARRIVED, silence: SilentAgents = NO_SILENT_AGENTS) -> ObservedEncryption:
     """Return how far a policy has come that asks for Strict, once sidecars were told version v2."""
     wanted = EncryptionInTransit.model_validate({"mode": "Strict", "clusterNetworks": ["10.244.0.0/16"]})
     facts = StepFacts(wanted, PREFERRED, "v1", NOW, pods, NOW)
@@ -41,7 +41,7 @@ CASES: dict[str, tuple[PodTraffic, dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("pod", "besides"), CASES.values(), ids=CASES)
 def test_what_is_seen_of_a_pod(pod: PodTraffic, besides: dict[str, Any]) -> None:
-    usual = EncryptionSeen(Step(STRICT, ()), STRICT, pods=2, sidecars=2, loaded=2)
+    usual = ObservedEncryption(Step(STRICT, ()), STRICT, pods=2, sidecars=2, loaded=2)
     assert seen_of(READY, pod) == seen_of(pod, READY) == replace(usual, **besides)
 
 
@@ -58,7 +58,7 @@ def test_all_are_named_in_order() -> None:
     assert (static.static, static.silence, static.pods) == (("a on x", "b on x"), SILENT, 0)
 
 
-AWAITED: dict[str, tuple[EncryptionSeen, bool]] = {
+AWAITED: dict[str, tuple[ObservedEncryption, bool]] = {
     "all is as it should be": (seen_of(READY), False),
     "no pods": (seen_of(), False),
     "a step waits": (seen_of(READY, step=Step(PREFERRED, ("pods load Strict",))), True),
@@ -71,5 +71,7 @@ AWAITED: dict[str, tuple[EncryptionSeen, bool]] = {
 
 
 @pytest.mark.parametrize(("seen", "awaited"), AWAITED.values(), ids=AWAITED)
-def test_sidecars_are_asked_often_while_something_is_awaited_of_them(seen: EncryptionSeen, *, awaited: bool) -> None:
+def test_sidecars_are_asked_often_while_something_is_awaited_of_them(
+    seen: ObservedEncryption, *, awaited: bool
+) -> None:
     assert is_awaited(seen) is awaited

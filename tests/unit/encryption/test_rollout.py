@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.encryption.agent_report import NO_SILENCE, Silence
+from sovereign_operator.core.encryption.agent_report import NO_SILENT_AGENTS, SilentAgents
 from sovereign_operator.core.encryption.rollout import (
     LADDER,
-    EncryptionSeen,
+    ObservedEncryption,
     PodTraffic,
     Step,
     StepFacts,
@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 READY = PodTraffic("shop/web-0", ("10.244.1.7",), sidecar=True, loaded="v1", heard=True)
 
 
-SILENT = Silence("sovereign-system", (("lyon-1", "shop/web-0"),))
+SILENT = SilentAgents("sovereign-system", (("lyon-1", "shop/web-0"),))
 
 
 def facts(current: EncryptionMode, wanted: EncryptionMode, *pods: PodTraffic, **fields: Any) -> StepFacts:
@@ -164,7 +164,7 @@ def test_strict_comes_once_all_agents_have_loaded_its_rules(
 ) -> None:
     ahead, silent, talking = found
     known = facts(PREFERRED, STRICT, replace(READY, plain_open=int(talking)))
-    step = decide(replace(known, ahead=ahead, silence=SILENT if silent else NO_SILENCE))
+    step = decide(replace(known, ahead=ahead, silence=SILENT if silent else NO_SILENT_AGENTS))
     assert (step.mode, step.ahead, len(step.waits_for)) == expected
     assert step.rules is (STRICT if ahead or step.ahead else PREFERRED)
     assert any("lyon-1 (shop/web-0)" in sentence for sentence in step.waits_for) is silent
@@ -196,9 +196,9 @@ pods = st.builds(
 )
 
 
-@given(st.sampled_from(LADDER), st.lists(pods, max_size=3), st.booleans(), st.sampled_from([SILENT, NO_SILENCE]))
+@given(st.sampled_from(LADDER), st.lists(pods, max_size=3), st.booleans(), st.sampled_from([SILENT, NO_SILENT_AGENTS]))
 def test_strict_is_never_reached_while_anybody_would_be_cut_off(
-    current: EncryptionMode, found: list[PodTraffic], ahead: bool, silence: Silence
+    current: EncryptionMode, found: list[PodTraffic], ahead: bool, silence: SilentAgents
 ) -> None:
     if current is STRICT:
         return
@@ -214,7 +214,7 @@ def test_strict_is_never_reached_while_anybody_would_be_cut_off(
 def test_sidecars_are_asked_until_off_is_wanted_and_reached() -> None:
     for wanted in EncryptionMode:
         for mode in EncryptionMode:
-            seen = EncryptionSeen(Step(mode, ()), wanted, 0, 0, 0)
+            seen = ObservedEncryption(Step(mode, ()), wanted, 0, 0, 0)
             assert seen.encrypts is ((wanted, mode) != (EncryptionMode.OFF, EncryptionMode.OFF))
 
 

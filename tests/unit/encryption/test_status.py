@@ -4,16 +4,16 @@ from typing import Literal
 import pytest
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.encryption.agent_report import Silence
-from sovereign_operator.core.encryption.rollout import EncryptionSeen, Step
+from sovereign_operator.core.encryption.agent_report import SilentAgents
+from sovereign_operator.core.encryption.rollout import ObservedEncryption, Step
 from sovereign_operator.core.encryption.status import report_encryption
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
-SILENT = Silence("sovereign-system", (("lyon-1", "shop/web-0"),))
+SILENT = SilentAgents("sovereign-system", (("lyon-1", "shop/web-0"),))
 
 
-def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: EncryptionMode = STRICT) -> EncryptionSeen:
-    return EncryptionSeen(Step(mode, waits_for), wanted, 3, 3, loaded)
+def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: EncryptionMode = STRICT) -> ObservedEncryption:
+    return ObservedEncryption(Step(mode, waits_for), wanted, 3, 3, loaded)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: Encrypt
     ],
 )
 def test_it_says_how_far_it_has_come(
-    found: EncryptionSeen | None, status: Literal["True", "False"], reason: str, said: str
+    found: ObservedEncryption | None, status: Literal["True", "False"], reason: str, said: str
 ) -> None:
     report = report_encryption(EncryptionInTransit(mode=STRICT, cluster_networks=("10.0.0.0/8",)), found)
     (observed,) = report.observations

@@ -12,12 +12,12 @@ from sovereign_operator.core.identity.authorities import (
     PROPAGATION,
     SHORTEST_LEAF,
     SKEW,
-    Authority,
+    KnownAuthority,
     NewAuthority,
     Plan,
     plan,
 )
-from sovereign_operator.core.identity.trust_window import Tenure
+from sovereign_operator.core.identity.trust_window import TrustWindow
 from sovereign_operator.core.placement.facts import Pair
 from tests.builders import NOW
 
@@ -30,13 +30,13 @@ PAIR = Pair("demo", "gra-1")
 Until = timedelta | None
 
 
-def accepting(until: Until = None) -> Tenure:
-    """Return the tenure of an accepted pair that ends so long after NOW."""
-    return Tenure(accepting=True, until=None if until is None else NOW + until)
+def accepting(until: Until = None) -> TrustWindow:
+    """Return the window of an accepted pair that ends so long after NOW."""
+    return TrustWindow(accepting=True, until=None if until is None else NOW + until)
 
 
-def on_grace(until: timedelta) -> Tenure:
-    return Tenure(accepting=False, until=NOW + until)
+def on_grace(until: timedelta) -> TrustWindow:
+    return TrustWindow(accepting=False, until=NOW + until)
 
 
 def authority(
@@ -47,19 +47,19 @@ def authority(
     begins: datetime = LONG_AGO,
     left: timedelta = 335 * A_DAY,
     published: datetime | None = LONG_AGO,
-) -> Authority:
+) -> KnownAuthority:
     """Build an authority in the middle of its life that has been published for long."""
-    return Authority(name, Pair(policy, datacentre), begins, NOW + left, published)
+    return KnownAuthority(name, Pair(policy, datacentre), begins, NOW + left, published)
 
 
 def ask(
-    tenure: Tenure | None,
-    *authorities: Authority,
+    window: TrustWindow | None,
+    *authorities: KnownAuthority,
     trusted: Mapping[str, tuple[str, ...]] | None = None,
     now: datetime = NOW,
 ) -> Plan:
     """Ask about the one pair."""
-    return plan({} if tenure is None else {PAIR: tenure}, trusted or {"demo": ()}, authorities, now)
+    return plan({} if window is None else {PAIR: window}, trusted or {"demo": ()}, authorities, now)
 
 
 def new(left: timedelta, now: datetime = NOW) -> tuple[NewAuthority, ...]:
@@ -82,7 +82,7 @@ CASES: dict[str, tuple[Plan, tuple[NewAuthority, ...], tuple[str, ...], tuple[st
         None,
     ),
     "accepted, and there is one": (ask(accepting(), OLD), (), (), ("old",), "old"),
-    "accepted, and it ends with its tenure": (ask(accepting(335 * A_DAY), OLD), (), (), ("old",), "old"),
+    "accepted, and it ends with its window": (ask(accepting(335 * A_DAY), OLD), (), (), ("old",), "old"),
     "accepted, and it ended": (
         ask(accepting(), authority(left=timedelta(0))),
         new(CA_LIFETIME),
@@ -204,8 +204,8 @@ CASES: dict[str, tuple[Plan, tuple[NewAuthority, ...], tuple[str, ...], tuple[st
         None,
     ),
     "grace is over": (ask(on_grace(timedelta(0)), OLD), (), ("old",), (), None),
-    "no tenure": (ask(None, OLD, NEW), (), ("new", "old"), (), None),
-    "a tenure that should not be there any more": (ask(accepting(timedelta(0)), OLD), (), ("old",), (), None),
+    "no window": (ask(None, OLD, NEW), (), ("new", "old"), (), None),
+    "a window that should not be there any more": (ask(accepting(timedelta(0)), OLD), (), ("old",), (), None),
     "begins in a moment, by another clock": (
         ask(accepting(), authority("skewed", begins=NOW + SKEW, published=None)),
         (),
@@ -246,7 +246,7 @@ def test_what_becomes_of_a_pair(
     [
         pytest.param(240, 121.6, None, None, id="more-than-a-third-is-left"),
         pytest.param(244, 121, None, 365, id="less-than-a-third-is-left"),
-        pytest.param(300, 65, 65, None, id="it-ends-with-its-tenure"),
+        pytest.param(300, 65, 65, None, id="it-ends-with-its-window"),
         pytest.param(300, 65, 97, None, id="less-than-half-as-long-again"),
         pytest.param(300, 65, 97.5, 97.5, id="half-as-long-again"),
         pytest.param(363, 2.1, 3.1, None, id="a-day-more-counts-when-it-matters"),
@@ -299,7 +299,7 @@ def test_a_bundle_holds_every_accepted_datacentre_and_those_of_trusted_policies(
     assert said.signing == {pair: f"{pair.policy}-{pair.datacentre}" for pair in pairs}
 
 
-def test_a_trusted_policys_authority_leaves_with_its_tenure() -> None:
+def test_a_trusted_policys_authority_leaves_with_its_window() -> None:
     theirs = authority("theirs", policy="hds")
     trusted: dict[str, tuple[str, ...]] = {"demo": ("hds",), "hds": ()}
     assert plan({Pair("hds", "gra-1"): on_grace(A_SECOND)}, trusted, [theirs], NOW).bundles["demo"] == ("theirs",)

@@ -16,11 +16,11 @@ from sovereign_operator.core.identity.authorities import (
     LEAF_LIFETIME,
     MOST,
     PROPAGATION,
-    Authority,
+    KnownAuthority,
     Plan,
     plan,
 )
-from sovereign_operator.core.identity.trust_window import Tenure
+from sovereign_operator.core.identity.trust_window import TrustWindow
 from sovereign_operator.core.placement.facts import Pair
 from tests.builders import NOW
 from tests.unit.hypothesis_settings import ANY_EXAMPLE
@@ -55,7 +55,7 @@ AROUND: Final = st.builds(
 )
 AUTHORITIES: Final = st.lists(
     st.builds(
-        lambda pair, begins, ends, published: Authority("", pair, begins, ends, published),
+        lambda pair, begins, ends, published: KnownAuthority("", pair, begins, ends, published),
         st.sampled_from((*PAIRS, Pair("gone", "gra-1"))),
         AROUND,
         AROUND,
@@ -63,11 +63,11 @@ AUTHORITIES: Final = st.lists(
     ),
     max_size=8,
 ).map(lambda drawn: [replace(authority, id=f"ca-{number}") for number, authority in enumerate(drawn)])
-TENURES: Final = st.dictionaries(st.sampled_from(PAIRS), st.builds(Tenure, st.booleans(), AROUND | st.none()))
+TENURES: Final = st.dictionaries(st.sampled_from(PAIRS), st.builds(TrustWindow, st.booleans(), AROUND | st.none()))
 TRUSTED: Final = st.fixed_dictionaries(
     {policy: st.sampled_from(((), ("demo",), ("hds", "gone"))) for policy in POLICIES}
 )
-Tenures = Mapping[Pair, Tenure]
+TrustWindows = Mapping[Pair, TrustWindow]
 Trusted = Mapping[str, tuple[str, ...]]
 
 
@@ -75,7 +75,9 @@ NUMBERS: Final = itertools.count()
 """No two authorities have the same key, also not two of a pair that are created at the same moment."""
 
 
-def applied(said: Plan, authorities: list[Authority], now: datetime, *, publish: bool = True) -> list[Authority]:
+def applied(
+    said: Plan, authorities: list[KnownAuthority], now: datetime, *, publish: bool = True
+) -> list[KnownAuthority]:
     """Return the authorities after a plan was carried out. What is created is published a step later."""
     published = {id_ for policy in said.bundles for id_ in said.bundles[policy]} if publish else set()
     kept = [
@@ -84,7 +86,7 @@ def applied(said: Plan, authorities: list[Authority], now: datetime, *, publish:
         if authority.id not in said.retire
     ]
     created = [
-        Authority(
+        KnownAuthority(
             f"{made.pair.policy}-{made.pair.datacentre}-{next(NUMBERS):09}",
             made.pair,
             now,
@@ -98,59 +100,59 @@ def applied(said: Plan, authorities: list[Authority], now: datetime, *, publish:
 
 @given(TENURES, TRUSTED, AUTHORITIES)
 def test_an_authority_is_retired_or_in_its_policys_bundle(
-    tenures: Tenures, trusted: Trusted, authorities: list[Authority]
+    windows: TrustWindows, trusted: Trusted, authorities: list[KnownAuthority]
 ) -> None:
-    said = plan(tenures, trusted, authorities, NOW)
+    said = plan(windows, trusted, authorities, NOW)
     assert set(said.bundles) == set(POLICIES)
     for authority in authorities:
-        tenure = tenures.get(authority.pair)
+        window = windows.get(authority.pair)
         trusting = {policy for policy, bundle in said.bundles.items() if authority.id in bundle}
         if authority.id in said.retire:
             assert not trusting
         else:
             also = {policy for policy in POLICIES if authority.pair.policy in trusted[policy]}
             assert trusting == {authority.pair.policy} | also
-            assert tenure
-            assert tenure.until is None or tenure.until > NOW
+            assert window
+            assert window.until is None or window.until > NOW
             assert authority.not_after > NOW
 
 
 @given(TENURES, TRUSTED, AUTHORITIES)
 def test_what_signs_is_of_its_pair_and_trusted_and_the_pair_is_accepted(
-    tenures: Tenures, trusted: Trusted, authorities: list[Authority]
+    windows: TrustWindows, trusted: Trusted, authorities: list[KnownAuthority]
 ) -> None:
-    said = plan(tenures, trusted, authorities, NOW)
+    said = plan(windows, trusted, authorities, NOW)
     by_id = {authority.id: authority for authority in authorities}
     for pair, signs in said.signing.items():
         assert by_id[signs].pair == pair
         assert signs in said.bundles[pair.policy]
-        assert tenures[pair].accepting
+        assert windows[pair].accepting
 
 
 @given(TENURES, TRUSTED, AUTHORITIES)
-def test_what_is_created_fits_its_tenure_and_makes_up_for_what_is_missing(
-    tenures: Tenures, trusted: Trusted, authorities: list[Authority]
+def test_what_is_created_fits_its_trust_window_and_makes_up_for_what_is_missing(
+    windows: TrustWindows, trusted: Trusted, authorities: list[KnownAuthority]
 ) -> None:
-    said = plan(tenures, trusted, authorities, NOW)
+    said = plan(windows, trusted, authorities, NOW)
     assert len({made.pair for made in said.create}) == len(said.create)
     for made in said.create:
-        tenure = tenures[made.pair]
-        assert tenure.accepting
+        window = windows[made.pair]
+        assert window.accepting
         assert NOW < made.not_after <= NOW + CA_LIFETIME
-        assert tenure.until is None or made.not_after <= tenure.until
+        assert window.until is None or made.not_after <= window.until
         assert made.not_after.microsecond == 0
     served = {*said.signing, *(made.pair for made in said.create)}
-    for pair, tenure in tenures.items():
-        if tenure.accepting and (tenure.until is None or tenure.until > NOW + 2 * PROPAGATION + timedelta(hours=1)):
+    for pair, window in windows.items():
+        if window.accepting and (window.until is None or window.until > NOW + 2 * PROPAGATION + timedelta(hours=1)):
             assert pair in served
 
 
 @given(TENURES, TRUSTED, AUTHORITIES, st.booleans())
 def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
-    tenures: Tenures, trusted: Trusted, authorities: list[Authority], publish: bool
+    windows: TrustWindows, trusted: Trusted, authorities: list[KnownAuthority], publish: bool
 ) -> None:
-    said = plan(tenures, trusted, authorities, NOW)
-    again = plan(tenures, trusted, applied(said, authorities, NOW, publish=publish), NOW)
+    said = plan(windows, trusted, authorities, NOW)
+    again = plan(windows, trusted, applied(said, authorities, NOW, publish=publish), NOW)
     assert not again.create
     assert not again.retire
     assert all(set(said.bundles[policy]) <= set(again.bundles[policy]) for policy in POLICIES)
@@ -158,15 +160,15 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
 
 @given(TENURES, TRUSTED, AUTHORITIES, st.randoms(use_true_random=False))
 def test_the_order_never_matters(
-    tenures: Tenures, trusted: Trusted, authorities: list[Authority], order: random.Random
+    windows: TrustWindows, trusted: Trusted, authorities: list[KnownAuthority], order: random.Random
 ) -> None:
     other = plan(
-        {pair: tenures[pair] for pair in reversed(list(tenures))},
+        {pair: windows[pair] for pair in reversed(list(windows))},
         {policy: trusted[policy][::-1] for policy in reversed(POLICIES)},
         order.sample(authorities, len(authorities)),
         NOW,
     )
-    said = plan(tenures, trusted, authorities, NOW)
+    said = plan(windows, trusted, authorities, NOW)
     assert other == said
     assert list(other.bundles) == list(said.bundles)
     assert list(other.signing) == list(said.signing)
@@ -174,10 +176,10 @@ def test_the_order_never_matters(
 
 @given(TENURES, TRUSTED, AUTHORITIES, st.sampled_from(POLICIES), st.sampled_from((*POLICIES, "gone")))
 def test_to_trust_one_more_policy_only_ever_adds_to_the_bundle(
-    tenures: Tenures, trusted: Trusted, authorities: list[Authority], policy: str, more: str
+    windows: TrustWindows, trusted: Trusted, authorities: list[KnownAuthority], policy: str, more: str
 ) -> None:
-    said = plan(tenures, trusted, authorities, NOW)
-    after = plan(tenures, {**trusted, policy: (*trusted[policy], more)}, authorities, NOW)
+    said = plan(windows, trusted, authorities, NOW)
+    after = plan(windows, {**trusted, policy: (*trusted[policy], more)}, authorities, NOW)
     assert set(said.bundles[policy]) <= set(after.bundles[policy])
     assert replace(after, bundles={**after.bundles, policy: said.bundles[policy]}) == said
 
@@ -194,11 +196,11 @@ class Claim:
     end: datetime | None
     suspended: bool = False
 
-    def tenure(self, now: datetime) -> Tenure | None:
+    def window(self, now: datetime) -> TrustWindow | None:
         until = self.end and self.end + GRACE
         if self.suspended or (until and until <= now):
             return None
-        return Tenure(accepting=self.end is None or now < self.end, until=until)
+        return TrustWindow(accepting=self.end is None or now < self.end, until=until)
 
 
 @dataclass(frozen=True)
@@ -254,17 +256,17 @@ class Life:
 
     now: datetime = NOW
     claims: dict[Pair, Claim] = field(default_factory=lambda: dict.fromkeys(PAIRS[:2], Claim(None)))
-    authorities: list[Authority] = field(default_factory=list)
+    authorities: list[KnownAuthority] = field(default_factory=list)
     leaves: list[Leaf] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
     signing: Mapping[Pair, str] = field(default_factory=dict)
     most: int = 0
 
-    def tenures(self) -> Tenures:
-        found = {pair: claim.tenure(self.now) for pair, claim in self.claims.items()}
-        return {pair: tenure for pair, tenure in found.items() if tenure}
+    def windows(self) -> TrustWindows:
+        found = {pair: claim.window(self.now) for pair, claim in self.claims.items()}
+        return {pair: window for pair, window in found.items() if window}
 
-    def of(self, pair: Pair) -> list[Authority]:
+    def of(self, pair: Pair) -> list[KnownAuthority]:
         """Return the authorities of a pair, in the order in which they were created."""
         return [entry for entry in self.authorities if entry.pair == pair]
 
@@ -274,7 +276,7 @@ class Life:
         self.sign(self.now + min(step.passes, PROPAGATION))
         self.now += step.passes
         self.claims[step.pair] = changed(self.claims[step.pair], step, self.now)
-        said = plan(self.tenures(), {"demo": ()}, self.authorities, self.now)
+        said = plan(self.windows(), {"demo": ()}, self.authorities, self.now)
         self.check(said)
         self.authorities = applied(said, self.authorities, self.now, publish=step.publish)
         self.gone |= set(said.retire)
@@ -291,16 +293,16 @@ class Life:
 
     def check(self, said: Plan) -> None:
         """Check what is said against all that happened before."""
-        tenures = self.tenures()
+        windows = self.windows()
         bundle = set(said.bundles["demo"])
         # An interruption takes all certificates of the pair; what was signed after it counts again.
-        self.leaves = [leaf for leaf in self.leaves if leaf.pair in tenures and leaf.until > self.now]
+        self.leaves = [leaf for leaf in self.leaves if leaf.pair in windows and leaf.until > self.now]
         assert all(leaf.signed_by in bundle for leaf in self.leaves)
         assert not self.gone & {*bundle, *said.signing.values()}
         for pair in self.claims:
             there = self.of(pair)
             trusted = [entry for entry in there if entry.id in bundle]
-            assert pair in tenures or not trusted
+            assert pair in windows or not trusted
             signs = said.signing.get(pair)
             ready = [entry for entry in trusted if entry.published and entry.published + PROPAGATION <= self.now]
             if signs:
@@ -309,7 +311,7 @@ class Life:
 
 
 @given(STEPS)
-def test_whatever_happens_no_certificate_loses_its_authority_and_no_authority_outlives_its_tenure(
+def test_whatever_happens_no_certificate_loses_its_authority_and_no_authority_outlives_its_window(
     steps: list[Step],
 ) -> None:
     life = Life()
@@ -343,12 +345,12 @@ def test_when_claims_rest_only_what_fits_remains(steps: list[Step]) -> None:
     for change in ("accept", *["nothing"] * 40):
         life.take(replace(quiet, change=change))
     for pair, claim in life.claims.items():
-        tenure = claim.tenure(life.now)
-        if tenure is None:
+        window = claim.window(life.now)
+        if window is None:
             assert not life.of(pair)
-        elif tenure.accepting:
+        elif window.accepting:
             assert len(life.of(pair)) in (1, 2)
-            assert all(tenure.until is None or entry.not_after <= tenure.until for entry in life.of(pair))
+            assert all(window.until is None or entry.not_after <= window.until for entry in life.of(pair))
 
 
 @given(st.sampled_from((A_DAY, 5 * A_DAY)), st.none() | st.integers(1, 3 * 365 * 24))
@@ -360,8 +362,8 @@ def test_an_accepted_pair_that_nobody_touches_is_always_served(looks: timedelta,
     life.take(start)
     for _ in range(3 * CA_LIFETIME // looks):
         said = life.take(replace(start, passes=looks))
-        tenure = life.claims[PAIRS[0]].tenure(life.now)
-        assert bool(said.signing) is (tenure is not None and tenure.accepting)
+        window = life.claims[PAIRS[0]].window(life.now)
+        assert bool(said.signing) is (window is not None and window.accepting)
         if said.signing:
             (signer,) = (entry for entry in life.authorities if entry.id in said.signing.values())
             assert signer.not_after - life.now >= LEAF_LIFETIME

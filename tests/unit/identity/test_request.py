@@ -20,18 +20,18 @@ from sovereign_operator.core.identity.request import (
     LivePod,
     Request,
     RequestFacts,
-    Wait,
+    WaitForFacts,
     answer,
 )
 from sovereign_operator.core.placement.verdict import NodeVerdict
-from sovereign_operator.core.report.reasons import Finding, Reason
+from sovereign_operator.core.report.reasons import NodeFinding, NodeReason
 
 NOW = datetime(2030, 6, 15, 12, tzinfo=UTC)
 REQUEST = Request("hospital", "req-1", "r", "web", "p", "web", "s", "brest-1", "n", timedelta(hours=24))
 POD = LivePod("p", "brest-1", "web", ending=False, mirror=False, mounts_signer=True)
 NODE = LiveNode("n", "n", "brest")
 VERDICT = NodeVerdict("brest-1", "n", "secnumcloud", "brest", "armor", NodeEvidence.DECLARED, (), ())
-REFUSAL = Finding(Reason.NOT_IN_DATACENTRE, "brest-1 is in no datacentre")
+REFUSAL = NodeFinding(NodeReason.NOT_IN_DATACENTRE, "brest-1 is in no datacentre")
 GOOD = RequestFacts(
     request=REQUEST,
     supported_key=True,
@@ -90,7 +90,7 @@ def test_what_can_never_change_is_denied(reason: Denial, wrong: dict[str, Any]) 
 @pytest.mark.parametrize(("reason", "wrong"), NOT_YET.items(), ids=NOT_YET.keys())
 def test_what_can_change_waits(reason: Delay, wrong: dict[str, Any]) -> None:
     answered = answer(replace(GOOD, **wrong))
-    assert isinstance(answered, Wait)
+    assert isinstance(answered, WaitForFacts)
     assert answered.reason is reason
 
 

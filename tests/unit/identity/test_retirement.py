@@ -17,7 +17,7 @@ from sovereign_operator.core.identity.retirement import (
     refuse,
     why_frozen,
 )
-from sovereign_operator.core.identity.trust_window import SigningTime, Tenure, signing_time
+from sovereign_operator.core.identity.trust_window import SigningTime, TrustWindow, signing_time
 from sovereign_operator.core.placement.calendar import NEVER
 from sovereign_operator.core.placement.facts import Claims, Facts, Pair, Unread
 from tests.builders import NOW, datacentre, facts, policy, service
@@ -70,32 +70,32 @@ def test_what_is_retired_or_withdrawn_is_no_candidate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tenure", "listed", "latest"),
+    ("window", "listed", "latest"),
     [
-        (Tenure(accepting=True, until=NOW + A_DAY), False, NOW + A_DAY),
-        (Tenure(accepting=True, until=NOW + A_DAY), True, NEVER),
-        (Tenure(accepting=True, until=None), False, NEVER),
+        (TrustWindow(accepting=True, until=NOW + A_DAY), False, NOW + A_DAY),
+        (TrustWindow(accepting=True, until=NOW + A_DAY), True, NEVER),
+        (TrustWindow(accepting=True, until=None), False, NEVER),
         (None, False, NEVER),
     ],
     ids=["not trusted yet", "it counts already", "no end is recorded", "not accepted"],
 )
 def test_what_is_brought_ends_with_its_datacentre_unless_it_counts_already(
-    tenure: Tenure | None, latest: Any, *, listed: bool
+    window: TrustWindow | None, latest: Any, *, listed: bool
 ) -> None:
-    assert latest_end(tenure, listed=listed) == latest
+    assert latest_end(window, listed=listed) == latest
 
 
 @pytest.mark.parametrize(
-    ("tenure", "until", "last"),
+    ("window", "until", "last"),
     [
-        (Tenure(accepting=True, until=None), 5, 5),
-        (Tenure(accepting=True, until=NOW + 3 * A_DAY, accepted_until=NOW + 2 * A_DAY), 3, 2),
-        (Tenure(accepting=True, until=NOW + 9 * A_DAY, accepted_until=NOW + 2 * A_DAY), 5, 2),
-        (Tenure(accepting=True, until=NOW + 9 * A_DAY, accepted_until=NOW + 8 * A_DAY), 5, 5),
+        (TrustWindow(accepting=True, until=None), 5, 5),
+        (TrustWindow(accepting=True, until=NOW + 3 * A_DAY, accepted_until=NOW + 2 * A_DAY), 3, 2),
+        (TrustWindow(accepting=True, until=NOW + 9 * A_DAY, accepted_until=NOW + 2 * A_DAY), 5, 2),
+        (TrustWindow(accepting=True, until=NOW + 9 * A_DAY, accepted_until=NOW + 8 * A_DAY), 5, 5),
     ],
 )
-def test_an_authority_signs_until_it_ends_or_what_it_rests_on_does(tenure: Tenure, until: int, last: int) -> None:
-    assert signing_time(NOW + 5 * A_DAY, tenure) == SigningTime(NOW + until * A_DAY, NOW + last * A_DAY)
+def test_an_authority_signs_until_it_ends_or_what_it_rests_on_does(window: TrustWindow, until: int, last: int) -> None:
+    assert signing_time(NOW + 5 * A_DAY, window) == SigningTime(NOW + until * A_DAY, NOW + last * A_DAY)
 
 
 # When everything stays as it is

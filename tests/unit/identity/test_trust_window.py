@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.identity.trust_window import Tenure, tenures
+from sovereign_operator.core.identity.trust_window import TrustWindow, trust_windows
 from sovereign_operator.core.placement.calendar import NEVER, PARIS, end_instant
 from sovereign_operator.core.placement.facts import Facts, Pair
 from tests import strategies
@@ -46,18 +46,18 @@ def told(service: CloudServiceSpec, policy: SovereigntyPolicySpec | None = None)
     return facts(services={"acme-cloud": service}, datacentres={"gra-1": datacentre()}, policies=policies)
 
 
-def tenure(facts: Facts) -> Tenure | None:
-    """Return the tenure of the one site under the one policy, but for how long anything new is signed."""
-    found = tenures(facts).get(Pair("demo", "gra-1"))
+def window(facts: Facts) -> TrustWindow | None:
+    """Return the window of the one site under the one policy, but for how long anything new is signed."""
+    found = trust_windows(facts).get(Pair("demo", "gra-1"))
     return found and replace(found, accepted_until=None)
 
 
-def accepting(until: datetime | None) -> Tenure:
-    return Tenure(accepting=True, until=until)
+def accepting(until: datetime | None) -> TrustWindow:
+    return TrustWindow(accepting=True, until=until)
 
 
-def on_grace(until: datetime) -> Tenure:
-    return Tenure(accepting=False, until=until)
+def on_grace(until: datetime) -> TrustWindow:
+    return TrustWindow(accepting=False, until=until)
 
 
 ENDED = service(qualification(until=YESTERDAY))
@@ -65,7 +65,7 @@ A_YEAR = timedelta(days=365)
 """The longest grace period there is."""
 LONG_AGO = TODAY - timedelta(days=9)
 
-TENURES: dict[str, tuple[Facts, Tenure | None]] = {
+TENURES: dict[str, tuple[Facts, TrustWindow | None]] = {
     "ends today": (told(service(qualification(until=TODAY))), accepting(END_OF_TODAY + A_WEEK)),
     "no end is recorded": (told(service(qualification(until=None))), accepting(None)),
     "nothing is demanded": (told(service(), policy()), accepting(None)),
@@ -163,8 +163,8 @@ TENURES: dict[str, tuple[Facts, Tenure | None]] = {
 
 
 @pytest.mark.parametrize(("told", "expected"), TENURES.values(), ids=TENURES.keys())
-def test_only_what_ends_by_its_date_has_grace(told: Facts, expected: Tenure | None) -> None:
-    assert tenure(told) == expected
+def test_only_what_ends_by_its_date_has_grace(told: Facts, expected: TrustWindow | None) -> None:
+    assert window(told) == expected
 
 
 @pytest.mark.parametrize(
@@ -177,24 +177,24 @@ def test_only_what_ends_by_its_date_has_grace(told: Facts, expected: Tenure | No
 def test_grace_is_counted_in_seconds_where_the_clock_changes(day: date, until: datetime) -> None:
     spec = service(qualification(until=day))
     for now in (datetime(2030, 3, 30, 12, tzinfo=UTC), until - timedelta(seconds=1)):
-        found = tenure(replace(told(spec), now=now))
+        found = window(replace(told(spec), now=now))
         assert found
         assert found.until == until
-    assert tenure(replace(told(spec), now=until)) is None
+    assert window(replace(told(spec), now=until)) is None
 
 
 @pytest.mark.parametrize("grace", [timedelta(0), timedelta(days=1), A_YEAR])
 def test_nothing_is_signed_in_grace(grace: timedelta) -> None:
     accepted = told(service(qualification(until=TODAY)), policy(demand(), grace=grace))
-    (found,) = tenures(accepted).values()
+    (found,) = trust_windows(accepted).values()
     assert found.accepted_until == END_OF_TODAY
     assert found.until == END_OF_TODAY + grace
     later = replace(accepted, now=END_OF_TODAY)
-    assert all(left.accepted_until is None for left in tenures(later).values())
+    assert all(left.accepted_until is None for left in trust_windows(later).values())
 
 
-def test_every_site_has_its_own_tenure_under_every_policy() -> None:
-    found = tenures(
+def test_every_site_has_its_own_trust_window_under_every_policy() -> None:
+    found = trust_windows(
         facts(
             services={"acme-cloud": service(qualification()), "bravo-cloud": ENDED},
             datacentres={"rbx-1": datacentre(service="bravo-cloud"), "gra-1": datacentre()},
@@ -214,8 +214,8 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day + A_DAY, time.min, PARIS).astimezone(UTC)
 
 
-def by_days(told: Facts, site: str, name: str) -> Tenure | None:
-    """Return a tenure that is not accepting, found by asking the oracle about each day before today."""
+def by_days(told: Facts, site: str, name: str) -> TrustWindow | None:
+    """Return a window that is not accepting, found by asking the oracle about each day before today."""
     grace = timedelta(seconds=told.policies[name].grace_period_seconds)
     day = oracle.today_in_paris(told.now) - A_DAY
     while end_of(day) + grace > told.now:
@@ -227,8 +227,8 @@ def by_days(told: Facts, site: str, name: str) -> Tenure | None:
 
 
 @given(strategies.facts())
-def test_a_tenure_is_what_a_calendar_says_day_by_day(told: Facts) -> None:
-    found = tenures(told)
+def test_a_window_is_what_a_calendar_says_day_by_day(told: Facts) -> None:
+    found = trust_windows(told)
     for site, spec in told.datacentres.items():
         for name, demands in told.policies.items():
             now = found.get(Pair(name, site))
@@ -240,9 +240,9 @@ def test_a_tenure_is_what_a_calendar_says_day_by_day(told: Facts) -> None:
 
 
 @given(st.data())
-def test_time_alone_takes_no_tenure_before_its_end(data: st.DataObject) -> None:
+def test_time_alone_takes_no_trust_window_before_its_end(data: st.DataObject) -> None:
     told = data.draw(strategies.facts())
-    for pair, now in tenures(told).items():
+    for pair, now in trust_windows(told).items():
         assert now.until is None or now.until > told.now
         farthest = min(now.until or NEVER, datetime(2300, 1, 1, tzinfo=UTC))
         grace = timedelta(seconds=told.policies[pair.policy].grace_period_seconds)
@@ -250,7 +250,7 @@ def test_time_alone_takes_no_tenure_before_its_end(data: st.DataObject) -> None:
         last = farthest - timedelta(microseconds=1)
         for instant in (*besides, last, *data.draw(st.lists(strategies.instants(), max_size=3))):
             if told.now < instant < farthest:
-                assert pair in tenures(replace(told, now=instant))
+                assert pair in trust_windows(replace(told, now=instant))
 
 
 @given(strategies.facts())
@@ -264,30 +264,30 @@ def test_what_is_suspended_leaves_no_grace_anywhere(told: Facts) -> None:
         for name, spec in told.services.items()
     }
     bare = {name: spec.model_copy(update={"derogations": ()}) for name, spec in told.policies.items()}
-    for name, _ in tenures(replace(told, services=suspended, policies=bare)):
+    for name, _ in trust_windows(replace(told, services=suspended, policies=bare)):
         assert not told.policies[name].qualifications
 
 
 @given(st.data())
-def test_the_same_facts_in_any_order_give_the_same_tenures(data: st.DataObject) -> None:
+def test_the_same_facts_in_any_order_give_the_same_windows(data: st.DataObject) -> None:
     told = data.draw(strategies.facts())
-    assert list(tenures(data.draw(strategies.reordered(told))).items()) == list(tenures(told).items())
+    assert list(trust_windows(data.draw(strategies.reordered(told))).items()) == list(trust_windows(told).items())
 
 
 @given(strategies.facts(), st.datetimes(timezones=st.just(UTC)), st.dates())
 def test_any_date_and_any_instant_will_do(told: Facts, now: datetime, until: date) -> None:
     spec = service(qualification(since=None, until=until))
     for then in (now, end_instant(until)):
-        found = tenures(replace(told, services={**told.services, "acme-cloud": spec}, now=then))
-        assert all(tenure.until is None or tenure.until >= then for tenure in found.values())
+        found = trust_windows(replace(told, services={**told.services, "acme-cloud": spec}, now=then))
+        assert all(window.until is None or window.until >= then for window in found.values())
 
 
-def test_the_strategies_reach_tenures_of_every_kind() -> None:
+def test_the_strategies_reach_trust_windows_of_every_kind() -> None:
     def has(*, accepting: bool, ends: bool) -> None:
         def found(told: Facts) -> bool:
             return any(
-                tenure.accepting is accepting and (tenure.until is not None) is ends
-                for (name, _), tenure in tenures(told).items()
+                window.accepting is accepting and (window.until is not None) is ends
+                for (name, _), window in trust_windows(told).items()
                 if told.policies[name].qualifications
             )
 

@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
-from sovereign_operator.core.identity.authorities import LEAF_LIFETIME, Authority, Plan, Undecided, plan
-from sovereign_operator.core.identity.trust_window import tenures
+from sovereign_operator.core.identity.authorities import LEAF_LIFETIME, KnownAuthority, Plan, UndecidedPairs, plan
+from sovereign_operator.core.identity.trust_window import trust_windows
 from sovereign_operator.core.identity.undecided import leaves_open
 from sovereign_operator.core.placement.facts import Claims, Facts, Pair, Unread
 from tests.builders import NOW, datacentre, demand, policy, qualification, service
@@ -36,9 +36,11 @@ def facts(
     )
 
 
-def authority(of: str, place: str, *, published: bool = True) -> Authority:
+def authority(of: str, place: str, *, published: bool = True) -> KnownAuthority:
     begin = NOW - LEAF_LIFETIME
-    return Authority(f"{of}.{place}", Pair(of, place), begin, NOW + 200 * LEAF_LIFETIME, begin if published else None)
+    return KnownAuthority(
+        f"{of}.{place}", Pair(of, place), begin, NOW + 200 * LEAF_LIFETIME, begin if published else None
+    )
 
 
 ALL = [authority(of, place) for of in ("one", "two") for place in DATACENTRES]
@@ -46,9 +48,9 @@ ALL = [authority(of, place) for of in ("one", "two") for place in DATACENTRES]
 
 def planned(unread: Unread, found: Facts, trusted: dict[str, tuple[str, ...]] | None = None) -> Plan:
     listed = {name: [one.id for one in ALL] for name in unread.policies}
-    undecided = Undecided(partial(leaves_open, found), listed)
+    undecided = UndecidedPairs(partial(leaves_open, found), listed)
     wanted = dict.fromkeys(found.policies, ()) | (trusted or {})
-    return plan(tenures(found), wanted, ALL, found.now, undecided)
+    return plan(trust_windows(found), wanted, ALL, found.now, undecided)
 
 
 def test_all_that_can_be_read_is_decided() -> None:
@@ -106,13 +108,13 @@ def test_what_was_never_trusted_is_kept_and_not_trusted_now() -> None:
     unread = Unread(services=frozenset({"good"}))
     found = facts(SERVICES, without=unread)
     new = authority("one", "gra", published=False)
-    result = plan(tenures(found), {"one": ()}, [new], NOW, Undecided(partial(leaves_open, found)))
+    result = plan(trust_windows(found), {"one": ()}, [new], NOW, UndecidedPairs(partial(leaves_open, found)))
     assert (result.retire, result.bundles) == ((), {"one": ()})
 
 
 @pytest.mark.parametrize("unread", [Unread(services=frozenset({"bad"})), Unread(datacentres={"rbx": Claims()})])
 def test_what_has_ended_goes(unread: Unread) -> None:
     found = facts(SERVICES, without=unread)
-    ended = Authority("old", Pair("one", "rbx"), NOW - 2 * LEAF_LIFETIME, NOW, NOW - LEAF_LIFETIME)
-    undecided = Undecided(partial(leaves_open, found))
-    assert plan(tenures(found), {"one": ()}, [ended], NOW, undecided).retire == ("old",)
+    ended = KnownAuthority("old", Pair("one", "rbx"), NOW - 2 * LEAF_LIFETIME, NOW, NOW - LEAF_LIFETIME)
+    undecided = UndecidedPairs(partial(leaves_open, found))
+    assert plan(trust_windows(found), {"one": ()}, [ended], NOW, undecided).retire == ("old",)

@@ -7,7 +7,7 @@ import pytest
 
 from sovereign_operator.core import names
 from sovereign_operator.injector import metrics, tls
-from sovereign_operator.injector.tls import CERTIFICATE, KEY, Identity
+from sovereign_operator.injector.tls import CERTIFICATE, KEY, ServingCertificate
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.pki.serving import AUTHORITY_LIFETIME, LIFETIME, Serving, make_authority
 from tests.certificates import NOW
@@ -28,7 +28,7 @@ class Replica:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.clock = folder, Clock()
-        self.identity = Identity(folder, "ns", self.clock)  # type: ignore[arg-type]
+        self.identity = ServingCertificate(folder, "ns", self.clock)  # type: ignore[arg-type]
         self.served: list[Serving] = []
         monkeypatch.setattr(tls, "load", lambda _, serving: self.served.append(serving))
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
-from sovereign_operator.core.encryption.disconnects import Anchor, Cuts
+from sovereign_operator.core.encryption.disconnects import Disconnects, TrustedAnchor
 from sovereign_operator.core.encryption.traffic_rules import Datagrams
-from sovereign_operator.kube.objects.transit_config import Told, data_of, encrypts, see_told
+from sovereign_operator.kube.objects.transit_config import TransitConfig, data_of, encrypts, see_transit_config
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
 
@@ -24,16 +24,16 @@ datagrams = st.builds(
     ports,
 )
 anchors = st.builds(
-    Anchor.parse, st.sampled_from(["hds/brest", "hds/lyon", "hds/lyon/0123456789abcdef/2027-03-01T12:00:00Z"])
+    TrustedAnchor.parse, st.sampled_from(["hds/brest", "hds/lyon", "hds/lyon/0123456789abcdef/2027-03-01T12:00:00Z"])
 )
 told = st.builds(
-    Told,
+    TransitConfig,
     policy=st.just("hds"),
     mode=st.sampled_from(EncryptionMode),
     listeners=st.just('{"version_info": "v1"}'),
     former_listeners=st.just(("{}", "")),
     datagrams=st.none() | st.lists(datagrams, max_size=3).map(tuple),
-    cuts=st.builds(Cuts, st.integers(0, 9), st.frozensets(anchors)),
+    cuts=st.builds(Disconnects, st.integers(0, 9), st.frozensets(anchors)),
     rules=st.integers(0, 10**18 - 1),
 )
 
@@ -43,24 +43,24 @@ def config_map(data: dict[str, str], name: str = "sovereignty-transit.hds") -> d
 
 
 @given(told)
-def test_it_is_read_as_it_was_written(said: Told) -> None:
-    assert see_told(config_map(data_of(said))) == said
+def test_it_is_read_as_it_was_written(said: TransitConfig) -> None:
+    assert see_transit_config(config_map(data_of(said))) == said
 
 
 def test_what_was_written_before_there_was_keepalive_still_has_its_version() -> None:
     """Else sidecars that do not answer would seem to have loaded it."""
-    seen = see_told(config_map({"mode": "Strict", "listeners.json": '{"version_info": "v1"}'}))
+    seen = see_transit_config(config_map({"mode": "Strict", "listeners.json": '{"version_info": "v1"}'}))
     assert seen is not None
     assert seen.version == "v1"
 
 
 def test_a_label_alone_makes_nothing_ours() -> None:
-    assert see_told(config_map({"mode": "Off"}, "mine")) is None
+    assert see_transit_config(config_map({"mode": "Off"}, "mine")) is None
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/8", "10.0.0.0/8 0-5", "10.0.0.0/8 7-5", "10.0.0.1/8 1-2", "x 1-2", "any\n"])
 def test_by_nonsense_nothing_passes(text: str) -> None:
-    seen = see_told(config_map({"datagrams": text}))
+    seen = see_transit_config(config_map({"datagrams": text}))
     assert seen is not None
     assert seen.datagrams == ()
     assert seen.encryption_mode is OFF
@@ -84,5 +84,5 @@ def test_pods_need_a_sidecar_as_long_as_others_have_not_been_told_otherwise(
     wanted: EncryptionMode | None, mode: EncryptionMode | None, *, needed: bool
 ) -> None:
     encryption = EncryptionInTransit(mode=wanted, cluster_networks=("10.0.0.0/8",)) if wanted else None
-    said = Told("hds", mode, "", (), None, Cuts()) if mode else None
+    said = TransitConfig("hds", mode, "", (), None, Disconnects()) if mode else None
     assert encrypts(SovereigntyPolicySpec(encryption_in_transit=encryption), said) is needed

@@ -7,7 +7,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.membership import Membership, locate_all, provider_id_contradicts, unfound
-from sovereign_operator.core.report.reasons import Reason, sentences, words
+from sovereign_operator.core.report.reasons import NodeReason, sentences, words
 from tests.builders import SITE_LABEL, datacentre, facts, node, service
 
 GRA = {SITE_LABEL: "gra"}
@@ -27,7 +27,7 @@ def test_a_node_that_registered_anew_stands_nowhere() -> None:
     claim = datacentre(node("worker-1", "old-uid"))
     member = locate_all(facts(node("worker-1", "new-uid"), datacentres={"gra-1": claim}))["worker-1"]
     assert (member.datacentre, member.evidence) == (None, None)
-    assert words(member.findings) == (Reason.NODE_REPLACED,)
+    assert words(member.findings) == (NodeReason.NODE_REPLACED,)
     assert sentences(member.findings) == (
         "worker-1 registered anew, or its uid was mistyped: it is new-uid, not the one that gra-1 declares; "
         "check the machine, then correct spec.nodes there"
@@ -36,7 +36,7 @@ def test_a_node_that_registered_anew_stands_nowhere() -> None:
 
 def test_a_node_that_nobody_claims_stands_nowhere() -> None:
     member = locate_all(facts(node(), datacentres={"gra-1": datacentre(node("worker-2"))}))["worker-1"]
-    assert words(member.findings) == (Reason.NOT_IN_DATACENTRE,)
+    assert words(member.findings) == (NodeReason.NOT_IN_DATACENTRE,)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_selector_is_as_strong_as_who_may_write_its_labels(selector: dict[str,
 def test_a_selector_wants_every_label_with_its_value(labels: dict[str, str]) -> None:
     claim = datacentre(selector=GRA)
     member = locate_all(facts(node(labels=labels), datacentres={"gra-1": claim}))["worker-1"]
-    assert words(member.findings) == (Reason.NOT_IN_DATACENTRE,)
+    assert words(member.findings) == (NodeReason.NOT_IN_DATACENTRE,)
 
 
 def test_a_name_with_its_uid_outweighs_weak_labels_in_the_same_datacentre() -> None:
@@ -98,7 +98,7 @@ def test_a_node_claimed_by_two_datacentres_stands_in_neither(first: object, seco
     assert sentences(member.findings) == (
         "worker-1 is claimed by the datacentres gra-1 and sbg-1, so it counts for neither: correct one of them"
     )
-    assert words(member.findings) == (Reason.CLAIMED_TWICE,)
+    assert words(member.findings) == (NodeReason.CLAIMED_TWICE,)
 
 
 def test_an_outdated_uid_is_no_second_claim() -> None:
@@ -124,7 +124,7 @@ def test_an_outdated_uid_is_no_second_claim() -> None:
     ],
 )
 def test_only_a_positive_mismatch_contradicts(seen: Node, form: CloudServiceSpec, contradicted: bool) -> None:
-    assert words(locate(seen, form).findings) == ((Reason.NODE_CONTRADICTED,) if contradicted else ())
+    assert words(locate(seen, form).findings) == ((NodeReason.NODE_CONTRADICTED,) if contradicted else ())
 
 
 def test_a_contradicted_node_is_reported_with_the_datacentre_that_claims_it() -> None:
@@ -182,4 +182,4 @@ def test_what_we_write_ourselves_is_no_evidence(key: str) -> None:
     """Who has the controller's token can write these labels on any node."""
     labelled = node(labels={key: "gra"})
     member = locate_all(facts(labelled, datacentres={"gra-1": datacentre(selector={key: "gra"})}))["worker-1"]
-    assert words(member.findings) == (Reason.NOT_IN_DATACENTRE,)
+    assert words(member.findings) == (NodeReason.NOT_IN_DATACENTRE,)

@@ -6,7 +6,7 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import Qualification, QualificationStatus
 from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand
-from sovereign_operator.core.report.reasons import Reason, sentences, words
+from sovereign_operator.core.report.reasons import NodeReason, sentences, words
 from tests.builders import (
     LAST_YEAR,
     NEXT_YEAR,
@@ -56,36 +56,45 @@ def test_a_qualification_counts(held: Qualification, demanded: QualificationDema
 @pytest.mark.parametrize(
     ("held", "demanded", "reasons"),
     [
-        pytest.param(qualification("HDS"), demand(), [Reason.QUALIFICATION_MISSING], id="another-scheme"),
-        pytest.param(qualification("secnumcloud"), demand(), [Reason.QUALIFICATION_MISSING], id="spelt-otherwise"),
-        pytest.param(qualification(since=TOMORROW), demand(), [Reason.QUALIFICATION_NOT_YET_VALID], id="tomorrow"),
-        pytest.param(qualification(until=YESTERDAY), demand(), [Reason.QUALIFICATION_EXPIRED], id="ended-yesterday"),
-        pytest.param(qualification(status=SUSPENDED), demand(), [Reason.QUALIFICATION_SUSPENDED], id="suspended"),
-        pytest.param(qualification(status=WITHDRAWN), demand(), [Reason.QUALIFICATION_WITHDRAWN], id="withdrawn"),
-        pytest.param(qualification(status=IN_PROCESS), demand(), [Reason.QUALIFICATION_IN_PROCESS], id="in-process"),
+        pytest.param(qualification("HDS"), demand(), [NodeReason.QUALIFICATION_MISSING], id="another-scheme"),
+        pytest.param(qualification("secnumcloud"), demand(), [NodeReason.QUALIFICATION_MISSING], id="spelt-otherwise"),
+        pytest.param(qualification(since=TOMORROW), demand(), [NodeReason.QUALIFICATION_NOT_YET_VALID], id="tomorrow"),
         pytest.param(
-            qualification(version="3.1"), demand(at_least="3.2"), [Reason.VERSION_TOO_LOW], id="3.1-below-3.2"
+            qualification(until=YESTERDAY), demand(), [NodeReason.QUALIFICATION_EXPIRED], id="ended-yesterday"
+        ),
+        pytest.param(qualification(status=SUSPENDED), demand(), [NodeReason.QUALIFICATION_SUSPENDED], id="suspended"),
+        pytest.param(qualification(status=WITHDRAWN), demand(), [NodeReason.QUALIFICATION_WITHDRAWN], id="withdrawn"),
+        pytest.param(
+            qualification(status=IN_PROCESS), demand(), [NodeReason.QUALIFICATION_IN_PROCESS], id="in-process"
         ),
         pytest.param(
-            qualification(version="3.2"), demand(at_least="3.10"), [Reason.VERSION_TOO_LOW], id="3.2-below-3.10"
+            qualification(version="3.1"), demand(at_least="3.2"), [NodeReason.VERSION_TOO_LOW], id="3.1-below-3.2"
         ),
-        pytest.param(qualification(version="3"), demand(at_least="3.2"), [Reason.VERSION_TOO_LOW], id="3-below-3.2"),
         pytest.param(
-            qualification(version=None), demand(at_least="3.2"), [Reason.VERSION_UNKNOWN], id="unknown-version"
+            qualification(version="3.2"), demand(at_least="3.10"), [NodeReason.VERSION_TOO_LOW], id="3.2-below-3.10"
+        ),
+        pytest.param(
+            qualification(version="3"), demand(at_least="3.2"), [NodeReason.VERSION_TOO_LOW], id="3-below-3.2"
+        ),
+        pytest.param(
+            qualification(version=None), demand(at_least="3.2"), [NodeReason.VERSION_UNKNOWN], id="unknown-version"
         ),
         pytest.param(
             qualification("HDS", "2", activities=(1, 2)),
             demand("HDS", activities=(2, 3)),
-            [Reason.ACTIVITY_NOT_COVERED],
+            [NodeReason.ACTIVITY_NOT_COVERED],
             id="activity-not-covered",
         ),
         pytest.param(
-            qualification("HDS", "2"), demand("HDS", activities=(1,)), [Reason.ACTIVITY_NOT_COVERED], id="no-activities"
+            qualification("HDS", "2"),
+            demand("HDS", activities=(1,)),
+            [NodeReason.ACTIVITY_NOT_COVERED],
+            id="no-activities",
         ),
         pytest.param(
             qualification(status=SUSPENDED, until=YESTERDAY, version="3.1"),
             demand(at_least="3.2"),
-            [Reason.QUALIFICATION_EXPIRED, Reason.QUALIFICATION_SUSPENDED, Reason.VERSION_TOO_LOW],
+            [NodeReason.QUALIFICATION_EXPIRED, NodeReason.QUALIFICATION_SUSPENDED, NodeReason.VERSION_TOO_LOW],
             id="all-that-is-wrong-at-once",
         ),
     ],
@@ -151,7 +160,7 @@ def test_a_person_reads_why(held: Qualification, demanded: QualificationDemand, 
 
 
 def test_a_service_without_any_qualification_has_none_of_the_scheme() -> None:
-    assert words(ask(service(), policy(demand())).findings) == (Reason.QUALIFICATION_MISSING,)
+    assert words(ask(service(), policy(demand())).findings) == (NodeReason.QUALIFICATION_MISSING,)
 
 
 def test_no_qualification_is_needed_where_none_is_demanded() -> None:
@@ -174,7 +183,7 @@ def test_no_qualification_is_needed_where_none_is_demanded() -> None:
 def test_the_last_day_counts_until_midnight_in_paris(last_day: date, first_instant_after: datetime) -> None:
     ending = service(qualification(until=last_day))
     assert ask(ending, policy(demand()), now=first_instant_after - SECOND).accepted
-    assert words(ask(ending, policy(demand()), now=first_instant_after).findings) == (Reason.QUALIFICATION_EXPIRED,)
+    assert words(ask(ending, policy(demand()), now=first_instant_after).findings) == (NodeReason.QUALIFICATION_EXPIRED,)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +198,7 @@ def test_the_last_day_counts_until_midnight_in_paris(last_day: date, first_insta
 def test_the_first_day_counts_from_midnight_in_paris(first_day: date, its_first_instant: datetime) -> None:
     beginning = service(qualification(since=first_day, until=None))
     early = ask(beginning, policy(demand()), now=its_first_instant - SECOND)
-    assert words(early.findings) == (Reason.QUALIFICATION_NOT_YET_VALID,)
+    assert words(early.findings) == (NodeReason.QUALIFICATION_NOT_YET_VALID,)
     assert ask(beginning, policy(demand()), now=its_first_instant).accepted
 
 
@@ -205,7 +214,7 @@ def test_a_decision_and_its_renewal_leave_no_gap_and_the_one_that_lasts_longest_
 def test_a_renewal_that_begins_later_leaves_a_gap_and_both_decisions_are_named() -> None:
     held = (qualification(until=YESTERDAY, decision="100"), qualification(since=TOMORROW, decision="200"))
     verdict = ask(service(*held), policy(demand()))
-    assert words(verdict.findings) == (Reason.QUALIFICATION_EXPIRED, Reason.QUALIFICATION_NOT_YET_VALID)
+    assert words(verdict.findings) == (NodeReason.QUALIFICATION_EXPIRED, NodeReason.QUALIFICATION_NOT_YET_VALID)
 
 
 def test_a_withdrawn_decision_does_not_harm_one_that_is_in_force() -> None:
@@ -217,7 +226,7 @@ def test_two_half_good_decisions_do_not_make_a_good_one() -> None:
     new_but_ended = qualification(version="3.2", until=YESTERDAY, decision="100")
     in_force_but_old = qualification(version="3.1", decision="200")
     verdict = ask(service(new_but_ended, in_force_but_old), policy(demand(at_least="3.2")))
-    assert words(verdict.findings) == (Reason.QUALIFICATION_EXPIRED, Reason.VERSION_TOO_LOW)
+    assert words(verdict.findings) == (NodeReason.QUALIFICATION_EXPIRED, NodeReason.VERSION_TOO_LOW)
 
 
 def test_activities_of_two_certificates_do_not_add_up() -> None:
@@ -226,7 +235,7 @@ def test_activities_of_two_certificates_do_not_add_up() -> None:
         qualification("HDS", "2", activities=(2,), decision="200"),
     )
     assert words(ask(service(*held), policy(demand("HDS", activities=(1, 2)))).findings) == (
-        Reason.ACTIVITY_NOT_COVERED,
+        NodeReason.ACTIVITY_NOT_COVERED,
     )
 
 

@@ -13,7 +13,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.core.placement.verdict import judge
-from sovereign_operator.core.report.reasons import Reason, words
+from sovereign_operator.core.report.reasons import NodeReason, words
 from tests.builders import (
     NEXT_YEAR,
     NOW,
@@ -92,24 +92,24 @@ def refusals(told: Facts) -> set[str]:
     ids=["aws", "azure", "google"],
 )
 def test_a_standing_in_france_is_not_enough(seen: Node, claimed: CloudServiceSpec) -> None:
-    assert refusals(one_node(seen, claimed, SECNUMCLOUD)) == {Reason.QUALIFICATION_MISSING, Reason.FOREIGN_LAW}
+    assert refusals(one_node(seen, claimed, SECNUMCLOUD)) == {NodeReason.QUALIFICATION_MISSING, NodeReason.FOREIGN_LAW}
 
 
 def test_b_of_two_regions_of_one_provider_in_france_one_is_qualified() -> None:
     assert not refusals(one_node(IN_CLOUDGOUV, OUTSCALE_CLOUDGOUV, SECNUMCLOUD))
-    assert refusals(one_node(IN_EU_WEST_2, OUTSCALE_PUBLIC, SECNUMCLOUD)) == {Reason.QUALIFICATION_MISSING}
+    assert refusals(one_node(IN_EU_WEST_2, OUTSCALE_PUBLIC, SECNUMCLOUD)) == {NodeReason.QUALIFICATION_MISSING}
 
 
 def test_b_a_node_of_the_other_region_cannot_be_claimed_for_the_qualified_one() -> None:
-    assert refusals(one_node(IN_EU_WEST_2, OUTSCALE_CLOUDGOUV, SECNUMCLOUD)) == {Reason.NODE_CONTRADICTED}
+    assert refusals(one_node(IN_EU_WEST_2, OUTSCALE_CLOUDGOUV, SECNUMCLOUD)) == {NodeReason.NODE_CONTRADICTED}
 
 
 def test_c_london_that_poses_as_the_public_region_in_paris_gains_nothing() -> None:
-    assert Reason.QUALIFICATION_MISSING in refusals(one_node(IN_EU_WEST_2, OUTSCALE_PUBLIC, SECNUMCLOUD))
+    assert NodeReason.QUALIFICATION_MISSING in refusals(one_node(IN_EU_WEST_2, OUTSCALE_PUBLIC, SECNUMCLOUD))
 
 
 def test_c_london_that_poses_as_the_qualified_region_is_contradicted() -> None:
-    assert Reason.NODE_CONTRADICTED in refusals(one_node(IN_EU_WEST_2, OUTSCALE_CLOUDGOUV, SECNUMCLOUD))
+    assert NodeReason.NODE_CONTRADICTED in refusals(one_node(IN_EU_WEST_2, OUTSCALE_CLOUDGOUV, SECNUMCLOUD))
 
 
 def test_d_a_node_with_perfect_labels_that_nobody_declared_stands_nowhere() -> None:
@@ -119,7 +119,7 @@ def test_d_a_node_with_perfect_labels_that_nobody_declared_stands_nowhere() -> N
         datacentres={"site-1": datacentre(node("worker-2"))},
         policies={"demo": SECNUMCLOUD},
     )
-    assert refusals(told) == {Reason.NOT_IN_DATACENTRE}
+    assert refusals(told) == {NodeReason.NOT_IN_DATACENTRE}
 
 
 def test_d_a_node_with_perfect_labels_under_a_declared_name_is_known_by_its_uid() -> None:
@@ -130,7 +130,7 @@ def test_d_a_node_with_perfect_labels_under_a_declared_name_is_known_by_its_uid(
         datacentres={"site-1": datacentre(node("worker-1"))},
         policies={"demo": SECNUMCLOUD},
     )
-    assert refusals(told) == {Reason.NODE_REPLACED}
+    assert refusals(told) == {NodeReason.NODE_REPLACED}
 
 
 def test_d_labels_that_a_kubelet_may_write_are_weak_evidence() -> None:
@@ -140,7 +140,7 @@ def test_d_labels_that_a_kubelet_may_write_are_weak_evidence() -> None:
         datacentres={"site-1": datacentre(selector={"topology.kubernetes.io/region": "cloudgouv-eu-west-1"})},
         policies={"demo": SECNUMCLOUD},
     )
-    assert refusals(told) == {Reason.WEAK_EVIDENCE}
+    assert refusals(told) == {NodeReason.WEAK_EVIDENCE}
 
 
 def test_e_a_provider_with_qualified_services_is_not_itself_qualified() -> None:
@@ -155,7 +155,7 @@ def test_e_a_provider_with_qualified_services_is_not_itself_qualified() -> None:
 
 
 def test_f_in_process_is_refused_but_under_an_explicit_derogation() -> None:
-    assert refusals(one_node(node(), BLEU, SECNUMCLOUD)) == {Reason.QUALIFICATION_IN_PROCESS}
+    assert refusals(one_node(node(), BLEU, SECNUMCLOUD)) == {NodeReason.QUALIFICATION_IN_PROCESS}
     pilot = policy(demand(at_least="3.2"), countries=("FR",), derogations=(derogation(),))
     assert not refusals(one_node(node(), BLEU, pilot))
 
@@ -163,7 +163,7 @@ def test_f_in_process_is_refused_but_under_an_explicit_derogation() -> None:
 def test_g_licensed_technology_may_be_qualified_and_is_still_not_european() -> None:
     assert not refusals(one_node(IN_S3NS, S3NS, SECNUMCLOUD))
     european = policy(demand(), technologies=(EU,))
-    assert refusals(one_node(IN_S3NS, S3NS, european)) == {Reason.TECHNOLOGY_NOT_ACCEPTED}
+    assert refusals(one_node(IN_S3NS, S3NS, european)) == {NodeReason.TECHNOLOGY_NOT_ACCEPTED}
 
 
 def test_h_a_qualification_that_ends_today_holds_today_and_the_next_look_is_at_midnight() -> None:
@@ -173,7 +173,7 @@ def test_h_a_qualification_that_ends_today_holds_today_and_the_next_look_is_at_m
     assert midnight is not None
     assert (midnight - NOW).total_seconds() == 10 * 3600
     assert refusals(Facts(told.services, told.datacentres, told.policies, told.nodes, midnight)) == {
-        Reason.QUALIFICATION_EXPIRED
+        NodeReason.QUALIFICATION_EXPIRED
     }
 
 
@@ -187,17 +187,17 @@ def test_h_a_renewal_that_follows_at_once_changes_no_acceptance() -> None:
 
 def test_i_a_qualified_platform_in_berlin_holds_the_scheme_and_is_not_in_france() -> None:
     assert not refusals(one_node(node(), OVH_SNC, policy(demand(at_least="3.2")), country="DE"))
-    assert refusals(one_node(node(), OVH_SNC, SECNUMCLOUD, country="DE")) == {Reason.COUNTRY_NOT_ACCEPTED}
+    assert refusals(one_node(node(), OVH_SNC, SECNUMCLOUD, country="DE")) == {NodeReason.COUNTRY_NOT_ACCEPTED}
 
 
 def test_j_hosting_of_health_data_is_no_immunity_from_foreign_law() -> None:
     health = policy(demand("HDS", at_least="2"), countries=("FR",))
-    assert refusals(one_node(IN_PARIS, AWS_PARIS, health)) == {Reason.FOREIGN_LAW}
+    assert refusals(one_node(IN_PARIS, AWS_PARIS, health)) == {NodeReason.FOREIGN_LAW}
     knowing = policy(demand("HDS", at_least="2"), countries=("FR",), laws=("US",))
     assert not refusals(one_node(IN_PARIS, AWS_PARIS, knowing))
 
 
 def test_l_version_3_1_gives_no_immunity() -> None:
     old = service(qualification(version="3.1"))
-    assert refusals(one_node(node(), old, SECNUMCLOUD)) == {Reason.VERSION_TOO_LOW}
+    assert refusals(one_node(node(), old, SECNUMCLOUD)) == {NodeReason.VERSION_TOO_LOW}
     assert not refusals(one_node(node(), old, policy(demand())))

@@ -6,7 +6,7 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus, TechnologyOrigin
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
-from sovereign_operator.core.report.reasons import Reason, sentences, words
+from sovereign_operator.core.report.reasons import NodeReason, sentences, words
 from tests.builders import TODAY, YESTERDAY, ask, demand, derogation, policy, qualification, service
 
 EU, LICENSED, NON_EU = TechnologyOrigin.EU, TechnologyOrigin.LICENSED_NON_EU, TechnologyOrigin.NON_EU
@@ -14,7 +14,7 @@ EU, LICENSED, NON_EU = TechnologyOrigin.EU, TechnologyOrigin.LICENSED_NON_EU, Te
 
 def test_a_site_of_no_service_is_refused_and_nothing_else_is_said_of_it() -> None:
     verdict = ask(None, policy(demand(), countries=("DE",)))
-    assert words(verdict.findings) == (Reason.SERVICE_NOT_FOUND,)
+    assert words(verdict.findings) == (NodeReason.SERVICE_NOT_FOUND,)
     assert sentences(verdict.findings) == (
         "gra-1: there is no CloudService acme-cloud: create it or correct spec.serviceRef"
     )
@@ -27,16 +27,16 @@ def test_a_site_of_no_service_is_refused_and_nothing_else_is_said_of_it() -> Non
         pytest.param("DE", ("FR", "DE"), ("FR", "DE"), (), id="one-of-two"),
         pytest.param("DE", ("DE",), (), (), id="any-country"),
         pytest.param("FR", (), ("FR",), (), id="countries-of-the-service-not-known"),
-        pytest.param("DE", ("DE",), ("FR",), (Reason.COUNTRY_NOT_ACCEPTED,), id="another-country"),
-        pytest.param("FR", ("DE",), ("FR",), (Reason.COUNTRY_CONTRADICTED,), id="not-where-the-service-is"),
-        pytest.param("FR", ("DE",), (), (Reason.COUNTRY_CONTRADICTED,), id="contradicted-though-any-will-do"),
+        pytest.param("DE", ("DE",), ("FR",), (NodeReason.COUNTRY_NOT_ACCEPTED,), id="another-country"),
+        pytest.param("FR", ("DE",), ("FR",), (NodeReason.COUNTRY_CONTRADICTED,), id="not-where-the-service-is"),
+        pytest.param("FR", ("DE",), (), (NodeReason.COUNTRY_CONTRADICTED,), id="contradicted-though-any-will-do"),
         pytest.param(
-            "GB", ("DE",), ("FR",), (Reason.COUNTRY_NOT_ACCEPTED, Reason.COUNTRY_CONTRADICTED), id="wrong-twice"
+            "GB", ("DE",), ("FR",), (NodeReason.COUNTRY_NOT_ACCEPTED, NodeReason.COUNTRY_CONTRADICTED), id="wrong-twice"
         ),
     ],
 )
 def test_the_country_is_the_policys_and_the_services(
-    stands_in: str, service_is_in: tuple[str, ...], accepted: tuple[str, ...], reasons: tuple[Reason, ...]
+    stands_in: str, service_is_in: tuple[str, ...], accepted: tuple[str, ...], reasons: tuple[NodeReason, ...]
 ) -> None:
     assert (
         words(ask(service(countries=service_is_in), policy(countries=accepted), country=stands_in).findings) == reasons
@@ -55,14 +55,14 @@ def test_a_person_reads_which_country_is_accepted() -> None:
         pytest.param(LICENSED, (EU, LICENSED), (), id="licensed-accepted"),
         pytest.param(NON_EU, (), (), id="any"),
         pytest.param(None, (), (), id="unknown-and-any"),
-        pytest.param(LICENSED, (EU,), (Reason.TECHNOLOGY_NOT_ACCEPTED,), id="licensed"),
-        pytest.param(NON_EU, (EU, LICENSED), (Reason.TECHNOLOGY_NOT_ACCEPTED,), id="non-eu"),
-        pytest.param(None, (EU,), (Reason.TECHNOLOGY_UNKNOWN,), id="unknown"),
-        pytest.param(None, (EU, LICENSED, NON_EU), (Reason.TECHNOLOGY_UNKNOWN,), id="unknown-is-none-of-the-three"),
+        pytest.param(LICENSED, (EU,), (NodeReason.TECHNOLOGY_NOT_ACCEPTED,), id="licensed"),
+        pytest.param(NON_EU, (EU, LICENSED), (NodeReason.TECHNOLOGY_NOT_ACCEPTED,), id="non-eu"),
+        pytest.param(None, (EU,), (NodeReason.TECHNOLOGY_UNKNOWN,), id="unknown"),
+        pytest.param(None, (EU, LICENSED, NON_EU), (NodeReason.TECHNOLOGY_UNKNOWN,), id="unknown-is-none-of-the-three"),
     ],
 )
 def test_technology_is_of_an_accepted_origin(
-    origin: TechnologyOrigin | None, accepted: tuple[TechnologyOrigin, ...], reasons: tuple[Reason, ...]
+    origin: TechnologyOrigin | None, accepted: tuple[TechnologyOrigin, ...], reasons: tuple[NodeReason, ...]
 ) -> None:
     assert words(ask(service(technology=origin), policy(technologies=accepted)).findings) == reasons
 
@@ -77,14 +77,14 @@ def test_a_person_reads_which_technology_is_accepted() -> None:
     [
         pytest.param((), (), (), id="none-known"),
         pytest.param(("US",), ("US",), (), id="accepted"),
-        pytest.param(("US",), (), (Reason.FOREIGN_LAW,), id="none-accepted-by-default"),
-        pytest.param(("US", "CA"), ("US",), (Reason.FOREIGN_LAW,), id="one-of-two-accepted"),
-        pytest.param(None, (), (Reason.FOREIGN_LAW_UNKNOWN,), id="unknown"),
-        pytest.param(None, ("US", "CN"), (Reason.FOREIGN_LAW_UNKNOWN,), id="unknown-is-never-accepted"),
+        pytest.param(("US",), (), (NodeReason.FOREIGN_LAW,), id="none-accepted-by-default"),
+        pytest.param(("US", "CA"), ("US",), (NodeReason.FOREIGN_LAW,), id="one-of-two-accepted"),
+        pytest.param(None, (), (NodeReason.FOREIGN_LAW_UNKNOWN,), id="unknown"),
+        pytest.param(None, ("US", "CN"), (NodeReason.FOREIGN_LAW_UNKNOWN,), id="unknown-is-never-accepted"),
     ],
 )
 def test_no_foreign_law_reaches_the_service_unless_accepted(
-    exposed_to: tuple[str, ...] | None, accepted: tuple[str, ...], reasons: tuple[Reason, ...]
+    exposed_to: tuple[str, ...] | None, accepted: tuple[str, ...], reasons: tuple[NodeReason, ...]
 ) -> None:
     assert words(ask(service(laws=exposed_to), policy(laws=accepted)).findings) == reasons
 
@@ -132,15 +132,15 @@ def test_a_derogation_waives_the_qualification_and_is_cited(pilot: CloudServiceS
 @pytest.mark.parametrize(
     ("pilot", "country", "reason"),
     [
-        pytest.param(service(countries=("DE",)), "DE", Reason.COUNTRY_NOT_ACCEPTED, id="country"),
-        pytest.param(service(countries=("DE",)), "FR", Reason.COUNTRY_CONTRADICTED, id="contradicted-country"),
-        pytest.param(service(technology=LICENSED), "FR", Reason.TECHNOLOGY_NOT_ACCEPTED, id="technology"),
-        pytest.param(service(technology=None), "FR", Reason.TECHNOLOGY_UNKNOWN, id="unknown-technology"),
-        pytest.param(service(laws=("US",)), "FR", Reason.FOREIGN_LAW, id="foreign-law"),
-        pytest.param(service(laws=None), "FR", Reason.FOREIGN_LAW_UNKNOWN, id="unknown-foreign-law"),
+        pytest.param(service(countries=("DE",)), "DE", NodeReason.COUNTRY_NOT_ACCEPTED, id="country"),
+        pytest.param(service(countries=("DE",)), "FR", NodeReason.COUNTRY_CONTRADICTED, id="contradicted-country"),
+        pytest.param(service(technology=LICENSED), "FR", NodeReason.TECHNOLOGY_NOT_ACCEPTED, id="technology"),
+        pytest.param(service(technology=None), "FR", NodeReason.TECHNOLOGY_UNKNOWN, id="unknown-technology"),
+        pytest.param(service(laws=("US",)), "FR", NodeReason.FOREIGN_LAW, id="foreign-law"),
+        pytest.param(service(laws=None), "FR", NodeReason.FOREIGN_LAW_UNKNOWN, id="unknown-foreign-law"),
     ],
 )
-def test_a_derogation_waives_nothing_else(pilot: CloudServiceSpec, country: str, reason: Reason) -> None:
+def test_a_derogation_waives_nothing_else(pilot: CloudServiceSpec, country: str, reason: NodeReason) -> None:
     lenient = policy(demand(), countries=("FR",), technologies=(EU,), derogations=(derogation(),))
     assert words(ask(pilot, lenient, country=country).findings) == (reason,)
 
@@ -155,7 +155,7 @@ def test_a_derogation_waives_nothing_else(pilot: CloudServiceSpec, country: str,
     ],
 )
 def test_a_derogation_holds_for_its_own_service_scheme_and_time(elsewhere: SovereigntyPolicySpec) -> None:
-    assert words(ask(service(), elsewhere).findings) == (Reason.QUALIFICATION_MISSING,)
+    assert words(ask(service(), elsewhere).findings) == (NodeReason.QUALIFICATION_MISSING,)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import TechnologyOrigin
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.verdict import NodeVerdict, changed_verdicts, judge
-from sovereign_operator.core.report.reasons import Reason, words
+from sovereign_operator.core.report.reasons import NodeReason, words
 from tests.builders import (
     NEXT_YEAR,
     SITE_LABEL,
@@ -56,11 +56,11 @@ def test_a_node_in_no_datacentre_is_refused_whatever_the_policy() -> None:
         pytest.param(STRONG, NodeEvidence.DECLARED, (), id="declared-for-declared"),
         pytest.param(STRONG, NodeEvidence.SELF_ASSERTED, (), id="declared-for-self-asserted"),
         pytest.param(WEAK, NodeEvidence.SELF_ASSERTED, (), id="self-asserted-for-self-asserted"),
-        pytest.param(WEAK, NodeEvidence.DECLARED, (Reason.WEAK_EVIDENCE,), id="self-asserted-for-declared"),
+        pytest.param(WEAK, NodeEvidence.DECLARED, (NodeReason.WEAK_EVIDENCE,), id="self-asserted-for-declared"),
     ],
 )
 def test_a_node_is_known_as_well_as_the_policy_demands(
-    labels: dict[str, str], demanded: NodeEvidence, reasons: tuple[Reason, ...]
+    labels: dict[str, str], demanded: NodeEvidence, reasons: tuple[NodeReason, ...]
 ) -> None:
     verdict = verdict_of(
         facts(
@@ -91,13 +91,13 @@ def test_what_is_wrong_with_node_evidence_and_site_is_said_at_once() -> None:
         )
     )
     assert words(verdict.findings) == (
-        Reason.NODE_CONTRADICTED,
-        Reason.WEAK_EVIDENCE,
-        Reason.COUNTRY_NOT_ACCEPTED,
-        Reason.COUNTRY_CONTRADICTED,
-        Reason.QUALIFICATION_MISSING,
-        Reason.TECHNOLOGY_NOT_ACCEPTED,
-        Reason.FOREIGN_LAW,
+        NodeReason.NODE_CONTRADICTED,
+        NodeReason.WEAK_EVIDENCE,
+        NodeReason.COUNTRY_NOT_ACCEPTED,
+        NodeReason.COUNTRY_CONTRADICTED,
+        NodeReason.QUALIFICATION_MISSING,
+        NodeReason.TECHNOLOGY_NOT_ACCEPTED,
+        NodeReason.FOREIGN_LAW,
     )
 
 
@@ -110,7 +110,7 @@ def test_a_derogation_waives_neither_evidence_nor_a_contradiction() -> None:
             policies={"demo": policy(demand(), derogations=(derogation(),))},
         )
     )
-    assert words(verdict.findings) == (Reason.NODE_CONTRADICTED, Reason.WEAK_EVIDENCE)
+    assert words(verdict.findings) == (NodeReason.NODE_CONTRADICTED, NodeReason.WEAK_EVIDENCE)
 
 
 def test_every_node_is_judged_by_every_policy() -> None:

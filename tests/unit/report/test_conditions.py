@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, merge, notices
-from sovereign_operator.core.report.reasons import ConditionReason, Finding, Reason, sentences
+from sovereign_operator.core.report.reasons import ConditionReason, NodeFinding, NodeReason, sentences
 
 EARLIER, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 READY = Observation("Ready", "True", ConditionReason.ALL_INSIDE, "all 2 pod(s) run in brest")
@@ -47,6 +47,6 @@ def test_examples_are_at_most_ten_and_say_how_many_are_left_out(items: list[str]
 
 
 def test_a_line_of_findings_stays_readable() -> None:
-    findings = tuple(Finding(Reason.FOREIGN_LAW, f"finding {number}") for number in range(300))
+    findings = tuple(NodeFinding(NodeReason.FOREIGN_LAW, f"finding {number}") for number in range(300))
     assert sentences(findings).endswith("; finding 9; and 290 more")
     assert sentences(findings[:2]) == "finding 0; finding 1"

@@ -9,7 +9,7 @@ from cryptography.x509.oid import NameOID
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Pair
 from sovereign_operator.pki import bundle, certificates
-from sovereign_operator.runtime.bundles import BundleSeen, see_bundle, write_pairs
+from sovereign_operator.runtime.bundles import ObservedBundle, see_bundle, write_pairs
 from tests.certificates import BEGIN, END, TRUST_DOMAIN, make, remake
 
 MADE = make("hds", "lyon").certificate
@@ -19,7 +19,7 @@ NOBODY = bundle.nobody(TRUST_DOMAIN, BEGIN, END)
 PAIRS = {certificates.fingerprint(BROUGHT): Pair("hds", "brest")}
 
 
-def see(annotation: str | None, *authorities: x509.Certificate) -> BundleSeen:
+def see(annotation: str | None, *authorities: x509.Certificate) -> ObservedBundle:
     """Return what is seen of a bundle."""
     metadata: dict[str, Any] = {
         "name": names.trust_bundle("hds"),
@@ -33,7 +33,7 @@ def see(annotation: str | None, *authorities: x509.Certificate) -> BundleSeen:
     return seen
 
 
-def pairs(seen: BundleSeen) -> set[tuple[str | None, str | None]]:
+def pairs(seen: ObservedBundle) -> set[tuple[str | None, str | None]]:
     """Return the pairs of those that a bundle trusts."""
     return {(anchor.policy, anchor.datacentre) for anchor in seen.anchors}
 

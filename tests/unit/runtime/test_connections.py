@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from sovereign_operator.injector.budget import Budget
+from sovereign_operator.injector.budget import MemoryBudget
 from sovereign_operator.injector.tls import load
 from sovereign_operator.pki.serving import Serving, make_authority
 from sovereign_operator.runtime.connections import SECONDS, SHORT_SECONDS
@@ -249,13 +249,13 @@ def test_a_stranger_is_told_neither_what_answers_nor_how_to_ask(said: bytes) -> 
 def test_who_needs_more_than_is_left_waits_for_it_and_addresses_take_turns() -> None:
     order: list[str] = []
 
-    async def take(budget: Budget, name: str, size: int) -> None:
+    async def take(budget: MemoryBudget, name: str, size: int) -> None:
         async with budget.take(size, name[0]):
             order.append(name)
             await asyncio.sleep(1)
 
     async def main() -> None:
-        budget = Budget(10)
+        budget = MemoryBudget(10)
         many = [take(budget, f"a{number}", 6) for number in range(4)]
         await asyncio.gather(*many, take(budget, "b", 6), take(budget, "c", 1))
         assert order == ["a0", "a1", "a2", "b", "c", "a3"]

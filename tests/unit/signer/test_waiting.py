@@ -14,11 +14,11 @@ from sovereign_operator.core import names
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.client.errors import GoneError
 from sovereign_operator.signer.metrics import NODES_CROWDED
+from sovereign_operator.signer.state import SignerState
 from sovereign_operator.signer.waiting import PLACES, PLACES_OF_NODE, see_request
-from sovereign_operator.signer.world import World
 from tests.builders import NOW
 from tests.unit import virtual_time
-from tests.unit.worlds import NO_QUEUE, SIGNER_SETTINGS
+from tests.unit.states import NO_QUEUE, SIGNER_SETTINGS
 
 Json = dict[str, Any]
 
@@ -115,8 +115,8 @@ async def until(true: Callable[[], object]) -> None:
     raise AssertionError("it never came true")
 
 
-def world_of(server: Server) -> World:
-    return World(cast("Api", server), NO_QUEUE, SIGNER_SETTINGS)
+def world_of(server: Server) -> SignerState:
+    return SignerState(cast("Api", server), NO_QUEUE, SIGNER_SETTINGS)
 
 
 @pytest.mark.parametrize("nodes", [1, 50])
@@ -126,14 +126,14 @@ def test_what_requests_cost_has_a_bound(nodes: int) -> None:
     async def run() -> tuple[int, int]:
         flooding = [f"node-{number}" for number in range(nodes)]
         server = Server(Stored(*flooding, bulk=2000))
-        world = world_of(server)
-        task = asyncio.create_task(world.requests.run())
-        await world.requests.synced.wait()
+        state = world_of(server)
+        task = asyncio.create_task(state.requests.run())
+        await state.requests.synced.wait()
         for obj in Stored(*flooding, number=FLOOD // 10):
             obj["metadata"]["name"] += "-later"
             server.changes.put_nowait(("ADDED", obj))
             await until(server.changes.empty)
-        kept = len(world.requests)
+        kept = len(state.requests)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -148,14 +148,14 @@ def test_what_requests_cost_has_a_bound(nodes: int) -> None:
     assert used < 64 * MIB
 
 
-def watching(server: Server, look: Callable[[World], Awaitable[None]]) -> None:
+def watching(server: Server, look: Callable[[SignerState], Awaitable[None]]) -> None:
     """Have a signer see what a server stores, and look at it, on a clock that jumps."""
 
     async def run() -> None:
-        world = world_of(server)
-        task = asyncio.create_task(world.requests.run())
-        await world.requests.synced.wait()
-        await look(world)
+        state = world_of(server)
+        task = asyncio.create_task(state.requests.run())
+        await state.requests.synced.wait()
+        await look(state)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -163,21 +163,21 @@ def watching(server: Server, look: Callable[[World], Awaitable[None]]) -> None:
     virtual_time.run(run())
 
 
-def pods_of(world: World, node: str) -> Counter[str]:
-    return Counter(seen.request.pod for seen in world.requests.values() if seen.request.node == node)
+def pods_of(state: SignerState, node: str) -> Counter[str]:
+    return Counter(seen.request.pod for seen in state.requests.values() if seen.request.node == node)
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
 def test_a_pod_has_its_place_whatever_else_its_node_asks_for(*, first: bool) -> None:
     flood, honest = [*Stored("node", number=2000, pods=3, bulk=1)], request("node", "honest", 0)
 
-    async def look(world: World) -> None:
-        assert pods_of(world, "node").total() == PLACES_OF_NODE
-        assert pods_of(world, "node")["honest"] == 1
+    async def look(state: SignerState) -> None:
+        assert pods_of(state, "node").total() == PLACES_OF_NODE
+        assert pods_of(state, "node")["honest"] == 1
         # One that comes later has one, too.
         server.changes.put_nowait(("ADDED", request("node", "late", 0)))
-        await until(lambda: pods_of(world, "node")["late"])
-        assert pods_of(world, "node").total() == PLACES_OF_NODE
+        await until(lambda: pods_of(state, "node")["late"])
+        assert pods_of(state, "node").total() == PLACES_OF_NODE
 
     server = Server([honest, *flood] if first else [*flood, honest])
     watching(server, look)
@@ -186,11 +186,11 @@ def test_a_pod_has_its_place_whatever_else_its_node_asks_for(*, first: bool) -> 
 def test_a_node_has_its_places_whatever_others_ask_for() -> None:
     nodes = [f"node-{number}" for number in range(PLACES // PLACES_OF_NODE + 5)]
 
-    async def look(world: World) -> None:
-        assert len(world.requests) == PLACES
+    async def look(state: SignerState) -> None:
+        assert len(state.requests) == PLACES
         server.changes.put_nowait(("ADDED", request("quiet", "honest", 0)))
-        await until(lambda: pods_of(world, "quiet"))
-        assert len(world.requests) == PLACES
+        await until(lambda: pods_of(state, "quiet"))
+        assert len(state.requests) == PLACES
 
     server = Server(Stored(*nodes, number=PLACES_OF_NODE * len(nodes), bulk=1))
     watching(server, look)
@@ -201,16 +201,16 @@ def test_all_have_their_turn_as_others_are_answered() -> None:
     stored = [*Stored("node", number=number, pods=2, bulk=1)]
     seen: set[str] = set()
 
-    async def look(world: World) -> None:
+    async def look(state: SignerState) -> None:
         while len(seen) < number:
-            await until(lambda: world.requests)
-            for (_, name), waiting in [*world.requests.items()]:
+            await until(lambda: state.requests)
+            for (_, name), waiting in [*state.requests.items()]:
                 seen.add(name)
                 place = next(at for at, obj in enumerate(stored) if obj["metadata"]["name"] == name)
                 stored[place] = request("node", waiting.request.pod, int(name[-6:]), answered=True)
                 server.changes.put_nowait(("MODIFIED", stored[place]))
             await until(server.changes.empty)
-        await until(lambda: not world.requests)
+        await until(lambda: not state.requests)
         await until(lambda: not NODES_CROWDED._value.get())  # noqa: SLF001 - the library's own way
 
     server = Server(stored)
@@ -229,24 +229,24 @@ def test_who_gets_a_place_while_all_are_listed_again_keeps_it() -> None:
     stored = [*Stored("node", number=number, pods=2, bulk=1), *Stored("other", number=99, bulk=1)]
     server = Server(stored)
 
-    async def look(world: World) -> None:
+    async def look(state: SignerState) -> None:
         server.last_page.clear()
         before = len(server.selectors)
         server.changes.put_nowait(("GONE", {}))
         await until(lambda: len(server.selectors) > before)
         await asyncio.sleep(0.1)
         # Another replica has answered these.
-        answered = [item for item in world.requests.items() if item[1].request.node == "node"][: PLACES_OF_NODE // 2]
+        answered = [item for item in state.requests.items() if item[1].request.node == "node"][: PLACES_OF_NODE // 2]
         for key, waiting in answered:
             place = next(at for at, obj in enumerate(stored) if obj["metadata"]["name"] == key[1])
             stored[place] = request("node", waiting.request.pod, int(key[1][-6:]), answered=True)
-            world.requests.drop(key, waiting)
+            state.requests.drop(key, waiting)
         waiting_still = number - PLACES_OF_NODE // 2
-        await until(lambda: pods_of(world, "node").total() == waiting_still)
+        await until(lambda: pods_of(state, "node").total() == waiting_still)
         server.last_page.set()
         server.changes.put_nowait(("ADDED", request("after", "pod", 0)))
-        await until(lambda: pods_of(world, "after"))
-        assert pods_of(world, "node").total() == waiting_still
+        await until(lambda: pods_of(state, "after"))
+        assert pods_of(state, "node").total() == waiting_still
 
     watching(server, look)
 
@@ -271,29 +271,29 @@ def test_what_changes_while_a_node_is_read_again_is_not_as_it_was_read() -> None
                 first = False
                 yield objects, version
 
-    async def look(world: World) -> None:
-        for key, waiting in [*world.requests.items()]:
-            world.requests.drop(key, waiting)
-        await until(lambda: world.requests)
+    async def look(state: SignerState) -> None:
+        for key, waiting in [*state.requests.items()]:
+            state.requests.drop(key, waiting)
+        await until(lambda: state.requests)
         await until(lambda: not NODES_CROWDED._value.get())  # noqa: SLF001
-        assert len(world.requests) == 100
+        assert len(state.requests) == 100
 
     watching(Answering(stored), look)
 
 
 def test_what_is_answered_or_gone_takes_no_place() -> None:
-    async def look(world: World) -> None:
-        assert {key[1][-6:] for key in world.requests} == {"000000"}
+    async def look(state: SignerState) -> None:
+        assert {key[1][-6:] for key in state.requests} == {"000000"}
         kept = request("node", "pod", 0)
         for kind, obj in (("MODIFIED", kept), ("DELETED", kept), ("ADDED", kept)):
             server.changes.put_nowait((kind, obj))
             await until(server.changes.empty)
-        ((key, waiting),) = world.requests.items()
-        world.requests.drop(key, waiting)
-        assert not world.requests
+        ((key, waiting),) = state.requests.items()
+        state.requests.drop(key, waiting)
+        assert not state.requests
         for number in range(PLACES_OF_NODE):
             server.changes.put_nowait(("ADDED", request("node", "pod", number)))
-        await until(lambda: len(world.requests) == PLACES_OF_NODE)
+        await until(lambda: len(state.requests) == PLACES_OF_NODE)
         assert not NODES_CROWDED._value.get()  # noqa: SLF001
 
     server = Server([request("node", "pod", 0), request("node", "pod", 1, answered=True)])

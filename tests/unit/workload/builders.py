@@ -6,12 +6,12 @@ from typing import Any
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.verdict import NodeVerdict
-from sovereign_operator.core.report.reasons import Finding, Reason
+from sovereign_operator.core.report.reasons import NodeFinding, NodeReason
 from sovereign_operator.core.workload.facts import (
     LastWrite,
-    Pod,
     Workload,
     WorkloadFacts,
+    WorkloadPod,
 )
 from sovereign_operator.core.workload.rewrites import FEW
 
@@ -41,12 +41,12 @@ def workload(kind: WorkloadKind = WorkloadKind.DEPLOYMENT, **fields: Any) -> Wor
 ADOPTED: dict[str, Any] = {"policy": POLICY, "template_policy": POLICY, "ours": True}
 
 
-def verdict(node: str, *findings: Finding) -> NodeVerdict:
+def verdict(node: str, *findings: NodeFinding) -> NodeVerdict:
     """Build a verdict about a node in the datacentre `gra`."""
     return NodeVerdict(node, f"uid-{node}", POLICY, "gra", "acme", None, findings, ())
 
 
-SUSPENDED = Finding(Reason.QUALIFICATION_SUSPENDED, "gra: Acme Cloud: SecNumCloud 3.2 is suspended")
+SUSPENDED = NodeFinding(NodeReason.QUALIFICATION_SUSPENDED, "gra: Acme Cloud: SecNumCloud 3.2 is suspended")
 VERDICTS = {"good": verdict("good"), "bad": verdict("bad", SUSPENDED)}
 
 RENDERED = {"metadata": {"annotations": {names.RENDERED_ANNOTATION: "d1"}}}
@@ -77,9 +77,9 @@ def facts(**fields: Any) -> WorkloadFacts:
     return WorkloadFacts(**(usual | fields))
 
 
-def pod(name: str = "app-1", node: str | None = "good", *, placed: bool = True, waiting: str = "") -> Pod:
+def pod(name: str = "app-1", node: str | None = "good", *, placed: bool = True, waiting: str = "") -> WorkloadPod:
     """Build a pod."""
-    return Pod(name, f"uid-{name}", node, waiting, frozenset({POLICY} if placed else ()))
+    return WorkloadPod(name, f"uid-{name}", node, waiting, frozenset({POLICY} if placed else ()))
 
 
 def written(times: int = FEW, ago: timedelta = timedelta(0), **fields: Any) -> LastWrite:

@@ -10,7 +10,7 @@ from sovereign_operator.core.kubernetes.node_fit import NodeTraits, PodDemands, 
 from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.adoption import RollOut, ordinals, refuse_to_stop, rolls_out, stops_first, stuck
 from sovereign_operator.core.workload.decision import decide
-from sovereign_operator.core.workload.facts import Adopt
+from sovereign_operator.core.workload.facts import AdoptWorkload
 from tests.unit.workload.builders import facts, pod, ref, workload
 
 NODES = [NodeTraits("good", {"zone": "north"})]
@@ -100,4 +100,4 @@ def test_what_would_stop_is_refused(changed: dict[str, Any], stops: bool, refuse
 def test_force_takes_what_no_node_accepts_either() -> None:
     told = facts(pods=(pod(placed=False),), accepted_nodes=0)
     forced = replace(told, spec=told.spec.model_copy(update={"adoption": Adoption.FORCE}))
-    assert isinstance(decide(forced), Adopt)
+    assert isinstance(decide(forced), AdoptWorkload)

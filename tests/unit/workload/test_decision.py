@@ -13,17 +13,17 @@ from sovereign_operator.core.identity.certificate_note import CertificateNote
 from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.decision import decide, is_abandoned
 from sovereign_operator.core.workload.facts import (
-    Adopt,
+    AdoptWorkload,
+    ObserveWorkload,
     Outcome,
-    Own,
-    Pod,
-    Refuse,
-    Watch,
+    OwnWorkload,
+    RefuseWorkload,
     Workload,
     WorkloadEncryption,
     WorkloadFacts,
+    WorkloadPod,
 )
-from sovereign_operator.core.workload.readiness import Progress, Readiness
+from sovereign_operator.core.workload.readiness import Readiness, ReadinessState
 from sovereign_operator.core.workload.status import report_workload
 from tests.unit.workload.builders import ADOPTED, POLICY, SUSPENDED, facts, pod, ref, template, workload
 
@@ -56,7 +56,7 @@ REFUSALS = {
     ids=["nothing runs", "only later pods are placed"],
 )
 def test_what_stops_nothing_is_taken_though_no_node_is_accepted(told: WorkloadFacts) -> None:
-    assert isinstance(decide(told), Adopt)
+    assert isinstance(decide(told), AdoptWorkload)
 
 
 @pytest.mark.parametrize(("reason", "told"), REFUSALS.items(), ids=[reason.value for reason in REFUSALS])
@@ -64,7 +64,7 @@ def test_what_cannot_be_carried_out_is_refused_with_a_word_and_what_to_do(
     reason: ConditionReason, told: WorkloadFacts
 ) -> None:
     action = decide(told)
-    assert isinstance(action, Refuse)
+    assert isinstance(action, RefuseWorkload)
     assert action.reason is reason
     assert any(word in action.message for word in (":", "label", "use"))
     report = report_workload(told, action)
@@ -74,37 +74,49 @@ def test_what_cannot_be_carried_out_is_refused_with_a_word_and_what_to_do(
 
 def test_an_empty_label_on_the_namespace_is_no_policy() -> None:
     action = decide(facts(enforced="", spec=ref(policy=None)))
-    assert isinstance(action, Refuse)
+    assert isinstance(action, RefuseWorkload)
     assert action.reason is ConditionReason.NO_POLICY
 
 
 ACTIONS = {
-    "an unlabelled namespace": (facts(), Adopt),
-    "already adopted": (facts(target=workload(**ADOPTED)), Watch),
+    "an unlabelled namespace": (facts(), AdoptWorkload),
+    "already adopted": (facts(target=workload(**ADOPTED)), ObserveWorkload),
     "adopted, but somebody took the template's label": (
         facts(target=workload(**{**ADOPTED, "template_policy": None})),
-        Adopt,
+        AdoptWorkload,
     ),
     "somebody else's label of the same name": (
         facts(target=workload(policy=POLICY, template_policy=POLICY)),
-        Adopt,
+        AdoptWorkload,
     ),
-    "adopted for another policy": (facts(target=workload(policy="hds", template_policy="hds", ours=True)), Adopt),
-    "a labelled namespace, no pod yet": (facts(enforced=POLICY), Watch),
-    "a labelled namespace, all pods placed": (facts(enforced=POLICY, pods=(pod(),)), Watch),
-    "a labelled namespace, a pod of before": (facts(enforced=POLICY, pods=(pod(), pod("old", placed=False))), Adopt),
+    "adopted for another policy": (
+        facts(target=workload(policy="hds", template_policy="hds", ours=True)),
+        AdoptWorkload,
+    ),
+    "a labelled namespace, no pod yet": (facts(enforced=POLICY), ObserveWorkload),
+    "a labelled namespace, all pods placed": (facts(enforced=POLICY, pods=(pod(),)), ObserveWorkload),
+    "a labelled namespace, a pod of before": (
+        facts(enforced=POLICY, pods=(pod(), pod("old", placed=False))),
+        AdoptWorkload,
+    ),
     "a labelled namespace, a template that says another": (
         facts(enforced=POLICY, target=workload(template_policy="hds")),
-        Adopt,
+        AdoptWorkload,
     ),
     "a Job in a labelled namespace": (
         facts(enforced=POLICY, spec=ref("Job"), target=workload(WorkloadKind.JOB)),
-        Watch,
+        ObserveWorkload,
     ),
-    "a Job with the label": (facts(spec=ref("Job"), target=workload(WorkloadKind.JOB, template_policy=POLICY)), Watch),
-    "a template without its workload": (facts(spec=template(), target=None), Own),
-    "a template that differs": (facts(spec=template(), target=workload(owner_uid="s")), Own),
-    "a template as it should be": (facts(spec=template(), target=workload(owner_uid="s"), as_rendered=True), Watch),
+    "a Job with the label": (
+        facts(spec=ref("Job"), target=workload(WorkloadKind.JOB, template_policy=POLICY)),
+        ObserveWorkload,
+    ),
+    "a template without its workload": (facts(spec=template(), target=None), OwnWorkload),
+    "a template that differs": (facts(spec=template(), target=workload(owner_uid="s")), OwnWorkload),
+    "a template as it should be": (
+        facts(spec=template(), target=workload(owner_uid="s"), as_rendered=True),
+        ObserveWorkload,
+    ),
 }
 
 
@@ -114,7 +126,9 @@ def test_what_is_done(told: WorkloadFacts, expected: type) -> None:
 
 
 def test_the_namespaces_policy_counts_before_the_specs() -> None:
-    assert decide(facts(enforced=POLICY, spec=ref(policy=None), pods=(pod(placed=False),))) == Adopt(workload(), POLICY)
+    assert decide(facts(enforced=POLICY, spec=ref(policy=None), pods=(pod(placed=False),))) == AdoptWorkload(
+        workload(), POLICY
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +166,7 @@ def conditions(told: WorkloadFacts) -> dict[str, tuple[str, str]]:
     ],
     ids=["none", "inside", "one outside", "one waits", "outside counts before waiting", "its node is gone"],
 )
-def test_placed_follows_the_pods(pods: tuple[Pod, ...], expected: tuple[str, str]) -> None:
+def test_placed_follows_the_pods(pods: tuple[WorkloadPod, ...], expected: tuple[str, str]) -> None:
     told = facts(target=workload(**ADOPTED), pods=pods)
     assert conditions(told)["Placed"] == expected
     # A workload that asks for no pods at this moment is as it should be.
@@ -162,20 +176,22 @@ def test_placed_follows_the_pods(pods: tuple[Pod, ...], expected: tuple[str, str
 @pytest.mark.parametrize(
     ("progress", "pods", "expected"),
     [
-        (Progress.IN_PROGRESS, (pod(),), ("False", "WorkloadInProgress")),
-        (Progress.IN_PROGRESS, (), ("False", "WorkloadInProgress")),
-        (Progress.FAILED, (pod(),), ("False", "WorkloadFailed")),
+        (ReadinessState.IN_PROGRESS, (pod(),), ("False", "WorkloadInProgress")),
+        (ReadinessState.IN_PROGRESS, (), ("False", "WorkloadInProgress")),
+        (ReadinessState.FAILED, (pod(),), ("False", "WorkloadFailed")),
         # What is outside counts before what is not ready.
-        (Progress.FAILED, (pod("b", "bad"),), ("False", "PodsOutside")),
+        (ReadinessState.FAILED, (pod("b", "bad"),), ("False", "PodsOutside")),
     ],
 )
-def test_ready_follows_the_workload(progress: Progress, pods: tuple[Pod, ...], expected: tuple[str, str]) -> None:
+def test_ready_follows_the_workload(
+    progress: ReadinessState, pods: tuple[WorkloadPod, ...], expected: tuple[str, str]
+) -> None:
     told = facts(target=workload(**ADOPTED, readiness=Readiness(progress, "0 of 1 replica(s) are ready")), pods=pods)
     assert conditions(told)["Ready"] == expected
 
 
 def test_a_workload_without_pods_says_where_to_look() -> None:
-    waiting = Readiness(Progress.IN_PROGRESS, "0 of 1 replica(s) exist")
+    waiting = Readiness(ReadinessState.IN_PROGRESS, "0 of 1 replica(s) exist")
     told = facts(target=workload(**ADOPTED, readiness=waiting))
     said = report_workload(told, decide(told)).observations[-1].message
     assert "0 of 1 replica(s) exist; no pods yet: kubectl -n hospital get events" in said
@@ -193,9 +209,11 @@ def test_enforced_follows_the_namespace_and_the_guards(changed: dict[str, Any], 
     assert conditions(facts(target=workload(**ADOPTED), **changed))["Enforced"] == expected
 
 
-def asking(name: str, certificate: str = "") -> Pod:
+def asking(name: str, certificate: str = "") -> WorkloadPod:
     """Build a pod that mounts a certificate, and what it carries of one."""
-    return Pod(name, f"uid-{name}", "good", certificate_volumes=1, certificate=CertificateNote.parse(certificate))
+    return WorkloadPod(
+        name, f"uid-{name}", "good", certificate_volumes=1, certificate=CertificateNote.parse(certificate)
+    )
 
 
 LIVING = "until 2030-06-16T11:59:00Z, serial 1f, policy secnumcloud, datacentre gra, by a, authority sha256 a"
@@ -214,7 +232,7 @@ ENDED = "until 2030-06-15T12:00:00Z, serial 1e, policy secnumcloud, datacentre g
     ],
 )
 def test_identity_follows_the_certificates(
-    pods: tuple[Pod, ...], changed: dict[str, Any], expected: tuple[str, str]
+    pods: tuple[WorkloadPod, ...], changed: dict[str, Any], expected: tuple[str, str]
 ) -> None:
     told = facts(target=workload(**ADOPTED), pods=pods, **changed)
     assert conditions(told)["Identity"] == expected
@@ -321,7 +339,7 @@ PODS = st.lists(
 
 @given(PODS, st.sampled_from([None, POLICY]), st.integers(0, 2))
 def test_every_pod_is_counted_once_and_examples_are_few(
-    pods: tuple[Pod, ...], enforced: str | None, accepted: int
+    pods: tuple[WorkloadPod, ...], enforced: str | None, accepted: int
 ) -> None:
     told = facts(pods=pods, enforced=enforced, accepted_nodes=accepted)
     report = report_workload(told, decide(told))
@@ -333,8 +351,10 @@ def test_every_pod_is_counted_once_and_examples_are_few(
 
 
 @given(PODS, st.randoms(use_true_random=False))
-def test_the_order_of_pods_changes_nothing(pods: tuple[Pod, ...], order: Any) -> None:
+def test_the_order_of_pods_changes_nothing(pods: tuple[WorkloadPod, ...], order: Any) -> None:
     shuffled = list(pods)
     order.shuffle(shuffled)
     told = facts(pods=pods)
-    assert report_workload(replace(told, pods=tuple(shuffled)), Watch()) == report_workload(told, Watch())
+    assert report_workload(replace(told, pods=tuple(shuffled)), ObserveWorkload()) == report_workload(
+        told, ObserveWorkload()
+    )

@@ -8,9 +8,16 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.workload.decision import decide
-from sovereign_operator.core.workload.facts import JobRun, Outcome, Own, Watch, Workload, WorkloadFacts
+from sovereign_operator.core.workload.facts import (
+    JobRun,
+    ObserveWorkload,
+    Outcome,
+    OwnWorkload,
+    Workload,
+    WorkloadFacts,
+)
 from sovereign_operator.core.workload.job_run import begins, has_run, record
-from sovereign_operator.core.workload.readiness import Progress, Readiness
+from sovereign_operator.core.workload.readiness import Readiness, ReadinessState
 from sovereign_operator.core.workload.status import report_workload
 from tests.unit.workload.builders import NOW, facts, workload
 from tests.unit.workload.job_runs import job, run, spec
@@ -26,7 +33,7 @@ def told(
 def test_it_is_recorded_before_it_is_created() -> None:
     new = told()
     action = decide(new)
-    assert isinstance(action, Own)
+    assert isinstance(action, OwnWorkload)
     assert begins(new, action)
     assert record(new, action) == run(asked=NOW)
     assert report_workload(new, action).status["run"]["asked"] == "2030-06-15T12:00:00Z"
@@ -47,19 +54,19 @@ def test_it_is_recorded_before_it_is_created() -> None:
     ],
 )
 def test_one_that_ran_is_not_created_again(before: JobRun, again: bool) -> None:
-    assert isinstance(decide(told(before)), Own if again else Watch)
+    assert isinstance(decide(told(before)), OwnWorkload if again else ObserveWorkload)
     assert has_run(told(before)) is not again
 
 
 def test_one_without_a_ttl_that_was_never_seen_is_created_however_late() -> None:
     late = run(ttl=None, asked=NOW - timedelta(days=300))
-    assert isinstance(decide(told(late, ttl=None)), Own)
+    assert isinstance(decide(told(late, ttl=None)), OwnWorkload)
 
 
 def test_a_policy_that_changed_is_no_reason_to_run_again() -> None:
     done = told(run(uid="j", outcome="Complete"), enforced="hds", as_rendered=False)
     done = replace(done, spec=done.spec.model_copy(update={"policy_ref": None}))
-    assert isinstance(decide(done), Watch)
+    assert isinstance(decide(done), ObserveWorkload)
 
 
 @pytest.mark.parametrize(
@@ -76,12 +83,12 @@ def test_a_policy_that_changed_is_no_reason_to_run_again() -> None:
 )
 def test_what_becomes_of_it_is_recorded(before: JobRun | None, target: Workload | None, after: JobRun) -> None:
     seen = told(before, target, as_rendered=True)
-    assert record(seen, Watch()) == after
+    assert record(seen, ObserveWorkload()) == after
 
 
 def test_one_of_another_template_is_not_taken_for_this_ones() -> None:
     seen = told(None, job(), as_rendered=False)
-    assert record(seen, Watch()) == JobRun("", NOW, "j")
+    assert record(seen, ObserveWorkload()) == JobRun("", NOW, "j")
 
 
 def test_one_that_the_server_refused_was_not_begun() -> None:
@@ -91,11 +98,11 @@ def test_one_that_the_server_refused_was_not_begun() -> None:
 
 
 def test_other_kinds_have_no_run() -> None:
-    assert record(facts(), Watch()) is None
+    assert record(facts(), ObserveWorkload()) is None
     assert not has_run(facts())
 
 
-FAILED = Readiness(Progress.FAILED, "it failed: it has reached its limit")
+FAILED = Readiness(ReadinessState.FAILED, "it failed: it has reached its limit")
 
 
 @pytest.mark.parametrize(

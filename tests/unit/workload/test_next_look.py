@@ -6,16 +6,16 @@ import pytest
 
 from sovereign_operator.core.workload.facts import WorkloadFacts
 from sovereign_operator.core.workload.next_look import patience, seconds_to_next_look
-from sovereign_operator.core.workload.readiness import CURRENT, Progress, Readiness
+from sovereign_operator.core.workload.readiness import CURRENT, Readiness, ReadinessState
 from sovereign_operator.core.workload.status import report_unread
 from tests.unit.workload.builders import facts, pod, workload
 
-ROLLING = workload(readiness=Readiness(Progress.IN_PROGRESS))
+ROLLING = workload(readiness=Readiness(ReadinessState.IN_PROGRESS))
 READY, LATE = replace(pod("a"), ready=True), pod("b")
 
 CASES: dict[str, tuple[WorkloadFacts, float]] = {
     "it is as it should be": (facts(target=workload(readiness=CURRENT), pods=(LATE,)), 600.0),
-    "it failed": (facts(target=workload(readiness=Readiness(Progress.FAILED))), 600.0),
+    "it failed": (facts(target=workload(readiness=Readiness(ReadinessState.FAILED))), 600.0),
     "it is not there": (facts(target=None), 600.0),
     "it rolls out": (facts(target=ROLLING, pods=(READY, LATE)), 10.0),
     "it rolls out, and all of its pods are ready": (facts(target=ROLLING, pods=(READY,)), 1.0),

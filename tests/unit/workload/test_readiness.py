@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.core.workload.readiness import Progress, job_outcome, readiness_of
+from sovereign_operator.core.workload.readiness import ReadinessState, job_outcome, readiness_of
 
 AVAILABLE = [
     {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
@@ -46,77 +46,89 @@ def partition(ordinal: int) -> dict[str, Any]:
     return {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": ordinal}}}
 
 
-CASES: dict[str, tuple[tuple[WorkloadKind, dict[str, Any]], Progress, str]] = {
-    "a Deployment as it should be": (deployment(), Progress.CURRENT, ""),
-    "one that its controller has not seen": (deployment(observedGeneration=2), Progress.IN_PROGRESS, "not seen"),
-    "one that is new": ((WorkloadKind.DEPLOYMENT, {"metadata": {"generation": 1}}), Progress.IN_PROGRESS, "not seen"),
-    "one without a replica": (deployment(replicas=1), Progress.IN_PROGRESS, "1 of 2 replica(s) exist"),
-    "one that is updated": (deployment(updatedReplicas=1), Progress.IN_PROGRESS, "1 of 2 replica(s) are updated"),
-    "one with an old pod": (deployment(replicas=3), Progress.IN_PROGRESS, "1 replica(s) have yet to end"),
-    "one whose pods crash": (deployment(availableReplicas=0), Progress.IN_PROGRESS, "0 of 2 replica(s) are available"),
-    "one that is not ready": (deployment(readyReplicas=1), Progress.IN_PROGRESS, "1 of 2 replica(s) are ready"),
+CASES: dict[str, tuple[tuple[WorkloadKind, dict[str, Any]], ReadinessState, str]] = {
+    "a Deployment as it should be": (deployment(), ReadinessState.CURRENT, ""),
+    "one that its controller has not seen": (deployment(observedGeneration=2), ReadinessState.IN_PROGRESS, "not seen"),
+    "one that is new": (
+        (WorkloadKind.DEPLOYMENT, {"metadata": {"generation": 1}}),
+        ReadinessState.IN_PROGRESS,
+        "not seen",
+    ),
+    "one without a replica": (deployment(replicas=1), ReadinessState.IN_PROGRESS, "1 of 2 replica(s) exist"),
+    "one that is updated": (deployment(updatedReplicas=1), ReadinessState.IN_PROGRESS, "1 of 2 replica(s) are updated"),
+    "one with an old pod": (deployment(replicas=3), ReadinessState.IN_PROGRESS, "1 replica(s) have yet to end"),
+    "one whose pods crash": (
+        deployment(availableReplicas=0),
+        ReadinessState.IN_PROGRESS,
+        "0 of 2 replica(s) are available",
+    ),
+    "one that is not ready": (deployment(readyReplicas=1), ReadinessState.IN_PROGRESS, "1 of 2 replica(s) are ready"),
     "one that made no progress": (
         deployment(conditions=[condition("Progressing", reason="ProgressDeadlineExceeded", message="timed out")]),
-        Progress.FAILED,
+        ReadinessState.FAILED,
         "timed out",
     ),
     "one that is rolled out": (
         deployment(conditions=[condition("Progressing", reason="ReplicaSetUpdated"), AVAILABLE[1]]),
-        Progress.IN_PROGRESS,
+        ReadinessState.IN_PROGRESS,
         "roll-out",
     ),
     "one without a deadline": (
         deployment({"progressDeadlineSeconds": 2**31 - 1}, conditions=[AVAILABLE[1]]),
-        Progress.CURRENT,
+        ReadinessState.CURRENT,
         "",
     ),
-    "one that is not available": (deployment(conditions=AVAILABLE[:1]), Progress.IN_PROGRESS, "not available"),
+    "one that is not available": (deployment(conditions=AVAILABLE[:1]), ReadinessState.IN_PROGRESS, "not available"),
     "one scaled to none": (
         deployment({"replicas": 0}, **dict.fromkeys(FULL, 0)),
-        Progress.CURRENT,
+        ReadinessState.CURRENT,
         "",
     ),
-    "a StatefulSet as it should be": (stateful_set(), Progress.CURRENT, ""),
-    "one that has too few": (stateful_set(replicas=1), Progress.IN_PROGRESS, "1 of 2 replica(s) exist"),
+    "a StatefulSet as it should be": (stateful_set(), ReadinessState.CURRENT, ""),
+    "one that has too few": (stateful_set(replicas=1), ReadinessState.IN_PROGRESS, "1 of 2 replica(s) exist"),
     "one whose pod is late": (
         stateful_set(readyReplicas=0),
-        Progress.IN_PROGRESS,
+        ReadinessState.IN_PROGRESS,
         "0 of 2 replica(s) are ready",
     ),
-    "one in a roll-out": (stateful_set(updateRevision="b"), Progress.IN_PROGRESS, "roll-out"),
+    "one in a roll-out": (stateful_set(updateRevision="b"), ReadinessState.IN_PROGRESS, "roll-out"),
     "one that people roll out": (
         stateful_set({"updateStrategy": {"type": "OnDelete"}}, readyReplicas=0),
-        Progress.CURRENT,
+        ReadinessState.CURRENT,
         "",
     ),
     "one that is updated in part, as asked": (
         stateful_set(partition(1), updatedReplicas=1, updateRevision="b"),
-        Progress.CURRENT,
+        ReadinessState.CURRENT,
         "",
     ),
     "one that is to be updated in part": (
         stateful_set(partition(1), updatedReplicas=0),
-        Progress.IN_PROGRESS,
+        ReadinessState.IN_PROGRESS,
         "0 of 1 replica(s) are updated",
     ),
-    "a DaemonSet as it should be": (daemon_set(), Progress.CURRENT, ""),
-    "one that lacks a pod": (daemon_set(currentNumberScheduled=1), Progress.IN_PROGRESS, "1 of 2 replica(s) exist"),
-    "one that is rolled out too": (daemon_set(updatedNumberScheduled=1), Progress.IN_PROGRESS, "are updated"),
-    "one whose pods crash too": (daemon_set(numberReady=1), Progress.IN_PROGRESS, "1 of 2 replica(s) are ready"),
-    "a Job that runs": (job(startTime="2030-06-15T12:00:00Z", active=1), Progress.CURRENT, ""),
-    "a Job that has not started": (job(), Progress.IN_PROGRESS, "not started"),
-    "a Job that is to wait": (job({"suspend": True}), Progress.CURRENT, ""),
+    "a DaemonSet as it should be": (daemon_set(), ReadinessState.CURRENT, ""),
+    "one that lacks a pod": (
+        daemon_set(currentNumberScheduled=1),
+        ReadinessState.IN_PROGRESS,
+        "1 of 2 replica(s) exist",
+    ),
+    "one that is rolled out too": (daemon_set(updatedNumberScheduled=1), ReadinessState.IN_PROGRESS, "are updated"),
+    "one whose pods crash too": (daemon_set(numberReady=1), ReadinessState.IN_PROGRESS, "1 of 2 replica(s) are ready"),
+    "a Job that runs": (job(startTime="2030-06-15T12:00:00Z", active=1), ReadinessState.CURRENT, ""),
+    "a Job that has not started": (job(), ReadinessState.IN_PROGRESS, "not started"),
+    "a Job that is to wait": (job({"suspend": True}), ReadinessState.CURRENT, ""),
     "a Job that failed": (
         job(conditions=[condition("Failed", reason="BackoffLimitExceeded", message="it has reached its limit")]),
-        Progress.FAILED,
+        ReadinessState.FAILED,
         "it has reached its limit",
     ),
-    "a CronJob": ((WorkloadKind.CRON_JOB, {"metadata": {"generation": 1}}), Progress.CURRENT, ""),
+    "a CronJob": ((WorkloadKind.CRON_JOB, {"metadata": {"generation": 1}}), ReadinessState.CURRENT, ""),
 }
 
 
 @pytest.mark.parametrize(("told", "progress", "words"), CASES.values(), ids=CASES.keys())
-def test_how_far_it_has_come(told: tuple[WorkloadKind, dict[str, Any]], progress: Progress, words: str) -> None:
+def test_how_far_it_has_come(told: tuple[WorkloadKind, dict[str, Any]], progress: ReadinessState, words: str) -> None:
     readiness = readiness_of(*told)
     assert readiness.progress is progress
     assert words in readiness.message

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.decision import decide
-from sovereign_operator.core.workload.facts import Adopt, LastWrite, Refuse, Watch, WorkloadFacts
+from sovereign_operator.core.workload.facts import (
+    AdoptWorkload,
+    LastWrite,
+    ObserveWorkload,
+    RefuseWorkload,
+    WorkloadFacts,
+)
 from sovereign_operator.core.workload.rewrites import FEW, after_write, hold_back
 from sovereign_operator.core.workload.status import report_workload
 from tests.unit.workload.builders import ADOPTED, NOW, facts, template, workload, written
@@ -38,8 +44,8 @@ def taken_back(last: LastWrite | None, **fields: Any) -> WorkloadFacts:
 )
 def test_after_a_few_times_it_is_written_after_minutes_only(last: LastWrite | None, held: bool) -> None:
     action = decide(taken_back(last))
-    assert isinstance(action, Refuse if held else Adopt)
-    if isinstance(action, Refuse):
+    assert isinstance(action, RefuseWorkload if held else AdoptWorkload)
+    if isinstance(action, RefuseWorkload):
         assert action.reason is ConditionReason.CONTESTED
         assert "probably by other-operator" in action.message
         assert "enforce=secnumcloud" in action.message
@@ -50,7 +56,7 @@ def test_an_owned_workload_is_held_back_as_well() -> None:
         spec=template(), target=workload(owner_uid="s", last_writer="kubectl"), last_write=written(content="d1")
     )
     action = decide(told)
-    assert isinstance(action, Refuse)
+    assert isinstance(action, RefuseWorkload)
     assert "spec.template" in action.message
 
 
@@ -67,8 +73,8 @@ def test_what_was_just_written_once_more_is_said_to_be_contested_until_it_stands
     last: LastWrite, accepted: str
 ) -> None:
     standing = facts(target=workload(**ADOPTED, last_writer="other-operator"), last_write=last)
-    assert decide(standing) == Watch()
-    assert report_workload(standing, Watch()).observations[0].status == accepted
+    assert decide(standing) == ObserveWorkload()
+    assert report_workload(standing, ObserveWorkload()).observations[0].status == accepted
 
 
 @pytest.mark.parametrize(
@@ -96,7 +102,7 @@ def test_however_often_it_is_taken_back_roll_outs_become_rare(seconds: list[int]
         now += timedelta(seconds=pause)
         told = facts(target=workload(last_writer="other"), last_write=told.last_write, now=now)
         action = decide(told)
-        if isinstance(action, Adopt):
+        if isinstance(action, AdoptWorkload):
             writes.append(now)
             told = facts(target=workload(), last_write=after_write(told, "w", 1, changed=True), now=now)
     for begin in writes:
@@ -105,4 +111,4 @@ def test_however_often_it_is_taken_back_roll_outs_become_rare(seconds: list[int]
 
 
 def test_nothing_is_held_back_that_writes_nothing() -> None:
-    assert hold_back(taken_back(written()), Watch()) is None
+    assert hold_back(taken_back(written()), ObserveWorkload()) is None

@@ -9,10 +9,10 @@ from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.observed.guards import GuardWatch
-from sovereign_operator.controller.observed.identity import Identity
+from sovereign_operator.controller.observed.identity import ObservedIdentity
 from sovereign_operator.controller.observed.mirrors import Changes, Mirrors
+from sovereign_operator.controller.observed.references import WorkloadReferences
 from sovereign_operator.controller.observed.sidecars import Sidecars
-from sovereign_operator.controller.observed.speakers import Speakers
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts
@@ -20,8 +20,8 @@ from sovereign_operator.core.workload.facts import Workload
 from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
-from sovereign_operator.kube.mirror import Key
-from sovereign_operator.kube.objects.pod import PodSeen
+from sovereign_operator.kube.mirror import ObjectKey
+from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.spec import M, Specs, gather, readable, see_spec
 from sovereign_operator.kube.objects.transit_config import encrypts
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
@@ -59,7 +59,7 @@ class ClusterView:
         self._now = api.clock.now
         self.system_namespaces = settings.replica.system_namespaces
         self.mirrors = Mirrors(api, settings, changes)
-        self.speakers = Speakers()
+        self.speakers = WorkloadReferences()
         self.unreadable = {plural: UnreadableObjects(plural) for plural in resource.OURS}
         """What kopf has indexed and cannot be read."""
         self.guards = GuardWatch(
@@ -71,7 +71,7 @@ class ClusterView:
         )
         self.mirrors.add(self.guards.mirrors.values())
         self.identity = (
-            Identity(api, api.clock.now, self.pod, changes.certificate_changed, changes.bundle_changed)
+            ObservedIdentity(api, api.clock.now, self.pod, changes.certificate_changed, changes.bundle_changed)
             if settings.with_signer
             else None
         )
@@ -95,11 +95,11 @@ class ClusterView:
 
     # Objects
 
-    def keys(self, plural: str) -> Iterable[Key]:
+    def keys(self, plural: str) -> Iterable[ObjectKey]:
         """Return the keys of the objects that kopf watches."""
         return self.mirrors.kinds.get(plural, {}).keys()
 
-    def objects(self, plural: str) -> Mapping[Key, Json]:
+    def objects(self, plural: str) -> Mapping[ObjectKey, Json]:
         """Return the objects that kopf watches, by key."""
         return {key: next(iter(found)) for key, found in self.mirrors.kinds.get(plural, {}).items()}
 
@@ -108,11 +108,11 @@ class ClusterView:
         found = self.mirrors.kinds.get(plural, {}).get((namespace, name))
         return next(iter(found)) if found else None
 
-    def pods(self, namespace: str | None = None) -> Iterable[PodSeen]:
+    def pods(self, namespace: str | None = None) -> Iterable[ObservedPod]:
         """Return the pods that are watched, of one namespace or all, each once."""
         return self.mirrors.pods(namespace)
 
-    def pod(self, namespace: str, name: str) -> PodSeen | None:
+    def pod(self, namespace: str, name: str) -> ObservedPod | None:
         """Return one pod, if it is among those that are watched."""
         return self.mirrors.pod(namespace, name)
 
@@ -146,11 +146,11 @@ class ClusterView:
             if name not in self.system_namespaces
         }
 
-    def policy_of(self, pod: PodSeen) -> str | None:
+    def policy_of(self, pod: ObservedPod) -> str | None:
         """Return the policy that a pod is held to, or None if it is not in scope."""
         return policy_of_pod(pod.namespace, self.enforced(pod.namespace), pod.labels, self.system_namespaces)
 
-    def placed_for(self, pod: PodSeen) -> str | None:
+    def placed_for(self, pod: ObservedPod) -> str | None:
         """Return the policy that admission placed a pod for, whose node label it needs to go on running.
 
         Admission writes that label on what it places, and on nothing else. A node can run a static pod that says so.
@@ -169,7 +169,7 @@ class ClusterView:
         """Whether the pods of a policy need a sidecar."""
         return encrypts(spec, self.sidecars.record(policy) if self.sidecars else None)
 
-    def _with_sidecars(self) -> Iterable[PodSeen]:
+    def _with_sidecars(self) -> Iterable[ObservedPod]:
         """Return the pods with a sidecar, each in scope of the policy that this goes by, which encrypts or did.
 
         Anybody can make a pod elsewhere that says so of itself, as no guard asks there what its sidecar is; it shall

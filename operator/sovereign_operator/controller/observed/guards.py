@@ -11,8 +11,16 @@ from typing import Final
 
 from sovereign_operator.controller import metrics
 from sovereign_operator.core import names
-from sovereign_operator.core.admission.guards import Finding, Guard, Guards, Versions, broken, inspect, inspect_one
-from sovereign_operator.core.admission.guards import Key as GuardKey
+from sovereign_operator.core.admission.guards import (
+    Guard,
+    GuardFinding,
+    GuardKey,
+    Guards,
+    Versions,
+    broken,
+    inspect,
+    inspect_one,
+)
 from sovereign_operator.core.placement.calendar import seconds_past
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
@@ -58,7 +66,7 @@ class GuardWatch:
             )
             for kind, guarded in resource.ADMISSION.items()
         }
-        self.findings: tuple[Finding, ...] | None = None
+        self.findings: tuple[GuardFinding, ...] | None = None
         """What is wrong; None as long as nobody has looked."""
 
     @property
@@ -107,7 +115,7 @@ class GuardWatch:
             published=await read_published(self._api, self._namespace),
         )
 
-    async def _say(self, finding: Finding, deployment: Json | None) -> None:
+    async def _say(self, finding: GuardFinding, deployment: Json | None) -> None:
         fields = {"guard": f"{finding.kind} {finding.name}", "writer": finding.writer, "mend": finding.mend}
         logger.error(finding.notice.message, extra=fields)
         if deployment:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 import kopf
 
-from sovereign_operator.controller.observed.kept import keep_event, keep_list
+from sovereign_operator.controller.observed.kopf_trim import trim_event, trim_list
 from sovereign_operator.core.bounded_json import bounded
 from sovereign_operator.kube.client.api import lines
 from sovereign_operator.kube.client.paging import PageSize, TooLongError, read_answer
@@ -63,7 +63,7 @@ class BoundedResponse(aiohttp.ClientResponse):
     async def read_page(self, longest: int | None) -> int:
         """Read a page of a list, and return how many bytes it had. Raises TooLongError at ``longest``."""
         text = await read_answer(self, longest)
-        self._body = bounded(keep_list(text))
+        self._body = bounded(trim_list(text))
         return len(text)
 
 
@@ -107,4 +107,4 @@ class _BoundedStream:
     async def iter_chunked(self, _size: int) -> AsyncIterator[bytes]:
         """Yield whole lines, however long they are."""
         async for line in lines(self._content):
-            yield bounded(keep_event(line)) + b"\n"
+            yield bounded(trim_event(line)) + b"\n"

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 
 
-class DeafError(Exception):
+class WatchLostError(Exception):
     """kopf does not watch a kind that the API server serves."""
 
 
@@ -45,20 +45,20 @@ async def listen(api: Api, triggers: Triggers) -> None:
     operator = kopf.operator(
         registry=register(triggers, insights), settings=settings(), insights=insights, clusterwide=True, standalone=True
     )
-    await until_first_ends(operator, _end_if_deaf(api, insights))
+    await until_first_ends(operator, _end_if_watch_lost(api, insights))
 
 
-async def _end_if_deaf(api: Api, insights: Insights) -> None:
+async def _end_if_watch_lost(api: Api, insights: Insights) -> None:
     """End the process once kopf has lost a kind. Where CRDs went and came, kopf may not end when it is told to."""
     try:
-        await until_deaf(api, insights)
-    except DeafError as error:
+        await until_watch_lost(api, insights)
+    except WatchLostError as error:
         logger.critical("%s", error)
         os._exit(1)
 
 
-async def until_deaf(api: Api, insights: Insights) -> None:
-    """Return never, and raise DeafError once kopf does not hear of a kind that the API server serves, or may not.
+async def until_watch_lost(api: Api, insights: Insights) -> None:
+    """Return never, and raise WatchLostError once kopf does not hear of a kind that the API server serves, or may not.
 
     kopf (1.45) looks which kinds are served after each change of a CRD, several times at once if several
     change. A look that began before a kind was served may be the last to count, and then kopf never
@@ -72,10 +72,10 @@ async def until_deaf(api: Api, insights: Insights) -> None:
         await asyncio.sleep(LOOK_SECONDS)
         seen = await _made(api)
         if again := sorted(name for name, uid in seen.items() if made.setdefault(name, uid) != uid):
-            raise DeafError(f"the CRDs {', '.join(again)} were made again: ending, to be started again")
+            raise WatchLostError(f"the CRDs {', '.join(again)} were made again: ending, to be started again")
         before, missed = missed, {plural for plural in _unwatched(insights) if await _is_served(api, plural)}
         if deaf := sorted(before & missed):
-            raise DeafError(f"kopf does not watch {', '.join(deaf)}: ending, to begin anew")
+            raise WatchLostError(f"kopf does not watch {', '.join(deaf)}: ending, to begin anew")
 
 
 async def _made(api: Api) -> dict[str, str]:

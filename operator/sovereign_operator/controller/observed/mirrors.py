@@ -14,10 +14,10 @@ from sovereign_operator.core import names
 from sovereign_operator.core.workload.facts import Workload
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
-from sovereign_operator.kube.mirror import Key, Mirror, stalled
-from sovereign_operator.kube.objects.host_role import RoleSeen, see_role
-from sovereign_operator.kube.objects.node import NodeSeen, see_node
-from sovereign_operator.kube.objects.pod import PodSeen, see_pod
+from sovereign_operator.kube.mirror import Mirror, ObjectKey, stalled
+from sovereign_operator.kube.objects.host_role import ObservedRole, see_role
+from sovereign_operator.kube.objects.node import ObservedNode, see_node
+from sovereign_operator.kube.objects.pod import ObservedPod, see_pod
 from sovereign_operator.kube.objects.workload import see_workload
 from sovereign_operator.kube.objects.worst import worst_node, worst_pod, worst_role, worst_workload
 
@@ -25,19 +25,19 @@ from sovereign_operator.kube.objects.worst import worst_node, worst_pod, worst_r
 class Changes(Protocol):
     """Who is told of changes. One of what was there and what is there now is None where there was or is nothing."""
 
-    def node_changed(self, key: Key, old: NodeSeen | None, new: NodeSeen | None) -> None:
+    def node_changed(self, key: ObjectKey, old: ObservedNode | None, new: ObservedNode | None) -> None:
         """Take note of a change of a node."""
 
-    def role_changed(self, key: Key, old: RoleSeen | None, new: RoleSeen | None) -> None:
+    def role_changed(self, key: ObjectKey, old: ObservedRole | None, new: ObservedRole | None) -> None:
         """Take note of a change of a policy's ClusterRole or ClusterRoleBinding."""
 
-    def workload_changed(self, kind: WorkloadKind, key: Key) -> None:
+    def workload_changed(self, kind: WorkloadKind, key: ObjectKey) -> None:
         """Take note of a change of a workload with our label."""
 
-    def pod_changed(self, key: Key, old: PodSeen | None, new: PodSeen | None) -> None:
+    def pod_changed(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
         """Take note of a change of a pod in scope."""
 
-    def own_pod_changed(self, key: Key, old: PodSeen | None, new: PodSeen | None) -> None:
+    def own_pod_changed(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
         """Take note of a change of a pod of the operator."""
 
 
@@ -47,7 +47,7 @@ class Mirrors:
     def __init__(self, api: Api, settings: Settings, changes: Changes) -> None:
         self._api = api
         self._changes = changes
-        self.kinds: Mapping[str, Mapping[Key, Any]] = {}
+        self.kinds: Mapping[str, Mapping[ObjectKey, Any]] = {}
         """What kopf has indexed, by plural."""
         self._indexed = asyncio.Event()
         self.nodes = Mirror(api, resource.NODES, see_node, changes.node_changed, worst=worst_node)
@@ -71,7 +71,7 @@ class Mirrors:
             label_selector=f"{names.COMPONENT_LABEL} in (controller, signer, injector)",
         )
         self._others: list[Mirror[Any]] = []
-        self._followed: dict[str, tuple[Mirror[PodSeen], asyncio.Task[None]]] = {}
+        self._followed: dict[str, tuple[Mirror[ObservedPod], asyncio.Task[None]]] = {}
         """The pods that were never placed, by namespace."""
 
     def add(self, mirrors: Iterable[Mirror[Any]]) -> None:
@@ -85,7 +85,7 @@ class Mirrors:
             for mirror in self._fixed():
                 group.create_task(mirror.run())
 
-    def take_indexes(self, indexes: Mapping[str, Mapping[Key, Any]]) -> None:
+    def take_indexes(self, indexes: Mapping[str, Mapping[ObjectKey, Any]]) -> None:
         """Take kopf's indexes, which are complete by now."""
         self.kinds = indexes
 
@@ -134,12 +134,12 @@ class Mirrors:
         """Whether the pods of a namespace that were never placed are watched."""
         return namespace in self._followed
 
-    def pods(self, namespace: str | None = None) -> Iterable[PodSeen]:
+    def pods(self, namespace: str | None = None) -> Iterable[ObservedPod]:
         """Return the pods that are watched, of one namespace or all, each once."""
         for mirror in (self.placed_pods, *(mirror for mirror, _ in self._followed.values())):
             yield from (mirror.values() if namespace is None else mirror.within(namespace).values())
 
-    def pod(self, namespace: str, name: str) -> PodSeen | None:
+    def pod(self, namespace: str, name: str) -> ObservedPod | None:
         """Return one pod, if it is among those that are watched."""
         followed = self._followed.get(namespace)
         unplaced = followed[0].get((namespace, name)) if followed else None

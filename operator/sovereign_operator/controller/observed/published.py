@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.node_metadata import NodeMarks, Placement
+from sovereign_operator.core.placement.node_metadata import NodeMetadata, Placement
 from sovereign_operator.core.placement.verdict import Verdicts
 
 
 @dataclass(frozen=True)
-class Judged:
+class ClusterAssessment:
     """One look at the cluster, and what follows from it."""
 
     facts: Facts
@@ -20,7 +20,7 @@ class Judged:
     """The namespaces that there are to which each policy gives certificates, by policy."""
 
     @cached_property
-    def marks(self) -> Mapping[str, NodeMarks]:
+    def marks(self) -> Mapping[str, NodeMetadata]:
         """What each node is to say, by its name."""
         return {marks.name: marks for marks in self.placement.nodes}
 
@@ -30,7 +30,7 @@ class Published:
 
     def __init__(self) -> None:
         self.verdicts: Verdicts | None = None
-        self.judged: Judged | None = None
+        self.judged: ClusterAssessment | None = None
         """What nodes and statuses are to say: it follows the roles. None while nothing may be changed."""
         self.retained: frozenset[tuple[str, str]] = frozenset()
         """(node, policy) whose label stays only for pods that still run there."""

@@ -11,7 +11,7 @@ REMEMBERED: Final = 20_000
 """Pods. Those whose certificates are the oldest are forgotten first."""
 
 
-class Issued:
+class RepeatedCertificates:
     """Remembers for each pod when its certificates are to be renewed. Times are RFC 3339, in UTC."""
 
     def __init__(self) -> None:

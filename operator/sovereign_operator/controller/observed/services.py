@@ -15,7 +15,7 @@ from typing import Final
 from sovereign_operator.core.encryption.traffic_rules import DNS_PORT, Destination
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
-from sovereign_operator.kube.mirror import Key, Mirror, key_of
+from sovereign_operator.kube.mirror import Mirror, ObjectKey, key_of
 
 API_SERVER: Final = ("default", "kubernetes")
 
@@ -29,7 +29,7 @@ ANY: Final = ""
 
 
 @dataclass(frozen=True)
-class ServiceSeen:
+class ObservedService:
     """What matters of a Service."""
 
     destinations: tuple[Destination, ...] = ()
@@ -38,7 +38,7 @@ class ServiceSeen:
     """The addresses beside its own that lead to it."""
 
 
-WORST: Final = ServiceSeen(claims=frozenset({ANY}))
+WORST: Final = ObservedService(claims=frozenset({ANY}))
 """What one counts as that cannot be read."""
 
 
@@ -46,7 +46,7 @@ class Services:
     """All that matter, as last seen."""
 
     def __init__(
-        self, api: Api, dns: Key, changed: Callable[[], None], clock: Callable[[], float] = time.monotonic
+        self, api: Api, dns: ObjectKey, changed: Callable[[], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._dns = dns
         self._changed = changed
@@ -55,7 +55,7 @@ class Services:
         """The Services that claim an address, by address."""
         self._given_up: dict[str, tuple[float, str]] = {}
         """By address, until when a Service may still be reached there that has given it up; the next to pass first."""
-        self.mirror: Mirror[ServiceSeen] = Mirror(
+        self.mirror: Mirror[ObservedService] = Mirror(
             api, resource.SERVICES, partial(see_service, dns=dns), self._take, worst=lambda _: WORST
         )
 
@@ -66,12 +66,12 @@ class Services:
 
     def always_plain(self) -> list[Destination]:
         """Return where plaintext is sent by TCP."""
-        seen = (self.mirror.get(key, ServiceSeen()) for key in (API_SERVER, self._dns))
+        seen = (self.mirror.get(key, ObservedService()) for key in (API_SERVER, self._dns))
         return [found for service in seen for found in service.destinations]
 
     def missing_dns(self) -> str:
         """Return which Service does not answer for DNS by TCP, as it is not there or headless; empty if it does."""
-        return "" if self.mirror.get(self._dns, ServiceSeen()).destinations else "/".join(self._dns)
+        return "" if self.mirror.get(self._dns, ObservedService()).destinations else "/".join(self._dns)
 
     def claimant(self, addresses: Iterable[str]) -> str:
         """Return a Service that may be reached at one of these addresses of a pod; empty if none is."""
@@ -83,7 +83,7 @@ class Services:
                 return service
         return ""
 
-    def _take(self, key: Key, old: ServiceSeen | None, new: ServiceSeen | None) -> None:
+    def _take(self, key: ObjectKey, old: ObservedService | None, new: ObservedService | None) -> None:
         now, name = self._clock(), "/".join(key)
         before, after = (seen.claims if seen else frozenset() for seen in (old, new))
         for address in before - after:
@@ -100,13 +100,13 @@ class Services:
         self._changed()
 
 
-def see_service(obj: Json, dns: Key) -> ServiceSeen | None:
+def see_service(obj: Json, dns: ObjectKey) -> ObservedService | None:
     """Keep what matters of a Service. ``dns``: which one that of DNS is."""
-    key, seen = key_of(obj), ServiceSeen(claims=see_claims(obj))
+    key, seen = key_of(obj), ObservedService(claims=see_claims(obj))
     if key in {API_SERVER, dns}:
         # Whoever may write the Service of DNS has no other of its ports sent plaintext.
         seen = replace(seen, destinations=see_destinations(obj, DNS_PORT if key == dns else None))
-    return None if seen == ServiceSeen() else seen
+    return None if seen == ObservedService() else seen
 
 
 def see_destinations(obj: Json, only: int | None = None) -> tuple[Destination, ...]:

@@ -17,7 +17,7 @@ import aiohttp
 
 from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.sidecar.contract import REDIRECTED_PORT, STATE_PATH
-from sovereign_operator.kube.objects.pod import PodSeen
+from sovereign_operator.kube.objects.pod import ObservedPod
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ PLAIN: Final = "cluster.inbound-plain.upstream_cx_"
 
 
 @dataclass(frozen=True)
-class Said:
+class SidecarStats:
     """What a sidecar said last."""
 
     loaded: str = ""
@@ -47,21 +47,21 @@ class Said:
     """When it was first seen that there was one more."""
 
 
-class Traffic:
+class SidecarPolling:
     """Asks all sidecars, again and again."""
 
     def __init__(
         self,
         now: Callable[[], datetime],
-        pods: Callable[[], Iterable[PodSeen]],
+        pods: Callable[[], Iterable[ObservedPod]],
         changed: Callable[[str], None],
-        claimant: Callable[[PodSeen], str],
+        claimant: Callable[[ObservedPod], str],
     ) -> None:
         self._now = now
         self._pods = pods
         self._changed = changed
         self._claimant = claimant
-        self._said: dict[str, Said] = {}
+        self._said: dict[str, SidecarStats] = {}
         """By the pod's uid."""
         self._asked: dict[str, float] = {}
         """When each was, by the event loop's clock."""
@@ -70,9 +70,9 @@ class Traffic:
         self.hurried: set[str] = set()
         """The policies whose next step is waited for."""
 
-    def said(self, pod: PodSeen) -> Said:
+    def said(self, pod: ObservedPod) -> SidecarStats:
         """Return what the sidecar of a pod said last: nothing of its state, where somebody else may have said it."""
-        said = self._said.get(pod.pod.uid, Said())
+        said = self._said.get(pod.pod.uid, SidecarStats())
         return replace(said, loaded="", plain_open=0) if self._claimant(pod) else said
 
     def heard_since(self, uid: str, time: float) -> bool:
@@ -91,7 +91,7 @@ class Traffic:
                 await asyncio.gather(*(self._ask(session, gate, pod) for pod in there.values() if self._is_due(pod)))
                 await asyncio.sleep(HURRIED_SECONDS)
 
-    def _is_due(self, pod: PodSeen) -> bool:
+    def _is_due(self, pod: ObservedPod) -> bool:
         if self._claimant(pod):
             # What was said last may have been somebody else's word, too.
             return True
@@ -99,8 +99,8 @@ class Traffic:
         # The first of two rounds may have come a moment late.
         return asyncio.get_running_loop().time() - self._asked.get(pod.pod.uid, float("-inf")) > wait / 2
 
-    async def _ask(self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, pod: PodSeen) -> None:
-        before = self._said.get(pod.pod.uid, Said())
+    async def _ask(self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, pod: ObservedPod) -> None:
+        before = self._said.get(pod.pod.uid, SidecarStats())
         async with gate:
             asked = self._asked[pod.pod.uid] = asyncio.get_running_loop().time()
             try:
@@ -118,14 +118,14 @@ class Traffic:
         if found != before:
             self._changed(pod.transit)
 
-    async def _hear(self, session: aiohttp.ClientSession, pod: PodSeen) -> Said:
+    async def _hear(self, session: aiohttp.ClientSession, pod: ObservedPod) -> SidecarStats:
         """Ask a pod, and listen to nobody else. Raises some exception if that cannot be."""
         self._check_unclaimed(pod)
         found = await ask(session, pod.addresses[0])
         self._check_unclaimed(pod)
         return found
 
-    def _check_unclaimed(self, pod: PodSeen) -> None:
+    def _check_unclaimed(self, pod: ObservedPod) -> None:
         if claimant := self._claimant(pod):
             raise ValueError(f"Service {claimant} claims its address")
 
@@ -144,7 +144,7 @@ def asking() -> aiohttp.ClientSession:
     )
 
 
-async def ask(session: aiohttp.ClientSession, address: str) -> Said:
+async def ask(session: aiohttp.ClientSession, address: str) -> SidecarStats:
     """Ask a pod. Raises some exception if it does not answer as a sidecar does."""
     host = f"[{address}]" if ":" in address else address
     # Where it would lead us is not ours to go: we reach what the pod cannot.
@@ -158,10 +158,10 @@ async def ask(session: aiohttp.ClientSession, address: str) -> Said:
         raise ValueError(f"more than {len(said)} bytes")
 
 
-def read_stats(text: bytes) -> Said:
+def read_stats(text: bytes) -> SidecarStats:
     """Read what a pod says that it is a sidecar. Raises some exception if it is none: anybody may have written it."""
     found: dict[str, Any] = {stat["name"]: stat["value"] for stat in read_json(text)["stats"]}
-    return Said(
+    return SidecarStats(
         loaded=str(found.get(VERSION, ""))[:LONGEST_VERSION],
         plain_open=_count(found.get(f"{PLAIN}active", 0)),
         plain_total=_count(found.get(f"{PLAIN}total", 0)),

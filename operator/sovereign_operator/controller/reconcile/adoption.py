@@ -3,12 +3,12 @@
 import logging
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits, fitting
 from sovereign_operator.core.report.conditions import Notice
 from sovereign_operator.core.workload import manifests
 from sovereign_operator.core.workload.adoption import refuse_to_stop, rolls_out, stuck
-from sovereign_operator.core.workload.facts import Action, Adopt, Own, WorkloadFacts
+from sovereign_operator.core.workload.facts import Action, AdoptWorkload, OwnWorkload, WorkloadFacts
 from sovereign_operator.kube.adoption.roll_out import read_roll_out
 from sovereign_operator.kube.adoption.room import has_room
 from sovereign_operator.kube.client import resource
@@ -20,42 +20,44 @@ from sovereign_operator.kube.objects.workload import pod_template
 logger = logging.getLogger(__name__)
 
 
-async def preview(world: World, facts: WorkloadFacts, action: Action, live: Json | None) -> tuple[Action, str]:
+async def preview(
+    state: ControllerState, facts: WorkloadFacts, action: Action, live: Json | None
+) -> tuple[Action, str]:
     """Return the action, or a refusal where its roll-out would stop pods, and a warning where new pods may wait."""
-    changed = await _rolled_out(world, facts, action, live) if live and facts.pods else None
+    changed = await _rolled_out(state, facts, action, live) if live and facts.pods else None
     if changed is None:
         return action, ""
     accepted = [
         NodeTraits(name, seen.node.labels, seen.taints)
         for name, verdict in sorted(facts.verdicts.items())
-        if verdict.accepted and (seen := world.mirrors.nodes.get(("", name)))
+        if verdict.accepted and (seen := state.mirrors.nodes.get(("", name)))
     ]
-    roll_out = await read_roll_out(world.api, facts.kind, changed)
+    roll_out = await read_roll_out(state.api, facts.kind, changed)
     if refusal := refuse_to_stop(facts, roll_out, accepted):
         return refusal, ""
     warning = stuck(roll_out, accepted)
     if not warning:
         spec, fits = pod_template(facts.kind, changed)["spec"], fitting(roll_out.pods[0], accepted)
-        if not await has_room(world.api, spec, fits):
+        if not await has_room(state.api, spec, fits):
             warning = f"none of the {len(fits)} accepted node(s) that can run them has room for one at this moment"
     return action, warning
 
 
-async def _rolled_out(world: World, facts: WorkloadFacts, action: Action, live: Json) -> Json | None:
+async def _rolled_out(state: ControllerState, facts: WorkloadFacts, action: Action, live: Json) -> Json | None:
     """Return the workload as the action changes it, if that replaces its pods."""
-    if isinstance(action, Own) and facts.target and facts.target.template_policy != facts.policy:
+    if isinstance(action, OwnWorkload) and facts.target and facts.target.template_policy != facts.policy:
         # The policy changed, and our label with it. What the template changes besides is the user's own act.
         try:
-            live = await own(world, facts, action, dry_run=True)
+            live = await own(state, facts, action, dry_run=True)
         except RefusedError:
             # The write itself will be refused, and its words reported.
             return None
-    elif not isinstance(action, Adopt):
+    elif not isinstance(action, AdoptWorkload):
         return None
     return live if rolls_out(facts.kind, live["spec"]) else None
 
 
-async def own(world: World, facts: WorkloadFacts, action: Own, *, dry_run: bool = False) -> Json:
+async def own(state: ControllerState, facts: WorkloadFacts, action: OwnWorkload, *, dry_run: bool = False) -> Json:
     """Apply the workload that the template describes, and return it.
 
     The uid of one that is there keeps it from being created again, should it be gone by now.
@@ -63,24 +65,24 @@ async def own(world: World, facts: WorkloadFacts, action: Own, *, dry_run: bool 
     manifest = dict(action.wanted)
     if facts.target:
         manifest["metadata"] = manifest["metadata"] | {"uid": facts.target.uid}
-    return await world.api.apply(resource.WORKLOADS[facts.kind], manifest, dry_run=dry_run)
+    return await state.api.apply(resource.WORKLOADS[facts.kind], manifest, dry_run=dry_run)
 
 
-async def adopt(world: World, facts: WorkloadFacts, action: Adopt) -> Json:
+async def adopt(state: ControllerState, facts: WorkloadFacts, action: AdoptWorkload) -> Json:
     """Write our label on a workload and its pod template, and return it."""
     target = action.target
     logger.info("%s %s/%s comes into scope of policy %s", target.kind, facts.namespace, target.name, action.policy)
     body = manifests.adoption(target.kind, facts.namespace, target.name, target.uid, action.policy)
-    return await world.api.apply(resource.WORKLOADS[target.kind], body)
+    return await state.api.apply(resource.WORKLOADS[target.kind], body)
 
 
-async def announce(world: World, facts: WorkloadFacts, warning: str) -> None:
+async def announce(state: ControllerState, facts: WorkloadFacts, warning: str) -> None:
     """Post what was done, and what may come of it, as Events about the SovereignWorkload."""
-    obj = world.view.object(SOVEREIGN_WORKLOAD.plural, facts.name, facts.namespace)
+    obj = state.view.object(SOVEREIGN_WORKLOAD.plural, facts.name, facts.namespace)
     if obj is None:
         return
     called = f"{facts.kind} {facts.workload_name}"
     message = f"{called} comes into scope of policy {facts.policy}: its pods are rolled out again"
-    await post(world.api, obj, Notice("Normal", "Adopted", message))
+    await post(state.api, obj, Notice("Normal", "Adopted", message))
     if warning:
-        await post(world.api, obj, Notice("Warning", "PodsMayWait", f"new pods of {called} may wait: {warning}"))
+        await post(state.api, obj, Notice("Warning", "PodsMayWait", f"new pods of {called} may wait: {warning}"))

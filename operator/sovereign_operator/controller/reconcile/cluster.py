@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Iterator
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.keys import Statuses
-from sovereign_operator.controller.observed.published import Judged
+from sovereign_operator.controller.keys import StatusesKey
+from sovereign_operator.controller.observed.published import ClusterAssessment
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.reconcile.pod_annotations import not_trusted
 from sovereign_operator.controller.reconcile.write_status import write_status
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.core.identity.grant import changed_grants, granted_namespaces, listed_namespaces, report_grants
@@ -28,7 +28,7 @@ from sovereign_operator.core.placement.verdict import NodeVerdict, Verdicts, cha
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.crds import kinds_going
-from sovereign_operator.kube.objects.host_role import RoleSeen, see_role
+from sovereign_operator.kube.objects.host_role import ObservedRole, see_role
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.runtime.writes import write_all
@@ -39,83 +39,85 @@ FROZEN_RETRY_SECONDS = 15.0
 RESYNC_SECONDS = 600.0
 
 
-async def reconcile_cluster(world: World, nodes: NodeWriter, operator_namespace: str) -> float:
+async def reconcile_cluster(state: ControllerState, nodes: NodeWriter, operator_namespace: str) -> float:
     """Look at everything once, write who may host what, and say in how many seconds to look again.
 
     Nothing here waits for a node, which its kubelet can make slow to write: what is said on nodes comes after this.
     """
     # What came into scope meanwhile is listed by now, and no await comes before all is gathered.
-    await world.mirrors.until_complete()
-    facts = world.view.facts()
+    await state.mirrors.until_complete()
+    facts = state.view.facts()
     verdicts = judge(facts)
-    placement = place(facts, verdicts, world.view.occupied())
-    namespaces = world.view.namespace_labels()
+    placement = place(facts, verdicts, state.view.occupied())
+    namespaces = state.view.namespace_labels()
     granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
-    judged = Judged(facts, verdicts, placement, granted)
+    judged = ClusterAssessment(facts, verdicts, placement, granted)
     # Asked after that: objects that vanished with their kind were not deleted by anybody.
-    if gone := await kinds_going(world.api):
+    if gone := await kinds_going(state.api):
         runtime_metrics.FROZEN.set(1)
-        world.published.judged = None
+        state.published.judged = None
         logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
     # Before anybody can see what follows from them: no workload is rolled out by what held before.
-    for verdict in changed_verdicts(world.published.verdicts, verdicts):
+    for verdict in changed_verdicts(state.published.verdicts, verdicts):
         _log(verdict)
-    _publish(world, verdicts, placement.retained)
+    _publish(state, verdicts, placement.retained)
     _measure(facts, verdicts, placement)
     # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
     # the scheduler is sent there.
-    failures = await write_all(_role_writes(world, judged, operator_namespace))
-    world.published.judged = judged
+    failures = await write_all(_role_writes(state, judged, operator_namespace))
+    state.published.judged = judged
     nodes.look(judged)
-    world.queue.add(Statuses())
+    state.queue.add(StatusesKey())
     if failures:
         raise failures[0]
-    return seconds_to_next_change(facts, world.api.clock.now(), RESYNC_SECONDS)
+    return seconds_to_next_change(facts, state.api.clock.now(), RESYNC_SECONDS)
 
 
-async def write_statuses(world: World) -> float | None:
+async def write_statuses(state: ControllerState) -> float | None:
     """Say in statuses what the last look has found. Return in how many seconds to try again, if so."""
-    judged = world.published.judged
+    judged = state.published.judged
     if judged is None:
         return None
-    for failure in await write_all(_status_writes(world, judged)):
+    for failure in await write_all(_status_writes(state, judged)):
         raise failure
-    return AGAIN_SECONDS if world.refusals else None
+    return AGAIN_SECONDS if state.refusals else None
 
 
-def _role_writes(world: World, judged: Judged, operator_namespace: str) -> Iterator[Awaitable[None]]:
+def _role_writes(
+    state: ControllerState, judged: ClusterAssessment, operator_namespace: str
+) -> Iterator[Awaitable[None]]:
     policies = judged.facts.policies
     wanted: dict[str, tuple[Json, ...]] = {
         names.host_role(policy): host_role_objects(
             policy,
             nodes,
             operator_namespace,
-            encrypts=world.view.encrypts(policy, policies[policy]),
+            encrypts=state.view.encrypts(policy, policies[policy]),
             namespaces=listed_namespaces(policies[policy], judged.granted[policy]),
         )
         for policy, nodes in judged.placement.roles.items()
     }
     for position, (kind, mirror) in enumerate(
         (
-            (resource.CLUSTER_ROLES, world.mirrors.roles),
-            (resource.CLUSTER_ROLE_BINDINGS, world.mirrors.role_bindings),
+            (resource.CLUSTER_ROLES, state.mirrors.roles),
+            (resource.CLUSTER_ROLE_BINDINGS, state.mirrors.role_bindings),
         )
     ):
         for name, objects in wanted.items():
-            yield _write_role(world.api, kind, objects[position], mirror.get(("", name)))
+            yield _write_role(state.api, kind, objects[position], mirror.get(("", name)))
         for (_, name), seen in list(mirror.items()):
             if name not in wanted:
-                yield _delete_role(world.api, kind, name, seen)
+                yield _delete_role(state.api, kind, name, seen)
 
 
-async def _delete_role(api: Api, kind: resource.Resource, name: str, seen: RoleSeen) -> None:
+async def _delete_role(api: Api, kind: resource.Resource, name: str, seen: ObservedRole) -> None:
     logger.info("policy %s is gone: nothing may start under it", seen.policy)
     await api.delete(kind, name, seen.uid)
 
 
-async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: RoleSeen | None) -> None:
+async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: ObservedRole | None) -> None:
     if seen is None:
         await api.apply(kind, wanted)
         return
@@ -126,12 +128,12 @@ async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: Rol
         await api.apply(kind, fenced)
 
 
-def _publish(world: World, verdicts: Verdicts, retained: frozenset[tuple[str, str]]) -> None:
+def _publish(state: ControllerState, verdicts: Verdicts, retained: frozenset[tuple[str, str]]) -> None:
     """Hand the verdicts to all that depends on them."""
-    before, world.published.verdicts = world.published.verdicts, verdicts
-    world.published.retained = retained
+    before, state.published.verdicts = state.published.verdicts, verdicts
+    state.published.retained = retained
     if before is None or before.nodes != verdicts.nodes:
-        world.triggers.verdicts_changed()
+        state.triggers.verdicts_changed()
 
 
 def _log(verdict: NodeVerdict) -> None:
@@ -165,8 +167,8 @@ def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
     for name, datacentre in facts.datacentres.items():
         missing = unfound(datacentre, facts.nodes)
         states = {"present": present[name], "lost": len(missing.lost), "replaced": len(missing.replaced)}
-        for state, number in states.items():
-            metrics.DATACENTRE_NODES.labels(name, state).set(number)
+        for label, number in states.items():
+            metrics.DATACENTRE_NODES.labels(name, label).set(number)
     metrics.QUALIFICATION_END.clear()
     # What nobody uses, as most of a catalogue, concerns nobody.
     for name in facts.services.keys() & {datacentre.service_ref.name for datacentre in facts.datacentres.values()}:
@@ -176,26 +178,26 @@ def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
                 metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)
 
 
-def _status_writes(world: World, judged: Judged) -> Iterator[Awaitable[object]]:
+def _status_writes(state: ControllerState, judged: ClusterAssessment) -> Iterator[Awaitable[object]]:
     facts, verdicts = judged.facts, judged.verdicts
     for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
-        world.refusals.keep(resource.OURS[kind.plural], world.view.objects(kind.plural))
+        state.refusals.keep(resource.OURS[kind.plural], state.view.objects(kind.plural))
     for name in sorted(facts.services):
-        yield write_status(world, CLOUD_SERVICE, name, report_service(name, facts))
+        yield write_status(state, CLOUD_SERVICE, name, report_service(name, facts))
     for name in sorted(facts.datacentres):
-        yield write_status(world, DATACENTRE, name, report_datacentre(name, facts, verdicts))
-    world.published.not_trusted = not_trusted(world, facts.policies)
+        yield write_status(state, DATACENTRE, name, report_datacentre(name, facts, verdicts))
+    state.published.not_trusted = not_trusted(state, facts.policies)
     metrics.PODS_NOT_TRUSTED.clear()
     for name in sorted(facts.policies):
-        trusted = world.view.identity.trusted(name) if world.view.identity else ()
+        trusted = state.view.identity.trusted(name) if state.view.identity else ()
         report = report_policy(name, facts, verdicts, trusted)
-        if name in world.published.not_trusted:
-            metrics.PODS_NOT_TRUSTED.labels(name).set(len(world.published.not_trusted[name]))
-            report += report_grants(name, judged.granted[name], world.published.not_trusted[name])
-        seen = world.view.sidecars.seen.get(name) if world.view.sidecars else None
+        if name in state.published.not_trusted:
+            metrics.PODS_NOT_TRUSTED.labels(name).set(len(state.published.not_trusted[name]))
+            report += report_grants(name, judged.granted[name], state.published.not_trusted[name])
+        seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
         report += report_encryption(facts.policies[name].encryption_in_transit, seen)
-        before = (world.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
-        yield write_status(world, SOVEREIGNTY_POLICY, name, report, news=changed_grants(before, report.status))
+        before = (state.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
+        yield write_status(state, SOVEREIGNTY_POLICY, name, report, news=changed_grants(before, report.status))
     for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
-        for (_, name), why in sorted(world.view.unreadable[kind.plural].errors.items()):
-            yield write_status(world, kind, name, report_unreadable(kind, why))
+        for (_, name), why in sorted(state.view.unreadable[kind.plural].errors.items()):
+            yield write_status(state, kind, name, report_unreadable(kind, why))

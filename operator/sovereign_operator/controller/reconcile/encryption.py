@@ -8,24 +8,24 @@ from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.keys import Encryption
+from sovereign_operator.controller.keys import EncryptionKey
 from sovereign_operator.controller.observed.sidecar_polling import HURRIED_SECONDS
 from sovereign_operator.controller.observed.sidecars import Sidecars
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
-from sovereign_operator.core.encryption.agent_report import Silence, next_number
-from sovereign_operator.core.encryption.disconnects import Cuts, lost, next_cuts, settled, trusted_now
+from sovereign_operator.core.encryption.agent_report import SilentAgents, next_number
+from sovereign_operator.core.encryption.disconnects import Disconnects, lost, next_disconnects, settled, trusted_now
 from sovereign_operator.core.encryption.progress import is_awaited, progress
-from sovereign_operator.core.encryption.rollout import EncryptionSeen, PodTraffic, Step, StepFacts, decide
+from sovereign_operator.core.encryption.rollout import ObservedEncryption, PodTraffic, Step, StepFacts, decide
 from sovereign_operator.core.encryption.traffic_rules import datagrams, inbound, outbound
 from sovereign_operator.core.sidecar.contract import transit_config_map
 from sovereign_operator.dataplane.listeners import discovery, former
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
-from sovereign_operator.kube.objects.pod import PodSeen
+from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.spec import see_spec
-from sovereign_operator.kube.objects.transit_config import Told, data_of
+from sovereign_operator.kube.objects.transit_config import TransitConfig, data_of
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.runtime.writes import write_all
@@ -36,11 +36,11 @@ RESYNC_SECONDS = 600.0
 """A namespace that went took its orders along; one that was about to, and then stayed, is told again."""
 
 
-async def keep_encryption(world: World, key: Encryption) -> float | None:
+async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float | None:
     """Take the next step of a policy's encryption, if there is one, and tell its sidecars."""
-    policy = world.view.object(SOVEREIGNTY_POLICY.plural, key.policy)
+    policy = state.view.object(SOVEREIGNTY_POLICY.plural, key.policy)
     spec = see_spec(policy, SovereigntyPolicySpec) if policy else None
-    sidecars = world.view.sidecars
+    sidecars = state.view.sidecars
     if sidecars is None or isinstance(spec, Unreadable):
         # Sidecars that run go on as they were told last.
         return None
@@ -48,19 +48,19 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
     if policy is None or spec is None or (spec.encryption_in_transit is None and record is None):
         sidecars.seen.pop(key.policy, None)
         _forget(key.policy)
-        world.refusals.keep(resource.CONFIG_MAPS, (), transit_config_map(key.policy))
+        state.refusals.keep(resource.CONFIG_MAPS, (), transit_config_map(key.policy))
         return None
     if not sidecars.services.known:
         # They count for nobody else, so nobody else has waited for them.
         return HURRIED_SECONDS
-    pods, static = _pods(world, key.policy)
-    facts = _gather(world, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit(), record, pods=pods)
+    pods, static = _pods(state, key.policy)
+    facts = _gather(state, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit(), record, pods=pods)
     step = decide(facts)
     if step.mode is not facts.current:
         logger.info("policy %s: encryption goes from %s to %s", key.policy, facts.current, step.mode)
-    cuts, settling = _cuts(world, sidecars, key.policy, record.cuts if record else Cuts())
+    cuts, settling = _disconnects(state, sidecars, key.policy, record.cuts if record else Disconnects())
     wanted = _wanted(sidecars, key.policy, facts, step, cuts=cuts, record=record)
-    failures = await write_all(_orders(world, sidecars, policy, wanted))
+    failures = await write_all(_config_writes(state, sidecars, policy, wanted))
     # Of rules that are new nobody can have said anything.
     known = record is not None and record.rules == wanted.rules
     seen = progress(
@@ -71,55 +71,59 @@ async def keep_encryption(world: World, key: Encryption) -> float | None:
         static=(f"{pod.namespace}/{pod.pod.name} on {pod.pod.node}" for pod in static),
     )
     _measure(key.policy, seen, facts)
-    _publish(world, sidecars, key.policy, seen)
+    _publish(state, sidecars, key.policy, seen)
     # Nobody's refusal decides when open connections of others end.
     if failures or settling or is_awaited(seen):
         sidecars.traffic.hurried.add(key.policy)
         return HURRIED_SECONDS
     sidecars.traffic.hurried.discard(key.policy)
-    return AGAIN_SECONDS if world.refusals else RESYNC_SECONDS
+    return AGAIN_SECONDS if state.refusals else RESYNC_SECONDS
 
 
-def _wanted(sidecars: Sidecars, policy: str, facts: StepFacts, step: Step, *, cuts: Cuts, record: Told | None) -> Told:
+def _wanted(
+    sidecars: Sidecars, policy: str, facts: StepFacts, step: Step, *, cuts: Disconnects, record: TransitConfig | None
+) -> TransitConfig:
     """Return what sidecars and agents are to be told."""
     now = facts.wanted.model_copy(update={"mode": step.mode})
     listeners = discovery(outbound(now, sidecars.services.always_plain()), inbound(now), cuts.number)
     passing = datagrams(facts.wanted.model_copy(update={"mode": step.rules}))
     same = record is not None and record.datagrams == passing
     rules = next_number(record.rules if record else 0, facts.now.timestamp(), same=same)
-    return Told(policy, step.mode, listeners, former(listeners), passing, cuts, rules)
+    return TransitConfig(policy, step.mode, listeners, former(listeners), passing, cuts, rules)
 
 
-def _publish(world: World, sidecars: Sidecars, policy: str, seen: EncryptionSeen) -> None:
+def _publish(state: ControllerState, sidecars: Sidecars, policy: str, seen: ObservedEncryption) -> None:
     """Hand on how far a policy has come to all that depends on it."""
     if sidecars.seen.get(policy) != seen:
         sidecars.seen[policy] = seen
-        world.triggers.encryption_changed(policy)
+        state.triggers.encryption_changed(policy)
 
 
-def _orders(world: World, sidecars: Sidecars, policy: Json, wanted: Told) -> Iterator[Awaitable[object]]:
+def _config_writes(
+    state: ControllerState, sidecars: Sidecars, policy: Json, wanted: TransitConfig
+) -> Iterator[Awaitable[object]]:
     """Yield what tells each namespace.
 
     One that takes no ConfigMap, as its quota is used up, holds up its own pods alone: the next step waits for them by
     name.
     """
     name = transit_config_map(wanted.policy)
-    namespaces = _namespaces(world, sidecars, wanted.policy)
-    world.refusals.keep(resource.CONFIG_MAPS, {(namespace, name) for namespace in namespaces}, name)
+    namespaces = _namespaces(state, sidecars, wanted.policy)
+    state.refusals.keep(resource.CONFIG_MAPS, {(namespace, name) for namespace in namespaces}, name)
     for namespace in namespaces:
-        due = world.refusals.is_due(resource.CONFIG_MAPS, (namespace, name))
+        due = state.refusals.is_due(resource.CONFIG_MAPS, (namespace, name))
         if due and sidecars.told(namespace, wanted.policy) != wanted:
-            body = _order(policy, namespace, wanted)
-            yield world.refusals.attempt(resource.CONFIG_MAPS, body, _tell(world.api, body), about=policy)
+            body = _config_map(policy, namespace, wanted)
+            yield state.refusals.attempt(resource.CONFIG_MAPS, body, _apply_config(state.api, body), about=policy)
 
 
-def _measure(policy: str, seen: EncryptionSeen, facts: StepFacts) -> None:
+def _measure(policy: str, seen: ObservedEncryption, facts: StepFacts) -> None:
     for mode in EncryptionMode:
         metrics.ENCRYPTION_MODE.labels(policy, mode).set(mode is seen.step.mode)
     states = {"bare": seen.pods - seen.sidecars, "late": seen.sidecars - seen.loaded, "loaded": seen.loaded}
     states["static"] = len(seen.static)
-    for state, number in states.items():
-        metrics.ENCRYPTION_PODS.labels(policy, state).set(number)
+    for label, number in states.items():
+        metrics.ENCRYPTION_PODS.labels(policy, label).set(number)
     metrics.SILENT_AGENTS.labels(policy).set(len(seen.silence.nodes))
     metrics.PLAINTEXT_OPEN.labels(policy).set(sum(pod.plain_open for pod in facts.pods))
 
@@ -129,44 +133,44 @@ def _forget(policy: str) -> None:
         metric.remove_by_labels({"policy": policy})
 
 
-def _namespaces(world: World, sidecars: Sidecars, policy: str) -> list[str]:
+def _namespaces(state: ControllerState, sidecars: Sidecars, policy: str) -> list[str]:
     """Return where something is to be told, our own namespace last: a step is recorded once it was taken.
 
     Where something was told once, pods that start meet it. So it is kept up to date while none runs.
     """
-    found = {pod.namespace for pod in world.view.pods() if pod.transit == policy and not pod.ended}
+    found = {pod.namespace for pod in state.view.pods() if pod.transit == policy and not pod.ended}
     found |= sidecars.told_of(policy).keys()
     return [*sorted(found - {sidecars.namespace}), sidecars.namespace]
 
 
-def _silence(sidecars: Sidecars, policy: str, pods: Iterable[PodSeen], rules: int) -> Silence:
+def _silence(sidecars: Sidecars, policy: str, pods: Iterable[ObservedPod], rules: int) -> SilentAgents:
     return sidecars.agents.silence((pod for pod in pods if pod.transit == policy), rules)
 
 
-def _pods(world: World, policy: str) -> tuple[list[PodSeen], list[PodSeen]]:
+def _pods(state: ControllerState, policy: str) -> tuple[list[ObservedPod], list[ObservedPod]]:
     """Return the pods in scope of a policy that run, and those apart of which only their kubelet says so.
 
     Steps do not wait for these: any node, an accepted one or not, can show one in any namespace.
     """
     found = [
-        pod for pod in world.view.pods() if pod.addresses and not pod.ended and world.view.policy_of(pod) == policy
+        pod for pod in state.view.pods() if pod.addresses and not pod.ended and state.view.policy_of(pod) == policy
     ]
     return [pod for pod in found if not pod.beyond_injection], [pod for pod in found if pod.beyond_injection]
 
 
 def _gather(
-    world: World,
+    state: ControllerState,
     sidecars: Sidecars,
     policy: str,
     wanted: EncryptionInTransit,
-    record: Told | None,
+    record: TransitConfig | None,
     *,
-    pods: list[PodSeen],
+    pods: list[ObservedPod],
 ) -> StepFacts:
     current = record.encryption_mode if record else EncryptionMode.OFF
-    now = world.api.clock.now()
+    now = state.api.clock.now()
     since = sidecars.asked_for_since(policy, wanted.mode, asyncio.get_running_loop().time())
-    distrusted = world.view.identity.distrusted(policy, pods) if world.view.identity else frozenset()
+    distrusted = state.view.identity.distrusted(policy, pods) if state.view.identity else frozenset()
     return StepFacts(
         wanted=wanted,
         current=current,
@@ -181,20 +185,22 @@ def _gather(
     )
 
 
-def _cuts(world: World, sidecars: Sidecars, policy: str, before: Cuts) -> tuple[Cuts, bool]:
+def _disconnects(
+    state: ControllerState, sidecars: Sidecars, policy: str, before: Disconnects
+) -> tuple[Disconnects, bool]:
     """Return how often open connections are to have ended, and whether one more time is about to come."""
-    now = world.api.clock.now()
-    trusted = trusted_now(before, world.view.identity.vouching(policy) if world.view.identity else (), now)
+    now = state.api.clock.now()
+    trusted = trusted_now(before, state.view.identity.vouching(policy) if state.view.identity else (), now)
     gone = lost(before, trusted, now)
     since = sidecars.gone_for(policy, gone, asyncio.get_running_loop().time())
     known = settled(since)
     if known:
         said = ", ".join(sorted(f"{one.pair} {one.digits}".rstrip() for one in known))
         logger.warning("policy %s: open connections end, as authorities are trusted no more: %s", policy, said)
-    return next_cuts(before, trusted, gone, known), gone != known
+    return next_disconnects(before, trusted, gone, known), gone != known
 
 
-def _traffic(sidecars: Sidecars, pod: PodSeen, policy: str, since: float, *, untrusted: bool) -> PodTraffic:
+def _traffic(sidecars: Sidecars, pod: ObservedPod, policy: str, since: float, *, untrusted: bool) -> PodTraffic:
     said, sidecar = sidecars.traffic.said(pod), pod.transit == policy
     return PodTraffic(
         name=f"{pod.namespace}/{pod.pod.name}",
@@ -211,7 +217,7 @@ def _traffic(sidecars: Sidecars, pod: PodSeen, policy: str, since: float, *, unt
     )
 
 
-def _order(policy: Json, namespace: str, told: Told) -> Json:
+def _config_map(policy: Json, namespace: str, told: TransitConfig) -> Json:
     """Return what the sidecars of a namespace are to do, or in our own the record of it."""
     owner = resource.OURS[SOVEREIGNTY_POLICY.plural].header
     owner |= {key: policy["metadata"][key] for key in ("name", "uid")}
@@ -224,7 +230,7 @@ def _order(policy: Json, namespace: str, told: Told) -> Json:
     return resource.CONFIG_MAPS.header | {"metadata": metadata, "data": data_of(told)}
 
 
-async def _tell(api: Api, body: Json) -> None:
+async def _apply_config(api: Api, body: Json) -> None:
     try:
         await api.apply(resource.CONFIG_MAPS, body)
     except (ConflictError, NotFoundError):

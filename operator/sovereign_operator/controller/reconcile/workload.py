@@ -8,11 +8,11 @@ from typing import assert_never
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.keys import Labelled, Sovereign
-from sovereign_operator.controller.observed.kept import keep
+from sovereign_operator.controller.keys import LabelledWorkloadKey, SovereignWorkloadKey
+from sovereign_operator.controller.observed.kopf_trim import trim
 from sovereign_operator.controller.reconcile.adoption import adopt, announce, own, preview
 from sovereign_operator.controller.reconcile.write_status import write_status
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.placement.verdict import Place
 from sovereign_operator.core.workload import manifests
@@ -20,11 +20,11 @@ from sovereign_operator.core.workload.decision import decide, is_abandoned
 from sovereign_operator.core.workload.facts import (
     NOTHING_DONE,
     Action,
-    Adopt,
+    AdoptWorkload,
+    ObserveWorkload,
     Outcome,
-    Own,
-    Refuse,
-    Watch,
+    OwnWorkload,
+    RefuseWorkload,
     WorkloadFacts,
     workload_of,
 )
@@ -38,12 +38,12 @@ from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import MERGE, Api, Json
 from sovereign_operator.kube.client.crds import kinds_going
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError, RefusedError
-from sovereign_operator.kube.objects.pod import PodSeen
+from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.workload import (
     see_claim,
     see_last_write,
     see_run,
-    see_sovereign,
+    see_sovereign_workload,
     see_workload,
     selector_of,
 )
@@ -53,122 +53,130 @@ from sovereign_operator.kube.unreadable import Unreadable
 logger = logging.getLogger(__name__)
 
 
-async def reconcile_sovereign(world: World, key: Sovereign) -> float | None:
+async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) -> float | None:
     """Carry one SovereignWorkload out, and write its status."""
-    obj = world.view.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
-    seen = _see(world, key, obj)
+    obj = state.view.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
+    seen = _see(state, key, obj)
     if obj and isinstance(seen, Unreadable):
         await write_status(
-            world, SOVEREIGN_WORKLOAD, key.name, report_unread(obj.get("status", {}), seen.error), key.namespace
+            state, SOVEREIGN_WORKLOAD, key.name, report_unread(obj.get("status", {}), seen.error), key.namespace
         )
         return None
     if (
         obj is None
         or not isinstance(seen, tuple)
-        or world.published.verdicts is None
-        or world.view.guards.findings is None
+        or state.published.verdicts is None
+        or state.view.guards.findings is None
     ):
         return None
     spec, _ = seen
     kind, name = workload_of(key.name, spec)
-    found = await _find(world, kind, key.namespace, name)
+    found = await _find(state, kind, key.namespace, name)
     if spec.template:
-        whole = await _read_whole(world, key, obj)
+        whole = await _read_whole(state, key, obj)
         if whole is None:
             return None
         obj, seen = whole
-    facts = await _gather(world, key, obj, seen, found)
-    action, warning = await preview(world, facts, decide(facts), found)
+    facts = await _gather(state, key, obj, seen, found)
+    action, warning = await preview(state, facts, decide(facts), found)
     if begins(facts, action):
         report = report_workload(facts, action)
-        if not await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace):
+        if not await write_status(state, SOVEREIGN_WORKLOAD, key.name, report, key.namespace):
             # Nothing would remember that it ran.
             return AGAIN_SECONDS
-    outcome = await _act(world, facts, action, found, warning)
+    outcome = await _act(state, facts, action, found, warning)
     if outcome.last_write:
-        world.writes[key] = outcome.last_write
+        state.writes[key] = outcome.last_write
     report = report_workload(facts, action, outcome)
     for place in Place:
         metrics.PODS.labels(key.namespace, key.name, place).set(report.status[place])
-    written = await write_status(world, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
-    if why := outcome.refused or (isinstance(action, Refuse) and action.reason):
-        return _patience(world, key, why)
-    world.refused.pop(key, None)
+    written = await write_status(state, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
+    if why := outcome.refused or (isinstance(action, RefuseWorkload) and action.reason):
+        return _patience(state, key, why)
+    state.refused.pop(key, None)
     return seconds_to_next_look(facts) if written else AGAIN_SECONDS
 
 
-def _see(world: World, key: Sovereign, obj: Json | None) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
+def _see(
+    state: ControllerState, key: SovereignWorkloadKey, obj: Json | None
+) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
     """Read one that is there to stay. If it is being deleted, who deletes it has said what becomes of its workload."""
-    seen = see_sovereign(obj) if obj else None
+    seen = see_sovereign_workload(obj) if obj else None
     error = seen.error if isinstance(seen, Unreadable) else ""
-    world.view.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), error)
+    state.view.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), error)
     if obj is None:
-        _forget(world, key)
+        _forget(state, key)
     return seen
 
 
-async def _read_whole(world: World, key: Sovereign, obj: Json) -> tuple[Json, tuple[SovereignWorkloadSpec, str]] | None:
+async def _read_whole(
+    state: ControllerState, key: SovereignWorkloadKey, obj: Json
+) -> tuple[Json, tuple[SovereignWorkloadSpec, str]] | None:
     """Read one with its template, of which kopf holds nothing. Return None if it cannot be carried out as it is.
 
     It is read after its workload was looked for: whether a Job ran is recorded here alone, and what kopf has seen may
     be older than what we wrote.
     """
-    live = await world.api.lasting(resource.OURS[SOVEREIGN_WORKLOAD.plural], key.name, key.namespace)
+    live = await state.api.lasting(resource.OURS[SOVEREIGN_WORKLOAD.plural], key.name, key.namespace)
     if live is None or live["metadata"]["uid"] != obj["metadata"]["uid"]:
         # The event of that is on its way.
         return None
-    seen, live = _see(world, key, live), keep(live)
+    seen, live = _see(state, key, live), trim(live)
     if isinstance(seen, Unreadable):
         await write_status(
-            world, SOVEREIGN_WORKLOAD, key.name, report_unread(live.get("status", {}), seen.error), key.namespace
+            state, SOVEREIGN_WORKLOAD, key.name, report_unread(live.get("status", {}), seen.error), key.namespace
         )
     return (live, seen) if isinstance(seen, tuple) else None
 
 
-def _patience(world: World, key: Sovereign, why: str) -> float:
+def _patience(state: ControllerState, key: SovereignWorkloadKey, why: str) -> float:
     """Remember since when one cannot be carried out for this reason, and return in how many seconds to look again."""
     now = asyncio.get_running_loop().time()
     # An API server may quote whole templates.
     reason = hash(why)
-    said, since = world.refused.get(key, (reason, now))
+    said, since = state.refused.get(key, (reason, now))
     if said != reason:
         since = now
-    world.refused[key] = reason, since
+    state.refused[key] = reason, since
     return patience(now - since)
 
 
-async def release_abandoned(world: World, key: Labelled) -> None:
+async def release_abandoned(state: ControllerState, key: LabelledWorkloadKey) -> None:
     """Give a workload back if we labelled it and no SovereignWorkload speaks of it any more."""
-    seen = world.view.workload(key.kind, key.namespace, key.name)
-    spoken_of = bool(world.view.speakers.of((key.kind, key.namespace, key.name)))
+    seen = state.view.workload(key.kind, key.namespace, key.name)
+    spoken_of = bool(state.view.speakers.of((key.kind, key.namespace, key.name)))
     if seen is None or not is_abandoned(seen, spoken_of=spoken_of):
         return
-    if await kinds_going(world.api, SOVEREIGN_WORKLOAD):
+    if await kinds_going(state.api, SOVEREIGN_WORKLOAD):
         # All SovereignWorkloads go with their kind: nobody released anything.
         return
     logger.info("%s %s/%s is given back: no SovereignWorkload speaks of it", key.kind, key.namespace, key.name)
     kind = resource.WORKLOADS[key.kind]
     try:
         try:
-            await world.api.apply(kind, manifests.release(key.kind, key.namespace, key.name, seen.uid))
+            await state.api.apply(kind, manifests.release(key.kind, key.namespace, key.name, seen.uid))
         except RefusedError:
             # It was made from a template and orphaned: without all that we applied nothing would be left of it.
             patch = manifests.unlabelled(key.kind, seen.uid)
-            await world.api.patch(kind, key.name, patch, content_type=MERGE, namespace=key.namespace)
+            await state.api.patch(kind, key.name, patch, content_type=MERGE, namespace=key.namespace)
     except (ConflictError, NotFoundError):
         # Gone or made anew: there is nothing of ours on it.
         return
 
 
 async def _gather(
-    world: World, key: Sovereign, obj: Json, seen: tuple[SovereignWorkloadSpec, str], found: Json | None
+    state: ControllerState,
+    key: SovereignWorkloadKey,
+    obj: Json,
+    seen: tuple[SovereignWorkloadSpec, str],
+    found: Json | None,
 ) -> WorkloadFacts:
     spec, template_problem = seen
     kind, name = workload_of(key.name, spec)
-    enforced = world.view.enforced(key.namespace)
+    enforced = state.view.enforced(key.namespace)
     policy = effective_policy(enforced, spec.policy_ref.name if spec.policy_ref else None)
-    policies = frozenset(name for _, name in world.view.keys(SOVEREIGNTY_POLICY.plural))
-    pods = await _pods(world, kind, key.namespace, found)
+    policies = frozenset(name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural))
+    pods = await _pods(state, kind, key.namespace, found)
     target = see_workload(kind, found) if found else None
     wanted = (
         manifests.owned(
@@ -183,8 +191,8 @@ async def _gather(
         else None
     )
     status = obj.get("status", {})
-    last_write = world.writes.get(key) or see_last_write(status)
-    verdicts = world.published.verdicts
+    last_write = state.writes.get(key) or see_last_write(status)
+    verdicts = state.published.verdicts
     assert verdicts is not None
     return WorkloadFacts(
         namespace=key.namespace,
@@ -192,19 +200,19 @@ async def _gather(
         uid=obj["metadata"]["uid"],
         spec=spec,
         enforced=enforced,
-        in_system_namespace=key.namespace in world.view.system_namespaces,
+        in_system_namespace=key.namespace in state.view.system_namespaces,
         policies=policies,
         target=target,
-        taken_by=_older_rival(world, key, kind, name, policies),
+        taken_by=_older_rival(state, key, kind, name, policies),
         pods=tuple(pod.pod for pod in pods),
         verdicts={node: verdict for (node, name), verdict in verdicts.nodes.items() if name == policy},
         accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
         wanted=wanted,
         as_rendered=bool(found and wanted and manifests.stands(found, wanted, last_write)),
-        guards_broken=world.view.guards.broken,
-        authorities=world.view.identity.authorities(policy) if world.view.identity and policy else None,
-        encryption=world.view.sidecars.of_pods(policy, pods) if world.view.sidecars and policy else None,
-        now=world.api.clock.now(),
+        guards_broken=state.view.guards.broken,
+        authorities=state.view.identity.authorities(policy) if state.view.identity and policy else None,
+        encryption=state.view.sidecars.of_pods(policy, pods) if state.view.sidecars and policy else None,
+        now=state.api.clock.now(),
         run=see_run(status),
         last_write=last_write,
         template_problem=template_problem,
@@ -220,14 +228,16 @@ async def _is_wanted(api: Api, facts: WorkloadFacts) -> bool:
     return live is not None and live["metadata"]["uid"] == facts.uid
 
 
-async def _find(world: World, kind: WorkloadKind, namespace: str, name: str) -> Json | None:
+async def _find(state: ControllerState, kind: WorkloadKind, namespace: str, name: str) -> Json | None:
     try:
-        return await world.api.get(resource.WORKLOADS[kind], name, namespace)
+        return await state.api.get(resource.WORKLOADS[kind], name, namespace)
     except NotFoundError:
         return None
 
 
-async def _pods(world: World, kind: WorkloadKind, namespace: str, workload: Json | None) -> Sequence[PodSeen]:
+async def _pods(
+    state: ControllerState, kind: WorkloadKind, namespace: str, workload: Json | None
+) -> Sequence[ObservedPod]:
     """Return the pods of a workload that have not ended and are not about to."""
     if workload is None:
         return ()
@@ -236,7 +246,7 @@ async def _pods(world: World, kind: WorkloadKind, namespace: str, workload: Json
         uid = workload["metadata"]["uid"]
         selectors += [
             selector_of(job)
-            async for jobs, _ in world.api.pages(resource.WORKLOADS[WorkloadKind.JOB], namespace)
+            async for jobs, _ in state.api.pages(resource.WORKLOADS[WorkloadKind.JOB], namespace)
             for job in jobs
             if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences", ()))
         ]
@@ -244,32 +254,36 @@ async def _pods(world: World, kind: WorkloadKind, namespace: str, workload: Json
         selectors.append(selector_of(workload))
     return [
         pod
-        for pod in world.view.pods(namespace)
+        for pod in state.view.pods(namespace)
         if not pod.ended and not pod.terminating and any(selector.selects(pod.labels) for selector in selectors)
     ]
 
 
-def _older_rival(world: World, key: Sovereign, kind: WorkloadKind, name: str, policies: frozenset[str]) -> str | None:
+def _older_rival(
+    state: ControllerState, key: SovereignWorkloadKey, kind: WorkloadKind, name: str, policies: frozenset[str]
+) -> str | None:
     """Return the SovereignWorkload that has a workload before this one; None if none has."""
-    speakers = (speaker for _, speaker in world.view.speakers.of((kind, key.namespace, name)))
-    found = (world.view.object(SOVEREIGN_WORKLOAD.plural, speaker, key.namespace) for speaker in speakers)
+    speakers = (speaker for _, speaker in state.view.speakers.of((kind, key.namespace, name)))
+    found = (state.view.object(SOVEREIGN_WORKLOAD.plural, speaker, key.namespace) for speaker in speakers)
     claims = [see_claim(obj) for obj in found if obj]
-    enforced = world.view.enforced(key.namespace)
+    enforced = state.view.enforced(key.namespace)
     return older_rival(key.name, claims, namespace=key.namespace, enforced=enforced, policies=policies)
 
 
-async def _act(world: World, facts: WorkloadFacts, action: Action, live: Json | None, warning: str) -> Outcome:
+async def _act(
+    state: ControllerState, facts: WorkloadFacts, action: Action, live: Json | None, warning: str
+) -> Outcome:
     """Carry out a decision."""
     try:
         match action:
-            case Adopt():
-                written = await adopt(world, facts, action)
-                await announce(world, facts, warning)
-            case Own():
-                if not await _is_wanted(world.api, facts):
+            case AdoptWorkload():
+                written = await adopt(state, facts, action)
+                await announce(state, facts, warning)
+            case OwnWorkload():
+                if not await _is_wanted(state.api, facts):
                     return NOTHING_DONE
-                written = await own(world, facts, action)
-            case Watch() | Refuse():
+                written = await own(state, facts, action)
+            case ObserveWorkload() | RefuseWorkload():
                 return NOTHING_DONE
             case _:
                 assert_never(action)
@@ -281,10 +295,10 @@ async def _act(world: World, facts: WorkloadFacts, action: Action, live: Json | 
     return Outcome(last_write=after_write(facts, after["uid"], after["generation"], changed=changed))
 
 
-def _forget(world: World, key: Sovereign) -> None:
-    world.writes.pop(key, None)
-    world.refused.pop(key, None)
-    world.refusals.forget(resource.OURS[SOVEREIGN_WORKLOAD.plural], (key.namespace, key.name))
+def _forget(state: ControllerState, key: SovereignWorkloadKey) -> None:
+    state.writes.pop(key, None)
+    state.refused.pop(key, None)
+    state.refusals.forget(resource.OURS[SOVEREIGN_WORKLOAD.plural], (key.namespace, key.name))
     for place in Place:
         metrics.PODS.labels(key.namespace, key.name, place)
         metrics.PODS.remove(key.namespace, key.name, place)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sovereign_operator.api.v1alpha1.kind import Kind
-from sovereign_operator.controller.world import World
+from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.report.conditions import Notice, merge, notices
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload.status import REMEMBERED
@@ -14,18 +14,18 @@ from sovereign_operator.kube.client.resource import OURS
 
 
 async def write_status(
-    world: World, kind: Kind, name: str, report: Report, namespace: str = "", *, news: Sequence[Notice] = ()
+    state: ControllerState, kind: Kind, name: str, report: Report, namespace: str = "", *, news: Sequence[Notice] = ()
 ) -> bool:
     """Write an object's status, if it says something else than before, and post what its conditions do not tell.
 
     Return whether the status says all this now.
     """
-    seen = world.view.object(kind.plural, name, namespace)
+    seen = state.view.object(kind.plural, name, namespace)
     if seen is None:
         return True
     metadata, before = seen["metadata"], seen.get("status", {})
     previous = before.get("conditions", ())
-    now = world.api.clock.now()
+    now = state.api.clock.now()
     status = report.status | {
         "observedGeneration": metadata["generation"],
         "conditions": merge(report.observations, previous, metadata["generation"], now),
@@ -37,13 +37,13 @@ async def write_status(
         "status": status,
     }
     try:
-        if not await world.refusals.attempt(OURS[kind.plural], body, _apply_status(world.api, kind, body, before)):
+        if not await state.refusals.attempt(OURS[kind.plural], body, _apply_status(state.api, kind, body, before)):
             return False
     except (ConflictError, NotFoundError):
         # Deleted or made anew since we saw it; the event of that is on its way.
         return True
     for notice in (*notices(report.observations, previous), *news):
-        await post(world.api, seen, notice)
+        await post(state.api, seen, notice)
     return True
 
 

@@ -21,10 +21,10 @@ from sovereign_operator.core.admission.webhooks import WEBHOOKS, trust_fault, wi
 from sovereign_operator.core.report.conditions import Notice
 from sovereign_operator.core.report.reasons import ConditionReason
 
-Key = tuple[str, str]
+GuardKey = tuple[str, str]
 """Kind and name of an admission policy or a binding."""
 
-Guards = Mapping[Key, Any]
+Guards = Mapping[GuardKey, Any]
 """The specs of admission policies and their bindings, by kind and name: what one version of the chart installs."""
 
 DEFAULTS: Final[Mapping[str, Any]] = {
@@ -92,7 +92,7 @@ class Versions:
 
 
 @dataclass(frozen=True, order=True)
-class Finding:
+class GuardFinding:
     """One guard that is not what the chart installed."""
 
     kind: str
@@ -122,40 +122,40 @@ class Finding:
         return Notice("Warning", reason, f"{self}: {stake}. To mend it: {self.mend}. {who}")
 
 
-def inspect(versions: Versions, live: Mapping[Key, Guard]) -> tuple[Finding, ...]:
+def inspect(versions: Versions, live: Mapping[GuardKey, Guard]) -> tuple[GuardFinding, ...]:
     """Return what is wrong with the guards, in one order."""
     if not versions.allowed:
         what = "is missing, so that nobody can tell what the guards should be"
-        return (Finding("ConfigMap", versions.name, what, PUT_BACK),)
+        return (GuardFinding("ConfigMap", versions.name, what, PUT_BACK),)
     keys = {key for guards in versions.allowed for key in guards}
     found = (inspect_one(versions, key, live.get(key)) for key in sorted(keys))
     return tuple(finding for finding in found if finding)
 
 
-def inspect_one(versions: Versions, key: Key, live: Guard | None) -> Finding | None:
+def inspect_one(versions: Versions, key: GuardKey, live: Guard | None) -> GuardFinding | None:
     """Return what is wrong with one guard, which may not be there."""
     wanted = [guards.get(key) for guards in versions.allowed]
     if live is None:
-        return None if None in wanted else Finding(*key, "is missing", PUT_BACK)
+        return None if None in wanted else GuardFinding(*key, "is missing", PUT_BACK)
     specs = [spec for spec in wanted if spec is not None]
     if not specs:
         return None
     if same := [spec for spec in specs if _same(without_trust(live.spec), without_trust(spec))]:
         faults = [trust_fault(live.spec, spec, versions.published, settling=versions.settling) for spec in same]
-        return Finding(*key, faults[0], PUT_BACK, live.writer) if all(faults) else None
+        return GuardFinding(*key, faults[0], PUT_BACK, live.writer) if all(faults) else None
     for spec in specs:
         if _same(_without_audit(live.spec, spec), spec):
             patch = json.dumps({"spec": {"validationActions": spec["validationActions"]}}, separators=(",", ":"))
             mend = f"kubectl patch {_resource(key)} --type=merge -p '{patch}'"
-            return Finding(*key, "also audits, as the chart does not have it", mend, live.writer, drifted=True)
+            return GuardFinding(*key, "also audits, as the chart does not have it", mend, live.writer, drifted=True)
     if any(_same(without_trust(live.spec), without_trust(guards.get(key))) for guards in versions.others):
         mend = "run helm upgrade again: one that was begun has not come to its end"
-        return Finding(*key, "is as another version of the chart has it", mend, live.writer)
+        return GuardFinding(*key, "is as another version of the chart has it", mend, live.writer)
     mend = f"kubectl delete {_resource(key)}, and helm upgrade at once, which alone would leave what others added"
-    return Finding(*key, "was changed", mend, live.writer)
+    return GuardFinding(*key, "was changed", mend, live.writer)
 
 
-def _resource(key: Key) -> str:
+def _resource(key: GuardKey) -> str:
     kind, name = key
     return f"{kind.lower()} {name}"
 
@@ -179,6 +179,6 @@ def _same(live: Any, installed: Any) -> bool:
     return bool(live == installed)
 
 
-def broken(findings: Iterable[Finding]) -> tuple[str, ...]:
+def broken(findings: Iterable[GuardFinding]) -> tuple[str, ...]:
     """Return in words which guards do not do what they should."""
     return tuple(str(finding) for finding in findings if not finding.drifted)

@@ -25,7 +25,7 @@ _LONGEST_LINE: Final = 1_000
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedRules:
     """The rules that were loaded in the sandbox of a pod."""
 
     policy: str
@@ -40,10 +40,10 @@ class AgentReport:
     """What the agent of a node says."""
 
     node: str
-    pods: Mapping[str, Loaded]
+    pods: Mapping[str, LoadedRules]
     """By uid."""
 
-    def says(self, uid: str, wanted: Loaded) -> bool:
+    def says(self, uid: str, wanted: LoadedRules) -> bool:
         """Whether these rules were loaded for a pod with one of these addresses. Rules without a number never were."""
         found = self.pods.get(uid)
         return (
@@ -55,7 +55,7 @@ class AgentReport:
 
 
 @dataclass(frozen=True)
-class Silence:
+class SilentAgents:
     """Those for whose pods no agent has said that it has loaded the rules that hold."""
 
     namespace: str
@@ -68,10 +68,10 @@ class Silence:
         """The nodes, in order."""
         return tuple(dict.fromkeys(node for node, _ in self.pods))
 
-    def of(self, pods: Iterable[str]) -> "Silence":
+    def of(self, pods: Iterable[str]) -> "SilentAgents":
         """Return what of this is about these pods."""
         wanted = frozenset(pods)
-        return Silence(self.namespace, tuple(pair for pair in self.pods if pair[1] in wanted))
+        return SilentAgents(self.namespace, tuple(pair for pair in self.pods if pair[1] in wanted))
 
     def __bool__(self) -> bool:
         return bool(self.pods)
@@ -86,7 +86,7 @@ class Silence:
         )
 
 
-NO_SILENCE: Final = Silence("")
+NO_SILENT_AGENTS: Final = SilentAgents("")
 """Each has said so."""
 
 
@@ -101,21 +101,21 @@ def next_number(before: int, now: float, *, same: bool) -> int:
     return before if same else before + 1
 
 
-def text_of(pods: Mapping[str, Loaded]) -> str:
+def text_of(pods: Mapping[str, LoadedRules]) -> str:
     """Return what a report holds, a line for each pod in order: its uid, policy, number of rules, and addresses."""
     return "\n".join(
         f"{uid} {pod.policy} {pod.rules} {','.join(sorted(pod.addresses))}" for uid, pod in sorted(pods.items())
     )
 
 
-def parse(text: str) -> dict[str, Loaded]:
+def parse(text: str) -> dict[str, LoadedRules]:
     """Read such a text. A line that is none counts for nothing, as if nobody had said it, and so does one too many."""
     found = {}
     for line in text.splitlines()[:MOST_PODS]:
         parts = line.split(" ") if len(line) <= _LONGEST_LINE and line.isascii() else ()
         if len(parts) == _LINE_PARTS and is_number(parts[2]):
             uid, policy, number, addresses = parts
-            found[uid] = Loaded(policy, int(number), frozenset(addresses.split(",")) - {""})
+            found[uid] = LoadedRules(policy, int(number), frozenset(addresses.split(",")) - {""})
     return found
 
 

@@ -22,7 +22,7 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Anchor:
+class TrustedAnchor:
     """An authority that is trusted."""
 
     pair: str
@@ -47,14 +47,14 @@ class Anchor:
 
 
 @dataclass(frozen=True)
-class Cuts:
+class Disconnects:
     """How often open connections were ended, and who was trusted then."""
 
     number: int = 0
-    trusted: frozenset[Anchor] = frozenset()
+    trusted: frozenset[TrustedAnchor] = frozenset()
 
 
-def trusted_now(before: Cuts, anchors: Sequence[Anchor], now: datetime) -> frozenset[Anchor]:
+def trusted_now(before: Disconnects, anchors: Sequence[TrustedAnchor], now: datetime) -> frozenset[TrustedAnchor]:
     """Return the authorities in a bundle, given from old to new, each with when all that it signed has ended.
 
     The newest of each pair signs, so that all it signed ends as it does. Once a successor is in the bundle, an
@@ -72,7 +72,7 @@ def trusted_now(before: Cuts, anchors: Sequence[Anchor], now: datetime) -> froze
     )
 
 
-def lost(before: Cuts, trusted: Collection[Anchor], now: datetime) -> frozenset[Anchor]:
+def lost(before: Disconnects, trusted: Collection[TrustedAnchor], now: datetime) -> frozenset[TrustedAnchor]:
     """Return whom somebody may still talk to, though they are trusted no more."""
     digits, pairs = {one.digits for one in trusted}, {one.pair for one in trusted}
     return frozenset(
@@ -80,14 +80,19 @@ def lost(before: Cuts, trusted: Collection[Anchor], now: datetime) -> frozenset[
     )
 
 
-def settled(gone_for: Mapping[Anchor, float]) -> frozenset[Anchor]:
+def settled(gone_for: Mapping[TrustedAnchor, float]) -> frozenset[TrustedAnchor]:
     """Return those who have been gone for so long that all sidecars know; given are the seconds since each has been."""
     return frozenset(one for one, seconds in gone_for.items() if seconds >= SETTLE_SECONDS)
 
 
-def next_cuts(before: Cuts, trusted: frozenset[Anchor], gone: frozenset[Anchor], settled: frozenset[Anchor]) -> Cuts:
+def next_disconnects(
+    before: Disconnects,
+    trusted: frozenset[TrustedAnchor],
+    gone: frozenset[TrustedAnchor],
+    settled: frozenset[TrustedAnchor],
+) -> Disconnects:
     """Return one cut more if some of those who are ``gone`` have been for so long that all sidecars know.
 
     A cut before would let those be connected again who must not be. So others who are gone have a cut to come.
     """
-    return Cuts(before.number + bool(settled), trusted | (gone - settled))
+    return Disconnects(before.number + bool(settled), trusted | (gone - settled))

@@ -3,18 +3,20 @@
 from collections.abc import Iterable
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
-from sovereign_operator.core.encryption.agent_report import Silence
-from sovereign_operator.core.encryption.rollout import EncryptionSeen, PodTraffic, Step, StepFacts, beyond, claim
+from sovereign_operator.core.encryption.agent_report import SilentAgents
+from sovereign_operator.core.encryption.rollout import ObservedEncryption, PodTraffic, Step, StepFacts, beyond, claim
 
 
-def progress(facts: StepFacts, step: Step, *, version: str, silence: Silence, static: Iterable[str]) -> EncryptionSeen:
+def progress(
+    facts: StepFacts, step: Step, *, version: str, silence: SilentAgents, static: Iterable[str]
+) -> ObservedEncryption:
     """Return how far it has come with a step.
 
     ``version`` is that of the settings that sidecars are told now. ``silence``: for which pods no agent has said that
     the rules are loaded that hold now. ``static``: the static pods, each with its node.
     """
     pods, strict = facts.pods, step.mode is EncryptionMode.STRICT
-    return EncryptionSeen(
+    return ObservedEncryption(
         step,
         facts.wanted.mode,
         pods=len(pods),
@@ -30,7 +32,7 @@ def progress(facts: StepFacts, step: Step, *, version: str, silence: Silence, st
     )
 
 
-def is_awaited(seen: EncryptionSeen) -> bool:
+def is_awaited(seen: ObservedEncryption) -> bool:
     """Whether something is waited for that sidecars say, so that they are asked often."""
     return bool(seen.step.waits_for or seen.talking or seen.loaded < seen.pods)
 

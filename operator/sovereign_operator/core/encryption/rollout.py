@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.encryption.agent_report import NO_SILENCE, Silence
+from sovereign_operator.core.encryption.agent_report import NO_SILENT_AGENTS, SilentAgents
 from sovereign_operator.core.encryption.traffic_rules import Network, cluster_networks, is_within_any
 from sovereign_operator.core.report.conditions import examples
 from sovereign_operator.core.sidecar.contract import UID
@@ -71,7 +71,7 @@ class StepFacts:
     now: datetime
     services: tuple[Network, ...] = ()
     """Addresses that Services have."""
-    silence: Silence = NO_SILENCE
+    silence: SilentAgents = NO_SILENT_AGENTS
     """For which pods nobody has said that the rules are loaded that agents are told of now."""
     ahead: bool = False
     """Whether these are those of Strict already, in the mode before it."""
@@ -96,7 +96,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class EncryptionSeen:
+class ObservedEncryption:
     """How far a policy's encryption has come."""
 
     step: Step
@@ -115,7 +115,7 @@ class EncryptionSeen:
     """In Strict, those that say of open connections in plaintext, but for those that exceptions name, in order."""
     beyond: tuple[str, ...] = ()
     """Those with an address to which others send plaintext, in order."""
-    silence: Silence = NO_SILENCE
+    silence: SilentAgents = NO_SILENT_AGENTS
     """Those for which no agent has said that it has loaded the rules."""
     claimed: tuple[str, ...] = ()
     """Those for whom somebody else may answer, each with the Service by which, in order."""

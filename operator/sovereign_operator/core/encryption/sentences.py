@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from sovereign_operator.core.encryption.agent_report import Silence
+from sovereign_operator.core.encryption.agent_report import SilentAgents
 from sovereign_operator.core.encryption.rollout import CLAIMED, OTHER_USER
 from sovereign_operator.core.report.conditions import examples
 
 CONDITION = "Encrypted"
 
 
-def unsaid(silence: Silence) -> str:
+def unsaid(silence: SilentAgents) -> str:
     """Say of which pods no agent has said that their rules are loaded."""
     return f"UDP may leave in plaintext, as {silence}"
 

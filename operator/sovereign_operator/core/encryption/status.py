@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
-from sovereign_operator.core.encryption.rollout import OUTSIDE, EncryptionSeen
+from sovereign_operator.core.encryption.rollout import OUTSIDE, ObservedEncryption
 from sovereign_operator.core.encryption.sentences import (
     CONDITION,
     bypassed,
@@ -24,7 +24,7 @@ BARE_IN_STRICT: Final = (
 )
 
 
-def report_encryption(wanted: EncryptionInTransit | None, seen: EncryptionSeen | None) -> Report:
+def report_encryption(wanted: EncryptionInTransit | None, seen: ObservedEncryption | None) -> Report:
     """Say how far it has come, and what it waits for. ``seen``: None where sidecars are not installed."""
     if seen is None:
         if wanted is None:
@@ -50,7 +50,7 @@ def report_encryption(wanted: EncryptionInTransit | None, seen: EncryptionSeen |
     return _report(status, true, reason, f"{what}{counted}{apart}")
 
 
-def _judge(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
+def _judge(seen: ObservedEncryption) -> tuple[Any, ConditionReason, str]:
     """Say how it stands where the mode that was asked for is reached, and how to begin the sentence about it."""
     if seen.step.mode is EncryptionMode.OFF:
         return "False", ConditionReason.NOT_ENCRYPTED, "the mode is Off: "
@@ -62,7 +62,7 @@ def _judge(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
     return _judge_strict(seen)
 
 
-def _judge_strict(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
+def _judge_strict(seen: ObservedEncryption) -> tuple[Any, ConditionReason, str]:
     if seen.bypassed:
         return "False", ConditionReason.SIDECAR_BYPASSED, f"{bypassed(seen.bypassed)}: "
     if seen.beyond:
@@ -75,7 +75,7 @@ def _judge_strict(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
     return _judge_connections(seen)
 
 
-def _judge_connections(seen: EncryptionSeen) -> tuple[Any, ConditionReason, str]:
+def _judge_connections(seen: ObservedEncryption) -> tuple[Any, ConditionReason, str]:
     """Say how it stands where every pod has a sidecar and its rules."""
     if seen.claimed:
         return "False", ConditionReason.ADDRESS_CLAIMED, f"{claimed(seen.claimed)}: "

@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from sovereign_operator.core.identity.trust_window import Tenure
+from sovereign_operator.core.identity.trust_window import TrustWindow
 from sovereign_operator.core.placement.calendar import NEVER
 from sovereign_operator.core.placement.facts import Pair
 
 CA_LIFETIME: Final = timedelta(days=365)
-"""The longest time that an authority lives, however long its tenure lasts."""
+"""The longest time that an authority lives, however long its trust window lasts."""
 
 LEAF_LIFETIME: Final = timedelta(hours=24)
 """The longest time that a pod's certificate lives."""
@@ -42,7 +42,7 @@ MOST: Final = 3
 
 
 @dataclass(frozen=True)
-class Authority:
+class KnownAuthority:
     """One that exists."""
 
     id: str
@@ -69,7 +69,7 @@ class NewAuthority:
 
 
 @dataclass(frozen=True)
-class Undecided:
+class UndecidedPairs:
     """What nothing can be said of, as objects cannot be read: it stays as it is, and nothing new is signed."""
 
     pair: Callable[[Pair], bool] = lambda _: False
@@ -103,21 +103,21 @@ class _Decision:
 
 
 def plan(
-    tenures: Mapping[Pair, Tenure],
+    windows: Mapping[Pair, TrustWindow],
     trusted: Mapping[str, tuple[str, ...]],
-    authorities: Iterable[Authority],
+    authorities: Iterable[KnownAuthority],
     now: datetime,
-    undecided: Undecided = Undecided(),
+    undecided: UndecidedPairs = UndecidedPairs(),
 ) -> Plan:
     """Decide what becomes of all authorities. ``trusted`` has an entry for every policy that can be read."""
-    existing: dict[Pair, list[Authority]] = {pair: [] for pair in tenures}
+    existing: dict[Pair, list[KnownAuthority]] = {pair: [] for pair in windows}
     for authority in authorities:
         existing.setdefault(authority.pair, []).append(authority)
     decisions = {
-        pair: _leave(found, now) if undecided.pair(pair) else _decide(tenures.get(pair), found, now)
+        pair: _leave(found, now) if undecided.pair(pair) else _decide(windows.get(pair), found, now)
         for pair, found in sorted(existing.items())
     }
-    named = {*trusted, *undecided.bundles, *(pair.policy for pair in tenures)}
+    named = {*trusted, *undecided.bundles, *(pair.policy for pair in windows)}
     own: dict[str, set[str]] = {policy: set() for policy in sorted(named)}
     for pair, decision in decisions.items():
         if decision.kept:
@@ -142,7 +142,7 @@ def plan(
     )
 
 
-def _leave(authorities: list[Authority], now: datetime) -> _Decision:
+def _leave(authorities: list[KnownAuthority], now: datetime) -> _Decision:
     """Leave a pair as it is, but for what has ended."""
     living = [authority for authority in authorities if authority.not_after > now]
     return _Decision(
@@ -151,14 +151,14 @@ def _leave(authorities: list[Authority], now: datetime) -> _Decision:
     )
 
 
-def _decide(tenure: Tenure | None, authorities: list[Authority], now: datetime) -> _Decision:
-    if tenure is None or (tenure.until is not None and tenure.until <= now):
+def _decide(window: TrustWindow | None, authorities: list[KnownAuthority], now: datetime) -> _Decision:
+    if window is None or (window.until is not None and window.until <= now):
         return _Decision()
     living = sorted(
         (authority for authority in authorities if authority.not_after > now),
         key=lambda authority: (authority.signs_from, authority.not_before, authority.id),
     )
-    if not tenure.accepting:
+    if not window.accepting:
         return _Decision(kept=tuple(authority.id for authority in living))
     outlived = {
         old.id
@@ -173,19 +173,19 @@ def _decide(tenure: Tenure | None, authorities: list[Authority], now: datetime) 
     return _Decision(
         kept=tuple(authority.id for authority in kept),
         signs=signing[0].id if signing else None,
-        new_end=_new_end(tenure, line, now),
+        new_end=_new_end(window, line, now),
     )
 
 
-def _new_end(tenure: Tenure, line: list[Authority], now: datetime) -> datetime | None:
+def _new_end(window: TrustWindow, line: list[KnownAuthority], now: datetime) -> datetime | None:
     """Return when an authority that has to be created ends, or None if there is nothing to create.
 
     One that is in the last third of its life is replaced if that makes what is left half as long again.
     The less is left, the less has to be gained: no extension is missed, small ones are taken together,
-    and an authority that ends with its tenure is never replaced by its like.
+    and an authority that ends with its trust window is never replaced by its like.
     """
     longest = now + CA_LIFETIME
-    end = longest if tenure.until is None else min(tenure.until, longest)
+    end = longest if window.until is None else min(window.until, longest)
     end = end.astimezone(UTC).replace(microsecond=0)
     if end - now < SHORTEST_LEAF:
         return None
@@ -195,6 +195,6 @@ def _new_end(tenure: Tenure, line: list[Authority], now: datetime) -> datetime |
     if newest.signs_from > now or len(line) >= MOST:
         return None
     left = newest.not_after - now
-    too_long = tenure.until is not None and newest.not_after > tenure.until
+    too_long = window.until is not None and newest.not_after > window.until
     ageing = 3 * left < newest.not_after - newest.not_before
     return end if too_long or (ageing and 2 * (end - now) >= 3 * left) else None

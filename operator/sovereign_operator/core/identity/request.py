@@ -140,14 +140,14 @@ class Deny:
 
 
 @dataclass(frozen=True)
-class Wait:
+class WaitForFacts:
     """Not yet."""
 
     reason: Delay
     message: str
 
 
-Answer = Issue | Deny | Wait
+Answer = Issue | Deny | WaitForFacts
 
 
 def answer(facts: RequestFacts) -> Answer:
@@ -180,49 +180,49 @@ def _denials(facts: RequestFacts) -> Iterator[Deny]:
         yield Deny(Denial.UNSUPPORTED_KEY, message)
 
 
-def _delays(facts: RequestFacts) -> Iterator[Wait]:
+def _delays(facts: RequestFacts) -> Iterator[WaitForFacts]:
     asked, policy = facts.request, facts.policy
     if facts.service_account_uid != asked.service_account_uid:
         message = f"service account {asked.service_account} is not there or was made anew: delete the pod"
-        yield Wait(Delay.SERVICE_ACCOUNT_REPLACED, message)
+        yield WaitForFacts(Delay.SERVICE_ACCOUNT_REPLACED, message)
     if policy is None:
         message = (
             f"in scope of no policy: label namespace {asked.namespace} with sovereignty.dev/enforce, or take the pod's "
             "workload into scope with a SovereignWorkload"
         )
-        yield Wait(Delay.NOT_IN_SCOPE, message)
+        yield WaitForFacts(Delay.NOT_IN_SCOPE, message)
         return
     if not facts.known:
         message = f"there is no SovereigntyPolicy {policy}: create it or correct the label that names it"
-        yield Wait(Delay.UNKNOWN_POLICY, message)
+        yield WaitForFacts(Delay.UNKNOWN_POLICY, message)
     if facts.overgranted:
         message = (
             f"RBAC allows policy {policy} every node there could be, so that none can be told from another: "
             "a cluster admin must find and remove what grants it"
         )
-        yield Wait(Delay.MEANINGLESS_ROLES, message)
+        yield WaitForFacts(Delay.MEANINGLESS_ROLES, message)
     if facts.known and not facts.granted:
         message = (
             f"policy {policy} gives no certificates to namespace {asked.namespace}: a security officer names it in "
             f"spec.certificateNamespaces of the policy; where that is absent, the namespace needs the label "
             f"sovereignty.dev/enforce={policy}"
         )
-        yield Wait(Delay.NAMESPACE_NOT_TRUSTED, message)
+        yield WaitForFacts(Delay.NAMESPACE_NOT_TRUSTED, message)
     yield from _delays_by_place(facts, policy)
 
 
-def _delays_by_place(facts: RequestFacts, policy: str) -> Iterator[Wait]:
+def _delays_by_place(facts: RequestFacts, policy: str) -> Iterator[WaitForFacts]:
     asked = facts.request
     node = facts.node
     if node is None or node.uid != asked.node_uid:
-        yield Wait(Delay.NODE_REPLACED, f"node {asked.node} is not there or registered anew: delete the pod")
+        yield WaitForFacts(Delay.NODE_REPLACED, f"node {asked.node} is not there or registered anew: delete the pod")
         return
     if not facts.hosted or node.verified_uid != node.uid or not node.datacentre:
         message = (
             f"node {asked.node} is not accepted by policy {policy}: a cluster admin sees why with "
             f"kubectl describe node {asked.node}; once another node is accepted, delete the pod"
         )
-        yield Wait(Delay.NODE_NOT_ACCEPTED, message)
+        yield WaitForFacts(Delay.NODE_NOT_ACCEPTED, message)
         return
     if why := _marked_wrongly(facts.verdict, node):
         message = (
@@ -230,19 +230,19 @@ def _delays_by_place(facts: RequestFacts, policy: str) -> Iterator[Wait]:
             "than a minute, a cluster admin must look at the controller: it does not follow, or somebody else may have "
             "its token"
         )
-        yield Wait(Delay.NODE_MARKED_WRONGLY, message)
+        yield WaitForFacts(Delay.NODE_MARKED_WRONGLY, message)
     if facts.authority_end is None:
         message = (
             f"policy {policy} has no certificate authority for datacentre {node.datacentre} yet: if this lasts, "
             "ask a cluster admin to look at the log of the signer"
         )
-        yield Wait(Delay.NO_AUTHORITY, message)
+        yield WaitForFacts(Delay.NO_AUTHORITY, message)
     elif facts.authority_end - facts.now < SHORTEST_LEAF:
         message = (
             f"the certificate authority of policy {policy} for datacentre {node.datacentre} ends at "
             f"{facts.authority_end:%Y-%m-%dT%H:%MZ}: a security officer must record the renewal of its qualification"
         )
-        yield Wait(Delay.AUTHORITY_ENDS, message)
+        yield WaitForFacts(Delay.AUTHORITY_ENDS, message)
 
 
 def _marked_wrongly(verdict: NodeVerdict | None, node: LiveNode) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.authorities import NewAuthority, Plan
-from sovereign_operator.core.identity.trust_window import Tenure
+from sovereign_operator.core.identity.trust_window import TrustWindow
 from sovereign_operator.core.placement.calendar import NEVER
 from sovereign_operator.core.placement.facts import Facts, Pair
 
@@ -84,12 +84,12 @@ def refuse(stored: Collection[Stored]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def latest_end(tenure: Tenure | None, *, listed: bool) -> datetime:
+def latest_end(window: TrustWindow | None, *, listed: bool) -> datetime:
     """Return when an authority that an admin brings has to end at the latest, to count.
 
     One that counts already is replaced in time where what it rests on ends earlier than was said.
     """
-    return NEVER if listed or not tenure or not tenure.until else tenure.until
+    return NEVER if listed or not window or not window.until else window.until
 
 
 def why_frozen(

@@ -14,7 +14,7 @@ from sovereign_operator.core.placement.site import SiteVerdict, judge_site, judg
 
 
 @dataclass(frozen=True)
-class Tenure:
+class TrustWindow:
     """A datacentre's time under a policy."""
 
     accepting: bool
@@ -35,27 +35,27 @@ class SigningTime:
     """When it signs no more, unless something is renewed before. What it has signed may count for a grace period."""
 
 
-def signing_time(end: datetime, tenure: Tenure) -> SigningTime:
+def signing_time(end: datetime, window: TrustWindow) -> SigningTime:
     """Return for how long an authority signs that ends then, for a pair that is accepted."""
-    return SigningTime(until=min(end, tenure.until or end), last=min(end, tenure.accepted_until or end))
+    return SigningTime(until=min(end, window.until or end), last=min(end, window.accepted_until or end))
 
 
-def tenures(facts: Facts) -> dict[Pair, Tenure]:
-    """Return every tenure. A pair that has none has no entry."""
-    found = {pair: _tenure(verdict, facts) for pair, verdict in judge_sites(facts).items()}
-    return {pair: tenure for pair, tenure in found.items() if tenure}
+def trust_windows(facts: Facts) -> dict[Pair, TrustWindow]:
+    """Return every trust window. A pair that has none has no entry."""
+    found = {pair: _trust_window(verdict, facts) for pair, verdict in judge_sites(facts).items()}
+    return {pair: window for pair, window in found.items() if window}
 
 
-def _tenure(verdict: SiteVerdict, facts: Facts) -> Tenure | None:
+def _trust_window(verdict: SiteVerdict, facts: Facts) -> TrustWindow | None:
     grace = timedelta(seconds=facts.policies[verdict.policy].grace_period_seconds)
     if verdict.accepted:
         known = [end_instant(basis.until) for basis in verdict.basis if basis.until]
         if not known:
-            return Tenure(accepting=True, until=None)
+            return TrustWindow(accepting=True, until=None)
         end = min(known)
-        return Tenure(accepting=True, until=_later(end, grace), accepted_until=end.astimezone(UTC))
+        return TrustWindow(accepting=True, until=_later(end, grace), accepted_until=end.astimezone(UTC))
     ended = _ended(verdict, facts, grace)
-    return Tenure(accepting=False, until=_later(ended, grace)) if ended else None
+    return TrustWindow(accepting=False, until=_later(ended, grace)) if ended else None
 
 
 def _ended(verdict: SiteVerdict, facts: Facts, grace: timedelta) -> datetime | None:

@@ -13,7 +13,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Claims, Facts, Node
 from sovereign_operator.core.placement.qualification import title
-from sovereign_operator.core.report.reasons import Finding, Reason, line
+from sovereign_operator.core.report.reasons import NodeFinding, NodeReason, line
 
 SEE_READY = "its condition Ready says why"
 REGION_LABEL = "topology.kubernetes.io/region"
@@ -31,7 +31,7 @@ class Membership:
     uid: str
     datacentre: str | None
     evidence: NodeEvidence | None
-    findings: tuple[Finding, ...]
+    findings: tuple[NodeFinding, ...]
     open: tuple[str, ...] = ()
 
 
@@ -69,20 +69,20 @@ def _locate(
         return Membership(node.name, node.uid, name, evidence, findings, left_open)
     if len(claims) + len(unread) == 1:
         message = f"{node.name} is claimed by the datacentre {unread[0]}, which cannot be read: {SEE_READY}"
-        return _nowhere(node, Finding(Reason.UNREADABLE, message))
+        return _nowhere(node, NodeFinding(NodeReason.UNREADABLE, message))
     if claims or unread:
         several = " and ".join(sorted([*claims, *unread]))
         message = f"{node.name} is claimed by the datacentres {several}, so it counts for neither: correct one of them"
-        return _nowhere(node, Finding(Reason.CLAIMED_TWICE, message))
+        return _nowhere(node, NodeFinding(NodeReason.CLAIMED_TWICE, message))
     if declared:
         former = ", ".join(declared)
         message = (
             f"{node.name} registered anew, or its uid was mistyped: it is {node.uid}, not the one that {former} "
             "declares; check the machine, then correct spec.nodes there"
         )
-        return _nowhere(node, Finding(Reason.NODE_REPLACED, message))
+        return _nowhere(node, NodeFinding(NodeReason.NODE_REPLACED, message))
     message = f"{node.name} is in no datacentre: name it in a Datacentre's spec.nodes if it stands in one"
-    return _nowhere(node, Finding(Reason.NOT_IN_DATACENTRE, message))
+    return _nowhere(node, NodeFinding(NodeReason.NOT_IN_DATACENTRE, message))
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,13 @@ def _is_restricted(key: str) -> bool:
     return prefix == "node-restriction.kubernetes.io" or prefix.endswith(".node-restriction.kubernetes.io")
 
 
-def _nowhere(node: Node, finding: Finding) -> Membership:
+def _nowhere(node: Node, finding: NodeFinding) -> Membership:
     return Membership(node.name, node.uid, None, None, (finding,))
 
 
 def _contradictions(
     node: Node, name: str, datacentre: DatacentreSpec, services: Mapping[str, CloudServiceSpec]
-) -> Iterator[Finding]:
+) -> Iterator[NodeFinding]:
     service = services.get(datacentre.service_ref.name)
     if service is None:
         return
@@ -150,13 +150,13 @@ def _contradictions(
 
 def _contradiction(
     node: Node, datacentre: str, service: CloudServiceSpec, seen: str, known: tuple[str, ...]
-) -> Finding:
+) -> NodeFinding:
     known_form = line(", ".join(sorted(known)), 300)
     message = (
         f"{node.name} has {line(seen, 100)}, but nodes of {title(service)} have {known_form}: "
         f"it cannot be in {datacentre}"
     )
-    return Finding(Reason.NODE_CONTRADICTED, message)
+    return NodeFinding(NodeReason.NODE_CONTRADICTED, message)
 
 
 def provider_id_contradicts(provider_id: str, form: NodeForm) -> bool:

@@ -19,7 +19,7 @@ POLICY_LABEL_PREFIX: Final = names.node_policy_label("")
 
 
 @dataclass(frozen=True)
-class NodeMarks:
+class NodeMetadata:
     """All that we write on one node. ``avoid`` asks for the taint."""
 
     name: str
@@ -33,7 +33,7 @@ class NodeMarks:
 class Placement:
     """What nodes and roles should be."""
 
-    nodes: tuple[NodeMarks, ...]
+    nodes: tuple[NodeMetadata, ...]
     roles: Mapping[str, tuple[str, ...]]
     """Keyed by policy: the names of the nodes on which its pods may start."""
     retained: frozenset[tuple[str, str]]
@@ -56,7 +56,7 @@ def place(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]
     return Placement(marks, roles, frozenset(retained))
 
 
-def _mark(node: Node, facts: Facts, verdicts: Verdicts, kept: set[str]) -> NodeMarks:
+def _mark(node: Node, facts: Facts, verdicts: Verdicts, kept: set[str]) -> NodeMetadata:
     of_node = {policy: verdicts.nodes[node.name, policy] for policy in sorted(facts.policies)}
     accepting = {policy for policy, verdict in of_node.items() if verdict.accepted}
     member = verdicts.members[node.name]
@@ -66,7 +66,7 @@ def _mark(node: Node, facts: Facts, verdicts: Verdicts, kept: set[str]) -> NodeM
     if labels:
         labels[names.NODE_UID_LABEL] = node.uid
     annotations = {names.verdict_annotation(policy): verdict.sentence for policy, verdict in of_node.items()}
-    return NodeMarks(node.name, node.uid, labels, annotations, avoid=bool(kept))
+    return NodeMetadata(node.name, node.uid, labels, annotations, avoid=bool(kept))
 
 
 def _labelled(node: Node) -> set[str]:

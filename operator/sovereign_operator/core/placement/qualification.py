@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification, QualificationStatus
 from sovereign_operator.api.v1alpha1.sovereignty_policy import Derogation, QualificationDemand
 from sovereign_operator.core.placement.calendar import end_instant, first_instant
-from sovereign_operator.core.report.reasons import Finding, Reason, line
+from sovereign_operator.core.report.reasons import NodeFinding, NodeReason, line
 
 
 @dataclass(frozen=True, order=True)
@@ -27,7 +27,7 @@ class Standing:
     """The answer to one demand: a basis, or all the findings that stand in its way."""
 
     basis: Basis | None
-    findings: tuple[Finding, ...]
+    findings: tuple[NodeFinding, ...]
 
 
 def title(service: CloudServiceSpec) -> str:
@@ -71,7 +71,7 @@ def examine(
     findings = {finding for found in failures.values() for finding in found}
     if not candidates:
         message = f"{where}: {title(service)} has no {demand.scheme} qualification"
-        findings.add(Finding(Reason.QUALIFICATION_MISSING, message))
+        findings.add(NodeFinding(NodeReason.QUALIFICATION_MISSING, message))
     return Standing(None, tuple(sorted(findings)))
 
 
@@ -82,50 +82,50 @@ def _cite(qualification: Qualification) -> Basis:
 
 def _failures(
     where: str, service: CloudServiceSpec, entry: Qualification, demand: QualificationDemand, now: datetime
-) -> tuple[Finding, ...]:
+) -> tuple[NodeFinding, ...]:
     subject = f"{where}: {title(service)}"
     return (*_standing_findings(subject, entry, now), *_demand_findings(subject, entry, demand))
 
 
-def _standing_findings(subject: str, entry: Qualification, now: datetime) -> list[Finding]:
+def _standing_findings(subject: str, entry: Qualification, now: datetime) -> list[NodeFinding]:
     """Return what the authority's word and its dates say against it."""
     cited = label(entry)
     findings = []
     match entry.status:
         case QualificationStatus.IN_PROCESS:
             message = f"{subject} has applied for {cited} but does not hold it yet"
-            findings.append(Finding(Reason.QUALIFICATION_IN_PROCESS, message))
+            findings.append(NodeFinding(NodeReason.QUALIFICATION_IN_PROCESS, message))
         case QualificationStatus.SUSPENDED:
-            findings.append(Finding(Reason.QUALIFICATION_SUSPENDED, f"{subject}: {cited} is suspended"))
+            findings.append(NodeFinding(NodeReason.QUALIFICATION_SUSPENDED, f"{subject}: {cited} is suspended"))
         case QualificationStatus.WITHDRAWN:
-            findings.append(Finding(Reason.QUALIFICATION_WITHDRAWN, f"{subject}: {cited} was withdrawn"))
+            findings.append(NodeFinding(NodeReason.QUALIFICATION_WITHDRAWN, f"{subject}: {cited} was withdrawn"))
         case QualificationStatus.QUALIFIED:
             pass
     if entry.valid_from and now < first_instant(entry.valid_from):
         message = f"{subject}: {cited} begins on {entry.valid_from}"
-        findings.append(Finding(Reason.QUALIFICATION_NOT_YET_VALID, message))
+        findings.append(NodeFinding(NodeReason.QUALIFICATION_NOT_YET_VALID, message))
     if entry.valid_until and now >= end_instant(entry.valid_until):
         message = f"{subject}: {cited} ended on {entry.valid_until}"
-        findings.append(Finding(Reason.QUALIFICATION_EXPIRED, message))
+        findings.append(NodeFinding(NodeReason.QUALIFICATION_EXPIRED, message))
     return findings
 
 
-def _demand_findings(subject: str, entry: Qualification, demand: QualificationDemand) -> list[Finding]:
+def _demand_findings(subject: str, entry: Qualification, demand: QualificationDemand) -> list[NodeFinding]:
     """Return what a policy's demand says against it."""
     cited = label(entry)
     findings = []
     if demand.minimum_version and not entry.version:
         message = f"{subject}: version of {cited} is not recorded, {demand.minimum_version} is demanded"
-        findings.append(Finding(Reason.VERSION_UNKNOWN, message))
+        findings.append(NodeFinding(NodeReason.VERSION_UNKNOWN, message))
     elif demand.minimum_version and entry.version and _parts(entry.version) < _parts(demand.minimum_version):
         message = f"{subject}: {cited} is below version {demand.minimum_version}"
-        findings.append(Finding(Reason.VERSION_TOO_LOW, message))
+        findings.append(NodeFinding(NodeReason.VERSION_TOO_LOW, message))
     missing = sorted(set(demand.activities) - set(entry.activities or ()))
     if missing:
         numbers = ", ".join(str(number) for number in missing)
         known = "does not cover" if entry.activities is not None else "is not known to cover"
         message = f"{subject}: {cited} {known} activity {numbers}"
-        findings.append(Finding(Reason.ACTIVITY_NOT_COVERED, message))
+        findings.append(NodeFinding(NodeReason.ACTIVITY_NOT_COVERED, message))
     return findings
 
 

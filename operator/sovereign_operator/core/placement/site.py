@@ -10,7 +10,7 @@ from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.qualification import Basis, Standing, examine, title
-from sovereign_operator.core.report.reasons import Finding, Reason
+from sovereign_operator.core.report.reasons import NodeFinding, NodeReason
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class SiteVerdict:
 
     datacentre: str
     policy: str
-    findings: tuple[Finding, ...]
+    findings: tuple[NodeFinding, ...]
     basis: tuple[Basis, ...]
 
     @property
@@ -40,28 +40,28 @@ class SiteVerdict:
         return not self.findings
 
 
-def check_country(site: Site) -> tuple[Finding, ...]:
+def check_country(site: Site) -> tuple[NodeFinding, ...]:
     """Refuse a site in another country than the policy's, or than its own service's."""
     findings = []
     country, accepted = site.datacentre.country, site.policy.countries
     if accepted and country not in accepted:
         message = f"{site.name} stands in {country}; policy {site.policy_name} accepts {_listed(accepted)}"
-        findings.append(Finding(Reason.COUNTRY_NOT_ACCEPTED, message))
+        findings.append(NodeFinding(NodeReason.COUNTRY_NOT_ACCEPTED, message))
     if site.service.countries and country not in site.service.countries:
         message = (
             f"{site.name} is said to stand in {country}, but {title(site.service)} "
             f"is in {_listed(site.service.countries)}: correct one of the two"
         )
-        findings.append(Finding(Reason.COUNTRY_CONTRADICTED, message))
+        findings.append(NodeFinding(NodeReason.COUNTRY_CONTRADICTED, message))
     return tuple(findings)
 
 
-def check_qualifications(site: Site) -> tuple[Finding, ...]:
+def check_qualifications(site: Site) -> tuple[NodeFinding, ...]:
     """Refuse a service that lacks a demanded qualification, unless a derogation waives it."""
     return tuple(finding for standing in _standings(site) for finding in standing.findings)
 
 
-def check_technology(site: Site) -> tuple[Finding, ...]:
+def check_technology(site: Site) -> tuple[NodeFinding, ...]:
     """Refuse technology of an origin that the policy does not accept, or does not know."""
     accepted, origin = site.policy.technology_origins, site.service.technology_origin
     if not accepted or origin in accepted:
@@ -69,26 +69,26 @@ def check_technology(site: Site) -> tuple[Finding, ...]:
     demanded = f"policy {site.policy_name} accepts {_listed(accepted)}"
     if origin is None:
         message = f"{site.name}: origin of {title(site.service)}'s technology is not recorded; {demanded}"
-        return (Finding(Reason.TECHNOLOGY_UNKNOWN, message),)
+        return (NodeFinding(NodeReason.TECHNOLOGY_UNKNOWN, message),)
     message = f"{site.name}: {title(site.service)} runs {origin.value} technology; {demanded}"
-    return (Finding(Reason.TECHNOLOGY_NOT_ACCEPTED, message),)
+    return (NodeFinding(NodeReason.TECHNOLOGY_NOT_ACCEPTED, message),)
 
 
-def check_foreign_law(site: Site) -> tuple[Finding, ...]:
+def check_foreign_law(site: Site) -> tuple[NodeFinding, ...]:
     """Refuse a service that a foreign law can reach. Unknown exposure is not none."""
     laws = site.service.foreign_laws
     if laws is None:
         unknown = f"which foreign laws reach {title(site.service)} is not recorded"
         message = f"{site.name}: {unknown}: write spec.foreignLaws there, [] if there are none"
-        return (Finding(Reason.FOREIGN_LAW_UNKNOWN, message),)
+        return (NodeFinding(NodeReason.FOREIGN_LAW_UNKNOWN, message),)
     reaching = sorted(set(laws) - set(site.policy.accepted_foreign_laws))
     if not reaching:
         return ()
     message = f"{site.name}: {title(site.service)} is exposed to the law of {', '.join(reaching)}"
-    return (Finding(Reason.FOREIGN_LAW, message),)
+    return (NodeFinding(NodeReason.FOREIGN_LAW, message),)
 
 
-CHECKS: Final[tuple[Callable[[Site], tuple[Finding, ...]], ...]] = (
+CHECKS: Final[tuple[Callable[[Site], tuple[NodeFinding, ...]], ...]] = (
     check_country,
     check_qualifications,
     check_technology,
@@ -96,12 +96,14 @@ CHECKS: Final[tuple[Callable[[Site], tuple[Finding, ...]], ...]] = (
 )
 
 
-def no_service(name: str, facts: Facts) -> Finding:
+def no_service(name: str, facts: Facts) -> NodeFinding:
     """Say why there is nothing to judge a service by."""
     if name in facts.unread.services:
         message = f"CloudService {name} cannot be read: its condition Qualified says why"
-        return Finding(Reason.UNREADABLE, message)
-    return Finding(Reason.SERVICE_NOT_FOUND, f"there is no CloudService {name}: create it or correct spec.serviceRef")
+        return NodeFinding(NodeReason.UNREADABLE, message)
+    return NodeFinding(
+        NodeReason.SERVICE_NOT_FOUND, f"there is no CloudService {name}: create it or correct spec.serviceRef"
+    )
 
 
 def judge_site(name: str, policy_name: str, facts: Facts) -> SiteVerdict:
@@ -110,7 +112,7 @@ def judge_site(name: str, policy_name: str, facts: Facts) -> SiteVerdict:
     service = facts.services.get(datacentre.service_ref.name)
     if service is None:
         missing = no_service(datacentre.service_ref.name, facts)
-        finding = Finding(missing.reason, f"{name}: {missing.message}")
+        finding = NodeFinding(missing.reason, f"{name}: {missing.message}")
         return SiteVerdict(name, policy_name, (finding,), ())
     site = Site(name, datacentre, service, policy_name, policy, facts.now)
     findings = tuple(finding for check in CHECKS for finding in check(site))

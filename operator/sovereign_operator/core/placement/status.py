@@ -14,7 +14,7 @@ from sovereign_operator.core.placement.qualification import in_force, title
 from sovereign_operator.core.placement.site import SiteVerdict, no_service
 from sovereign_operator.core.placement.verdict import Verdicts
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
-from sovereign_operator.core.report.reasons import ConditionReason, Reason, sentences, words
+from sovereign_operator.core.report.reasons import ConditionReason, NodeReason, sentences, words
 from sovereign_operator.core.report.report import Report
 
 NO_END: Final = "no end recorded"
@@ -71,7 +71,7 @@ def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list
     wrong = {node: findings for node in members if (findings := verdicts.members[node].findings)}
     if wrong:
         message = f"{len(wrong)} node(s) contradict the claim: {examples(map(sentences, wrong.values()))}"
-        return Observation("Ready", "False", Reason.NODE_CONTRADICTED, message)
+        return Observation("Ready", "False", NodeReason.NODE_CONTRADICTED, message)
     unseen = _unseen(spec, facts)
     if not members:
         message = "no node of this cluster stands here: correct spec.nodes (name and uid) or spec.nodeSelector"
@@ -93,9 +93,9 @@ def report_unreadable(kind: Kind, why: str) -> Report:
     """Say of an object of the kinds here that it cannot be read. Nothing else is known of it."""
     message = f"the operator cannot read it: {why}; correct it, or install the version of the operator that it is for"
     if kind is CLOUD_SERVICE:
-        observed = Observation("Qualified", "False", Reason.UNREADABLE, message)
+        observed = Observation("Qualified", "False", NodeReason.UNREADABLE, message)
         return Report({"qualified": "unreadable"}, (observed,))
-    return Report({}, (Observation("Ready", "False", Reason.UNREADABLE, message),))
+    return Report({}, (Observation("Ready", "False", NodeReason.UNREADABLE, message),))
 
 
 @dataclass(frozen=True, order=True)

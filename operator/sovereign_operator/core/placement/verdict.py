@@ -16,7 +16,7 @@ from sovereign_operator.core.placement.facts import Facts, Node, Pair
 from sovereign_operator.core.placement.membership import SEE_READY, Membership, locate_all
 from sovereign_operator.core.placement.qualification import Basis
 from sovereign_operator.core.placement.site import SiteVerdict, judge_site, judge_sites
-from sovereign_operator.core.report.reasons import Finding, Reason, sentences
+from sovereign_operator.core.report.reasons import NodeFinding, NodeReason, sentences
 
 STRENGTH: Final = (NodeEvidence.SELF_ASSERTED, NodeEvidence.DECLARED)
 """Evidence, weakest first."""
@@ -32,7 +32,7 @@ class NodeVerdict:
     datacentre: str | None
     service: str | None
     evidence: NodeEvidence | None
-    findings: tuple[Finding, ...]
+    findings: tuple[NodeFinding, ...]
     basis: tuple[Basis, ...]
 
     @property
@@ -105,7 +105,7 @@ def changed_verdicts(before: Verdicts | None, now: Verdicts) -> tuple[NodeVerdic
     return tuple(verdict for key, verdict in now.nodes.items() if known.get(key) != verdict)
 
 
-def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPolicySpec) -> tuple[Finding, ...]:
+def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPolicySpec) -> tuple[NodeFinding, ...]:
     """Refuse a node whose place is known less well than the policy demands."""
     if member.evidence is None or STRENGTH.index(member.evidence) >= STRENGTH.index(policy.node_evidence):
         return ()
@@ -114,17 +114,17 @@ def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPoli
         f"({member.evidence.value}); policy {policy_name} demands {policy.node_evidence.value}: "
         "name the node with its uid in the Datacentre"
     )
-    return (Finding(Reason.WEAK_EVIDENCE, message),)
+    return (NodeFinding(NodeReason.WEAK_EVIDENCE, message),)
 
 
-def check_claims(member: Membership, policy_name: str, facts: Facts) -> tuple[Finding, ...]:
+def check_claims(member: Membership, policy_name: str, facts: Facts) -> tuple[NodeFinding, ...]:
     """Refuse a node that another datacentre may claim, for all that can be read, unless it was accepted before."""
     if not member.open or member.node in facts.hosts.get(policy_name, ()):
         return ()
     message = (
         f"{member.node} may be claimed by {' and '.join(member.open)}, too, whose nodes cannot be read: {SEE_READY}"
     )
-    return (Finding(Reason.UNREADABLE, message),)
+    return (NodeFinding(NodeReason.UNREADABLE, message),)
 
 
 def judge(facts: Facts) -> Verdicts:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sovereign_operator.core.report.reasons import ConditionReason, Reason, line
+from sovereign_operator.core.report.reasons import ConditionReason, NodeReason, line
 
 MAX_EXAMPLES = 10
 """Status holds counts and at most this many examples."""
@@ -20,7 +20,7 @@ class Observation:
 
     type: str
     status: Literal["True", "False", "Unknown"]
-    reason: ConditionReason | Reason
+    reason: ConditionReason | NodeReason
     message: str
 
     def __post_init__(self) -> None:

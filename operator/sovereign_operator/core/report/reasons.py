@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Reason(StrEnum):
+class NodeReason(StrEnum):
     """Why a place is refused."""
 
     # About the datacentre's claim
@@ -121,10 +121,10 @@ def line(text: str, longest: int = MAX_LINE) -> str:
 
 
 @dataclass(frozen=True, order=True)
-class Finding:
+class NodeFinding:
     """One failed check: the word to match on and the sentence that a person reads."""
 
-    reason: Reason
+    reason: NodeReason
     message: str
 
     def __post_init__(self) -> None:
@@ -135,13 +135,13 @@ MAX_SENTENCES = 10
 """A line is for a person to read. All reasons are in the list of words beside it."""
 
 
-def sentences(findings: tuple[Finding, ...]) -> str:
+def sentences(findings: tuple[NodeFinding, ...]) -> str:
     """Return findings as one line: the first ten, and how many more there are."""
     left = len(findings) - MAX_SENTENCES
     shown = "; ".join(finding.message for finding in findings[:MAX_SENTENCES])
     return f"{shown}; and {left} more" if left > 0 else shown
 
 
-def words(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+def words(findings: tuple[NodeFinding, ...]) -> tuple[str, ...]:
     """Return the reasons, each once, in order."""
     return tuple(dict.fromkeys(finding.reason.value for finding in findings))

@@ -28,7 +28,7 @@ class CannotInjectError(Exception):
 
 
 @dataclass(frozen=True)
-class Question:
+class ProbeRequest:
     """What a kubelet asks of a container: the part of a probe or hook that says where."""
 
     container: Mapping[str, Any]
@@ -66,20 +66,20 @@ def rewrite(containers: Sequence[Json], told: Sequence[Probe]) -> list[Probe]:
     return probes
 
 
-def _questions(container: Json) -> Iterator[Question]:
+def _questions(container: Json) -> Iterator[ProbeRequest]:
     """Yield what the kubelet asks over the network. One that names a host asks somebody else."""
     for field in PROBES:
         probe = container.get(field) or {}
         for handler in ("httpGet", "tcpSocket", "grpc"):
             if (action := probe.get(handler)) and not action.get("host"):
-                yield Question(container, field, handler, action)
+                yield ProbeRequest(container, field, handler, action)
     for field in HOOKS:
         hook = (container.get("lifecycle") or {}).get(field) or {}
         if (action := hook.get("httpGet")) and not action.get("host"):
-            yield Question(container, f"lifecycle.{field}", "httpGet", action)
+            yield ProbeRequest(container, f"lifecycle.{field}", "httpGet", action)
 
 
-def _probe(question: Question, told: Sequence[Probe]) -> Probe:
+def _probe(question: ProbeRequest, told: Sequence[Probe]) -> Probe:
     """Return what is asked, whether the question was changed before or not."""
     port = _port(question)
     before = told[port - PROBE_PORTS.start] if port in PROBE_PORTS[: len(told)] else None
@@ -99,7 +99,7 @@ def _probe(question: Question, told: Sequence[Probe]) -> Probe:
             return Probe(ProbeKind.HTTPS if secure else ProbeKind.HTTP, number, _path(question), _headers(question))
 
 
-def _port(question: Question) -> int:
+def _port(question: ProbeRequest) -> int:
     port = question.action.get("port")
     if isinstance(port, int):
         return port
@@ -111,7 +111,7 @@ def _port(question: Question) -> int:
     )
 
 
-def _path(question: Question) -> str:
+def _path(question: ProbeRequest) -> str:
     """Return the path as a kubelet sends it, with the query."""
     whole, _, _ = str(question.action.get("path") or "/").partition("#")
     path, mark, query = whole.partition("?")
@@ -120,7 +120,7 @@ def _path(question: Question) -> str:
     return f"{path if path.startswith('/') else f'/{path}'}{mark}{query}"
 
 
-def _headers(question: Question) -> tuple[tuple[str, str], ...]:
+def _headers(question: ProbeRequest) -> tuple[tuple[str, str], ...]:
     headers = tuple((header["name"], header.get("value") or "") for header in question.action.get("httpHeaders") or ())
     for name, value in headers:
         if not value.isprintable():

@@ -12,7 +12,7 @@ from typing import Any
 from sovereign_operator.api.v1alpha1.sovereign_workload import Adoption, WorkloadKind
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits, PodDemands, obstacle
 from sovereign_operator.core.report.reasons import ConditionReason
-from sovereign_operator.core.workload.facts import Refuse, WorkloadFacts
+from sovereign_operator.core.workload.facts import RefuseWorkload, WorkloadFacts
 
 Json = Mapping[str, Any]
 
@@ -64,7 +64,7 @@ def ordinals(spec: Json) -> range:
     return range(end - 1, first + (rolling.get("partition") or 0) - 1, -1)
 
 
-def refuse_to_stop(facts: WorkloadFacts, roll_out: RollOut, accepted: Sequence[NodeTraits]) -> Refuse | None:
+def refuse_to_stop(facts: WorkloadFacts, roll_out: RollOut, accepted: Sequence[NodeTraits]) -> RefuseWorkload | None:
     """Refuse to take a workload into scope if pods of it would stop and never start again."""
     if is_forced(facts) or not roll_out.stops_first or not facts.pods:
         return None
@@ -76,7 +76,7 @@ def refuse_to_stop(facts: WorkloadFacts, roll_out: RollOut, accepted: Sequence[N
         f"taking {called} into scope of policy {facts.policy} would stop its pods: {why}; change that, for example by "
         "moving the data, or set spec.adoption: Force to go on all the same"
     )
-    return Refuse(ConditionReason.WOULD_STOP, message)
+    return RefuseWorkload(ConditionReason.WOULD_STOP, message)
 
 
 def stuck(roll_out: RollOut, accepted: Sequence[NodeTraits]) -> str:

@@ -11,7 +11,15 @@ from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import examples
 from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.adoption import is_forced
-from sovereign_operator.core.workload.facts import Action, Adopt, Own, Refuse, Watch, Workload, WorkloadFacts
+from sovereign_operator.core.workload.facts import (
+    Action,
+    AdoptWorkload,
+    ObserveWorkload,
+    OwnWorkload,
+    RefuseWorkload,
+    Workload,
+    WorkloadFacts,
+)
 from sovereign_operator.core.workload.job_run import has_run
 from sovereign_operator.core.workload.rewrites import hold_back
 from sovereign_operator.core.workload.scope import effective_policy
@@ -33,20 +41,20 @@ def decide(facts: WorkloadFacts) -> Action:
 
 def _decide_owned(facts: WorkloadFacts) -> Action:
     assert facts.wanted is not None
-    return Watch() if facts.as_rendered or has_run(facts) else Own(facts.wanted)
+    return ObserveWorkload() if facts.as_rendered or has_run(facts) else OwnWorkload(facts.wanted)
 
 
 def _decide_named(facts: WorkloadFacts, policy: str) -> Action:
     target = facts.target
     assert target is not None
     if facts.kind is WorkloadKind.JOB:
-        return Watch() if facts.enforced is not None else _watch_job(target, policy, facts.namespace)
+        return ObserveWorkload() if facts.enforced is not None else _watch_job(target, policy, facts.namespace)
     if _is_adopted(target, policy) or _needs_no_adoption(facts, target, policy):
-        return Watch()
-    return _refuse_crowd(target) or _refuse_to_stop(facts, policy) or Adopt(target, policy)
+        return ObserveWorkload()
+    return _refuse_crowd(target) or _refuse_to_stop(facts, policy) or AdoptWorkload(target, policy)
 
 
-def _refuse_crowd(target: Workload) -> Refuse | None:
+def _refuse_crowd(target: Workload) -> RefuseWorkload | None:
     """Refuse to write what the API server takes too long to write: all wait for it then."""
     if not target.crowd:
         return None
@@ -54,10 +62,10 @@ def _refuse_crowd(target: Workload) -> Refuse | None:
         f"{target.kind} {target.name} has {target.crowd}, and may have {MOST_ENTRIES}, as the API server takes too "
         "long to write one that has more: remove some"
     )
-    return Refuse(ConditionReason.WORKLOAD_TOO_LARGE, message)
+    return RefuseWorkload(ConditionReason.WORKLOAD_TOO_LARGE, message)
 
 
-def _refuse_to_stop(facts: WorkloadFacts, policy: str) -> Refuse | None:
+def _refuse_to_stop(facts: WorkloadFacts, policy: str) -> RefuseWorkload | None:
     """Refuse to roll out what runs while there is nowhere for it to run."""
     if facts.accepted_nodes or not facts.pods or facts.kind is WorkloadKind.CRON_JOB or is_forced(facts):
         return None
@@ -66,7 +74,7 @@ def _refuse_to_stop(facts: WorkloadFacts, policy: str) -> Refuse | None:
         f"policy {policy} accepts no node now, and taking {called} into scope would stop its {len(facts.pods)} pod(s) "
         f"for nothing: it is taken once a node is accepted; kubectl get sovereigntypolicy {policy} says what is missing"
     )
-    return Refuse(ConditionReason.NO_NODE_ACCEPTED, message)
+    return RefuseWorkload(ConditionReason.NO_NODE_ACCEPTED, message)
 
 
 def _is_adopted(target: Workload, policy: str) -> bool:
@@ -82,19 +90,21 @@ def _needs_no_adoption(facts: WorkloadFacts, target: Workload, policy: str) -> b
     return namespace_places and all(policy in pod.placed_for for pod in facts.pods)
 
 
-def _refuse_namespace(facts: WorkloadFacts) -> Refuse | None:
+def _refuse_namespace(facts: WorkloadFacts) -> RefuseWorkload | None:
     if not facts.in_system_namespace:
         return None
     message = f"namespace {facts.namespace} is never in scope: use a namespace of your own"
-    return Refuse(ConditionReason.SYSTEM_NAMESPACE, message)
+    return RefuseWorkload(ConditionReason.SYSTEM_NAMESPACE, message)
 
 
-def _refuse_policy(facts: WorkloadFacts) -> Refuse | None:
+def _refuse_policy(facts: WorkloadFacts) -> RefuseWorkload | None:
     named = facts.spec.policy_ref.name if facts.spec.policy_ref else None
     return refuse_policy(facts.namespace, facts.enforced, named, facts.policies)
 
 
-def refuse_policy(namespace: str, enforced: str | None, named: str | None, policies: frozenset[str]) -> Refuse | None:
+def refuse_policy(
+    namespace: str, enforced: str | None, named: str | None, policies: frozenset[str]
+) -> RefuseWorkload | None:
     """Refuse a SovereignWorkload that names no policy, one that does not exist, or another than its namespace's."""
     policy = effective_policy(enforced, named)
     if not policy:
@@ -102,49 +112,49 @@ def refuse_policy(namespace: str, enforced: str | None, named: str | None, polic
             "no policy: name one in spec.policyRef, or label the namespace: "
             f"kubectl label namespace {namespace} {names.ENFORCE_LABEL}=POLICY"
         )
-        return Refuse(ConditionReason.NO_POLICY, message)
+        return RefuseWorkload(ConditionReason.NO_POLICY, message)
     if named and named != policy:
         message = (
             f"namespace {namespace} enforces policy {policy}, spec.policyRef names {named}: "
             "leave spec.policyRef out or use another namespace"
         )
-        return Refuse(ConditionReason.POLICY_CONFLICT, message)
+        return RefuseWorkload(ConditionReason.POLICY_CONFLICT, message)
     if policy not in policies:
         known = examples(sorted(policies)) or "none"
         message = f"there is no SovereigntyPolicy {policy}: create it or correct the name; there are: {known}"
-        return Refuse(ConditionReason.UNKNOWN_POLICY, message)
+        return RefuseWorkload(ConditionReason.UNKNOWN_POLICY, message)
     return None
 
 
-def _refuse_target(facts: WorkloadFacts) -> Refuse | None:
+def _refuse_target(facts: WorkloadFacts) -> RefuseWorkload | None:
     called = f"{facts.kind.value} {facts.workload_name}"
     if facts.template_problem:
-        return Refuse(ConditionReason.TEMPLATE_TOO_LARGE, facts.template_problem)
+        return RefuseWorkload(ConditionReason.TEMPLATE_TOO_LARGE, facts.template_problem)
     if facts.taken_by:
         message = f"SovereignWorkload {facts.taken_by} already speaks of {called}: delete one of the two"
-        return Refuse(ConditionReason.ALREADY_TAKEN, message)
+        return RefuseWorkload(ConditionReason.ALREADY_TAKEN, message)
     if facts.spec.workload_ref and facts.target is None:
         message = f"there is no {called} in namespace {facts.namespace}: create it, it is taken into scope then"
-        return Refuse(ConditionReason.WORKLOAD_NOT_FOUND, message)
+        return RefuseWorkload(ConditionReason.WORKLOAD_NOT_FOUND, message)
     if facts.spec.template and facts.target and facts.target.owner_uid != facts.uid:
         message = (
             f"{called} exists and belongs to somebody else: take it into scope with spec.workloadRef, "
             "or choose another name for this SovereignWorkload"
         )
-        return Refuse(ConditionReason.NAME_TAKEN, message)
+        return RefuseWorkload(ConditionReason.NAME_TAKEN, message)
     return None
 
 
 def _watch_job(job: Workload, policy: str, namespace: str) -> Action:
     """Accept a Job as it stands or refuse it: its pod template is immutable."""
     if job.template_policy == policy:
-        return Watch()
+        return ObserveWorkload()
     message = (
         f"the pod template of Job {job.name} cannot be changed: label the namespace "
         f"(kubectl label namespace {namespace} {names.ENFORCE_LABEL}={policy}), or create the Job with "
         f"the label {names.POLICY_LABEL}={policy} in its pod template"
     )
-    return Refuse(ConditionReason.JOB_IMMUTABLE, message)
+    return RefuseWorkload(ConditionReason.JOB_IMMUTABLE, message)
 
 
 def is_abandoned(workload: Workload, *, spoken_of: bool) -> bool:

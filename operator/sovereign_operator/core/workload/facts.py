@@ -10,7 +10,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import (
     SovereignWorkloadSpec,
     WorkloadKind,
 )
-from sovereign_operator.core.encryption.agent_report import NO_SILENCE, Silence
+from sovereign_operator.core.encryption.agent_report import NO_SILENT_AGENTS, SilentAgents
 from sovereign_operator.core.identity.certificate_note import CertificateNote
 from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.report.reasons import ConditionReason
@@ -48,7 +48,7 @@ class Workload:
 
 
 @dataclass(frozen=True)
-class Pod:
+class WorkloadPod:
     """What matters of a Pod that has not ended."""
 
     name: str
@@ -84,7 +84,7 @@ class WorkloadEncryption:
     """The pods with a container whose traffic goes past the sidecar, by name."""
     talking: frozenset[str] = frozenset()
     """The pods with open connections in plaintext that no exception names, by name."""
-    silence: Silence = field(default=NO_SILENCE, kw_only=True)
+    silence: SilentAgents = field(default=NO_SILENT_AGENTS, kw_only=True)
     """Those of them for which no agent has said that it has loaded the rules."""
     claimed: frozenset[str] = field(default=frozenset(), kw_only=True)
     """Those for whom somebody else may answer, each with the Service by which."""
@@ -138,7 +138,7 @@ class WorkloadFacts:
     """The workload that the spec speaks of, if it exists."""
     taken_by: str | None
     """An older SovereignWorkload that speaks of the same workload."""
-    pods: tuple[Pod, ...]
+    pods: tuple[WorkloadPod, ...]
     verdicts: Mapping[str, NodeVerdict]
     """Keyed by node: what the policy in effect says of it."""
     accepted_nodes: int
@@ -188,7 +188,7 @@ def workload_of(name: str, spec: SovereignWorkloadSpec) -> tuple[WorkloadKind, s
 
 
 @dataclass(frozen=True)
-class Adopt:
+class AdoptWorkload:
     """Put our label on a workload of others and on its pod template."""
 
     target: Workload
@@ -196,26 +196,26 @@ class Adopt:
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnWorkload:
     """Create or update the workload that the template describes."""
 
     wanted: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Watch:
+class ObserveWorkload:
     """Write nothing: the workload is as it should be."""
 
 
 @dataclass(frozen=True)
-class Refuse:
+class RefuseWorkload:
     """Write nothing: the SovereignWorkload cannot be carried out."""
 
     reason: ConditionReason
     message: str
 
 
-Action = Adopt | Own | Watch | Refuse
+Action = AdoptWorkload | OwnWorkload | ObserveWorkload | RefuseWorkload
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind, WorkloadTemplate
-from sovereign_operator.core.workload.facts import Action, JobRun, Own, WorkloadFacts
+from sovereign_operator.core.workload.facts import Action, JobRun, OwnWorkload, WorkloadFacts
 
 
 def template_digest(template: WorkloadTemplate) -> str:
@@ -38,7 +38,7 @@ def has_run(facts: WorkloadFacts) -> bool:
 
 def begins(facts: WorkloadFacts, action: Action) -> bool:
     """Whether an action creates a Job, which has to be recorded first."""
-    return isinstance(action, Own) and facts.kind is WorkloadKind.JOB and facts.target is None
+    return isinstance(action, OwnWorkload) and facts.kind is WorkloadKind.JOB and facts.target is None
 
 
 def record(facts: WorkloadFacts, action: Action) -> JobRun | None:

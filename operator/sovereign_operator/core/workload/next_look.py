@@ -3,7 +3,7 @@
 from typing import Final
 
 from sovereign_operator.core.workload.facts import WorkloadFacts
-from sovereign_operator.core.workload.readiness import Progress
+from sovereign_operator.core.workload.readiness import ReadinessState
 
 UNFINISHED_RETRY_SECONDS: Final = 10.0
 LONGEST_RETRY_SECONDS: Final = 300.0
@@ -17,7 +17,7 @@ RESYNC_SECONDS: Final = 600.0
 
 def seconds_to_next_look(facts: WorkloadFacts) -> float:
     """Return when to look again at one that is carried out."""
-    if facts.target and facts.target.readiness.progress is Progress.IN_PROGRESS:
+    if facts.target and facts.target.readiness.progress is ReadinessState.IN_PROGRESS:
         # Its pods are watched, it is not: its controller takes a moment to see what they say.
         return MOMENT_SECONDS if all(pod.ready for pod in facts.pods) else UNFINISHED_RETRY_SECONDS
     return RESYNC_SECONDS

@@ -7,7 +7,7 @@ from sovereign_operator.core.workload.decision import refuse_policy
 
 
 @dataclass(frozen=True, order=True)
-class Claim:
+class WorkloadClaim:
     """A SovereignWorkload that names a workload."""
 
     created: str
@@ -19,7 +19,7 @@ class Claim:
 
 
 def older_rival(
-    name: str, claims: Iterable[Claim], *, namespace: str, enforced: str | None, policies: frozenset[str]
+    name: str, claims: Iterable[WorkloadClaim], *, namespace: str, enforced: str | None, policies: frozenset[str]
 ) -> str | None:
     """Return the SovereignWorkload that has the workload before the one of this name; None if none has.
 

@@ -18,7 +18,7 @@ NO_DEADLINE: Final = 2**31 - 1
 """The progressDeadlineSeconds with which a Deployment has no deadline, and no condition Progressing."""
 
 
-class Progress(Enum):
+class ReadinessState(Enum):
     """How far a workload's controller has come with what its spec asks for."""
 
     CURRENT = "Current"
@@ -30,14 +30,14 @@ class Progress(Enum):
 class Readiness:
     """How far a workload has come. ``message`` is a part of a sentence: 1 of 2 replicas are available."""
 
-    progress: Progress
+    progress: ReadinessState
     message: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", line(self.message))
 
 
-CURRENT: Final = Readiness(Progress.CURRENT)
+CURRENT: Final = Readiness(ReadinessState.CURRENT)
 """All is as the spec asks."""
 
 
@@ -77,7 +77,9 @@ def _is_unobserved(kind: WorkloadKind, metadata: Json, status: Json) -> bool:
 def _deployment(spec: Json, status: Json) -> Readiness:
     progressing = condition_of(status, "Progressing")
     if progressing.get("reason") == "ProgressDeadlineExceeded":
-        return Readiness(Progress.FAILED, f"its roll-out made no progress in time: {progressing.get('message', '')}")
+        return Readiness(
+            ReadinessState.FAILED, f"its roll-out made no progress in time: {progressing.get('message', '')}"
+        )
     wanted = spec.get("replicas", 1)
     steps = (
         _fewer(status, "replicas", wanted, "exist"),
@@ -132,7 +134,7 @@ def _job(spec: Json, status: Json) -> Readiness:
     """Judge a Job: one that runs is as its spec asks."""
     failed = condition_of(status, "Failed")
     if failed.get("status") == "True":
-        return Readiness(Progress.FAILED, f"it failed: {failed.get('message') or failed.get('reason', '')}")
+        return Readiness(ReadinessState.FAILED, f"it failed: {failed.get('message') or failed.get('reason', '')}")
     if spec.get("suspend") or status.get("startTime"):
         return CURRENT
     return _waiting("it has not started")
@@ -149,4 +151,4 @@ def _surplus(status: Json, wanted: int) -> Readiness | None:
 
 
 def _waiting(message: str) -> Readiness:
-    return Readiness(Progress.IN_PROGRESS, message)
+    return Readiness(ReadinessState.IN_PROGRESS, message)

@@ -7,7 +7,7 @@ from sovereign_operator.core.report.conditions import Observation
 from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.facts import WorkloadFacts
 from sovereign_operator.core.workload.job_run import has_run
-from sovereign_operator.core.workload.readiness import Progress, Readiness
+from sovereign_operator.core.workload.readiness import Readiness, ReadinessState
 
 
 def judge_ready(facts: WorkloadFacts, accepted: Observation, placed: Observation) -> Observation:
@@ -19,16 +19,16 @@ def judge_ready(facts: WorkloadFacts, accepted: Observation, placed: Observation
     run = _ready_job(facts, called) if facts.kind is WorkloadKind.JOB else None
     if run:
         return run
-    readiness = facts.target.readiness if facts.target else Readiness(Progress.IN_PROGRESS, "it is being created")
+    readiness = facts.target.readiness if facts.target else Readiness(ReadinessState.IN_PROGRESS, "it is being created")
     no_pods = f"; {placed.message}" if not facts.pods else ""
     match readiness.progress:
-        case Progress.FAILED:
+        case ReadinessState.FAILED:
             message = f"{called} does not come to run: {readiness.message}{no_pods}"
             return Observation("Ready", "False", ConditionReason.WORKLOAD_FAILED, message)
-        case Progress.IN_PROGRESS:
+        case ReadinessState.IN_PROGRESS:
             message = f"{called} is not ready yet: {readiness.message}{no_pods}"
             return Observation("Ready", "False", ConditionReason.WORKLOAD_IN_PROGRESS, message)
-        case Progress.CURRENT:
+        case ReadinessState.CURRENT:
             if placed.status == "True":
                 return placed
             message = f"{called} has no pods at this moment, as its spec asks"

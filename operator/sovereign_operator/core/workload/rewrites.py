@@ -10,7 +10,14 @@ from typing import Final
 from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.core.report.reasons import ConditionReason
-from sovereign_operator.core.workload.facts import Action, Adopt, LastWrite, Own, Refuse, WorkloadFacts
+from sovereign_operator.core.workload.facts import (
+    Action,
+    AdoptWorkload,
+    LastWrite,
+    OwnWorkload,
+    RefuseWorkload,
+    WorkloadFacts,
+)
 from sovereign_operator.core.workload.manifests import digest_of
 
 FEW: Final = 3
@@ -28,15 +35,15 @@ def content_of(facts: WorkloadFacts) -> str:
     return digest_of(facts.wanted) if facts.wanted else facts.policy or ""
 
 
-def hold_back(facts: WorkloadFacts, action: Action) -> Refuse | None:
+def hold_back(facts: WorkloadFacts, action: Action) -> RefuseWorkload | None:
     """Keep from a write that would be taken back again, until its pause is over."""
     last = _in_a_row(facts)
-    if not isinstance(action, Adopt | Own) or last is None or facts.now >= last.at + _pause(last):
+    if not isinstance(action, AdoptWorkload | OwnWorkload) or last is None or facts.now >= last.at + _pause(last):
         return None
     return say_contested(facts)
 
 
-def say_contested(facts: WorkloadFacts) -> Refuse | None:
+def say_contested(facts: WorkloadFacts) -> RefuseWorkload | None:
     """Say who takes the operator's writes back, as long as that goes on."""
     last = _in_a_row(facts)
     if last is None or last.times < FEW:
@@ -57,7 +64,7 @@ def say_contested(facts: WorkloadFacts) -> Refuse | None:
         f"what the operator writes into {called} was taken back {last.times} times in a row, probably by {writer}, its "
         f"last field manager besides ours. Each write rolls its pods out; the next comes after {following}: {advice}"
     )
-    return Refuse(ConditionReason.CONTESTED, message)
+    return RefuseWorkload(ConditionReason.CONTESTED, message)
 
 
 def after_write(facts: WorkloadFacts, uid: str, generation: int, *, changed: bool) -> LastWrite:

@@ -19,15 +19,15 @@ from sovereign_operator.core.workload.encryption_status import observe_workload
 from sovereign_operator.core.workload.facts import (
     NOTHING_DONE,
     Action,
-    Adopt,
+    AdoptWorkload,
     JobRun,
     LastWrite,
+    ObserveWorkload,
     Outcome,
-    Own,
-    Pod,
-    Refuse,
-    Watch,
+    OwnWorkload,
+    RefuseWorkload,
     WorkloadFacts,
+    WorkloadPod,
 )
 from sovereign_operator.core.workload.ready_condition import judge_ready
 from sovereign_operator.core.workload.rewrites import say_contested
@@ -40,9 +40,9 @@ REMEMBERED: Final = frozenset({"run", "lastWrite"})
 class _Places:
     """The pods, by where they are."""
 
-    inside: tuple[Pod, ...]
-    outside: tuple[Pod, ...]
-    pending: tuple[Pod, ...]
+    inside: tuple[WorkloadPod, ...]
+    outside: tuple[WorkloadPod, ...]
+    pending: tuple[WorkloadPod, ...]
 
 
 def report_workload(facts: WorkloadFacts, action: Action, outcome: Outcome = NOTHING_DONE) -> Report:
@@ -107,7 +107,7 @@ def records_of(run: JobRun | None, write: LastWrite | None) -> dict[str, Any]:
 
 
 def _sort_pods(facts: WorkloadFacts) -> _Places:
-    found: dict[Place, list[Pod]] = {place: [] for place in Place}
+    found: dict[Place, list[WorkloadPod]] = {place: [] for place in Place}
     # Without a policy there is nothing to judge by where they run.
     for pod in sorted(facts.pods, key=lambda pod: pod.name) if facts.policy in facts.policies else ():
         found[place_of(pod.node, facts.verdicts.get(pod.node or ""), unreadable=pod.unreadable)].append(pod)
@@ -120,11 +120,11 @@ def _accepted(facts: WorkloadFacts, action: Action, refused: str | None) -> Obse
         return Observation("Accepted", "False", ConditionReason.REFUSED_BY_SERVER, message)
     called = f"{facts.kind.value} {facts.workload_name}"
     # What was just written once more is taken back in a moment, if it was before.
-    refusal = action if isinstance(action, Refuse) else say_contested(facts)
+    refusal = action if isinstance(action, RefuseWorkload) else say_contested(facts)
     match refusal or action:
-        case Refuse(reason, message):
+        case RefuseWorkload(reason, message):
             return Observation("Accepted", "False", reason, message)
-        case Adopt() | Own() | Watch():
+        case AdoptWorkload() | OwnWorkload() | ObserveWorkload():
             message = f"{called} is in scope of policy {facts.policy}"
             if facts.spec.template and facts.target and facts.target.scaled_by:
                 message += f"; its replica count is left to {facts.target.scaled_by}, which scales it"
@@ -172,7 +172,7 @@ def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
     return Observation("Enforced", "True", ConditionReason.NAMESPACE_ENFORCES, message)
 
 
-def _holding(facts: WorkloadFacts) -> list[Pod]:
+def _holding(facts: WorkloadFacts) -> list[WorkloadPod]:
     """Return the pods whose certificate is in force, by an authority that is trusted now."""
     trusted = facts.authorities or frozenset()
     return [
@@ -219,13 +219,13 @@ def _datacentre(facts: WorkloadFacts, node: str | None) -> str:
     return (verdict.datacentre if verdict else None) or "unknown"
 
 
-def _outside_example(facts: WorkloadFacts, pod: Pod) -> dict[str, Any]:
+def _outside_example(facts: WorkloadFacts, pod: WorkloadPod) -> dict[str, Any]:
     place = {"pod": pod.name, "message": _why_outside(facts, pod)} | ({"node": pod.node} if pod.node else {})
     datacentre = _datacentre(facts, pod.node)
     return place if datacentre == "unknown" else place | {"datacentre": datacentre}
 
 
-def _why_outside(facts: WorkloadFacts, pod: Pod) -> str:
+def _why_outside(facts: WorkloadFacts, pod: WorkloadPod) -> str:
     if pod.unreadable:
         return (
             f"{pod.name} cannot be read, and counts as outside: delete it, "
@@ -236,7 +236,7 @@ def _why_outside(facts: WorkloadFacts, pod: Pod) -> str:
     return f"{pod.name} runs on {pod.node}: {why}. {_restart_advice(facts, pod)}"
 
 
-def _restart_advice(facts: WorkloadFacts, pod: Pod) -> str:
+def _restart_advice(facts: WorkloadFacts, pod: WorkloadPod) -> str:
     """Say how a developer moves the pods: new ones start only where the policy accepts."""
     if not facts.accepted_nodes:
         return f"Nothing can move it now: {_nowhere_to_run(facts)}"
@@ -246,7 +246,7 @@ def _restart_advice(facts: WorkloadFacts, pod: Pod) -> str:
     return f"To move its pods: kubectl -n {facts.namespace} rollout restart {target}"
 
 
-def _why_pending(facts: WorkloadFacts, pod: Pod) -> str:
+def _why_pending(facts: WorkloadFacts, pod: WorkloadPod) -> str:
     if not facts.accepted_nodes:
         return f"{pod.name}: {_nowhere_to_run(facts)}"
     said = line(pod.waiting) or "the scheduler has not looked at it yet"

@@ -12,14 +12,16 @@ from sovereign_operator.kube.client.resource import Resource
 
 logger = logging.getLogger(__name__)
 
-Marks = Mapping[str, Mapping[str, str]]
+OwnedMetadata = Mapping[str, Mapping[str, str]]
 """Labels and annotations."""
 
 MARK_SECONDS: Final = 10.0
 """In which an object takes what we write. Most take milliseconds, and others wait meanwhile."""
 
 
-async def apply_marks(api: Api, resource: Resource, body: Json, seen: Marks, is_ours: Callable[[str], bool]) -> Json:
+async def apply_owned_metadata(
+    api: Api, resource: Resource, body: Json, seen: OwnedMetadata, is_ours: Callable[[str], bool]
+) -> Json:
     """Apply labels and annotations, so that no other key that is ours is left, and return the object.
 
     ``seen`` are the labels and annotations that it had last, at least those that are ours.
@@ -39,7 +41,9 @@ async def apply_marks(api: Api, resource: Resource, body: Json, seen: Marks, is_
         raise
 
 
-async def _take_away(api: Api, resource: Resource, body: Json, seen: Marks, is_ours: Callable[[str], bool]) -> None:
+async def _take_away(
+    api: Api, resource: Resource, body: Json, seen: OwnedMetadata, is_ours: Callable[[str], bool]
+) -> None:
     """Take away what is ours and not wanted, and add nothing.
 
     What an apply notes of its fields may be more than what it takes away. This only makes an object smaller, so that

@@ -8,7 +8,7 @@ from sovereign_operator.kube.client.api import Json
 
 
 @dataclass(frozen=True)
-class RoleSeen:
+class ObservedRole:
     """A ClusterRole or ClusterRoleBinding of ours: what it says, whatever else it carries."""
 
     policy: str
@@ -19,11 +19,11 @@ class RoleSeen:
     """The nodes that may host the policy's pods, if it is a ClusterRole."""
 
 
-def see_role(obj: Json) -> RoleSeen:
+def see_role(obj: Json) -> ObservedRole:
     """Keep what a ClusterRole of ours, or its binding, says."""
     metadata = obj["metadata"]
     content = obj.get("rules") if "roleRef" not in obj else [obj["roleRef"], obj.get("subjects")]
     hosting = [rule for rule in obj.get("rules") or () if "nodes" in rule.get("resources", ())]
     hosts = frozenset(name for rule in hosting for name in rule.get("resourceNames", ()))
     policy = metadata["labels"][names.HOST_ROLE_LABEL]
-    return RoleSeen(policy, content, metadata["uid"], metadata["resourceVersion"], hosts)
+    return ObservedRole(policy, content, metadata["uid"], metadata["resourceVersion"], hosts)

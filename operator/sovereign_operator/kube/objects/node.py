@@ -14,7 +14,7 @@ VERDICT_PREFIX = names.verdict_annotation("")
 
 
 @dataclass(frozen=True)
-class NodeSeen:
+class ObservedNode:
     """A Node: the facts, and what we wrote on it."""
 
     node: Node
@@ -27,10 +27,10 @@ class NodeSeen:
     """Whether it carries our taint."""
 
 
-def see_node(obj: Json) -> NodeSeen:
+def see_node(obj: Json) -> ObservedNode:
     """Keep what matters of a Node."""
     metadata, spec = obj["metadata"], obj.get("spec", {})
-    return NodeSeen(
+    return ObservedNode(
         Node(
             metadata["name"],
             metadata["uid"],

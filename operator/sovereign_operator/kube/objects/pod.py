@@ -9,7 +9,7 @@ from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
 from sovereign_operator.core.report.conditions import condition_of
 from sovereign_operator.core.report.reasons import line
 from sovereign_operator.core.sidecar.contract import bypass_of, transit_policy
-from sovereign_operator.core.workload.facts import Pod
+from sovereign_operator.core.workload.facts import WorkloadPod
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.objects.fields import text, with_prefix
 
@@ -20,11 +20,11 @@ ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True)
-class PodSeen:
+class ObservedPod:
     """A Pod: the facts, its labels, and our annotations on it."""
 
     namespace: str
-    pod: Pod
+    pod: WorkloadPod
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     """The audit annotations only."""
@@ -47,14 +47,14 @@ class PodSeen:
         return self.static and not self.transit
 
 
-def see_pod(obj: Json) -> PodSeen:
+def see_pod(obj: Json) -> ObservedPod:
     """Keep what matters of a Pod."""
     metadata, status = obj["metadata"], obj.get("status", {})
     node, selector = text(obj["spec"], "nodeName"), obj["spec"].get("nodeSelector", {})
     annotations = with_prefix(metadata.get("annotations", {}), AUDIT_PREFIX)
-    return PodSeen(
+    return ObservedPod(
         metadata["namespace"],
-        Pod(
+        WorkloadPod(
             metadata["name"],
             metadata["uid"],
             node or None,

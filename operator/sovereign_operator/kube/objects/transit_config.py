@@ -13,7 +13,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.core import names
 from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.encryption.agent_report import is_number
-from sovereign_operator.core.encryption.disconnects import Anchor, Cuts
+from sovereign_operator.core.encryption.disconnects import Disconnects, TrustedAnchor
 from sovereign_operator.core.encryption.rollout import needs_sidecar
 from sovereign_operator.core.encryption.traffic_rules import Datagrams
 from sovereign_operator.core.sidecar.contract import FORMER_LISTENERS_KEYS, LISTENERS_KEY, transit_config_map
@@ -28,7 +28,7 @@ ANY: Final = "any"
 
 
 @dataclass(frozen=True)
-class Told:
+class TransitConfig:
     """What a ConfigMap of ours says."""
 
     policy: str
@@ -38,7 +38,7 @@ class Told:
     """For pods of before: see FORMER_LISTENERS_KEYS."""
     datagrams: tuple[Datagrams, ...] | None
     """The UDP that may pass beside DNS; None: all of it."""
-    cuts: Cuts
+    cuts: Disconnects
     rules: int = 0
     """The number of these rules for datagrams, which agents acknowledge; 0 if an earlier version wrote this."""
 
@@ -53,7 +53,7 @@ class Told:
         return EncryptionMode(self.mode) if self.mode in {*EncryptionMode} else EncryptionMode.OFF
 
 
-class Record(Mirror[Told]):
+class TransitConfigs(Mirror[TransitConfig]):
     """What is said in the operator's own namespace, by policy."""
 
     def __init__(self, api: Api, namespace: str, changed: Callable[[str], None]) -> None:
@@ -61,37 +61,37 @@ class Record(Mirror[Told]):
         super().__init__(
             api,
             resource.CONFIG_MAPS,
-            see_told,
+            see_transit_config,
             lambda _key, old, new: changed((new or old).policy),  # type: ignore[union-attr]
             namespace=namespace,
             label_selector=names.TRANSIT_LABEL,
         )
 
-    def of(self, policy: str) -> Told | None:
+    def of(self, policy: str) -> TransitConfig | None:
         """Return what is said of a policy; None if it never encrypted, or is gone."""
         return self.get((self._namespace, transit_config_map(policy)))
 
 
-def encrypts(spec: SovereigntyPolicySpec, told: Told | None) -> bool:
+def encrypts(spec: SovereigntyPolicySpec, told: TransitConfig | None) -> bool:
     """Whether pods of a policy need a sidecar."""
     wanted = spec.encryption_in_transit
     return needs_sidecar(wanted.mode if wanted else None, told.encryption_mode if told else None)
 
 
-def see_told(obj: Json) -> Told | None:
+def see_transit_config(obj: Json) -> TransitConfig | None:
     """Keep what a ConfigMap of ours says. Only by its name it is one: anybody may write the label on others."""
     policy, data = obj["metadata"]["labels"][names.TRANSIT_LABEL], obj.get("data", {})
     if obj["metadata"]["name"] != transit_config_map(policy):
         return None
-    return Told(
+    return TransitConfig(
         policy,
         data.get(MODE, ""),
         data.get(LISTENERS_KEY, ""),
         tuple(data.get(key, "") for key in FORMER_LISTENERS_KEYS),
         _see_datagrams(data.get(DATAGRAMS, "")),
-        Cuts(
+        Disconnects(
             _number(data.get(CUTS, "")),
-            frozenset(map(Anchor.parse, data.get(TRUSTED, "").split())),
+            frozenset(map(TrustedAnchor.parse, data.get(TRUSTED, "").split())),
         ),
         _number(data.get(RULES, "")),
     )
@@ -111,7 +111,7 @@ def _see_datagrams(text: str) -> tuple[Datagrams, ...] | None:
         return ()
 
 
-def data_of(told: Told) -> dict[str, str]:
+def data_of(told: TransitConfig) -> dict[str, str]:
     """Return what a ConfigMap holds that says this."""
     return {
         MODE: told.mode,

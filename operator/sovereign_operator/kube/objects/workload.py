@@ -17,7 +17,7 @@ from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
 from sovereign_operator.core.workload.facts import JobRun, LastWrite, Workload
 from sovereign_operator.core.workload.manifests import pod_template_path
-from sovereign_operator.core.workload.precedence import Claim
+from sovereign_operator.core.workload.precedence import WorkloadClaim
 from sovereign_operator.core.workload.readiness import job_outcome, readiness_of
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.managed_fields import latest_writer
@@ -64,7 +64,7 @@ def _crowd(metadata: Json, template: Json) -> str:
     return next((f"{len(some)} {what}" for what, some in found.items() if some and len(some) > MOST_ENTRIES), "")
 
 
-def see_sovereign(obj: Json) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
+def see_sovereign_workload(obj: Json) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
     """Read the spec of a SovereignWorkload.
 
     Also say why its template cannot be carried out; the template has no spec then. One that is being deleted counts
@@ -79,10 +79,10 @@ def see_sovereign(obj: Json) -> tuple[SovereignWorkloadSpec, str] | Unreadable |
     return (seen, problem) if isinstance(seen, SovereignWorkloadSpec) else seen
 
 
-def see_claim(obj: Json) -> Claim:
+def see_claim(obj: Json) -> WorkloadClaim:
     """Keep of a SovereignWorkload that can be read what decides whether it has its workload."""
     metadata, named = obj["metadata"], obj["spec"].get("policyRef") or {}
-    return Claim(metadata["creationTimestamp"], metadata["name"], named.get("name"))
+    return WorkloadClaim(metadata["creationTimestamp"], metadata["name"], named.get("name"))
 
 
 def _problem_of(template: Any) -> str:

@@ -11,25 +11,27 @@ from sovereign_operator.core import names
 from sovereign_operator.core.admission.guards import Guard
 from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
 from sovereign_operator.core.placement.facts import Node
-from sovereign_operator.core.workload.facts import Pod, Workload
+from sovereign_operator.core.workload.facts import Workload, WorkloadPod
 from sovereign_operator.kube.client.api import Json
-from sovereign_operator.kube.objects.host_role import RoleSeen
-from sovereign_operator.kube.objects.node import NodeSeen
-from sovereign_operator.kube.objects.pod import PodSeen
+from sovereign_operator.kube.objects.host_role import ObservedRole
+from sovereign_operator.kube.objects.node import ObservedNode
+from sovereign_operator.kube.objects.pod import ObservedPod
 
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - nothing listens there
 """In place of addresses that cannot be read. It is in no network of a cluster, so that others send it plaintext."""
 
 
-def worst_node(obj: Json) -> NodeSeen:
+def worst_node(obj: Json) -> ObservedNode:
     """Return a node in no datacentre, so that no policy accepts it."""
-    return NodeSeen(Node(_name(obj), _text(obj, "metadata", "uid")), {}, (), _version(obj))
+    return ObservedNode(Node(_name(obj), _text(obj, "metadata", "uid")), {}, (), _version(obj))
 
 
-def worst_pod(obj: Json) -> PodSeen:
+def worst_pod(obj: Json) -> ObservedPod:
     """Return a pod that runs outside and without a sidecar."""
-    pod = Pod(_name(obj), _text(obj, "metadata", "uid"), node=_text(obj, "spec", "nodeName") or None, unreadable=True)
-    return PodSeen(
+    pod = WorkloadPod(
+        _name(obj), _text(obj, "metadata", "uid"), node=_text(obj, "spec", "nodeName") or None, unreadable=True
+    )
+    return ObservedPod(
         _text(obj, "metadata", "namespace"),
         pod,
         _texts(obj, "metadata", "labels"),
@@ -48,10 +50,10 @@ def worst_workload(kind: WorkloadKind, obj: Json) -> Workload:
     return Workload(kind, _name(obj), _text(obj, "metadata", "uid"), label, None, None)
 
 
-def worst_role(obj: Json) -> RoleSeen:
+def worst_role(obj: Json) -> ObservedRole:
     """Return a role that says nothing of what it should, so that it is written again."""
     policy = _texts(obj, "metadata", "labels").get(names.HOST_ROLE_LABEL, "")
-    return RoleSeen(policy, None, _text(obj, "metadata", "uid"), _version(obj))
+    return ObservedRole(policy, None, _text(obj, "metadata", "uid"), _version(obj))
 
 
 def worst_guard(_: Json) -> Guard:

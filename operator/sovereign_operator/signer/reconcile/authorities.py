@@ -9,7 +9,7 @@ from functools import partial
 from cryptography import x509
 
 from sovereign_operator.core import names
-from sovereign_operator.core.identity.authorities import Authority, Plan, Undecided, plan
+from sovereign_operator.core.identity.authorities import KnownAuthority, Plan, UndecidedPairs, plan
 from sovereign_operator.core.identity.retirement import (
     Housekeeping,
     State,
@@ -20,7 +20,7 @@ from sovereign_operator.core.identity.retirement import (
     refuse,
     why_frozen,
 )
-from sovereign_operator.core.identity.trust_window import Tenure, signing_time, tenures
+from sovereign_operator.core.identity.trust_window import TrustWindow, signing_time, trust_windows
 from sovereign_operator.core.identity.undecided import leaves_open
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.next_change import seconds_to_next_change
@@ -33,8 +33,8 @@ from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.runtime.bundles import write_pairs
 from sovereign_operator.runtime.writes import write_all
 from sovereign_operator.signer import metrics
-from sovereign_operator.signer.key_store import NOBODY_NAME, Held, KeyStore
-from sovereign_operator.signer.world import Signing, World
+from sovereign_operator.signer.key_store import NOBODY_NAME, KeyStore, StoredAuthority
+from sovereign_operator.signer.state import SignerState, SigningAuthority
 
 logger = logging.getLogger(__name__)
 
@@ -42,56 +42,56 @@ LOOK_SECONDS = 30.0
 FROZEN_RETRY_SECONDS = 15.0
 
 
-async def reconcile_authorities(world: World, store: KeyStore) -> float:
+async def reconcile_authorities(state: SignerState, store: KeyStore) -> float:
     """Look at all authorities once, and say in how many seconds to look again."""
-    await world.until_complete()
+    await state.until_complete()
     # A replica that comes to lead while this goes on may have made or moved keys that are not among these.
-    facts, held, leading = world.facts(), world.held(), world.leading
+    facts, held, leading = state.facts(), state.held(), state.leading
     # Asked after all is gathered: what vanished with its kind was not deleted by anybody.
-    if why := await _why_frozen(world, facts, held):
+    if why := await _why_frozen(state, facts, held):
         runtime_metrics.FROZEN.set(1)
         logger.error("%s: authorities and bundles stay as they are", why)
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
-    terms = tenures(facts)
-    stored = [_stored(world, one, terms, facts.now) for one in held.values()]
+    terms = trust_windows(facts)
+    stored = [_stored(state, one, terms, facts.now) for one in held.values()]
     usable = _usable(stored, held)
-    planned = _plan(world, facts, terms, usable)
-    before, world.signing = world.signing, _signing(planned, usable, terms)
-    _show(world)
-    if world.signing.keys() - before.keys():
-        world.look_at_requests()
+    planned = _plan(state, facts, terms, usable)
+    before, state.signing = state.signing, _signing(planned, usable, terms)
+    _show(state)
+    if state.signing.keys() - before.keys():
+        state.look_at_requests()
     if leading:
         careful = replace(facts, now=min(facts.now, datetime.now(UTC)))
-        house = keep_house(planned, _plan(world, careful, tenures(careful), usable), stored, usable)
-        failures = await write_all(_writes(world, store, planned, house, now=facts.now, held=held, usable=usable))
+        house = keep_house(planned, _plan(state, careful, trust_windows(careful), usable), stored, usable)
+        failures = await write_all(_writes(state, store, planned, house, now=facts.now, held=held, usable=usable))
         if failures:
             raise failures[0]
     return seconds_to_next_change(facts, facts.now, LOOK_SECONDS)
 
 
-async def _why_frozen(world: World, facts: Facts, held: Mapping[str, Held]) -> str:
+async def _why_frozen(state: SignerState, facts: Facts, held: Mapping[str, StoredAuthority]) -> str:
     """Say why nothing may follow from what we see, or nothing."""
-    if not world.awaited - held.keys():
-        world.awaited = frozenset()
-    awaited = world.awaited
+    if not state.awaited - held.keys():
+        state.awaited = frozenset()
+    awaited = state.awaited
     return why_frozen(
         facts,
         {name: one.state for name, one in held.items()},
         awaited=awaited,
-        gone=() if awaited else await kinds_going(world.api),
-        trusting=any(anchor.datacentre for seen in world.bundles.values() for anchor in seen.anchors),
-        keys_namespace=world.settings.keys_namespace,
+        gone=() if awaited else await kinds_going(state.api),
+        trusting=any(anchor.datacentre for seen in state.bundles.values() for anchor in seen.anchors),
+        keys_namespace=state.settings.keys_namespace,
     )
 
 
-def _stored(world: World, one: Held, terms: Mapping[Pair, Tenure], now: datetime) -> Stored:
+def _stored(state: SignerState, one: StoredAuthority, terms: Mapping[Pair, TrustWindow], now: datetime) -> Stored:
     """Return what decisions need of an authority in the store."""
     candidate = is_candidate(one.state)
-    listed = candidate and _is_listed(world, one)
+    listed = candidate and _is_listed(state, one)
     problems: Iterable[str] = (one.problem,) if one.problem else ()
     if candidate and not one.problem:
-        problems = _problems(world, one, latest_end(terms.get(one.pair), listed=listed), now)
+        problems = _problems(state, one, latest_end(terms.get(one.pair), listed=listed), now)
     return Stored(
         one.name,
         one.pair,
@@ -103,7 +103,7 @@ def _stored(world: World, one: Held, terms: Mapping[Pair, Tenure], now: datetime
     )
 
 
-def _usable(stored: Collection[Stored], held: Mapping[str, Held]) -> dict[str, Held]:
+def _usable(stored: Collection[Stored], held: Mapping[str, StoredAuthority]) -> dict[str, StoredAuthority]:
     """Return the authorities that count, by name."""
     refused = refuse(stored)
     for name, problems in refused.items():
@@ -112,10 +112,10 @@ def _usable(stored: Collection[Stored], held: Mapping[str, Held]) -> dict[str, H
     return {one.name: held[one.name] for one in stored if is_candidate(one.state) and one.name not in refused}
 
 
-def _problems(world: World, one: Held, latest: datetime, now: datetime) -> Iterator[str]:
+def _problems(state: SignerState, one: StoredAuthority, latest: datetime, now: datetime) -> Iterator[str]:
     """Yield what is wrong with the certificate or key of an authority."""
     assert one.authority is not None
-    certificate, domain = one.authority.certificate, world.settings.trust_domain
+    certificate, domain = one.authority.certificate, state.settings.trust_domain
     if one.state is State.BROUGHT:
         yield from check_brought(certificate, one.authority.key, trust_domain=domain, now=now, latest=latest)
     elif certificates.trust_domain(certificate) != domain:
@@ -126,69 +126,73 @@ def _public_key(certificate: x509.Certificate) -> bytes:
     return certificates.encode_key(certificate.public_key())
 
 
-def _listed(world: World, policy: str, usable: Mapping[str, Held]) -> frozenset[str]:
+def _listed(state: SignerState, policy: str, usable: Mapping[str, StoredAuthority]) -> frozenset[str]:
     """Return the authorities in a policy's bundle, by name."""
-    return frozenset(name for name, one in usable.items() if _is_listed(world, one, policy))
+    return frozenset(name for name, one in usable.items() if _is_listed(state, one, policy))
 
 
-def _is_listed(world: World, one: Held, policy: str | None = None) -> bool:
+def _is_listed(state: SignerState, one: StoredAuthority, policy: str | None = None) -> bool:
     """Whether an authority is in a policy's bundle, by default in that of its own."""
-    seen = world.bundles.get(("", names.trust_bundle(policy or one.pair.policy)))
+    seen = state.bundles.get(("", names.trust_bundle(policy or one.pair.policy)))
     if seen is None or one.certificate is None:
         return False
     return certificates.fingerprint(one.certificate) in {anchor.fingerprint for anchor in seen.anchors}
 
 
 def _plan(
-    world: World,
+    state: SignerState,
     facts: Facts,
-    terms: Mapping[Pair, Tenure],
-    usable: Mapping[str, Held],
+    terms: Mapping[Pair, TrustWindow],
+    usable: Mapping[str, StoredAuthority],
 ) -> Plan:
     trusted = {name: tuple(spec.trusted_policies) for name, spec in facts.policies.items()}
     existing = [
-        Authority(
+        KnownAuthority(
             name,
             one.pair,
             one.certificate.not_valid_before_utc,
             one.certificate.not_valid_after_utc,
-            one.published if _is_listed(world, one) else None,
-            world.settings.propagation,
+            one.published if _is_listed(state, one) else None,
+            state.settings.propagation,
         )
         for name, one in usable.items()
         if one.certificate
     ]
-    listed = {policy: _listed(world, policy, usable) for policy in facts.unread.policies}
-    undecided = Undecided(partial(leaves_open, facts), listed)
+    listed = {policy: _listed(state, policy, usable) for policy in facts.unread.policies}
+    undecided = UndecidedPairs(partial(leaves_open, facts), listed)
     return plan(terms, trusted, existing, facts.now, undecided)
 
 
-def _signing(planned: Plan, usable: Mapping[str, Held], terms: Mapping[Pair, Tenure]) -> dict[Pair, Signing]:
+def _signing(
+    planned: Plan, usable: Mapping[str, StoredAuthority], terms: Mapping[Pair, TrustWindow]
+) -> dict[Pair, SigningAuthority]:
     signing = {}
     for pair, name in planned.signing.items():
         authority = usable[name].authority
         assert authority is not None
-        signing[pair] = Signing(name, authority, signing_time(authority.certificate.not_valid_after_utc, terms[pair]))
+        signing[pair] = SigningAuthority(
+            name, authority, signing_time(authority.certificate.not_valid_after_utc, terms[pair])
+        )
     return signing
 
 
 def _writes(
-    world: World,
+    state: SignerState,
     store: KeyStore,
     planned: Plan,
     house: Housekeeping,
     *,
     now: datetime,
-    held: Mapping[str, Held],
-    usable: Mapping[str, Held],
+    held: Mapping[str, StoredAuthority],
+    usable: Mapping[str, StoredAuthority],
 ) -> Iterator[Awaitable[None]]:
     """Bundles first: whom nobody trusts any more shall be trusted nowhere before anything else goes wrong."""
     nobody = held.get(NOBODY_NAME)
     if nobody is None or nobody.certificate is None:
         yield store.create_nobody(now)
-    for policy in sorted({*planned.bundles, *(seen.policy for seen in world.bundles.values())}):
+    for policy in sorted({*planned.bundles, *(seen.policy for seen in state.bundles.values())}):
         trusted = [usable[name] for name in planned.bundles.get(policy, ())]
-        yield _write_bundle(world, policy, trusted, nobody)
+        yield _write_bundle(state, policy, trusted, nobody)
     for name in house.publish:
         yield store.publish(usable[name], now)
     for name in house.destroy:
@@ -197,12 +201,14 @@ def _writes(
         yield store.create(wanted, held, now)
 
 
-async def _write_bundle(world: World, policy: str, trusted: list[Held], nobody: Held | None) -> None:
+async def _write_bundle(
+    state: SignerState, policy: str, trusted: list[StoredAuthority], nobody: StoredAuthority | None
+) -> None:
     """Write a policy's bundle if it trusts others than it should.
 
     It stays when its policy goes, and trusts nobody then: without it, the file in a pod would stay as it was.
     """
-    seen = world.bundles.get(("", names.trust_bundle(policy)))
+    seen = state.bundles.get(("", names.trust_bundle(policy)))
     found = [one.certificate for one in trusted if one.certificate]
     if not found and nobody and nobody.certificate:
         found = [nobody.certificate]
@@ -220,18 +226,18 @@ async def _write_bundle(world: World, policy: str, trusted: list[Held], nobody: 
         "metadata": metadata,
         "spec": {"signerName": names.SIGNER, "trustBundle": pem},
     }
-    await world.api.apply(TRUST_BUNDLES, body)
+    await state.api.apply(TRUST_BUNDLES, body)
     said = ", ".join(one.name for one in trusted) or "nobody"
     logger.info("pods of policy %s trust: %s", policy, said, extra={"policy": policy})
 
 
-def _unsaid(trusted: Iterable[Held]) -> dict[str, Pair]:
+def _unsaid(trusted: Iterable[StoredAuthority]) -> dict[str, Pair]:
     """Return the pairs of authorities that do not say themselves of which pair they are, as those that are brought."""
     said = [(one, bundle.describe(one.certificate)) for one in trusted if one.certificate]
     return {anchor.fingerprint: one.pair for one, anchor in said if (anchor.policy, anchor.datacentre) != one.pair}
 
 
-def _show(world: World) -> None:
+def _show(state: SignerState) -> None:
     metrics.AUTHORITY_END.clear()
-    for (policy, datacentre), one in world.signing.items():
+    for (policy, datacentre), one in state.signing.items():
         metrics.AUTHORITY_END.labels(policy, datacentre).set(one.time.last.timestamp())

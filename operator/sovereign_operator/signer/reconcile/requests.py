@@ -16,7 +16,7 @@ from sovereign_operator.core.identity.request import (
     LivePod,
     Request,
     RequestFacts,
-    Wait,
+    WaitForFacts,
     answer,
 )
 from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
@@ -40,8 +40,8 @@ from sovereign_operator.kube.objects.node import see_node
 from sovereign_operator.kube.objects.pod import ENDED_PHASES, signers_of
 from sovereign_operator.pki import certificates, leaf, spiffe
 from sovereign_operator.signer import metrics
-from sovereign_operator.signer.waiting import RequestSeen
-from sovereign_operator.signer.world import Pending, World
+from sovereign_operator.signer.state import RequestKey, SignerState
+from sovereign_operator.signer.waiting import ObservedRequest
 
 logger = logging.getLogger(__name__)
 
@@ -49,64 +49,66 @@ LONGEST_PAUSE = 15.0
 TELL_AGAIN_SECONDS = 300.0
 
 
-async def answer_request(world: World, key: Pending) -> float | None:
+async def answer_request(state: SignerState, key: RequestKey) -> float | None:
     """Answer a request. Return in how many seconds to look again, if it has to wait."""
-    seen = world.requests.get((key.namespace, key.name))
+    seen = state.requests.get((key.namespace, key.name))
     if seen is None:
         return None
-    if pause := world.budgets.pause(seen.request.node, seen.request.uid, asyncio.get_running_loop().time()):
+    if pause := state.budgets.pause(seen.request.node, seen.request.uid, asyncio.get_running_loop().time()):
         return pause
     public_key = _public_key(seen)
-    facts, pod = await _gather(world, seen, supported_key=public_key is not None)
+    facts, pod = await _gather(state, seen, supported_key=public_key is not None)
     answered = answer(facts)
     match answered:
         case Issue():
-            await _issue(world, seen, answered, public_key, pod)
+            await _issue(state, seen, answered, public_key, pod)
             return None
         case Deny(reason, message):
-            if await _write(world, seen, _condition("Denied", reason.value, message, facts.now)):
+            if await _write(state, seen, _condition("Denied", reason.value, message, facts.now)):
                 metrics.DENIED.labels(reason.value).inc()
                 logger.warning("denied: %s", message, extra=_said(seen.request) | {"reason": reason.value})
             return None
-        case Wait(reason, message):
-            await _tell(world, seen, pod, Notice("Warning", reason.value, f"no certificate yet: {message}"))
+        case WaitForFacts(reason, message):
+            await _tell(state, seen, pod, Notice("Warning", reason.value, f"no certificate yet: {message}"))
             return min(LONGEST_PAUSE, max(1.0, (facts.now - seen.created).total_seconds() / 4))
         case _:
             assert_never(answered)
 
 
-async def _tell(world: World, seen: RequestSeen, pod: Json | None, notice: Notice) -> None:
+async def _tell(state: SignerState, seen: ObservedRequest, pod: Json | None, notice: Notice) -> None:
     """Say on a pod why it has to wait: one replica does, when there is news, and again after a while."""
     now = asyncio.get_running_loop().time()
-    reason, told = world.told.get(seen.request.uid, ("", 0.0))
-    if pod is None or not world.is_first(seen) or (reason == notice.reason and now - told < TELL_AGAIN_SECONDS):
+    reason, told = state.told.get(seen.request.uid, ("", 0.0))
+    if pod is None or not state.is_first(seen) or (reason == notice.reason and now - told < TELL_AGAIN_SECONDS):
         return
-    world.told[seen.request.uid] = notice.reason, now
-    await post(world.api, pod, notice)
+    state.told[seen.request.uid] = notice.reason, now
+    await post(state.api, pod, notice)
     logger.info("waits: %s", notice.message, extra=_said(seen.request) | {"reason": notice.reason})
 
 
-async def _gather(world: World, seen: RequestSeen, *, supported_key: bool) -> tuple[RequestFacts, Json | None]:
+async def _gather(
+    state: SignerState, seen: ObservedRequest, *, supported_key: bool
+) -> tuple[RequestFacts, Json | None]:
     """Read live what the request names. Also return the pod, if it is the one that the request speaks of."""
-    api, asked = world.api, seen.request
+    api, asked = state.api, seen.request
     pod, account, node, namespace = await asyncio.gather(
-        _found(world, PODS, asked.pod, asked.namespace),
-        _found(world, SERVICE_ACCOUNTS, asked.service_account, asked.namespace),
-        _found(world, NODES, asked.node),
-        _found(world, NAMESPACES, asked.namespace),
+        _found(state, PODS, asked.pod, asked.namespace),
+        _found(state, SERVICE_ACCOUNTS, asked.service_account, asked.namespace),
+        _found(state, NODES, asked.node),
+        _found(state, NAMESPACES, asked.namespace),
     )
-    policy = _policy_of(world, pod, namespace)
-    operator = world.settings.replica.namespace
+    policy = _policy_of(state, pod, namespace)
+    operator = state.settings.replica.namespace
     hosted, overgranted = False, False
     if policy:
         hosted, overgranted = await asyncio.gather(
-            world.reads.read(("host", policy, asked.node), lambda: may_host(api, operator, policy, asked.node)),
-            world.reads.read(("host any", policy), lambda: may_host_any(api, operator, policy)),
+            state.reads.read(("host", policy, asked.node), lambda: may_host(api, operator, policy, asked.node)),
+            state.reads.read(("host any", policy), lambda: may_host_any(api, operator, policy)),
         )
     known = hosted or (policy is not None and await may_enforce(api, operator, policy))
     labels = node["metadata"].get("labels", {}) if node else {}
     datacentre = labels.get(names.NODE_DATACENTRE_LABEL, "")
-    signing = world.signing.get(Pair(policy or "", datacentre))
+    signing = state.signing.get(Pair(policy or "", datacentre))
     facts = RequestFacts(
         request=asked,
         supported_key=supported_key,
@@ -115,38 +117,38 @@ async def _gather(world: World, seen: RequestSeen, *, supported_key: bool) -> tu
         node=LiveNode(node["metadata"]["uid"], labels.get(names.NODE_UID_LABEL, ""), datacentre) if node else None,
         policy=policy,
         known=known,
-        granted=_is_granted(world, policy, namespace),
+        granted=_is_granted(state, policy, namespace),
         hosted=hosted,
         overgranted=overgranted,
-        verdict=judge_node(see_node(node).node, policy, world.facts_of(asked.node)) if node and policy else None,
+        verdict=judge_node(see_node(node).node, policy, state.facts_of(asked.node)) if node and policy else None,
         authority_end=signing.time.until if signing else None,
         now=api.clock.now(),
     )
     return facts, pod if pod and pod["metadata"]["uid"] == asked.pod_uid else None
 
 
-async def _found(world: World, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
+async def _found(state: SignerState, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
     """Return an object as it is now. Requests of the same moment share the read."""
     try:
-        return await world.reads.read(
-            (resource.plural, namespace, name), lambda: world.api.get(resource, name, namespace)
+        return await state.reads.read(
+            (resource.plural, namespace, name), lambda: state.api.get(resource, name, namespace)
         )
     except NotFoundError:
         return None
 
 
-def _policy_of(world: World, pod: Json | None, namespace: Json | None) -> str | None:
+def _policy_of(state: SignerState, pod: Json | None, namespace: Json | None) -> str | None:
     """Return the policy that a pod is held to."""
     if pod is None or namespace is None:
         return None
     enforced = enforced_policy(namespace["metadata"].get("labels", {}))
     labels = pod["metadata"].get("labels", {})
-    return policy_of_pod(namespace["metadata"]["name"], enforced, labels, world.settings.replica.system_namespaces)
+    return policy_of_pod(namespace["metadata"]["name"], enforced, labels, state.settings.replica.system_namespaces)
 
 
-def _is_granted(world: World, policy: str | None, namespace: Json | None) -> bool:
+def _is_granted(state: SignerState, policy: str | None, namespace: Json | None) -> bool:
     """Whether a policy, as we see it, gives certificates to a namespace, as it is now."""
-    spec = world.facts().policies.get(policy) if policy else None
+    spec = state.facts().policies.get(policy) if policy else None
     if policy is None or spec is None or namespace is None:
         return False
     metadata = namespace["metadata"]
@@ -165,7 +167,7 @@ def _live_pod(pod: Json) -> LivePod:
     )
 
 
-def _public_key(seen: RequestSeen) -> Any:
+def _public_key(seen: ObservedRequest) -> Any:
     try:
         key = leaf.public_key_of(base64.b64decode(seen.stub))
         leaf.check_key(key)
@@ -174,11 +176,11 @@ def _public_key(seen: RequestSeen) -> Any:
     return key
 
 
-async def _issue(world: World, seen: RequestSeen, issue: Issue, public_key: Any, pod: Json | None) -> None:
-    signing = world.signing[Pair(issue.policy, issue.datacentre)]
+async def _issue(state: SignerState, seen: ObservedRequest, issue: Issue, public_key: Any, pod: Json | None) -> None:
+    signing = state.signing[Pair(issue.policy, issue.datacentre)]
     asked = seen.request
     serial = leaf.serial_for(asked.uid, signing.authority)
-    spiffe_id = spiffe.workload_id(world.settings.trust_domain, asked.namespace, asked.service_account)
+    spiffe_id = spiffe.workload_id(state.settings.trust_domain, asked.namespace, asked.service_account)
     chain = leaf.issue(
         signing.authority,
         public_key,
@@ -190,15 +192,15 @@ async def _issue(world: World, seen: RequestSeen, issue: Issue, public_key: Any,
     fingerprint = certificates.fingerprint(signing.authority.certificate)
     text = f"serial {serial:x}, policy {issue.policy}, datacentre {issue.datacentre}, by {signing.name}"
     message = str(IssuedNote(text, authority_digits(fingerprint)))
-    status = _condition("Issued", "Issued", message, world.api.clock.now()) | {
+    status = _condition("Issued", "Issued", message, state.api.clock.now()) | {
         "certificateChain": chain.decode(),
         "notBefore": timestamp(issue.not_before),
         "notAfter": timestamp(issue.not_after),
         "beginRefreshAt": timestamp(issue.refresh_at),
     }
-    if not await _write(world, seen, status):
+    if not await _write(state, seen, status):
         return
-    metrics.ISSUE_SECONDS.observe(max(0.0, (world.api.clock.now() - seen.created).total_seconds()))
+    metrics.ISSUE_SECONDS.observe(max(0.0, (state.api.clock.now() - seen.created).total_seconds()))
     metrics.CERTIFICATES.labels(issue.policy, issue.datacentre).inc()
     annotations = pod["metadata"].get("annotations", {}) if pod else {}
     logger.info(
@@ -230,12 +232,12 @@ def _condition(kind: str, reason: str, message: str, now: datetime) -> Json:
     return {"conditions": [condition]}
 
 
-async def _write(world: World, seen: RequestSeen, status: Json) -> bool:
+async def _write(state: SignerState, seen: ObservedRequest, status: Json) -> bool:
     """Write an answer, unless another replica has. Return whether it is ours."""
     body = {"metadata": {"resourceVersion": seen.version}, "status": status}
     asked = seen.request
     try:
-        await world.api.patch(
+        await state.api.patch(
             CERTIFICATE_REQUESTS,
             asked.name,
             body,
@@ -244,7 +246,7 @@ async def _write(world: World, seen: RequestSeen, status: Json) -> bool:
             subresource="status",
         )
     except (ConflictError, NotFoundError):
-        world.requests.drop((asked.namespace, asked.name), seen)
+        state.requests.drop((asked.namespace, asked.name), seen)
         return False
     return True
 

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from sovereign_operator.controller import settings as controller_settings
-from sovereign_operator.controller import world as controller_world
+from sovereign_operator.controller import state as controller_state
 from sovereign_operator.core.names import SYSTEM_NAMESPACES
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror
 from sovereign_operator.runtime.replica import Replica
 from sovereign_operator.signer import settings as signer_settings
-from sovereign_operator.signer import world as signer_world
+from sovereign_operator.signer import state as signer_state
 from tests.builders import NOW
 
 Json = dict[str, Any]
@@ -36,29 +36,29 @@ def show(mirror: Mirror[Any], objects: Iterable[Json]) -> None:
     mirror.synced.set()
 
 
-def controller(objects: Objects) -> controller_world.World:
+def controller(objects: Objects) -> controller_state.ControllerState:
     """Return what a controller has seen of these objects."""
     settings = controller_settings.Settings(REPLICA, "0", with_signer=True, dns=("kube-system", "kube-dns"))
-    world = controller_world.World(CLOCK_ALONE, NO_QUEUE, settings)
-    world.mirrors.kinds = {plural: {key_of(obj): [obj] for obj in found} for plural, found in objects.items()}
+    state = controller_state.ControllerState(CLOCK_ALONE, NO_QUEUE, settings)
+    state.mirrors.kinds = {plural: {key_of(obj): [obj] for obj in found} for plural, found in objects.items()}
     for mirror, plural in (
-        (world.mirrors.nodes, "nodes"),
-        (world.mirrors.roles, "clusterroles"),
-        (world.mirrors.placed_pods, "pods"),
+        (state.mirrors.nodes, "nodes"),
+        (state.mirrors.roles, "clusterroles"),
+        (state.mirrors.placed_pods, "pods"),
     ):
         show(mirror, objects.get(plural, ()))
-    return world
+    return state
 
 
-def signer(objects: Objects) -> signer_world.World:
+def signer(objects: Objects) -> signer_state.SignerState:
     """Return what a signer has seen of these objects."""
-    world = signer_world.World(CLOCK_ALONE, NO_QUEUE, SIGNER_SETTINGS)
+    state = signer_state.SignerState(CLOCK_ALONE, NO_QUEUE, SIGNER_SETTINGS)
     for mirror, plural in (
-        (world.services, "cloudservices"),
-        (world.datacentres, "datacentres"),
-        (world.policies, "sovereigntypolicies"),
-        (world.requests, "podcertificaterequests"),
-        (world.bundles, "clustertrustbundles"),
+        (state.services, "cloudservices"),
+        (state.datacentres, "datacentres"),
+        (state.policies, "sovereigntypolicies"),
+        (state.requests, "podcertificaterequests"),
+        (state.bundles, "clustertrustbundles"),
     ):
         show(mirror, objects.get(plural, ()))
-    return world
+    return state

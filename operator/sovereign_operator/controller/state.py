@@ -3,7 +3,7 @@
 import asyncio
 
 from sovereign_operator.aio.tasks import keep_running
-from sovereign_operator.controller.keys import Sovereign
+from sovereign_operator.controller.keys import SovereignWorkloadKey
 from sovereign_operator.controller.observed.published import Published
 from sovereign_operator.controller.observed.triggers import Queue, Triggers
 from sovereign_operator.controller.settings import Settings
@@ -12,7 +12,7 @@ from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.refused_writes import RefusedWrites
 
 
-class World:
+class ControllerState:
     """What this replica has seen of the cluster, what it said last, and what it wrote."""
 
     def __init__(self, api: Api, queue: Queue, settings: Settings) -> None:
@@ -22,10 +22,10 @@ class World:
         self.triggers = Triggers(api, queue, settings, self.published)
         self.view = self.triggers.view
         self.mirrors = self.view.mirrors
-        self.writes: dict[Sovereign, LastWrite] = {}
+        self.writes: dict[SovereignWorkloadKey, LastWrite] = {}
         """What this process wrote last into each SovereignWorkload's workload: kopf's copy of the status is older."""
         self.refusals = RefusedWrites(api)
-        self.refused: dict[Sovereign, tuple[int, float]] = {}
+        self.refused: dict[SovereignWorkloadKey, tuple[int, float]] = {}
         """What stands for why one cannot be carried out, and since when that is so, on the loop's clock."""
 
     async def run(self) -> None:

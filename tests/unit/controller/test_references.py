@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.controller.observed.speakers import Speakers
+from sovereign_operator.controller.observed.references import WorkloadReferences
 
 KEYS = st.tuples(st.sampled_from(["cardio", "lab"]), st.sampled_from("ab"))
 SPECS: list[Any] = [
@@ -30,7 +30,7 @@ def spoken_of(key: tuple[str, str], obj: Any) -> tuple[WorkloadKind, str, str] |
 
 @given(st.lists(st.tuples(KEYS, OBJECTS), max_size=20))
 def test_it_knows_who_speaks_of_what_now_and_what_a_change_concerns(changes: list[tuple[tuple[str, str], Any]]) -> None:
-    speakers, there = Speakers(), dict[tuple[str, str], Any]()
+    speakers, there = WorkloadReferences(), dict[tuple[str, str], Any]()
     for key, obj in changes:
         concerned = speakers.take(key, obj)
         assert set(concerned) == {spoken_of(key, there.get(key)), spoken_of(key, obj)} - {None}
@@ -40,7 +40,7 @@ def test_it_knows_who_speaks_of_what_now_and_what_a_change_concerns(changes: lis
                 spoken = (WorkloadKind.DEPLOYMENT, namespace, name)
                 wanted = {key for key, obj in there.items() if spoken_of(key, obj) == spoken}
                 assert set(speakers.of(spoken)) == wanted
-    again = Speakers({key: obj for key, obj in there.items() if obj})
+    again = WorkloadReferences({key: obj for key, obj in there.items() if obj})
     for key, obj in there.items():
         if said := spoken_of(key, obj):
             assert set(again.of(said)) == set(speakers.of(said))

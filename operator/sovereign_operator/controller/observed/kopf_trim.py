@@ -22,24 +22,24 @@ _METADATA: Final = (
 )
 
 
-def keep_list(text: bytes) -> bytes:
+def trim_list(text: bytes) -> bytes:
     """Return a page of a list with what is kept of each object. What is no list stays as it is."""
     page = _read(text)
     if not isinstance(page, dict) or not isinstance(page.get("items"), list):
         return text
     kind = str(page.get("kind", "")).removesuffix("List")
-    return json.dumps(page | {"items": [keep(obj, kind) for obj in page["items"]]}).encode()
+    return json.dumps(page | {"items": [trim(obj, kind) for obj in page["items"]]}).encode()
 
 
-def keep_event(line: bytes) -> bytes:
+def trim_event(line: bytes) -> bytes:
     """Return an event of a watch with what is kept of its object. What is no event stays as it is."""
     event = _read(line)
     if not isinstance(event, dict) or "object" not in event:
         return line
-    return json.dumps(event | {"object": keep(event["object"])}).encode()
+    return json.dumps(event | {"object": trim(event["object"])}).encode()
 
 
-def keep(obj: Any, kind: str = "") -> Any:
+def trim(obj: Any, kind: str = "") -> Any:
     """Return what is kept of an object, which is of this kind unless it says another. Of a failure all is kept."""
     if not isinstance(obj, dict):
         return obj

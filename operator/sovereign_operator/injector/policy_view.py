@@ -11,7 +11,7 @@ from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror, stalled
 from sovereign_operator.kube.objects.spec import see_spec
-from sovereign_operator.kube.objects.transit_config import Record, encrypts
+from sovereign_operator.kube.objects.transit_config import TransitConfigs, encrypts
 from sovereign_operator.kube.unreadable import Unreadable
 
 LAG_SECONDS: Final = 1.5
@@ -19,7 +19,7 @@ LAG_SECONDS: Final = 1.5
 LOOK_SECONDS: Final = 0.05
 
 
-class World:
+class PolicyView:
     """Namespaces, policies, and what sidecars are told of these."""
 
     def __init__(self, api: Api, own_namespace: str) -> None:
@@ -27,7 +27,7 @@ class World:
         convert = partial(see_spec, model=SovereigntyPolicySpec)
         kind = resource.OURS[SOVEREIGNTY_POLICY.plural]
         self._policies: Mirror[SovereigntyPolicySpec | Unreadable] = Mirror(api, kind, convert, _ignore)
-        self._record = Record(api, own_namespace, _ignore)
+        self._record = TransitConfigs(api, own_namespace, _ignore)
 
     async def run(self) -> None:
         """Keep everything up to date."""

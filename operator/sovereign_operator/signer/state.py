@@ -17,38 +17,37 @@ from sovereign_operator.core.placement.membership import declarations
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.shared_reads import SharedReads
-from sovereign_operator.kube.mirror import Key as ObjectKey
-from sovereign_operator.kube.mirror import Mirror, stalled
+from sovereign_operator.kube.mirror import Mirror, ObjectKey, stalled
 from sovereign_operator.kube.objects.spec import gather, see_spec
 from sovereign_operator.pki.authority import Authority
-from sovereign_operator.runtime.bundles import BundleSeen, see_bundle, worst_bundle
+from sovereign_operator.runtime.bundles import ObservedBundle, see_bundle, worst_bundle
 from sovereign_operator.runtime.queue import WorkQueue
 from sovereign_operator.signer.fair_share import BACKUP_SECONDS, NodeBudgets, is_first
-from sovereign_operator.signer.key_store import Held, see_held
+from sovereign_operator.signer.key_store import StoredAuthority, see_held
 from sovereign_operator.signer.settings import Settings
-from sovereign_operator.signer.waiting import RequestSeen, Waiting
+from sovereign_operator.signer.waiting import ObservedRequest, WaitingRequests
 
 SIGNER_PODS = "app.kubernetes.io/component=signer"
 
 
 @dataclass(frozen=True)
-class Authorities:
+class AuthoritiesKey:
     """The certificate authorities of all policies, and their trust bundles."""
 
 
 @dataclass(frozen=True)
-class Pending:
+class RequestKey:
     """One request that is not answered yet."""
 
     namespace: str
     name: str
 
 
-Key = Authorities | Pending
+SignerKey = AuthoritiesKey | RequestKey
 
 
 @dataclass(frozen=True)
-class Signing:
+class SigningAuthority:
     """The authority that signs for a pair."""
 
     name: str
@@ -56,10 +55,10 @@ class Signing:
     time: SigningTime
 
 
-class World:
+class SignerState:
     """Everything seen, and which authority signs for which pair."""
 
-    def __init__(self, api: Api, queue: WorkQueue[Key], settings: Settings) -> None:
+    def __init__(self, api: Api, queue: WorkQueue[SignerKey], settings: Settings) -> None:
         self.api = api
         self.queue = queue
         self.settings = settings
@@ -67,7 +66,7 @@ class World:
         """Whether this replica keeps authorities and bundles. All of them sign."""
         self.awaited: frozenset[str] = frozenset()
         """Authorities that were moved here and have to be seen before anything is done: bundles would trust too few."""
-        self.signing: dict[Pair, Signing] = {}
+        self.signing: dict[Pair, SigningAuthority] = {}
         """Which authority signs for which pair."""
         self._declarations: dict[str, dict[str, str]] | None = None
         """The datacentres that declare each node, until one changes."""
@@ -79,7 +78,7 @@ class World:
         self.services = self._specs(CLOUD_SERVICE.plural, CloudServiceSpec)
         self.datacentres = self._specs(DATACENTRE.plural, DatacentreSpec)
         self.policies = self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec)
-        self.secrets: Mirror[Held] = Mirror(
+        self.secrets: Mirror[StoredAuthority] = Mirror(
             api,
             resource.SECRETS,
             see_held,
@@ -87,7 +86,7 @@ class World:
             namespace=settings.keys_namespace,
             label_selector=names.AUTHORITY_LABEL,
         )
-        self.bundles: Mirror[BundleSeen] = Mirror(
+        self.bundles: Mirror[ObservedBundle] = Mirror(
             api,
             resource.TRUST_BUNDLES,
             see_bundle,
@@ -95,7 +94,7 @@ class World:
             worst=worst_bundle,
             label_selector=names.TRUST_BUNDLE_LABEL,
         )
-        self.requests = Waiting(api, self._request_changed)
+        self.requests = WaitingRequests(api, self._request_changed)
         self._replicas: Mirror[str] = Mirror(
             api, resource.PODS, _running_name, lambda *_: None, namespace=namespace, label_selector=SIGNER_PODS
         )
@@ -126,14 +125,14 @@ class World:
 
     def _authorities_changed(self, _key: ObjectKey, _old: object, _new: object) -> None:
         self._declarations = None
-        self.queue.add(Authorities())
+        self.queue.add(AuthoritiesKey())
 
-    def _request_changed(self, key: ObjectKey, _old: RequestSeen | None, new: RequestSeen | None) -> None:
+    def _request_changed(self, key: ObjectKey, _old: ObservedRequest | None, new: ObservedRequest | None) -> None:
         if new is None:
             return
-        self.queue.add(Pending(*key), 0.0 if self.is_first(new) else BACKUP_SECONDS)
+        self.queue.add(RequestKey(*key), 0.0 if self.is_first(new) else BACKUP_SECONDS)
 
-    def is_first(self, seen: RequestSeen) -> bool:
+    def is_first(self, seen: ObservedRequest) -> bool:
         """Whether this replica is the first to answer a request."""
         return is_first(self.settings.replica.identity, self._replicas.values(), seen.request.uid)
 
@@ -146,10 +145,10 @@ class World:
     def look_at_requests(self) -> None:
         """Look again at all that wait, as what they wait for may have come."""
         for key in self.requests:
-            self.queue.add(Pending(*key))
+            self.queue.add(RequestKey(*key))
 
     def facts(self) -> Facts:
-        """Gather what tenures depend on. Nodes do not matter to them."""
+        """Gather what trust windows depend on. Nodes do not matter to them."""
         return gather(self.services, self.datacentres, self.policies, self.api.clock.now())
 
     def facts_of(self, node: str) -> Facts:
@@ -163,7 +162,7 @@ class World:
         }
         return replace(facts, datacentres=datacentres)
 
-    def held(self) -> dict[str, Held]:
+    def held(self) -> dict[str, StoredAuthority]:
         """Return all authorities of the store, by name."""
         return {name: held for (_, name), held in self.secrets.items()}
 
