@@ -22,7 +22,7 @@ demo: prerequisites ## show it, on a real cluster on this machine; leaves the cl
 	@$(RUN) -m hack.demo
 
 test: lint prerequisites ## prove it: lint, types, unit tests, and everything else on a real cluster
-	$(RUN) -m pytest $(PYTEST_OPTIONS)
+	$(RUN) -m pytest -n 2 $(PYTEST_OPTIONS)
 
 up: prerequisites ## bring up a cluster (NAME=sovereign NODES=3)
 	@$(RUN) -m hack.cluster up --name $(NAME) --nodes $(NODES)
