@@ -13,7 +13,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.keys import SovereignWorkloadKey
 from sovereign_operator.controller.observed.published import ClusterAssessment
-from sovereign_operator.controller.reconcile import cluster, nodes
+from sovereign_operator.controller.reconcile import cluster, nodes, pod_counts
 from sovereign_operator.controller.reconcile import encryption as transit
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
@@ -128,18 +128,21 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
     state.published.verdicts, state.view.guards.findings = verdicts, ()
     namespaces = state.view.namespace_labels()
     granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
-    state.published.judged = ClusterAssessment(facts, verdicts, placement, granted)
+    state.published.assessment = ClusterAssessment(facts, verdicts, placement, granted)
     cluster._measure(facts, verdicts, placement)  # noqa: SLF001
     writer = nodes.NodeWriter(state)
     for write in (
-        *cluster._role_writes(state, state.published.judged, "sovereign-system"),  # noqa: SLF001
-        *(nodes._write_node(state.api, marks, seen) for _, marks, seen in writer._unmarked(state.published.judged)),  # noqa: SLF001
-        *cluster._status_writes(state, state.published.judged),  # noqa: SLF001
+        *cluster._role_writes(state, state.published.assessment, "sovereign-system"),  # noqa: SLF001
+        *(
+            nodes._write_node(state.api, wanted, observed)  # noqa: SLF001
+            for wanted, observed in writer._outdated(state.published.assessment)  # noqa: SLF001
+        ),
+        *cluster._status_writes(state, state.published.assessment),  # noqa: SLF001
     ):
         write.close()  # type: ignore[attr-defined]
     seconds_to_next_change(facts, facts.now, 600.0)
-    pods.count_pods(state)
-    pods.count_processes(state)
+    pod_counts.count_pods(state)
+    pod_counts.count_processes(state)
     for seen in state.view.pods():
         pods._annotations(state, verdicts, seen)  # noqa: SLF001
 

@@ -1,4 +1,4 @@
-"""The controller process: waits for the Lease, then watches, decides and writes until it is told to stop."""
+"""The controller process: waits for the Lease, then watches, decides and writes until it is stopped."""
 
 import asyncio
 import logging
@@ -23,13 +23,10 @@ from sovereign_operator.controller.keys import (
 from sovereign_operator.controller.observed.kopf_watch import listen
 from sovereign_operator.controller.reconcile.cluster import reconcile_cluster, write_statuses
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
+from sovereign_operator.controller.reconcile.namespace_left import announce_leave
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
-from sovereign_operator.controller.reconcile.pod_annotations import (
-    annotate_pod,
-    announce_leave,
-    count_pods,
-    count_processes,
-)
+from sovereign_operator.controller.reconcile.pod_annotations import annotate_pod
+from sovereign_operator.controller.reconcile.pod_counts import count_pods, count_processes
 from sovereign_operator.controller.reconcile.workload import reconcile_workload, release_abandoned
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.state import ControllerState
@@ -41,7 +38,7 @@ from sovereign_operator.runtime.queue import WorkQueue
 LEASE = "sovereign-controller"
 WORKERS = 8
 SHARE = 3
-"""How many of these a namespace takes at most: what it fills takes the API server long to write."""
+"""The most workers that one namespace occupies: objects that its users filled take the API server long to write."""
 
 
 class Controller(Process):
@@ -62,7 +59,7 @@ class Controller(Process):
         return [f"nothing heard of {name}" for name in self._state.mirrors.stalled] if self._leading else []
 
     async def run(self) -> None:
-        """Wait for the Lease, and do everything until it is lost or something ends."""
+        """Wait for the Lease, then work until the Lease is lost or a task ends."""
         await leading(self._api, LEASE, self._settings.replica, self._work)
 
     async def _work(self) -> None:
@@ -77,7 +74,7 @@ class Controller(Process):
             group.create_task(self._nodes.run())
 
     async def _handle(self, key: ControllerKey) -> float | None:
-        # On half a picture, what was not listed yet looks as if it were gone.
+        # Before every mirror is listed, an object that was not read yet looks as if it were deleted.
         await self._state.mirrors.until_complete()
         match key:
             case ClusterKey():
@@ -95,7 +92,7 @@ class Controller(Process):
             case EncryptionKey():
                 return await keep_encryption(self._state, key)
             case GuardsKey():
-                return await self._state.view.guards.look()
+                return await self._state.view.guards.compare()
             case PodCountsKey():
                 count_pods(self._state)
                 count_processes(self._state)
@@ -108,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the controller."""
     settings = parse(arguments)
     if settings.replica.log_level != "debug":
-        # kopf reports each event that it handed to us.
+        # kopf logs each event that it hands over.
         logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     run_replica(settings.replica, partial(Controller, settings))
 

@@ -1,4 +1,7 @@
-"""The kinds of things that can be looked at."""
+"""What the controller's queue holds: each key names one thing to reconcile.
+
+``observed.triggers`` adds keys when something changes; ``__main__`` hands each key to its reconciler.
+"""
 
 from dataclasses import dataclass
 
@@ -7,24 +10,27 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 
 @dataclass(frozen=True)
 class ClusterKey:
-    """Verdicts and host roles."""
+    """The verdict on every node, and the host roles that follow from the verdicts."""
 
 
 @dataclass(frozen=True)
 class NodeKey:
-    """What is said on one node of the last verdicts."""
+    """The labels, annotations and taint of one node, as the last assessment has them.
+
+    It belongs to the queue of ``reconcile.nodes``, not to the controller's own.
+    """
 
     name: str
 
 
 @dataclass(frozen=True)
 class StatusesKey:
-    """What is said of the last verdicts in the statuses of the cluster-scoped kinds."""
+    """The statuses of CloudServices, Datacentres and SovereigntyPolicies, as the last assessment has them."""
 
 
 @dataclass(frozen=True)
 class SovereignWorkloadKey:
-    """One SovereignWorkload and the workload it speaks of."""
+    """One SovereignWorkload and the workload that it refers to."""
 
     namespace: str
     name: str
@@ -32,7 +38,7 @@ class SovereignWorkloadKey:
 
 @dataclass(frozen=True)
 class LabelledWorkloadKey:
-    """One workload that carries our label: does a SovereignWorkload still speak of it?"""
+    """One workload with our policy label: it is released if no SovereignWorkload refers to it any more."""
 
     kind: WorkloadKind
     namespace: str
@@ -49,41 +55,27 @@ class PodAnnotationsKey:
 
 @dataclass(frozen=True)
 class EncryptionKey:
-    """How far a policy's encryption has come, and what its sidecars are told."""
+    """The roll-out of one policy's encryption: its next step, and the transit configs of its namespaces."""
 
     policy: str
 
 
 @dataclass(frozen=True)
 class GuardsKey:
-    """Are our admission policies what the chart installed?"""
+    """The chart's admission policies and webhooks, compared with what the chart installed."""
 
 
 @dataclass(frozen=True)
 class PodCountsKey:
-    """How many pods in scope are where."""
+    """The metrics that count pods."""
 
 
 @dataclass(frozen=True)
 class NamespaceLeftKey:
-    """A namespace that has left a policy, which people are told once."""
+    """A namespace that no longer enforces a policy, which one Event on the policy reports."""
 
     policy: str
     namespace: str
-
-
-def tenant_of(key: "ControllerKey") -> str:
-    """Return the namespace that a key belongs to; empty if it is the cluster's.
-
-    Statuses have turns of their own, which no other key of the cluster takes.
-    """
-    if isinstance(key, StatusesKey):
-        return "StatusesKey"
-    return (
-        ""
-        if isinstance(key, ClusterKey | EncryptionKey | GuardsKey | PodCountsKey | NamespaceLeftKey)
-        else key.namespace
-    )
 
 
 ControllerKey = (
@@ -97,3 +89,17 @@ ControllerKey = (
     | PodCountsKey
     | NamespaceLeftKey
 )
+
+
+def tenant_of(key: ControllerKey) -> str:
+    """Return the tenant whose share of workers a key uses: its namespace, or "" for the cluster.
+
+    Statuses are a tenant of their own, so that slow writes of statuses hold up no other key of the cluster.
+    """
+    if isinstance(key, StatusesKey):
+        return "Statuses"
+    return (
+        ""
+        if isinstance(key, ClusterKey | EncryptionKey | GuardsKey | PodCountsKey | NamespaceLeftKey)
+        else key.namespace
+    )

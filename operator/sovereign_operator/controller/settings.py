@@ -1,4 +1,4 @@
-"""What the chart tells the controller, as command-line options."""
+"""The command-line options that the chart passes to the controller."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ class Settings:
 
     replica: Replica
     guards: str
-    """Stands for what our admission policies say in this version of the chart: names the ConfigMap with their list."""
+    """The digest of the guards in this version of the chart, which names the ConfigMap that lists them."""
     with_signer: bool
     """Whether the signer is installed."""
     dns: tuple[str, str] | None
-    """Namespace and name of the Service that answers for DNS, where encryption is installed."""
+    """Namespace and name of the DNS Service, if encryption is installed."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:

@@ -1,4 +1,4 @@
-"""One replica's picture of the cluster, and what it remembers of its own writes: what reconcilers are given."""
+"""The state of one controller replica, which each reconciler gets: the observed cluster, and its own last writes."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from sovereign_operator.kube.refused_writes import RefusedWrites
 
 
 class ControllerState:
-    """What this replica has seen of the cluster, what it said last, and what it wrote."""
+    """What this replica has observed, decided last, and written."""
 
     def __init__(self, api: Api, queue: Queue, settings: Settings) -> None:
         self.api = api
@@ -23,15 +23,15 @@ class ControllerState:
         self.view = self.triggers.view
         self.mirrors = self.view.mirrors
         self.writes: dict[SovereignWorkloadKey, LastWrite] = {}
-        """What this process wrote last into each SovereignWorkload's workload: kopf's copy of the status is older."""
+        """The last write to the workload of each SovereignWorkload. kopf's copy of the status may be older."""
         self.refusals = RefusedWrites(api)
         self.refused: dict[SovereignWorkloadKey, tuple[int, float]] = {}
-        """What stands for why one cannot be carried out, and since when that is so, on the loop's clock."""
+        """By SovereignWorkload that is refused: the hash of the reason, and since when, on the loop's clock."""
 
     async def run(self) -> None:
-        """Watch until told to stop."""
+        """Keep mirrors and sidecar polls going until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.mirrors.run())
             if self.view.sidecars:
-                group.create_task(keep_running("questions to sidecars", self.view.sidecars.traffic.run))
+                group.create_task(keep_running("polls of sidecars", self.view.sidecars.polling.run))
                 group.create_task(self.view.sidecars.services.mirror.run())

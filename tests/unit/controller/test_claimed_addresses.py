@@ -36,7 +36,7 @@ def test_a_step_does_not_go_by_what_somebody_else_may_have_said(*, claimed: bool
     assert state.view.sidecars
     show(state.view.sidecars.services.mirror, [DNS, *[service({"externalIPs": ["10.0.0.1"]})] * claimed])
     show(state.view.sidecars.mirror, [TOLD])
-    state.view.sidecars.traffic._said["tenant-a"] = SidecarStats("v1", plain_open=7)  # noqa: SLF001 - what an answer left
+    state.view.sidecars.polling._stats["tenant-a"] = SidecarStats("v1", plain_open=7)  # noqa: SLF001 - what an answer left
 
     async def look() -> ObservedEncryption:
         await keep_encryption(state, EncryptionKey("hds"))

@@ -30,17 +30,17 @@ def spoken_of(key: tuple[str, str], obj: Any) -> tuple[WorkloadKind, str, str] |
 
 @given(st.lists(st.tuples(KEYS, OBJECTS), max_size=20))
 def test_it_knows_who_speaks_of_what_now_and_what_a_change_concerns(changes: list[tuple[tuple[str, str], Any]]) -> None:
-    speakers, there = WorkloadReferences(), dict[tuple[str, str], Any]()
+    references, there = WorkloadReferences(), dict[tuple[str, str], Any]()
     for key, obj in changes:
-        concerned = speakers.take(key, obj)
+        concerned = references.update(key, obj)
         assert set(concerned) == {spoken_of(key, there.get(key)), spoken_of(key, obj)} - {None}
         there[key] = obj
         for namespace in ("cardio", "lab"):
             for name in "ab":
                 spoken = (WorkloadKind.DEPLOYMENT, namespace, name)
                 wanted = {key for key, obj in there.items() if spoken_of(key, obj) == spoken}
-                assert set(speakers.of(spoken)) == wanted
+                assert set(references.referring_to(spoken)) == wanted
     again = WorkloadReferences({key: obj for key, obj in there.items() if obj})
     for key, obj in there.items():
         if said := spoken_of(key, obj):
-            assert set(again.of(said)) == set(speakers.of(said))
+            assert set(again.referring_to(said)) == set(references.referring_to(said))

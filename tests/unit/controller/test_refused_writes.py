@@ -7,7 +7,7 @@ import pytest
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD
 from sovereign_operator.controller.keys import EncryptionKey
-from sovereign_operator.controller.observed.sidecar_polling import HURRIED_SECONDS
+from sovereign_operator.controller.observed.sidecar_polling import FAST_SECONDS
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
 from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.core.report.report import Report
@@ -36,13 +36,13 @@ def looks(server: FullServer, times: int) -> list[float | None]:
 def test_a_namespace_that_takes_no_orders_decides_not_when_others_are_looked_at(error: Exception) -> None:
     """Open connections that are to end do so at the second look, which a growing pause would put off."""
     server = FullServer(error)
-    assert looks(server, 1) == [HURRIED_SECONDS]
+    assert looks(server, 1) == [FAST_SECONDS]
     assert server.asked == ["full", "room", "sovereign-system"]
 
 
 def test_a_refusal_is_told_once_and_not_asked_for_at_each_look() -> None:
     server = FullServer(RefusedError(403, "exceeded quota"))
-    assert looks(server, 3) == [HURRIED_SECONDS] * 3
+    assert looks(server, 3) == [FAST_SECONDS] * 3
     assert server.asked.count("full") == 1
     (event,) = server.events
     assert (event["reason"], event["involvedObject"]["name"]) == ("NotWritten", "hds")

@@ -20,12 +20,12 @@ DUE, LATER = "2030-06-15T16:00:00Z", "2030-06-16T08:00:00Z"
 def test_one_too_many_is_noticed(volumes: int, begins: list[str], again: list[bool]) -> None:
     issued = RepeatedCertificates()
     ends = [DUE, LATER]
-    assert [issued.again("pod", volumes, begin, end) for begin, end in zip(begins, ends, strict=False)] == again
+    assert [issued.is_repeated("pod", volumes, begin, end) for begin, end in zip(begins, ends, strict=False)] == again
 
 
 def test_what_is_remembered_is_bounded() -> None:
     issued = RepeatedCertificates()
     for number in range(REMEMBERED + 1):
-        issued.again(f"pod-{number}", 1, "2030-06-15T00:00:00Z", DUE)
-    assert not issued.again("pod-0", 1, "2030-06-15T01:00:00Z", DUE)
-    assert issued.again(f"pod-{REMEMBERED}", 1, "2030-06-15T01:00:00Z", DUE)
+        issued.is_repeated(f"pod-{number}", 1, "2030-06-15T00:00:00Z", DUE)
+    assert not issued.is_repeated("pod-0", 1, "2030-06-15T01:00:00Z", DUE)
+    assert issued.is_repeated(f"pod-{REMEMBERED}", 1, "2030-06-15T01:00:00Z", DUE)

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from sovereign_operator.controller.observed import sidecar_polling as traffic
+from sovereign_operator.controller.observed import sidecar_polling as polling
 from sovereign_operator.controller.observed.sidecar_polling import PLAIN, VERSION, SidecarStats, read_stats
 from sovereign_operator.kube.objects.pod import see_pod
 from tests.builders import NOW
@@ -59,9 +59,9 @@ async def answering(
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    monkeypatch.setattr(traffic, "REDIRECTED_PORT", runner.addresses[0][1])
-    async with traffic.asking() as session:
-        yield lambda: traffic.ask(session, "127.0.0.1")
+    monkeypatch.setattr(polling, "REDIRECTED_PORT", runner.addresses[0][1])
+    async with polling.polling_session() as session:
+        yield lambda: polling.poll(session, "127.0.0.1")
     await runner.cleanup()
 
 
@@ -140,18 +140,18 @@ def test_who_claims_its_address_is_not_heard_in_its_place(when: str, monkeypatch
         return web.Response(body=stats(version="forged", open=7, total=9))
 
     async def main() -> SidecarStats:
-        questions = traffic.SidecarPolling(lambda: NOW, lambda: [seen], lambda _: None, lambda _: "".join(claimed))
+        poller = polling.SidecarPolling(lambda: NOW, lambda: [seen], lambda _: None, lambda _: "".join(claimed))
         async with answering(forge, monkeypatch):
-            task = asyncio.create_task(questions.run())
+            task = asyncio.create_task(poller.run())
             async with asyncio.timeout(10):
-                while not (asked or when == "before") or not questions._asked:  # noqa: ASYNC110, SLF001
+                while not (asked or when == "before") or not poller._polled_at:  # noqa: ASYNC110, SLF001
                     await asyncio.sleep(0.01)
             await asyncio.sleep(0.1)
             task.cancel()
-        return questions.said(seen)
+        return poller.stats(seen)
 
-    said = asyncio.run(main())
-    assert (said == SidecarStats()) is (when != "never")
+    stats_read = asyncio.run(main())
+    assert (stats_read == SidecarStats()) is (when != "never")
     assert bool(asked) is (when != "before")
 
 

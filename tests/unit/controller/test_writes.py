@@ -105,13 +105,15 @@ def test_a_label_goes_where_annotations_cannot_be_written_in_time() -> None:
 
 def marked(nodes: Iterable[Json], accepted: Container[str] = ()) -> ClusterAssessment:
     """Return a look after which these nodes say that they are accepted, and the others that they are not."""
-    marks = []
+    metadata = []
     for name in (one["metadata"]["name"] for one in nodes):
         verdict, labels = "refused", {}
         if name in accepted:
             verdict, labels = "accepted", {names.node_policy_label("hds"): "accepted"}
-        marks.append(NodeMetadata(name, name, labels, {names.verdict_annotation("hds"): verdict}, avoid=False))
-    return ClusterAssessment(cast("Facts", None), cast("Verdicts", None), Placement(tuple(marks), {}, frozenset()), {})
+        metadata.append(NodeMetadata(name, name, labels, {names.verdict_annotation("hds"): verdict}, avoid=False))
+    return ClusterAssessment(
+        cast("Facts", None), cast("Verdicts", None), Placement(tuple(metadata), {}, frozenset()), {}
+    )
 
 
 @contextlib.asynccontextmanager
@@ -122,9 +124,9 @@ async def writing(nodes: list[Json], server: CrowdedServer) -> AsyncIterator[Cal
     state.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
     writer = NodeWriter(state)
 
-    def look(judged: ClusterAssessment) -> None:
-        state.published.judged = judged
-        writer.look(judged)
+    def look(assessment: ClusterAssessment) -> None:
+        state.published.assessment = assessment
+        writer.enqueue_outdated(assessment)
 
     task = asyncio.create_task(writer.run())
     yield look

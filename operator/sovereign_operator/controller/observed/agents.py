@@ -1,4 +1,4 @@
-"""What the agents of all nodes say that they have loaded."""
+"""Which rules the agents of all nodes report to have loaded, from the ConfigMap that each agent keeps."""
 
 from collections.abc import Callable, Iterable
 
@@ -12,7 +12,7 @@ from sovereign_operator.kube.objects.pod import ObservedPod
 
 
 class Agents:
-    """All of them, by what they say. What one says counts for pods of its own node only."""
+    """The reports of all agents. A report counts for pods of the agent's own node only."""
 
     def __init__(self, api: Api, namespace: str, changed: Callable[[str], None]) -> None:
         self._namespace = namespace
@@ -27,18 +27,20 @@ class Agents:
         )
 
     def silence(self, pods: Iterable[ObservedPod], rules: int) -> SilentAgents:
-        """Return for which of these pods with a sidecar nobody has said that rules of this number are loaded."""
-        found = ((pod.pod.node or "", f"{pod.namespace}/{pod.pod.name}") for pod in pods if not self._said(pod, rules))
+        """Return which of these pods with a sidecar have no report that their agent loaded the rules of this number."""
+        found = (
+            (pod.pod.node or "", f"{pod.namespace}/{pod.pod.name}") for pod in pods if not self._is_loaded(pod, rules)
+        )
         return SilentAgents(self._namespace, tuple(sorted(found)))
 
-    def _said(self, pod: ObservedPod, rules: int) -> bool:
+    def _is_loaded(self, pod: ObservedPod, rules: int) -> bool:
         report = self.mirror.get((self._namespace, names.agent_report(pod.pod.node or "")))
         wanted = LoadedRules(pod.transit, rules, frozenset(pod.addresses))
         return report is not None and report.node == pod.pod.node and report.says(pod.pod.uid, wanted)
 
     def _take(self, _key: ObjectKey, old: AgentReport | None, new: AgentReport | None) -> None:
-        """Have the policies looked at of which something else is said now."""
+        """Reconcile the policies of the pods whose entry in the report has changed."""
         before, after = (dict(report.pods) if report else {} for report in (old, new))
         changed = [uid for uid in before.keys() | after.keys() if before.get(uid) != after.get(uid)]
-        for policy in {said[uid].policy for said in (before, after) for uid in changed if uid in said}:
+        for policy in {pods[uid].policy for pods in (before, after) for uid in changed if uid in pods}:
             self._changed(policy)

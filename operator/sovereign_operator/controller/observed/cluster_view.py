@@ -1,4 +1,4 @@
-"""What can be asked about all that the controller has seen."""
+"""Answers questions about the cluster as the controller has observed it, from mirrors and kopf's indexes."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
@@ -28,46 +28,46 @@ from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
 
 
 class AllChanges(Changes, Protocol):
-    """Who is told of changes of what is made of several objects, too."""
+    """Receives changes of composite things (guards, certificates, sidecars) as well."""
 
     def guards_changed(self) -> None:
-        """Take note that an admission policy or webhook of the chart has changed."""
+        """Handle a change of an admission policy or webhook of the chart."""
 
-    def guards_judged(self) -> None:
-        """Take note that something else is wrong with them than before."""
+    def guard_findings_changed(self) -> None:
+        """Handle a change of the findings about guards."""
 
     def certificate_changed(self, namespace: str, pod: str) -> None:
-        """Take note that a pod got a certificate."""
+        """Handle a certificate that was issued to a pod."""
 
     def bundle_changed(self, name: str) -> None:
-        """Take note of a change of a trust bundle."""
+        """Handle a change of a trust bundle."""
 
-    def encryption_seen(self, policy: str) -> None:
-        """Take note that sidecars or agents have said something about a policy's encryption."""
+    def encryption_progressed(self, policy: str) -> None:
+        """Handle a new answer of a sidecar, or a new report of an agent, about a policy."""
 
     def services_changed(self) -> None:
-        """Take note of a change of where plaintext is always sent."""
+        """Handle a change of the Services that pods reach in plaintext in every mode."""
 
-    def orders_changed(self, namespace: str, policy: str) -> None:
-        """Take note of a change of what the sidecars of a namespace are told."""
+    def transit_config_changed(self, namespace: str, policy: str) -> None:
+        """Handle a change of a policy's transit config in a namespace."""
 
 
 class ClusterView:
-    """The cluster, as last seen."""
+    """The cluster, as last observed."""
 
     def __init__(self, api: Api, settings: Settings, changes: AllChanges) -> None:
         self._now = api.clock.now
         self.system_namespaces = settings.replica.system_namespaces
         self.mirrors = Mirrors(api, settings, changes)
-        self.speakers = WorkloadReferences()
+        self.references = WorkloadReferences()
         self.unreadable = {plural: UnreadableObjects(plural) for plural in resource.OURS}
-        """What kopf has indexed and cannot be read."""
+        """The objects that kopf has indexed and that do not fit their schema, by plural."""
         self.guards = GuardWatch(
             api,
             settings.replica.namespace,
             settings.guards,
             changed=changes.guards_changed,
-            judged=changes.guards_judged,
+            findings_changed=changes.guard_findings_changed,
         )
         self.mirrors.add(self.guards.mirrors.values())
         self.identity = (
@@ -83,9 +83,9 @@ class ClusterView:
                 settings.replica.namespace,
                 settings.dns,
                 pods=self._with_sidecars,
-                policy_changed=changes.encryption_seen,
+                policy_changed=changes.encryption_progressed,
                 services_changed=changes.services_changed,
-                told_changed=changes.orders_changed,
+                config_changed=changes.transit_config_changed,
             )
             if settings.dns
             else None
@@ -120,7 +120,7 @@ class ClusterView:
         """Return a workload that carries our label."""
         return self.mirrors.labelled[kind].get((namespace, name))
 
-    # Who is held to which policy
+    # Which policy is in effect
 
     def enforced(self, namespace: str) -> str | None:
         """Return the value of a namespace's enforce label, or None if it is not in scope."""
@@ -153,7 +153,7 @@ class ClusterView:
     def placed_for(self, pod: ObservedPod) -> str | None:
         """Return the policy that admission placed a pod for, whose node label it needs to go on running.
 
-        Admission writes that label on what it places, and on nothing else. A node can run a static pod that says so.
+        Admission writes that label on the pods that it places, and on no others. A static pod may carry it as well.
         """
         placed = pod.labels.get(names.PLACED_LABEL)
         if pod.static or pod.namespace in self.system_namespaces or placed not in pod.pod.placed_for:
@@ -170,17 +170,17 @@ class ClusterView:
         return encrypts(spec, self.sidecars.record(policy) if self.sidecars else None)
 
     def _with_sidecars(self) -> Iterable[ObservedPod]:
-        """Return the pods with a sidecar, each in scope of the policy that this goes by, which encrypts or did.
+        """Return the pods whose sidecar is to be polled: in scope of the sidecar's policy, which encrypts or did.
 
-        Anybody can make a pod elsewhere that says so of itself, as no guard asks there what its sidecar is; it shall
-        not have us talk to it. Sidecars of a policy that has come to Off are there until their pods end, and have to
-        say that they have loaded Off.
+        Outside the scope of a policy no guard checks a pod's sidecar, so anyone may create a pod that claims to have
+        one; the controller must not connect to it. Sidecars of a policy that is back at Off exist until their pods end,
+        and are polled until they have loaded Off.
         """
         if self.sidecars is None:
             return ()
         seen, record = self.sidecars.seen, self.sidecars.record
-        told = {policy for policy in seen if seen[policy].encrypts or record(policy)}
-        return (pod for pod in self.pods() if pod.transit in told and pod.transit == self.policy_of(pod))
+        encrypting = {policy for policy in seen if seen[policy].encrypts or record(policy)}
+        return (pod for pod in self.pods() if pod.transit in encrypting and pod.transit == self.policy_of(pod))
 
     # What verdicts depend on
 

@@ -1,7 +1,7 @@
-"""Whether our admission policies and webhooks are what the chart installed, and who is told if they are not.
+"""Whether the admission policies and webhooks (guards) are what the chart installed, and the reports if they are not.
 
-What is wrong is said once, in the log and by an Event about the controller's Deployment, also where it was put right
-by the time that it is looked at.
+Each finding is reported once, in the log and by an Event about the controller's Deployment, even if the guard was
+restored before the controller read it.
 """
 
 import logging
@@ -39,22 +39,28 @@ from sovereign_operator.kube.objects.worst import worst_guard
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 60.0
-"""Nothing tells us when a list of guards is there again."""
+"""How often to compare again while something is wrong: no watch reports that a list of guards is there again."""
 
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class GuardWatch:
-    """All guards, and what is wrong with them."""
+    """Watches all guards, and keeps the findings about them."""
 
     def __init__(
-        self, api: Api, namespace: str, digest: str, *, changed: Callable[[], None], judged: Callable[[], None]
+        self,
+        api: Api,
+        namespace: str,
+        digest: str,
+        *,
+        changed: Callable[[], None],
+        findings_changed: Callable[[], None],
     ) -> None:
         self._api, self._namespace, self._digest = api, namespace, digest
-        self._changed, self._judged = changed, judged
+        self._changed, self._findings_changed = changed, findings_changed
         self._own: Guards | None = None
-        self._written: list[tuple[GuardKey, Guard | None]] = []
-        """What guards have become since they were last looked at."""
+        self._changed_guards: list[tuple[GuardKey, Guard | None]] = []
+        """The guards that were changed since the last comparison, and what they became."""
         self.mirrors = {
             kind: Mirror(
                 api,
@@ -67,36 +73,36 @@ class GuardWatch:
             for kind, guarded in resource.ADMISSION.items()
         }
         self.findings: tuple[GuardFinding, ...] | None = None
-        """What is wrong; None as long as nobody has looked."""
+        """What is wrong; None before the first comparison."""
 
     @property
     def broken(self) -> tuple[str, ...]:
-        """Say which guards do not do what they should."""
+        """Return the names of the guards that do not enforce what they should."""
         return broken(self.findings or ())
 
     def _take(self, key: GuardKey, old: Guard | None, new: Guard | None) -> None:
         if old:
-            self._written.append((key, new))
+            self._changed_guards.append((key, new))
         self._changed()
 
-    async def look(self) -> float | None:
-        """Compare all guards with what the chart installed, and say in how many seconds to look again."""
-        # First what they may be: a version's list goes when none of its guards is left.
+    async def compare(self) -> float | None:
+        """Compare all guards with what the chart installed. Return in how many seconds to compare again."""
+        # The lists first: the list of a version is deleted after the last of its guards.
         deployment = await read_deployment(self._api, self._namespace)
         versions = await self._read_versions(deployment)
         live = {(kind, name): guard for kind, mirror in self.mirrors.items() for (_, name), guard in mirror.items()}
         findings = inspect(versions, live)
-        passing = [inspect_one(versions, key, guard) for key, guard in self._written]
-        self._written.clear()
+        passing = [inspect_one(versions, key, guard) for key, guard in self._changed_guards]
+        self._changed_guards.clear()
         before, self.findings = self.findings, findings
         metrics.GUARDS_BROKEN.set(len(self.broken))
         metrics.GUARDS_DRIFTED.set(len(findings) - len(self.broken))
         if findings != before:
-            self._judged()
+            self._findings_changed()
         if before and not findings:
             logger.info("all guards are again what the chart installed")
         for finding in sorted({found for found in (*findings, *passing) if found} - {*(before or ())}):
-            await self._say(finding, deployment)
+            await self._report(finding, deployment)
         if findings:
             return RETRY_SECONDS
         until, now = versions.allowed_until, versions.now
@@ -115,7 +121,7 @@ class GuardWatch:
             published=await read_published(self._api, self._namespace),
         )
 
-    async def _say(self, finding: GuardFinding, deployment: Json | None) -> None:
+    async def _report(self, finding: GuardFinding, deployment: Json | None) -> None:
         fields = {"guard": f"{finding.kind} {finding.name}", "writer": finding.writer, "mend": finding.mend}
         logger.error(finding.notice.message, extra=fields)
         if deployment:

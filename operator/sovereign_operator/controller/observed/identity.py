@@ -1,4 +1,4 @@
-"""What the controller sees of certificates and trust bundles, where the signer is installed."""
+"""What the controller observes of certificates and trust bundles, if the signer is installed."""
 
 import hashlib
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class ObservedIdentity:
-    """Certificates that were issued lately, and all trust bundles."""
+    """The certificates that were issued recently, and all trust bundles."""
 
     def __init__(
         self,
@@ -36,10 +36,10 @@ class ObservedIdentity:
     ) -> None:
         self._now = now
         self._pod = pod
-        self._issued = RepeatedCertificates()
+        self._repeated = RepeatedCertificates()
         self._certificate_changed = certificate_changed
         self._newest: dict[str, CertificateNote] = {}
-        """By pod uid, the note of the certificate that ends last."""
+        """By uid of the pod, the note of its certificate that ends last."""
         self._certificates: Mirror[Certificate] = Mirror(
             api,
             resource.CERTIFICATE_REQUESTS,
@@ -57,7 +57,7 @@ class ObservedIdentity:
         )
 
     def mirrors(self) -> Iterator[Mirror[Certificate] | Mirror[ObservedBundle]]:
-        """Yield what has to be kept up to date."""
+        """Yield the mirrors to run."""
         yield self._certificates
         yield self._bundles
 
@@ -65,7 +65,7 @@ class ObservedIdentity:
         if new:
             pod = self._pod(key[0], new.pod)
             volumes = pod.pod.certificate_volumes if pod and pod.pod.uid == new.pod_uid else 0
-            if old is None and self._issued.again(new.pod_uid, volumes, new.not_before, new.refresh_at):
+            if old is None and self._repeated.is_repeated(new.pod_uid, volumes, new.not_before, new.refresh_at):
                 metrics.CERTIFICATES_REPEATED.inc()
                 logger.warning("pod %s/%s got one certificate more than it has volumes: %s", key[0], new.pod, new.note)
             self._newest[new.pod_uid] = max(new.note, self._newest.get(new.pod_uid, new.note))
@@ -74,17 +74,18 @@ class ObservedIdentity:
             del self._newest[old.pod_uid]
 
     def annotations(self, pod: ObservedPod) -> dict[str, str]:
-        """Return what a pod should carry: its certificate, and the state of the bundles that it mounts.
+        """Return the annotations of a pod about its certificate and the trust bundles that it mounts.
 
-        Requests are deleted after some minutes. Then what the pod carries already is all that is left of them.
+        Kubernetes deletes PodCertificateRequests after some minutes. From then on the pod's own annotation is the only
+        record of its certificate.
         """
-        newest = self._newest.get(pod.pod.uid) or self._as_said(pod.pod.certificate)
+        newest = self._newest.get(pod.pod.uid) or self._annotated(pod.pod.certificate)
         digest = self._digest(pod.bundles)
         found = {names.CERTIFICATE_ANNOTATION: str(newest or ""), names.TRUST_BUNDLE_ANNOTATION: digest}
         return {key: value for key, value in found.items() if value}
 
-    def _as_said(self, note: CertificateNote | None) -> CertificateNote | None:
-        """Return what a pod says of its certificate itself, unless that ends later than any of ours could."""
+    def _annotated(self, note: CertificateNote | None) -> CertificateNote | None:
+        """Return the note in a pod's annotation, unless it ends later than any certificate of the signer could."""
         return note if note and note.until <= self._now() + LEAF_LIFETIME else None
 
     def _digest(self, mounted: frozenset[str]) -> str:
@@ -97,21 +98,21 @@ class ObservedIdentity:
         return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 
     def distrusted(self, policy: str, pods: Iterable[ObservedPod]) -> frozenset[str]:
-        """Return the uids of the pods whose certificate is in force and yet counts for nobody in scope of a policy."""
+        """Return the uids of the pods whose certificate is valid, but whose issuer the policy does not trust."""
         now, trusted = self._now(), self.authorities(policy)
         notes = ((pod.pod.uid, pod.pod.certificate) for pod in pods)
         return frozenset(uid for uid, note in notes if note and note.is_distrusted(now, trusted))
 
     def authorities(self, policy: str) -> frozenset[str]:
-        """Return what stands for the authorities that the pods of a policy trust."""
+        """Return the digits that identify the certificate authorities that the pods of a policy trust."""
         return frozenset(authority_digits(found.fingerprint) for found in self._anchors(policy))
 
     def _anchors(self, policy: str) -> tuple[bundle.TrustAnchor, ...]:
         seen = self._bundles.get(("", names.trust_bundle(policy)))
         return seen.anchors if seen else ()
 
-    def vouching(self, policy: str) -> tuple[TrustedAnchor, ...]:
-        """Return the same authorities from old to new, for what becomes of connections that they vouched for."""
+    def anchors_by_age(self, policy: str) -> tuple[TrustedAnchor, ...]:
+        """Return the same certificate authorities from old to new, to decide which open connections must end."""
         found = sorted(self._anchors(policy), key=lambda anchor: anchor.not_before)
         return tuple(
             TrustedAnchor(
@@ -122,7 +123,7 @@ class ObservedIdentity:
         )
 
     def trusted(self, policy: str) -> tuple[Trusted, ...]:
-        """Return the authorities that the pods of a policy trust."""
+        """Return the certificate authorities that the pods of a policy trust, for the policy's status."""
         return tuple(
             Trusted(anchor.not_after, anchor.fingerprint, anchor.policy, anchor.datacentre)
             for anchor in self._anchors(policy)

@@ -1,9 +1,9 @@
-"""The HTTP session that kopf uses: what it reads is bounded before it parses it.
+"""The HTTP session that kopf uses, which bounds the size and depth of each answer before kopf parses it.
 
-kopf parses answers by itself, a list page by page and a watch line by line, with Python's own parser, and holds what
-comes of them. It takes a session from its login handler, and aiohttp lets a session have its own class of responses
-and its own way of sending requests: there the text is bounded, in depth and in size. Tests have kopf read deep and
-large objects through it, and fail if kopf reads in another way one day.
+kopf parses answers itself, a list page by page and a watch line by line, with Python's own parser, and keeps the
+results. It takes its session from a login handler, and aiohttp lets a session bring its own class of responses and its
+own middleware: these bound the text. Tests have kopf read deep and large objects through this session, and fail if a
+later kopf reads in another way.
 """
 
 import ssl
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def login(**about: Any) -> kopf.AiohttpSession | None:
-    """Log in as kopf would by itself, in a session whose answers are bounded."""
+    """Log in as kopf does by default, with a session whose answers are bounded."""
     info = kopf.login_via_client(**about)
     if info is None:
         return None
@@ -47,12 +47,12 @@ def session_of(
 
 
 class BoundedResponse(aiohttp.ClientResponse):
-    """An answer of the API server in which nothing is too deep for Python, and no object too large."""
+    """An answer of the API server, bounded in depth and in the size of its objects."""
 
     async def start(self, connection: "Connection") -> Self:
         """Read the headers."""
         await super().start(connection)
-        self.content = _BoundedStream(self.content)  # type: ignore[assignment] # all that kopf and aiohttp use of one
+        self.content = _BoundedStream(self.content)  # type: ignore[assignment] # has all methods that kopf and aiohttp use
         return self
 
     async def read(self) -> bytes:
@@ -68,10 +68,10 @@ class BoundedResponse(aiohttp.ClientResponse):
 
 
 class _Paging:
-    """Reads lists in pages that are bounded in bytes, whatever number of objects is asked for.
+    """Reads lists in pages that are bounded in bytes, whatever number of objects kopf requests.
 
-    An answer that the list took too long (410) goes to kopf, which ends by it, and the process with it. Were it to list
-    again, what it has seen of the former list and is gone by now would be there until the process ends.
+    If the list expired (410 Gone), the answer goes to kopf, which then ends, and the process with it. If kopf listed
+    again instead, objects of the former list that were deleted since would stay in its index until the process ends.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""What kopf is given of the objects that it watches: as much as decisions need.
+"""Trims the objects that kopf reads to the fields that decisions need.
 
-kopf holds what it reads: all of a list until everything is listed, an event until its worker comes to it, and what is
-indexed for as long as it exists. Who may write an object of the operator's kinds may fill it with a megabyte of
-annotations, or of template, for which Python needs up to twenty-five times as much.
+kopf keeps what it reads in memory: a whole list until all pages are read, an event until its worker handles it, and an
+indexed object for as long as it exists. A user who may write an object of the operator's kinds may fill it with a
+megabyte of annotations or of template, for which Python needs up to twenty-five times as much memory.
 """
 
 import json
@@ -23,7 +23,7 @@ _METADATA: Final = (
 
 
 def trim_list(text: bytes) -> bytes:
-    """Return a page of a list with what is kept of each object. What is no list stays as it is."""
+    """Return a page of a list with each object trimmed. Text that is not a list is returned unchanged."""
     page = _read(text)
     if not isinstance(page, dict) or not isinstance(page.get("items"), list):
         return text
@@ -32,7 +32,7 @@ def trim_list(text: bytes) -> bytes:
 
 
 def trim_event(line: bytes) -> bytes:
-    """Return an event of a watch with what is kept of its object. What is no event stays as it is."""
+    """Return an event of a watch with its object trimmed. Text that is not an event is returned unchanged."""
     event = _read(line)
     if not isinstance(event, dict) or "object" not in event:
         return line
@@ -40,7 +40,7 @@ def trim_event(line: bytes) -> bytes:
 
 
 def trim(obj: Any, kind: str = "") -> Any:
-    """Return what is kept of an object, which is of this kind unless it says another. Of a failure all is kept."""
+    """Return an object trimmed; a Status, which reports a failure, is kept whole. ``kind``: of an item of a list."""
     if not isinstance(obj, dict):
         return obj
     kind = obj.get("kind", kind)
@@ -56,13 +56,13 @@ def trim(obj: Any, kind: str = "") -> Any:
     elif "spec" in obj and ours:
         kept["spec"] = obj["spec"]
     elif "spec" in obj and kind == "CustomResourceDefinition":
-        # Of CRDs kopf asks no more.
+        # kopf reads no other field of a CRD.
         kept["spec"] = _some(obj["spec"], "group")
     return kept
 
 
 def _without_template(spec: Any) -> Any:
-    """Return the spec of a SovereignWorkload whose template says no more than its kind. Whoever needs it, reads it."""
+    """Return the spec of a SovereignWorkload without its template but for the kind. The reconciler reads the rest."""
     template = spec.get("template") if isinstance(spec, dict) else None
     if not isinstance(template, dict):
         return spec

@@ -1,9 +1,8 @@
-"""What kopf does for us: it watches our kinds and namespaces, and keeps an index of them.
+"""Has kopf watch the operator's kinds and namespaces, and index them.
 
-Only indexes and raw event handlers are used: anything else of kopf's puts finalizers or its own
-state on objects. kopf calls no event handler before every index of what it watches is complete, which,
-once it watches all of our kinds, is how we know that the first picture is whole; namespaces always
-exist, so at least one call comes.
+Only indexes and raw event handlers are used: kopf's other handlers write finalizers or their own state to objects. kopf
+calls no event handler before its indexes of all watched kinds are complete. So once kopf watches all of the operator's
+kinds, the first call means that the indexes are complete; namespaces always exist, so at least one call comes.
 """
 
 import asyncio
@@ -29,17 +28,17 @@ from sovereign_operator.kube.client.resource import OURS
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0
+CHECK_SECONDS = 5.0
 
 
 class WatchLostError(Exception):
-    """kopf does not watch a kind that the API server serves."""
+    """kopf no longer watches a kind that the API server serves. The message says which, and that the process ends."""
 
 
 async def listen(api: Api, triggers: Triggers) -> None:
-    """Have kopf tell of changes of our kinds and namespaces, until it is told to stop.
+    """Run kopf, which reports changes of the operator's kinds and of namespaces to ``triggers``, until cancelled.
 
-    Ends the process if kopf has lost a kind.
+    Ends the process if kopf no longer watches one of the kinds.
     """
     insights = Insights()
     operator = kopf.operator(
@@ -49,7 +48,7 @@ async def listen(api: Api, triggers: Triggers) -> None:
 
 
 async def _end_if_watch_lost(api: Api, insights: Insights) -> None:
-    """End the process once kopf has lost a kind. Where CRDs went and came, kopf may not end when it is told to."""
+    """End the process once kopf no longer watches a kind. After CRDs change, kopf may not end when it is cancelled."""
     try:
         await until_watch_lost(api, insights)
     except WatchLostError as error:
@@ -58,28 +57,32 @@ async def _end_if_watch_lost(api: Api, insights: Insights) -> None:
 
 
 async def until_watch_lost(api: Api, insights: Insights) -> None:
-    """Return never, and raise WatchLostError once kopf does not hear of a kind that the API server serves, or may not.
+    """Raise WatchLostError once kopf does not watch a kind that the API server serves, or a CRD was created again.
 
-    kopf (1.45) looks which kinds are served after each change of a CRD, several times at once if several
-    change. A look that began before a kind was served may be the last to count, and then kopf never
-    watches that kind. And if it stops watching a kind of which it had not listed all objects yet, it calls no
-    handler any more for the kinds that it watches from then on. So the controller ends when a CRD was made again.
+    kopf (1.45) rescans the served kinds after each change of a CRD, concurrently if several change. A scan that began
+    before a kind was served may finish last, and then kopf never watches that kind. And if kopf stops watching a kind
+    before it has listed all of its objects, it calls no handler for the kinds that it watches from then on. So the
+    controller ends when a CRD was created again.
     """
     missed: set[str] = set()
     await insights.ready_resources.wait()
-    made = await _made(api)
+    created = await _created_crds(api)
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
-        seen = await _made(api)
-        if again := sorted(name for name, uid in seen.items() if made.setdefault(name, uid) != uid):
-            raise WatchLostError(f"the CRDs {', '.join(again)} were made again: ending, to be started again")
+        await asyncio.sleep(CHECK_SECONDS)
+        seen = await _created_crds(api)
+        if again := sorted(name for name, uid in seen.items() if created.setdefault(name, uid) != uid):
+            raise WatchLostError(
+                f"the CRDs {', '.join(again)} were created again: ending, so that the kubelet starts this process again"
+            )
         before, missed = missed, {plural for plural in _unwatched(insights) if await _is_served(api, plural)}
-        if deaf := sorted(before & missed):
-            raise WatchLostError(f"kopf does not watch {', '.join(deaf)}: ending, to begin anew")
+        if unwatched := sorted(before & missed):
+            raise WatchLostError(
+                f"kopf does not watch {', '.join(unwatched)}: ending, so that the kubelet starts this process again"
+            )
 
 
-async def _made(api: Api) -> dict[str, str]:
-    """Return the uids of the CRDs that are there to stay, by name; of none if the API server does not answer."""
+async def _created_crds(api: Api) -> dict[str, str]:
+    """Return the uids of the CRDs that are not being deleted, by name; none if the API server does not answer."""
     try:
         return {name: uid for name, uid in (await crd_uids(api)).items() if uid}
     except ApiError:
@@ -87,7 +90,7 @@ async def _made(api: Api) -> dict[str, str]:
 
 
 def _unwatched(insights: Insights) -> set[str]:
-    """Return which of our kinds kopf does not watch, by plural."""
+    """Return the plurals of the operator's kinds that kopf does not watch."""
     return OURS.keys() - {found.plural for found in insights.watched_resources}
 
 
@@ -100,7 +103,7 @@ async def _is_served(api: Api, plural: str) -> bool:
 
 
 def register(triggers: Triggers, insights: Insights) -> kopf.OperatorRegistry:
-    """Return the handlers that tell of changes of our kinds and namespaces."""
+    """Return the handlers that report changes of the operator's kinds and of namespaces to ``triggers``."""
     registry = kopf.OperatorRegistry()
     watched = [(GROUP, VERSION, kind.plural) for kind in KINDS] + [("", "v1", "namespaces")]
 
@@ -121,14 +124,14 @@ async def _remember(namespace: str | None, name: str, body: Mapping[str, Any], *
 
 
 def settings() -> kopf.OperatorSettings:
-    """Return kopf's settings: no peering (we have a Lease), no Events of its own."""
+    """Return kopf's settings: no peering, as a Lease elects the leader, and no Events by kopf."""
     configured = kopf.OperatorSettings()
     configured.peering.standalone = True
     configured.posting.enabled = False
-    # The server ends a watch after this long; a client that hears nothing for longer has lost it.
+    # The API server ends a watch after 280 s; a watch without an event or an end for 300 s is lost.
     configured.watching.server_timeout = 280
     configured.watching.client_timeout = 300
     configured.networking.request_timeout = 30
-    # In which our session asks for fewer objects where these are large.
+    # BoundedResponse reads smaller pages where objects are large.
     configured.watching.chunk_size = PAGE
     return configured

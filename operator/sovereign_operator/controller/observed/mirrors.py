@@ -1,6 +1,6 @@
-"""What the controller watches: kopf our own kinds and namespaces, mirrors all else.
+"""What the controller watches: kopf watches the operator's kinds and namespaces, mirrors watch all else.
 
-``triggers`` decides which keys a change has looked at; ``cluster_view`` answers questions about all that was seen.
+``triggers`` decides which keys a change adds to the queue; ``cluster_view`` answers questions about what was observed.
 """
 
 import asyncio
@@ -23,32 +23,32 @@ from sovereign_operator.kube.objects.worst import worst_node, worst_pod, worst_r
 
 
 class Changes(Protocol):
-    """Who is told of changes. One of what was there and what is there now is None where there was or is nothing."""
+    """Receives changes. ``old`` is None for a new object, ``new`` is None for a deleted one."""
 
     def node_changed(self, key: ObjectKey, old: ObservedNode | None, new: ObservedNode | None) -> None:
-        """Take note of a change of a node."""
+        """Handle a change of a node."""
 
     def role_changed(self, key: ObjectKey, old: ObservedRole | None, new: ObservedRole | None) -> None:
-        """Take note of a change of a policy's ClusterRole or ClusterRoleBinding."""
+        """Handle a change of a policy's ClusterRole or ClusterRoleBinding."""
 
     def workload_changed(self, kind: WorkloadKind, key: ObjectKey) -> None:
-        """Take note of a change of a workload with our label."""
+        """Handle a change of a workload with our policy label."""
 
     def pod_changed(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
-        """Take note of a change of a pod in scope."""
+        """Handle a change of a pod in a namespace in scope, or of a placed pod."""
 
     def own_pod_changed(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
-        """Take note of a change of a pod of the operator."""
+        """Handle a change of a pod of the operator."""
 
 
 class Mirrors:
-    """All that is watched."""
+    """All mirrors of the controller, and kopf's indexes."""
 
     def __init__(self, api: Api, settings: Settings, changes: Changes) -> None:
         self._api = api
         self._changes = changes
         self.kinds: Mapping[str, Mapping[ObjectKey, Any]] = {}
-        """What kopf has indexed, by plural."""
+        """kopf's indexes, by plural."""
         self._indexed = asyncio.Event()
         self.nodes = Mirror(api, resource.NODES, see_node, changes.node_changed, worst=worst_node)
         self.roles, self.role_bindings = (
@@ -56,7 +56,7 @@ class Mirrors:
             for kind in (resource.CLUSTER_ROLES, resource.CLUSTER_ROLE_BINDINGS)
         )
         self.labelled = {kind: self._of_workloads(kind) for kind in WorkloadKind}
-        """The workloads with our label."""
+        """The workloads with our policy label, by kind."""
         self.placed_pods = Mirror(
             api, resource.PODS, see_pod, changes.pod_changed, worst=worst_pod, label_selector=names.PLACED_LABEL
         )
@@ -67,15 +67,15 @@ class Mirrors:
             changes.own_pod_changed,
             worst=worst_pod,
             namespace=settings.replica.namespace,
-            # An agent has to be on each node with pods in scope, whatever became of the node since.
+            # Agents are left out: one has to run on each node with pods in scope, accepted or not.
             label_selector=f"{names.COMPONENT_LABEL} in (controller, signer, injector)",
         )
         self._others: list[Mirror[Any]] = []
         self._followed: dict[str, tuple[Mirror[ObservedPod], asyncio.Task[None]]] = {}
-        """The pods that were never placed, by namespace."""
+        """By namespace, the mirror of the pods that admission has not placed."""
 
     def add(self, mirrors: Iterable[Mirror[Any]]) -> None:
-        """Have these run, too, and waited for."""
+        """Run these as well, and wait for them."""
         self._others.extend(mirrors)
 
     async def run(self) -> None:
@@ -90,25 +90,25 @@ class Mirrors:
         self.kinds = indexes
 
     def open(self) -> None:
-        """Let ``until_complete`` return once everything is listed: nothing is decided before."""
+        """Let ``until_complete`` return once everything is listed: no reconciler decides before."""
         self._indexed.set()
 
     async def until_complete(self) -> None:
-        """Wait until everything was listed once."""
+        """Wait until every mirror has been listed once."""
         await self._indexed.wait()
-        # Others may be followed by the time that these are listed.
+        # New mirrors may be added while these are being listed.
         while late := [mirror for mirror in self._all() if not mirror.synced.is_set()]:
             await late[0].synced.wait()
 
     @property
     def stalled(self) -> list[str]:
-        """What has not been heard of for too long."""
+        """The mirrors that have received neither an event nor a list for too long."""
         return stalled(self._all())
 
     def follow_pods(self, wanted: set[str]) -> None:
-        """Watch, in exactly these namespaces, the pods that were never placed.
+        """Watch the pods that admission has not placed in exactly these namespaces.
 
-        One that leaves is followed until nothing is left there of what we said about its pods.
+        A namespace that leaves is watched until its pods carry no audit annotations any more.
         """
         for namespace in self._followed.keys() - wanted:
             mirror, task = self._followed[namespace]
@@ -116,7 +116,7 @@ class Mirrors:
                 continue
             del self._followed[namespace]
             task.cancel()
-            # Nobody shall wait for it any more.
+            # Ends a wait for it.
             mirror.synced.set()
         for namespace in wanted - self._followed.keys():
             mirror = Mirror(
@@ -131,7 +131,7 @@ class Mirrors:
             self._followed[namespace] = (mirror, self._group.create_task(mirror.run()))
 
     def is_followed(self, namespace: str) -> bool:
-        """Whether the pods of a namespace that were never placed are watched."""
+        """Whether the pods of a namespace that admission has not placed are watched."""
         return namespace in self._followed
 
     def pods(self, namespace: str | None = None) -> Iterable[ObservedPod]:

@@ -1,4 +1,4 @@
-"""What the last look at the cluster has come to, by which everything goes until the next one."""
+"""The results of the last reconciliation of the cluster, which the other reconcilers use until the next one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from sovereign_operator.core.placement.verdict import Verdicts
 
 @dataclass(frozen=True)
 class ClusterAssessment:
-    """One look at the cluster, and what follows from it."""
+    """The facts of one reconciliation of the cluster, and what follows from them."""
 
     facts: Facts
     verdicts: Verdicts
     placement: Placement
     granted: Mapping[str, tuple[str, ...]]
-    """The namespaces that there are to which each policy gives certificates, by policy."""
+    """The existing namespaces to which each policy gives certificates, by policy."""
 
     @cached_property
-    def marks(self) -> Mapping[str, NodeMetadata]:
-        """What each node is to say, by its name."""
-        return {marks.name: marks for marks in self.placement.nodes}
+    def node_metadata(self) -> Mapping[str, NodeMetadata]:
+        """The labels, annotations and taint that each node should have, by its name."""
+        return {metadata.name: metadata for metadata in self.placement.nodes}
 
 
 class Published:
-    """The last look, as far as others go by it."""
+    """What the last reconciliation of the cluster publishes."""
 
     def __init__(self) -> None:
         self.verdicts: Verdicts | None = None
-        self.judged: ClusterAssessment | None = None
-        """What nodes and statuses are to say: it follows the roles. None while nothing may be changed."""
+        self.assessment: ClusterAssessment | None = None
+        """What nodes and statuses should show, published after the roles are written. None: write nothing now."""
         self.retained: frozenset[tuple[str, str]] = frozenset()
-        """(node, policy) whose label stays only for pods that still run there."""
+        """(node, policy) where the node keeps the policy's label only for pods that still run there."""
         self.not_trusted: Mapping[str, tuple[str, ...]] = {}
-        """The pods that mount a policy's certificates where it gives none, by policy, as its condition has them."""
+        """By policy, the pods that mount its certificates in a namespace to which it grants none, as its status has."""

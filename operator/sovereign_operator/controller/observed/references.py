@@ -1,4 +1,4 @@
-"""Which SovereignWorkloads speak of which workload, kept up as they change."""
+"""Which SovereignWorkloads refer to which workload, kept up to date as SovereignWorkloads change."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,35 +13,35 @@ ReferencedWorkload = tuple[WorkloadKind, str, str]
 
 
 class WorkloadReferences:
-    """The SovereignWorkloads that there are. One that cannot be read speaks of nothing."""
+    """An index of all SovereignWorkloads. One that cannot be read refers to nothing."""
 
     def __init__(self, objects: Mapping[ObjectKey, Json] | None = None) -> None:
-        self._spoken: dict[ObjectKey, ReferencedWorkload] = {}
-        self._speakers: dict[ReferencedWorkload, set[ObjectKey]] = {}
+        self._target: dict[ObjectKey, ReferencedWorkload] = {}
+        self._referrers: dict[ReferencedWorkload, set[ObjectKey]] = {}
         for key, obj in (objects or {}).items():
-            self.take(key, obj)
+            self.update(key, obj)
 
-    def take(self, key: ObjectKey, obj: Json | None) -> list[ReferencedWorkload]:
-        """Take a SovereignWorkload in as it is (None: gone), and return what it spoke of before and speaks of now."""
-        before, now = self._spoken.pop(key, None), _spoken(key, obj) if obj else None
+    def update(self, key: ObjectKey, obj: Json | None) -> list[ReferencedWorkload]:
+        """Record a SovereignWorkload (None: deleted). Return the workloads that it referred to and refers to."""
+        before, now = self._target.pop(key, None), _target(key, obj) if obj else None
         if before:
-            self._speakers[before].discard(key)
-            if not self._speakers[before]:
-                del self._speakers[before]
+            self._referrers[before].discard(key)
+            if not self._referrers[before]:
+                del self._referrers[before]
         if now:
-            self._spoken[key] = now
-            self._speakers.setdefault(now, set()).add(key)
-        return [spoken for spoken in dict.fromkeys((before, now)) if spoken]
+            self._target[key] = now
+            self._referrers.setdefault(now, set()).add(key)
+        return [workload for workload in dict.fromkeys((before, now)) if workload]
 
-    def of(self, spoken: ReferencedWorkload) -> Iterable[ObjectKey]:
-        """Return the SovereignWorkloads that speak of a workload, in no order."""
-        return tuple(self._speakers.get(spoken, ()))
+    def referring_to(self, workload: ReferencedWorkload) -> Iterable[ObjectKey]:
+        """Return the SovereignWorkloads that refer to a workload, in no order."""
+        return tuple(self._referrers.get(workload, ()))
 
 
-def _spoken(key: ObjectKey, obj: Json) -> ReferencedWorkload | None:
+def _target(key: ObjectKey, obj: Json) -> ReferencedWorkload | None:
     namespace, name = key
-    seen = see_sovereign_workload(obj)
-    if not isinstance(seen, tuple):
+    observed = see_sovereign_workload(obj)
+    if not isinstance(observed, tuple):
         return None
-    kind, workload = workload_of(name, seen[0])
+    kind, workload = workload_of(name, observed[0])
     return kind, namespace, workload

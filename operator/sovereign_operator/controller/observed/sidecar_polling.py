@@ -1,8 +1,9 @@
-"""What sidecars say of themselves: which settings they have loaded, and whether plaintext still comes.
+"""Polls the sidecars of pods: which settings each has loaded, and whether it still accepts plaintext connections.
 
-The controller asks each of them, as no pod can be asked to write what its neighbours are cut off by. What one says is
-about itself only: a sidecar that lies brings forward or holds up the encryption of its own policy, and no more. Where a
-Service claims its address, somebody else may answer in its place, and nobody is believed.
+The controller polls, because a pod that may write its own state could write that of its neighbours, who would be
+disconnected by it. An answer counts for the sidecar that gave it only: a sidecar that lies advances or delays the
+encryption of its own policy. While a Service claims the address of a pod, another pod may answer in its place, so no
+answer from that address counts.
 """
 
 import asyncio
@@ -21,16 +22,20 @@ from sovereign_operator.kube.objects.pod import ObservedPod
 
 logger = logging.getLogger(__name__)
 
-HURRIED_SECONDS: Final = 2.0
-"""How often those are asked whose next step is waited for."""
-SECONDS: Final = 60.0
-"""How often all others are."""
-ANSWER_SECONDS: Final = 2.0
+FAST_SECONDS: Final = 2.0
+"""How often to poll the sidecars of a policy whose next step waits for them."""
+SLOW_SECONDS: Final = 60.0
+"""How often to poll all others."""
+TIMEOUT_SECONDS: Final = 2.0
+"""How long one sidecar may take to answer."""
 LONGEST_ANSWER: Final = 65_536
+"""Bytes of one answer."""
 LONGEST_VERSION: Final = 64
+"""Characters of a version that are kept."""
 HIGHEST_COUNT: Final = 2**53
-"""More is no number of connections, and no number that a metric can have."""
+"""The highest number of connections that is believed, and that a metric can hold."""
 AT_A_TIME: Final = 32
+"""How many sidecars to poll at the same time."""
 
 VERSION: Final = "listener_manager.lds.version_text"
 PLAIN: Final = "cluster.inbound-plain.upstream_cx_"
@@ -38,17 +43,20 @@ PLAIN: Final = "cluster.inbound-plain.upstream_cx_"
 
 @dataclass(frozen=True)
 class SidecarStats:
-    """What a sidecar said last."""
+    """The last answer of a sidecar."""
 
     loaded: str = ""
+    """The version of the settings that it has loaded; empty if it has not answered."""
     plain_open: int = 0
+    """Open inbound plaintext connections."""
     plain_total: int = 0
+    """Inbound plaintext connections since the sidecar started."""
     plain_seen: datetime | None = None
-    """When it was first seen that there was one more."""
+    """When the controller last saw ``plain_total`` grow."""
 
 
 class SidecarPolling:
-    """Asks all sidecars, again and again."""
+    """Polls all sidecars, again and again."""
 
     def __init__(
         self,
@@ -57,109 +65,113 @@ class SidecarPolling:
         changed: Callable[[str], None],
         claimant: Callable[[ObservedPod], str],
     ) -> None:
+        """``pods`` are those to poll, ``changed`` is called with the policy of a sidecar whose answer differs.
+
+        ``claimant`` returns the Service that claims an address of a pod; empty if none does.
+        """
         self._now = now
         self._pods = pods
         self._changed = changed
         self._claimant = claimant
-        self._said: dict[str, SidecarStats] = {}
-        """By the pod's uid."""
-        self._asked: dict[str, float] = {}
-        """When each was, by the event loop's clock."""
-        self._heard: dict[str, float] = {}
-        """When each was that has answered, likewise."""
-        self.hurried: set[str] = set()
-        """The policies whose next step is waited for."""
+        self._stats: dict[str, SidecarStats] = {}
+        """By uid of the pod."""
+        self._polled_at: dict[str, float] = {}
+        """By uid of the pod: when it was polled last, on the event loop's clock."""
+        self._answered_at: dict[str, float] = {}
+        """By uid of the pod: when the poll began that it answered last, on the event loop's clock."""
+        self.polled_fast: set[str] = set()
+        """The policies whose next step waits for their sidecars."""
 
-    def said(self, pod: ObservedPod) -> SidecarStats:
-        """Return what the sidecar of a pod said last: nothing of its state, where somebody else may have said it."""
-        said = self._said.get(pod.pod.uid, SidecarStats())
-        return replace(said, loaded="", plain_open=0) if self._claimant(pod) else said
+    def stats(self, pod: ObservedPod) -> SidecarStats:
+        """Return the last answer of a pod's sidecar, without its state if another pod may have given the answer."""
+        stats = self._stats.get(pod.pod.uid, SidecarStats())
+        return replace(stats, loaded="", plain_open=0) if self._claimant(pod) else stats
 
-    def heard_since(self, uid: str, time: float) -> bool:
-        """Whether the sidecar of a pod has answered a question of this time, by the event loop's clock, or later."""
-        return self._heard.get(uid, float("-inf")) >= time
+    def answered_since(self, uid: str, time: float) -> bool:
+        """Whether a pod's sidecar has answered a poll that began at ``time`` or later, on the event loop's clock."""
+        return self._answered_at.get(uid, float("-inf")) >= time
 
     async def run(self) -> None:
-        """Ask until told to stop."""
+        """Poll until cancelled."""
         gate = asyncio.Semaphore(AT_A_TIME)
-        async with asking() as session:
+        async with polling_session() as session:
             while True:
-                there = {pod.pod.uid: pod for pod in self._pods() if pod.addresses and not pod.ended}
-                self._said = {uid: said for uid, said in self._said.items() if uid in there}
-                self._asked = {uid: asked for uid, asked in self._asked.items() if uid in there}
-                self._heard = {uid: heard for uid, heard in self._heard.items() if uid in there}
-                await asyncio.gather(*(self._ask(session, gate, pod) for pod in there.values() if self._is_due(pod)))
-                await asyncio.sleep(HURRIED_SECONDS)
+                pods = {pod.pod.uid: pod for pod in self._pods() if pod.addresses and not pod.ended}
+                self._stats = {uid: stats for uid, stats in self._stats.items() if uid in pods}
+                self._polled_at = {uid: time for uid, time in self._polled_at.items() if uid in pods}
+                self._answered_at = {uid: time for uid, time in self._answered_at.items() if uid in pods}
+                await asyncio.gather(*(self._poll(session, gate, pod) for pod in pods.values() if self._is_due(pod)))
+                await asyncio.sleep(FAST_SECONDS)
 
     def _is_due(self, pod: ObservedPod) -> bool:
         if self._claimant(pod):
-            # What was said last may have been somebody else's word, too.
+            # The last answer may have been another pod's, too.
             return True
-        wait = HURRIED_SECONDS if pod.transit in self.hurried else SECONDS
-        # The first of two rounds may have come a moment late.
-        return asyncio.get_running_loop().time() - self._asked.get(pod.pod.uid, float("-inf")) > wait / 2
+        wait = FAST_SECONDS if pod.transit in self.polled_fast else SLOW_SECONDS
+        # Half of it, as the first of two rounds may have come a moment late.
+        return asyncio.get_running_loop().time() - self._polled_at.get(pod.pod.uid, float("-inf")) > wait / 2
 
-    async def _ask(self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, pod: ObservedPod) -> None:
-        before = self._said.get(pod.pod.uid, SidecarStats())
+    async def _poll(self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, pod: ObservedPod) -> None:
+        before = self._stats.get(pod.pod.uid, SidecarStats())
         async with gate:
-            asked = self._asked[pod.pod.uid] = asyncio.get_running_loop().time()
+            begun = self._polled_at[pod.pod.uid] = asyncio.get_running_loop().time()
             try:
-                found = await self._hear(session, pod)
-                self._heard[pod.pod.uid] = asked
-            except Exception as error:  # noqa: BLE001 - whatever a pod answers, it must not end us
-                # It starts, ends, or is none of ours. Who waits for it says so.
+                stats = await self._poll_unclaimed(session, pod)
+                self._answered_at[pod.pod.uid] = begun
+            except Exception as error:  # noqa: BLE001 - no answer of a pod may end the controller
+                # The pod starts, ends, or has no sidecar. The policy's condition names the pods that it waits for.
                 logger.debug("sidecar of %s/%s: %r", pod.namespace, pod.pod.name, error)
-                found = replace(before, loaded="")
-        if found.plain_total > before.plain_total or (0 < found.plain_total < before.plain_total):
-            found = replace(found, plain_seen=self._now())
+                stats = replace(before, loaded="")
+        if stats.plain_total > before.plain_total or (0 < stats.plain_total < before.plain_total):
+            stats = replace(stats, plain_seen=self._now())
         else:
-            found = replace(found, plain_seen=before.plain_seen)
-        self._said[pod.pod.uid] = found
-        if found != before:
+            stats = replace(stats, plain_seen=before.plain_seen)
+        self._stats[pod.pod.uid] = stats
+        if stats != before:
             self._changed(pod.transit)
 
-    async def _hear(self, session: aiohttp.ClientSession, pod: ObservedPod) -> SidecarStats:
-        """Ask a pod, and listen to nobody else. Raises some exception if that cannot be."""
+    async def _poll_unclaimed(self, session: aiohttp.ClientSession, pod: ObservedPod) -> SidecarStats:
+        """Poll a pod. Raises an exception if it does not answer, or if a Service claims its address meanwhile."""
         self._check_unclaimed(pod)
-        found = await ask(session, pod.addresses[0])
+        stats = await poll(session, pod.addresses[0])
         self._check_unclaimed(pod)
-        return found
+        return stats
 
     def _check_unclaimed(self, pod: ObservedPod) -> None:
         if claimant := self._claimant(pod):
             raise ValueError(f"Service {claimant} claims its address")
 
 
-def asking() -> aiohttp.ClientSession:
-    """Return what pods are asked with. It keeps nothing of what one says, and makes none of it larger.
+def polling_session() -> aiohttp.ClientSession:
+    """Return the HTTP session for polls, which keeps no cookies and decompresses nothing that a pod sends.
 
-    Nor does it keep a connection: one that a Service led astray would lead there after the Service has gone.
+    Nor does it keep connections: one that a Service redirected would go on leading there after the Service is gone.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True),
-        timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
     )
 
 
-async def ask(session: aiohttp.ClientSession, address: str) -> SidecarStats:
-    """Ask a pod. Raises some exception if it does not answer as a sidecar does."""
+async def poll(session: aiohttp.ClientSession, address: str) -> SidecarStats:
+    """Poll the sidecar at an address. Raises an exception if the answer is not that of a sidecar."""
     host = f"[{address}]" if ":" in address else address
-    # Where it would lead us is not ours to go: we reach what the pod cannot.
+    # No redirects: the controller reaches addresses that the pod must not make it connect to.
     async with session.get(f"http://{host}:{REDIRECTED_PORT}{STATE_PATH}", allow_redirects=False) as answer:
         if answer.status != HTTPStatus.OK:
             raise ValueError(f"status {answer.status}")
         try:
-            said = await answer.content.readexactly(LONGEST_ANSWER)
+            body = await answer.content.readexactly(LONGEST_ANSWER)
         except asyncio.IncompleteReadError as whole:
             return read_stats(whole.partial)
-        raise ValueError(f"more than {len(said)} bytes")
+        raise ValueError(f"more than {len(body)} bytes")
 
 
 def read_stats(text: bytes) -> SidecarStats:
-    """Read what a pod says that it is a sidecar. Raises some exception if it is none: anybody may have written it."""
+    """Read Envoy's statistics. Raises an exception if they are malformed: any program may have written them."""
     found: dict[str, Any] = {stat["name"]: stat["value"] for stat in read_json(text)["stats"]}
     return SidecarStats(
         loaded=str(found.get(VERSION, ""))[:LONGEST_VERSION],

@@ -1,4 +1,4 @@
-"""What the controller sees of sidecars, where the chart installs them: what they are told, and what they say."""
+"""What the controller observes of sidecars, if the chart installs encryption: their transit configs and their state."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Sidecars:
-    """All of them, and how far the encryption of their policies has come."""
+    """All sidecars, and how far the encryption of their policies has come."""
 
     def __init__(
         self,
@@ -34,89 +34,89 @@ class Sidecars:
         pods: Callable[[], Iterable[ObservedPod]],
         policy_changed: Callable[[str], None],
         services_changed: Callable[[], None],
-        told_changed: Callable[[str, str], None],
+        config_changed: Callable[[str, str], None],
     ) -> None:
         self.namespace = namespace
-        """The operator's own, where it is recorded how far policies have come."""
+        """The operator's own, whose transit configs record how far policies have come."""
         self.services = Services(api, dns, services_changed)
-        self.traffic = SidecarPolling(api.clock.now, pods, policy_changed, self.claimant)
+        self.polling = SidecarPolling(api.clock.now, pods, policy_changed, self.claimant)
         self.agents = Agents(api, namespace, policy_changed)
         self.seen: dict[str, ObservedEncryption] = {}
-        """How far each policy has come."""
-        self._told_changed = told_changed
+        """How far each policy has come, as last reconciled."""
+        self._config_changed = config_changed
         self._watched: dict[str, tuple[EncryptionMode, datetime]] = {}
-        self._asked_for: dict[str, tuple[EncryptionMode, float]] = {}
+        self._wanted: dict[str, tuple[EncryptionMode, float]] = {}
         self._gone: dict[str, dict[TrustedAnchor, float]] = {}
         self.mirror: Mirror[TransitConfig] = Mirror(
             api, resource.CONFIG_MAPS, see_transit_config, self._take, label_selector=names.TRANSIT_LABEL
         )
 
-    def told(self, namespace: str, policy: str) -> TransitConfig | None:
-        """Return what the sidecars of a namespace that go by a policy are told."""
+    def config(self, namespace: str, policy: str) -> TransitConfig | None:
+        """Return the transit config that the sidecars of a policy load in a namespace."""
         return self.mirror.get((namespace, transit_config_map(policy)))
 
-    def told_of(self, policy: str) -> dict[str, TransitConfig]:
-        """Return what is told of a policy, by namespace."""
-        return {namespace: told for (namespace, _), told in self.mirror.items() if told.policy == policy}
+    def configs_of(self, policy: str) -> dict[str, TransitConfig]:
+        """Return the transit configs of a policy, by namespace."""
+        return {namespace: config for (namespace, _), config in self.mirror.items() if config.policy == policy}
 
     def record(self, policy: str) -> TransitConfig | None:
-        """Return what was told last of a policy, in the end everywhere; None if nothing ever was."""
-        told = self.told_of(policy)
-        # Should somebody have deleted it: what was told in some namespaces only is told again.
-        return told.get(self.namespace) or min(
-            told.values(), key=lambda one: LADDER.index(one.encryption_mode), default=None
+        """Return the transit config that records how far a policy has come; None if it never encrypted."""
+        configs = self.configs_of(policy)
+        # If somebody deleted the record, the least encrypted namespace counts: a step that is taken twice harms nobody.
+        return configs.get(self.namespace) or min(
+            configs.values(), key=lambda config: LADDER.index(config.encryption_mode), default=None
         )
 
     def of_pods(self, policy: str, pods: Iterable[ObservedPod]) -> WorkloadEncryption | None:
-        """Return what is known of the sidecars of some pods in scope of a policy; None if it does not encrypt."""
+        """Return the state of the sidecars of some pods in scope of a policy; None if the policy does not encrypt."""
         seen = self.seen.get(policy)
         if seen is None:
             return None
         pods = [*pods]
-        with_one = [pod for pod in pods if pod.transit == policy]
-        loaded = [pod for pod in with_one if self._has_loaded(pod)]
-        past = [pod for pod in with_one if pod.bypass]
-        talking = [pod for pod in with_one if self.traffic.said(pod).plain_open]
-        names_of = (frozenset(pod.pod.name for pod in some) for some in (with_one, loaded, past, talking))
-        silence = seen.silence.of(f"{pod.namespace}/{pod.pod.name}" for pod in with_one)
+        with_sidecar = [pod for pod in pods if pod.transit == policy]
+        loaded = [pod for pod in with_sidecar if self._has_loaded(pod)]
+        bypassed = [pod for pod in with_sidecar if pod.bypass]
+        plain = [pod for pod in with_sidecar if self.polling.stats(pod).plain_open]
+        pod_names = (frozenset(pod.pod.name for pod in some) for some in (with_sidecar, loaded, bypassed, plain))
+        silence = seen.silence.of(f"{pod.namespace}/{pod.pod.name}" for pod in with_sidecar)
         return WorkloadEncryption(
             seen.step.mode,
             seen.wanted,
-            *names_of,
+            *pod_names,
             silence=silence,
             static=frozenset(pod.pod.name for pod in pods if pod.beyond_injection),
-            claimed=frozenset(claim(pod.pod.name, by) for pod in with_one if (by := self.claimant(pod))),
+            claimed=frozenset(claim(pod.pod.name, by) for pod in with_sidecar if (by := self.claimant(pod))),
         )
 
     def claimant(self, pod: ObservedPod) -> str:
-        """Return a Service that may answer in place of a pod; empty if none may."""
+        """Return a Service that claims an address of a pod, and may answer in its place; empty if none does."""
         return self.services.claimant(pod.addresses)
 
     def _has_loaded(self, pod: ObservedPod) -> bool:
-        told = self.told(pod.namespace, pod.transit)
-        return told is not None and self.traffic.said(pod).loaded == told.version
+        config = self.config(pod.namespace, pod.transit)
+        return config is not None and self.polling.stats(pod).loaded == config.version
 
     def watched_since(self, policy: str, mode: EncryptionMode, now: datetime) -> datetime:
-        """Return since when this replica has watched a policy in its mode."""
+        """Return since when this replica has observed a policy in its mode."""
         return _since(self._watched, policy, mode, now)
 
-    def asked_for_since(self, policy: str, mode: EncryptionMode, now: float) -> float:
-        """Return since when a policy has been seen to ask for its mode. ``now``: the event loop's time."""
-        return _since(self._asked_for, policy, mode, now)
+    def wanted_since(self, policy: str, mode: EncryptionMode, now: float) -> float:
+        """Return since when a policy's spec has had its mode. ``now``: the event loop's time."""
+        return _since(self._wanted, policy, mode, now)
 
     def gone_for(self, policy: str, gone: Iterable[TrustedAnchor], now: float) -> dict[TrustedAnchor, float]:
-        """Return for how many seconds each has been seen to be trusted no more. ``now``: the event loop's time."""
+        """Return for how many seconds each anchor has not been trusted. ``now``: the event loop's time."""
         before = self._gone.pop(policy, {})
-        self._gone[policy] = {one: before.get(one, now) for one in gone}
-        return {one: now - since for one, since in self._gone[policy].items()}
+        self._gone[policy] = {anchor: before.get(anchor, now) for anchor in gone}
+        return {anchor: now - since for anchor, since in self._gone[policy].items()}
 
     def _take(self, key: ObjectKey, old: TransitConfig | None, new: TransitConfig | None) -> None:
-        for policy in {told.policy for told in (old, new) if told}:
-            self._told_changed(key[0], policy)
+        for policy in {config.policy for config in (old, new) if config}:
+            self._config_changed(key[0], policy)
 
 
 def _since(known: dict[str, tuple[EncryptionMode, T]], policy: str, mode: EncryptionMode, now: T) -> T:
-    """Return when a policy was first seen with this mode, which is now if it had another one before."""
+    """Return when a policy was first seen with this mode: now, if it had another one before."""
     if policy not in known or known[policy][0] is not mode:
         known[policy] = mode, now
     return known[policy][1]

@@ -1,6 +1,7 @@
-"""What a change means: which keys are to be looked at after it.
+"""What a change means: which keys it adds to the queue.
 
-A change adds keys, and the handlers of those keys look at the whole again.
+To know what happens when an object changes, find its method here. The reconciler of each key then gathers all facts
+again, so a change that adds a key too many costs time and nothing else.
 """
 
 from collections.abc import Mapping
@@ -31,65 +32,65 @@ from sovereign_operator.kube.objects.node import ObservedNode
 from sovereign_operator.kube.objects.pod import ANY_BUNDLE, ObservedPod
 
 COUNT_SECONDS: Final = 5.0
-"""Within which all changes have pods counted once."""
+"""Changes within this time cause one count of pods."""
 
 
 class Queue(Protocol):
-    """Where keys go."""
+    """The controller's queue."""
 
     def add(self, key: ControllerKey, delay: float = 0.0) -> None:
-        """Have a key looked at."""
+        """Reconcile a key in ``delay`` seconds."""
 
 
 class Triggers:
-    """Told of all changes, it adds keys to a queue. It makes the view of which it is told."""
+    """Receives all changes and adds keys to the queue. It creates the view whose changes it receives."""
 
     def __init__(self, api: Api, queue: Queue, settings: Settings, published: Published) -> None:
         self._queue = queue
         self._published = published
         self._scope: dict[str, str] = {}
-        """Which policy each namespace enforced when we last looked, by namespace."""
+        """By namespace, the policy that it enforced at its last change."""
         self.view = ClusterView(api, settings, self)
 
-    # What kopf saw
+    # Changes that kopf observed
 
     def take_indexes(self, indexes: Mapping[str, Mapping[ObjectKey, Any]]) -> None:
-        """Take kopf's indexes, which are complete by now."""
+        """Take kopf's indexes, once they are complete."""
         self.view.mirrors.take_indexes(indexes)
-        self.view.speakers = WorkloadReferences(self.view.objects(SOVEREIGN_WORKLOAD.plural))
+        self.view.references = WorkloadReferences(self.view.objects(SOVEREIGN_WORKLOAD.plural))
         self._follow_pods()
-        # Last: a failure before leaves a replica that decides nothing, rather than one that has seen half.
+        # Last: after a failure before this line the replica decides nothing, rather than on half of the facts.
         self.view.mirrors.open()
         self._queue.add(GuardsKey())
 
     def kind_changed(self, plural: str, key: ObjectKey) -> None:
-        """Take note of a change that kopf saw."""
+        """Handle a change of one of the operator's kinds, or of a namespace."""
         self._count_pods()
         if plural == "namespaces":
             self._note_scope(key[1])
-            # Policies may grant certificates by its labels.
+            # Policies may grant certificates by the namespace's labels.
             self._queue.add(ClusterKey())
-            # Before it is followed no more: what was said about its pods is to go.
+            # Before its pods are unwatched: their annotations are to be removed.
             self._add_pods(key[1])
             self._follow_pods()
-            self._add_sovereigns(key[1])
+            self._add_workloads(key[1])
         elif plural == SOVEREIGN_WORKLOAD.plural:
             found = self.view.object(plural, key[1], key[0])
             if found is None or not self.view.mirrors.is_followed(key[0]):
                 self._follow_pods()
             self._queue.add(SovereignWorkloadKey(*key))
-            # Those that speak of the same workload, and workloads that nobody speaks of any more.
-            for spoken in self.view.speakers.take(key, found):
-                self._queue.add(LabelledWorkloadKey(*spoken))
-                for other in self.view.speakers.of(spoken):
+            # Those that refer to the same workload, and workloads to which none refers any more.
+            for workload in self.view.references.update(key, found):
+                self._queue.add(LabelledWorkloadKey(*workload))
+                for other in self.view.references.referring_to(workload):
                     self._queue.add(SovereignWorkloadKey(*other))
         else:
             self._queue.add(ClusterKey())
             if plural == SOVEREIGNTY_POLICY.plural:
-                self.encryption_seen(key[1])
+                self.encryption_progressed(key[1])
 
     def _note_scope(self, namespace: str) -> None:
-        """Remember the policy that a namespace enforces, and have it told if it leaves one."""
+        """Remember the policy that a namespace enforces, and have an Event posted if it left one."""
         before, now = self._scope.get(namespace), self.view.enforced(namespace)
         there = self.view.object("namespaces", namespace)
         if there is None or now is None:
@@ -102,99 +103,102 @@ class Triggers:
     def _follow_pods(self) -> None:
         self.view.mirrors.follow_pods(set(self.view.namespaces_in_scope()))
 
-    # What mirrors saw
+    # Changes that mirrors observed
 
     def node_changed(self, _key: ObjectKey, _old: ObservedNode | None, _new: ObservedNode | None) -> None:
         """Judge all nodes again."""
         self._queue.add(ClusterKey())
 
     def role_changed(self, _key: ObjectKey, _old: ObservedRole | None, _new: ObservedRole | None) -> None:
-        """See that the role says what it should."""
+        """Restore the role if it differs."""
         self._queue.add(ClusterKey())
 
     def own_pod_changed(self, _key: ObjectKey, _old: ObservedPod | None, _new: ObservedPod | None) -> None:
-        """Count where the operator itself runs."""
+        """Count the operator's own pods again."""
         self._count_pods()
 
     def workload_changed(self, kind: WorkloadKind, key: ObjectKey) -> None:
-        """Look at the workload, and at those who speak of it."""
+        """Reconcile the workload, and the SovereignWorkloads of its namespace."""
         self._queue.add(LabelledWorkloadKey(kind, *key))
-        self._add_sovereigns(key[0])
+        self._add_workloads(key[0])
 
     def pod_changed(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
-        """Look at the pod, at its workload, and at how far its policy's encryption has come."""
+        """Reconcile the pod, the SovereignWorkloads of its namespace, and its policy's encryption.
+
+        If its node keeps a policy's label only for such pods, the cluster as well: the label may be removed now.
+        """
         self._queue.add(PodAnnotationsKey(*key))
         self._count_pods()
         for seen in (old, new):
-            self.encryption_seen(self.view.policy_of(seen) if seen else None)
-        self._add_sovereigns(key[0])
+            self.encryption_progressed(self.view.policy_of(seen) if seen else None)
+        self._add_workloads(key[0])
         if old and old.annotations and not (new and new.annotations) and names.PLACED_LABEL not in old.labels:
             self._follow_pods()
         for seen in (old, new):
             if seen and (seen.pod.node, self.view.placed_for(seen)) in self._published.retained:
                 self._queue.add(ClusterKey())
 
-    # What is made of several objects
+    # Changes of things that consist of several objects
 
     def guards_changed(self) -> None:
-        """Look at the guards."""
+        """Compare the guards with what the chart installed."""
         self._queue.add(GuardsKey())
 
-    def guards_judged(self) -> None:
-        """Have all SovereignWorkloads say what is wrong with guards."""
-        self._add_all_sovereigns()
+    def guard_findings_changed(self) -> None:
+        """Update the status of all SovereignWorkloads."""
+        self._add_all_workloads()
 
     def certificate_changed(self, namespace: str, pod: str) -> None:
-        """Say on the pod what its certificate says."""
+        """Update the pod's audit annotations."""
         self._queue.add(PodAnnotationsKey(namespace, pod))
 
     def bundle_changed(self, name: str) -> None:
-        """Look again at all that says whom a policy trusts."""
+        """Reconcile everything that shows which certificate authorities a policy trusts."""
         self._queue.add(ClusterKey())
-        self._add_all_sovereigns()
+        self._add_all_workloads()
         for pod in self.view.pods():
             if pod.bundles & {name, ANY_BUNDLE}:
                 self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
-        self.encryption_seen(name.removeprefix(names.trust_bundle("")))
+        self.encryption_progressed(name.removeprefix(names.trust_bundle("")))
 
-    def encryption_seen(self, policy: str | None) -> None:
-        """See whether a policy's encryption can take its next step."""
+    def encryption_progressed(self, policy: str | None) -> None:
+        """Reconcile the policy's encryption, which may take its next step."""
         if policy and self.view.sidecars:
             self._queue.add(EncryptionKey(policy))
 
     def services_changed(self) -> None:
-        """Have all sidecars told where plaintext is always sent."""
+        """Update the transit configs of all policies."""
         for _, policy in self.view.keys(SOVEREIGNTY_POLICY.plural):
-            self.encryption_seen(policy)
+            self.encryption_progressed(policy)
 
-    def orders_changed(self, namespace: str, policy: str) -> None:
-        """Take in what sidecars are told of a policy: pods of others need one as long as that is not Off."""
-        self.encryption_seen(policy)
+    def transit_config_changed(self, namespace: str, policy: str) -> None:
+        """Reconcile what depends on a policy's mode: while it is not Off, its pods need a sidecar."""
+        self.encryption_progressed(policy)
         self._add_pods(namespace)
         self._queue.add(ClusterKey())
 
-    # What was decided
+    # Decisions of reconcilers
 
     def verdicts_changed(self) -> None:
-        """Look again at all that depends on verdicts."""
+        """Reconcile everything that depends on verdicts."""
         self._count_pods()
-        self._add_all_sovereigns()
+        self._add_all_workloads()
         self._add_pods()
 
     def encryption_changed(self, policy: str) -> None:
-        """Look again at all that says how far a policy's encryption has come."""
+        """Reconcile everything that shows how far a policy's encryption has come."""
         self._queue.add(ClusterKey())
         for namespace in {
             pod.namespace for pod in self.view.pods() if policy in (pod.transit, self.view.policy_of(pod))
         }:
-            self._add_sovereigns(namespace)
+            self._add_workloads(namespace)
 
-    def _add_sovereigns(self, namespace: str) -> None:
+    def _add_workloads(self, namespace: str) -> None:
         for key in self.view.keys(SOVEREIGN_WORKLOAD.plural):
             if key[0] == namespace:
                 self._queue.add(SovereignWorkloadKey(*key))
 
-    def _add_all_sovereigns(self) -> None:
+    def _add_all_workloads(self) -> None:
         for key in self.view.keys(SOVEREIGN_WORKLOAD.plural):
             self._queue.add(SovereignWorkloadKey(*key))
 
@@ -203,5 +207,5 @@ class Triggers:
             self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
 
     def _count_pods(self) -> None:
-        """Have all pods counted, once for all that changes within some seconds."""
+        """Count all pods, once for all changes within COUNT_SECONDS."""
         self._queue.add(PodCountsKey(), COUNT_SECONDS)

@@ -1,1 +1,1 @@
-"""What the controller does about a key: gather facts, ask the core, write the answer."""
+"""A reconciler for each key: gathers facts, has the core decide, and writes the result."""

@@ -1,4 +1,4 @@
-"""Taking a workload into scope: what its roll-out would do is looked at before, and said after."""
+"""Takes a workload into scope: checks beforehand what its roll-out would do to its pods, and reports it afterwards."""
 
 import logging
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 async def preview(
     state: ControllerState, facts: WorkloadFacts, action: Action, live: Json | None
 ) -> tuple[Action, str]:
-    """Return the action, or a refusal where its roll-out would stop pods, and a warning where new pods may wait."""
+    """Return the action, or a refusal if its roll-out would stop pods; and a warning if new pods may have to wait."""
     changed = await _rolled_out(state, facts, action, live) if live and facts.pods else None
     if changed is None:
         return action, ""
@@ -46,11 +46,11 @@ async def preview(
 async def _rolled_out(state: ControllerState, facts: WorkloadFacts, action: Action, live: Json) -> Json | None:
     """Return the workload as the action changes it, if that replaces its pods."""
     if isinstance(action, OwnWorkload) and facts.target and facts.target.template_policy != facts.policy:
-        # The policy changed, and our label with it. What the template changes besides is the user's own act.
+        # The policy changed, and our label with it. Other changes to the template are the user's own decision.
         try:
             live = await own(state, facts, action, dry_run=True)
         except RefusedError:
-            # The write itself will be refused, and its words reported.
+            # The write itself will be refused, and its message reported.
             return None
     elif not isinstance(action, AdoptWorkload):
         return None
@@ -60,7 +60,7 @@ async def _rolled_out(state: ControllerState, facts: WorkloadFacts, action: Acti
 async def own(state: ControllerState, facts: WorkloadFacts, action: OwnWorkload, *, dry_run: bool = False) -> Json:
     """Apply the workload that the template describes, and return it.
 
-    The uid of one that is there keeps it from being created again, should it be gone by now.
+    With the uid of the existing workload, the apply fails instead of creating it again if it was deleted meanwhile.
     """
     manifest = dict(action.wanted)
     if facts.target:
@@ -69,7 +69,7 @@ async def own(state: ControllerState, facts: WorkloadFacts, action: OwnWorkload,
 
 
 async def adopt(state: ControllerState, facts: WorkloadFacts, action: AdoptWorkload) -> Json:
-    """Write our label on a workload and its pod template, and return it."""
+    """Write our label to a workload and its pod template, and return the workload."""
     target = action.target
     logger.info("%s %s/%s comes into scope of policy %s", target.kind, facts.namespace, target.name, action.policy)
     body = manifests.adoption(target.kind, facts.namespace, target.name, target.uid, action.policy)
@@ -77,7 +77,7 @@ async def adopt(state: ControllerState, facts: WorkloadFacts, action: AdoptWorkl
 
 
 async def announce(state: ControllerState, facts: WorkloadFacts, warning: str) -> None:
-    """Post what was done, and what may come of it, as Events about the SovereignWorkload."""
+    """Post Events on the SovereignWorkload: what was done, and the warning, if any."""
     obj = state.view.object(SOVEREIGN_WORKLOAD.plural, facts.name, facts.namespace)
     if obj is None:
         return

@@ -1,4 +1,4 @@
-"""The whole cluster: verdicts and host roles, then what nodes and the statuses of the cluster-scoped kinds say."""
+"""The whole cluster: the verdict on each node, host roles, and the statuses of the cluster-scoped kinds."""
 
 import logging
 import math
@@ -11,7 +11,7 @@ from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import StatusesKey
 from sovereign_operator.controller.observed.published import ClusterAssessment
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
-from sovereign_operator.controller.reconcile.pod_annotations import not_trusted
+from sovereign_operator.controller.reconcile.pod_counts import pods_not_trusted
 from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
@@ -40,35 +40,35 @@ RESYNC_SECONDS = 600.0
 
 
 async def reconcile_cluster(state: ControllerState, nodes: NodeWriter, operator_namespace: str) -> float:
-    """Look at everything once, write who may host what, and say in how many seconds to look again.
+    """Judge all nodes, write the host roles, and queue nodes and statuses. Return in how many seconds to judge again.
 
-    Nothing here waits for a node, which its kubelet can make slow to write: what is said on nodes comes after this.
+    This waits for no write to a node, which the node's kubelet may make slow: ``NodeWriter`` writes nodes afterwards.
     """
-    # What came into scope meanwhile is listed by now, and no await comes before all is gathered.
+    # Lists the pods of namespaces that came into scope. After this no await comes until all facts are gathered.
     await state.mirrors.until_complete()
     facts = state.view.facts()
     verdicts = judge(facts)
     placement = place(facts, verdicts, state.view.occupied())
     namespaces = state.view.namespace_labels()
     granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
-    judged = ClusterAssessment(facts, verdicts, placement, granted)
-    # Asked after that: objects that vanished with their kind were not deleted by anybody.
+    assessment = ClusterAssessment(facts, verdicts, placement, granted)
+    # After the facts, so that objects that vanish with their CRD are not mistaken for objects that a user deleted.
     if gone := await kinds_going(state.api):
         runtime_metrics.FROZEN.set(1)
-        state.published.judged = None
+        state.published.assessment = None
         logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
-    # Before anybody can see what follows from them: no workload is rolled out by what held before.
+    # Before anything that follows from the verdicts is written: no workload may be rolled out by former verdicts.
     for verdict in changed_verdicts(state.published.verdicts, verdicts):
         _log(verdict)
     _publish(state, verdicts, placement.retained)
     _measure(facts, verdicts, placement)
-    # Roles first: whoever is refused may start nothing more, whoever is accepted may host before
-    # the scheduler is sent there.
-    failures = await write_all(_role_writes(state, judged, operator_namespace))
-    state.published.judged = judged
-    nodes.look(judged)
+    # Roles first: a refused node may then start no more pods, and an accepted node may host pods before its label
+    # sends the scheduler there.
+    failures = await write_all(_role_writes(state, assessment, operator_namespace))
+    state.published.assessment = assessment
+    nodes.enqueue_outdated(assessment)
     state.queue.add(StatusesKey())
     if failures:
         raise failures[0]
@@ -76,28 +76,28 @@ async def reconcile_cluster(state: ControllerState, nodes: NodeWriter, operator_
 
 
 async def write_statuses(state: ControllerState) -> float | None:
-    """Say in statuses what the last look has found. Return in how many seconds to try again, if so."""
-    judged = state.published.judged
-    if judged is None:
+    """Write the statuses that follow from the last assessment. Return in how many seconds to try again, if refused."""
+    assessment = state.published.assessment
+    if assessment is None:
         return None
-    for failure in await write_all(_status_writes(state, judged)):
+    for failure in await write_all(_status_writes(state, assessment)):
         raise failure
     return AGAIN_SECONDS if state.refusals else None
 
 
 def _role_writes(
-    state: ControllerState, judged: ClusterAssessment, operator_namespace: str
+    state: ControllerState, assessment: ClusterAssessment, operator_namespace: str
 ) -> Iterator[Awaitable[None]]:
-    policies = judged.facts.policies
+    policies = assessment.facts.policies
     wanted: dict[str, tuple[Json, ...]] = {
         names.host_role(policy): host_role_objects(
             policy,
             nodes,
             operator_namespace,
             encrypts=state.view.encrypts(policy, policies[policy]),
-            namespaces=listed_namespaces(policies[policy], judged.granted[policy]),
+            namespaces=listed_namespaces(policies[policy], assessment.granted[policy]),
         )
-        for policy, nodes in judged.placement.roles.items()
+        for policy, nodes in assessment.placement.roles.items()
     }
     for position, (kind, mirror) in enumerate(
         (
@@ -113,7 +113,7 @@ def _role_writes(
 
 
 async def _delete_role(api: Api, kind: resource.Resource, name: str, seen: ObservedRole) -> None:
-    logger.info("policy %s is gone: nothing may start under it", seen.policy)
+    logger.info("policy %s was deleted: no node may host its pods any more", seen.policy)
     await api.delete(kind, name, seen.uid)
 
 
@@ -124,12 +124,12 @@ async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: Obs
     version = {"resourceVersion": seen.version}
     fenced = wanted | {"metadata": wanted["metadata"] | version}
     if see_role(fenced | {"metadata": fenced["metadata"] | {"uid": seen.uid}}).content != seen.content:
-        logger.info("who may host policy %s changes", seen.policy)
+        logger.info("the nodes that may host policy %s change", seen.policy)
         await api.apply(kind, fenced)
 
 
 def _publish(state: ControllerState, verdicts: Verdicts, retained: frozenset[tuple[str, str]]) -> None:
-    """Hand the verdicts to all that depends on them."""
+    """Publish the verdicts, and have everything that depends on them reconciled if they changed."""
     before, state.published.verdicts = state.published.verdicts, verdicts
     state.published.retained = retained
     if before is None or before.nodes != verdicts.nodes:
@@ -137,7 +137,7 @@ def _publish(state: ControllerState, verdicts: Verdicts, retained: frozenset[tup
 
 
 def _log(verdict: NodeVerdict) -> None:
-    """Write a decision down, for anyone who asks later why a node was accepted."""
+    """Log a verdict, as a record of why a node was accepted or refused."""
     logger.info(
         "decision %s: node %s, policy %s: %s",
         verdict.decision_id,
@@ -170,7 +170,7 @@ def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
         for label, number in states.items():
             metrics.DATACENTRE_NODES.labels(name, label).set(number)
     metrics.QUALIFICATION_END.clear()
-    # What nobody uses, as most of a catalogue, concerns nobody.
+    # Only services with a datacentre: the rest of a catalogue is not used.
     for name in facts.services.keys() & {datacentre.service_ref.name for datacentre in facts.datacentres.values()}:
         for entry in facts.services[name].qualifications:
             if entry.status is QualificationStatus.QUALIFIED:
@@ -178,22 +178,22 @@ def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
                 metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)
 
 
-def _status_writes(state: ControllerState, judged: ClusterAssessment) -> Iterator[Awaitable[object]]:
-    facts, verdicts = judged.facts, judged.verdicts
+def _status_writes(state: ControllerState, assessment: ClusterAssessment) -> Iterator[Awaitable[object]]:
+    facts, verdicts = assessment.facts, assessment.verdicts
     for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
         state.refusals.keep(resource.OURS[kind.plural], state.view.objects(kind.plural))
     for name in sorted(facts.services):
         yield write_status(state, CLOUD_SERVICE, name, report_service(name, facts))
     for name in sorted(facts.datacentres):
         yield write_status(state, DATACENTRE, name, report_datacentre(name, facts, verdicts))
-    state.published.not_trusted = not_trusted(state, facts.policies)
+    state.published.not_trusted = pods_not_trusted(state, facts.policies)
     metrics.PODS_NOT_TRUSTED.clear()
     for name in sorted(facts.policies):
         trusted = state.view.identity.trusted(name) if state.view.identity else ()
         report = report_policy(name, facts, verdicts, trusted)
         if name in state.published.not_trusted:
             metrics.PODS_NOT_TRUSTED.labels(name).set(len(state.published.not_trusted[name]))
-            report += report_grants(name, judged.granted[name], state.published.not_trusted[name])
+            report += report_grants(name, assessment.granted[name], state.published.not_trusted[name])
         seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
         report += report_encryption(facts.policies[name].encryption_in_transit, seen)
         before = (state.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})

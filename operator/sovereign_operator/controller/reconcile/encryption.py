@@ -1,4 +1,4 @@
-"""How far a policy's encryption has come: gather what sidecars say, decide on the next step, and tell them."""
+"""The roll-out of a policy's encryption: reads the state of sidecars, decides the next step, writes transit configs."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, Encr
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import EncryptionKey
-from sovereign_operator.controller.observed.sidecar_polling import HURRIED_SECONDS
+from sovereign_operator.controller.observed.sidecar_polling import FAST_SECONDS
 from sovereign_operator.controller.observed.sidecars import Sidecars
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
@@ -33,16 +33,19 @@ from sovereign_operator.runtime.writes import write_all
 logger = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 600.0
-"""A namespace that went took its orders along; one that was about to, and then stayed, is told again."""
+"""How often to restore transit configs: a namespace whose deletion was refused may have lost its own."""
 
 
 async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float | None:
-    """Take the next step of a policy's encryption, if there is one, and tell its sidecars."""
+    """Take the next step of a policy's encryption, if there is one, and write its transit configs.
+
+    Return in how many seconds to reconcile again; None if the policy does not encrypt, or cannot be read.
+    """
     policy = state.view.object(SOVEREIGNTY_POLICY.plural, key.policy)
     spec = see_spec(policy, SovereigntyPolicySpec) if policy else None
     sidecars = state.view.sidecars
     if sidecars is None or isinstance(spec, Unreadable):
-        # Sidecars that run go on as they were told last.
+        # Running sidecars keep the settings that they have loaded.
         return None
     record = sidecars.record(key.policy)
     if policy is None or spec is None or (spec.encryption_in_transit is None and record is None):
@@ -51,8 +54,8 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
         state.refusals.keep(resource.CONFIG_MAPS, (), transit_config_map(key.policy))
         return None
     if not sidecars.services.known:
-        # They count for nobody else, so nobody else has waited for them.
-        return HURRIED_SECONDS
+        # Only encryption needs Services, so ``until_complete`` does not wait for them.
+        return FAST_SECONDS
     pods, static = _pods(state, key.policy)
     facts = _gather(state, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit(), record, pods=pods)
     step = decide(facts)
@@ -61,7 +64,7 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
     cuts, settling = _disconnects(state, sidecars, key.policy, record.cuts if record else Disconnects())
     wanted = _wanted(sidecars, key.policy, facts, step, cuts=cuts, record=record)
     failures = await write_all(_config_writes(state, sidecars, policy, wanted))
-    # Of rules that are new nobody can have said anything.
+    # No agent can have loaded rules that are new.
     known = record is not None and record.rules == wanted.rules
     seen = progress(
         facts,
@@ -72,18 +75,18 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
     )
     _measure(key.policy, seen, facts)
     _publish(state, sidecars, key.policy, seen)
-    # Nobody's refusal decides when open connections of others end.
+    # ``settling``: a namespace that refuses its config must not delay the end of other pods' connections.
     if failures or settling or is_awaited(seen):
-        sidecars.traffic.hurried.add(key.policy)
-        return HURRIED_SECONDS
-    sidecars.traffic.hurried.discard(key.policy)
+        sidecars.polling.polled_fast.add(key.policy)
+        return FAST_SECONDS
+    sidecars.polling.polled_fast.discard(key.policy)
     return AGAIN_SECONDS if state.refusals else RESYNC_SECONDS
 
 
 def _wanted(
     sidecars: Sidecars, policy: str, facts: StepFacts, step: Step, *, cuts: Disconnects, record: TransitConfig | None
 ) -> TransitConfig:
-    """Return what sidecars and agents are to be told."""
+    """Return the transit config that sidecars and agents should load."""
     now = facts.wanted.model_copy(update={"mode": step.mode})
     listeners = discovery(outbound(now, sidecars.services.always_plain()), inbound(now), cuts.number)
     passing = datagrams(facts.wanted.model_copy(update={"mode": step.rules}))
@@ -93,7 +96,7 @@ def _wanted(
 
 
 def _publish(state: ControllerState, sidecars: Sidecars, policy: str, seen: ObservedEncryption) -> None:
-    """Hand on how far a policy has come to all that depends on it."""
+    """Publish how far a policy has come, and have everything that depends on it reconciled if that changed."""
     if sidecars.seen.get(policy) != seen:
         sidecars.seen[policy] = seen
         state.triggers.encryption_changed(policy)
@@ -102,17 +105,17 @@ def _publish(state: ControllerState, sidecars: Sidecars, policy: str, seen: Obse
 def _config_writes(
     state: ControllerState, sidecars: Sidecars, policy: Json, wanted: TransitConfig
 ) -> Iterator[Awaitable[object]]:
-    """Yield what tells each namespace.
+    """Yield the writes of the transit config to all namespaces that lack it.
 
-    One that takes no ConfigMap, as its quota is used up, holds up its own pods alone: the next step waits for them by
-    name.
+    A namespace that refuses it, for instance as its quota is used up, delays its own policy's next step: the policy's
+    condition names the pods that the step waits for.
     """
     name = transit_config_map(wanted.policy)
     namespaces = _namespaces(state, sidecars, wanted.policy)
     state.refusals.keep(resource.CONFIG_MAPS, {(namespace, name) for namespace in namespaces}, name)
     for namespace in namespaces:
         due = state.refusals.is_due(resource.CONFIG_MAPS, (namespace, name))
-        if due and sidecars.told(namespace, wanted.policy) != wanted:
+        if due and sidecars.config(namespace, wanted.policy) != wanted:
             body = _config_map(policy, namespace, wanted)
             yield state.refusals.attempt(resource.CONFIG_MAPS, body, _apply_config(state.api, body), about=policy)
 
@@ -134,12 +137,12 @@ def _forget(policy: str) -> None:
 
 
 def _namespaces(state: ControllerState, sidecars: Sidecars, policy: str) -> list[str]:
-    """Return where something is to be told, our own namespace last: a step is recorded once it was taken.
+    """Return the namespaces to write to, the operator's own last: it records a step after the step was taken.
 
-    Where something was told once, pods that start meet it. So it is kept up to date while none runs.
+    A namespace that has a transit config keeps it up to date even while no pod runs there, as new pods load it.
     """
     found = {pod.namespace for pod in state.view.pods() if pod.transit == policy and not pod.ended}
-    found |= sidecars.told_of(policy).keys()
+    found |= sidecars.configs_of(policy).keys()
     return [*sorted(found - {sidecars.namespace}), sidecars.namespace]
 
 
@@ -148,9 +151,9 @@ def _silence(sidecars: Sidecars, policy: str, pods: Iterable[ObservedPod], rules
 
 
 def _pods(state: ControllerState, policy: str) -> tuple[list[ObservedPod], list[ObservedPod]]:
-    """Return the pods in scope of a policy that run, and those apart of which only their kubelet says so.
+    """Return the running pods in scope of a policy, and apart from them those that only their kubelet reports.
 
-    Steps do not wait for these: any node, an accepted one or not, can show one in any namespace.
+    Steps do not wait for the latter: any node, accepted or not, can report a static pod in any namespace.
     """
     found = [
         pod for pod in state.view.pods() if pod.addresses and not pod.ended and state.view.policy_of(pod) == policy
@@ -169,14 +172,14 @@ def _gather(
 ) -> StepFacts:
     current = record.encryption_mode if record else EncryptionMode.OFF
     now = state.api.clock.now()
-    since = sidecars.asked_for_since(policy, wanted.mode, asyncio.get_running_loop().time())
+    since = sidecars.wanted_since(policy, wanted.mode, asyncio.get_running_loop().time())
     distrusted = state.view.identity.distrusted(policy, pods) if state.view.identity else frozenset()
     return StepFacts(
         wanted=wanted,
         current=current,
         version=record.version if record else "",
         watched_since=sidecars.watched_since(policy, current, now),
-        pods=tuple(_traffic(sidecars, pod, policy, since, untrusted=pod.pod.uid in distrusted) for pod in pods),
+        pods=tuple(_pod_traffic(sidecars, pod, policy, since, untrusted=pod.pod.uid in distrusted) for pod in pods),
         now=now,
         services=tuple(found.network for found in sidecars.services.always_plain()),
         silence=_silence(sidecars, policy, pods, record.rules if record else 0),
@@ -188,51 +191,51 @@ def _gather(
 def _disconnects(
     state: ControllerState, sidecars: Sidecars, policy: str, before: Disconnects
 ) -> tuple[Disconnects, bool]:
-    """Return how often open connections are to have ended, and whether one more time is about to come."""
+    """Return the disconnects that the policy should have made, and whether one more is due soon."""
     now = state.api.clock.now()
-    trusted = trusted_now(before, state.view.identity.vouching(policy) if state.view.identity else (), now)
+    trusted = trusted_now(before, state.view.identity.anchors_by_age(policy) if state.view.identity else (), now)
     gone = lost(before, trusted, now)
     since = sidecars.gone_for(policy, gone, asyncio.get_running_loop().time())
     known = settled(since)
     if known:
-        said = ", ".join(sorted(f"{one.pair} {one.digits}".rstrip() for one in known))
-        logger.warning("policy %s: open connections end, as authorities are trusted no more: %s", policy, said)
+        stats = ", ".join(sorted(f"{one.pair} {one.digits}".rstrip() for one in known))
+        logger.warning("policy %s: open connections end, as authorities are trusted no more: %s", policy, stats)
     return next_disconnects(before, trusted, gone, known), gone != known
 
 
-def _traffic(sidecars: Sidecars, pod: ObservedPod, policy: str, since: float, *, untrusted: bool) -> PodTraffic:
-    said, sidecar = sidecars.traffic.said(pod), pod.transit == policy
+def _pod_traffic(sidecars: Sidecars, pod: ObservedPod, policy: str, since: float, *, untrusted: bool) -> PodTraffic:
+    stats, sidecar = sidecars.polling.stats(pod), pod.transit == policy
     return PodTraffic(
         name=f"{pod.namespace}/{pod.pod.name}",
         addresses=pod.addresses,
-        # One that goes by another policy, as the namespace has moved, hears nothing of this one.
+        # False for the sidecar of another policy, whose config it loads: the namespace has changed its policy.
         sidecar=sidecar,
         untrusted=untrusted,
         bypass=pod.bypass if sidecar else "",
-        loaded=said.loaded,
-        plain_open=said.plain_open,
-        plain_seen=said.plain_seen,
-        heard=sidecars.traffic.heard_since(pod.pod.uid, since),
+        loaded=stats.loaded,
+        plain_open=stats.plain_open,
+        plain_seen=stats.plain_seen,
+        heard=sidecars.polling.answered_since(pod.pod.uid, since),
         claimant=sidecars.claimant(pod) if sidecar else "",
     )
 
 
-def _config_map(policy: Json, namespace: str, told: TransitConfig) -> Json:
-    """Return what the sidecars of a namespace are to do, or in our own the record of it."""
+def _config_map(policy: Json, namespace: str, config: TransitConfig) -> Json:
+    """Return the ConfigMap of a transit config, which the policy owns."""
     owner = resource.OURS[SOVEREIGNTY_POLICY.plural].header
     owner |= {key: policy["metadata"][key] for key in ("name", "uid")}
     metadata = {
-        "name": transit_config_map(told.policy),
+        "name": transit_config_map(config.policy),
         "namespace": namespace,
-        "labels": {names.TRANSIT_LABEL: told.policy},
+        "labels": {names.TRANSIT_LABEL: config.policy},
         "ownerReferences": [owner],
     }
-    return resource.CONFIG_MAPS.header | {"metadata": metadata, "data": data_of(told)}
+    return resource.CONFIG_MAPS.header | {"metadata": metadata, "data": data_of(config)}
 
 
 async def _apply_config(api: Api, body: Json) -> None:
     try:
         await api.apply(resource.CONFIG_MAPS, body)
     except (ConflictError, NotFoundError):
-        # The namespace is gone or going.
+        # The namespace is deleted or being deleted.
         return

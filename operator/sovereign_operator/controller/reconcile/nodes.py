@@ -1,4 +1,7 @@
-"""What is said on nodes: labels, annotations and the taint. Each by itself, as its kubelet can make a node slow."""
+"""Writes the labels, annotations and taint of nodes.
+
+Each node is written by itself, since a kubelet may fill its own node's object until writes to it are slow or refused.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -17,108 +20,109 @@ from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime.queue import WorkQueue
 
 AT_ONCE: Final = 8
+"""How many nodes are written at the same time."""
 
 
 class NodeWriter:
-    """Writes the nodes that do not say what the last look has found, and waits for none of them."""
+    """Writes the nodes that differ from the last assessment, none of which delays another."""
 
     def __init__(self, state: ControllerState) -> None:
         self._state = state
         self._queue: WorkQueue[NodeKey] = WorkQueue(self._write)
         self._refused: dict[NodeKey, tuple[NodeMetadata, str]] = {}
-        """What nodes were to say that did not take it, and which version they had."""
+        """By node that refused a write: what was to be written, and the node's resourceVersion."""
 
     async def run(self) -> None:
-        """Write until told to stop."""
+        """Write until cancelled."""
         await self._queue.run(AT_ONCE)
 
-    def look(self, judged: ClusterAssessment) -> None:
-        """Have those written that have to be. One that was refused has changed since, or is to say something else."""
+    def enqueue_outdated(self, assessment: ClusterAssessment) -> None:
+        """Queue the nodes that differ. One that refused the same write waits until it has changed."""
         self._state.refusals.keep(resource.NODES, self._state.mirrors.nodes)
         self._refused = {
-            node: tried for node, tried in self._refused.items() if ("", node.name) in self._state.mirrors.nodes
+            key: tried for key, tried in self._refused.items() if ("", key.name) in self._state.mirrors.nodes
         }
-        for node, marks, seen in self._unmarked(judged):
-            if self._refused.get(node) != (marks, seen.version):
-                self._queue.add(node)
+        for wanted, observed in self._outdated(assessment):
+            key = NodeKey(wanted.name)
+            if self._refused.get(key) != (wanted, observed.version):
+                self._queue.add(key)
 
-    def _unmarked(self, judged: ClusterAssessment) -> Iterator[tuple[NodeKey, NodeMetadata, ObservedNode]]:
-        """Yield the nodes that do not say what they should."""
-        for marks in judged.marks.values():
-            seen = self._state.mirrors.nodes.get(("", marks.name))
-            if seen is not None and seen.node.uid == marks.uid and not _is_marked(marks, seen):
-                yield NodeKey(marks.name), marks, seen
+    def _outdated(self, assessment: ClusterAssessment) -> Iterator[tuple[NodeMetadata, ObservedNode]]:
+        for wanted in assessment.node_metadata.values():
+            observed = self._state.mirrors.nodes.get(("", wanted.name))
+            if observed is not None and observed.node.uid == wanted.uid and not _is_current(wanted, observed):
+                yield wanted, observed
 
-    async def _write(self, node: NodeKey) -> float | None:
-        """Write one node as the last look has it. Return in how many seconds to try again, if it is refused."""
-        judged = self._state.published.judged
-        marks = judged.marks.get(node.name) if judged else None
-        seen = self._state.mirrors.nodes.get(("", node.name))
-        if marks is None or seen is None or seen.node.uid != marks.uid:
-            # Another look is to come, which knows more.
+    async def _write(self, key: NodeKey) -> float | None:
+        """Write one node as the last assessment has it. Return in how many seconds to try again if it is refused."""
+        assessment = self._state.published.assessment
+        wanted = assessment.node_metadata.get(key.name) if assessment else None
+        observed = self._state.mirrors.nodes.get(("", key.name))
+        if wanted is None or observed is None or observed.node.uid != wanted.uid:
+            # The node has changed: the next assessment queues it again.
             return None
-        about = resource.NODES.header | {"metadata": {"name": marks.name, "uid": marks.uid}}
-        if await self._state.refusals.attempt(resource.NODES, about, _write_node(self._state.api, marks, seen)):
-            self._refused.pop(node, None)
+        about = resource.NODES.header | {"metadata": {"name": wanted.name, "uid": wanted.uid}}
+        write = _write_node(self._state.api, wanted, observed)
+        if await self._state.refusals.attempt(resource.NODES, about, write):
+            self._refused.pop(key, None)
             return None
-        self._refused[node] = marks, seen.version
+        self._refused[key] = wanted, observed.version
         return AGAIN_SECONDS
 
 
-def _own_labels(seen: ObservedNode) -> dict[str, str]:
-    return {key: value for key, value in seen.node.labels.items() if names.is_ours(key)}
+def _own_labels(observed: ObservedNode) -> dict[str, str]:
+    return {key: value for key, value in observed.node.labels.items() if names.is_ours(key)}
 
 
-def _is_marked(marks: NodeMetadata, seen: ObservedNode) -> bool:
-    said = _own_labels(seen), seen.annotations, seen.avoided
-    return said == (marks.labels, marks.annotations, marks.avoid)
+def _is_current(wanted: NodeMetadata, observed: ObservedNode) -> bool:
+    current = _own_labels(observed), observed.annotations, observed.avoided
+    return current == (wanted.labels, wanted.annotations, wanted.avoid)
 
 
-async def _write_node(api: Api, marks: NodeMetadata, seen: ObservedNode) -> None:
-    version = seen.version
+async def _write_node(api: Api, wanted: NodeMetadata, observed: ObservedNode) -> None:
+    version = observed.version
     late = False
-    if marks.avoid and not seen.avoided:
+    if wanted.avoid and not observed.avoided:
         try:
-            version = await _write_taint(api, seen, version, avoid=True)
+            version = await _write_taint(api, observed, version, avoid=True)
         except RefusedError:
-            # A label that goes is worth more, and makes room.
+            # Removing a label matters more, and makes the object smaller: then the taint may fit.
             late = True
-    version = await _write_marks(api, marks, seen) or version
+    version = await _write_metadata(api, wanted, observed) or version
     if late:
-        version = await _write_taint(api, seen, version, avoid=True)
-    if seen.avoided and not marks.avoid:
-        await _write_taint(api, seen, version, avoid=False)
+        version = await _write_taint(api, observed, version, avoid=True)
+    if observed.avoided and not wanted.avoid:
+        await _write_taint(api, observed, version, avoid=False)
 
 
-async def _write_marks(api: Api, marks: NodeMetadata, seen: ObservedNode) -> str | None:
-    """Write labels and annotations where they differ. Return the node's version if anything was written."""
-    labels = _own_labels(seen)
-    if labels == marks.labels and seen.annotations == marks.annotations:
+async def _write_metadata(api: Api, wanted: NodeMetadata, observed: ObservedNode) -> str | None:
+    """Write labels and annotations if they differ. Return the node's new resourceVersion; None if nothing differed."""
+    labels = _own_labels(observed)
+    if labels == wanted.labels and observed.annotations == wanted.annotations:
         return None
     metadata: dict[str, Any] = {
-        "name": marks.name,
-        "uid": marks.uid,
-        "labels": dict(marks.labels),
-        "annotations": dict(marks.annotations),
+        "name": wanted.name,
+        "uid": wanted.uid,
+        "labels": dict(wanted.labels),
+        "annotations": dict(wanted.annotations),
     }
-    body = resource.NODES.header | {"metadata": metadata}
     written = await apply_owned_metadata(
         api,
         resource.NODES,
-        body,
-        {"labels": labels, "annotations": seen.annotations},
+        resource.NODES.header | {"metadata": metadata},
+        {"labels": labels, "annotations": observed.annotations},
         lambda key: names.is_ours(key) or key.startswith(names.verdict_annotation("")),
     )
     return str(written["metadata"]["resourceVersion"])
 
 
-async def _write_taint(api: Api, seen: ObservedNode, version: str, *, avoid: bool) -> str:
-    """Set or clear our taint, and return the node's new version.
+async def _write_taint(api: Api, observed: ObservedNode, version: str, *, avoid: bool) -> str:
+    """Set or remove the operator's taint. Return the node's new resourceVersion.
 
-    Taints are one list, so the version says that nobody else changed it.
+    A patch replaces the whole list of taints, so it carries the resourceVersion of the list that it was made from.
     """
-    others = [taint for taint in seen.taints if taint["key"] != names.NOT_ACCEPTED_TAINT]
+    others = [taint for taint in observed.taints if taint["key"] != names.NOT_ACCEPTED_TAINT]
     ours = [{"key": names.NOT_ACCEPTED_TAINT, "effect": "PreferNoSchedule"}] if avoid else []
     body = {"metadata": {"resourceVersion": version}, "spec": {"taints": [*others, *ours]}}
-    written = await timely(api.patch(resource.NODES, seen.node.name, body, content_type=MERGE))
+    written = await timely(api.patch(resource.NODES, observed.node.name, body, content_type=MERGE))
     return str(written["metadata"]["resourceVersion"])

@@ -54,7 +54,10 @@ logger = logging.getLogger(__name__)
 
 
 async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) -> float | None:
-    """Carry one SovereignWorkload out, and write its status."""
+    """Reconcile one SovereignWorkload: adopt or apply its workload, and write its status.
+
+    Return in how many seconds to reconcile again; None if only a change can make a difference.
+    """
     obj = state.view.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
     seen = _see(state, key, obj)
     if obj and isinstance(seen, Unreadable):
@@ -82,7 +85,7 @@ async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) 
     if begins(facts, action):
         report = report_workload(facts, action)
         if not await write_status(state, SOVEREIGN_WORKLOAD, key.name, report, key.namespace):
-            # Nothing would remember that it ran.
+            # The status is the only record that the Job ran: do not run it unrecorded.
             return AGAIN_SECONDS
     outcome = await _act(state, facts, action, found, warning)
     if outcome.last_write:
@@ -92,7 +95,7 @@ async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) 
         metrics.PODS.labels(key.namespace, key.name, place).set(report.status[place])
     written = await write_status(state, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
     if why := outcome.refused or (isinstance(action, RefuseWorkload) and action.reason):
-        return _patience(state, key, why)
+        return _retry_seconds(state, key, why)
     state.refused.pop(key, None)
     return seconds_to_next_look(facts) if written else AGAIN_SECONDS
 
@@ -100,7 +103,7 @@ async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) 
 def _see(
     state: ControllerState, key: SovereignWorkloadKey, obj: Json | None
 ) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
-    """Read one that is there to stay. If it is being deleted, who deletes it has said what becomes of its workload."""
+    """Return spec and template problem, Unreadable, or None if it is being deleted: then its deletion decides."""
     seen = see_sovereign_workload(obj) if obj else None
     error = seen.error if isinstance(seen, Unreadable) else ""
     state.view.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), error)
@@ -112,14 +115,14 @@ def _see(
 async def _read_whole(
     state: ControllerState, key: SovereignWorkloadKey, obj: Json
 ) -> tuple[Json, tuple[SovereignWorkloadSpec, str]] | None:
-    """Read one with its template, of which kopf holds nothing. Return None if it cannot be carried out as it is.
+    """Read one with its template, which kopf does not keep. Return None if it cannot be carried out as it is.
 
-    It is read after its workload was looked for: whether a Job ran is recorded here alone, and what kopf has seen may
-    be older than what we wrote.
+    It is read after its workload: its status is the only record that a Job ran, and kopf's copy may be older than the
+    controller's last write.
     """
     live = await state.api.lasting(resource.OURS[SOVEREIGN_WORKLOAD.plural], key.name, key.namespace)
     if live is None or live["metadata"]["uid"] != obj["metadata"]["uid"]:
-        # The event of that is on its way.
+        # It was deleted or replaced: the event follows.
         return None
     seen, live = _see(state, key, live), trim(live)
     if isinstance(seen, Unreadable):
@@ -129,10 +132,10 @@ async def _read_whole(
     return (live, seen) if isinstance(seen, tuple) else None
 
 
-def _patience(state: ControllerState, key: SovereignWorkloadKey, why: str) -> float:
-    """Remember since when one cannot be carried out for this reason, and return in how many seconds to look again."""
+def _retry_seconds(state: ControllerState, key: SovereignWorkloadKey, why: str) -> float:
+    """Return in how many seconds to retry one that is refused for this reason: less often the longer it lasts."""
     now = asyncio.get_running_loop().time()
-    # An API server may quote whole templates.
+    # The hash alone, as the reason may quote a whole template.
     reason = hash(why)
     said, since = state.refused.get(key, (reason, now))
     if said != reason:
@@ -142,25 +145,25 @@ def _patience(state: ControllerState, key: SovereignWorkloadKey, why: str) -> fl
 
 
 async def release_abandoned(state: ControllerState, key: LabelledWorkloadKey) -> None:
-    """Give a workload back if we labelled it and no SovereignWorkload speaks of it any more."""
+    """Remove our label from a workload if no SovereignWorkload refers to it any more."""
     seen = state.view.workload(key.kind, key.namespace, key.name)
-    spoken_of = bool(state.view.speakers.of((key.kind, key.namespace, key.name)))
-    if seen is None or not is_abandoned(seen, spoken_of=spoken_of):
+    referenced = bool(state.view.references.referring_to((key.kind, key.namespace, key.name)))
+    if seen is None or not is_abandoned(seen, spoken_of=referenced):
         return
     if await kinds_going(state.api, SOVEREIGN_WORKLOAD):
-        # All SovereignWorkloads go with their kind: nobody released anything.
+        # The SovereignWorkloads vanish with their CRD: no user has released the workload.
         return
-    logger.info("%s %s/%s is given back: no SovereignWorkload speaks of it", key.kind, key.namespace, key.name)
+    logger.info("%s %s/%s is released: no SovereignWorkload refers to it", key.kind, key.namespace, key.name)
     kind = resource.WORKLOADS[key.kind]
     try:
         try:
             await state.api.apply(kind, manifests.release(key.kind, key.namespace, key.name, seen.uid))
         except RefusedError:
-            # It was made from a template and orphaned: without all that we applied nothing would be left of it.
+            # It was created from a template and orphaned: an apply would remove all fields, as we own every one.
             patch = manifests.unlabelled(key.kind, seen.uid)
             await state.api.patch(kind, key.name, patch, content_type=MERGE, namespace=key.namespace)
     except (ConflictError, NotFoundError):
-        # Gone or made anew: there is nothing of ours on it.
+        # It was deleted or replaced, so nothing of ours is left on it.
         return
 
 
@@ -220,9 +223,9 @@ async def _gather(
 
 
 async def _is_wanted(api: Api, facts: WorkloadFacts) -> bool:
-    """Whether a SovereignWorkload is still there, and to stay.
+    """Whether a SovereignWorkload exists and is not being deleted.
 
-    An owner that is gone, written to a workload that was just orphaned, has the garbage collector delete it.
+    If a workload that was just orphaned got its former owner back, the garbage collector would delete it.
     """
     live = await api.lasting(resource.OURS[SOVEREIGN_WORKLOAD.plural], facts.name, facts.namespace)
     return live is not None and live["metadata"]["uid"] == facts.uid
@@ -238,7 +241,7 @@ async def _find(state: ControllerState, kind: WorkloadKind, namespace: str, name
 async def _pods(
     state: ControllerState, kind: WorkloadKind, namespace: str, workload: Json | None
 ) -> Sequence[ObservedPod]:
-    """Return the pods of a workload that have not ended and are not about to."""
+    """Return the pods of a workload that have neither ended nor begun to terminate."""
     if workload is None:
         return ()
     selectors: list[Selector] = []
@@ -262,9 +265,9 @@ async def _pods(
 def _older_rival(
     state: ControllerState, key: SovereignWorkloadKey, kind: WorkloadKind, name: str, policies: frozenset[str]
 ) -> str | None:
-    """Return the SovereignWorkload that has a workload before this one; None if none has."""
-    speakers = (speaker for _, speaker in state.view.speakers.of((kind, key.namespace, name)))
-    found = (state.view.object(SOVEREIGN_WORKLOAD.plural, speaker, key.namespace) for speaker in speakers)
+    """Return the name of the older SovereignWorkload that holds the workload; None if this one holds it."""
+    referrers = (name for _, name in state.view.references.referring_to((kind, key.namespace, name)))
+    found = (state.view.object(SOVEREIGN_WORKLOAD.plural, referrer, key.namespace) for referrer in referrers)
     claims = [see_claim(obj) for obj in found if obj]
     enforced = state.view.enforced(key.namespace)
     return older_rival(key.name, claims, namespace=key.namespace, enforced=enforced, policies=policies)

@@ -1,4 +1,4 @@
-"""Writing a status: only where it differs, with an Event for what is new."""
+"""Writes a status if it differs, with an Event for each condition that changed."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ from sovereign_operator.kube.client.resource import OURS
 async def write_status(
     state: ControllerState, kind: Kind, name: str, report: Report, namespace: str = "", *, news: Sequence[Notice] = ()
 ) -> bool:
-    """Write an object's status, if it says something else than before, and post what its conditions do not tell.
+    """Write an object's status if it differs, and post Events: changed conditions, and ``news`` besides.
 
-    Return whether the status says all this now.
+    Return whether the object has this status now; False if the write was refused.
     """
     seen = state.view.object(kind.plural, name, namespace)
     if seen is None:
@@ -40,7 +40,7 @@ async def write_status(
         if not await state.refusals.attempt(OURS[kind.plural], body, _apply_status(state.api, kind, body, before)):
             return False
     except (ConflictError, NotFoundError):
-        # Deleted or made anew since we saw it; the event of that is on its way.
+        # It was deleted or replaced: the event follows.
         return True
     for notice in (*notices(report.observations, previous), *news):
         await post(state.api, seen, notice)
@@ -48,7 +48,7 @@ async def write_status(
 
 
 async def _apply_status(api: Api, kind: Kind, body: Json, before: Json) -> None:
-    """Apply a status. If it is refused, as others fill the object, it says nothing instead of what may be old."""
+    """Apply a status. If that is refused, as the object is full, remove the old status, which may be wrong by now."""
     try:
         await api.apply(OURS[kind.plural], body, subresource="status")
     except RefusedError:
