@@ -25,6 +25,7 @@ from sovereign_operator.core.placement.next_change import seconds_to_next_change
 from sovereign_operator.core.placement.node_metadata import Placement, place
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.placement.verdict import NodeVerdict, Verdicts, changed_verdicts, judge
+from sovereign_operator.core.workload.next_look import RESYNC_SECONDS
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.crds import kinds_going
@@ -36,7 +37,6 @@ from sovereign_operator.runtime.writes import write_all
 logger = logging.getLogger(__name__)
 
 FROZEN_RETRY_SECONDS = 15.0
-RESYNC_SECONDS = 600.0
 
 
 async def reconcile_cluster(state: ControllerState, nodes: NodeWriter, operator_namespace: str) -> float:

@@ -19,6 +19,7 @@ from sovereign_operator.core.encryption.progress import is_awaited, progress
 from sovereign_operator.core.encryption.rollout import ObservedEncryption, PodTraffic, Step, StepFacts, decide
 from sovereign_operator.core.encryption.traffic_rules import datagrams, inbound, outbound
 from sovereign_operator.core.sidecar.contract import transit_config_map
+from sovereign_operator.core.workload.next_look import RESYNC_SECONDS
 from sovereign_operator.dataplane.listeners import discovery, former
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
@@ -31,9 +32,6 @@ from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.runtime.writes import write_all
 
 logger = logging.getLogger(__name__)
-
-RESYNC_SECONDS = 600.0
-"""How often to restore transit configs: a namespace whose deletion was refused may have lost its own."""
 
 
 async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float | None:
@@ -80,6 +78,7 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
         sidecars.polling.polled_fast.add(key.policy)
         return FAST_SECONDS
     sidecars.polling.polled_fast.discard(key.policy)
+    # A namespace whose deletion was refused may have lost its config meanwhile: the next reconciliation restores it.
     return AGAIN_SECONDS if state.refusals else RESYNC_SECONDS
 
 
