@@ -7,7 +7,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parent.parent
-REFERENCE = ROOT / "crds" / "README.md"
+REFERENCE = ROOT / "crds"
+CERTIFICATES = REFERENCE / "certificates.md"
+PAGES = tuple(sorted(REFERENCE.glob("*.md")))
+"""The reference: a page for each kind, and others."""
 README = ROOT / "README.md"
 
 

@@ -23,7 +23,7 @@ SERVICE, FROM, TO = "hexa-gouv", "lyon-1", ("brest-1", "nantes-1")
 BESIDE = "armor-public"
 """The service of the node that is accepted only for this."""
 CONTROLLER = "controller"
-REFERENCE = Path(__file__).parents[2] / "crds" / "README.md"
+CERTIFICATES = Path(__file__).parents[2] / "crds" / "certificates.md"
 
 PROGRAM = """
 import socket, sys, threading, time
@@ -100,7 +100,7 @@ def _accepts(admin: Kubectl, nodes: int) -> None:
 
 def _serve(admin: Kubectl, space: str, each: int) -> list[str]:
     """Start so many servers on each node that serves, and return their addresses."""
-    (recipe,) = re.findall(r"^```python\n(.*?)^```", REFERENCE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (recipe,) = re.findall(r"^```python\n(.*?)^```", CERTIFICATES.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     data = {"recipe.py": recipe, "program.py": PROGRAM}
     admin.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "peer"}, "data": data}, space)
     pods = [_pod(f"server-{number}-{node}", node, []) for node in TO for number in range(each)]

@@ -8,7 +8,7 @@ from hack.cluster import Cluster
 from hack.images import public
 from hack.install import KEYS, NAMESPACE, TRUST_DOMAIN
 from hack.kubectl import Kubectl, eventually
-from tests.documents import REFERENCE, blocks
+from tests.documents import CERTIFICATES, blocks
 from tests.e2e.support.certificates import FORGE, POLICY, bundle_text, requests, trusted
 from tests.e2e.support.estate import set_status
 from tests.e2e.support.guards import force
@@ -48,7 +48,7 @@ def test_two_pods_in_two_datacentres_trust_each_other_and_say_where_they_run(adm
 
 def test_the_recipe_for_nginx_works(admin: Kubectl, space: Space) -> None:
     namespace = space()
-    (recipe,) = blocks(REFERENCE, "nginx")
+    (recipe,) = blocks(CERTIFICATES, "nginx")
     nginx = peer_pod("server", "brest-1", "nginx", "-g", "daemon off;", image=NGINX)
     nginx["spec"]["containers"][0]["volumeMounts"].append({"name": "sites", "mountPath": "/etc/nginx/conf.d"})
     nginx["spec"]["volumes"].append({"name": "sites", "configMap": {"name": "sites"}})

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from hack.kubectl import Json, Kubectl, eventually
-from tests.documents import README, REFERENCE, examples
+from tests.documents import PAGES, README, examples
 from tests.e2e.support.manifests import sovereign
 from tests.e2e.support.spaces import Space
 
@@ -126,7 +126,7 @@ def test_describe_node_says_why_it_is_refused(admin: Kubectl) -> None:
     assert "is exposed to the law of US" in described
 
 
-@pytest.mark.parametrize("page", [REFERENCE, README], ids=["reference", "readme"])
+@pytest.mark.parametrize("page", [*PAGES, README], ids=lambda page: page.stem)
 def test_the_server_accepts_the_examples_of_our_pages(admin: Kubectl, space: Space, page: Path) -> None:
     namespace = space(None)
     for example in examples(page):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hack.kubectl import Json, Kubectl, eventually
-from tests.documents import REFERENCE, blocks
+from tests.documents import CERTIFICATES, blocks
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import audit
 
@@ -76,7 +76,7 @@ while True:
 
 def config(**more: str) -> Json:
     """Return the ConfigMap with the recipe and what uses it."""
-    (recipe,) = blocks(REFERENCE, "python")
+    (recipe,) = blocks(CERTIFICATES, "python")
     data = {"recipe.py": recipe, "serve.py": SERVE, "ask.py": ASK, "forever.py": FOREVER, **more}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "peer"}, "data": data}
 

@@ -69,7 +69,7 @@ class Condition(Model):
     type: str = Field(description="What is observed, said positively. Example: Ready.", max_length=63)
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: str = Field(
-        description="Why, as one CamelCase word to match on. Every reason is listed in crds/README.md.",
+        description="Why, as one CamelCase word to match on. Every reason is on the page of its kind in crds/.",
         max_length=127,
     )
     message: str = Field(description="Why, and what to do next, as a sentence.", max_length=32768)

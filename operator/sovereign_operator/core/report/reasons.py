@@ -1,4 +1,4 @@
-"""Why: the words that users match on. They are API; each is described on its page in crds/README.md."""
+"""Why: the words that users match on. They are API; each is described on a page in crds/."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,0 +1,36 @@
+"""Links between the pages of this repository lead somewhere."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.documents import ROOT
+
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:)(?P<path>[^)#\s]*)(?:#(?P<heading>[^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+CODE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
+
+
+def pages() -> list[Path]:
+    """Return the pages that are in git, but for those of others."""
+    listed = subprocess.run(("git", "ls-files", "*.md"), cwd=ROOT, capture_output=True, text=True, check=True)
+    found = [ROOT / name for name in listed.stdout.splitlines() if not name.startswith("tests/data/")]
+    return [page for page in found if page.exists()]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what the headings of a page are called in links, as GitHub does it."""
+    plain = CODE.sub("", page.read_text(encoding="utf-8"))
+    words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(plain))
+    return {found.strip().replace(" ", "-") for found in words}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for link in LINK.finditer(CODE.sub("", page.read_text(encoding="utf-8"))):
+        target = (page.parent / link["path"]).resolve() if link["path"] else page
+        assert target.exists(), f"{link[0]} leads nowhere"
+        if link["heading"]:
+            assert link["heading"] in anchors(target), f"{link[0]} leads to no heading"
