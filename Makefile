@@ -40,6 +40,7 @@ lint: $(READY) ## lint, types, layers, generated files
 	.venv/bin/lint-imports --no-logo
 	$(RUN) -m hack.crds --check
 	$(RUN) -m hack.catalogue --check
+	$(RUN) -m hack.reference --check
 
 format: $(READY) ## format the code
 	$(RUN) -m ruff format
@@ -51,9 +52,10 @@ unit: $(READY) ## the tests that need no cluster
 e2e: prerequisites ## the tests on a real cluster
 	$(RUN) -m pytest tests/e2e $(PYTEST_OPTIONS)
 
-crds: $(READY) ## generate crds/ from api/, and the shipped catalogue from its data
+crds: $(READY) ## generate crds/ from api/, the shipped catalogue, and the tables of reasons
 	@$(RUN) -m hack.crds
 	@$(RUN) -m hack.catalogue
+	@$(RUN) -m hack.reference
 
 # What the local cluster needs of this machine; says what is missing before anything long begins.
 prerequisites: $(READY)

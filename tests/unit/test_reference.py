@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
+from hack.reference import REASONS
 from sovereign_operator.aio import tasks
 from sovereign_operator.api import v1alpha1
 from sovereign_operator.controller import metrics as controller_metrics
-from sovereign_operator.core.identity.request import Delay, Denial
-from sovereign_operator.core.report.reasons import ConditionReason, NodeReason
 from sovereign_operator.kube import unreadable
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.signer import metrics as signer_metrics
@@ -18,7 +17,7 @@ from tests.documents import PAGES, README, REFERENCE, examples
 
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 Metric = Counter | Gauge | Histogram
-WORDS = {reason.value for reason in (*NodeReason, *ConditionReason, *Delay, *Denial)}
+WORDS = {reason.value for reasons in REASONS for reason in reasons}
 METRICS = (controller_metrics, runtime_metrics, signer_metrics, tasks, unreadable)
 KINDS = {kind.name: kind for kind in v1alpha1.KINDS}
 

@@ -21,7 +21,7 @@ from sovereign_operator.core.admission.guards import (
     inspect_one,
 )
 from sovereign_operator.core.admission.webhooks import WEBHOOKS, read_certificates
-from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.kube.objects.guard import last_write, read_list, see_guard
 
 POLICY, BINDING = ("ValidatingAdmissionPolicy", "guard"), ("ValidatingAdmissionPolicyBinding", "guard")

@@ -12,8 +12,6 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.identity.authorities import LEAF_LIFETIME, SHORTEST_LEAF
 from sovereign_operator.core.identity.request import (
     CLOCK_SKEW,
-    Delay,
-    Denial,
     Deny,
     Issue,
     LiveNode,
@@ -23,6 +21,7 @@ from sovereign_operator.core.identity.request import (
     WaitForFacts,
     answer,
 )
+from sovereign_operator.core.identity.request_reasons import Delay, Denial
 from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.report.reasons import NodeFinding, NodeReason
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, merge, notices
-from sovereign_operator.core.report.reasons import ConditionReason, NodeFinding, NodeReason, sentences
+from sovereign_operator.core.report.reasons import NodeFinding, NodeReason, sentences
 
 EARLIER, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 READY = Observation("Ready", "True", ConditionReason.ALL_INSIDE, "all 2 pod(s) run in brest")

@@ -16,8 +16,9 @@ from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.node_metadata import place
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service
 from sovereign_operator.core.placement.verdict import judge
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import Observation, merge, notices
-from sovereign_operator.core.report.reasons import MAX_LINE, ConditionReason, line
+from sovereign_operator.core.report.reasons import MAX_LINE, line
 from sovereign_operator.core.workload.pod_annotations import audit_annotations
 from tests import strategies
 from tests.builders import NOW

@@ -7,7 +7,7 @@ import pytest
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import Adoption, WorkloadKind
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits, PodDemands, demands_of
-from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.workload.adoption import RollOut, ordinals, refuse_to_stop, rolls_out, stops_first, stuck
 from sovereign_operator.core.workload.decision import decide
 from sovereign_operator.core.workload.facts import AdoptWorkload

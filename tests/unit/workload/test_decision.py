@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.identity.certificate_note import CertificateNote
-from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.workload.decision import decide, is_abandoned
 from sovereign_operator.core.workload.facts import (
     AdoptWorkload,

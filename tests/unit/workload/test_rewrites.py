@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.workload.decision import decide
 from sovereign_operator.core.workload.facts import (
     AdoptWorkload,

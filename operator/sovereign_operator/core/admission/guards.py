@@ -18,8 +18,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sovereign_operator.core.admission.webhooks import WEBHOOKS, trust_fault, without_trust
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import Notice
-from sovereign_operator.core.report.reasons import ConditionReason
 
 GuardKey = tuple[str, str]
 """Kind and name of an admission policy or a binding."""

@@ -13,7 +13,7 @@ from sovereign_operator.core.encryption.sentences import (
     unsaid,
 )
 from sovereign_operator.core.report.conditions import Observation, examples
-from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.report.encryption_reasons import EncryptionReason
 from sovereign_operator.core.report.report import Report
 
 ROLL_OUT: Final = "roll them out anew where their nodes are accepted (kubectl rollout restart)"
@@ -30,7 +30,7 @@ def report_encryption(wanted: EncryptionInTransit | None, seen: ObservedEncrypti
         if wanted is None:
             return Report({}, ())
         message = "no sidecars are injected: set encryption.enabled=true in the chart, or take encryptionInTransit out"
-        return _report({}, "False", ConditionReason.ENCRYPTION_NOT_INSTALLED, message)
+        return _report({}, "False", EncryptionReason.ENCRYPTION_NOT_INSTALLED, message)
     status = {
         "encryption": {
             "mode": seen.step.mode,
@@ -45,48 +45,48 @@ def report_encryption(wanted: EncryptionInTransit | None, seen: ObservedEncrypti
     apart = f"; {static_pods(seen.static)}" if seen.static and seen.encrypts else ""
     if seen.step.waits_for:
         message = f"{seen.step.mode} on the way to {seen.wanted}: {'; '.join(seen.step.waits_for)}{apart}"
-        return _report(status, "False", ConditionReason.STEP_PENDING, message)
+        return _report(status, "False", EncryptionReason.STEP_PENDING, message)
     true, reason, what = _judge(seen)
     return _report(status, true, reason, f"{what}{counted}{apart}")
 
 
-def _judge(seen: ObservedEncryption) -> tuple[Any, ConditionReason, str]:
+def _judge(seen: ObservedEncryption) -> tuple[Any, EncryptionReason, str]:
     """Say how it stands where the mode that was asked for is reached, and how to begin the sentence about it."""
     if seen.step.mode is EncryptionMode.OFF:
-        return "False", ConditionReason.NOT_ENCRYPTED, "the mode is Off: "
+        return "False", EncryptionReason.NOT_ENCRYPTED, "the mode is Off: "
     if seen.untrusted and seen.step.mode is not EncryptionMode.PERMISSIVE:
         cut_off = f"nobody talks to {examples(seen.untrusted)}, as the authority of their certificates is not trusted: "
-        return "False", ConditionReason.CERTIFICATES_NOT_TRUSTED, f"{cut_off}{ROLL_OUT}: "
+        return "False", EncryptionReason.CERTIFICATES_NOT_TRUSTED, f"{cut_off}{ROLL_OUT}: "
     if seen.step.mode is not EncryptionMode.STRICT:
-        return "False", ConditionReason.PLAINTEXT_ACCEPTED, "plaintext is accepted: "
+        return "False", EncryptionReason.PLAINTEXT_ACCEPTED, "plaintext is accepted: "
     return _judge_strict(seen)
 
 
-def _judge_strict(seen: ObservedEncryption) -> tuple[Any, ConditionReason, str]:
+def _judge_strict(seen: ObservedEncryption) -> tuple[Any, EncryptionReason, str]:
     if seen.bypassed:
-        return "False", ConditionReason.SIDECAR_BYPASSED, f"{bypassed(seen.bypassed)}: "
+        return "False", EncryptionReason.SIDECAR_BYPASSED, f"{bypassed(seen.bypassed)}: "
     if seen.beyond:
         outside = f"others send nothing encrypted to {examples(seen.beyond)}, as they have addresses {OUTSIDE}: "
-        return "False", ConditionReason.NETWORKS_MISSING, outside
+        return "False", EncryptionReason.NETWORKS_MISSING, outside
     if seen.sidecars < seen.pods:
-        return "False", ConditionReason.PODS_WITHOUT_SIDECAR, BARE_IN_STRICT
+        return "False", EncryptionReason.PODS_WITHOUT_SIDECAR, BARE_IN_STRICT
     if seen.silence:
-        return "False", ConditionReason.AGENTS_SILENT, f"{unsaid(seen.silence)}: "
+        return "False", EncryptionReason.AGENTS_SILENT, f"{unsaid(seen.silence)}: "
     return _judge_connections(seen)
 
 
-def _judge_connections(seen: ObservedEncryption) -> tuple[Any, ConditionReason, str]:
+def _judge_connections(seen: ObservedEncryption) -> tuple[Any, EncryptionReason, str]:
     """Say how it stands where every pod has a sidecar and its rules."""
     if seen.claimed:
-        return "False", ConditionReason.ADDRESS_CLAIMED, f"{claimed(seen.claimed)}: "
+        return "False", EncryptionReason.ADDRESS_CLAIMED, f"{claimed(seen.claimed)}: "
     if seen.talking:
-        return "False", ConditionReason.PLAINTEXT_OPEN, f"{plaintext_open(seen.talking)}: "
+        return "False", EncryptionReason.PLAINTEXT_OPEN, f"{plaintext_open(seen.talking)}: "
     if seen.loaded < seen.pods:
-        return "False", ConditionReason.STEP_PENDING, "some have not loaded the newest settings, which takes seconds: "
+        return "False", EncryptionReason.STEP_PENDING, "some have not loaded the newest settings, which takes seconds: "
     if seen.static:
-        return "False", ConditionReason.STATIC_PODS, ""
-    return "True", ConditionReason.ALL_ENCRYPTED, ""
+        return "False", EncryptionReason.STATIC_PODS, ""
+    return "True", EncryptionReason.ALL_ENCRYPTED, ""
 
 
-def _report(status: dict[str, Any], true: Any, reason: ConditionReason, message: str) -> Report:
+def _report(status: dict[str, Any], true: Any, reason: EncryptionReason, message: str) -> Report:
     return Report(status, (Observation(CONDITION, true, reason, message),))

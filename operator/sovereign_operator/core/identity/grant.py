@@ -6,8 +6,8 @@ from typing import Any, Final
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NamespaceSelector, SovereigntyPolicySpec
 from sovereign_operator.core import names
 from sovereign_operator.core.kubernetes.selector import Selector
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import Notice, Observation, examples
-from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.report.report import Report
 
 CONDITION = "CertificatesGranted"

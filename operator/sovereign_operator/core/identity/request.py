@@ -10,43 +10,15 @@ else waits, and the request stays pending, with a word on the pod that says why 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 from sovereign_operator.core.identity.authorities import LEAF_LIFETIME, SHORTEST_LEAF
+from sovereign_operator.core.identity.request_reasons import Delay, Denial
 from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.report.reasons import line, sentences
 
 CLOCK_SKEW: Final = timedelta(minutes=1)
 """A certificate begins this much earlier, for peers whose clocks are slow. The API server allows five minutes."""
-
-
-class Denial(StrEnum):
-    """Why a request can never be granted. The kubelet uses it as a format string: no percent sign."""
-
-    POD_GONE = "PodGone"
-    POD_ENDING = "PodEnding"
-    MIRROR_POD = "MirrorPod"
-    NOT_ON_NODE = "NotOnNode"
-    NOT_ITS_SERVICE_ACCOUNT = "NotItsServiceAccount"
-    NOT_MOUNTED = "SignerNotMounted"
-    UNKNOWN_USER_ANNOTATION = "UnknownUserAnnotation"
-    UNSUPPORTED_KEY = "UnsupportedKeyType"
-
-
-class Delay(StrEnum):
-    """Why a request cannot be granted yet. An Event about the pod has this reason."""
-
-    NOT_IN_SCOPE = "NotInScope"
-    UNKNOWN_POLICY = "UnknownPolicy"
-    MEANINGLESS_ROLES = "MeaninglessRoles"
-    NAMESPACE_NOT_TRUSTED = "NamespaceNotTrusted"
-    SERVICE_ACCOUNT_REPLACED = "ServiceAccountReplaced"
-    NODE_REPLACED = "NodeReplaced"
-    NODE_NOT_ACCEPTED = "NodeNotAccepted"
-    NODE_MARKED_WRONGLY = "NodeMarkedWrongly"
-    NO_AUTHORITY = "NoAuthority"
-    AUTHORITY_ENDS = "AuthorityEnds"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.qualification import in_force, title
 from sovereign_operator.core.placement.site import SiteVerdict, no_service
 from sovereign_operator.core.placement.verdict import Verdicts
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
-from sovereign_operator.core.report.reasons import ConditionReason, NodeReason, sentences, words
+from sovereign_operator.core.report.reasons import NodeReason, sentences, words
 from sovereign_operator.core.report.report import Report
 
 NO_END: Final = "no end recorded"

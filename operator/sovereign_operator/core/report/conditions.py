@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sovereign_operator.core.report.reasons import ConditionReason, NodeReason, line
+from sovereign_operator.core.report.reason import Reason
+from sovereign_operator.core.report.reasons import line
 
 MAX_EXAMPLES = 10
 """Status holds counts and at most this many examples."""
@@ -20,7 +21,7 @@ class Observation:
 
     type: str
     status: Literal["True", "False", "Unknown"]
-    reason: ConditionReason | NodeReason
+    reason: Reason
     message: str
 
     def __post_init__(self) -> None:

@@ -1,108 +1,141 @@
-"""Why: the words that users match on. They are API; each is described on a page in crds/."""
+"""Why a node or a datacentre is refused."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+
+from sovereign_operator.core.report.reason import DATACENTRE, NODE, Reason
 
 
-class NodeReason(StrEnum):
-    """Why a place is refused."""
+class NodeReason(Reason):
+    """Why a node or a datacentre is refused."""
 
     # About the datacentre's claim
-    SERVICE_NOT_FOUND = "ServiceNotFound"
-    COUNTRY_CONTRADICTED = "CountryContradicted"
+    SERVICE_NOT_FOUND = (
+        "ServiceNotFound",
+        DATACENTRE(
+            "Ready False", "the CloudService that it refers to does not exist", "create it or correct `spec.serviceRef`"
+        ),
+        NODE("the Datacentre refers to a CloudService that does not exist", "create it or correct `spec.serviceRef`"),
+    )
+    COUNTRY_CONTRADICTED = (
+        "CountryContradicted",
+        NODE(
+            "the Datacentre is in a country in which its service has no site",
+            "correct the Datacentre or the CloudService",
+        ),
+    )
     # About the policy's demands on the service and the site
-    COUNTRY_NOT_ACCEPTED = "CountryNotAccepted"
-    QUALIFICATION_MISSING = "QualificationMissing"
-    QUALIFICATION_IN_PROCESS = "QualificationInProcess"
-    QUALIFICATION_NOT_YET_VALID = "QualificationNotYetValid"
-    QUALIFICATION_EXPIRED = "QualificationExpired"
-    QUALIFICATION_SUSPENDED = "QualificationSuspended"
-    QUALIFICATION_WITHDRAWN = "QualificationWithdrawn"
-    VERSION_TOO_LOW = "VersionTooLow"
-    VERSION_UNKNOWN = "VersionUnknown"
-    ACTIVITY_NOT_COVERED = "ActivityNotCovered"
-    TECHNOLOGY_NOT_ACCEPTED = "TechnologyNotAccepted"
-    TECHNOLOGY_UNKNOWN = "TechnologyUnknown"
-    FOREIGN_LAW = "ForeignLaw"
-    FOREIGN_LAW_UNKNOWN = "ForeignLawUnknown"
+    COUNTRY_NOT_ACCEPTED = (
+        "CountryNotAccepted",
+        NODE("the policy does not accept the site's country", "use another site"),
+    )
+    QUALIFICATION_MISSING = (
+        "QualificationMissing",
+        NODE("the service has no qualification of a demanded scheme", "use another service, or grant a derogation"),
+    )
+    QUALIFICATION_IN_PROCESS = (
+        "QualificationInProcess",
+        NODE("the qualification is applied for, not granted", "wait for the decision, or grant a derogation"),
+    )
+    QUALIFICATION_NOT_YET_VALID = (
+        "QualificationNotYetValid",
+        NODE("the first day of the qualification has not come", "wait"),
+    )
+    QUALIFICATION_EXPIRED = (
+        "QualificationExpired",
+        NODE("the last day of the qualification has passed", "record the renewal, if there is one"),
+    )
+    QUALIFICATION_SUSPENDED = (
+        "QualificationSuspended",
+        NODE(
+            "ANSSI, or the certification body, suspended it",
+            "move the workloads, or follow the decision that suspended it",
+        ),
+    )
+    QUALIFICATION_WITHDRAWN = (
+        "QualificationWithdrawn",
+        NODE("ANSSI, or the certification body, withdrew it", "move the workloads"),
+    )
+    VERSION_TOO_LOW = (
+        "VersionTooLow",
+        NODE("the version of the referential is lower than demanded", "use another service"),
+    )
+    VERSION_UNKNOWN = (
+        "VersionUnknown",
+        NODE("the policy demands a version, and none is recorded", "read the decision and record it"),
+    )
+    ACTIVITY_NOT_COVERED = (
+        "ActivityNotCovered",
+        NODE(
+            "an HDS activity is demanded that the certificate does not cover, or is not known to",
+            "read the certificate and record its activities",
+        ),
+    )
+    TECHNOLOGY_NOT_ACCEPTED = (
+        "TechnologyNotAccepted",
+        NODE("the service's technology comes from where the policy does not accept it", "use another service"),
+    )
+    TECHNOLOGY_UNKNOWN = (
+        "TechnologyUnknown",
+        NODE("the policy demands an origin of technology, and none is recorded", "find out and record it"),
+    )
+    FOREIGN_LAW = (
+        "ForeignLaw",
+        NODE(
+            "the law of a country outside the EU can reach the service",
+            "use another service, or accept that law in the policy",
+        ),
+    )
+    FOREIGN_LAW_UNKNOWN = (
+        "ForeignLawUnknown",
+        NODE(
+            "it is not recorded which foreign laws can reach the service", "find out; `foreignLaws: []` says none known"
+        ),
+    )
     # About any object that a place rests on, and of any object about itself
-    UNREADABLE = "Unreadable"
+    UNREADABLE = (
+        "Unreadable",
+        DATACENTRE(
+            "Ready False",
+            "the operator cannot read the object, or its CloudService",
+            "[correct it](operations.md#objects-that-cannot-be-read); the message names the field",
+        ),
+        NODE(
+            "the CloudService, or a Datacentre that claims the node or may claim it, cannot be read",
+            "correct the object: its own condition names the field",
+        ),
+    )
     # About the node
-    NOT_IN_DATACENTRE = "NotInDatacentre"
-    NODE_REPLACED = "NodeReplaced"
-    CLAIMED_TWICE = "ClaimedTwice"
-    NODE_CONTRADICTED = "NodeContradicted"
-    WEAK_EVIDENCE = "WeakEvidence"
-
-
-class ConditionReason(StrEnum):
-    """Why a condition of one of our objects has its status."""
-
-    # CloudService, condition Qualified
-    IN_FORCE = "InForce"
-    NONE_IN_FORCE = "NoneInForce"
-    # Datacentre, condition Ready
-    NODES_PRESENT = "NodesPresent"
-    NO_NODES = "NoNodes"
-    # SovereigntyPolicy, condition Ready
-    NODES_ACCEPTED = "NodesAccepted"
-    NO_NODE_ACCEPTED = "NoNodeAccepted"
-    # SovereigntyPolicy, condition CertificatesGranted
-    ALL_GRANTED = "AllGranted"
-    NAMESPACE_NOT_TRUSTED = "NamespaceNotTrusted"
-    # SovereigntyPolicy and SovereignWorkload, condition Encrypted
-    ALL_ENCRYPTED = "AllEncrypted"
-    PLAINTEXT_ACCEPTED = "PlaintextAccepted"
-    STEP_PENDING = "StepPending"
-    NOT_ENCRYPTED = "NotEncrypted"
-    PODS_WITHOUT_SIDECAR = "PodsWithoutSidecar"
-    STATIC_PODS = "StaticPods"
-    ADDRESS_CLAIMED = "AddressClaimed"
-    SIDECAR_BYPASSED = "SidecarBypassed"
-    NETWORKS_MISSING = "NetworksMissing"
-    PLAINTEXT_OPEN = "PlaintextOpen"
-    AGENTS_SILENT = "AgentsSilent"
-    CERTIFICATES_NOT_TRUSTED = "CertificatesNotTrusted"
-    ENCRYPTION_NOT_INSTALLED = "EncryptionNotInstalled"
-    # SovereignWorkload, condition Accepted
-    ACCEPTED = "Accepted"
-    NO_POLICY = "NoPolicy"
-    POLICY_CONFLICT = "PolicyConflict"
-    UNKNOWN_POLICY = "UnknownPolicy"
-    SYSTEM_NAMESPACE = "SystemNamespace"
-    WORKLOAD_NOT_FOUND = "WorkloadNotFound"
-    ALREADY_TAKEN = "AlreadyTaken"
-    NAME_TAKEN = "NameTaken"
-    TEMPLATE_TOO_LARGE = "TemplateTooLarge"
-    WORKLOAD_TOO_LARGE = "WorkloadTooLarge"
-    JOB_IMMUTABLE = "JobImmutable"
-    WOULD_STOP = "WouldStop"
-    CONTESTED = "Contested"
-    REFUSED_BY_SERVER = "RefusedByServer"
-    # SovereignWorkload, condition Placed
-    ALL_INSIDE = "AllInside"
-    PODS_OUTSIDE = "PodsOutside"
-    PODS_PENDING = "PodsPending"
-    NO_PODS = "NoPods"
-    NOT_IN_SCOPE = "NotInScope"
-    # SovereignWorkload, condition Ready
-    WORKLOAD_IN_PROGRESS = "WorkloadInProgress"
-    WORKLOAD_FAILED = "WorkloadFailed"
-    WORKLOAD_CURRENT = "WorkloadCurrent"
-    JOB_COMPLETE = "JobComplete"
-    JOB_FAILED = "JobFailed"
-    JOB_GONE = "JobGone"
-    # SovereignWorkload, condition Enforced
-    NAMESPACE_ENFORCES = "NamespaceEnforces"
-    NAMESPACE_NOT_LABELLED = "NamespaceNotLabelled"
-    GUARDS_BROKEN = "GuardsBroken"
-    # An Event beside that, about the controller's Deployment
-    GUARDS_DRIFTED = "GuardsDrifted"
-    # SovereignWorkload, condition Identity
-    CERTIFICATES_IN_FORCE = "CertificatesInForce"
-    CERTIFICATES_PENDING = "CertificatesPending"
-    NO_CERTIFICATES = "NoCertificates"
-    SIGNER_NOT_INSTALLED = "SignerNotInstalled"
+    NOT_IN_DATACENTRE = (
+        "NotInDatacentre",
+        NODE("no Datacentre claims the node", "name it in `spec.nodes` of the one where it stands"),
+    )
+    NODE_REPLACED = (
+        "NodeReplaced",
+        NODE(
+            "a Datacentre names the node, but with the uid of an earlier registration",
+            "look at the machine, then correct the uid",
+        ),
+    )
+    CLAIMED_TWICE = (
+        "ClaimedTwice",
+        NODE("two Datacentres claim the node, readable or not, so it is in neither", "correct one of them"),
+    )
+    NODE_CONTRADICTED = (
+        "NodeContradicted",
+        DATACENTRE(
+            "Ready False",
+            "a node's region, zone or providerID is not one that the service's nodes have",
+            "find out where the node really is",
+        ),
+        NODE(
+            "the node's region, zone or providerID is not one that the service's nodes have",
+            "find out where the node really is",
+        ),
+    )
+    WEAK_EVIDENCE = (
+        "WeakEvidence",
+        NODE("the node is in its datacentre only by labels that its kubelet may set", "name it with its uid"),
+    )
 
 
 MAX_LINE = 1024

@@ -11,7 +11,7 @@ from typing import Any
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import Adoption, WorkloadKind
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits, PodDemands, obstacle
-from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.workload.facts import RefuseWorkload, WorkloadFacts
 
 Json = Mapping[str, Any]

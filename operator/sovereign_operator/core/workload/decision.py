@@ -8,8 +8,8 @@ from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import examples
-from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.adoption import is_forced
 from sovereign_operator.core.workload.facts import (
     Action,

@@ -12,7 +12,7 @@ from sovereign_operator.core.encryption.sentences import (
     unsaid,
 )
 from sovereign_operator.core.report.conditions import Observation
-from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.report.encryption_reasons import EncryptionReason
 from sovereign_operator.core.workload.facts import WorkloadEncryption, WorkloadFacts
 
 
@@ -24,7 +24,7 @@ def observe_workload(facts: WorkloadFacts) -> Observation | None:
     return Observation(CONDITION, true, reason, message)
 
 
-def _hindered(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, ConditionReason, str] | None:
+def _hindered(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, EncryptionReason, str] | None:
     """Say what keeps some of its pods from what they are told; None if nothing does."""
     mode, there = known.mode, {pod.name for pod in facts.pods}
     bare = sorted(there - known.sidecars - known.static)
@@ -33,24 +33,24 @@ def _hindered(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, Con
             f"{len(bare)} of {len(there)} pod(s) have no sidecar, {bare[0]} among them: they were made before the "
             "policy asked for encryption; roll them out anew"
         )
-        return "False", ConditionReason.PODS_WITHOUT_SIDECAR, message
+        return "False", EncryptionReason.PODS_WITHOUT_SIDECAR, message
     if known.bypassed:
-        return "False", ConditionReason.SIDECAR_BYPASSED, bypassed(known.bypassed)
+        return "False", EncryptionReason.SIDECAR_BYPASSED, bypassed(known.bypassed)
     if known.silence and mode is EncryptionMode.STRICT:
-        return "False", ConditionReason.AGENTS_SILENT, unsaid(known.silence)
+        return "False", EncryptionReason.AGENTS_SILENT, unsaid(known.silence)
     if known.claimed:
-        return "False", ConditionReason.ADDRESS_CLAIMED, claimed(known.claimed)
+        return "False", EncryptionReason.ADDRESS_CLAIMED, claimed(known.claimed)
     late = sorted(there - known.loaded - known.static)
     if late:
         message = (
             f"{len(late)} of {len(there)} sidecar(s) have not loaded {mode} yet, {late[0]} among them: "
             f"kubectl -n {facts.namespace} describe pod {late[0]} says why if one does not start"
         )
-        return "False", ConditionReason.STEP_PENDING, message
+        return "False", EncryptionReason.STEP_PENDING, message
     return None
 
 
-def _judge_workload(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, ConditionReason, str]:
+def _judge_workload(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, EncryptionReason, str]:
     """Say how it stands where all pods have loaded what they are told."""
     everything = f"all {len(facts.pods) - len(known.static)} pod(s)"
     if known.mode is not known.wanted:
@@ -58,16 +58,16 @@ def _judge_workload(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[An
             f"{everything} have a sidecar: {known.mode} on the way to {known.wanted}; the condition Encrypted of "
             f"SovereigntyPolicy {facts.policy} says what it waits for"
         )
-        return "False", ConditionReason.STEP_PENDING, message
+        return "False", EncryptionReason.STEP_PENDING, message
     if known.mode is not EncryptionMode.STRICT:
         message = f"{everything} have a sidecar, and their mode is {known.mode}: plaintext is accepted"
         reason = (
-            ConditionReason.NOT_ENCRYPTED if known.mode is EncryptionMode.OFF else ConditionReason.PLAINTEXT_ACCEPTED
+            EncryptionReason.NOT_ENCRYPTED if known.mode is EncryptionMode.OFF else EncryptionReason.PLAINTEXT_ACCEPTED
         )
         return "False", reason, message
     if known.talking:
-        return "False", ConditionReason.PLAINTEXT_OPEN, plaintext_open(known.talking)
+        return "False", EncryptionReason.PLAINTEXT_OPEN, plaintext_open(known.talking)
     if known.static:
-        return "False", ConditionReason.STATIC_PODS, static_pods(known.static)
+        return "False", EncryptionReason.STATIC_PODS, static_pods(known.static)
     message = f"{everything} take nothing but mutual TLS, and what the policy excepts"
-    return "True", ConditionReason.ALL_ENCRYPTED, message
+    return "True", EncryptionReason.ALL_ENCRYPTED, message

@@ -13,7 +13,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import (
 from sovereign_operator.core.encryption.agent_report import NO_SILENT_AGENTS, SilentAgents
 from sovereign_operator.core.identity.certificate_note import CertificateNote
 from sovereign_operator.core.placement.verdict import NodeVerdict
-from sovereign_operator.core.report.reasons import ConditionReason
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.workload.readiness import CURRENT, Readiness
 from sovereign_operator.core.workload.scope import effective_policy
 

@@ -3,8 +3,8 @@
 from typing import assert_never
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import Observation
-from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.facts import WorkloadFacts
 from sovereign_operator.core.workload.job_run import has_run
 from sovereign_operator.core.workload.readiness import Readiness, ReadinessState

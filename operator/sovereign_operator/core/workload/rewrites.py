@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sovereign_operator.core import names
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import timestamp
-from sovereign_operator.core.report.reasons import ConditionReason
 from sovereign_operator.core.workload.facts import (
     Action,
     AdoptWorkload,

@@ -11,8 +11,9 @@ from sovereign_operator.core import names
 from sovereign_operator.core.encryption.status import ROLL_OUT
 from sovereign_operator.core.placement.status import report_unreadable
 from sovereign_operator.core.placement.verdict import Place, place_of
+from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
-from sovereign_operator.core.report.reasons import ConditionReason, line, sentences
+from sovereign_operator.core.report.reasons import line, sentences
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload import job_run
 from sovereign_operator.core.workload.encryption_status import observe_workload
