@@ -1,8 +1,11 @@
 """Why a node or a datacentre is refused."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from sovereign_operator.core.report.reason import DATACENTRE, NODE, Reason
+from sovereign_operator.core.report.reason import CLOUD_SERVICE, DATACENTRE, NODE, POLICY, WORKLOAD, Reason
+
+CORRECT_IT: Final = "[correct it](operations.md#objects-that-cannot-be-read); the message names the field"
 
 
 class NodeReason(Reason):
@@ -94,10 +97,13 @@ class NodeReason(Reason):
     # About any object that a place rests on, and of any object about itself
     UNREADABLE = (
         "Unreadable",
+        CLOUD_SERVICE("Qualified False", "the operator cannot read the object", CORRECT_IT),
+        POLICY("Ready False", "the operator cannot read the object", CORRECT_IT),
+        WORKLOAD("Ready False", "the operator cannot read the object; its workload stays as it is", CORRECT_IT),
         DATACENTRE(
             "Ready False",
             "the operator cannot read the object, or its CloudService",
-            "[correct it](operations.md#objects-that-cannot-be-read); the message names the field",
+            CORRECT_IT,
         ),
         NODE(
             "the CloudService, or a Datacentre that claims the node or may claim it, cannot be read",
