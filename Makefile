@@ -52,7 +52,7 @@ unit: $(READY) ## the tests that need no cluster
 e2e: prerequisites ## the tests on a real cluster
 	$(RUN) -m pytest tests/e2e $(PYTEST_OPTIONS)
 
-crds: $(READY) ## generate crds/ from api/, the shipped catalogue, and the tables of reasons
+crds: $(READY) ## generate crds/ from api/, the shipped catalogue, and the tables of our pages
 	@$(RUN) -m hack.crds
 	@$(RUN) -m hack.catalogue
 	@$(RUN) -m hack.reference

@@ -1,46 +1,123 @@
-"""Write the tables of reasons into the pages of crds/, from the rows beside the constants.
+"""Write the generated tables of our pages: reasons, metrics, and the chart's values.
 
-``python -m hack.reference`` writes, with ``--check`` it only compares.
+What they say is beside the constants, in the help texts of metrics, and in the comments of values.yaml. A page marks
+where a table goes. ``python -m hack.reference`` writes, with ``--check`` it only compares.
 """
 
 import argparse
+import importlib
+import pkgutil
 import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from prometheus_client import Counter, Gauge, Histogram
+
+import sovereign_operator
 from sovereign_operator.core.identity.request_reasons import Delay, Denial
 from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.encryption_reasons import EncryptionReason
 from sovereign_operator.core.report.reason import Reason
 from sovereign_operator.core.report.reasons import NodeReason
 
-PAGES: Final = Path(__file__).parents[1] / "crds"
+ROOT: Final = Path(__file__).parents[1]
+CHART: Final = ROOT / "charts" / "sovereign-operator"
+PAGES: Final = (*sorted((ROOT / "crds").glob("*.md")), CHART / "METRICS.md", CHART / "VALUES.md")
+
 REASONS: Final[tuple[type[Reason], ...]] = (NodeReason, ConditionReason, EncryptionReason, Delay, Denial)
-BLOCK: Final = re.compile(
-    r"^<!-- reasons: (?P<table>\w+)(?: (?P<conditions>[\w, ]+))? -->\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE
-)
 STATUSES: Final = ("True", "False", "Unknown")
+
+SHARED: Final = frozenset({"aio", "kube", "runtime"})
+"""Packages whose metrics every process may have."""
+
+BLOCK: Final = re.compile(r"^<!-- (?P<what>\w+): (?P<of>[^\n]+) -->\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE)
+
+
+def reason_rows(of: str) -> Iterator[str]:
+    """Yield the lines of a table of reasons; of conditions, if any are named, in this order."""
+    table, _, names = of.partition(" ")
+    found = [(row, reason) for reasons in REASONS for reason in reasons for row in reason.rows if row.table == table]
+    if not found:
+        raise ValueError(f"no reason has a row in table {table}: correct the marker")
+    if not names:
+        yield from ("| Reason | Meaning | What to do |", "|---|---|---|")
+        yield from (f"| `{reason}` | {row.meaning} | {row.remedy} |" for row, reason in found)
+        return
+    places = {f"{name} {status}": f"`{name}` {status}" for name in names.split(", ") for status in STATUSES}
+    yield from ("| Condition | Reason | Meaning | What to do |", "|---|---|---|---|")
+    for row, reason in sorted(found, key=lambda one: [*places].index(one[0].condition)):
+        yield f"| {places[row.condition]} | `{reason}` | {row.meaning} | {row.remedy} |"
+
+
+def metrics() -> Iterator[tuple[str, Counter | Gauge | Histogram]]:
+    """Yield every metric that a module defines, with the package of the module."""
+    for module in pkgutil.walk_packages(sovereign_operator.__path__, f"{sovereign_operator.__name__}."):
+        if module.name.endswith("__main__"):
+            continue
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, Counter | Gauge | Histogram):
+                yield module.name.split(".")[1], value
+
+
+def metric_rows(of: str) -> Iterator[str]:
+    """Yield the lines of a table of metrics: of one package, or ``every process``."""
+    packages = SHARED if of == "every process" else {of}
+    shown: dict[str, str] = {}
+    others = {id(metric) for package, metric in metrics() if package in SHARED} if of not in SHARED else set()
+    for package, metric in metrics():
+        if package not in packages or (packages is not SHARED and id(metric) in others):
+            continue
+        (about,) = metric.describe()
+        name = f"{about.name}_total" if about.type == "counter" else about.name
+        labels = ", ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 - it has no public name
+        shown[name] = f"| `{name}` | {about.type} | {labels} | {about.documentation} |"
+    if not shown:
+        raise ValueError(f"no metric of {of}: correct the marker")
+    yield from ("| Metric | Type | Labels | Meaning |", "|---|---|---|---|")
+    yield from shown.values()
+
+
+KEY: Final = re.compile(r"^(?P<indent> *)(?P<key>\w+):(?: (?P<value>.*))?$")
+
+
+def values() -> Iterator[tuple[str, str, str]]:
+    """Yield path, default and comment of each value of the chart, a group's with an empty default."""
+    path: list[str] = []
+    comment: list[str] = []
+    for line in (CHART / "values.yaml").read_text(encoding="utf-8").splitlines():
+        if line.strip().startswith("#"):
+            comment.append(line.strip().removeprefix("#").strip())
+        elif found := KEY.match(line):
+            path[len(found["indent"]) // 2 :] = [found["key"]]
+            yield ".".join(path), found["value"] or "", " ".join(comment)
+            comment = []
+        else:
+            comment = []
+
+
+def value_rows(of: str) -> Iterator[str]:
+    """Yield the lines of the table of all values below a key, or of the keys that stand alone."""
+    groups = {path.partition(".")[0] for path, _, _ in values() if "." in path}
+    yield from ("| Value | Default | Meaning |", "|---|---|---|")
+    for path, default, comment in values():
+        group = path.partition(".")[0]
+        if (default or comment) and (group == of or (of == "others" and group not in groups)):
+            yield f"| `{path}` | {f'`{default}`' if default else ''} | {comment} |"
+
+
+TABLES: Final[dict[str, Callable[[str], Iterator[str]]]] = {
+    "reasons": reason_rows,
+    "metrics": metric_rows,
+    "values": value_rows,
+}
 
 
 def render(block: re.Match[str]) -> str:
-    """Return a block of a page with the rows of its table, by condition in the order that the block names."""
-    table, conditions = block["table"], [name.strip() for name in (block["conditions"] or "").split(",")]
-    found = [(row, reason) for reasons in REASONS for reason in reasons for row in reason.rows if row.table == table]
-    if not found:
-        raise ValueError(f"no reason has a row in table {table}: correct the marker {block[0].splitlines()[0]}")
-    if conditions == [""]:
-        lines = ["| Reason | Meaning | What to do |", "|---|---|---|"]
-        lines += [f"| `{reason}` | {row.meaning} | {row.remedy} |" for row, reason in found]
-    else:
-        places = {f"{name} {status}": (name, status) for name in conditions for status in STATUSES}
-        order = list(places)
-        found.sort(key=lambda one: order.index(one[0].condition))
-        lines = ["| Condition | Reason | Meaning | What to do |", "|---|---|---|---|"]
-        for row, reason in found:
-            name, status = places[row.condition]
-            lines.append(f"| `{name}` {status} | `{reason}` | {row.meaning} | {row.remedy} |")
-    return "\n".join([block[0].splitlines()[0], *lines, "<!-- end -->"]).replace(" |  |", " | |")
+    """Return a block of a page with its table. Raises an error if the marker means nothing."""
+    lines = [line.replace("|  |", "| |") for line in TABLES[block["what"]](block["of"])]
+    return "\n".join([f"<!-- {block['what']}: {block['of']} -->", *lines, "<!-- end -->"])
 
 
 def main() -> None:
@@ -49,7 +126,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a page would change")
     check = parser.parse_args().check
     changed = []
-    for page in sorted(PAGES.glob("*.md")):
+    for page in PAGES:
         text = page.read_text(encoding="utf-8")
         wanted = BLOCK.sub(render, text)
         if wanted != text:
@@ -57,7 +134,7 @@ def main() -> None:
             if not check:
                 page.write_text(wanted, encoding="utf-8")
     if check and changed:
-        sys.exit(f"{', '.join(changed)} in crds/ differ from the reasons: run make crds")
+        sys.exit(f"{', '.join(changed)} differ from what they are generated from: run make crds")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,19 @@
 """The pages of the reference have every word that users may match on, and its examples mean what they say."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from prometheus_client import Counter, Gauge, Histogram
+import yaml
 
-from hack.reference import REASONS
-from sovereign_operator.aio import tasks
+from hack.reference import CHART, REASONS, metrics
 from sovereign_operator.api import v1alpha1
-from sovereign_operator.controller import metrics as controller_metrics
-from sovereign_operator.kube import unreadable
-from sovereign_operator.runtime import metrics as runtime_metrics
-from sovereign_operator.signer import metrics as signer_metrics
 from tests.documents import PAGES, README, REFERENCE, examples
 
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-Metric = Counter | Gauge | Histogram
 WORDS = {reason.value for reasons in REASONS for reason in reasons}
-METRICS = (controller_metrics, runtime_metrics, signer_metrics, tasks, unreadable)
+METRICS, VALUES = CHART / "METRICS.md", CHART / "VALUES.md"
 KINDS = {kind.name: kind for kind in v1alpha1.KINDS}
 
 EXAMPLES = [
@@ -53,11 +48,28 @@ def test_every_kind_has_a_page_with_an_example(kind: str) -> None:
 
 
 def test_every_metric_is_listed() -> None:
-    shown = [value for module in METRICS for value in vars(module).values() if isinstance(value, Metric)]
-    names = {next(iter(metric.describe())).name for metric in shown}
-    assert names
+    page = METRICS.read_text(encoding="utf-8")
+    names = {next(iter(metric.describe())).name for _, metric in metrics()}
+    assert len(names) > 30
     for name in names:
-        assert f"`{name}" in TEXT
+        assert f"| `{name}" in page
+
+
+def leaves(found: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of all values of the chart; a mapping that is written on one line is one value."""
+    for key, value in found.items():
+        if isinstance(value, dict) and value and key not in {"requests", "limits"}:
+            yield from leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}"
+
+
+def test_every_value_is_listed() -> None:
+    page = VALUES.read_text(encoding="utf-8")
+    paths = [*leaves(yaml.safe_load((VALUES.parent / "values.yaml").read_text(encoding="utf-8")))]
+    assert len(paths) > 60
+    for path in paths:
+        assert f"| `{path}` |" in page
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

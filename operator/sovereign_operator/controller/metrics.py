@@ -13,7 +13,7 @@ PODS: Final = Gauge(
 )
 PODS_IN_SCOPE: Final = Gauge(
     "sovereign_pods_in_scope",
-    "Pods that are held to a policy, whether a SovereignWorkload speaks of them or not: inside, outside or pending.",
+    "Pods that are held to a policy, with or without a SovereignWorkload: inside, outside or pending.",
     ["namespace", "policy", "place"],
 )
 PODS_NOT_TRUSTED: Final = Gauge(
@@ -23,47 +23,47 @@ PODS_NOT_TRUSTED: Final = Gauge(
 )
 PROCESSES_OUTSIDE: Final = Gauge(
     "sovereign_processes_outside",
-    "1 for each pod of the operator, but for agents, on a node that no policy accepts, if any policy accepts one.",
+    "1 for each pod of the operator, except agents, on a node that no policy accepts, if any policy accepts one.",
     ["component", "process", "node"],
 )
 DATACENTRE_NODES: Final = Gauge(
     "sovereign_datacentre_nodes",
-    "Nodes of a datacentre: present; declared in it, and lost or replaced (registered again under their name).",
+    "Nodes of a datacentre: present, or declared and lost, or declared and replaced (registered again).",
     ["datacentre", "state"],
 )
 QUALIFICATION_END: Final = Gauge(
     "sovereign_qualification_end_timestamp_seconds",
-    "When a qualification ends that is recorded as such, of a service with a datacentre; Unix time; +Inf if no end is "
-    "recorded.",
+    "When a qualification of a service with a datacentre ends, Unix time; +Inf if no end is recorded.",
     ["service", "scheme", "id"],
 )
 GUARDS_BROKEN: Final = Gauge(
-    "sovereign_guards_broken", "Admission policies and bindings of ours that are missing or were changed."
+    "sovereign_guards_broken",
+    "Admission policies, bindings and webhooks of the chart that are missing or were changed so that they guard less.",
 )
 GUARDS_DRIFTED: Final = Gauge(
-    "sovereign_guards_drifted", "Our admission bindings that do all that they should, and audit besides."
+    "sovereign_guards_drifted", "Admission bindings of the chart that were changed so that they also audit."
 )
 ENCRYPTION_MODE: Final = Gauge(
-    "sovereign_encryption_mode", "1 for the mode that a policy's sidecars are told.", ["policy", "mode"]
+    "sovereign_encryption_mode", "1 for the mode in which a policy's sidecars are.", ["policy", "mode"]
 )
 ENCRYPTION_PODS: Final = Gauge(
     "sovereign_encryption_pods",
-    "Pods in scope that run: bare (without a sidecar), late (it has not loaded the mode), loaded; static (run by their "
-    "nodes, so that nothing can give them one).",
+    "Running pods in scope: bare (without a sidecar), late (the sidecar has not loaded the mode), loaded, static (run "
+    "by their node, so without a sidecar).",
     ["policy", "state"],
 )
 SILENT_AGENTS: Final = Gauge(
     "sovereign_silent_agents",
-    "Nodes with pods in scope for which no agent has said that it has loaded the rules that hold now.",
+    "Nodes with pods in scope whose agent has not reported the current rules as loaded.",
     ["policy"],
 )
 PLAINTEXT_OPEN: Final = Gauge(
     "sovereign_plaintext_open_connections",
-    "Open connections in plaintext that pods in scope have accepted, but for those that exceptions name.",
+    "Open plaintext connections to pods in scope, except those that the policy allows.",
     ["policy"],
 )
 CERTIFICATES_REPEATED: Final = Counter(
     "sovereign_certificates_repeated",
-    "Certificates of a pod in scope beyond one a volume, before they were due: a kubelet began anew, or a request was "
-    "forged.",
+    "Certificates that a pod got before its last one was due, beyond one for each volume: a kubelet lost its state, or "
+    "a request was forged.",
 )

@@ -6,20 +6,21 @@ from prometheus_client import Counter, Gauge, Histogram
 
 REVIEWS: Final = Counter(
     "sovereign_injector_reviews",
-    "Pods asked about, by what became of them: injected, untouched, refused; malformed is no question about a pod, and "
-    "late is none that came in time.",
+    "Reviews by result: injected, untouched, refused; malformed if the request is no review of a pod, late if it did "
+    "not arrive in time.",
     ["result"],
 )
 REVIEW_SECONDS: Final = Histogram(
     "sovereign_injector_review_seconds",
-    "How long an answer took, waiting for what was changed a moment ago included.",
+    "How long a review took, in seconds, including the wait for a namespace that was labelled a moment ago.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 2, 5),
 )
 CERTIFICATE_END: Final = Gauge(
     "sovereign_injector_certificate_end_timestamp_seconds",
-    "When the certificate that the injector serves with ends, Unix time; 0 before it has one.",
+    "When the injector's serving certificate ends, Unix time; 0 before it has one.",
 )
 AUTHORITY_END: Final = Gauge(
     "sovereign_injector_authority_end_timestamp_seconds",
-    "When the authority ends that signs this replica's certificates, Unix time; 0 where somebody gives it one.",
+    "When the certificate authority of the serving certificate ends, Unix time; 0 if the replica is given its "
+    "certificate.",
 )

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 NOT_WRITTEN: Final = Gauge(
     "sovereign_objects_not_written",
-    "Objects on which this process has something to say and may not, by resource. What was said before is taken away.",
+    "Objects to which the API server refuses what this process has to write, as they are full or slow, by resource.",
     ["resource"],
 )
 

@@ -11,20 +11,23 @@ DENIED: Final = Counter("sovereign_certificate_requests_denied", "Requests denie
 WAITING: Final = Gauge("sovereign_certificate_requests_waiting", "Requests that are not answered yet.")
 NODES_CROWDED: Final = Gauge(
     "sovereign_certificate_requests_crowded_nodes",
-    "Nodes with more requests than are kept in mind. The rest is looked at when those are answered.",
+    "Nodes with more waiting requests than the signer keeps (500 for a node, 10,000 in all); it reads the rest once "
+    "some are answered.",
 )
 OLDEST: Final = Gauge(
     "sovereign_certificate_requests_oldest_timestamp_seconds",
-    "When the oldest request that waits was made, Unix time; 0 if none waits.",
+    "When the oldest waiting request was created, Unix time; 0 if none waits.",
 )
 ISSUE_SECONDS: Final = Histogram(
     "sovereign_certificate_issue_seconds",
-    "From a request to its certificate, as the API server's clock has it, to the second.",
+    "From the creation of a request to its certificate, in whole seconds of the API server's clock.",
     buckets=(1, 2, 5, 10, 30, 60, 300, 1200),
 )
 AUTHORITY_END: Final = Gauge(
     "sovereign_authority_end_timestamp_seconds",
-    "When no more certificates are signed unless what the authority rests on is renewed, Unix time.",
+    "When the certificate authority signs no more, unless the qualification that it rests on is renewed, Unix time.",
     ["policy", "datacentre"],
 )
-AUTHORITIES_REFUSED: Final = Gauge("sovereign_authorities_refused", "Authorities in Secrets that cannot be used.")
+AUTHORITIES_REFUSED: Final = Gauge(
+    "sovereign_authorities_refused", "Certificate authorities in Secrets that the signer refuses to use."
+)
