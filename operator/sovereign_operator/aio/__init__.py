@@ -1,1 +1,1 @@
-"""What asyncio leaves out: tasks beside each other, and again after errors."""
+"""Helpers that asyncio lacks: running coroutines side by side, and restarting them after errors."""

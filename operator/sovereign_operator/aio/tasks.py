@@ -1,4 +1,4 @@
-"""Coroutines beside each other, and again after errors."""
+"""Running coroutines side by side, in a thread of their own, and again after errors. All processes use it."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ TASKS_FAILED: Final = Counter(
 
 
 async def until_first_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines until the first of them ends, then end the others. Raises what the first raised."""
+    """Run coroutines until the first of them ends, then cancel the others. Raises what the first raised."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -33,9 +33,9 @@ async def until_first_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 
 async def in_thread(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine on an event loop of its own, in a thread, until it ends. Raises what it raises.
+    """Run a coroutine in a new thread with its own event loop until it ends. Raises what it raises.
 
-    If this is cancelled, so is that, and awaited.
+    Cancellation is passed on to the coroutine, and awaits its end.
     """
     outcome: Future[None] = Future()
     stop = asyncio.Event()
@@ -68,10 +68,10 @@ async def _wait(event: asyncio.Event) -> None:
 
 
 async def keep_running(task: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run what should not end; report what it fails with, and run it again, with growing pauses.
+    """Run a task that should not end. If it fails, log and count the error, and run it again after growing pauses.
 
-    A fault that one object brings out must not end what looks after all others. A task that gets nowhere is no longer
-    heard of, which liveness probes notice.
+    A fault that a single object triggers must not end the task for all other objects. If the task makes no progress at
+    all, the liveness probe fails.
     """
     loop = asyncio.get_running_loop()
     pause = FIRST_PAUSE
@@ -81,7 +81,7 @@ async def keep_running(task: str, run: Callable[[], Awaitable[None]]) -> None:
             return await run()
         except Exception:
             TASKS_FAILED.labels(task).inc()
-            logger.exception("%s failed, and is begun again", task)
+            logger.exception("%s failed and is started again", task)
         pause = FIRST_PAUSE if loop.time() - begun > LONGEST_PAUSE else pause
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)

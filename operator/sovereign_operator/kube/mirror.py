@@ -1,7 +1,7 @@
-"""A copy of a collection, kept up to date by list and watch.
+"""Mirror: a copy of a collection in memory, kept up to date by list and watch. Informers do this in Go.
 
-kopf lists and watches without selectors or pages and hands over whole objects; nodes and pods are
-too many and too large for that. A mirror keeps what `convert` makes of each.
+kopf lists and watches without selectors or pages, and keeps whole objects. Nodes and pods are too many and too large
+for that: a mirror keeps only what ``convert`` returns for each.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ ObjectKey = tuple[str, str]
 """Namespace (empty for cluster-scoped objects) and name."""
 
 STALLED_SECONDS = 240
-"""A mirror that has heard nothing for this long is stuck: a watch is ended by the server before that."""
+"""A mirror that has received nothing for this long is stuck: the server would have ended its watch before."""
 
 
 def key_of(obj: Json) -> ObjectKey:
@@ -34,15 +34,15 @@ def key_of(obj: Json) -> ObjectKey:
 
 
 def _nothing(_: Json) -> None:
-    """Count for nothing, where nothing is the worst that an object can count for."""
+    """Ignore an object that cannot be read, where its absence is the worst case."""
 
 
 class Mirror(Mapping[ObjectKey, T], Generic[T]):
-    """The objects of one collection, by key, as last seen: what ``convert`` makes of each, unless that is None.
+    """The objects of one collection, by key: what ``convert`` returned for each, unless that is None.
 
-    ``changed`` is called with key, old and new (None: not there) after each change that `convert`
-    shows; it must not wait. An object that ``convert`` raises an exception about counts as what ``worst`` makes of it:
-    by default nothing, which is right only where nothing follows from its absence. ``run`` never ends by itself.
+    ``changed`` is called with key, old and new value (None if absent) after each change of a converted value; it must
+    not block. If ``convert`` raises an exception, the mirror keeps what ``worst`` returns for the object. By default it
+    then ignores the object, which is right only where nothing follows from its absence. ``run`` never returns.
     """
 
     def __init__(
@@ -62,17 +62,17 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
         self._convert = convert
         self._worst = worst
         self._changed = changed
-        # Where they are, and which of them.
+        # The arguments of ``Api.pages`` and ``Api.watch`` after the resource and the version.
         self._which = (namespace, label_selector, field_selector)
         self._objects: defaultdict[str, dict[str, T]] = defaultdict(dict)
         self._unreadable = UnreadableObjects(resource.plural)
         self.synced = asyncio.Event()
         self.heard = time.monotonic()
-        """When the server was last heard from, on the monotonic clock."""
+        """When the last event or page arrived, on the monotonic clock."""
 
     @property
     def name(self) -> str:
-        """What it mirrors, for people."""
+        """What it mirrors, for logs and /healthz."""
         namespace, *_ = self._which
         return f"{self._resource.plural} in {namespace}" if namespace else self._resource.plural
 
@@ -81,7 +81,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
         return self.within(namespace)[name]
 
     def __iter__(self) -> Iterator[ObjectKey]:
-        return ((namespace, name) for namespace, found in self._objects.items() for name in found)
+        return ((namespace, name) for namespace, objects in self._objects.items() for name in objects)
 
     def __len__(self) -> int:
         return sum(map(len, self._objects.values()))
@@ -91,7 +91,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
         return self._objects.get(namespace, {})
 
     async def run(self) -> None:
-        """List and watch for ever; begin anew after errors, with growing pauses."""
+        """List and watch indefinitely; start again after errors, with growing pauses."""
         try:
             await self._follow()
         finally:
@@ -109,7 +109,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
                     self.heard = time.monotonic()
                     pause, failed = FIRST_PAUSE, False
                     self._take(kind, obj)
-                    # It may have megabytes, and the next event may take long.
+                    # Free its memory, which may be megabytes: the next event may take long.
                     del obj
                 failed = False
             except GoneError:
@@ -117,14 +117,14 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
             except ApiError as error:
                 if isinstance(error, NotFoundError):
                     self.heard = time.monotonic()
-                # A kind that the API server does not serve at this moment is no empty collection. A watch of one in
-                # which nothing happens may break off now and then; what matters is whether the next one hears anything.
+                # A kind that the API server does not serve now is not an empty collection, so keep all objects. The
+                # watch of a quiet collection may break off now and then: warn only if the next attempt fails, too.
                 level = logging.WARNING if failed else logging.INFO
                 logger.log(level, "watch of %s: %s; trying again", self.name, error)
                 failed = True
                 pause = await self._rest(pause)
             except Exception:
-                # No object can do that, as far as we know. Should one, all others are still seen.
+                # No object is known to cause this. If one does, the list still brings all others up to date.
                 TASKS_FAILED.labels(f"watch of {self._resource.plural}").inc()
                 logger.exception("watch of %s failed, and is begun again with a list", self.name)
                 version = ""
@@ -150,14 +150,14 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
         return version
 
     def _see(self, obj: Json) -> T | None:
-        """Convert an object. Whatever it is, it must not keep others from being seen."""
+        """Convert an object. One that cannot be converted must not keep the mirror from reading the others."""
         try:
-            seen = self._convert(obj)
-        except Exception as error:  # noqa: BLE001 - it is named, in the log and in a metric
+            converted = self._convert(obj)
+        except Exception as error:  # noqa: BLE001 - it is reported, in the log and in a metric
             self._unreadable.note(key_of(obj), repr(error))
             return self._worst(obj)
-        self._unreadable.note(key_of(obj), seen.error if isinstance(seen, Unreadable) else "")
-        return seen
+        self._unreadable.note(key_of(obj), converted.error if isinstance(converted, Unreadable) else "")
+        return converted
 
     def _replace(self, fresh: Mapping[ObjectKey, T]) -> None:
         for key in [key for key in self if key not in fresh]:
@@ -187,10 +187,10 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
                 self._changed(key, old, value)
             except Exception:
                 TASKS_FAILED.labels(f"watch of {self._resource.plural}").inc()
-                logger.exception("what follows from a change of %s %s is not known", self.name, "/".join(key))
+                logger.exception("a change of %s %s could not be processed", self.name, "/".join(key))
 
 
 def stalled(mirrors: Iterable[Mirror[Any]]) -> list[str]:
-    """Name those that have heard nothing for too long."""
+    """Return the names of mirrors that have received nothing for STALLED_SECONDS."""
     now = time.monotonic()
     return [mirror.name for mirror in mirrors if now - mirror.heard > STALLED_SECONDS]

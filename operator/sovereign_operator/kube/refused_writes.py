@@ -1,4 +1,7 @@
-"""Objects that the API server does not let us write: each is told of once, and holds up no other."""
+"""Objects whose writes the API server refuses. A process reports each once, and goes on with all others.
+
+The controller uses this for objects that other clients fill with labels or annotations, and for quotas.
+"""
 
 import asyncio
 import logging
@@ -23,24 +26,24 @@ NOT_WRITTEN: Final = Gauge(
 )
 
 AGAIN_SECONDS: Final = 60.0
-"""When to try again, as nothing need tell us that an object has become smaller or a quota larger."""
+"""When to try again: no event reports that an object has become smaller or a quota larger."""
 
 
 class RefusedWrites:
-    """Which objects those are now."""
+    """The objects whose last write was refused."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._known: dict[str, dict[ObjectKey, float]] = {}
-        """When each was tried last, on the event loop's clock, by plural."""
+        """When the last write of each was tried, on the event loop's clock, by plural of the resource."""
 
     def __len__(self) -> int:
         return sum(map(len, self._known.values()))
 
     async def attempt(self, resource: Resource, obj: Json, write: Awaitable[Any], *, about: Json | None = None) -> bool:
-        """Await a write that concerns an object, and say whether it was done. If it is refused, people are told.
+        """Await a write that concerns an object. Return False if it is refused, and post an Event the first time.
 
-        The Event is ``about`` another object, if this one may not even be there.
+        Pass ``about`` to post the Event about another object, if this one may not exist. Other errors are raised.
         """
         metadata = obj["metadata"]
         key = metadata.get("namespace", ""), metadata["name"]
@@ -53,24 +56,24 @@ class RefusedWrites:
             if new:
                 NOT_WRITTEN.labels(resource.plural).inc()
                 name = f"{obj['kind']} {'/'.join(part for part in key if part)}"
-                logger.warning("%s is not written, all else is: %s", name, error)
+                logger.warning("%s is not written, all other objects are: %s", name, error)
                 await post(self._api, about or obj, Notice("Warning", "NotWritten", _message(name, error)))
             return False
         self.forget(resource, key)
         return True
 
     def is_due(self, resource: Resource, key: ObjectKey) -> bool:
-        """Whether an object may be tried: what was refused a moment ago is not asked for at each look."""
+        """Whether to try a write: not if one was refused less than AGAIN_SECONDS ago."""
         tried = self._known.get(resource.plural, {}).get(key)
         return tried is None or asyncio.get_running_loop().time() - tried >= AGAIN_SECONDS
 
     def forget(self, resource: Resource, key: ObjectKey) -> None:
-        """Forget an object that was written, or that is gone."""
+        """Forget an object that was written or deleted."""
         if self._known.get(resource.plural, {}).pop(key, None) is not None:
             NOT_WRITTEN.labels(resource.plural).dec()
 
     def keep(self, resource: Resource, keys: Collection[ObjectKey], name: str | None = None) -> None:
-        """Forget all but these, or of those with a name: the others are gone."""
+        """Forget all objects that are not in ``keys``, as they were deleted; with ``name``, only those of this name."""
         for key in [key for key in self._known.get(resource.plural, ()) if key not in keys]:
             if name in (None, key[1]):
                 self.forget(resource, key)

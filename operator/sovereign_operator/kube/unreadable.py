@@ -1,4 +1,4 @@
-"""Objects that cannot be read: they are named, counted, and count at their worst. They are never gone."""
+"""Objects that cannot be read: logged, counted in a metric, and treated as the worst case, never as deleted."""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -22,16 +22,17 @@ UNREADABLE: Final = Gauge(
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An object of our kinds that this version cannot read."""
+    """An object of our kinds whose spec this version of the operator cannot read."""
 
     what: str
+    """Kind and name."""
     error: str = field(default="", compare=False)
     claims: Claims = field(default_factory=Claims)
-    """The nodes that it claims all the same, if it is a Datacentre."""
+    """The nodes that it still claims, if it is a Datacentre."""
 
 
 class UnreadableObjects:
-    """Which objects of a collection cannot be read."""
+    """The objects of one collection that cannot be read."""
 
     def __init__(self, plural: str) -> None:
         self._plural = plural
@@ -39,27 +40,30 @@ class UnreadableObjects:
 
     @property
     def errors(self) -> Mapping[tuple[str, str], str]:
-        """Why each of them cannot be read, by namespace and name."""
+        """Why each object cannot be read, by namespace and name."""
         return self._errors
 
     def note(self, key: tuple[str, str], error: str) -> None:
-        """Take note of why an object cannot be read, or, without a word, that it was read or is gone."""
+        """Record why an object cannot be read; an empty error records that it was read or deleted."""
         if not error:
             if self._errors.pop(key, None):
                 self._show(-1)
             return
-        # It may quote what it was about.
+        # It may quote a field of any length.
         error = line(error, MAX_MESSAGE)
         if key not in self._errors:
             self._show(1)
             name = "/".join(part for part in key if part)
             logger.error(
-                "%s %s cannot be read, and counts at its worst until it is corrected: %s", self._plural, name, error
+                "%s %s cannot be read, and is treated as the worst case until it is corrected: %s",
+                self._plural,
+                name,
+                error,
             )
         self._errors[key] = error
 
     def keep(self, keys: Collection[tuple[str, str]] = ()) -> None:
-        """Forget all but these: the others are gone, or nobody looks at the collection any more."""
+        """Forget all objects but these: the others were deleted, or the mirror has ended."""
         for key in [key for key in self._errors if key not in keys]:
             self.note(key, "")
 

@@ -1,4 +1,4 @@
-"""Trust bundles in the cluster, as the signer writes them and the controller reports them."""
+"""Trust bundles in the cluster (ClusterTrustBundles): the signer writes them, the controller reports them in status."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ class ObservedBundle:
 
     policy: str
     anchors: tuple[bundle.TrustAnchor, ...]
-    """Whom it trusts: of which pair, the signer knows better than the certificate."""
+    """The certificate authorities in it. Policy and datacentre come from ``pairs`` where it lists the authority."""
     pem: str
     pairs: str
-    """What the signer said of pairs."""
+    """The signer's annotation: the policy and datacentre of each authority, see ``write_pairs``."""
     version: str
 
 
 def see_bundle(obj: Json) -> ObservedBundle | None:
-    """Read a trust bundle of ours, whoever wrote it last. One that only carries our label is none."""
+    """Read a trust bundle; None if only its label is ours, not its name. Invalid PEM counts as no anchors."""
     metadata, pem = obj["metadata"], obj["spec"]["trustBundle"]
     policy = metadata["labels"][names.TRUST_BUNDLE_LABEL]
     if metadata["name"] != names.trust_bundle(policy):
@@ -31,20 +31,20 @@ def see_bundle(obj: Json) -> ObservedBundle | None:
     pairs = metadata.get("annotations", {}).get(names.AUTHORITIES_ANNOTATION, "")
     known = _read_pairs(pairs)
     try:
-        anchors = tuple(_told(anchor, known.get(anchor.fingerprint)) for anchor in bundle.read(pem))
+        anchors = tuple(_with_pair(anchor, known.get(anchor.fingerprint)) for anchor in bundle.read(pem))
     except ValueError:
         anchors = ()
     return ObservedBundle(policy, anchors, pem, pairs, metadata["resourceVersion"])
 
 
 def worst_bundle(obj: Json) -> ObservedBundle:
-    """Return a bundle that says nothing of what it should, so that it is written again."""
+    """Return an empty bundle in place of one that cannot be read, so that the signer writes it again."""
     metadata = obj["metadata"]
     return ObservedBundle(metadata["labels"][names.TRUST_BUNDLE_LABEL], (), "", "", metadata["resourceVersion"])
 
 
 def write_pairs(pairs: Mapping[str, Pair]) -> str:
-    """Write of which pair authorities are, by fingerprint: a line each, the same text for the same authorities."""
+    """Return the pair of each authority as text: sorted lines of fingerprint, policy and datacentre."""
     return "\n".join(sorted(f"{fingerprint} {policy} {place}" for fingerprint, (policy, place) in pairs.items()))
 
 
@@ -53,5 +53,5 @@ def _read_pairs(text: str) -> dict[str, Pair]:
     return {words[0]: Pair(words[1], words[2]) for words in lines if len(words) == 3}  # noqa: PLR2004 - as they are written
 
 
-def _told(anchor: bundle.TrustAnchor, pair: Pair | None) -> bundle.TrustAnchor:
+def _with_pair(anchor: bundle.TrustAnchor, pair: Pair | None) -> bundle.TrustAnchor:
     return replace(anchor, policy=pair.policy, datacentre=pair.datacentre) if pair else anchor

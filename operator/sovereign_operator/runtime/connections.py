@@ -1,8 +1,9 @@
-"""Connections: how many there may be, and how long one may keep its place without asking anything.
+"""Limits on connections to an HTTP port: how many are open at once, and how long an idle one keeps its place.
 
-Any pod may connect to the operator's processes, and a TLS connection takes a quarter of a megabyte before it has said a
-word. So only some connections are let in at once. The others wait as bare sockets, which take next to nothing, and
-addresses take turns: one that opens thousands does not keep the API server waiting.
+Any pod may connect to the operator's processes, and a TLS connection takes a quarter of a megabyte before its first
+request. So only a limited number is admitted at once. The others wait as bare sockets, which take almost no memory.
+Client addresses take turns, so that a client that opens thousands does not keep the API server waiting.
+``listening`` uses this module.
 """
 
 import asyncio
@@ -23,14 +24,14 @@ from sovereign_operator.runtime.fair_turns import FairTurns
 logger = logging.getLogger(__name__)
 
 MOST_LET_IN: Final = 64
-"""Connections that may be open at once, and so questions that may be answered."""
+"""How many connections may be admitted at once, and so how many requests may be served at once."""
 MOST_WAITING: Final = 1024
 SECONDS: Final = 5.0
-"""For a place, a handshake, a first question. The API server waits no longer for an answer."""
+"""How long to wait for each of: a place, the handshake, the first request. The API server waits no longer either."""
 SHORT_SECONDS: Final = 1.0
-"""Where others wait, a connection on which nothing is asked, or not to its end, keeps its place for this long."""
+"""While others wait, how long a connection keeps its place without a complete request."""
 IDLE_SECONDS: Final = 75.0
-"""Where nobody waits, a connection on which questions were answered is kept for so long for the next ones."""
+"""While no others wait, how long a connection is kept after a response."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,10 @@ class _Bare:
 
 
 class Connections:
-    """All connections of one listener. ``make`` makes what speaks HTTP on one."""
+    """All connections of one listener. ``make`` returns the HTTP protocol for a new connection.
+
+    ``most`` connections are admitted at once, and ``most_waiting`` may wait. ``tls`` is None for plain HTTP.
+    """
 
     def __init__(
         self,
@@ -59,11 +63,11 @@ class Connections:
         self._most_waiting = most_waiting
         self._waiting: FairTurns[_Bare] = FairTurns(lambda bare: bare.address)
         self._let_in: dict[_LetIn, None] = {}
-        """The one whose last question is longest ago comes first."""
+        """In the order of their last requests, oldest first."""
         self._room = asyncio.Event()
 
     async def serve(self, listener: socket.socket) -> None:
-        """Take connections until this is cancelled; then close them."""
+        """Accept connections until cancelled; then close all of them."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.TaskGroup() as group:
@@ -72,15 +76,15 @@ class Connections:
                     try:
                         connected, peer = await loop.sock_accept(listener)
                     except OSError as error:
-                        # For example, as many files are open as may be: it passes.
-                        logger.warning("no connection is taken for a moment: %s", error)
+                        # It is temporary: the limit of open files, for example.
+                        logger.warning("no connection is accepted for a moment: %s", error)
                         await asyncio.sleep(SHORT_SECONDS)
                         continue
                     self._waiting.add(_Bare(connected, str(peer[0]), loop.time()))
                     if len(self._waiting) > self._most_waiting:
                         self._waiting.shed().connected.close()
                     self._room.set()
-                    # Where connections come faster than they are taken, others have their turn all the same.
+                    # Even if connections arrive faster than they are accepted, other tasks must run.
                     await asyncio.sleep(0)
         finally:
             while self._waiting:
@@ -89,33 +93,33 @@ class Connections:
                 connection.close()
 
     def crowds(self, request: web.BaseRequest) -> bool:
-        """Whether the connection of a question shall make room: others wait, and its address has its share."""
+        """Whether the connection of a request should make room: others wait, and its address has its share."""
         address = next((each.address for each in self._let_in if each.transport is request.transport), None)
         return bool(self._waiting) and address in self._with_a_share()
 
     def _with_a_share(self) -> set[str]:
-        """Return the addresses that have as many places as there are for each, or more."""
+        """Return the addresses that have at least their equal share of the places."""
         places = Counter(connection.address for connection in self._let_in)
         return {address for address, number in places.items() if number >= self._most // len(places)}
 
     @contextmanager
     def asked(self, request: web.BaseRequest) -> Iterator[None]:
-        """Let a connection keep its place while a question that came on it is answered."""
+        """Let the connection of a request keep its place while the request is served."""
         self._note(request.transport, request)
         try:
             yield
         finally:
             self._note(request.transport, None)
 
-    def _note(self, transport: asyncio.BaseTransport | None, question: web.BaseRequest | None) -> None:
+    def _note(self, transport: asyncio.BaseTransport | None, request: web.BaseRequest | None) -> None:
         for connection in self._let_in:
             if connection.transport is transport:
-                connection.note(question)
+                connection.note(request)
                 self._let_in[connection] = self._let_in.pop(connection)
                 return
 
     async def _let_them_in(self, group: asyncio.TaskGroup) -> None:
-        """Let those in that wait, as far as there is room, or as others can go."""
+        """Admit waiting connections while there are free places, or idle connections that can be closed."""
         now = asyncio.get_running_loop().time
         while True:
             self._room.clear()
@@ -133,7 +137,7 @@ class Connections:
                 continue
 
     def _make_room(self) -> bool:
-        """Close a connection that keeps its place for nothing, of an address with its share; say if there is one."""
+        """Close an idle connection of an address that has its share. Return False if there is none."""
         served = self._with_a_share()
         oldest = next((each for each in self._let_in if each.idles and each.address in served), None)
         if not oldest:
@@ -152,8 +156,8 @@ class Connections:
                 ssl_handshake_timeout=SECONDS if self._tls else None,
             )
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - of one connection; all others go on
-            # No handshake, or none in time. What it took, a quarter of a megabyte, would stay until the garbage
-            # collector comes, which counts objects and not their size.
+            # The handshake failed or timed out. Free its quarter of a megabyte now: the garbage collector runs by the
+            # number of objects, not by their size.
             clear_frames(error.__traceback__)
             logger.debug("no connection from %s: %s", bare.address, error)
             self._gone(connection)
@@ -164,12 +168,12 @@ class Connections:
 
 
 class _LetIn(asyncio.Protocol):
-    """A connection with a place: what comes on it goes to what speaks HTTP."""
+    """An admitted connection: passes all events to the HTTP protocol, and closes itself after a timeout."""
 
     def __init__(self, inner: asyncio.Protocol, address: str, gone: Callable[["_LetIn"], None]) -> None:
         self._inner = inner
         self._gone = gone
-        self._question: web.BaseRequest | None = None
+        self._request: web.BaseRequest | None = None
         self._loop = asyncio.get_running_loop()
         self._noted = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -179,17 +183,17 @@ class _LetIn(asyncio.Protocol):
 
     @property
     def idles(self) -> bool:
-        """Whether no question has come to its end for some time. A handshake that takes so long counts, too."""
-        asks = self._question is not None and self._question.content.is_eof()
-        return not asks and self._loop.time() - self._noted >= SHORT_SECONDS
+        """Whether no complete request is being served, for SHORT_SECONDS or more. This includes a slow handshake."""
+        busy = self._request is not None and self._request.content.is_eof()
+        return not busy and self._loop.time() - self._noted >= SHORT_SECONDS
 
-    def note(self, question: web.BaseRequest | None) -> None:
-        """Take note of a question that is being answered; None once it is."""
-        self._question, self._noted = question, self._loop.time()
+    def note(self, request: web.BaseRequest | None) -> None:
+        """Record the request that is being served; None once its response is sent."""
+        self._request, self._noted = request, self._loop.time()
         self._expect(IDLE_SECONDS)
 
     def close(self) -> None:
-        """End it at once, whatever is still to be said on it."""
+        """Close the connection at once, without sending what is left."""
         if isinstance(self.transport, asyncio.Transport):
             self.transport.abort()
         elif self.connecting:
@@ -199,7 +203,7 @@ class _LetIn(asyncio.Protocol):
     def _expect(self, seconds: float) -> None:
         if self._timer:
             self._timer.cancel()
-        self._timer = None if self._question else self._loop.call_later(seconds, self.close)
+        self._timer = None if self._request else self._loop.call_later(seconds, self.close)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: the handshake is done."""
@@ -224,7 +228,7 @@ class _LetIn(asyncio.Protocol):
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass on that it has ended."""
+        """Pass on that the connection has ended, and give its place to another."""
         if self._timer:
             self._timer.cancel()
         self._inner.connection_lost(exc)

@@ -1,4 +1,7 @@
-"""Keys that are due, and whose turn it is: one tenant with many keys does not keep the others waiting."""
+"""A round-robin queue by tenant: a tenant with many keys does not keep other tenants waiting.
+
+The work queue uses it for namespaces and kinds of keys, ``connections`` for client addresses.
+"""
 
 from collections import deque
 from collections.abc import Callable, Container, Hashable
@@ -8,12 +11,12 @@ K = TypeVar("K", bound=Hashable)
 
 
 class FairTurns(Generic[K]):
-    """Keys by tenant. Each tenant that has some gives one, in turn; of one tenant, the oldest comes first."""
+    """Keys by tenant. Tenants with keys take turns; the keys of a tenant come oldest first."""
 
     def __init__(self, tenant_of: Callable[[K], Hashable]) -> None:
         self._tenant_of = tenant_of
         self._keys: dict[Hashable, deque[K]] = {}
-        """In the order of turns. No tenant is here without a key."""
+        """By tenant, in the order of turns. Tenants without keys are absent."""
         self._there: set[K] = set()
 
     def __len__(self) -> int:
@@ -23,13 +26,13 @@ class FairTurns(Generic[K]):
         return key in self._there
 
     def add(self, key: K) -> None:
-        """Let a key take part, if it does not yet."""
+        """Add a key; no change if it is queued already."""
         if key not in self._there:
             self._there.add(key)
             self._keys.setdefault(self._tenant_of(key), deque()).append(key)
 
     def take(self, besides: Container[Hashable] = ()) -> K:
-        """Return the key whose turn it is, but for those of some tenants. Raises LookupError if there is none."""
+        """Remove and return the next key, skipping the tenants in ``besides``. Raises LookupError if there is none."""
         try:
             tenant, keys = next(entry for entry in self._keys.items() if entry[0] not in besides)
         except StopIteration:
@@ -42,7 +45,7 @@ class FairTurns(Generic[K]):
         return key
 
     def shed(self) -> K:
-        """Return the newest key of the tenant that has most, which then takes no part. Raises LookupError likewise."""
+        """Remove and return the newest key of the tenant with the most keys. Raises LookupError if there is none."""
         if not self._keys:
             raise LookupError("no key is due")
         tenant, keys = max(self._keys.items(), key=lambda entry: len(entry[1]))

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics."""
+"""The HTTP endpoints /healthz, /readyz and /metrics, which every long-running process serves."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -12,11 +12,11 @@ from sovereign_operator.runtime.listening import listening
 def serving(
     port: int, ailing: Callable[[], list[str]], unready: Callable[[], list[str]] = list
 ) -> AbstractAsyncContextManager[None]:
-    """Serve meanwhile.
+    """Serve the endpoints within the context.
 
-    ``ailing`` names what is stuck; anything makes /healthz fail, so that the kubelet starts us anew. ``unready`` says
-    why nobody should ask us; anything makes /readyz fail, as what ails does. A replica that waits for the Lease is
-    healthy and ready: it can take over.
+    ``ailing`` returns what is stuck: if anything is, /healthz fails and the kubelet restarts the container. ``unready``
+    returns why no client should send requests: if there is a reason, or something is stuck, /readyz fails. A replica
+    that waits for the Lease is healthy and ready, as it can take over.
     """
 
     async def healthz(_: web.Request) -> web.Response:

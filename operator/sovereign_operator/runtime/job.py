@@ -1,4 +1,4 @@
-"""A process that does one thing and ends, as a Job of the chart."""
+"""A process that completes one task and ends. The chart runs such processes as Jobs: ``seed`` and ``webhook_ca``."""
 
 import argparse
 import asyncio
@@ -15,10 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 def options(prog: str, description: str | None) -> argparse.ArgumentParser:
-    """Return a parser of what the chart tells every Job. The namespace comes from the environment."""
+    """Return a parser of the options that every Job has. The namespace comes from the environment."""
     parser = argparse.ArgumentParser(prog=prog, description=description)
-    given_by = os.environ.get("POD_NAMESPACE")
-    parser.add_argument("--namespace", default=given_by, required=not given_by, help="default: $POD_NAMESPACE")
+    own = os.environ.get("POD_NAMESPACE")
+    parser.add_argument("--namespace", default=own, required=not own, help="default: $POD_NAMESPACE")
     parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     return parser
 
@@ -26,9 +26,10 @@ def options(prog: str, description: str | None) -> argparse.ArgumentParser:
 def run_and_exit(
     work: Coroutine[Any, Any, None], *, log_level: str, fails_by: tuple[type[Exception], ...], failure: str
 ) -> NoReturn:
-    """Do it, and end the process: with 1 if it was stopped, or failed in a known way, which ``failure`` says in words.
+    """Run the work and exit: with status 0 if it completes, with 1 if SIGTERM stops it or it raises ``fails_by``.
 
-    Its log is JSON, one object a line.
+    Errors of ``fails_by`` are logged after the words of ``failure``; others are raised. The log is JSON, one object a
+    line.
     """
     log_as_json(log_level)
     try:

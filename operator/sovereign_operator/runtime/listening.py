@@ -1,4 +1,4 @@
-"""Listening: an HTTP application that anybody in the cluster may connect to."""
+"""Serving an HTTP application on a port that any pod in the cluster may reach, with limits on connections."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ BACKLOG = 1024
 
 @asynccontextmanager
 async def listening(application: web.Application, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
-    """Answer meanwhile, on all addresses of this host."""
+    """Serve the application within the context, on all addresses of this host, by IPv4 and IPv6 if it has both."""
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
     with socket.create_server(("", port), family=family, dualstack_ipv6=both, backlog=BACKLOG) as listener:
@@ -33,7 +33,7 @@ async def listening(application: web.Application, port: int, tls: ssl.SSLContext
 async def answering(
     application: web.Application, listener: socket.socket, tls: ssl.SSLContext | None, **bounds: int
 ) -> AsyncIterator[None]:
-    """Answer meanwhile on a socket. ``bounds`` are those of Connections."""
+    """Serve the application within the context, on a bound socket. ``bounds`` are the limits of Connections."""
 
     @web.middleware
     async def noted(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -61,17 +61,17 @@ async def answering(
 
 
 class _Handler(web.RequestHandler):
-    """What speaks HTTP on one connection, and says nothing of what it is."""
+    """The HTTP protocol of one connection. Its error responses reveal nothing about the software."""
 
     def __init__(self, server: web.Server, *, loop: asyncio.AbstractEventLoop) -> None:
-        # Of a body that nobody reads, the rest is not waited for.
-        # No access log: its type does not know that there may be none.
+        # lingering_time: do not wait for the rest of a body that no handler reads.
+        # access_log: aiohttp accepts None, but its type hint does not.
         super().__init__(server, loop=loop, access_log=None, lingering_time=0)  # type: ignore[arg-type]
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Answer, without a word of what there is here instead, how it is asked for, and what answers."""
+        """Send the response. An error has no body and no Allow header, and no response names the server."""
         if isinstance(resp, web.HTTPException):
             wrong = {HTTPStatus.METHOD_NOT_ALLOWED: HTTPStatus.NOT_FOUND}
             resp = web.Response(status=wrong.get(HTTPStatus(resp.status), resp.status))
@@ -83,11 +83,11 @@ class _Handler(web.RequestHandler):
         request: web.BaseRequest,
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - what aiohttp would say
+        message: str | None = None,  # noqa: ARG002 - aiohttp's own text
     ) -> web.StreamResponse:
-        """Answer what is no HTTP, or failed."""
+        """Respond to a malformed request, or to one whose handler failed."""
         level = logging.ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.DEBUG
-        logger.log(level, "a question from %s cannot be answered", request.remote, exc_info=exc)
+        logger.log(level, "a request from %s failed", request.remote, exc_info=exc)
         response = web.Response(status=status)
         response.force_close()
         return response

@@ -1,4 +1,4 @@
-"""What /metrics shows of every process."""
+"""Metrics that all long-running processes have."""
 
 from typing import Final
 

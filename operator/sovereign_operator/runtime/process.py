@@ -1,4 +1,7 @@
-"""The shape of a process that runs until it is told to stop: what it watches and does, and how it shows itself."""
+"""The base of long-running processes: connects to the API server, serves health and metrics, and stops on SIGTERM.
+
+Controller, signer, injector and agent implement ``Process`` and start with ``run_replica``.
+"""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -16,30 +19,30 @@ from sovereign_operator.runtime.stopping import until_stopped
 
 
 class Process(ABC):
-    """One replica."""
+    """One replica of a long-running process."""
 
     @abstractmethod
     async def run(self) -> None:
-        """Do everything, until something ends, which ends the process."""
+        """Do the work of the process. The process ends when this returns or raises."""
 
     def ailing(self) -> list[str]:
-        """Name what is stuck. Anything makes /healthz fail."""
+        """Return the names of tasks or mirrors that are stuck. If there are any, /healthz fails."""
         return []
 
     def unready(self) -> list[str]:
-        """Say why nobody should ask this replica. Anything makes /readyz fail."""
+        """Return why no client should send requests to this replica. If there is a reason, /readyz fails."""
         return []
 
     def serving(self) -> AbstractAsyncContextManager[None]:
-        """Serve meanwhile what others ask, besides health and metrics."""
+        """Serve other ports within the context, besides health and metrics."""
         return nullcontext()
 
     async def linger(self) -> None:  # noqa: B027 - most processes have nothing left to do
-        """Do what is left to do once the process was told to stop, while it still serves."""
+        """Finish after SIGTERM, while all ports are still served."""
 
 
 def run_replica(replica: Replica, make: Callable[[Api], Process]) -> None:
-    """Run one replica until it is stopped or something ends. Its log is JSON, one object a line."""
+    """Run one replica until SIGTERM or until its ``run`` ends. Its log is JSON, one object a line."""
     log_as_json(replica.log_level)
     asyncio.run(_run(replica, make))
 
@@ -59,9 +62,9 @@ async def leading(
     work: Callable[[], Coroutine[Any, Any, None]],
     *beside: Coroutine[Any, Any, None],
 ) -> None:
-    """Work while this replica holds a Lease, and do what is ``beside`` in any case. Hand the Lease over in the end.
+    """Run ``work`` while this replica holds the Lease, and the coroutines ``beside`` all the time.
 
-    Ends when the Lease is lost, or anything ends.
+    Returns when the Lease is lost or any of them ends, after it has released the Lease. Raises what that one raised.
     """
     held = lead(
         name=lease,

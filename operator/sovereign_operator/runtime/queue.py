@@ -1,8 +1,7 @@
-"""What is to be looked at: keys, each handled by one worker at a time, again after errors.
+"""A work queue of keys to reconcile, for controller and signer. One worker at a time handles a key; errors are retried.
 
-Level-based: a key says what to look at, never what happened. Adding a key that waits changes
-nothing; adding one that is being handled has it handled once more. Tenants take turns, and one key may come before
-all others.
+It is level-based: a key names what to reconcile, not what happened. Adding a key that is queued changes nothing. Adding
+a key that is being handled has it handled once more. Tenants take turns, and one key may precede all others.
 """
 
 import asyncio
@@ -28,15 +27,15 @@ LONGEST_BACKOFF = 60.0
 
 
 class AgainError(Exception):
-    """Something could not be done this time. The text says what, and why."""
+    """A reconcile could not be completed and should be retried. The text states what failed, and why."""
 
 
 class WorkQueue(Generic[K]):
-    """A queue of keys. ``handle`` may return seconds after which it wants the key back.
+    """A queue of keys. ``handle`` may return a number of seconds after which to handle the key again.
 
-    ``tenant_of`` names whom a key belongs to: tenants take turns, and of each no more than ``share`` keys are handled
-    at once, as its objects may be slow to write. ``first`` waits for no other key, as it has a worker of its own, and
-    only one other key is begun meanwhile, as all share one processor.
+    ``tenant_of`` returns the tenant of a key. Tenants take turns, and at most ``share`` keys of each are handled at
+    once, as its objects may be slow to write. The key ``first`` waits for no other key, as it has a worker of its own.
+    While it is handled, another key is started only if no third one is being handled: all share one processor.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class WorkQueue(Generic[K]):
         return len(self._due) + len(self._turns)
 
     def add(self, key: K, delay: float = 0.0) -> None:
-        """Have a key handled after so many seconds, or sooner if it was asked for sooner."""
+        """Queue a key to be handled after ``delay`` seconds, or sooner if it is queued for an earlier time."""
         due = asyncio.get_running_loop().time() + delay
         if key in self._busy:
             self._again[key] = min(due, self._again.get(key, due))
@@ -75,7 +74,7 @@ class WorkQueue(Generic[K]):
             self._wake.set()
 
     async def run(self, workers: int) -> None:
-        """Handle keys for ever."""
+        """Handle keys indefinitely, this many at once, besides ``first``."""
         self._workers = workers
         async with asyncio.TaskGroup() as group:
             for _ in range(workers if self._first is None else workers + 1):
@@ -90,7 +89,7 @@ class WorkQueue(Generic[K]):
             finally:
                 self._busy.discard(key)
                 if self._turns:
-                    # Of this tenant, or of all, as many as may were being handled.
+                    # A tenant, or the whole queue, may have been at its limit: let a waiting worker check again.
                     self._wake.set()
             if delay is not None:
                 self.add(key, delay)
@@ -104,7 +103,7 @@ class WorkQueue(Generic[K]):
             now = asyncio.get_running_loop().time()
             while self._heap and (self._heap[0][0] <= now or self._due.get(self._heap[0][2]) != self._heap[0][0]):
                 due, _, key = heapq.heappop(self._heap)
-                # An entry that differs is of a key that was asked for sooner, later.
+                # A different time means that the key was added again with an earlier time: this entry is outdated.
                 if self._due.get(key) == due:
                     del self._due[key]
                     if key == self._first:
@@ -121,24 +120,24 @@ class WorkQueue(Generic[K]):
                 continue
 
     def _may_begin(self) -> bool:
-        """Whether a worker is left for a key that is not the first."""
+        """Whether a worker may start a key other than ``first``."""
         if self._first in self._busy:
             return len(self._busy) == 1
         return len(self._busy) < self._workers
 
     def _at_most(self) -> set[Hashable]:
-        """Return the tenants of which as many keys are being handled as may."""
+        """Return the tenants that have reached their share."""
         busy = Counter(self._tenant_of(key) for key in self._busy)
         return {tenant for tenant, number in busy.items() if self._share is not None and number >= self._share}
 
     async def _attempt(self, key: K) -> float | None:
-        """Handle a key once. An error means that it is tried again later, never that it is forgotten."""
+        """Handle a key once. Return the seconds until the next time, which after an error are the backoff; or None."""
         name = type(key).__name__
         try:
             with metrics.RECONCILE_SECONDS.labels(name).time():
                 delay = await self._handle(key)
         except ApiError as error:
-            # A conflict means that our copy was old by a moment, which is not worth a word.
+            # A conflict is usual: the mirror was a moment behind. It needs no warning.
             logger.log(
                 logging.DEBUG if isinstance(error, ConflictError) else logging.WARNING,
                 "%s failed and will be tried again: %s",

@@ -1,4 +1,4 @@
-"""Where this replica runs, and how it shows itself: options that every process has."""
+"""Options and logging that every long-running process has: where it runs, its Lease, its port, its log level."""
 
 import argparse
 import logging
@@ -14,22 +14,22 @@ from sovereign_operator.core.names import SYSTEM_NAMESPACES
 
 @dataclass(frozen=True)
 class Replica:
-    """One process of ours."""
+    """The common options of one replica of a process."""
 
     namespace: str
-    """Where the operator is installed: its Leases are here, and the service accounts that stand for policies."""
+    """The operator's namespace, with its Leases and the service accounts that stand for policies."""
     identity: str
-    """Name of this replica, as a Lease shows it."""
+    """The holder name in Leases: the pod name by default."""
     system_namespaces: frozenset[str]
-    """Never in scope, the operator's own among them."""
+    """Namespaces that are never in scope, including the operator's own."""
     lease_seconds: int
     port: int
-    """Of /healthz, /readyz and /metrics."""
+    """The port of /healthz, /readyz and /metrics."""
     log_level: str
 
 
 def options(prog: str, description: str | None) -> argparse.ArgumentParser:
-    """Return a parser of what the chart tells every process. Namespace and pod name come from the environment."""
+    """Return a parser of the options that every process has. Namespace and pod name come from the environment."""
     parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("--namespace", default=os.environ.get("POD_NAMESPACE"), help="default: $POD_NAMESPACE")
     parser.add_argument("--identity", default=os.environ.get("POD_NAME") or socket.gethostname())
@@ -41,7 +41,7 @@ def options(prog: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def replica(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Replica:
-    """Read the common options. Ends the process with a word to whoever started it if one is missing."""
+    """Return the common options. Exits with an error message if the namespace is missing."""
     if not given.namespace:
         parser.error("say which namespace the operator is installed in: --namespace or $POD_NAMESPACE")
     return Replica(

@@ -1,4 +1,4 @@
-"""How a process of ours is told to stop."""
+"""Graceful stop on SIGTERM, for long-running processes and Jobs."""
 
 import asyncio
 import logging
@@ -10,9 +10,9 @@ logger = logging.getLogger(__name__)
 
 
 async def until_stopped(work: Coroutine[Any, Any, None]) -> bool:
-    """Do some work until it ends, or until SIGTERM cancels it. Return whether it was cancelled.
+    """Run the work until it ends, or until SIGTERM cancels it. Return whether it was cancelled.
 
-    The work cleans up once it is cancelled: a second SIGTERM does not cut that short.
+    The work cleans up when it is cancelled. A second SIGTERM does not interrupt the cleanup.
     """
     working = asyncio.create_task(work)
 
@@ -20,12 +20,12 @@ async def until_stopped(work: Coroutine[Any, Any, None]) -> bool:
         if not working.cancelling():
             working.cancel()
 
-    # As the first process of a container we would otherwise ignore the signal. kopf has handlers of its own while it
-    # runs.
+    # The kernel ignores SIGTERM for the first process of a container unless it has a handler. While kopf runs, its own
+    # handlers replace this one.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
     try:
         await working
     except asyncio.CancelledError:
-        logger.info("told to stop")
+        logger.info("received SIGTERM: stopping")
         return True
     return False

@@ -1,4 +1,4 @@
-"""Many writes, of which each may fail."""
+"""A batch of independent writes: one that fails does not stop the others."""
 
 import logging
 from collections.abc import Awaitable, Iterable
@@ -9,15 +9,12 @@ logger = logging.getLogger(__name__)
 
 
 async def write_all(writes: Iterable[Awaitable[object]]) -> list[ApiError]:
-    """Write all, one after another, and return what went wrong.
-
-    One that is refused must not hold up the others.
-    """
+    """Await all writes, one after another, and return their errors, each of which is also logged."""
     failures = []
     for write in writes:
         try:
             await write
         except ApiError as error:
-            logger.warning("not written, all else is: %s", error)
+            logger.warning("an object was not written, all others are: %s", error)
             failures.append(error)
     return failures

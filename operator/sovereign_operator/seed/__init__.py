@@ -1,1 +1,1 @@
-"""The seed: a Job that creates the policies and services which the chart ships, each of them once."""
+"""The seed: a Job that creates the SovereigntyPolicies and CloudServices that the chart ships, each only once."""

@@ -1,8 +1,9 @@
-"""The seed process: it creates what the chart ships and was never created before, and ends.
+"""The seed process: creates the objects that the chart ships and that were never created before, and ends.
 
-Policies and services belong to people once they are there. So the seed may only create: RBAC keeps it from changing or
-deleting one. It records what there was once, so that one which somebody deleted stays deleted. The record is apart from
-what is to be created, which no process may write: people create from it with rights of their own.
+Once created, these policies and services belong to the users of the cluster: RBAC does not let the seed change or
+delete them. The seed records what it created, so that an object that a user deletes stays deleted. It keeps the record
+in a ConfigMap of its own: no process may write the one that lists the objects, from which people with more rights also
+create objects.
 """
 
 import asyncio
@@ -23,29 +24,29 @@ from sovereign_operator.runtime.job import options, run_and_exit
 logger = logging.getLogger(__name__)
 
 CONFIG_MAP: Final = "sovereign-seed"
-"""The ConfigMap in the operator's namespace that the chart makes and the seed reads."""
+"""The ConfigMap in the operator's namespace that the chart creates and the seed only reads."""
 OBJECTS: Final = "objects.json"
-"""Its key of what is to be created, as a List."""
+"""Its data key: the objects to create, as a List in JSON."""
 RECORD: Final = "sovereign-seed-created"
-"""The ConfigMap beside it that the chart makes and the seed completes."""
+"""The ConfigMap in the same namespace that the chart creates and the seed extends."""
 CREATED: Final = "created"
-"""Its key of what there was once: kind/name, one a line. Versions of before wrote it beside the objects."""
+"""Its data key: the objects that once existed, as kind/name, one a line. Earlier versions wrote it in CONFIG_MAP."""
 
 RETRY_SECONDS: Final = 2.0
 PATIENCE_SECONDS: Final = 60.0
-"""How long to wait where the API server refuses something: its kinds and guards come with the same manifest as the
-Job, and may still be those of the version before."""
+"""How long to retry what the API server refuses: the CRDs and guards are installed together with the Job, and may
+still be those of the former version."""
 
 _RESOURCES: Final = {kind.name: OURS[kind.plural] for kind in KINDS}
 
 
 class SeedError(Exception):
-    """The API server refuses objects. The text names them and says why."""
+    """The API server refuses objects. The text names them and states why."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the seed runs."""
+    """The options of the seed."""
 
     namespace: str
     log_level: str
@@ -58,7 +59,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
 
 
 async def seed(api: Api, namespace: str) -> None:
-    """Create each object that was never there. Raises SeedError if the API server refuses one, after all others."""
+    """Create each object that never existed. If the API server refuses some, raises SeedError after all others."""
     config = await api.get(CONFIG_MAPS, CONFIG_MAP, namespace)
     record = await api.get(CONFIG_MAPS, RECORD, namespace)
     before = (record.get("data") or {}).get(CREATED, "")
@@ -69,7 +70,7 @@ async def seed(api: Api, namespace: str) -> None:
             try:
                 await _create(api, body)
             except ConflictError:
-                logger.info("%s is there already and stays as it is", name)
+                logger.info("%s exists already and is not changed", name)
             except RefusedError as error:
                 refused.append(f"{name}: {error}")
                 continue
@@ -78,7 +79,7 @@ async def seed(api: Api, namespace: str) -> None:
         if name not in before.split():
             added.append(name)
     if added:
-        # With the version, so that two seeds (one of an upgrade that came soon) forget nothing of each other.
+        # With the resourceVersion, two seeds, as of two upgrades in a row, cannot overwrite each other's record.
         version = {"resourceVersion": record["metadata"]["resourceVersion"]}
         completed = {"metadata": version, "data": {CREATED: "\n".join([*filter(None, [before]), *added])}}
         await api.patch(CONFIG_MAPS, RECORD, completed, content_type=MERGE, namespace=namespace)
@@ -87,13 +88,16 @@ async def seed(api: Api, namespace: str) -> None:
 
 
 async def _create(api: Api, body: Json) -> None:
-    # Strict: where the CRDs are older than the chart, a demand that they do not know would be dropped without a word.
+    # Strict: if the CRDs are older than the chart, the API server would silently drop a demand that they lack.
     query = {"fieldManager": CONFIG_MAP, "fieldValidation": "Strict"}
     await api.request("POST", _RESOURCES[body["kind"]].path(), body, query=query)
 
 
 async def run(settings: Settings) -> None:
-    """Seed, once the API server serves our kinds. Raises SeedError, or what the API server refuses in the end."""
+    """Run the seed, with retries until the API server serves our kinds.
+
+    Raises SeedError or RefusedError if the API server still refuses a write after PATIENCE_SECONDS.
+    """
     async with await connect() as client:
         api = Api(client, ServerClock())
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -1,4 +1,4 @@
-"""Has the API server trust the injector: one step before the chart is installed or upgraded, one after it."""
+"""Makes the API server trust the injector: one step before the chart is installed or upgraded, and one after."""
 
 import asyncio
 import logging
@@ -19,13 +19,13 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 2.0
 PATIENCE_SECONDS: Final = 60.0
-"""How long to wait for rights and objects that come with the same manifest. Then another pod tries, with another token:
-ours is worth nothing if its account was made again meanwhile."""
+"""How long to retry while RBAC and objects of the same release are missing. Then another pod tries with a new token:
+this pod's token is invalid if its service account was created again meanwhile."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the Job runs."""
+    """The options of the Job."""
 
     step: str
     namespace: str
@@ -43,7 +43,10 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
 
 
 async def run(settings: Settings) -> None:
-    """Do the step, once what it needs is there. Raises UnusableError, or what the API server says in the end."""
+    """Run the step, with retries until what it needs exists.
+
+    Raises UnusableError, or the ApiError of the last attempt after PATIENCE_SECONDS.
+    """
     async with await connect() as client:
         steps = Steps(Api(client, ServerClock()), settings.namespace, settings.identity)
         step = {"create": steps.create, "trust": steps.trust}[settings.step]

@@ -1,10 +1,10 @@
-"""What the two Jobs do: see that there is an authority for the injector, and that the API server trusts it.
+"""The steps of the two Jobs: create a certificate authority for the injector, and make the API server trust it.
 
-Who may write a webhook configuration can have the API server show and change every request, so the right to it belongs
-to no process that runs on. Both steps may be done at any time and again: what is there already stays.
+A process that may write a webhook configuration can read and change every request to the API server. So no long-running
+process has that right. Both steps may run at any time and repeatedly: they keep what exists.
 
-An authority is trusted before it is used. While one takes another's place, both are trusted; the step after an upgrade
-that is done more than an hour later leaves the former one out.
+An authority is trusted before it is used. When one replaces another, both are trusted at first. A later run of the
+step ``trust``, more than an hour after the authority was created, removes the former one.
 """
 
 import base64
@@ -28,50 +28,51 @@ logger = logging.getLogger(__name__)
 
 CERTIFICATE, KEY = "tls.crt", "tls.key"
 OVERLAP: Final = timedelta(hours=1)
-"""How long after an authority was made its predecessor is still trusted: replicas that sign by it may still run."""
+"""How long after an authority is created its predecessor stays trusted: replicas that sign with it may still run."""
 
 FORMER_SECRET: Final = "sovereign-injector-tls"  # noqa: S105 - its name
-"""Injectors of versions that wrote their webhook configuration kept certificate, key and trust here."""
+"""Injectors of earlier versions, which wrote their own webhook configuration, keep certificate, key and bundle here."""
 
 
 class UnusableError(Exception):
-    """There is an authority, and it cannot be used. The text says what to do."""
+    """The Secret of the authority exists, but cannot be used. The text states what to do."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What the Jobs do in the operator's namespace."""
+    """The steps of the Jobs. ``namespace`` is the operator's."""
 
     api: Api
     namespace: str
     writer: str
-    """Stands for this one Job, so that of two that make an authority at once the second fails."""
+    """Field manager of this Job's pod. If two pods create an authority at once, the second gets a conflict."""
 
     async def create(self) -> None:
-        """Make an authority if there is none. Raises UnusableError."""
+        """Create an authority unless one exists. Raises UnusableError."""
         if await self._read():
-            logger.info("Secret %s is there already and stays as it is", names.INJECTOR_CA)
+            logger.info("Secret %s exists already and is not changed", names.INJECTOR_CA)
             return
         made = make_authority(names.injector_hosts(self.namespace), self.api.clock.now())
         try:
             await self._trust(made.certificate, made)
         except NotFoundError:
-            # It comes with the installation that has begun, and is told of the authority after it.
+            # The installation that has begun creates the webhook configuration. The step ``trust`` follows it.
             await self._publish((made.certificate,))
         data = {CERTIFICATE: _encode(made.certificate_pem), KEY: _encode(made.key_pem)}
         metadata = {"name": names.INJECTOR_CA, "namespace": self.namespace}
         body = SECRETS.header | {"type": "kubernetes.io/tls", "metadata": metadata, "data": data}
-        # RBAC can demand a name of what is created only if it is applied. Without force: where another Job has made one
-        # meanwhile, this is a conflict.
+        # RBAC can restrict a creation to a name only if the object is applied. Without force: if another pod has
+        # created the Secret meanwhile, this is a conflict.
         path = SECRETS.path(names.INJECTOR_CA, self.namespace)
         await self.api.request("PATCH", path, body, query={"fieldManager": self.writer}, content_type=APPLY)
-        logger.info("made Secret %s, an authority until %s", names.INJECTOR_CA, made.certificate.not_valid_after_utc)
+        end = made.certificate.not_valid_after_utc
+        logger.info("created Secret %s, a certificate authority until %s", names.INJECTOR_CA, end)
 
     async def trust(self) -> None:
-        """Have the API server trust the authority. Raises UnusableError; NotFoundError if it is too early for that."""
+        """Make the API server trust the authority. Raises UnusableError; NotFoundError if it is too early."""
         authority = await self._read()
         if authority is None:
-            raise NotFoundError(404, f"Secret {names.INJECTOR_CA} is not there")
+            raise NotFoundError(404, f"Secret {names.INJECTOR_CA} does not exist")
         await self._trust(authority.certificate)
 
     async def _read(self) -> Authority | None:
@@ -90,27 +91,31 @@ class Steps:
             ) from error
 
     async def _trust(self, certificate: x509.Certificate, made: Authority | None = None) -> None:
-        """Have the webhooks trust an authority; one that was ``made`` just now beside those before it."""
+        """Make the webhooks trust an authority: while it is young, besides its predecessors.
+
+        If it was ``made`` just now, injectors of earlier versions also get a serving certificate of it.
+        """
         configuration = await self.api.get(MUTATING_WEBHOOKS, names.INJECTOR)
         before = await self._published() or _trusted_by(configuration)
         now = self.api.clock.now()
         young = now < certificate.not_valid_before_utc + BACKDATED + OVERLAP
         former = [each for each in before if each != certificate and each.not_valid_after_utc > now] if young else []
         trusted = (certificate, *former)
-        # Whatever is trusted is published at that moment: the controller compares the two.
+        # The controller compares the webhooks with the published certificates: publish new ones before they are
+        # trusted, and remove former ones afterwards.
         await self._publish((*trusted, *(each for each in before if each not in trusted)))
         if made:
             await self._hand_over(made, trusted)
         bundle = _encode(certificates.write(trusted))
         if operations := distrusting(configuration, bundle):
             await self.api.patch(MUTATING_WEBHOOKS, names.INJECTOR, operations, content_type=JSON_PATCH)
-            logger.info("MutatingWebhookConfiguration %s trusts the authority", names.INJECTOR)
+            logger.info("MutatingWebhookConfiguration %s now trusts the certificate authority", names.INJECTOR)
         await self._publish(trusted)
 
     async def _published(self) -> tuple[x509.Certificate, ...]:
         try:
-            found = await self.api.get(CONFIG_MAPS, names.INJECTOR_CA, self.namespace)
-            return certificates.read(found["data"][names.CA_BUNDLE].encode())
+            config_map = await self.api.get(CONFIG_MAPS, names.INJECTOR_CA, self.namespace)
+            return certificates.read(config_map["data"][names.CA_BUNDLE].encode())
         except (NotFoundError, LookupError, ValueError):
             return ()
 
@@ -120,9 +125,9 @@ class Steps:
         await self.api.apply(CONFIG_MAPS, CONFIG_MAPS.header | {"metadata": metadata, "data": data})
 
     async def _hand_over(self, made: Authority, trusted: Iterable[x509.Certificate]) -> None:
-        """Have injectors of a former version serve by the authority, and leave alone that it is trusted.
+        """Give injectors of earlier versions a serving certificate of the authority, and the new bundle.
 
-        They write their webhook configuration until their Deployment is replaced, by what this Secret says.
+        Until their Deployment is replaced, they write the bundle of this Secret into their webhook configuration.
         """
         try:
             secret = await self.api.get(SECRETS, FORMER_SECRET, self.namespace)
@@ -137,7 +142,10 @@ class Steps:
 
 
 def distrusting(configuration: Json, bundle: str) -> list[Json]:
-    """Return the JSON patch that has all webhooks trust a bundle, fenced by the version; empty if they do."""
+    """Return the JSON patch that makes all webhooks trust a bundle (base64 PEM); empty if they do already.
+
+    The patch includes the resourceVersion, so that it fails if another client has written the configuration.
+    """
     operations: list[Json] = [
         {"op": "add", "path": f"/webhooks/{position}/clientConfig/caBundle", "value": bundle}
         for position, webhook in enumerate(configuration.get("webhooks") or ())
@@ -152,10 +160,10 @@ def distrusting(configuration: Json, bundle: str) -> list[Json]:
 def _trusted_by(configuration: Json) -> tuple[x509.Certificate, ...]:
     bundles: list[Any] = [webhook["clientConfig"].get("caBundle") for webhook in configuration.get("webhooks") or ()]
     try:
-        found = [each for bundle in bundles if bundle for each in certificates.read(base64.b64decode(bundle))]
+        trusted = [each for bundle in bundles if bundle for each in certificates.read(base64.b64decode(bundle))]
     except ValueError:
         return ()
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(trusted))
 
 
 def _encode(data: bytes) -> str:

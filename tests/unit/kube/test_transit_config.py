@@ -1,4 +1,4 @@
-"""What is told of a policy is read as it was written, and nothing that somebody else wrote."""
+"""A transit config is read as it was written; a ConfigMap that the controller did not write is ignored or harmless."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -26,14 +26,14 @@ datagrams = st.builds(
 anchors = st.builds(
     TrustedAnchor.parse, st.sampled_from(["hds/brest", "hds/lyon", "hds/lyon/0123456789abcdef/2027-03-01T12:00:00Z"])
 )
-told = st.builds(
+configs = st.builds(
     TransitConfig,
     policy=st.just("hds"),
     mode=st.sampled_from(EncryptionMode),
     listeners=st.just('{"version_info": "v1"}'),
     former_listeners=st.just(("{}", "")),
     datagrams=st.none() | st.lists(datagrams, max_size=3).map(tuple),
-    cuts=st.builds(Disconnects, st.integers(0, 9), st.frozensets(anchors)),
+    disconnects=st.builds(Disconnects, st.integers(0, 9), st.frozensets(anchors)),
     rules=st.integers(0, 10**18 - 1),
 )
 
@@ -42,24 +42,24 @@ def config_map(data: dict[str, str], name: str = "sovereignty-transit.hds") -> d
     return {"metadata": {"name": name, "labels": {names.TRANSIT_LABEL: "hds"}}, "data": data}
 
 
-@given(told)
-def test_it_is_read_as_it_was_written(said: TransitConfig) -> None:
-    assert see_transit_config(config_map(data_of(said))) == said
+@given(configs)
+def test_it_is_read_as_it_was_written(config: TransitConfig) -> None:
+    assert see_transit_config(config_map(data_of(config))) == config
 
 
-def test_what_was_written_before_there_was_keepalive_still_has_its_version() -> None:
-    """Else sidecars that do not answer would seem to have loaded it."""
+def test_listeners_of_an_earlier_version_still_have_their_version() -> None:
+    """Otherwise sidecars that do not answer would count as having loaded them."""
     seen = see_transit_config(config_map({"mode": "Strict", "listeners.json": '{"version_info": "v1"}'}))
     assert seen is not None
     assert seen.version == "v1"
 
 
-def test_a_label_alone_makes_nothing_ours() -> None:
+def test_a_config_map_with_the_label_and_another_name_is_ignored() -> None:
     assert see_transit_config(config_map({"mode": "Off"}, "mine")) is None
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/8", "10.0.0.0/8 0-5", "10.0.0.0/8 7-5", "10.0.0.1/8 1-2", "x 1-2", "any\n"])
-def test_by_nonsense_nothing_passes(text: str) -> None:
+def test_no_udp_passes_if_the_datagrams_cannot_be_parsed(text: str) -> None:
     seen = see_transit_config(config_map({"datagrams": text}))
     assert seen is not None
     assert seen.datagrams == ()
@@ -80,9 +80,9 @@ def test_by_nonsense_nothing_passes(text: str) -> None:
         (OFF, OFF, False),
     ],
 )
-def test_pods_need_a_sidecar_as_long_as_others_have_not_been_told_otherwise(
+def test_pods_need_a_sidecar_until_both_the_spec_and_the_transit_config_are_off(
     wanted: EncryptionMode | None, mode: EncryptionMode | None, *, needed: bool
 ) -> None:
     encryption = EncryptionInTransit(mode=wanted, cluster_networks=("10.0.0.0/8",)) if wanted else None
-    said = TransitConfig("hds", mode, "", (), None, Disconnects()) if mode else None
-    assert encrypts(SovereigntyPolicySpec(encryption_in_transit=encryption), said) is needed
+    config = TransitConfig("hds", mode, "", (), None, Disconnects()) if mode else None
+    assert encrypts(SovereigntyPolicySpec(encryption_in_transit=encryption), config) is needed

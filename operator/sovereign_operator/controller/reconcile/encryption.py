@@ -59,7 +59,7 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
     step = decide(facts)
     if step.mode is not facts.current:
         logger.info("policy %s: encryption goes from %s to %s", key.policy, facts.current, step.mode)
-    cuts, settling = _disconnects(state, sidecars, key.policy, record.cuts if record else Disconnects())
+    cuts, settling = _disconnects(state, sidecars, key.policy, record.disconnects if record else Disconnects())
     wanted = _wanted(sidecars, key.policy, facts, step, cuts=cuts, record=record)
     failures = await write_all(_config_writes(state, sidecars, policy, wanted))
     # No agent can have loaded rules that are new.

@@ -1,1 +1,1 @@
-"""What is read from the API server before a workload is taken into scope."""
+"""What the controller reads before it takes a workload into scope: would its pods still find a node?"""

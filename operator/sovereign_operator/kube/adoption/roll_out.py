@@ -1,4 +1,4 @@
-"""What a roll-out of a workload would demand of nodes: its pod template, and the volumes that its pods hold."""
+"""What a roll-out of a workload would demand of nodes, by its pod template and the volumes that its pods use."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,10 @@ from sovereign_operator.kube.objects.workload import pod_template
 
 
 async def read_roll_out(api: Api, kind: WorkloadKind, workload: Json) -> RollOut:
-    """Return what a roll-out of a workload, given as the API server has it, would do."""
+    """Return the demands of the pods that a roll-out would create, and whether it stops their predecessors first.
+
+    ``workload`` is the whole object. Reads its PersistentVolumeClaims and their volumes. Raises ApiError.
+    """
     namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
     spec, template = workload["spec"], pod_template(kind, workload)["spec"]
     demands, shared = demands_of(template), _claims(template)
@@ -32,21 +35,21 @@ async def read_roll_out(api: Api, kind: WorkloadKind, workload: Json) -> RollOut
             f"{name}-{ordinal}": [*shared, *(f"{claim}-{name}-{ordinal}" for claim in own)]
             for ordinal in ordinals(spec)
         }
-    read = {
-        pod: PodDemands(pod, (*demands, *await _volumes(api, namespace, claims)), tolerations)
+    pod_demands = [
+        PodDemands(pod, (*demands, *await _volumes(api, namespace, claims)), tolerations)
         for pod, claims in pods.items()
-    }
-    return RollOut(tuple(read.values()), stops_first(kind, spec))
+    ]
+    return RollOut(tuple(pod_demands), stops_first(kind, spec))
 
 
 def _claims(pod_spec: Json) -> list[str]:
-    """Return the PersistentVolumeClaims that the volumes of a pod template name."""
+    """Return the names of the PersistentVolumeClaims in the volumes of a pod template."""
     volumes = pod_spec.get("volumes") or ()
     return [volume["persistentVolumeClaim"]["claimName"] for volume in volumes if volume.get("persistentVolumeClaim")]
 
 
 async def _volumes(api: Api, namespace: str, claims: Iterable[str]) -> list[Demand]:
-    """Return what the volumes of claims demand. A claim that is not bound may get one wherever its pod goes."""
+    """Return what the volumes of claims demand. A claim that is not bound demands nothing: it may bind anywhere."""
     demands: list[Demand] = []
     for claim in claims:
         try:

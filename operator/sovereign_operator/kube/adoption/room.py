@@ -1,4 +1,4 @@
-"""Is there room for one more pod? An estimate for a warning: the scheduler has the last word."""
+"""Whether accepted nodes have room for one more pod: an estimate for a warning. The scheduler decides."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,14 +11,14 @@ from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.resource import NODES, PODS
 
 MOST_NODES: Final = 20
-"""So many nodes are looked at: one with room is enough, and each costs two requests."""
+"""Beyond this many nodes, room is assumed: a single node with room is enough, and each costs two requests."""
 
 Amounts = Mapping[str, Decimal]
 """By resource name: cores of cpu, bytes of memory."""
 
 
 async def has_room(api: Api, pod_spec: Json, nodes: Sequence[NodeTraits]) -> bool:
-    """Whether one of the nodes has room for a pod of this spec. More nodes than are looked at count as room."""
+    """Whether one of the nodes has room for a pod of this spec. True without a check beyond MOST_NODES nodes."""
     wanted = requests_of(pod_spec)
     if len(nodes) > MOST_NODES:
         return True
@@ -30,16 +30,15 @@ async def has_room(api: Api, pod_spec: Json, nodes: Sequence[NodeTraits]) -> boo
 
 
 def requests_of(pod_spec: Json) -> dict[str, Decimal]:
-    """Return what a pod requests, as the scheduler counts it.
+    """Return what a pod requests, as the scheduler counts it, by resource name.
 
-    The pod's own resources count where it has some; else those of its containers together, or those of one of its init
-    containers with the sidecars that run beside it, where these are more.
+    The requests of the pod itself take precedence. Otherwise, per resource, the larger of two counts: the sum over all
+    containers and sidecars, and the most that an init container needs together with the sidecars before it.
     """
     running: defaultdict[str, Decimal] = defaultdict(Decimal)
     most: dict[str, Decimal] = {}
     for container in pod_spec.get("initContainers") or ():
-        asked = _amounts(container)
-        for name, amount in asked.items():
+        for name, amount in _amounts(container).items():
             most[name] = max(most.get(name, Decimal(0)), running[name] + amount)
             if container.get("restartPolicy") == "Always":
                 running[name] += amount
@@ -55,8 +54,8 @@ def requests_of(pod_spec: Json) -> dict[str, Decimal]:
 
 async def _free(api: Api, node: str) -> Amounts:
     free: dict[str, Decimal] = {}
-    async for found, _ in api.pages(NODES, field_selector=f"metadata.name={node}"):
-        for obj in found:
+    async for nodes, _ in api.pages(NODES, field_selector=f"metadata.name={node}"):
+        for obj in nodes:
             free = {name: _amount(amount) for name, amount in obj["status"]["allocatable"].items()}
     async for pods, _ in api.pages(PODS, field_selector=f"spec.nodeName={node}"):
         for pod in _living(pods):
@@ -75,7 +74,7 @@ def _amounts(has_resources: Json) -> dict[str, Decimal]:
 
 
 def _amount(text: str | float) -> Decimal:
-    """Return a quantity. Anybody may make a pod that asks for more than can be read, which must not hold us up."""
+    """Return a quantity. One that cannot be parsed, which anyone may write into a pod, counts as the largest."""
     try:
         return parse(text)
     except ValueError:

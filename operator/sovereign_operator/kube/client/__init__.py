@@ -1,1 +1,1 @@
-"""The client: requests to the API server, what can go wrong with them, the clock, the Lease, Events."""
+"""The client: requests to the API server, their errors, the server's clock, leader election, Events."""

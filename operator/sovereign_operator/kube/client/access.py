@@ -1,4 +1,7 @@
-"""The question that the guards ask inside the API server, asked from outside: may this node host that policy's pods?"""
+"""SubjectAccessReviews: may a node host a policy's pods, according to RBAC?
+
+Admission policies check the same inside the API server. The controller checks from outside what they will decide.
+"""
 
 from typing import Final
 
@@ -7,21 +10,21 @@ from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.client.resource import SUBJECT_ACCESS_REVIEWS
 
 NO_NODE: Final = "no node has this name"
-"""Whoever may host on it may host on any, and the answer means nothing."""
+"""No node can have this name. A policy that is allowed it is allowed every node, so acceptance cannot be checked."""
 
 
 async def may_host(api: Api, operator_namespace: str, policy: str, node: str) -> bool:
-    """Whether RBAC lets a node host a policy's pods, at this moment."""
+    """Whether RBAC lets a node host a policy's pods now. Raises ApiError, as the other functions do."""
     return await _may(api, operator_namespace, policy, verb="host", plural="nodes", name=node)
 
 
 async def may_host_any(api: Api, operator_namespace: str, policy: str) -> bool:
-    """Whether RBAC lets every node there could be host a policy's pods."""
+    """Whether RBAC lets any node host a policy's pods, even one that does not exist."""
     return await may_host(api, operator_namespace, policy, NO_NODE)
 
 
 async def may_enforce(api: Api, operator_namespace: str, policy: str) -> bool:
-    """Whether the policy exists, as the guards see it."""
+    """Whether RBAC grants the verb ``enforce``, by which admission policies recognise that a policy exists."""
     return await _may(api, operator_namespace, policy, verb="enforce", plural="sovereigntypolicies", name=policy)
 
 

@@ -1,7 +1,7 @@
-"""Asking the API server, in plain JSON.
+"""Requests to the API server, with objects as plain JSON. Every process of the operator uses this client.
 
-The generated client turns every object into classes and back, and drops fields that it does not
-know. We keep its connection, credentials and TLS, and speak JSON over them.
+The generated client converts each object into classes and back, and drops fields that it does not know. This module
+uses only its connection, credentials and TLS.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ JSON_PATCH: Final = "application/json-patch+json"
 
 REQUEST_SECONDS: Final = 30
 WATCH_SECONDS: Final = 280
-"""After this long the API server ends a watch and we begin another where it ended."""
+"""The API server ends a watch after this time. The mirror then starts another at the last resourceVersion."""
 SILENCE_SECONDS: Final = 120
-"""A watch hears a bookmark about every minute; one that hears nothing for this long has stalled."""
+"""A watch receives a bookmark about every minute. A watch that receives nothing for this long has stalled."""
 
 
 async def connect(kubeconfig: Path | None = None) -> client.ApiClient:
-    """Return a client for the cluster of a kubeconfig, by default for the one that this process runs in."""
+    """Return a client for the cluster of a kubeconfig, by default for the cluster in which this process runs."""
     configuration = client.Configuration()
     if kubeconfig:
         await config.load_kube_config(str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -43,20 +43,23 @@ async def connect(kubeconfig: Path | None = None) -> client.ApiClient:
 
 
 class Api:
-    """Reads and writes objects as JSON. Every answer tells the clock the time."""
+    """Reads and writes objects as JSON. Every response sets the clock.
+
+    All methods raise ApiError; a docstring names a subclass where callers usually handle it.
+    """
 
     def __init__(self, api_client: client.ApiClient, clock: ServerClock) -> None:
         self._client = api_client
         self.clock = clock
         self._paging = asyncio.Lock()
-        """Pages are read one after another, as a process that begins lists all that it watches."""
+        """Only one page is read at a time, to limit memory: a process that starts lists all that it watches."""
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Json:
         """Return an object. Raises NotFoundError."""
         return await self.request("GET", resource.path(name, namespace))
 
     async def lasting(self, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
-        """Return an object that is there to stay, or None if it is not there or being deleted."""
+        """Return an object; None if it does not exist or is being deleted."""
         try:
             found = await self.get(resource, name, namespace)
         except NotFoundError:
@@ -66,18 +69,18 @@ class Api:
     async def pages(
         self, resource: Resource, namespace: str | None = None, label_selector: str = "", field_selector: str = ""
     ) -> AsyncIterator[tuple[list[Json], str]]:
-        """Yield all objects, a page at a time, each with the version from which to watch once all are read.
+        """Yield all objects, a page at a time, each page with the resourceVersion from which to watch after the last.
 
-        A page is empty once the next one is asked for. Objects may have more than a megabyte each, so that there are
-        fewer of such objects in one: in the end one alone, whatever size it has.
+        A page is emptied once the next one is requested. Objects may have more than a megabyte each: the larger they
+        are, the fewer a page holds, down to a single object of any size.
         """
         query: dict[str, Any] = {"labelSelector": label_selector, "fieldSelector": field_selector}
         path, size = resource.path(namespace=namespace), PageSize()
         while True:
             async with self._paging:
                 try:
-                    asked = query | {"limit": size.objects}
-                    page, read = await self._ask("GET", path, query=asked, longest=size.longest)
+                    limited = query | {"limit": size.objects}
+                    page, read = await self._request("GET", path, query=limited, longest=size.longest)
                 except TooLongError:
                     size.shrink()
                     continue
@@ -96,10 +99,10 @@ class Api:
     async def apply(
         self, resource: Resource, body: Json, subresource: str | None = None, *, dry_run: bool = False
     ) -> Json:
-        """Apply what we want of an object, as our one field manager, and return the whole.
+        """Apply an object (server-side apply) as the operator's field manager, and return the whole object.
 
-        Where others own a field, ours wins. With a uid or resourceVersion in the metadata, an object
-        that is another one by now raises ConflictError. A dry run returns what would come of it.
+        The apply is forced: it takes over fields of other managers. If the metadata has a uid or resourceVersion that
+        the object no longer has, raises ConflictError. A dry run returns the object that would result.
         """
         metadata = body["metadata"]
         path = resource.path(metadata["name"], metadata.get("namespace"), subresource)
@@ -118,13 +121,13 @@ class Api:
         namespace: str | None = None,
         subresource: str | None = None,
     ) -> Json:
-        """Patch an object as a merge patch or a JSON patch says."""
+        """Patch an object. ``content_type`` is MERGE or JSON_PATCH."""
         path = resource.path(name, namespace, subresource)
         query = {"fieldManager": FIELD_MANAGER}
         return await self.request("PATCH", path, query=query, body=body, content_type=content_type)
 
     async def delete(self, resource: Resource, name: str, uid: str, namespace: str | None = None) -> Json:
-        """Delete an object, if it is still the one with this uid."""
+        """Delete an object with this uid. Raises ConflictError if it has another."""
         return await self.request("DELETE", resource.path(name, namespace), body={"preconditions": {"uid": uid}})
 
     async def watch(
@@ -135,9 +138,9 @@ class Api:
         label_selector: str = "",
         field_selector: str = "",
     ) -> AsyncIterator[tuple[str, Json]]:
-        """Yield (type, object) for each change after a version, bookmarks included.
+        """Yield (type, object) for each event after a resourceVersion, bookmarks included.
 
-        Ends when the server ends it. Raises GoneError if the version is forgotten.
+        Returns when the server ends the watch. Raises GoneError if the server no longer has the resourceVersion.
         """
         query = {
             "watch": "true",
@@ -155,7 +158,7 @@ class Api:
                 if event["type"] == "ERROR":
                     status = event["object"]
                     raise from_status(status.get("code", 0), status.get("message", "watch failed"))
-                # Until the next event comes, which may take long, nothing of this one is held here.
+                # The next event may take long; until then, keep no memory for this one.
                 del line
                 yield event["type"], event.pop("object")
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -172,11 +175,11 @@ class Api:
         query: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> Json:
-        """Ask for a path and return the answer. Raises ApiError."""
-        answer, _ = await self._ask(method, path, query=query, body=body, content_type=content_type)
+        """Send a request and return the body of the response. Raises ApiError."""
+        answer, _ = await self._request(method, path, query=query, body=body, content_type=content_type)
         return answer
 
-    async def _ask(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -186,7 +189,7 @@ class Api:
         content_type: str = "application/json",
         longest: int | None = None,
     ) -> tuple[Json, int]:
-        """Ask for a path and return the answer and how many bytes it had. Raises TooLongError at ``longest``."""
+        """Send a request and return the body and its size in bytes. Raises TooLongError beyond ``longest`` bytes."""
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         response = await self._send(method, path, query=query, body=body, content_type=content_type, timeout=timeout)
         try:
@@ -195,7 +198,7 @@ class Api:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UnavailableError(0, f"{method} {path} broke off: {error!r}") from error
         finally:
-            # What is left of an answer that is too long is not waited for.
+            # Do not wait for the rest of a response that is too long.
             response.release()
 
     async def _send(
@@ -225,9 +228,9 @@ class Api:
 
 
 async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Yield whole lines of any length.
+    """Yield complete lines, without line ends, of any length.
 
-    aiohttp's own iterator raises on long ones, and one object makes a line of some 9 MB if it is written so.
+    aiohttp's own iterator raises an error on long lines, and a single object may be a line of 9 MB.
     """
     pieces: list[bytes] = []
     async for chunk in content.iter_any():
@@ -239,14 +242,14 @@ async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 
 async def _message(response: aiohttp.ClientResponse) -> str:
-    """Return what the server says went wrong, whatever form it has."""
+    """Return the error message of a response, whether its body is a Status, other JSON or text."""
     try:
-        said = await response.read()
+        body = await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
         return f"{response.reason}; its answer broke off: {error!r}"
-    text = said.decode(errors="replace")
+    text = body.decode(errors="replace")
     try:
-        status = read_json(said)
+        status = read_json(body)
     except ValueError:
         return text[:500] or str(response.reason)
     return str(status.get("message") or text[:500]) if isinstance(status, dict) else text[:500]

@@ -1,7 +1,7 @@
-"""The time, as the API server has it.
+"""The API server's clock, by which the operator's processes decide whether a date has passed.
 
-Every answer carries the server's time. What we keep is its distance from a clock of ours that nobody
-can set, so a wrong or corrected clock on the controller's node changes no verdict.
+Every response carries the server's time. The clock keeps the difference from the monotonic clock of this machine, which
+cannot be set: a wrong or corrected system clock changes no verdict.
 """
 
 import time
@@ -10,20 +10,20 @@ from email.utils import parsedate_to_datetime
 
 
 class ServerClock:
-    """Tells the API server's time, to the second. Before its first answer, this machine's."""
+    """The API server's time, accurate to the second. Before the first response, the time of this machine."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
 
     def learn(self, date_header: str | None) -> None:
-        """Take the time from an answer's ``Date`` header; one that cannot be read is ignored."""
+        """Set the clock by the ``Date`` header of a response. A header that cannot be parsed is ignored."""
         if not date_header:
             return
         try:
-            told = parsedate_to_datetime(date_header).timestamp()
+            server_time = parsedate_to_datetime(date_header).timestamp()
         except ValueError:
             return
-        self._offset = told - time.monotonic()
+        self._offset = server_time - time.monotonic()
 
     def now(self) -> datetime:
         """Return the API server's time, in UTC."""

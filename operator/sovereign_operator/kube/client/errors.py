@@ -1,8 +1,8 @@
-"""What can go wrong when we ask the API server, named by what happens next."""
+"""Errors of requests to the API server, classified by what the caller should do next."""
 
 
 class ApiError(Exception):
-    """The API server said no, or said nothing. ``status`` is the HTTP status, 0 without an answer."""
+    """A request failed. ``status`` is the HTTP status of the response; 0 if there was no response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -14,42 +14,42 @@ class ApiError(Exception):
 
 
 class NotFoundError(ApiError):
-    """The object is not there, or its kind is not."""
+    """The object does not exist, or its kind is not served."""
 
 
 class ConflictError(ApiError):
-    """Somebody else wrote the object since it was read: read again, decide again."""
+    """Another client wrote the object since it was read, or created it first: read it again, decide again."""
 
 
 class RefusedError(ApiError):
-    """The object or the request is wrong, and stays wrong until somebody changes something."""
+    """The API server refuses the request, and will until the object, a guard, a quota or RBAC changes."""
 
 
 class SlowError(RefusedError):
-    """The API server takes longer for one object than we wait, as it does where somebody has filled it.
+    """The API server takes too long to write one object, as happens if it has thousands of labels or annotations.
 
-    Others are not held up, and what needs less of it may be tried instead, so that it counts as refused.
+    This counts as a refusal, so that the object does not hold up others and the caller can try a smaller write.
     """
 
 
 class GoneError(ApiError):
-    """A watch asks for a version that the API server has forgotten: list again."""
+    """The API server no longer has the resourceVersion from which to watch: list again."""
 
 
 class UnavailableError(ApiError):
-    """No answer, or too busy to give one: try again later."""
+    """The API server does not respond, or is overloaded: try again later."""
 
 
 INTERNAL_ERROR = 500
 _REFUSED_ALL_THE_SAME = (
     # The applied object has a field that its kind does not have.
     "failed to create typed patch object",
-    # The object, as it would be with what we add, is larger than etcd stores: somebody has filled it.
+    # With our addition, the object is larger than etcd stores: another client has filled it.
     "etcdserver: request is too large",
-    # The same, of one that is so large that the API server does not even send it to etcd.
+    # The object is so large that the API server does not even send it to etcd.
     "trying to send message larger than max",
 )
-"""What the API server calls an internal error, though it lies in the object."""
+"""Fragments of messages that the API server sends as internal errors (500) although the object is the cause."""
 
 _BY_STATUS: dict[int, type[ApiError]] = {
     404: NotFoundError,
@@ -65,7 +65,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def from_status(status: int, message: str) -> ApiError:
-    """Return the error that an HTTP status means."""
-    if status == INTERNAL_ERROR and any(said in message for said in _REFUSED_ALL_THE_SAME):
+    """Return the error for the HTTP status and message of a response."""
+    if status == INTERNAL_ERROR and any(fragment in message for fragment in _REFUSED_ALL_THE_SAME):
         return RefusedError(status, message)
     return _BY_STATUS.get(status, UnavailableError)(status, message)

@@ -1,4 +1,4 @@
-"""Events: what `kubectl describe` shows under an object."""
+"""Events: messages to people, which `kubectl describe` shows under the object that they concern."""
 
 import hashlib
 import logging
@@ -17,9 +17,9 @@ MAX_MESSAGE = 1024
 
 
 async def post(api: Api, about: Json, notice: Notice) -> None:
-    """Post an Event about an object. The same Event again is counted, not repeated.
+    """Post an Event about an object. If the same Event exists, increase its count instead.
 
-    An Event tells people; nothing depends on it, so one that cannot be posted is only logged.
+    No decision depends on Events, so a failure is only logged.
     """
     reference = {
         "apiVersion": about["apiVersion"],

@@ -1,4 +1,4 @@
-"""Which of our replicas is active: the holder of a Lease."""
+"""Leader election: of several replicas, only the holder of a Lease works. Controller and signer use it."""
 
 import asyncio
 import logging
@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 class _Lock(BaseLock):
-    """A Lease, as the library's election wants it.
+    """The lock for the library's election.
 
-    The library's own LeaseLock (37.0.2) cannot create a Lease, as it passes a boolean where its
-    client now checks for text, and it takes a lost connection for the end of the election.
+    The library's own LeaseLock (37.0.2) cannot create a Lease: it passes a boolean where the client now requires text.
+    It also ends the election when a connection is lost.
     """
 
     def __init__(self, api: Api, name: str, namespace: str, identity: str, patience: float) -> None:
@@ -50,7 +50,7 @@ class _Lock(BaseLock):
         )
 
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
-        """Create the Lease, and say whether it worked."""
+        """Create the Lease. Return whether that succeeded."""
         body = {"metadata": {"name": name}, "spec": _spec(election_record)}
         try:
             await self._timely(self._api.create(LEASES, body, namespace))
@@ -60,7 +60,7 @@ class _Lock(BaseLock):
         return True
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
-        """Write the Lease, if nobody else has since it was read, and say whether it worked."""
+        """Write the Lease, unless another client has since it was read. Return whether that succeeded."""
         body = {"metadata": {"resourceVersion": self._version}, "spec": _spec(updated_record)}
         try:
             lease = await self._timely(self._api.patch(LEASES, name, body, content_type=MERGE, namespace=namespace))
@@ -71,7 +71,7 @@ class _Lock(BaseLock):
         return True
 
     async def _timely(self, request: Coroutine[Any, Any, Json]) -> Json:
-        """Await an answer, but not beyond the time at which another replica may take the Lease."""
+        """Await a response, but not beyond the time at which another replica may take the Lease."""
         try:
             async with asyncio.timeout(self._patience):
                 return await request
@@ -104,10 +104,10 @@ async def lead(
 ) -> None:
     """Wait for the Lease, then run ``work``. Return when the Lease is lost; raise what the work raises.
 
-    Whoever calls this must end the process then: what the work had begun may still be under way.
+    The caller must then end the process, as requests of the work may still be under way.
 
-    The Lease is renewed in a thread of its own, over a connection of its own: work that holds the event loop long, over
-    an object of a megabyte for example, does not cost the Lease. A loop that is stuck is the liveness probe's business.
+    A separate thread renews the Lease over a separate connection, so that work which blocks the event loop for long, on
+    an object of a megabyte for example, does not lose the Lease. The liveness probe detects a loop that is stuck.
     """
     loop, leading = asyncio.get_running_loop(), asyncio.Event()
 
@@ -120,7 +120,7 @@ async def lead(
         await work()
 
     async def campaign() -> None:
-        # The last attempt begins before the deadline and makes two requests: all of it ends within the Lease.
+        # The last attempt starts before the deadline and makes two requests. Both end before the Lease expires.
         pause = max(1.0, lease_seconds / 7)
         async with await connect() as client:
             election = LeaderElection(
@@ -143,7 +143,7 @@ async def _lost() -> None:
 
 
 async def hand_over(api: Api, *, name: str, namespace: str, identity: str) -> None:
-    """Give the Lease up at once, if we hold it, so that the next replica need not wait for its end."""
+    """Release the Lease if this replica holds it, so that the next replica need not wait until it expires."""
     try:
         lease = await api.get(LEASES, name, namespace)
         if lease["spec"].get("holderIdentity") != identity:

@@ -1,4 +1,4 @@
-"""What an object's managedFields tell of who wrote it.
+"""Which client wrote an object, according to its managedFields.
 
 Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 """
@@ -10,16 +10,17 @@ from sovereign_operator.kube.client.api import Json
 
 
 def latest_writer(metadata: Json, besides: Container[str] = ()) -> tuple[str, datetime] | None:
-    """Return which field manager wrote an object last, a name that a client gives itself, and when; None if none did.
+    """Return which field manager wrote an object last, and when; None if no manager did.
 
-    Writes of subresources do not count, nor do the managers in ``besides``.
+    Clients choose the names of their field managers. Writes of subresources do not count, nor do the managers in
+    ``besides``.
     """
-    found = [
+    writes = [
         (datetime.fromisoformat(entry["time"]), str(entry.get("manager", "")))
         for entry in metadata.get("managedFields", ())
         if "time" in entry and not entry.get("subresource") and entry.get("manager", "") not in besides
     ]
-    if not found:
+    if not writes:
         return None
-    time, manager = max(found)
+    time, manager = max(writes)
     return manager, time

@@ -1,4 +1,8 @@
-"""Labels and annotations under prefixes that are ours alone."""
+"""Writing labels and annotations under prefixes that belong to the operator alone, on nodes and pods.
+
+Nobody but the operator should write such keys. A write therefore also removes keys that another client forged, and
+falls back to smaller writes if the API server refuses the object because others have filled it.
+"""
 
 import asyncio
 import logging
@@ -13,22 +17,22 @@ from sovereign_operator.kube.client.resource import Resource
 logger = logging.getLogger(__name__)
 
 OwnedMetadata = Mapping[str, Mapping[str, str]]
-"""Labels and annotations."""
+"""The metadata fields "labels" and "annotations", each by key."""
 
 MARK_SECONDS: Final = 10.0
-"""In which an object takes what we write. Most take milliseconds, and others wait meanwhile."""
+"""How long a write may take. Most take milliseconds, and other objects wait meanwhile."""
 
 
 async def apply_owned_metadata(
     api: Api, resource: Resource, body: Json, seen: OwnedMetadata, is_ours: Callable[[str], bool]
 ) -> Json:
-    """Apply labels and annotations, so that no other key that is ours is left, and return the object.
+    """Apply labels and annotations, remove every other key of the operator, and return the object.
 
-    ``seen`` are the labels and annotations that it had last, at least those that are ours.
+    ``seen`` are its last known labels and annotations, at least those of the operator.
 
-    Raises RefusedError if that is refused, as others fill the object. Then it carries the labels and no annotation, as
-    what we said before may not be so any more. If even that is refused, it carries no label that it should not. What
-    takes too long counts as refused.
+    Raises RefusedError if the API server refuses the write, for example because others have filled the object. The
+    object then has the labels, but no annotation of the operator, as the former ones may be outdated. If that is
+    refused, too, the wrong labels and annotations are removed. A write that takes too long counts as refused.
     """
     try:
         return await _apply(api, resource, body, is_ours)
@@ -37,39 +41,45 @@ async def apply_owned_metadata(
         try:
             await _apply(api, resource, bare, is_ours)
         except RefusedError:
-            await _take_away(api, resource, bare, seen, is_ours)
+            await _remove_unwanted(api, resource, bare, seen, is_ours)
         raise
 
 
-async def _take_away(
+async def _remove_unwanted(
     api: Api, resource: Resource, body: Json, seen: OwnedMetadata, is_ours: Callable[[str], bool]
 ) -> None:
-    """Take away what is ours and not wanted, and add nothing.
+    """Remove the operator's keys that are not wanted, and add nothing.
 
-    What an apply notes of its fields may be more than what it takes away. This only makes an object smaller, so that
-    none can be too full for it. Labels go first and by themselves: pods are placed by them, and a crowd of annotations
-    may be too many for the guards to let even one of them go. They may take as long as any request.
+    An apply may add more to managedFields than it removes elsewhere. This patch only makes an object smaller, so no
+    object is too full for it. Labels are removed first, in a request of their own, as they place pods: with too many
+    annotations, the guards may deny the removal of even one. The removal of labels may take as long as any request.
     """
     wanted = body["metadata"]
     for field in ("labels", "annotations"):
-        kept = wanted.get(field, {})
-        left = [key for key, value in seen.get(field, {}).items() if is_ours(key) and kept.get(key) != value]
-        if left:
-            removal = _remove(api, resource, wanted, {field: dict.fromkeys(left)})
+        values = wanted.get(field, {})
+        unwanted = [key for key, value in seen.get(field, {}).items() if is_ours(key) and values.get(key) != value]
+        if unwanted:
+            removal = _remove(api, resource, wanted, {field: dict.fromkeys(unwanted)})
             with suppress(RefusedError):
                 await (removal if field == "labels" else timely(removal))
 
 
 async def _apply(api: Api, resource: Resource, body: Json, is_ours: Callable[[str], bool]) -> Json:
-    """Apply marks. An apply takes away only what we applied; what somebody else forged has to be named."""
+    """Apply labels and annotations. An apply removes only keys that we applied; forged keys are removed by name."""
     written = await timely(api.apply(resource, body))
-    wanted, found = body["metadata"], written["metadata"]
+    wanted, metadata = body["metadata"], written["metadata"]
     forged: dict[str, Any] = {}
     for field in ("labels", "annotations"):
-        left = [key for key in found.get(field, {}) if is_ours(key) and key not in wanted.get(field, {})]
-        if left:
-            forged[field] = dict.fromkeys(left)
-            logger.warning("%s %s carried what we did not write: %s", body["kind"], wanted["name"], ", ".join(left))
+        foreign = [key for key in metadata.get(field, {}) if is_ours(key) and key not in wanted.get(field, {})]
+        if foreign:
+            forged[field] = dict.fromkeys(foreign)
+            logger.warning(
+                "%s %s had %s that the operator did not write, and that are now removed: %s",
+                body["kind"],
+                wanted["name"],
+                field,
+                ", ".join(foreign),
+            )
     if not forged:
         return written
     return await timely(_remove(api, resource, wanted, forged))
@@ -82,7 +92,7 @@ async def _remove(api: Api, resource: Resource, wanted: Json, gone: Json) -> Jso
 
 
 async def timely(write: Awaitable[Json]) -> Json:
-    """Await a write of one object. Raises SlowError if it takes longer than others may have to wait for it."""
+    """Await a write of one object. Raises SlowError if it takes longer than MARK_SECONDS."""
     try:
         async with asyncio.timeout(MARK_SECONDS):
             return await write

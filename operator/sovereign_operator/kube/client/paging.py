@@ -1,4 +1,4 @@
-"""How many objects of a list are read at once: as many as fit into PAGE_BYTES, and at least one."""
+"""Page sizes of lists, for ``Api.pages``: a page has as many objects as fit into PAGE_BYTES, and at least one."""
 
 from typing import Final
 
@@ -7,36 +7,36 @@ import aiohttp
 PAGE: Final = 100
 """Objects of one page, unless they are large."""
 PAGE_BYTES: Final = 2 * 2**20
-"""Of JSON, beyond which a page is asked for with fewer objects. Python needs up to twenty-five times as much for it."""
+"""A larger page, in bytes of JSON, is requested again with fewer objects. In memory it takes up to 25 times as much."""
 
 
 class TooLongError(Exception):
-    """An answer has more bytes than it may have."""
+    """The body of a response is longer than allowed."""
 
 
 class PageSize:
-    """How many objects to ask for next. In the end it is one alone, whatever size that has."""
+    """How many objects to request next."""
 
     def __init__(self) -> None:
         self.objects = PAGE
 
     @property
     def longest(self) -> int | None:
-        """How many bytes these may have; None if any number."""
+        """How many bytes the page may have; None if unlimited, as for a page of a single object."""
         return PAGE_BYTES if self.objects > 1 else None
 
     def shrink(self) -> None:
-        """Take in that they have more."""
+        """Request fewer objects: the page had more bytes than ``longest``."""
         self.objects = max(1, self.objects // 4)
 
     def grow(self, size: int) -> None:
-        """Take in that they had so many bytes."""
+        """Request more objects if the last page, of ``size`` bytes, left room."""
         if size < PAGE_BYTES // 2:
             self.objects = min(2 * self.objects, PAGE)
 
 
 async def read_answer(response: aiohttp.ClientResponse, longest: int | None = None) -> bytes:
-    """Read an answer to its end. Raises TooLongError once it has more bytes than that."""
+    """Read the body of a response. Raises TooLongError once it has more than ``longest`` bytes."""
     pieces, size = [], 0
     async for piece in response.content.iter_any():
         size += len(piece)

@@ -1,4 +1,4 @@
-"""Where the API server keeps what: paths of resources and their objects."""
+"""The resource types that the operator uses, and the API paths of their objects."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +23,7 @@ class Resource:
 
     @property
     def header(self) -> dict[str, str]:
-        """What each object of this type begins with."""
+        """The apiVersion and kind of an object of this type."""
         return {"apiVersion": self.api_version, "kind": self.kind}
 
     def path(self, name: str | None = None, namespace: str | None = None, subresource: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Reads that several ask for at the same time, made once, and live for each of them."""
+"""Sharing of equal reads: concurrent callers get one response, and none of them gets an outdated one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -8,9 +8,9 @@ T = TypeVar("T")
 
 
 class SharedReads:
-    """Gives each who asks an answer to a question that was put after they asked, never an older one.
+    """Each caller gets the result of a read that started after its call.
 
-    Whoever asks while a read is under way shares the next one with all others who do.
+    Callers that arrive while a read is under way share the next read, since the current one may return older data.
     """
 
     def __init__(self) -> None:
@@ -18,11 +18,11 @@ class SharedReads:
         self._next: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def read(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
-        """Return what ``make`` returns. Whoever asks for the same key must mean the same question."""
+        """Return what ``make`` returns. All callers with the same key must pass a ``make`` that reads the same."""
         task: asyncio.Task[T] | None = self._next.get(key)
         if task is None:
             task = self._next[key] = asyncio.create_task(self._run(key, make, self._running.get(key)))
-        # One who leaves does not end it for the others.
+        # A caller that is cancelled does not cancel the read of the others.
         return await asyncio.shield(task)
 
     async def _run(self, key: Hashable, make: Callable[[], Awaitable[T]], before: asyncio.Task[Any] | None) -> T:

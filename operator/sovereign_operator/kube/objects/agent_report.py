@@ -1,4 +1,7 @@
-"""The ConfigMap in which the agent of a node says which rules it has loaded. A guard sees that each writes its own."""
+"""The ConfigMap in which the agent of a node reports which rules it has loaded.
+
+Agents write it, the controller reads it. An admission policy lets each agent write only the report of its own node.
+"""
 
 from typing import Final
 
@@ -8,11 +11,11 @@ from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.resource import CONFIG_MAPS, NODES
 
 PODS: Final = "pods"
-"""Its only key."""
+"""The only data key of the ConfigMap."""
 
 
 def see_report(obj: Json) -> AgentReport | None:
-    """Keep what a report says, if it is one: by its name, and of the node that owns it."""
+    """Read a report; None if its owner is not a Node, or its name is not that of the owner's report."""
     (owner,) = obj["metadata"]["ownerReferences"]
     if owner["kind"] != NODES.kind or obj["metadata"]["name"] != names.agent_report(owner["name"]):
         return None
@@ -20,12 +23,12 @@ def see_report(obj: Json) -> AgentReport | None:
 
 
 def text_in(obj: Json) -> str:
-    """Return what such a ConfigMap says."""
+    """Return the text of a report, not parsed; empty if there is none."""
     return str(obj.get("data", {}).get(PODS, ""))
 
 
 def report_of(namespace: str, node: str, node_uid: str, text: str) -> Json:
-    """Return the ConfigMap of a node's agent. It goes with its node."""
+    """Return the ConfigMap of a node's agent. Kubernetes deletes it together with its owner, the node."""
     owner = NODES.header | {"name": node, "uid": node_uid}
     metadata = {
         "name": names.agent_report(node),

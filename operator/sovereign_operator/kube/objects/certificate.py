@@ -1,4 +1,4 @@
-"""What we keep of a PodCertificateRequest that our signer answered."""
+"""What the controller keeps of a PodCertificateRequest for which our signer issued a certificate."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,19 +11,19 @@ from sovereign_operator.kube.client.api import Json
 
 @dataclass(frozen=True)
 class Certificate:
-    """What our signer issued to a pod."""
+    """A certificate that our signer issued to a pod."""
 
     pod: str
     pod_uid: str
     not_before: str
     refresh_at: str
-    """RFC 3339, UTC, as the other: from when it counts, and when its kubelet asks for the next one."""
+    """When the kubelet requests the next one. Like ``not_before``, RFC 3339, UTC."""
     note: CertificateNote
-    """What the pod carries of it."""
+    """The value of the annotation that the controller writes on the pod."""
 
 
 def see_certificate(obj: Json) -> Certificate | None:
-    """Keep what was issued to a pod by our signer."""
+    """Read an issued certificate; None if the request is for another signer, or none is issued yet."""
     spec, status = obj["spec"], obj.get("status", {})
     issued = condition_of(status, "Issued")
     if spec["signerName"] != names.SIGNER or not issued:

@@ -1,4 +1,4 @@
-"""Fields of objects, as several kinds are read."""
+"""Helpers to read fields, shared by the modules of this package."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,11 @@ from sovereign_operator.kube.client.api import Json
 
 
 def text(part: Json, field: str) -> str:
-    """Return a field that is text if it is there. Raises TypeError if it is anything else."""
-    found = part.get(field, "")
-    if not isinstance(found, str):
+    """Return a text field; empty if it is absent. Raises TypeError if it is not text."""
+    value = part.get(field, "")
+    if not isinstance(value, str):
         raise TypeError(f"{field} is no text")
-    return found
+    return value
 
 
 def with_prefix(annotations: Mapping[str, str], prefix: str) -> dict[str, str]:

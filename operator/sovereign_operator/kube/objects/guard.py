@@ -1,4 +1,8 @@
-"""Our admission policies and webhooks as they are, and what the chart's versions in the cluster have them say."""
+"""Guards: our admission policies, their bindings and webhooks, as they are and as the chart installed them.
+
+Each version of the chart installs a ConfigMap that lists its guards with their specs. Its name contains a digest of the
+list. The controller compares the guards in the cluster with these lists.
+"""
 
 import hashlib
 import logging
@@ -20,42 +24,47 @@ logger = logging.getLogger(__name__)
 
 DEPLOYMENT: Final = "sovereign-controller"
 LIST: Final = "guards.json"
+"""The data key of a list: a JSON array of objects, each with kind, metadata.name and spec."""
 
 
 def see_guard(obj: Json) -> Guard:
-    """Keep what an admission policy, a binding or a webhook configuration says, and who wrote it."""
+    """Read the spec of an admission policy, a binding or a webhook configuration, and its last writer."""
     manager, time = last_write(obj)
     spec = obj["spec"] if "spec" in obj else {"webhooks": obj.get("webhooks") or []}
     return Guard(spec, f"{manager} at {timestamp(time)}" if manager else "")
 
 
 def last_write(obj: Json) -> tuple[str, datetime]:
-    """Return which client wrote an object last, by its own word, and when; no status, and no scale.
+    """Return the field manager that wrote an object last, and when. Writes of subresources do not count.
 
-    Without a trace of anybody it is nobody, when the object was made.
+    Clients choose the names of their field managers. Without managedFields: an empty name, and the creation time.
     """
     return latest_writer(obj["metadata"]) or ("", created(obj))
 
 
 def created(obj: Json) -> datetime:
-    """Return when an object was made."""
+    """Return when an object was created, in UTC."""
     return datetime.fromisoformat(obj["metadata"]["creationTimestamp"]).astimezone(UTC)
 
 
 async def read_lists(api: Api, namespace: str) -> dict[str, Guards]:
-    """Return what there is of lists, by the digits that stand for them."""
+    """Return all valid lists of guards in the operator's namespace, by digest."""
     pages = api.pages(resource.CONFIG_MAPS, namespace, names.GUARDS_LABEL)
-    found = [config_map async for page, _ in pages for config_map in page]
-    return {digest: guards for config_map in found for digest, guards in read_list(config_map).items()}
+    config_maps = [config_map async for page, _ in pages for config_map in page]
+    return {digest: guards for config_map in config_maps for digest, guards in read_list(config_map).items()}
 
 
 def read_list(config_map: Json) -> dict[str, Guards]:
-    """Read a list, by the digits that stand for it. One that is not what its name stands for is none."""
+    """Return the list of guards in a ConfigMap, by its digest; empty if it is invalid or its name has another digest.
+
+    The digest is the first 16 hexadecimal digits of the SHA-256 of the list.
+    """
     text = config_map.get("data", {}).get(LIST, "")
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     if config_map["metadata"]["name"] != names.guards_config_map(digest):
         logger.warning(
-            "ConfigMap %s counts for nothing: it is not what the chart wrote", config_map["metadata"]["name"]
+            "ConfigMap %s is ignored: its content does not match the digest in its name",
+            config_map["metadata"]["name"],
         )
         return {}
     try:
@@ -67,15 +76,18 @@ def read_list(config_map: Json) -> dict[str, Guards]:
 
 
 async def read_published(api: Api, namespace: str) -> frozenset[str] | None:
-    """Return the certificates of those who may be trusted to be our webhooks; None if nobody has published them."""
+    """Return the certificates by which the API server may trust our webhooks; None if they are not published.
+
+    The Jobs of ``webhook_ca`` publish them in a ConfigMap.
+    """
     pages = api.pages(resource.CONFIG_MAPS, namespace, field_selector=f"metadata.name={names.INJECTOR_CA}")
-    found = [config_map async for page, _ in pages for config_map in page]
-    texts = [config_map.get("data", {}).get(names.CA_BUNDLE, "") for config_map in found]
+    config_maps = [config_map async for page, _ in pages for config_map in page]
+    texts = [config_map.get("data", {}).get(names.CA_BUNDLE, "") for config_map in config_maps]
     return read_certificates("".join(texts)) if texts else None
 
 
 async def read_deployment(api: Api, namespace: str) -> Json | None:
-    """Return the controller's Deployment, which Helm writes before the guards."""
+    """Return the controller's Deployment, which Helm writes before the guards; None if it does not exist."""
     try:
         return await api.get(resource.WORKLOADS[WorkloadKind.DEPLOYMENT], DEPLOYMENT, namespace)
     except NotFoundError:

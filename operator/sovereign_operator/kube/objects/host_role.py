@@ -1,4 +1,7 @@
-"""What we keep of the ClusterRoles that say which nodes may host a policy's pods, and of their bindings."""
+"""What the controller keeps of host roles: the ClusterRoles that list which nodes may host a policy's pods.
+
+Admission policies check these roles, by RBAC, for each pod. The controller reads them to write again what differs.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,21 +12,22 @@ from sovereign_operator.kube.client.api import Json
 
 @dataclass(frozen=True)
 class ObservedRole:
-    """A ClusterRole or ClusterRoleBinding of ours: what it says, whatever else it carries."""
+    """A host role, or its ClusterRoleBinding."""
 
     policy: str
     content: Any
+    """The rules of a ClusterRole; the roleRef and subjects of a ClusterRoleBinding; None if unreadable."""
     uid: str
     version: str = field(compare=False)
     hosts: frozenset[str] = frozenset()
-    """The nodes that may host the policy's pods, if it is a ClusterRole."""
+    """The nodes that may host the policy's pods; empty for a ClusterRoleBinding."""
 
 
 def see_role(obj: Json) -> ObservedRole:
-    """Keep what a ClusterRole of ours, or its binding, says."""
+    """Read a host role, or its binding."""
     metadata = obj["metadata"]
     content = obj.get("rules") if "roleRef" not in obj else [obj["roleRef"], obj.get("subjects")]
-    hosting = [rule for rule in obj.get("rules") or () if "nodes" in rule.get("resources", ())]
-    hosts = frozenset(name for rule in hosting for name in rule.get("resourceNames", ()))
+    node_rules = [rule for rule in obj.get("rules") or () if "nodes" in rule.get("resources", ())]
+    hosts = frozenset(name for rule in node_rules for name in rule.get("resourceNames", ()))
     policy = metadata["labels"][names.HOST_ROLE_LABEL]
     return ObservedRole(policy, content, metadata["uid"], metadata["resourceVersion"], hosts)

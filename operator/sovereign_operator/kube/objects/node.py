@@ -1,4 +1,4 @@
-"""What we keep of a Node: as much as decisions need."""
+"""What the operator's processes keep of a Node: the fields on which decisions depend."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,27 +15,27 @@ VERDICT_PREFIX = names.verdict_annotation("")
 
 @dataclass(frozen=True)
 class ObservedNode:
-    """A Node: the facts, and what we wrote on it."""
+    """A Node: the facts, and the metadata and taint that the controller wrote on it."""
 
     node: Node
     annotations: Mapping[str, str]
     """The verdict annotations only."""
     taints: tuple[Mapping[str, Any], ...]
     version: str = field(compare=False)
-    """Its resourceVersion. Heartbeats change it; nothing of ours depends on them."""
+    """The resourceVersion. Two values that differ only here are equal, as each heartbeat changes it."""
     avoided: bool = False
-    """Whether it carries our taint."""
+    """Whether the node has our taint."""
 
 
 def see_node(obj: Json) -> ObservedNode:
-    """Keep what matters of a Node."""
+    """Read a Node. Raises TypeError if its providerID is not text."""
     metadata, spec = obj["metadata"], obj.get("spec", {})
     return ObservedNode(
         Node(
             metadata["name"],
             metadata["uid"],
             metadata.get("labels", {}),
-            # A kubelet writes it. What it contradicts, it does at its beginning.
+            # A kubelet writes it, and may write any length. Only the beginning can contradict a claim.
             text(spec, "providerID")[:MAX_LINE],
             _applied_labels(metadata),
         ),
@@ -47,7 +47,7 @@ def see_node(obj: Json) -> ObservedNode:
 
 
 def _applied_labels(metadata: Json) -> frozenset[str]:
-    """Return the keys of the labels that we applied and that nobody has written since."""
+    """Return the keys of the labels that the operator applied and that no other client has written since."""
     return frozenset(
         field.removeprefix("f:")
         for entry in metadata.get("managedFields", ())

@@ -1,4 +1,4 @@
-"""What we keep of a Pod: as much as decisions need."""
+"""What the operator's processes keep of a Pod: the fields on which decisions depend."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from sovereign_operator.kube.objects.fields import text, with_prefix
 
 PLACEMENT_PREFIX = names.node_policy_label("")
 ANY_BUNDLE = "*"
+"""Stands for the trust bundle of any policy."""
 AUDIT_PREFIX = names.audit_annotation("")
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 
@@ -29,26 +30,26 @@ class ObservedPod:
     annotations: Mapping[str, str]
     """The audit annotations only."""
     static: bool
-    """Whether it is a mirror pod, which shows what its node runs by itself."""
+    """Whether it is a mirror pod, which represents a static pod of its node."""
     ended: bool
     terminating: bool
     bundles: frozenset[str]
-    """The trust bundles of ours that it mounts, by name; ANY_BUNDLE where its selector leaves open which."""
+    """Names of our trust bundles that it mounts; ANY_BUNDLE if a selector names no policy."""
     transit: str = ""
-    """The policy that its sidecar goes by; empty if it has none."""
+    """The policy whose transit config its sidecar loads; empty without a sidecar."""
     bypass: str = ""
-    """A container of it whose traffic goes past the sidecar, if it has one; empty if none does."""
+    """A container whose traffic bypasses the sidecar; empty if there is no such container."""
     addresses: tuple[str, ...] = ()
-    """Its IP addresses, of which there is one of each family; none yet, perhaps."""
+    """Its IP addresses, one of each family; empty until the pod has any."""
 
     @property
     def beyond_injection(self) -> bool:
-        """Whether its node shows it, and it has no sidecar: nobody can give it one, nor know that it runs at all."""
+        """Whether it is a mirror pod without a sidecar: no sidecar can be injected, and it may not even run."""
         return self.static and not self.transit
 
 
 def see_pod(obj: Json) -> ObservedPod:
-    """Keep what matters of a Pod."""
+    """Read a Pod. Raises TypeError if its node name is not text."""
     metadata, status = obj["metadata"], obj.get("status", {})
     node, selector = text(obj["spec"], "nodeName"), obj["spec"].get("nodeSelector", {})
     annotations = with_prefix(metadata.get("annotations", {}), AUDIT_PREFIX)
@@ -58,7 +59,7 @@ def see_pod(obj: Json) -> ObservedPod:
             metadata["name"],
             metadata["uid"],
             node or None,
-            "" if node else _scheduler_says(status),
+            "" if node else _scheduler_message(status),
             frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX)),
             certificate_volumes=signers_of(obj).count(names.SIGNER),
             certificate=CertificateNote.parse(annotations.get(names.CERTIFICATE_ANNOTATION, "")),
@@ -67,32 +68,32 @@ def see_pod(obj: Json) -> ObservedPod:
         metadata.get("labels", {}),
         annotations,
         bundles=_bundles_of(obj),
-        # Guards looked at those that admission placed. Of any other, a container of that name says nothing.
+        # Guards checked the sidecar of pods that admission placed. Any other pod may have a container of that name.
         transit=transit_policy(obj) if names.PLACED_LABEL in metadata.get("labels", {}) else "",
         bypass=bypass_of(obj),
         static=is_mirror_pod(metadata.get("annotations", {})),
-        addresses=tuple(found["ip"] for found in status.get("podIPs", ())),
+        addresses=tuple(entry["ip"] for entry in status.get("podIPs", ())),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
     )
 
 
 def signers_of(pod: Json) -> list[str]:
-    """Return the signers whose certificates a pod's volumes ask for, one for each that a container mounts."""
+    """Return the signer of each certificate that a pod's volumes request. Volumes that are not mounted do not count."""
     return [source["podCertificate"]["signerName"] for source in _projected(pod) if "podCertificate" in source]
 
 
 def _bundles_of(pod: Json) -> frozenset[str]:
-    found = [source["clusterTrustBundle"] for source in _projected(pod) if "clusterTrustBundle" in source]
-    named = {bundle["name"] for bundle in found if bundle.get("name", "").startswith(names.trust_bundle(""))}
-    chosen = [bundle for bundle in found if bundle.get("signerName") == names.SIGNER]
-    labels = [(bundle.get("labelSelector") or {}).get("matchLabels") or {} for bundle in chosen]
+    sources = [source["clusterTrustBundle"] for source in _projected(pod) if "clusterTrustBundle" in source]
+    named = {source["name"] for source in sources if source.get("name", "").startswith(names.trust_bundle(""))}
+    selected = [source for source in sources if source.get("signerName") == names.SIGNER]
+    labels = [(source.get("labelSelector") or {}).get("matchLabels") or {} for source in selected]
     policies = [label.get(names.TRUST_BUNDLE_LABEL) for label in labels]
     return frozenset(named | {names.trust_bundle(policy) if policy else ANY_BUNDLE for policy in policies})
 
 
 def _projected(pod: Json) -> Iterator[Json]:
-    """Yield what a pod's projected volumes are made of. A kubelet makes none that no container mounts."""
+    """Yield the sources of a pod's projected volumes. A kubelet does not create a volume that no container mounts."""
     spec = pod["spec"]
     containers = [*spec.get("initContainers", ()), *spec["containers"]]
     mounted = {mount["name"] for container in containers for mount in container.get("volumeMounts", ())}
@@ -102,6 +103,6 @@ def _projected(pod: Json) -> Iterator[Json]:
         yield from (volume.get("projected") or {}).get("sources") or ()
 
 
-def _scheduler_says(status: Json) -> str:
+def _scheduler_message(status: Json) -> str:
     scheduled = condition_of(status, "PodScheduled")
     return line(str(scheduled.get("message", ""))) if scheduled.get("status") == "False" else ""

@@ -1,4 +1,8 @@
-"""The specs of our own kinds: read, or reported with all that can still be said of them."""
+"""The specs of our own kinds, validated; an invalid object becomes an Unreadable that names its errors.
+
+The API server checks objects when they are written, but not those stored before a CRD changed. Verdicts must take
+invalid objects into account too: a Datacentre that cannot be read, for example, still claims its nodes.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,13 +22,13 @@ from sovereign_operator.kube.unreadable import Unreadable
 
 M = TypeVar("M", bound=Model)
 LONGEST_EXAMPLE: Final = 500
-"""Characters of what is said of a field. Its name may be of any length."""
+"""In characters, of the error of one field. The name of a field may be of any length."""
 Specs = Mapping[tuple[str, str], M | Unreadable]
 """By namespace and name."""
 
 
 def see_spec(obj: Json, model: type[M]) -> M | Unreadable | None:
-    """Read the spec of an object of our own kinds. One that is being deleted counts for nothing."""
+    """Read the spec of an object of our own kinds; None if the object is being deleted."""
     if "deletionTimestamp" in obj["metadata"]:
         return None
     try:
@@ -40,13 +44,13 @@ def _why(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return line(repr(error))
     return examples(
-        line(f"{'.'.join(('spec', *map(str, found['loc'])))}: {found['msg']}", LONGEST_EXAMPLE)
-        for found in error.errors(include_url=False, include_input=False, include_context=False)
+        line(f"{'.'.join(('spec', *map(str, detail['loc'])))}: {detail['msg']}", LONGEST_EXAMPLE)
+        for detail in error.errors(include_url=False, include_input=False, include_context=False)
     )
 
 
 def see_claims(spec: Any) -> Claims:
-    """Read which nodes a Datacentre claims, whatever else is in it. What cannot be read counts as a claim."""
+    """Read which nodes an invalid Datacentre claims. An entry that cannot be read counts as a claim to any node."""
     if not isinstance(spec, dict):
         return Claims(anything=True)
     nodes, wanted = spec.get("nodes"), spec.get("nodeSelector")
@@ -63,12 +67,12 @@ def see_claims(spec: Any) -> Claims:
 
 
 def readable(specs: Specs[M]) -> dict[str, M]:
-    """Return what could be read, by name."""
+    """Return the valid specs, by name."""
     return {name: spec for (_, name), spec in specs.items() if not isinstance(spec, Unreadable)}
 
 
 def unreadable(specs: Specs[M]) -> dict[str, Unreadable]:
-    """Return what could not be read, by name."""
+    """Return the objects that cannot be read, by name."""
     return {name: spec for (_, name), spec in specs.items() if isinstance(spec, Unreadable)}
 
 
@@ -81,7 +85,7 @@ def gather(
     nodes: Mapping[str, Node] | None = None,
     hosts: Mapping[str, frozenset[str]] | None = None,
 ) -> Facts:
-    """Return what verdicts depend on, with what cannot be read of it."""
+    """Return the facts on which verdicts depend, with a note of the objects that cannot be read."""
     return Facts(
         services=readable(services),
         datacentres=readable(datacentres),

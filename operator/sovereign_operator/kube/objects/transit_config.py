@@ -1,7 +1,8 @@
-"""What the controller tells sidecars, agents and injectors of a policy's encryption, by ConfigMap.
+"""The transit config of a policy: the ConfigMap by which the controller configures encryption.
 
-There is one in each namespace with sidecars, for these to load, and one in the operator's own namespace: that is the
-record of how far the policy has come, and it is written last.
+Each namespace with sidecars of the policy has a copy, which these sidecars load. Agents and injectors read the copy in
+the operator's own namespace. The controller writes that copy last: it records which encryption mode the policy has
+reached.
 """
 
 from collections.abc import Callable
@@ -21,40 +22,41 @@ from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror
 
-MODE, DATAGRAMS, RULES, CUTS, TRUSTED = "mode", "datagrams", "rules", "cuts", "trusted"
-"""Beside what Envoy reads, for people and for us."""
+MODE, DATAGRAMS, RULES, DISCONNECTS, TRUSTED = "mode", "datagrams", "rules", "cuts", "trusted"
+"""Data keys that Envoy does not read: the operator's processes and people do."""
 
 ANY: Final = "any"
+"""The value of DATAGRAMS that lets all UDP pass."""
 
 
 @dataclass(frozen=True)
 class TransitConfig:
-    """What a ConfigMap of ours says."""
+    """A parsed transit config."""
 
     policy: str
     mode: str
     listeners: str
     former_listeners: tuple[str, ...]
-    """For pods of before: see FORMER_LISTENERS_KEYS."""
+    """Listeners for pods that an earlier version injected: see FORMER_LISTENERS_KEYS."""
     datagrams: tuple[Datagrams, ...] | None
-    """The UDP that may pass beside DNS; None: all of it."""
-    cuts: Disconnects
+    """The UDP that may pass besides DNS; None if all UDP may pass."""
+    disconnects: Disconnects
     rules: int = 0
-    """The number of these rules for datagrams, which agents acknowledge; 0 if an earlier version wrote this."""
+    """The number of this set of UDP rules, which agents acknowledge; 0 if an earlier version wrote the ConfigMap."""
 
     @property
     def version(self) -> str:
-        """Which settings these are, as the sidecars say which they have loaded."""
+        """The version of the listeners, which sidecars report once they have loaded them; empty if none has one."""
         return next((found for found in map(version_of, (self.listeners, *self.former_listeners)) if found), "")
 
     @property
     def encryption_mode(self) -> EncryptionMode:
-        """The mode; Off if it is none, as somebody else wrote it then."""
+        """The mode; Off if the text is not a mode, which the controller never writes."""
         return EncryptionMode(self.mode) if self.mode in {*EncryptionMode} else EncryptionMode.OFF
 
 
 class TransitConfigs(Mirror[TransitConfig]):
-    """What is said in the operator's own namespace, by policy."""
+    """The transit configs in the operator's own namespace. ``changed`` is called with the policy of each change."""
 
     def __init__(self, api: Api, namespace: str, changed: Callable[[str], None]) -> None:
         self._namespace = namespace
@@ -68,18 +70,18 @@ class TransitConfigs(Mirror[TransitConfig]):
         )
 
     def of(self, policy: str) -> TransitConfig | None:
-        """Return what is said of a policy; None if it never encrypted, or is gone."""
+        """Return the transit config of a policy; None if the policy never encrypted, or is gone."""
         return self.get((self._namespace, transit_config_map(policy)))
 
 
-def encrypts(spec: SovereigntyPolicySpec, told: TransitConfig | None) -> bool:
-    """Whether pods of a policy need a sidecar."""
+def encrypts(spec: SovereigntyPolicySpec, config: TransitConfig | None) -> bool:
+    """Whether pods of a policy need a sidecar: its spec or its transit config has a mode that demands one."""
     wanted = spec.encryption_in_transit
-    return needs_sidecar(wanted.mode if wanted else None, told.encryption_mode if told else None)
+    return needs_sidecar(wanted.mode if wanted else None, config.encryption_mode if config else None)
 
 
 def see_transit_config(obj: Json) -> TransitConfig | None:
-    """Keep what a ConfigMap of ours says. Only by its name it is one: anybody may write the label on others."""
+    """Read a transit config; None if the name differs: anyone may put the label on another ConfigMap."""
     policy, data = obj["metadata"]["labels"][names.TRANSIT_LABEL], obj.get("data", {})
     if obj["metadata"]["name"] != transit_config_map(policy):
         return None
@@ -90,7 +92,7 @@ def see_transit_config(obj: Json) -> TransitConfig | None:
         tuple(data.get(key, "") for key in FORMER_LISTENERS_KEYS),
         _see_datagrams(data.get(DATAGRAMS, "")),
         Disconnects(
-            _number(data.get(CUTS, "")),
+            _number(data.get(DISCONNECTS, "")),
             frozenset(map(TrustedAnchor.parse, data.get(TRUSTED, "").split())),
         ),
         _number(data.get(RULES, "")),
@@ -102,7 +104,7 @@ def _number(text: str) -> int:
 
 
 def _see_datagrams(text: str) -> tuple[Datagrams, ...] | None:
-    """Read which may pass. Where somebody else wrote nonsense, none may."""
+    """Read which UDP may pass. If the text cannot be parsed, none may."""
     if text == ANY:
         return None
     try:
@@ -111,21 +113,21 @@ def _see_datagrams(text: str) -> tuple[Datagrams, ...] | None:
         return ()
 
 
-def data_of(told: TransitConfig) -> dict[str, str]:
-    """Return what a ConfigMap holds that says this."""
+def data_of(config: TransitConfig) -> dict[str, str]:
+    """Return the data of the ConfigMap, from which ``see_transit_config`` reads the same transit config."""
     return {
-        MODE: told.mode,
-        DATAGRAMS: ANY if told.datagrams is None else "\n".join(map(str, told.datagrams)),
-        RULES: str(told.rules),
-        CUTS: str(told.cuts.number),
-        TRUSTED: " ".join(sorted(map(str, told.cuts.trusted))),
-        LISTENERS_KEY: told.listeners,
-        **dict(zip(FORMER_LISTENERS_KEYS, told.former_listeners, strict=True)),
+        MODE: config.mode,
+        DATAGRAMS: ANY if config.datagrams is None else "\n".join(map(str, config.datagrams)),
+        RULES: str(config.rules),
+        DISCONNECTS: str(config.disconnects.number),
+        TRUSTED: " ".join(sorted(map(str, config.disconnects.trusted))),
+        LISTENERS_KEY: config.listeners,
+        **dict(zip(FORMER_LISTENERS_KEYS, config.former_listeners, strict=True)),
     }
 
 
 def version_of(listeners: str) -> str:
-    """Return the version of settings, as JSON. Empty if they have none: somebody else wrote them."""
+    """Return the version of listeners, which are JSON; empty if they have none, which the controller never writes."""
     try:
         return str(read_json(listeners.encode())["version_info"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What we keep of workloads, and what a SovereignWorkload's status remembers of our own writes."""
+"""What the controller keeps of workloads and SovereignWorkloads, and what their status records of its own writes."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -25,13 +25,13 @@ from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 
 LARGEST_TEMPLATE: Final = 256 * 1024
-"""In bytes of JSON. What a workload's template says is written, compared and hashed whole each time."""
+"""In bytes of JSON. Each reconcile writes, compares and hashes a workload's template as a whole."""
 DEEPEST_TEMPLATE: Final = 100
-"""In levels. No field of a workload lies half as deep; what lies too deep to be read must not be left out silently."""
+"""In levels. No field of a workload is half as deep. A deeper template is refused rather than read in part."""
 
 
 def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
-    """Keep what matters of a workload."""
+    """Read a workload of this kind."""
     metadata = obj["metadata"]
     owner = next((owner["uid"] for owner in metadata.get("ownerReferences", ()) if owner.get("controller")), None)
     writer = latest_writer(metadata, besides={names.FIELD_MANAGER})
@@ -53,22 +53,21 @@ def see_workload(kind: WorkloadKind, obj: Json) -> Workload:
 
 
 def _crowd(metadata: Json, template: Json) -> str:
-    """Say of what a workload has more than can be written in time; empty if it has not."""
-    within = template.get("metadata") or {}
-    found = {
+    """Return which map of a workload has more entries than the API server can write in time, as text; or empty."""
+    maps = {
         "labels": metadata.get("labels"),
         "annotations": metadata.get("annotations"),
-        "labels in its pod template": within.get("labels"),
+        "labels in its pod template": (template.get("metadata") or {}).get("labels"),
         "entries in the nodeSelector of its pod template": (template.get("spec") or {}).get("nodeSelector"),
     }
-    return next((f"{len(some)} {what}" for what, some in found.items() if some and len(some) > MOST_ENTRIES), "")
+    crowds = (f"{len(entries)} {what}" for what, entries in maps.items() if entries and len(entries) > MOST_ENTRIES)
+    return next(crowds, "")
 
 
 def see_sovereign_workload(obj: Json) -> tuple[SovereignWorkloadSpec, str] | Unreadable | None:
-    """Read the spec of a SovereignWorkload.
+    """Read the spec of a SovereignWorkload, and why its template is refused; None if it is being deleted.
 
-    Also say why its template cannot be carried out; the template has no spec then. One that is being deleted counts
-    for nothing.
+    The reason is empty if the template is fine. A refused template is returned with an empty spec.
     """
     spec = obj.get("spec")
     template = spec.get("template") if isinstance(spec, dict) else None
@@ -80,13 +79,13 @@ def see_sovereign_workload(obj: Json) -> tuple[SovereignWorkloadSpec, str] | Unr
 
 
 def see_claim(obj: Json) -> WorkloadClaim:
-    """Keep of a SovereignWorkload that can be read what decides whether it has its workload."""
-    metadata, named = obj["metadata"], obj["spec"].get("policyRef") or {}
-    return WorkloadClaim(metadata["creationTimestamp"], metadata["name"], named.get("name"))
+    """Read from a valid SovereignWorkload what decides which of several for the same workload takes precedence."""
+    metadata, policy_ref = obj["metadata"], obj["spec"].get("policyRef") or {}
+    return WorkloadClaim(metadata["creationTimestamp"], metadata["name"], policy_ref.get("name"))
 
 
 def _problem_of(template: Any) -> str:
-    """Say why a template is not carried out, by its size alone; empty if that is as it should be."""
+    """Return why a template is too large, too deep or too wide to be written; empty if it is not."""
     size = len(to_json(template))
     if size > LARGEST_TEMPLATE:
         return (
@@ -98,9 +97,9 @@ def _problem_of(template: Any) -> str:
         depth += 1
         if depth > DEEPEST_TEMPLATE:
             return f"spec.template.spec is nested deeper than {DEEPEST_TEMPLATE} levels: no workload has such a field"
-        if (most := max(len(inner) for inner in level)) > MOST_ENTRIES:
+        if (widest := max(len(inner) for inner in level)) > MOST_ENTRIES:
             return (
-                f"a field in spec.template.spec has {most} entries, and may have {MOST_ENTRIES}, as the API server "
+                f"a field in spec.template.spec has {widest} entries, and may have {MOST_ENTRIES}, as the API server "
                 "takes too long to write one that has more: remove some"
             )
         level = [item for inner in level for item in (inner.values() if isinstance(inner, Mapping) else inner)]
@@ -112,8 +111,8 @@ def pod_template(kind: WorkloadKind, obj: Json) -> Json:
     template: Any = obj
     for key in pod_template_path(kind):
         template = template.get(key) or {}
-    found: Json = template
-    return found
+    result: Json = template
+    return result
 
 
 def selector_of(obj: Json) -> Selector:
@@ -123,7 +122,7 @@ def selector_of(obj: Json) -> Selector:
 
 
 def see_run(status: Json) -> JobRun | None:
-    """Read what a SovereignWorkload's status remembers of its Job. What cannot be read counts as nothing."""
+    """Read what a SovereignWorkload's status records of its Job; None if it is absent or invalid."""
     try:
         run = JobRunStatus.model_validate(status["run"])
     except (KeyError, ValidationError):
@@ -132,7 +131,7 @@ def see_run(status: Json) -> JobRun | None:
 
 
 def see_last_write(status: Json) -> LastWrite | None:
-    """Read what a SovereignWorkload's status remembers of our last write. What cannot be read counts as nothing."""
+    """Read what a SovereignWorkload's status records of the operator's last write; None if it is absent or invalid."""
     try:
         write = LastWriteStatus.model_validate(status["lastWrite"])
     except (KeyError, ValidationError):
@@ -141,7 +140,7 @@ def see_last_write(status: Json) -> LastWrite | None:
 
 
 def _autoscaler(metadata: Json) -> str:
-    """Return the field manager that set the replica count by the subresource ``scale``, but for people's kubectl."""
+    """Return the field manager that set the replica count by the subresource ``scale``; kubectl does not count."""
     return next(
         (
             str(entry["manager"])

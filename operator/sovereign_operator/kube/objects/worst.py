@@ -1,7 +1,7 @@
-"""What objects of others count as that cannot be read: never as absent, and never as what they should be.
+"""The worst case that stands for an object of another kind that cannot be read: neither absent nor as it should be.
 
-API servers give a name and types to all that is asked for here, and yet each piece is looked at: what cannot be read
-may be odd in any way.
+Mirrors call these functions if the conversion of an object fails. Each field is checked before it is used, although the
+API server validates these kinds: the conversion failed, so any field may be unexpected.
 """
 
 from typing import Any, Final
@@ -18,7 +18,7 @@ from sovereign_operator.kube.objects.node import ObservedNode
 from sovereign_operator.kube.objects.pod import ObservedPod
 
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - nothing listens there
-"""In place of addresses that cannot be read. It is in no network of a cluster, so that others send it plaintext."""
+"""In place of addresses that cannot be read. No cluster network contains it, so other pods send plaintext there."""
 
 
 def worst_node(obj: Json) -> ObservedNode:
@@ -45,13 +45,13 @@ def worst_pod(obj: Json) -> ObservedPod:
 
 
 def worst_workload(kind: WorkloadKind, obj: Json) -> Workload:
-    """Return a workload whose pods are not known to be in scope, and which is not ours to give back."""
+    """Return a workload whose pods are not known to be in scope, and which the operator did not take into scope."""
     label = _texts(obj, "metadata", "labels").get(names.POLICY_LABEL)
     return Workload(kind, _name(obj), _text(obj, "metadata", "uid"), label, None, None)
 
 
 def worst_role(obj: Json) -> ObservedRole:
-    """Return a role that says nothing of what it should, so that it is written again."""
+    """Return a role without content, so that the controller writes it again."""
     policy = _texts(obj, "metadata", "labels").get(names.HOST_ROLE_LABEL, "")
     return ObservedRole(policy, None, _text(obj, "metadata", "uid"), _version(obj))
 
