@@ -170,7 +170,7 @@ NODE_PARTS: Final = st.tuples(
     st.sampled_from(_dicts((REGION_LABEL, ZONE_LABEL), REGIONS)),
     _mostly("", *PROVIDER_IDS, *(form + "a/1" for form in PROVIDER_IDS)),
 )
-"""A node, perhaps registered anew, perhaps with labels that contradict a claim."""
+"""A node, perhaps registered again, perhaps with labels that contradict a claim."""
 
 DEMANDS: Final = st.builds(
     lambda schemes, version, activities: tuple(

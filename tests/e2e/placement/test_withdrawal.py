@@ -254,7 +254,7 @@ def test_a_node_that_registers_anew_counts_for_nothing(admin: Kubectl) -> None:
         return str(annotations["verdict.sovereignty.dev/secnumcloud"])
 
     # Nodes are written after roles.
-    eventually(lambda: "registered anew" in verdict(), what="the verdict on the node")
+    eventually(lambda: "registered again" in verdict(), what="the verdict on the node")
     admin.run("patch", "datacentre", "brest", "--type=merge", "-p", _declare("brest-1", node["metadata"]["uid"]))
     eventually(lambda: "brest-1" in host_names(admin, "secnumcloud"), what="brest-1 back")
 

@@ -20,7 +20,7 @@ OBJECTS = st.one_of(
 )
 
 
-def spoken_of(key: tuple[str, str], obj: Any) -> tuple[WorkloadKind, str, str] | None:
+def referenced(key: tuple[str, str], obj: Any) -> tuple[WorkloadKind, str, str] | None:
     """Return what one speaks of, read a second way."""
     if obj is None or obj["spec"].get("workloadRef") == "nonsense":
         return None
@@ -33,14 +33,14 @@ def test_it_knows_who_speaks_of_what_now_and_what_a_change_concerns(changes: lis
     references, there = WorkloadReferences(), dict[tuple[str, str], Any]()
     for key, obj in changes:
         concerned = references.update(key, obj)
-        assert set(concerned) == {spoken_of(key, there.get(key)), spoken_of(key, obj)} - {None}
+        assert set(concerned) == {referenced(key, there.get(key)), referenced(key, obj)} - {None}
         there[key] = obj
         for namespace in ("cardio", "lab"):
             for name in "ab":
                 spoken = (WorkloadKind.DEPLOYMENT, namespace, name)
-                wanted = {key for key, obj in there.items() if spoken_of(key, obj) == spoken}
+                wanted = {key for key, obj in there.items() if referenced(key, obj) == spoken}
                 assert set(references.referring_to(spoken)) == wanted
     again = WorkloadReferences({key: obj for key, obj in there.items() if obj})
     for key, obj in there.items():
-        if said := spoken_of(key, obj):
+        if said := referenced(key, obj):
             assert set(again.referring_to(said)) == set(references.referring_to(said))

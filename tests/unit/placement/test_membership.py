@@ -29,7 +29,7 @@ def test_a_node_that_registered_anew_stands_nowhere() -> None:
     assert (member.datacentre, member.evidence) == (None, None)
     assert words(member.findings) == (NodeReason.NODE_REPLACED,)
     assert sentences(member.findings) == (
-        "worker-1 registered anew, or its uid was mistyped: it is new-uid, not the one that gra-1 declares; "
+        "worker-1 registered again, or its uid was mistyped: it is new-uid, not the one that gra-1 declares; "
         "check the machine, then correct spec.nodes there"
     )
 

@@ -113,7 +113,7 @@ READY: dict[str, tuple[Facts, tuple[str, str]]] = {
         ("True", "NodesPresent"),
     ),
     "the node is not in the cluster": (facts(datacentres=HERE), ("False", "NoNodes")),
-    "the node registered anew": (facts(node("worker-1", "anew"), datacentres=HERE), ("False", "NoNodes")),
+    "the node registered again": (facts(node("worker-1", "anew"), datacentres=HERE), ("False", "NoNodes")),
     "its service is not there": (facts(WORKER, datacentres=HERE, services={}), ("False", "ServiceNotFound")),
     "a node has another region": (
         facts(WORKER, datacentres=HERE, services={"acme-cloud": service(regions=("rbx",))}),

@@ -132,7 +132,7 @@ def test_the_namespaces_policy_counts_before_the_specs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "spoken_of", "abandoned"),
+    ("seen", "referenced", "abandoned"),
     [
         (workload(**ADOPTED), False, True),
         (workload(**ADOPTED), True, False),
@@ -143,9 +143,9 @@ def test_the_namespaces_policy_counts_before_the_specs() -> None:
     ids=["adopted", "spoken of", "never ours", "the label is somebody else's", "owned"],
 )
 def test_only_what_was_adopted_and_nobody_speaks_of_is_given_back(
-    seen: Workload, spoken_of: bool, abandoned: bool
+    seen: Workload, referenced: bool, abandoned: bool
 ) -> None:
-    assert is_abandoned(seen, spoken_of=spoken_of) is abandoned
+    assert is_abandoned(seen, referenced=referenced) is abandoned
 
 
 def conditions(told: WorkloadFacts) -> dict[str, tuple[str, str]]:

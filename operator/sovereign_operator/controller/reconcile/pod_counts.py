@@ -54,7 +54,7 @@ def count_processes(state: ControllerState) -> None:
     """Show the operator's own pods on nodes that no policy accepts: such a node holds the tokens of these pods."""
     if state.published.verdicts is None:
         return
-    refused = state.published.verdicts.nodes_of_nobody()
+    refused = state.published.verdicts.nodes_without_policy()
     metrics.PROCESSES_OUTSIDE.clear()
     if refused == state.published.verdicts.members.keys():
         return

@@ -148,7 +148,7 @@ async def release_abandoned(state: ControllerState, key: LabelledWorkloadKey) ->
     """Remove our label from a workload if no SovereignWorkload refers to it any more."""
     seen = state.view.workload(key.kind, key.namespace, key.name)
     referenced = bool(state.view.references.referring_to((key.kind, key.namespace, key.name)))
-    if seen is None or not is_abandoned(seen, spoken_of=referenced):
+    if seen is None or not is_abandoned(seen, referenced=referenced):
         return
     if await kinds_going(state.api, SOVEREIGN_WORKLOAD):
         # The SovereignWorkloads vanish with their CRD: no user has released the workload.

@@ -1,11 +1,12 @@
-"""What the agent of a node says of its pods: for which of them it has loaded which rules. And who has not said so.
+"""The report of a node's agent: which rules it has loaded for which pods. And which pods have no report.
 
-Without that nobody knows whether rules of Strict hold: a sidecar sees TCP only, and a node may have no agent.
+Without reports the controller could not know whether the rules of Strict are in force: a sidecar observes TCP only,
+and a node may have no agent.
 
-A policy's rules have a number, which no other rules of it ever have, so that a report about former ones counts for
-nothing. Nor does what was said of a pod count for its successor, which has another uid, or for its next sandbox, which
-has other addresses. Should it have the same ones: its containers wait for rules of its own, as the sidecar's startup
-probe passes through these, and so do the controller's questions to that sidecar.
+Each version of a policy's rules has a number of its own, so a report about former rules does not count. Nor does a
+report about a pod count for its successor, which has another uid, or for its next sandbox, which has other addresses. If
+the next sandbox has the same addresses, its containers still wait for rules of their own, because the sidecar's startup
+probe and the controller's polls pass through these.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,7 +38,7 @@ class LoadedRules:
 
 @dataclass(frozen=True)
 class AgentReport:
-    """What the agent of a node says."""
+    """The report of one node's agent."""
 
     node: str
     pods: Mapping[str, LoadedRules]
@@ -56,7 +57,7 @@ class AgentReport:
 
 @dataclass(frozen=True)
 class SilentAgents:
-    """Those for whose pods no agent has said that it has loaded the rules that hold."""
+    """The pods whose agents have not reported the present rules as loaded."""
 
     namespace: str
     """The operator's own, in which agents run."""
@@ -77,7 +78,7 @@ class SilentAgents:
         return bool(self.pods)
 
     def __str__(self) -> str:
-        """Say who it is, and what to do."""
+        """Return a sentence that names nodes and pods, and says what to do."""
         said = (f"{node} ({examples(pod for at, pod in self.pods if at == node)})" for node in self.nodes)
         return (
             f"the agents of {len(self.nodes)} node(s) have not said that they have loaded the rules of "
@@ -87,7 +88,7 @@ class SilentAgents:
 
 
 NO_SILENT_AGENTS: Final = SilentAgents("")
-"""Each has said so."""
+"""All agents have reported."""
 
 
 def next_number(before: int, now: float, *, same: bool) -> int:

@@ -1,10 +1,11 @@
-"""When open connections have to end: as soon as an authority is trusted no more.
+"""When open connections have to be ended: as soon as a certificate authority (CA) is no longer trusted.
 
-Who is trusted is asked for once, when a connection begins. So when an authority leaves a policy's trust, the sidecars
-let go of what is open. They cannot tell whose it is, and end all of it; who is still trusted connects again.
+TLS checks the peer's certificate once, when a connection begins. So when a CA leaves a policy's trust bundle, the
+sidecars end their open connections. They cannot tell which CA vouched for which connection, and end all of them; peers
+that are still trusted connect again.
 
-That another authority of the same datacentre takes its place does not matter: somebody may know its key. Nothing ends
-only where all that it has signed has ended before, as after a renewal.
+This holds even if another CA of the same datacentre replaces it, as its key may have been stolen. Only if all of its
+certificates have ended, as after a renewal, no connection is ended.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,28 +17,28 @@ from sovereign_operator.core.identity.authorities import LEAF_LIFETIME
 from sovereign_operator.core.report.conditions import timestamp
 
 SETTLE_SECONDS: Final = 10.0
-"""In which a trust bundle reaches every pod, as their kubelets are told of it at once."""
+"""How long a changed trust bundle takes to reach every pod, whose kubelet is notified by an annotation."""
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class TrustedAnchor:
-    """An authority that is trusted."""
+    """A CA in a policy's trust bundle."""
 
     pair: str
     """Policy and datacentre, with a slash between them."""
     digits: str
-    """What stands for its certificate; empty where an earlier version wrote this, which knew pairs alone."""
+    """The digits of its fingerprint; empty if an earlier version wrote this, which recorded pairs only."""
     over: datetime
-    """When all that it signed has ended, in whole seconds. Who leaves after that is no loss if the pair stays."""
+    """When its last certificate ends, in whole seconds. If it leaves after that and the pair stays, nothing is lost."""
 
     def __str__(self) -> str:
         return f"{self.pair}/{self.digits}/{timestamp(self.over)}" if self.digits else self.pair
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what was written; what cannot be read is taken for a pair."""
+        """Parse the text form; other text is taken for a pair."""
         pair, *rest = text.rsplit("/", 2)
         try:
             digits, over = rest
@@ -48,7 +49,7 @@ class TrustedAnchor:
 
 @dataclass(frozen=True)
 class Disconnects:
-    """How often open connections were ended, and who was trusted then."""
+    """How often open connections were ended, and which CAs were trusted then."""
 
     number: int = 0
     trusted: frozenset[TrustedAnchor] = frozenset()
@@ -73,7 +74,7 @@ def trusted_now(before: Disconnects, anchors: Sequence[TrustedAnchor], now: date
 
 
 def lost(before: Disconnects, trusted: Collection[TrustedAnchor], now: datetime) -> frozenset[TrustedAnchor]:
-    """Return whom somebody may still talk to, though they are trusted no more."""
+    """Return the CAs that are no longer trusted, but may still have open connections."""
     digits, pairs = {one.digits for one in trusted}, {one.pair for one in trusted}
     return frozenset(
         one for one in before.trusted if one.digits not in digits and not (one.pair in pairs and one.over <= now)
@@ -81,7 +82,7 @@ def lost(before: Disconnects, trusted: Collection[TrustedAnchor], now: datetime)
 
 
 def settled(gone_for: Mapping[TrustedAnchor, float]) -> frozenset[TrustedAnchor]:
-    """Return those who have been gone for so long that all sidecars know; given are the seconds since each has been."""
+    """Return the CAs that left so long ago that all sidecars know. ``gone_for``: seconds since each left."""
     return frozenset(one for one, seconds in gone_for.items() if seconds >= SETTLE_SECONDS)
 
 
@@ -91,8 +92,8 @@ def next_disconnects(
     gone: frozenset[TrustedAnchor],
     settled: frozenset[TrustedAnchor],
 ) -> Disconnects:
-    """Return one cut more if some of those who are ``gone`` have been for so long that all sidecars know.
+    """Return one disconnect more if some of the ``gone`` CAs are ``settled``: all sidecars know that they left.
 
-    A cut before would let those be connected again who must not be. So others who are gone have a cut to come.
+    An earlier disconnect would let their peers connect again. So the other gone CAs cause another disconnect later.
     """
     return Disconnects(before.number + bool(settled), trusted | (gone - settled))

@@ -1,4 +1,4 @@
-"""How far a policy's encryption has come: what its pods say, once sidecars are told of the next step."""
+"""How far a policy's encryption has come after a step was decided."""
 
 from collections.abc import Iterable
 
@@ -12,8 +12,8 @@ def progress(
 ) -> ObservedEncryption:
     """Return how far it has come with a step.
 
-    ``version`` is that of the settings that sidecars are told now. ``silence``: for which pods no agent has said that
-    the rules are loaded that hold now. ``static``: the static pods, each with its node.
+    ``version`` is that of the present transit config. ``silence``: the pods whose agents have not reported its rules as
+    loaded. ``static``: the static pods, each with its node.
     """
     pods, strict = facts.pods, step.mode is EncryptionMode.STRICT
     return ObservedEncryption(
@@ -33,7 +33,7 @@ def progress(
 
 
 def is_awaited(seen: ObservedEncryption) -> bool:
-    """Whether something is waited for that sidecars say, so that they are asked often."""
+    """Whether a step waits for sidecars, so that they are polled often."""
     return bool(seen.step.waits_for or seen.talking or seen.loaded < seen.pods)
 
 

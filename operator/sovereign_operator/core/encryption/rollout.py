@@ -1,7 +1,7 @@
-"""How far encryption may go now: one step at a time, and none that would cut anybody off.
+"""Which mode of encryption a policy takes next: one step at a time, and none that would disconnect a pod.
 
-A policy may ask for Strict at once. Its sidecars are taken there by way of every mode in between, since only neighbours
-get on with each other, and only pods that have loaded one mode are ready for the next.
+A policy may set Strict at once. Its sidecars go there through every mode in between, because only neighbouring modes
+can talk to each other, and only pods that have loaded one mode are ready for the next.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,26 +34,26 @@ OTHER_USER: Final = f"it runs as the sidecar's user {UID}; have its image run as
 
 @dataclass(frozen=True)
 class PodTraffic:
-    """What is known of one pod in scope that runs."""
+    """The state of one running pod in scope."""
 
     name: str
     """Namespace and name, with a slash between them."""
     addresses: tuple[str, ...]
     sidecar: bool
     untrusted: bool = False
-    """Whether it has a certificate of an authority that nobody trusts (any more)."""
+    """Whether its certificate is from a CA that the policy does not trust."""
     bypass: str = ""
-    """A container of it whose traffic goes past the sidecar; empty if none does."""
+    """A container that bypasses the sidecar; empty if none does."""
     loaded: str = ""
-    """The version of the settings that its sidecar says it has loaded; empty if it has not said yet."""
+    """The version of the settings that its sidecar has loaded; empty if it has not answered yet."""
     plain_open: int = 0
-    """Connections in plaintext that it has accepted and that are open, but for those that exceptions name."""
+    """Open plaintext connections that it has accepted, except those that the policy allows."""
     plain_seen: datetime | None = None
     """When it was last seen to accept one."""
     claimant: str = ""
-    """A Service that may answer in its place, so that nobody knows what its sidecar says; empty if none may."""
+    """A Service that claims its address, so that answers of its sidecar do not count; empty if none does."""
     heard: bool = False
-    """Whether it has said so since the policy asks for the mode that it asks for: what was said before may be old."""
+    """Whether it has answered since the policy has its present mode: earlier answers may be outdated."""
 
 
 @dataclass(frozen=True)
@@ -62,26 +62,26 @@ class StepFacts:
 
     wanted: EncryptionInTransit
     current: EncryptionMode
-    """What sidecars are told now."""
+    """The mode in the transit config now."""
     version: str
-    """The version of the settings that say so; empty if there are none."""
+    """The version of that transit config; empty if there is none."""
     watched_since: datetime
-    """Since when plaintext would have been seen."""
+    """Since when plaintext connections would have been observed."""
     pods: tuple[PodTraffic, ...]
     now: datetime
     services: tuple[Network, ...] = ()
     """Addresses that Services have."""
     silence: SilentAgents = NO_SILENT_AGENTS
-    """For which pods nobody has said that the rules are loaded that agents are told of now."""
+    """The pods whose agents have not reported the rules of the transit config as loaded."""
     ahead: bool = False
-    """Whether these are those of Strict already, in the mode before it."""
+    """Whether these are already the rules of Strict, in the mode before it."""
     missing_dns: str = ""
     """The Service that does not answer for DNS by TCP, as namespace and name with a slash between them."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What sidecars are to be told."""
+    """The mode to go to."""
 
     mode: EncryptionMode
     waits_for: tuple[str, ...]
@@ -106,19 +106,19 @@ class ObservedEncryption:
     sidecars: int
     """Of these, with a sidecar."""
     loaded: int
-    """Of these, with what they are to do loaded."""
+    """Of these, those that have loaded the transit config."""
     bypassed: tuple[str, ...] = ()
-    """The pods of which a part goes past the sidecar, in order."""
+    """Those with a container that bypasses the sidecar, in order."""
     untrusted: tuple[str, ...] = ()
-    """Those to whom nobody talks by mutual TLS, as nobody trusts their certificates, in order."""
+    """Those whose certificates the policy does not trust, so that no pod connects to them, in order."""
     talking: tuple[str, ...] = ()
-    """In Strict, those that say of open connections in plaintext, but for those that exceptions name, in order."""
+    """In Strict, those with open plaintext connections, except those that the policy allows, in order."""
     beyond: tuple[str, ...] = ()
-    """Those with an address to which others send plaintext, in order."""
+    """Those with an address to which other pods send plaintext, in order."""
     silence: SilentAgents = NO_SILENT_AGENTS
     """Those for which no agent has said that it has loaded the rules."""
     claimed: tuple[str, ...] = ()
-    """Those for whom somebody else may answer, each with the Service by which, in order."""
+    """Those whose address a Service claims, each with the Service, in order."""
     static: tuple[str, ...] = ()
     """Beside them all, the static pods in scope, each with its node, in order."""
 
@@ -128,18 +128,18 @@ class ObservedEncryption:
         return needs_sidecar(self.wanted, self.step.mode)
 
 
-def needs_sidecar(wanted: EncryptionMode | None, told: EncryptionMode | None) -> bool:
-    """Whether pods of a policy need a sidecar: until Off is asked for and was reached.
+def needs_sidecar(wanted: EncryptionMode | None, configured: EncryptionMode | None) -> bool:
+    """Whether pods of a policy need a sidecar: until the policy is set to Off, and Off is reached.
 
-    ``wanted`` is the mode that the policy asks for, ``told`` the one that sidecars were told last; None: none.
+    ``wanted`` is the mode in the policy, ``configured`` the mode in its transit config; None: none.
     """
-    return not {wanted, told} <= {EncryptionMode.OFF, None}
+    return not {wanted, configured} <= {EncryptionMode.OFF, None}
 
 
 def decide(facts: StepFacts) -> Step:
     """Return the mode to be in now: the current one or a neighbour of it."""
     if not facts.version and not facts.missing_dns and all(pod.sidecar for pod in facts.pods):
-        # Nobody was ever told anything, and what starts now starts together.
+        # No sidecar has a config yet, so all of them start with the same mode.
         return Step(facts.wanted.mode, ())
     here, there = LADDER.index(facts.current), LADDER.index(facts.wanted.mode)
     if here == there:
@@ -158,9 +158,9 @@ def decide(facts: StepFacts) -> Step:
 
 
 def _last_step(facts: StepFacts, waits: tuple[str, ...]) -> Step:
-    """Decide about the step to Strict: once nobody would be cut off, agents load its rules, and then it is taken.
+    """Decide about the step to Strict: once it would disconnect no pod, agents load its rules, and then it is taken.
 
-    They do not unload them because something else is waited for meanwhile.
+    Agents keep these rules, even if the step then has to wait for something else.
     """
     if facts.silence:
         waits = (*waits, str(facts.silence))
@@ -176,7 +176,7 @@ def _forced(wanted: EncryptionInTransit, following: EncryptionMode) -> bool:
 
 
 def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator[str]:
-    """Say why a step cannot be taken yet."""
+    """Yield why a step cannot be taken yet."""
     if facts.current is not EncryptionMode.OFF:
         claimed = [claim(pod.name, pod.claimant) for pod in facts.pods if pod.claimant]
         yield from _said(claimed, f"cannot be believed, as somebody else may answer for them: {CLAIMED}")
@@ -219,7 +219,7 @@ def beyond(facts: StepFacts) -> list[str]:
 
 
 def claim(pod: str, service: str) -> str:
-    """Say who claims the address of a pod."""
+    """Return a phrase that names a pod and the Service that claims its address."""
     return f"{pod} (Service {service})"
 
 
@@ -229,7 +229,7 @@ def _bare(facts: StepFacts) -> Iterator[str]:
 
 
 def _heard(facts: StepFacts) -> Iterator[str]:
-    """Say which pods took plaintext lately, and if nothing was watched for long enough to know."""
+    """Yield which pods accepted plaintext recently, and whether they were observed for long enough to know."""
     quiet = timedelta(seconds=facts.wanted.quiet_seconds)
     heard = [pod.name for pod in facts.pods if pod.plain_seen and facts.now - pod.plain_seen < quiet]
     yield from _said(heard, f"took plaintext in the last {quiet.total_seconds():.0f} s: find out from whom")

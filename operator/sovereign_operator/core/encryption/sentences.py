@@ -1,4 +1,4 @@
-"""What policies and workloads say alike of pods whose encryption is not as it should be."""
+"""Sentences about pods whose encryption is incomplete, which the statuses of policies and workloads share."""
 
 from collections.abc import Iterable
 
@@ -10,12 +10,12 @@ CONDITION = "Encrypted"
 
 
 def unsaid(silence: SilentAgents) -> str:
-    """Say of which pods no agent has said that their rules are loaded."""
+    """Return a sentence about pods whose agents have not reported their rules."""
     return f"UDP may leave in plaintext, as {silence}"
 
 
 def plaintext_open(pods: Iterable[str]) -> str:
-    """Say in which pods plaintext connections are open, and what ends them."""
+    """Return a sentence about pods with open plaintext connections, and what ends these."""
     return (
         f"plaintext connections of before are open in {examples(sorted(pods))}: their sidecars end these within "
         "seconds; restart (kubectl rollout restart) what is named here for longer"
@@ -23,7 +23,7 @@ def plaintext_open(pods: Iterable[str]) -> str:
 
 
 def static_pods(pods: Iterable[str]) -> str:
-    """Say what is known of pods of which nothing but their nodes say that they run."""
+    """Return a sentence about static pods."""
     return (
         f"no step waits for static pods, which have no sidecar: {examples(sorted(pods))}: run your own as DaemonSets "
         "instead; if nobody created one, remove the node that shows it from the cluster"
@@ -31,10 +31,10 @@ def static_pods(pods: Iterable[str]) -> str:
 
 
 def claimed(pods: Iterable[str]) -> str:
-    """Say for which pods somebody else may answer."""
+    """Return a sentence about pods whose addresses Services claim."""
     return f"what the sidecars of {examples(sorted(pods))} say cannot be trusted: {CLAIMED}"
 
 
 def bypassed(pods: Iterable[str]) -> str:
-    """Say of which pods traffic goes past the sidecar."""
+    """Return a sentence about pods that bypass their sidecar."""
     return f"of {examples(sorted(pods))} a container's traffic goes past the sidecar: {OTHER_USER}"

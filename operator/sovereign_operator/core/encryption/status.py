@@ -1,4 +1,4 @@
-"""What a SovereigntyPolicy says of its encryption in transit."""
+"""The encryption part of a SovereigntyPolicy's status."""
 
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ BARE_IN_STRICT: Final = (
 
 
 def report_encryption(wanted: EncryptionInTransit | None, seen: ObservedEncryption | None) -> Report:
-    """Say how far it has come, and what it waits for. ``seen``: None where sidecars are not installed."""
+    """Report how far encryption has come, and what it waits for. ``seen``: None if sidecars are not installed."""
     if seen is None:
         if wanted is None:
             return Report({}, ())
@@ -51,7 +51,7 @@ def report_encryption(wanted: EncryptionInTransit | None, seen: ObservedEncrypti
 
 
 def _judge(seen: ObservedEncryption) -> tuple[Any, EncryptionReason, str]:
-    """Say how it stands where the mode that was asked for is reached, and how to begin the sentence about it."""
+    """Judge a policy that has reached its mode. Return status, reason and message."""
     if seen.step.mode is EncryptionMode.OFF:
         return "False", EncryptionReason.NOT_ENCRYPTED, "the mode is Off: "
     if seen.untrusted and seen.step.mode is not EncryptionMode.PERMISSIVE:
@@ -76,7 +76,7 @@ def _judge_strict(seen: ObservedEncryption) -> tuple[Any, EncryptionReason, str]
 
 
 def _judge_connections(seen: ObservedEncryption) -> tuple[Any, EncryptionReason, str]:
-    """Say how it stands where every pod has a sidecar and its rules."""
+    """Judge a policy whose pods all have a sidecar and their rules."""
     if seen.claimed:
         return "False", EncryptionReason.ADDRESS_CLAIMED, f"{claimed(seen.claimed)}: "
     if seen.talking:

@@ -1,4 +1,4 @@
-"""What becomes of the traffic of a policy's pods: which of it is mutual TLS, and which passes as it is."""
+"""The traffic rules of a policy: which traffic is mutual TLS, and which passes unchanged."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ DNS_PORT: Final = 53
 
 @dataclass(frozen=True)
 class Reach:
-    """What is sent to a network, where no smaller network of these says otherwise."""
+    """How a sidecar sends to a network, unless a smaller network has a rule of its own."""
 
     network: Network
     wire: Wire
@@ -27,21 +27,21 @@ class Reach:
 
 @dataclass(frozen=True)
 class Inbound:
-    """What is accepted."""
+    """How a sidecar accepts connections."""
 
     plain_ports: tuple[int, ...]
     plain_peers: tuple[Network, ...]
     anything: bool
-    """Whether plaintext is, from everybody and on every port."""
+    """Whether it accepts plaintext from any peer on any port."""
     unlooked_ports: tuple[int, ...] = ()
-    """Where nothing but plaintext comes, and the server speaks first."""
+    """The ports that get nothing but plaintext, because the server speaks first."""
     longest_seconds: int | None = None
-    """After how long mutual TLS ends."""
+    """The longest time that a mutual TLS connection lasts."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """Where there is no sidecar."""
+    """A destination without a sidecar."""
 
     network: Network
     ports: tuple[int, ...] = ()
@@ -50,7 +50,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Datagrams:
-    """UDP that may pass in Strict, between a pod and these peers, whichever of the two asks."""
+    """UDP that may pass in Strict between a pod and these peers, in both directions."""
 
     peers: Network
     ports: range
@@ -91,7 +91,7 @@ def outbound(wanted: EncryptionInTransit, always_plain: Iterable[Destination]) -
 
 
 def inbound(wanted: EncryptionInTransit) -> Inbound:
-    """Return what is accepted besides mutual TLS."""
+    """Return how sidecars accept connections besides mutual TLS."""
     return Inbound(
         plain_ports=tuple(sorted(named.port for named in wanted.plain_ports)),
         plain_peers=tuple(sorted((named.addresses for named in wanted.plain_peers), key=_in_order)),

@@ -1,12 +1,12 @@
-"""Which certificate authorities are there, which are trusted, which one signs?
+"""Which certificate authorities (CAs) to create, trust, sign with and retire.
 
-Each pair of policy and datacentre has an authority of its own, so that a chain to it says where a pod runs.
-A policy's trust bundle holds those of its own pairs and of the policies that it trusts. Nothing is
-remembered but the authorities themselves: every replica comes to the same plan, at any time.
+Each pair of policy and datacentre has a CA of its own, so a chain to it proves where a pod runs. A policy's
+trust bundle holds the CAs of its own pairs and of the policies that it trusts. The plan follows from the
+existing CAs, the trust windows and the time alone, so every replica comes to the same plan.
 
-A successor is published first and signs later, as pods see a changed bundle with delay. The newest that
-was published for long enough signs, never again an older one while that one lives. So it follows from a
-successor when its predecessor signed last, and how long certificates of that one may live.
+A successor is published first and signs later, because pods see a changed bundle with a delay. The newest
+CA that has been published for long enough signs; an older one never signs again while that one lives. So the
+successor determines when its predecessor signed last, and until when its certificates may live.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -43,7 +43,7 @@ MOST: Final = 3
 
 @dataclass(frozen=True)
 class KnownAuthority:
-    """One that exists."""
+    """A CA that exists."""
 
     id: str
     pair: Pair
@@ -56,13 +56,13 @@ class KnownAuthority:
 
     @property
     def signs_from(self) -> datetime:
-        """When it can take over from another."""
+        """When it may begin to sign in place of another."""
         return NEVER if self.published is None else max(self.published + self.propagation, self.not_before)
 
 
 @dataclass(frozen=True, order=True)
 class NewAuthority:
-    """One to create."""
+    """A CA to create."""
 
     pair: Pair
     not_after: datetime
@@ -70,10 +70,10 @@ class NewAuthority:
 
 @dataclass(frozen=True)
 class UndecidedPairs:
-    """What nothing can be said of, as objects cannot be read: it stays as it is, and nothing new is signed."""
+    """Pairs about which nothing is known, as objects cannot be read: they stay as they are, and sign nothing new."""
 
     pair: Callable[[Pair], bool] = lambda _: False
-    """Whether nothing can be said of a policy and a datacentre."""
+    """Whether nothing is known about a pair."""
     bundles: Mapping[str, Collection[str]] = field(default_factory=dict)
     """The authorities in the bundles of policies that cannot be read. Whom else these trust is not known."""
 
@@ -84,20 +84,20 @@ class Plan:
 
     create: tuple[NewAuthority, ...]
     retire: tuple[str, ...]
-    """To delete, key and all: in no bundle from now on."""
+    """The CAs to destroy with their keys. They are in no bundle from now on."""
     bundles: Mapping[str, tuple[str, ...]]
     """The authorities that pods of each policy trust."""
     signing: Mapping[Pair, str]
-    """Which one signs for each. Where none is named, nothing may be signed."""
+    """The CA that signs for each pair. For a pair without an entry nothing is signed."""
 
 
 @dataclass(frozen=True)
 class _Decision:
-    """What becomes of one pair."""
+    """The decision about the CAs of one pair."""
 
     kept: tuple[str, ...] = ()
     spared: tuple[str, ...] = ()
-    """Kept, too, but in no bundle."""
+    """Kept as well, but in no bundle."""
     signs: str | None = None
     new_end: datetime | None = None
 
@@ -143,7 +143,7 @@ def plan(
 
 
 def _leave(authorities: list[KnownAuthority], now: datetime) -> _Decision:
-    """Leave a pair as it is, but for what has ended."""
+    """Keep the CAs of a pair, except those that have ended."""
     living = [authority for authority in authorities if authority.not_after > now]
     return _Decision(
         kept=tuple(authority.id for authority in living if authority.published),
@@ -168,7 +168,7 @@ def _decide(window: TrustWindow | None, authorities: list[KnownAuthority], now: 
     kept = [authority for authority in living if authority.id not in outlived]
     line = [authority for authority in kept if authority.not_before <= now + SKEW]
     published = [authority for authority in line if authority.signs_from <= now]
-    # The first of a pair has nobody to sign in its place: its pods wait for the bundle, not for a certificate.
+    # The first CA of a pair signs at once, as no other can: its pods wait for the bundle instead.
     signing = published[-1:] or line[:1]
     return _Decision(
         kept=tuple(authority.id for authority in kept),

@@ -1,4 +1,4 @@
-"""What a pod carries of its certificate: a value, which is written as a line for people and read back from it."""
+"""The note about a certificate in a pod's annotation: a value with a readable text form that can be parsed."""
 
 import re
 from collections.abc import Collection
@@ -13,18 +13,18 @@ _NOTE: Final = re.compile(r"until ([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:
 
 
 def authority_digits(fingerprint: str) -> str:
-    """Return the 16 hexadecimal digits that stand for an authority."""
+    """Return the 16 hexadecimal digits that identify a CA, from its SHA-256 fingerprint."""
     return fingerprint[:16]
 
 
 @dataclass(frozen=True, order=True)
 class IssuedNote:
-    """What the signer says of a certificate that it issued, in the message of the request's condition."""
+    """The signer's note about a certificate, in the message of the request's condition."""
 
     text: str
     """Serial, policy, datacentre and authority, for people."""
     authority: str = ""
-    """What stands for the authority; empty where a former version wrote the message."""
+    """The digits of the CA; empty if a former version wrote the message."""
 
     def __str__(self) -> str:
         """As ``serial 1f, policy hds, datacentre gra, by authority.hds.gra.1, authority sha256 0123456789abcdef``."""
@@ -39,7 +39,7 @@ class IssuedNote:
 
 @dataclass(frozen=True, order=True)
 class CertificateNote:
-    """What a pod carries of its certificate. Of several, the note of the one that ends last is the greatest."""
+    """The note in a pod's annotation. Notes sort by when their certificates end."""
 
     until: datetime
     issued: IssuedNote

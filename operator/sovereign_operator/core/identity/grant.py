@@ -1,4 +1,4 @@
-"""Whose pods get certificates of a policy? Anybody may ask to be placed; that others trust a pod is granted."""
+"""Which namespaces get certificates of a policy. Any user may have pods placed; trust has to be granted."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -13,7 +13,7 @@ from sovereign_operator.core.report.report import Report
 CONDITION = "CertificatesGranted"
 
 MAX_NAMESPACES: Final = 50
-"""Status names at most this many."""
+"""The most namespaces or pods that a status names."""
 
 
 def is_granted(policy: str, spec: SovereigntyPolicySpec, namespace: str, labels: Mapping[str, str]) -> bool:
@@ -57,10 +57,10 @@ def ungranted_pods(
 
 
 def report_grants(policy: str, namespaces: Sequence[str], pods: Sequence[str]) -> Report:
-    """Say to which namespaces a policy gives certificates.
+    """Report the namespaces to which a policy gives certificates, and the pods that mount them elsewhere.
 
-    Somebody may have taken a name or a label before the policy was there. Also say which pods mount certificates where
-    it gives none. Those that they have run out.
+    An admin should see the first: a user may have created a namespace of that name or label before the policy. The
+    certificates of the second run out.
     """
     status = {"namespacesGranted": len(namespaces), "grantedNamespaces": list(namespaces[:MAX_NAMESPACES])}
     if not pods:
@@ -77,9 +77,9 @@ def report_grants(policy: str, namespaces: Sequence[str], pods: Sequence[str]) -
 
 
 def changed_grants(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Notice, ...]:
-    """Return what to tell of two statuses of a policy, one after the other, if it trusts other namespaces now.
+    """Return an Event if a policy gives certificates to other namespaces than its former status says.
 
-    Of more than are named only the number is known.
+    Beyond the namespaces that a status names, only their number is compared.
     """
     number, formerly = (status.get("namespacesGranted") or 0 for status in (after, before))
     now, then = (list(status.get("grantedNamespaces") or ()) for status in (after, before))

@@ -3,8 +3,8 @@
 A certificate says: this pod of this service account runs in a datacentre that this policy accepts. The
 request itself proves nothing, so everything it names is looked up and compared.
 
-A denial is final for a pod: its kubelet never asks again. So only what can never change is denied. All
-else waits, and the request stays pending, with a word on the pod that says why and what to do.
+A denial is final for a pod, as its kubelet never requests again. So only what can never change is denied.
+Everything else waits: the request stays pending, and an Event on the pod says why and what to do.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ CLOCK_SKEW: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a PodCertificateRequest for our signer asks."""
+    """The fields of a PodCertificateRequest for our signer."""
 
     namespace: str
     name: str
@@ -35,9 +35,9 @@ class Request:
     node: str
     node_uid: str
     longest: timedelta
-    """The longest lifetime that it takes."""
+    """The longest lifetime that it accepts."""
     user_annotations: tuple[str, ...] = ()
-    """The keys of what the pod's author tells the signer."""
+    """The keys of the userAnnotations in the pod's volume."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class LiveNode:
 
     uid: str
     verified_uid: str
-    """The registration of which our labels speak."""
+    """The uid that the operator's label on the node holds."""
     datacentre: str
-    """Where our labels say that it stands."""
+    """The datacentre that the operator's label on the node holds."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +76,15 @@ class RequestFacts:
     policy: str | None
     """The policy that the pod is held to."""
     known: bool
-    """Whether that policy exists, as RBAC has it."""
+    """Whether that policy exists, according to RBAC."""
     granted: bool
     """Whether the policy gives certificates to the pod's namespace."""
     hosted: bool
     """Whether RBAC lets the node host the policy's pods: the question that the guards ask."""
     overgranted: bool
-    """Whether RBAC lets any node at all host them, so that the answer means nothing."""
+    """Whether RBAC lets a node host them that does not exist: then its answers mean nothing."""
     verdict: NodeVerdict | None
-    """What follows from services, datacentres and policy for the node, whatever labels and RBAC say of it. None: there
-    is no such node or policy."""
+    """The verdict on the node, independent of its labels and of RBAC. None: the node or the policy does not exist."""
     authority_end: datetime | None
     """When the CA ends that signs for the policy and the node's datacentre; None if there is none."""
     now: datetime
@@ -105,7 +104,7 @@ class Issue:
 
 @dataclass(frozen=True)
 class Deny:
-    """Never."""
+    """Refuse for good."""
 
     reason: Denial
     message: str
@@ -113,7 +112,7 @@ class Deny:
 
 @dataclass(frozen=True)
 class WaitForFacts:
-    """Not yet."""
+    """Leave the request pending."""
 
     reason: Delay
     message: str
@@ -187,7 +186,7 @@ def _delays_by_place(facts: RequestFacts, policy: str) -> Iterator[WaitForFacts]
     asked = facts.request
     node = facts.node
     if node is None or node.uid != asked.node_uid:
-        yield WaitForFacts(Delay.NODE_REPLACED, f"node {asked.node} is not there or registered anew: delete the pod")
+        yield WaitForFacts(Delay.NODE_REPLACED, f"node {asked.node} is not there or registered again: delete the pod")
         return
     if not facts.hosted or node.verified_uid != node.uid or not node.datacentre:
         message = (
@@ -218,7 +217,7 @@ def _delays_by_place(facts: RequestFacts, policy: str) -> Iterator[WaitForFacts]
 
 
 def _marked_wrongly(verdict: NodeVerdict | None, node: LiveNode) -> str:
-    """Say why the marks of a node say too much. Who has the controller's token can write them as they like."""
+    """Return why labels and RBAC accept a node that is refused. A stolen token of the controller can write both."""
     if verdict is None:
         return "there is no such policy"
     if not verdict.accepted:

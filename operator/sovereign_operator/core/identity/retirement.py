@@ -1,7 +1,7 @@
 """Which authorities of the key store count, which keys are destroyed, and when everything stays as it is.
 
-A key that is destroyed cannot be had back. So nothing is destroyed by what may be a fault: of what is seen, of the
-clock, or of an object that cannot be read.
+A destroyed key cannot be restored. So no key is destroyed because of what may be a fault: an incomplete list, a wrong
+clock, or an object that cannot be read.
 """
 
 from collections import Counter
@@ -22,19 +22,19 @@ class State(StrEnum):
     """What becomes of an authority: the value of the Secret's label."""
 
     ACTIVE = "active"
-    """Made by us."""
+    """Created by the operator."""
     RETIRED = "retired"
-    """Made by us, and trusted no more: its key is destroyed."""
+    """Created by the operator, and no longer trusted: its key is destroyed."""
     BROUGHT = "brought"
-    """Brought by an admin."""
+    """Imported by an admin."""
     WITHDRAWN = "withdrawn"
-    """Brought by an admin, and trusted no more, until an admin says so again."""
+    """Imported by an admin, and no longer trusted until an admin labels it again."""
     NOBODY = "nobody"
-    """No authority: the certificate of a bundle that trusts nobody."""
+    """No CA: the certificate in a bundle that trusts none, whose key does not exist."""
 
 
 _CANDIDATES: Final = frozenset({State.ACTIVE, State.BROUGHT, None})
-"""What may count, or should but for what is wrong with it."""
+"""The states of a CA that counts, unless something is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Stored:
     name: str
     pair: Pair
     state: State | None
-    """None: the label says something that means nothing."""
+    """None: the label has no valid value."""
     public_key: bytes = b""
     """Empty if its certificate cannot be read."""
     published: bool = False
@@ -60,9 +60,9 @@ class Housekeeping:
     """What to do in the store."""
 
     publish: tuple[str, ...]
-    """The authorities of which it is to be remembered that they are in their policies' bundles."""
+    """The CAs to record as published in their policies' bundles."""
     destroy: tuple[str, ...]
-    """Those whose keys are destroyed, or which count no more if an admin brought them."""
+    """The CAs whose keys to destroy; an imported CA is marked instead, and its key is kept."""
     create: tuple[NewAuthority, ...]
 
 
@@ -85,9 +85,9 @@ def refuse(stored: Collection[Stored]) -> dict[str, tuple[str, ...]]:
 
 
 def latest_end(window: TrustWindow | None, *, listed: bool) -> datetime:
-    """Return when an authority that an admin brings has to end at the latest, to count.
+    """Return the latest end that an imported CA may have to count.
 
-    One that counts already is replaced in time where what it rests on ends earlier than was said.
+    A CA that counts already is replaced in time if its trust window ends earlier than expected.
     """
     return NEVER if listed or not window or not window.until else window.until
 
@@ -131,16 +131,16 @@ def keep_house(planned: Plan, careful: Plan, stored: Iterable[Stored], usable: C
     """Decide what to do in the store.
 
     ``careful`` is the plan by the clock of this process, if that is behind the API server's. What time alone ends can
-    be had back when a clock was wrong; a destroyed key cannot. So both clocks have to agree.
+    be restored if a clock was wrong; a destroyed key cannot. So both clocks have to agree.
     """
     stored = tuple(stored)
     counting = [one for one in stored if one.name in usable]
     retired = {*planned.retire} & {*careful.retire}
-    # Where an admin brings keys, no others are made.
+    # For a pair with an imported CA no other is created.
     brought = {one.pair for one in stored if one.state in {State.BROUGHT, State.WITHDRAWN}}
     return Housekeeping(
         publish=tuple(one.name for one in counting if one.listed and not one.published),
-        # What was brought before its datacentre is accepted waits for that; it was never trusted.
+        # A CA that was imported before its datacentre is accepted waits for that; it was never trusted.
         destroy=tuple(
             one.name
             for one in counting

@@ -15,10 +15,10 @@ from sovereign_operator.core.placement.site import SiteVerdict, judge_site, judg
 
 @dataclass(frozen=True)
 class TrustWindow:
-    """A datacentre's time under a policy."""
+    """For how long certificates of a pair are trusted, and whether new ones are signed."""
 
     accepting: bool
-    """Whether it is accepted now. If not, it lives on grace: what is signed counts, nothing new is signed."""
+    """Whether the policy accepts the datacentre now. If not, issued certificates count for a time; none are signed."""
     until: datetime | None
     """The first instant at which nothing counts any more, in UTC. None: no end is recorded."""
     accepted_until: datetime | None = None
@@ -36,12 +36,12 @@ class SigningTime:
 
 
 def signing_time(end: datetime, window: TrustWindow) -> SigningTime:
-    """Return for how long an authority signs that ends then, for a pair that is accepted."""
+    """Return for how long a CA with this end signs, for an accepted pair."""
     return SigningTime(until=min(end, window.until or end), last=min(end, window.accepted_until or end))
 
 
 def trust_windows(facts: Facts) -> dict[Pair, TrustWindow]:
-    """Return every trust window. A pair that has none has no entry."""
+    """Return the trust window of each pair. A pair that is not trusted has no entry."""
     found = {pair: _trust_window(verdict, facts) for pair, verdict in judge_sites(facts).items()}
     return {pair: window for pair, window in found.items() if window}
 
@@ -74,5 +74,5 @@ def _ended(verdict: SiteVerdict, facts: Facts, grace: timedelta) -> datetime | N
 
 
 def _later(end: datetime, grace: timedelta) -> datetime:
-    """Add in UTC: Paris's clocks change, and what they show is no count of seconds."""
+    """Add in UTC, as clocks in Paris change twice a year."""
     return end.astimezone(UTC) + grace if NEVER - end > grace else NEVER

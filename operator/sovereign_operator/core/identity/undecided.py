@@ -1,7 +1,7 @@
-"""Of which pairs of policy and datacentre can nothing be said, as an object that they rest on cannot be read?
+"""Which pairs of policy and datacentre cannot be decided, because an object that they rest on cannot be read.
 
-Such an object is neither what it was nor gone. Nothing new follows from it, and nothing is taken away for it: a key
-that is destroyed cannot be had back. Whatever other objects say for certain holds all the same.
+Such an object is neither unchanged nor deleted. Nothing new is granted because of it, and no key is destroyed, as that
+cannot be undone. What other objects decide for certain holds all the same.
 """
 
 from sovereign_operator.core.placement.facts import Facts, Pair

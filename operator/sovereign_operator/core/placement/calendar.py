@@ -1,4 +1,4 @@
-"""French days: a decision's first and last day are days in Europe/Paris, summer time too. And when they have passed."""
+"""Days as French decisions count them: first and last day are days in Europe/Paris, with summer time."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""What the core is told: specs, nodes, and the time. No I/O, no clock."""
+"""The facts that placement is decided from: specs, nodes, and the time. No I/O, no clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 
 @dataclass(frozen=True)
 class Node:
-    """What matters of a Node."""
+    """The fields of a Node that verdicts depend on."""
 
     name: str
     uid: str
     labels: Mapping[str, str] = field(default_factory=dict)
     provider_id: str = ""
     applied: frozenset[str] = frozenset()
-    """The keys of those labels that we wrote, as the API server remembers it."""
+    """The keys of the labels that the operator applied, from the node's managed fields."""
 
 
 class Pair(NamedTuple):
@@ -31,7 +31,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Claims:
-    """Which nodes a Datacentre claims that cannot be read as a whole. What cannot be read of its claims is a claim."""
+    """The nodes that a Datacentre may claim that cannot be read. An entry that cannot be read counts as a claim."""
 
     nodes: frozenset[tuple[str, str]] = frozenset()
     """Name and uid; an empty uid stands for any."""
@@ -42,7 +42,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Unread:
-    """The objects that exist and cannot be read, by name. They are not gone: nothing may follow from their absence."""
+    """The objects that exist and cannot be read, by name. They are not deleted: nothing follows from their absence."""
 
     services: frozenset[str] = frozenset()
     datacentres: Mapping[str, Claims] = field(default_factory=dict)
@@ -61,4 +61,4 @@ class Facts:
     """The API server's time, with a time zone."""
     unread: Unread = Unread()
     hosts: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """The nodes that may host each policy's pods, as it was decided before. It counts where nothing can be decided."""
+    """The nodes that may host each policy's pods so far. It counts only where nothing can be decided now."""

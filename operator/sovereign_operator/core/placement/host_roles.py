@@ -12,11 +12,11 @@ def host_role_rules(
 
     ``namespaces`` are those whose pods get certificates; None: those whose label enforces the policy.
 
-    An RBAC rule with empty ``resourceNames`` allows every name. No accepted node means no rule. Nobody can ask RBAC for
-    the length of a list, so that there is a node at all is said once more, of the policy.
+    An RBAC rule with empty ``resourceNames`` allows every name, so without an accepted node there is no rule. RBAC
+    cannot be queried for "any node", so the verb ``host`` on the policy itself says that there is one.
     """
-    said = {"enforce": True, "host": bool(nodes), "encrypt": encrypts, "certify": namespaces is not None}
-    existence = _rule("sovereigntypolicies", [verb for verb, holds in said.items() if holds], (policy,))
+    verbs = {"enforce": True, "host": bool(nodes), "encrypt": encrypts, "certify": namespaces is not None}
+    existence = _rule("sovereigntypolicies", [verb for verb, holds in verbs.items() if holds], (policy,))
     hosting = [_rule("nodes", ["host"], nodes)] if nodes else []
     return [existence, *hosting, *([_rule("namespaces", ["certify"], namespaces)] if namespaces else [])]
 

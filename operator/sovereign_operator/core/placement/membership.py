@@ -1,4 +1,4 @@
-"""Which datacentre does a node stand in, and how well is that known?
+"""In which datacentre is a node, and how strong is the evidence for it?
 
 Labels and providerID prove nothing about who runs a machine; they can only contradict a claim. A
 contradiction is a positive mismatch, never an absence.
@@ -22,9 +22,9 @@ ZONE_LABEL = "topology.kubernetes.io/zone"
 
 @dataclass(frozen=True)
 class Membership:
-    """Where a node stands. ``datacentre`` is None if in none; ``findings`` say what is wrong.
+    """In which datacentre a node is; ``datacentre`` is None if in none. ``findings`` say what is wrong.
 
-    ``open`` names the datacentres that may claim it as well: nobody can read whether they do.
+    ``open`` names the datacentres that cannot be read and may claim the node as well.
     """
 
     node: str
@@ -77,7 +77,7 @@ def _locate(
     if declared:
         former = ", ".join(declared)
         message = (
-            f"{node.name} registered anew, or its uid was mistyped: it is {node.uid}, not the one that {former} "
+            f"{node.name} registered again, or its uid was mistyped: it is {node.uid}, not the one that {former} "
             "declares; check the machine, then correct spec.nodes there"
         )
         return _nowhere(node, NodeFinding(NodeReason.NODE_REPLACED, message))
@@ -108,7 +108,7 @@ def unfound(datacentre: DatacentreSpec, nodes: Mapping[str, Node]) -> Unfound:
 def _selected(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
     """Return the strength of a selector's claim on a node, or None if it does not match.
 
-    What we write ourselves says what we found; it is no evidence of it.
+    Labels that the operator writes follow from its verdicts, so they are no evidence.
     """
     if any(names.is_ours(key) or node.labels.get(key) != value for key, value in selector.items()):
         return None

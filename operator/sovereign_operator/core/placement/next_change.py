@@ -1,4 +1,4 @@
-"""When must we look again? At the next instant at which time alone changes a verdict."""
+"""When to judge again: at the next instant at which time alone changes a verdict."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

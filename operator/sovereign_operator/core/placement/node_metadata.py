@@ -1,9 +1,9 @@
 """What follows from verdicts for nodes and for RBAC.
 
-Label = may keep running, role = may start. Taking a policy's label off a node kills: the DaemonSet
-controller deletes at once and a restarted kubelet fails every pod that no longer matches. So a node
-that is refused loses the role at once, keeps the label while pods in scope run there, and gets a
-taint that makes the scheduler look elsewhere meanwhile.
+The label decides where pods may keep running, the role where they may start. Removing a policy's label
+from a node kills pods: the DaemonSet controller deletes its pods there at once, and a restarted kubelet
+fails every pod that no longer matches. So a refused node loses the role at once, keeps the label while
+pods in scope run there, and gets a taint that makes the scheduler prefer other nodes.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ POLICY_LABEL_PREFIX: Final = names.node_policy_label("")
 
 @dataclass(frozen=True)
 class NodeMetadata:
-    """All that we write on one node. ``avoid`` asks for the taint."""
+    """Everything that the operator writes to one node. ``avoid``: whether it has the taint."""
 
     name: str
     uid: str
@@ -41,7 +41,7 @@ class Placement:
 
 
 def place(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]) -> Placement:
-    """Turn verdicts into marks and roles.
+    """Turn verdicts into the metadata of nodes and the nodes of host roles.
 
     ``occupied`` holds (node, policy) for every node on which a pod that admission placed for that policy has not ended.
     """
@@ -52,11 +52,11 @@ def place(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]
     kept: dict[str, set[str]] = defaultdict(set)
     for node, policy in retained:
         kept[node].add(policy)
-    marks = tuple(_mark(facts.nodes[name], facts, verdicts, kept[name]) for name in sorted(facts.nodes))
-    return Placement(marks, roles, frozenset(retained))
+    nodes = tuple(_metadata(facts.nodes[name], facts, verdicts, kept[name]) for name in sorted(facts.nodes))
+    return Placement(nodes, roles, frozenset(retained))
 
 
-def _mark(node: Node, facts: Facts, verdicts: Verdicts, kept: set[str]) -> NodeMetadata:
+def _metadata(node: Node, facts: Facts, verdicts: Verdicts, kept: set[str]) -> NodeMetadata:
     of_node = {policy: verdicts.nodes[node.name, policy] for policy in sorted(facts.policies)}
     accepting = {policy for policy, verdict in of_node.items() if verdict.accepted}
     member = verdicts.members[node.name]
@@ -70,7 +70,7 @@ def _mark(node: Node, facts: Facts, verdicts: Verdicts, kept: set[str]) -> NodeM
 
 
 def _labelled(node: Node) -> set[str]:
-    """Return the policies whose label this very registration of the node carries from us, and from nobody else."""
+    """Return the policies whose label the operator applied to this registration of the node."""
     if node.labels.get(names.NODE_UID_LABEL) != node.uid:
         return set()
     return {

@@ -24,7 +24,7 @@ class Basis:
 
 @dataclass(frozen=True)
 class Standing:
-    """The answer to one demand: a basis, or all the findings that stand in its way."""
+    """The answer to one demand: a basis, or the findings of all checks that failed."""
 
     basis: Basis | None
     findings: tuple[NodeFinding, ...]
@@ -43,7 +43,7 @@ def label(qualification: Qualification) -> str:
 
 
 def in_force(qualification: Qualification, now: datetime) -> bool:
-    """Whether the authority's word holds at this instant, whatever a policy demands."""
+    """Whether a qualification is in force at this instant, whatever a policy demands."""
     return not _standing_findings("", qualification, now)
 
 
@@ -88,7 +88,7 @@ def _failures(
 
 
 def _standing_findings(subject: str, entry: Qualification, now: datetime) -> list[NodeFinding]:
-    """Return what the authority's word and its dates say against it."""
+    """Return what is wrong with the status and the dates of a qualification."""
     cited = label(entry)
     findings = []
     match entry.status:
@@ -111,7 +111,7 @@ def _standing_findings(subject: str, entry: Qualification, now: datetime) -> lis
 
 
 def _demand_findings(subject: str, entry: Qualification, demand: QualificationDemand) -> list[NodeFinding]:
-    """Return what a policy's demand says against it."""
+    """Return what a qualification lacks of a policy's demand."""
     cited = label(entry)
     findings = []
     if demand.minimum_version and not entry.version:

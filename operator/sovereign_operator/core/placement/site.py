@@ -15,7 +15,7 @@ from sovereign_operator.core.report.reasons import NodeFinding, NodeReason
 
 @dataclass(frozen=True)
 class Site:
-    """One question: may pods of this policy start in this datacentre now?"""
+    """What the checks look at: one datacentre, its service, and one policy, at one instant."""
 
     name: str
     datacentre: DatacentreSpec
@@ -97,7 +97,7 @@ CHECKS: Final[tuple[Callable[[Site], tuple[NodeFinding, ...]], ...]] = (
 
 
 def no_service(name: str, facts: Facts) -> NodeFinding:
-    """Say why there is nothing to judge a service by."""
+    """Return why the service of a datacentre cannot be judged: it does not exist, or cannot be read."""
     if name in facts.unread.services:
         message = f"CloudService {name} cannot be read: its condition Qualified says why"
         return NodeFinding(NodeReason.UNREADABLE, message)
@@ -107,7 +107,7 @@ def no_service(name: str, facts: Facts) -> NodeFinding:
 
 
 def judge_site(name: str, policy_name: str, facts: Facts) -> SiteVerdict:
-    """Ask every check about one datacentre and one policy."""
+    """Run every check for one datacentre and one policy."""
     datacentre, policy = facts.datacentres[name], facts.policies[policy_name]
     service = facts.services.get(datacentre.service_ref.name)
     if service is None:

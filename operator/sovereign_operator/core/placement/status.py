@@ -1,4 +1,4 @@
-"""What CloudServices, Datacentres and SovereigntyPolicies say of themselves."""
+"""The statuses of CloudServices, Datacentres and SovereigntyPolicies."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ NO_END: Final = "no end recorded"
 
 
 def report_service(name: str, facts: Facts) -> Report:
-    """Say what of a service is in force today."""
+    """Report which qualifications of a service are in force."""
     spec = facts.services[name]
     holding = [entry for entry in spec.qualifications if in_force(entry, facts.now)]
     schemes = sorted({f"{entry.scheme} {entry.version}" if entry.version else entry.scheme for entry in holding})
@@ -42,7 +42,7 @@ def report_service(name: str, facts: Facts) -> Report:
 
 
 def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
-    """Say which nodes stand in a datacentre and which policies accept it."""
+    """Report which nodes are in a datacentre, and which policies accept it."""
     members = [member.node for member in verdicts.members.values() if member.datacentre == name]
     answers = [verdicts.sites[Pair(policy, name)] for policy in sorted(facts.policies)]
     accepting = [answer.policy for answer in answers if answer.accepted]
@@ -82,7 +82,7 @@ def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list
 
 
 def _unseen(spec: DatacentreSpec, facts: Facts) -> str:
-    """Say which entries of spec.nodes are no node of this cluster, and why."""
+    """Return a sentence about the entries of spec.nodes that match no node of this cluster, and why."""
     found = unfound(spec, facts.nodes)
     wrong = [f"no node is called {name}" for name in found.lost] + [
         f"{entry.name} has the uid {facts.nodes[entry.name].uid}, not {entry.uid}" for entry in found.replaced
@@ -91,7 +91,7 @@ def _unseen(spec: DatacentreSpec, facts: Facts) -> str:
 
 
 def report_unreadable(kind: Kind, why: str) -> Report:
-    """Say of an object of the kinds here that it cannot be read. Nothing else is known of it."""
+    """Report that an object of one of these kinds cannot be read, and nothing else."""
     message = f"the operator cannot read it: {why}; correct it, or install the version of the operator that it is for"
     if kind is CLOUD_SERVICE:
         observed = Observation("Qualified", "False", NodeReason.UNREADABLE, message)
@@ -110,7 +110,7 @@ class Trusted:
 
 
 def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Trusted, ...] = ()) -> Report:
-    """Say which datacentres and how many nodes a policy accepts, and which authorities its pods trust."""
+    """Report which datacentres and how many nodes a policy accepts, and which CAs its pods trust."""
     answers = [verdicts.sites[Pair(name, datacentre)] for datacentre in sorted(facts.datacentres)]
     accepted = [answer for answer in answers if answer.accepted]
     refused = [answer for answer in answers if not answer.accepted]
@@ -162,7 +162,7 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
 
 
 def _why_empty(policy: str, sites: list[SiteVerdict], verdicts: Verdicts) -> str:
-    """Say of datacentres that a policy accepts why no node there may host its pods."""
+    """Return why no node may host a policy's pods, for the datacentres that the policy accepts."""
     named = {site.datacentre for site in sites}
     findings = [
         finding

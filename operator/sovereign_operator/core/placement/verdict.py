@@ -1,7 +1,7 @@
 """May pods of a policy start on a node? The one place that decides it.
 
 A verdict joins three answers: where the node stands (`membership`), whether the policy accepts that
-site (`site`), and whether it is known well enough that the node stands there.
+site (`site`), and whether the evidence for the node's place is strong enough (`check_evidence`).
 """
 
 import hashlib
@@ -87,7 +87,7 @@ class Verdicts:
     policies: frozenset[str]
     """The policies that could be read."""
 
-    def nodes_of_nobody(self) -> frozenset[str]:
+    def nodes_without_policy(self) -> frozenset[str]:
         """Return the nodes that no policy accepts."""
         accepted = {node for (node, _), verdict in self.nodes.items() if verdict.accepted}
         return frozenset(self.members.keys() - accepted)
@@ -100,13 +100,13 @@ class Verdicts:
 
 
 def changed_verdicts(before: Verdicts | None, now: Verdicts) -> tuple[NodeVerdict, ...]:
-    """Return the verdicts about nodes that are new or say something else than before."""
+    """Return the verdicts that are new or differ from before."""
     known = before.nodes if before else {}
     return tuple(verdict for key, verdict in now.nodes.items() if known.get(key) != verdict)
 
 
 def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPolicySpec) -> tuple[NodeFinding, ...]:
-    """Refuse a node whose place is known less well than the policy demands."""
+    """Refuse a node if the evidence for its datacentre is weaker than the policy demands."""
     if member.evidence is None or STRENGTH.index(member.evidence) >= STRENGTH.index(policy.node_evidence):
         return ()
     message = (

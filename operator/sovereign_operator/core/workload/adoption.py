@@ -80,7 +80,7 @@ def refuse_to_stop(facts: WorkloadFacts, roll_out: RollOut, accepted: Sequence[N
 
 
 def stuck(roll_out: RollOut, accepted: Sequence[NodeTraits]) -> str:
-    """Say which pod of a roll-out would find no node, and why; empty if there is none."""
+    """Return which pod of a roll-out would find no node, and why; empty if each finds one."""
     for pod in roll_out.pods:
         if why := obstacle(pod, accepted):
             return f"{pod.pod} would find no node among the {len(accepted)} accepted: {why}"

@@ -1,7 +1,7 @@
-"""A SovereignWorkload: what to do with the workload it speaks of.
+"""What to do with the workload that a SovereignWorkload refers to.
 
-Placement itself is not written here: admission writes it into pods. All that a workload of others
-gets is one label, on the object and on its pod template, which says whose rules its pods follow.
+Admission writes the placement into pods, not this. A workload that users own gets one label only, on the
+object and on its pod template, which names the policy that its pods are held to.
 """
 
 from typing import Final
@@ -55,7 +55,7 @@ def _decide_named(facts: WorkloadFacts, policy: str) -> Action:
 
 
 def _refuse_crowd(target: Workload) -> RefuseWorkload | None:
-    """Refuse to write what the API server takes too long to write: all wait for it then."""
+    """Refuse a workload that takes the API server too long to write, as other writes would wait for it."""
     if not target.crowd:
         return None
     message = (
@@ -66,7 +66,7 @@ def _refuse_crowd(target: Workload) -> RefuseWorkload | None:
 
 
 def _refuse_to_stop(facts: WorkloadFacts, policy: str) -> RefuseWorkload | None:
-    """Refuse to roll out what runs while there is nowhere for it to run."""
+    """Refuse a roll-out of running pods while the policy accepts no node."""
     if facts.accepted_nodes or not facts.pods or facts.kind is WorkloadKind.CRON_JOB or is_forced(facts):
         return None
     called = f"{facts.kind.value} {facts.workload_name}"
@@ -82,7 +82,7 @@ def _is_adopted(target: Workload, policy: str) -> bool:
 
 
 def _needs_no_adoption(facts: WorkloadFacts, target: Workload, policy: str) -> bool:
-    """Whether the namespace does all: then the label would cause a roll-out for nothing.
+    """Whether the namespace's label is enough: then labelling the workload would roll it out for nothing.
 
     Pods that were created before the namespace was labelled are not placed, and have to be rolled out.
     """
@@ -157,9 +157,9 @@ def _watch_job(job: Workload, policy: str, namespace: str) -> Action:
     return RefuseWorkload(ConditionReason.JOB_IMMUTABLE, message)
 
 
-def is_abandoned(workload: Workload, *, spoken_of: bool) -> bool:
-    """Whether a workload that we labelled is to be given back, as no SovereignWorkload speaks of it.
+def is_abandoned(workload: Workload, *, referenced: bool) -> bool:
+    """Whether to release a workload that the operator labelled, as no SovereignWorkload refers to it.
 
-    One that a SovereignWorkload owned goes with its owner, by garbage collection.
+    A workload that a SovereignWorkload owns is deleted with its owner, by garbage collection.
     """
-    return workload.ours and workload.policy is not None and workload.owner_uid is None and not spoken_of
+    return workload.ours and workload.policy is not None and workload.owner_uid is None and not referenced

@@ -1,4 +1,4 @@
-"""What a SovereignWorkload says of encryption in transit."""
+"""The condition Encrypted of a SovereignWorkload."""
 
 from typing import Any
 

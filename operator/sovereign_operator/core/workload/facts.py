@@ -1,4 +1,4 @@
-"""What is known of a workload, and what can be done with it."""
+"""The facts about one SovereignWorkload and its workload, and the actions that may follow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from sovereign_operator.core.workload.scope import effective_policy
 
 @dataclass(frozen=True)
 class Workload:
-    """What matters of a Deployment, StatefulSet, DaemonSet, Job or CronJob."""
+    """The fields of a Deployment, StatefulSet, DaemonSet, Job or CronJob that decisions depend on."""
 
     kind: WorkloadKind
     name: str
@@ -32,7 +32,7 @@ class Workload:
     owner_uid: str | None
     """The uid of the object that controls it, if any."""
     ours: bool = False
-    """Whether we wrote any part of it."""
+    """Whether the operator applied any field of it."""
     generation: int = 0
     """Grows with each change of its spec. One that we own may have been changed by somebody else."""
     readiness: Readiness = CURRENT
@@ -44,50 +44,50 @@ class Workload:
     scaled_by: str = ""
     """The field manager of an autoscaler that sets its replica count; empty if there is none."""
     crowd: str = ""
-    """Of what it has more than can be written in time, in words; empty if it has not."""
+    """What it has too many of to be written in time, such as labels; empty if nothing."""
 
 
 @dataclass(frozen=True)
 class WorkloadPod:
-    """What matters of a Pod that has not ended."""
+    """The fields of a Pod that decisions depend on. The pod has not ended."""
 
     name: str
     uid: str
     node: str | None
     waiting: str = ""
-    """What the scheduler says, if it waits for a node."""
+    """The scheduler's message, if the pod waits for a node."""
     placed_for: frozenset[str] = frozenset()
     """The policies whose node label it selects on."""
     certificate_volumes: int = 0
     """How many of its volumes ask for a certificate of our signer."""
     certificate: CertificateNote | None = None
-    """The certificate that it got last; None if it says of none."""
+    """The note about its last certificate; None without one."""
     ready: bool = False
-    """Whether its kubelet says that it is ready."""
+    """Whether its kubelet reports it as ready."""
     unreadable: bool = False
     """Whether it cannot be read. It counts as outside then, wherever it seems to run."""
 
 
 @dataclass(frozen=True)
 class WorkloadEncryption:
-    """What is known of the sidecars of a workload's pods."""
+    """The state of the sidecars of a workload's pods."""
 
     mode: EncryptionMode
-    """What sidecars are told now."""
+    """The mode in the transit config."""
     wanted: EncryptionMode
-    """What the policy asks for."""
+    """The mode in the policy."""
     sidecars: frozenset[str]
     """The pods that have one, by name."""
     loaded: frozenset[str]
     """The pods whose sidecar has loaded the mode, by name."""
     bypassed: frozenset[str] = frozenset()
-    """The pods with a container whose traffic goes past the sidecar, by name."""
+    """The pods with a container that bypasses the sidecar, by name."""
     talking: frozenset[str] = frozenset()
-    """The pods with open connections in plaintext that no exception names, by name."""
+    """The pods with open plaintext connections that the policy does not allow, by name."""
     silence: SilentAgents = field(default=NO_SILENT_AGENTS, kw_only=True)
-    """Those of them for which no agent has said that it has loaded the rules."""
+    """The pods whose agents have not reported their rules as loaded."""
     claimed: frozenset[str] = field(default=frozenset(), kw_only=True)
-    """Those for whom somebody else may answer, each with the Service by which."""
+    """The pods whose address a Service claims, each with the Service."""
     static: frozenset[str] = field(default=frozenset(), kw_only=True)
     """The static pods among all, by name, which have no sidecar."""
 
@@ -99,7 +99,7 @@ class JobRun:
     template: str
     """The digest of that template."""
     asked: datetime
-    """When the Job's creation was asked for."""
+    """When the operator decided to create the Job."""
     uid: str = ""
     """The Job's uid; empty as long as the Job was not seen."""
     outcome: str = ""
@@ -117,7 +117,7 @@ class LastWrite:
     generation: int
     """The workload's generation after the write."""
     times: int
-    """How often the same content was written, because somebody took it back."""
+    """How often the same content was written, because another client reverted it."""
     at: datetime
     """When it last changed the workload."""
 
@@ -135,19 +135,19 @@ class WorkloadFacts:
     in_system_namespace: bool
     policies: frozenset[str]
     target: Workload | None
-    """The workload that the spec speaks of, if it exists."""
+    """The workload that the spec refers to, if it exists."""
     taken_by: str | None
-    """An older SovereignWorkload that speaks of the same workload."""
+    """An older SovereignWorkload that refers to the same workload."""
     pods: tuple[WorkloadPod, ...]
     verdicts: Mapping[str, NodeVerdict]
-    """Keyed by node: what the policy in effect says of it."""
+    """By node, the verdict under the policy in effect."""
     accepted_nodes: int
     wanted: Mapping[str, Any] | None
     """The workload that the template describes, as it is to be applied; None without template or policy."""
     as_rendered: bool
     """Whether all that we would write into an owned workload is there already."""
     guards_broken: tuple[str, ...]
-    """What is wrong with admission policies of ours, in words."""
+    """The names of the guards that are broken."""
     authorities: frozenset[str] | None
     """What stands for the authorities that the policy's pods trust; None where no signer is installed."""
     encryption: WorkloadEncryption | None
@@ -177,9 +177,9 @@ class WorkloadFacts:
 
 
 def workload_of(name: str, spec: SovereignWorkloadSpec) -> tuple[WorkloadKind, str]:
-    """Return kind and name of the workload that a SovereignWorkload of this name speaks of.
+    """Return kind and name of the workload that a SovereignWorkload refers to.
 
-    One that is owned is called like its SovereignWorkload.
+    A workload made from a template has the name of its SovereignWorkload.
     """
     if spec.workload_ref:
         return spec.workload_ref.kind, spec.workload_ref.name
@@ -189,7 +189,7 @@ def workload_of(name: str, spec: SovereignWorkloadSpec) -> tuple[WorkloadKind, s
 
 @dataclass(frozen=True)
 class AdoptWorkload:
-    """Put our label on a workload of others and on its pod template."""
+    """Write the policy label to a workload that users own, and to its pod template."""
 
     target: Workload
     policy: str
@@ -204,7 +204,7 @@ class OwnWorkload:
 
 @dataclass(frozen=True)
 class ObserveWorkload:
-    """Write nothing: the workload is as it should be."""
+    """Write nothing: the workload needs no change."""
 
 
 @dataclass(frozen=True)
@@ -220,13 +220,13 @@ Action = AdoptWorkload | OwnWorkload | ObserveWorkload | RefuseWorkload
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an action."""
+    """The result of an action."""
 
     refused: str | None = None
-    """What the API server said, if it refused."""
+    """The API server's message, if it refused the write."""
     last_write: LastWrite | None = None
     """The write that was made, if one was."""
 
 
 NOTHING_DONE: Final = Outcome()
-"""What comes of an action that writes nothing."""
+"""The result of an action that writes nothing."""

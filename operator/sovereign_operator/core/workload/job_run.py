@@ -1,4 +1,4 @@
-"""The Job that a SovereignWorkload owns runs once for each template, also when the Job itself is gone by now.
+"""A Job that a SovereignWorkload owns runs once for each template, even if the Job was deleted since.
 
 A TTL, a clean-up script or a person removes Jobs that ended. Creating one again would run a migration or an
 invoicing twice. So the status records a run before the Job is created, and what becomes of it.

@@ -44,12 +44,12 @@ def adoption(kind: WorkloadKind, namespace: str, name: str, uid: str, policy: st
 
 
 def release(kind: WorkloadKind, namespace: str, name: str, uid: str) -> dict[str, Any]:
-    """Return what gives a workload back: an apply that names nothing drops all that we applied."""
+    """Return the body that releases a workload: an apply without fields removes all fields that we applied."""
     return _identity(kind, namespace, name, uid)
 
 
 def unlabelled(kind: WorkloadKind, uid: str) -> dict[str, Any]:
-    """Return a merge patch that takes our marks off a workload and its pod template; a Job's template stays."""
+    """Return a merge patch that removes our label from a workload and its pod template; a Job's template stays."""
     label: dict[str, Any] = {"metadata": {"labels": {names.POLICY_LABEL: None}}}
     patch = {} if kind is WorkloadKind.JOB else _nested(pod_template_path(kind), label)
     own = {"uid": uid, "annotations": {names.RENDERED_ANNOTATION: None}}

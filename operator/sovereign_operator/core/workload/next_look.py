@@ -1,4 +1,4 @@
-"""When a SovereignWorkload is looked at again, whatever is seen until then. In seconds."""
+"""When to reconcile a SovereignWorkload again if no change is observed, in seconds."""
 
 from typing import Final
 
@@ -7,18 +7,18 @@ from sovereign_operator.core.workload.readiness import ReadinessState
 
 UNFINISHED_RETRY_SECONDS: Final = 10.0
 LONGEST_RETRY_SECONDS: Final = 300.0
-"""Nothing tells us when a workload appears that was asked for before it existed."""
+"""No watch reports when a workload is created that a SovereignWorkload already refers to."""
 
 MOMENT_SECONDS: Final = 1.0
 
 RESYNC_SECONDS: Final = 600.0
-"""Whatever was missed is seen then."""
+"""The interval after which the controller reconciles everything again, in case it missed a change."""
 
 
 def seconds_to_next_look(facts: WorkloadFacts) -> float:
     """Return when to look again at one that is carried out."""
     if facts.target and facts.target.readiness.progress is ReadinessState.IN_PROGRESS:
-        # Its pods are watched, it is not: its controller takes a moment to see what they say.
+        # Its pods are watched, the workload is not: its own controller needs a moment to count ready pods.
         return MOMENT_SECONDS if all(pod.ready for pod in facts.pods) else UNFINISHED_RETRY_SECONDS
     return RESYNC_SECONDS
 

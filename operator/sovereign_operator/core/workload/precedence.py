@@ -1,4 +1,4 @@
-"""Of several SovereignWorkloads that name one workload, the oldest that can be carried out has it."""
+"""Which of several SovereignWorkloads holds a workload: the oldest one that can be carried out."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ def older_rival(
 ) -> str | None:
     """Return the SovereignWorkload that has the workload before the one of this name; None if none has.
 
-    One whose policy is refused has nothing: it shall not keep others from what it cannot have itself.
+    One whose policy is refused holds nothing, so that it does not block the others.
     """
     for claim in sorted(claims):
         if claim.name == name:

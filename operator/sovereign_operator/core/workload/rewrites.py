@@ -1,7 +1,7 @@
-"""Others may take back what the operator writes into a workload: a controller that writes it whole, for example.
+"""Writes that another client reverts, for example a controller that replaces the whole workload.
 
-Each write back is a roll-out, so two writers that insist would roll out for as long as both live. After a few writes in
-a row the operator says who takes them back, and tries again after minutes only.
+Each write is a roll-out, so two clients that insist would roll out without end. After a few writes in a row the
+operator reports which client reverts them, and tries again only after minutes.
 """
 
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a SovereignWorkload says of itself, to a developer who cannot list nodes."""
+"""The status of a SovereignWorkload, for a developer who may not list nodes."""
 
 from collections import Counter
 from collections.abc import Mapping
