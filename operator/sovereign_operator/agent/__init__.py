@@ -1,1 +1,1 @@
-"""The agent process, one on each node: it has the traffic of pods with a sidecar go through it."""
+"""The agent process, one on each node: it redirects the traffic of pods with a sidecar through the sidecar."""

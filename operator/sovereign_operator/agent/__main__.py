@@ -1,8 +1,8 @@
-"""The agent process: it loads the redirect in the network namespaces of its node's pods that have a sidecar.
+"""The agent process: loads the redirect into the network namespaces of its node's pods with a sidecar.
 
-It matters only while a pod starts: rules stay when it stops, and new pods wait, as the startup probe of their sidecar
-passes through the rules. What it knows of pods it goes on using when the API server does not answer, so that its own
-health does not depend on that.
+It matters only while a pod starts: loaded rules stay when the agent stops, and new pods wait for it, because the
+startup probe of their sidecar passes through the rules. If the API server does not answer, the agent goes on with the
+pods that it knows, so its own health does not depend on the API server.
 """
 
 import logging
@@ -44,7 +44,7 @@ WORKERS = 4
 
 @dataclass(frozen=True)
 class SandboxKey:
-    """A sandbox, and the pod that it is said to be of."""
+    """A sandbox, and the pod that it belongs to according to its file."""
 
     namespace: str
     pod: str
@@ -52,7 +52,7 @@ class SandboxKey:
 
 
 class Agent(Process):
-    """The agent of a node. Whether the API server answers says nothing of how it does."""
+    """The agent of a node."""
 
     def __init__(self, settings: Settings, sandboxes: Sandboxes, api: Api) -> None:
         self._settings = settings
@@ -62,21 +62,21 @@ class Agent(Process):
         self._pods: Mirror[SidecarPod] = Mirror(
             api, resource.PODS, see_pod, self._pod_changed, field_selector=f"spec.nodeName={settings.node}"
         )
-        self._record = TransitConfigs(api, settings.replica.namespace, self._policy_changed)
+        self._configs = TransitConfigs(api, settings.replica.namespace, self._policy_changed)
         self._report = ReportWriter(api, settings.replica.namespace, settings.node, self._is_loading)
         self._fence = Fence(settings.netns)
         self._loaded: dict[str, str] = {}
         """The rules that were loaded last, by id of the sandbox."""
         self._refused: set[str] = set()
-        """Uids of pods that somebody was told of."""
+        """Uids of the pods whose refusal was logged."""
         metrics.REDIRECTED.set_function(lambda: len(self._loaded))
-        metrics.SILENCE.set_function(lambda: time.monotonic() - min(self._pods.heard, self._record.heard))
+        metrics.SILENCE.set_function(lambda: time.monotonic() - min(self._pods.heard, self._configs.heard))
 
     async def run(self) -> None:
-        """Do everything, until something ends."""
+        """Work until a task ends."""
         await until_first_ends(
             self._pods.run(),
-            self._record.run(),
+            self._configs.run(),
             self._sandboxes.run(self._sandbox_changed),
             self._queue.run(WORKERS),
             self._report.watch(),
@@ -84,7 +84,7 @@ class Agent(Process):
         )
 
     async def _keep_report(self) -> None:
-        for watched in (self._pods, self._record):
+        for watched in (self._pods, self._configs):
             await watched.synced.wait()
         await self._report.keep()
 
@@ -110,12 +110,12 @@ class Agent(Process):
         self._queue.add(SandboxKey(sandbox.namespace, sandbox.name, sandbox.id))
 
     async def _handle(self, key: SandboxKey) -> None:
-        await self._record.synced.wait()
+        await self._configs.synced.wait()
         sandbox = self._sandboxes.find(key.sandbox)
         pod = self._pods.get((key.namespace, key.pod))
-        told = self._record.of(pod.policy) if pod else None
-        # None may pass if nobody says so, as when the policy was deleted.
-        datagrams = told.datagrams if told else ()
+        config = self._configs.of(pod.policy) if pod else None
+        # Without a config, as after the policy was deleted, no datagrams may pass.
+        datagrams = config.datagrams if config else ()
         decision = decide(pod, sandbox, self._loaded.get(key.sandbox), datagrams, self._name_servers)
         match decision:
             case LoadRules():
@@ -134,8 +134,8 @@ class Agent(Process):
             return
         found = decision.sandbox
         await self._fence.keep(found, strict=datagrams is not None)
-        if told:
-            self._report.add(found.id, found.pod_uid, LoadedRules(told.policy, told.rules, found.addresses))
+        if config:
+            self._report.add(found.id, found.pod_uid, LoadedRules(config.policy, config.rules, found.addresses))
 
     async def _load(self, work: LoadRules) -> None:
         sandbox = work.sandbox
@@ -143,7 +143,7 @@ class Agent(Process):
             with netns.opened(sandbox, self._settings.netns) as opened:
                 await netns.load(opened, work.rules)
         except netns.SandboxGoneError as error:
-            # A file that outlived its sandbox, as after a boot. Should it be there after all, we look again soon.
+            # The file outlived its sandbox, as after a boot. A sandbox that exists after all comes with its next event.
             logger.debug("nothing to redirect of pod %s: %s", work.pod, error)
             return
         except netns.NotThePodsError as error:

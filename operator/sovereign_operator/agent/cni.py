@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 POD_INTERFACE: Final = "eth0"
 """How runtimes name the interface of the cluster's network in each pod, whichever further networks the pod has."""
 RESYNC_SECONDS: Final = 30.0
-"""How often all files are looked at, whatever we were told of them."""
+"""How often all files are read, whether or not events announced a change."""
 
 _WATCHED: Final = Mask.CLOSE_WRITE | Mask.MOVED_TO | Mask.MOVED_FROM | Mask.DELETE | Mask.ONLYDIR
 
@@ -102,9 +102,9 @@ class CniResults:
         return [found for _, found in self._files.values() if found and found.pod_uid == uid]
 
     async def run(self, changed: Callable[[Sandbox], None]) -> None:
-        """Look for ever. Raises OSError if the folder cannot be read, or goes: then it takes a new start."""
+        """Watch the folder until cancelled. Raises OSError if it cannot be read or is removed."""
         with Inotify() as inotify:
-            # Before the first look, so that nothing comes unseen between the two.
+            # The watch begins before the first read, so that no file is missed between the two.
             inotify.add_watch(self._folder, _WATCHED)
             self._look(changed, begun=False)
             while True:

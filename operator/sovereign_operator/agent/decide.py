@@ -1,4 +1,4 @@
-"""What to do about a sandbox, from what is known of it and of its pod. Pure."""
+"""Decides what to do about a sandbox: load rules, refuse them, keep them or forget it. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from sovereign_operator.dataplane.redirect import rules_of
 
 @dataclass(frozen=True)
 class SidecarPod:
-    """A pod of this node that has a sidecar. Nothing here can change in its life."""
+    """A pod of this node with a sidecar. None of these fields can change while the pod exists."""
 
     uid: str
     namespace: str
     name: str
     policy: str
-    """That its sidecar goes by."""
+    """The policy whose transit config its sidecar loads."""
     probes: tuple[Probe, ...] = ()
-    """What its sidecar is told of probes, as far as rules depend on it: no paths and headers, which may be long."""
+    """The probes in its sidecar's arguments, without paths and headers, which rules do not depend on."""
     misunderstood: str = ""
-    """Why there can be no rules, if its sidecar is told what cannot be understood."""
+    """Why there can be no rules: the sidecar's arguments cannot be parsed. Empty if they can."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -47,23 +47,23 @@ class RefuseRules:
 
 @dataclass(frozen=True)
 class KeepRules:
-    """Nothing is to be done: what is loaded there is right."""
+    """Do nothing: the right rules are loaded."""
 
     sandbox: Sandbox
 
 
 @dataclass(frozen=True)
 class ForgetSandbox:
-    """The sandbox is gone, or it is none of a pod with a sidecar: what was loaded does not matter any more."""
+    """Forget the sandbox: it is gone, or its pod has no sidecar."""
 
 
 Decision = LoadRules | RefuseRules | KeepRules | ForgetSandbox
 
 
 def see_pod(obj: Mapping[str, Any]) -> SidecarPod | None:
-    """Keep what matters of a pod with a sidecar.
+    """Keep the fields of a pod with a sidecar that rules depend on; None for other pods.
 
-    A pod in the network of its node has no network namespace of its own, so that nothing could be loaded.
+    A pod in its node's network has no network namespace of its own to load rules into.
     """
     sidecar = container_of(obj)
     if sidecar is None or obj["spec"].get("hostNetwork"):

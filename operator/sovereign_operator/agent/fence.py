@@ -1,6 +1,6 @@
-"""Keep frames that carry no IP within the pods of policies in Strict, where the node's kernel can.
+"""Drop frames that carry no IP and leave pods of policies in Strict, if the node's kernel can.
 
-Where it cannot, that is told once, and stops nothing else: what leaves can be looked at since Linux 5.16.
+A kernel before Linux 5.16 cannot filter what leaves an interface. That is logged once, and stops nothing else.
 """
 
 import logging
@@ -26,7 +26,7 @@ class Fence:
         self._told = False
 
     async def keep(self, sandbox: Sandbox, *, strict: bool) -> None:
-        """See that all interfaces of a sandbox are looked at, or none if its policy is not in Strict."""
+        """Load the rules for all interfaces of a sandbox in Strict; remove them in other modes."""
         if not strict and self._known.get(sandbox.id) == frozenset():
             return
         try:
@@ -53,5 +53,5 @@ class Fence:
                 )
 
     def forget(self, sandbox: str) -> None:
-        """Know nothing of a sandbox any more."""
+        """Forget a sandbox."""
         self._known.pop(sandbox, None)

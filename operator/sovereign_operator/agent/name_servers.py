@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_name_servers(resolv_conf: Path) -> tuple[Network, ...]:
-    """Return the name servers that a file names, each a network of one address, and say in the log which these are."""
+    """Return the name servers in a resolv.conf, each as a network of one address, and log them."""
     servers = parse(resolv_conf.read_text("utf-8"))
     if servers:
         logger.info("pods in Strict may ask these for names: %s", ", ".join(map(str, servers)))
@@ -24,7 +24,7 @@ def read_name_servers(resolv_conf: Path) -> tuple[Network, ...]:
 
 
 def parse(text: str) -> tuple[Network, ...]:
-    """Read such a file. As for whoever asks for names, a line that nobody understands counts for nothing."""
+    """Parse a resolv.conf. A line that cannot be parsed is ignored, as resolvers do."""
     found: list[Network] = []
     for line in text.splitlines():
         keyword, *values = line.split() or [""]

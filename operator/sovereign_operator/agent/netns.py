@@ -1,9 +1,9 @@
-"""Network namespaces of pods: opened, seen to be what they are said to be, and entered.
+"""Network namespaces of pods: opens, verifies and enters them.
 
-Paths come from files of others, and rules in the wrong network namespace would cut a node off. So a path has to lie
-where runtimes keep network namespaces; what is opened there has to be one, and not our own; and it has to have an
-address that the pod was given, which no other one in the cluster has, the node's least of all. What was looked at is
-what is entered, whatever becomes of the path meanwhile.
+Paths come from the runtime's files, and rules in the wrong network namespace would disconnect a node. So a path must
+lie where runtimes keep network namespaces; the file must be one, and not the agent's own; and it must have an address
+that the pod was given, which no other network namespace in the cluster has. The descriptor that was verified is the one
+that is entered, whatever happens to the path meanwhile.
 """
 
 import asyncio
@@ -42,15 +42,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class SandboxGoneError(Exception):
-    """The network namespace is not there any more."""
+    """The network namespace no longer exists."""
 
 
 class NotThePodsError(Exception):
-    """This is not the pod's network namespace, or it cannot be told. The text says why."""
+    """This is not the pod's network namespace, or that cannot be determined. The text says why."""
 
 
 class RulesError(Exception):
-    """The rules could not be loaded. The text is what nft says."""
+    """The rules could not be loaded. The text is nft's message."""
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""Tell the controller, in a ConfigMap of this node's own, which rules are loaded in the sandboxes of its pods.
+"""Reports to the controller, in a ConfigMap for this node, which rules are loaded in the sandboxes of its pods.
 
-It is written only when something was loaded that it does not say yet, and a moment later, so that pods that start
-together cost one write. What is said of pods that are gone goes with the next one: no other pod ever has their uid.
-After a restart it stays as it is until all rules are loaded again, as they are in the kernel all the while.
+The ConfigMap is written only after rules were loaded that it lacks, and a moment later, so that pods that start
+together cost one write. Entries of deleted pods are removed with the next write: no other pod ever has their uid. After
+a restart of the agent it stays as it is until all rules are loaded again, because they stayed in the kernel meanwhile.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ logger = logging.getLogger(__name__)
 QUIET_SECONDS: Final = 0.3
 LONGEST_SECONDS: Final = 2.0
 FIRST_SECONDS: Final = 10.0
-"""For how long a write waits for what comes next: others, and the first one."""
+"""How long a write waits for further changes: usually, at most, and before the first write."""
 
 NODE_UID: Final = "authentication.kubernetes.io/node-uid"
-"""What the API server finds in the token of a pod: the uid of the node that it runs on."""
+"""The extra field of a pod's token with the uid of the pod's node."""
 
 
 class ReportWriter:
-    """What the agent of a node says."""
+    """Writes the report of one node's agent."""
 
     def __init__(self, api: Api, namespace: str, node: str, unsettled: Callable[[], bool]) -> None:
-        """``unsettled`` says whether rules are about to be loaded."""
+        """``unsettled`` returns whether rules are about to be loaded."""
         self._api = api
         self._namespace = namespace
         self._node = node
@@ -53,24 +53,24 @@ class ReportWriter:
         )
         self._written = ""
         self._uid = ""
-        """That of the node."""
+        """The node's uid."""
 
     def add(self, sandbox: str, pod_uid: str, loaded: LoadedRules) -> None:
-        """Say what is loaded in a sandbox. Rules without a number were told by a controller that asks for no report."""
+        """Report the rules of a sandbox. Rules without a number come from a controller that needs no report."""
         if loaded.rules and self._loaded.get(sandbox) != (pod_uid, loaded):
             self._loaded[sandbox] = pod_uid, loaded
             self._changed.set()
 
     def discard(self, sandbox: str) -> None:
-        """Say nothing of a sandbox any more."""
+        """Report nothing about a sandbox any more."""
         self._loaded.pop(sandbox, None)
 
     async def watch(self) -> None:
-        """See what is written there, until this is cancelled."""
+        """Watch the ConfigMap until cancelled."""
         await self._there.run()
 
     async def keep(self) -> None:
-        """Write what changes, until this is cancelled."""
+        """Write changes until cancelled."""
         await self._there.synced.wait()
         patience, pause = FIRST_SECONDS, FIRST_PAUSE
         while True:
@@ -89,12 +89,12 @@ class ReportWriter:
                 patience, pause = LONGEST_SECONDS, FIRST_PAUSE
 
     def _there_changed(self, _key: ObjectKey, _old: str | None, new: str | None) -> None:
-        """Write again what somebody else changed or removed."""
+        """Write the report again if another client changed or removed it."""
         if new != self._written:
             self._changed.set()
 
     async def _settle(self, patience: float) -> None:
-        """Wait until nothing has changed for a moment, and nothing is about to."""
+        """Wait until no rules were loaded for a moment, and none are about to be."""
         loop = asyncio.get_running_loop()
         end = loop.time() + patience
         while self._changed.is_set() or (self._unsettled() and loop.time() < end):
@@ -113,6 +113,6 @@ class ReportWriter:
         await self._api.apply(resource.CONFIG_MAPS, report_of(self._namespace, self._node, self._uid, text))
 
     async def _node_uid(self) -> str:
-        """Return what a guard compares with: the uid of the node, as the API server finds it in our token."""
+        """Return the node's uid in the agent's token, with which a guard compares the report."""
         found = await self._api.create(resource.SELF_REVIEWS, resource.SELF_REVIEWS.header)
         return str(found["status"]["userInfo"]["extra"].get(NODE_UID, [""])[0])

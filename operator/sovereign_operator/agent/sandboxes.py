@@ -21,16 +21,16 @@ class Sandbox:
     interface: str
     """Name of the pod's network interface in there."""
     addresses: frozenset[str]
-    """Those that the interface was given."""
+    """The addresses that the interface was given."""
     since: float | None = field(default=None, compare=False)
-    """When it was there, Unix time; None if it was there before we looked."""
+    """When it was created, Unix time; None if it existed before the agent started."""
 
 
 class Sandboxes(Protocol):
-    """Whoever knows of the sandboxes of this node.
+    """A source of the sandboxes of this node.
 
-    That is what CNI's library remembers (cni.py), whichever runtime uses it: containerd and CRI-O do. A runtime's own
-    API could be another source; but who may ask that for sandboxes may have it do anything, and is root on the node.
+    The source is the cache of CNI's library (cni.py), which containerd and CRI-O use. A runtime's own API could be
+    another one, but a client that may use it to list sandboxes may use it for anything, and so is root on the node.
     """
 
     def find(self, sandbox: str) -> Sandbox | None:
@@ -40,4 +40,4 @@ class Sandboxes(Protocol):
         """Return the sandboxes of a pod. There may be an old one beside a new one."""
 
     async def run(self, changed: Callable[[Sandbox], None]) -> None:
-        """Look for ever. ``changed`` is called with each that came or went, now and then also with others."""
+        """Watch until cancelled. ``changed`` is called with each sandbox that came or went, at times with others."""

@@ -1,4 +1,4 @@
-"""What the chart tells the agent, as command-line options."""
+"""The command-line options that the chart passes to the agent."""
 
 import os
 from collections.abc import Sequence

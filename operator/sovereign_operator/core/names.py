@@ -33,7 +33,7 @@ NOT_ACCEPTED_TAINT: Final = "sovereignty.dev/not-accepted"
 """On a node that keeps a policy's label for its running pods but may not start new ones."""
 
 HOST_ROLE_LABEL: Final = "sovereignty.dev/host-role"
-"""On a ClusterRole of ours and its binding: the policy whose nodes it lists."""
+"""On a ClusterRole of the operator and its binding: the policy whose nodes it lists."""
 
 REQUESTED_BY_ANNOTATION: Final = "audit.sovereignty.dev/requested-by"
 """On a SovereignWorkload: who last wrote its spec. Stamped by admission."""
@@ -61,7 +61,7 @@ AUTHORITY_DATACENTRE_ANNOTATION: Final = "sovereignty.dev/datacentre"
 """On such a Secret: for pods of which policy, in which datacentre, it signs."""
 
 TRUST_BUNDLE_LABEL: Final = "sovereignty.dev/trust-of"
-"""On a ClusterTrustBundle of ours: the policy whose pods trust it."""
+"""On a ClusterTrustBundle of the operator: the policy whose pods trust it."""
 
 AUTHORITIES_ANNOTATION: Final = "sovereignty.dev/authorities"
 """On such a bundle: fingerprint, policy and datacentre of each authority whose certificate does not say them."""
@@ -70,13 +70,13 @@ CERTIFICATE_ANNOTATION: Final = "audit.sovereignty.dev/certificate"
 """On a pod: until when its certificate is valid, its serial, policy, datacentre and authority."""
 
 TRUST_BUNDLE_ANNOTATION: Final = "audit.sovereignty.dev/trust-bundle"
-"""On a pod: which state of its trust bundles its kubelet was told of. A change has the kubelet look at once."""
+"""On a pod: a digest of its trust bundles. A change has the kubelet update the mounted files at once."""
 
 TRANSIT_LABEL: Final = "sovereignty.dev/transit-of"
-"""On a ConfigMap of ours: the policy whose sidecars read from it what becomes of traffic."""
+"""On a transit config: the policy whose sidecars load it."""
 
 TRANSIT_ANNOTATION: Final = "audit.sovereignty.dev/transit"
-"""On a pod: which version of that its kubelet was told of. A change has the kubelet look at once."""
+"""On a pod: the version of the transit config. A change has the kubelet update the mounted file at once."""
 
 AGENT_REPORT_LABEL: Final = "sovereignty.dev/agent-report"
 """On a ConfigMap in the operator's namespace: the agent of a node says there which rules it has loaded."""

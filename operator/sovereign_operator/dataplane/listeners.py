@@ -151,7 +151,7 @@ def _listener(name: str, port: int, filters: list[Json], matcher: Json, chains: 
         "envoy.config.listener.v3.Listener",
         name=name,
         **dual_stack(port),
-        # A client that waits for its server to speak first is not to wait for ever.
+        # A client that waits for its server to speak first must not wait without end.
         listener_filters_timeout=LOOK_SECONDS,
         per_connection_buffer_limit_bytes=BUFFER,
         socket_options=kernel_buffers(NEAR if name == "outbound" else FAR),

@@ -131,7 +131,7 @@ def _redirect_outbound() -> Iterator[str]:
 
 def _let_enter(tcp: dict[int, int], others: Sequence[int], *, strict: bool) -> Iterator[str]:
     yield "type filter hook input priority filter; policy accept;"
-    # What connects to these directly, from within, would have the sidecar call itself for ever.
+    # What connects to these directly, from within, would have the sidecar call itself without end.
     direct = f"tcp dport {_set(OUTBOUND_PORT, INBOUND_PORT)} ct status & dnat == 0"
     yield f'iifname "lo" {direct} reject with tcp reset'
     yield 'iifname "lo" accept'
@@ -155,7 +155,7 @@ def _refuse_greeting(tcp: dict[int, int]) -> Iterator[str]:
 
 
 def _let_leave(tcp: dict[int, int], *, strict: bool) -> Iterator[str]:
-    # Not the hook output: what is redirected there seems to leave, until it is routed anew.
+    # Not the hook output: what is redirected there seems to leave, until it is routed again.
     yield "type filter hook postrouting priority filter; policy accept;"
     yield 'oifname "lo" accept'
     yield from ownership.leave([*tcp])

@@ -15,7 +15,7 @@ from sovereign_operator.kube.client.api import Api
 from sovereign_operator.runtime.process import Process, run_replica
 
 STOP_SECONDS: Final = 5.0
-"""How long to go on answering when told to stop: until nobody is sent here any more."""
+"""How long to go on answering after SIGTERM, until no API server is sent here any more."""
 
 
 class Injector(Process):
@@ -33,7 +33,7 @@ class Injector(Process):
         return [f"nothing heard of {name}" for name in self._view.stalled]
 
     def unready(self) -> list[str]:
-        """Say why nobody should ask this replica, if that is so."""
+        """Return why this replica should get no reviews, if anything is so."""
         reasons = {
             "stopping": self._stopping,
             "not everything was seen yet": not self._view.complete,
@@ -42,15 +42,15 @@ class Injector(Process):
         return [reason for reason, holds in reasons.items() if holds]
 
     async def run(self) -> None:
-        """Do everything, until something ends."""
+        """Work until a task ends."""
         await until_first_ends(self._view.run(), self._identity.run())
 
     def serving(self) -> AbstractAsyncContextManager[None]:
-        """Answer the API server meanwhile."""
+        """Serve reviews meanwhile."""
         return serving(self._port, self._hook, self._identity.context)
 
     async def linger(self) -> None:
-        """Go on answering until nobody is sent here any more."""
+        """Go on answering until no API server is sent here any more."""
         self._stopping = True
         await asyncio.sleep(STOP_SECONDS)
 

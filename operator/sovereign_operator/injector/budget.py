@@ -1,4 +1,4 @@
-"""Memory for what is asked, set aside before it is read."""
+"""A memory budget for request bodies, reserved before a body is read."""
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
@@ -10,7 +10,7 @@ from sovereign_operator.runtime.fair_turns import FairTurns
 
 @dataclass(frozen=True, eq=False)
 class _Claim:
-    """What somebody waits for."""
+    """A reservation that waits."""
 
     size: int
     tenant: Hashable
@@ -18,17 +18,17 @@ class _Claim:
 
 
 class MemoryBudget:
-    """So many bytes, shared by all that is under way. Tenants that wait for some take turns."""
+    """A number of bytes that all open requests share. Tenants that wait for some take turns."""
 
     def __init__(self, size: int) -> None:
         self._free = size
         self._claims: FairTurns[_Claim] = FairTurns(lambda claim: claim.tenant)
         self._next: _Claim | None = None
-        """Whose turn it is. However much it needs, nobody overtakes it."""
+        """The reservation whose turn it is. However large it is, no other overtakes it."""
 
     @asynccontextmanager
     async def take(self, size: int, tenant: Hashable) -> AsyncIterator[None]:
-        """Have so many bytes while something is done; first wait until they are free. Cancel it to give up."""
+        """Reserve ``size`` bytes while the context lasts; waits until they are free, and can be cancelled."""
         claim = _Claim(size, tenant, asyncio.get_running_loop().create_future())
         self._claims.add(claim)
         self._grant()
@@ -41,7 +41,7 @@ class MemoryBudget:
             self._grant()
 
     def _grant(self) -> None:
-        """Give those their bytes whose turn it is, as far as there are some."""
+        """Grant reservations in turn, as long as bytes are free."""
         while self._next or self._claims:
             claim = self._next = self._next or self._claims.take()
             if not claim.granted.cancelled():

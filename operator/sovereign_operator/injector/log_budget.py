@@ -1,4 +1,4 @@
-"""How many lines of the log anybody may cause who can connect."""
+"""A limit on the log lines that a client can cause."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,14 +6,14 @@ from typing import Final
 
 SECONDS: Final = 60.0
 LINES: Final = 10
-"""Of what one address asks about one namespace in this time. Metrics count everything."""
+"""The most lines about one address and one namespace in this time. Metrics count every review."""
 LINES_OF_ADDRESS: Final = 200
-"""Of all that one address asks: an API server asks about all namespaces."""
+"""The most lines about one address: an API server sends reviews of all namespaces."""
 ADDRESSES: Final = 100
 
 
 class LogBudget:
-    """So many lines for each address and namespace, so that one that floods hides nothing of what others ask."""
+    """Counts lines for each address and namespace, so that a flood from one hides no lines about others."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -22,7 +22,7 @@ class LogBudget:
         self._lines: Counter[tuple[str | None, str]] = Counter()
 
     def take(self, address: str | None, namespace: str = "") -> bool:
-        """Whether one more line may be written of what an address asks."""
+        """Whether one more line may be logged about an address and a namespace."""
         if self._now() - self._since >= SECONDS:
             self._since = self._now()
             self._addresses.clear()

@@ -1,4 +1,4 @@
-"""What the injector has seen of the cluster: which policy holds a namespace, and which policies encrypt."""
+"""What the injector observes: which policy each namespace enforces, and which policies encrypt."""
 
 import asyncio
 from functools import partial
@@ -15,19 +15,19 @@ from sovereign_operator.kube.objects.transit_config import TransitConfigs, encry
 from sovereign_operator.kube.unreadable import Unreadable
 
 LAG_SECONDS: Final = 1.5
-"""How long to wait for what the API server has seen already, and we have not."""
-LOOK_SECONDS: Final = 0.05
+"""How long to wait for a label that the API server knows already, and this replica does not."""
+CHECK_SECONDS: Final = 0.05
 
 
 class PolicyView:
-    """Namespaces, policies, and what sidecars are told of these."""
+    """Mirrors of namespaces, policies, and transit configs."""
 
     def __init__(self, api: Api, own_namespace: str) -> None:
         self._namespaces: Mirror[str] = Mirror(api, resource.NAMESPACES, see_enforced, _ignore, worst=lambda _: "")
         convert = partial(see_spec, model=SovereigntyPolicySpec)
         kind = resource.OURS[SOVEREIGNTY_POLICY.plural]
         self._policies: Mirror[SovereigntyPolicySpec | Unreadable] = Mirror(api, kind, convert, _ignore)
-        self._record = TransitConfigs(api, own_namespace, _ignore)
+        self._configs = TransitConfigs(api, own_namespace, _ignore)
 
     async def run(self) -> None:
         """Keep everything up to date."""
@@ -37,16 +37,16 @@ class PolicyView:
 
     @property
     def complete(self) -> bool:
-        """Whether everything was listed once."""
+        """Whether every mirror has been listed once."""
         return all(mirror.synced.is_set() for mirror in self._mirrors())
 
     @property
     def stalled(self) -> list[str]:
-        """What has not been heard of for too long."""
+        """The mirrors that have received neither an event nor a list for too long."""
         return stalled(self._mirrors())
 
     def _mirrors(self) -> tuple[Mirror[Any], ...]:
-        return self._namespaces, self._policies, self._record
+        return self._namespaces, self._policies, self._configs
 
     def enforced(self, namespace: str) -> str | None:
         """Return the policy that a namespace enforces: its label's value, None without the label."""
@@ -55,18 +55,18 @@ class PolicyView:
     async def until_enforced(self, namespace: str) -> None:
         """Wait a moment for the label of a namespace.
 
-        We are asked about pods in a namespace with the label, or with a label of their own. So where neither is to be
-        seen, the namespace was made or labelled just now: often, by the very command that creates the pod.
+        The webhook gets pods in a namespace with the label, and pods with a label of their own. If neither is observed,
+        the namespace was created or labelled just now, often by the same command that creates the pod.
         """
-        for _ in range(int(LAG_SECONDS / LOOK_SECONDS)):
+        for _ in range(int(LAG_SECONDS / CHECK_SECONDS)):
             if self.enforced(namespace) is not None:
                 return
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
 
     def encrypts(self, policy: str) -> bool:
-        """Whether pods of a policy get a sidecar. One that is not there, or that this version cannot read, is none."""
+        """Whether pods of a policy get a sidecar. False if the policy does not exist or cannot be read."""
         spec = self._policies.get(("", policy))
-        return isinstance(spec, SovereigntyPolicySpec) and encrypts(spec, self._record.of(policy))
+        return isinstance(spec, SovereigntyPolicySpec) and encrypts(spec, self._configs.of(policy))
 
 
 def see_enforced(namespace: Json) -> str | None:
@@ -75,4 +75,4 @@ def see_enforced(namespace: Json) -> str | None:
 
 
 def _ignore(*_: object) -> None:
-    """Nothing follows from a change: what is seen is asked for when it is needed."""
+    """Ignore a change: each review reads the mirrors when it needs them."""

@@ -1,4 +1,4 @@
-"""One question of the API server about a pod, and the answer: no I/O."""
+"""Decides one admission review of a new pod: inject the sidecar, leave the pod untouched, or refuse it. No I/O."""
 
 import base64
 import json
@@ -20,37 +20,37 @@ API_VERSION: Final = "admission.k8s.io/v1"
 FORBIDDEN: Final = 403
 
 MOST: Final = {b"{": 50_000, b"[": 50_000, b",": 300_000, b'"': 1_000_000}
-"""What a review may have of each. Anybody may send one, and each costs its reader far more than its sender."""
+"""The most of each character that a review may have. Any pod may send one, and parsing costs far more than sending."""
 
 
 class MalformedError(Exception):
-    """What was sent is no question about a pod. The text says why."""
+    """The request is not a review of a pod. The text says why."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """A question that is well formed as far as it is read here."""
+    """A review, well formed as far as it is read here."""
 
     uid: str
     namespace: str
     user: str
     pod: Json | None
-    """The pod that is to be created; None if that is not what is asked about."""
+    """The pod to be created; None if the review is about something else."""
 
     @property
     def pod_name(self) -> str:
-        """Its name, or how its name begins."""
+        """The pod's name or generateName."""
         metadata = self.pod["metadata"] if self.pod else {}
         return metadata.get("name") or metadata.get("generateName") or ""
 
     @property
     def labels(self) -> dict[str, str]:
-        """Those of the pod."""
+        """The pod's labels."""
         return self._metadata("labels")
 
     @property
     def is_mirror(self) -> bool:
-        """Whether a kubelet shows one of its static pods. It deletes one that differs from its file."""
+        """Whether it is the mirror pod of a static pod. A kubelet deletes a mirror pod that differs from its file."""
         node = self.pod["spec"].get("nodeName", "") if self.pod else ""
         return is_new_mirror_pod(self._metadata("annotations"), node, self.user)
 
@@ -63,7 +63,7 @@ class Untouched:
     """The pod stays as it is."""
 
     warning: str = ""
-    """What whoever creates it is told."""
+    """The warning for the client that creates the pod."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def read(body: bytes) -> Review:
 
 
 def _check_pod(pod: Any) -> None:
-    """Look at all that is taken for granted later, and raise what comes of it. The API server sends nothing else."""
+    """Check what later code relies on, and raise if it does not hold. An API server never sends such a pod."""
     metadata, spec = _object(_object(pod)["metadata"]), _object(pod["spec"])
     for field in ("name", "generateName"):
         _text(metadata.get(field))
@@ -126,7 +126,7 @@ def _object(part: Any) -> Json:
 
 
 def _text(part: Any) -> str:
-    """Return text, which is empty where there is none."""
+    """Return a text; empty for None."""
     if not isinstance(part, str | None):
         raise TypeError(f"no text: {part!r:.100}")
     return part or ""
@@ -149,7 +149,7 @@ def may_be_too_early(review: Review, enforced: str | None, never_in_scope: Conta
 def answer(review: Review, policy: str | None, settings: SidecarSettings) -> Answer:
     """Decide about a pod that ``policy`` is in effect for, which encrypts; None if none does.
 
-    An unknown policy is refused by guards, which do not depend on us, and so is a pod that lacks its sidecar. Raises
+    The guards refuse an unknown policy, and a pod that lacks its sidecar, whether or not the injector runs. Raises
     MalformedError for a pod that no API server would send.
     """
     if review.pod is None:
@@ -167,7 +167,7 @@ def answer(review: Review, policy: str | None, settings: SidecarSettings) -> Ans
 
 
 def write(uid: str, given: Answer) -> Json:
-    """Return the AdmissionReview that says so."""
+    """Return the AdmissionReview with this answer."""
     response: Json = {"uid": uid, "allowed": not isinstance(given, Refused)}
     match given:
         case Injected(operations=operations) if operations:
@@ -181,5 +181,5 @@ def write(uid: str, given: Answer) -> Json:
 
 
 def result_of(given: Answer) -> str:
-    """Return the word by which answers are counted."""
+    """Return the label by which the metric counts an answer."""
     return type(given).__name__.lower()

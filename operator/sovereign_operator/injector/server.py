@@ -1,8 +1,7 @@
-"""Where the API server asks: POST /inject, over TLS.
+"""Serves admission reviews: POST /inject, over TLS.
 
-So can everybody in the cluster: nothing tells the API server from a pod. Hence the budgets for connections, bytes and
-time, and for the log, which says from where it was asked; and a caller that asks what no API server would is told
-nothing.
+Any pod in the cluster can send one, as nothing distinguishes the API server from a pod. Hence the budgets for
+connections, bytes, time and log lines, and a client that sends what no API server would gets no explanation.
 """
 
 import asyncio
@@ -44,11 +43,11 @@ READ_SECONDS: Final = 2.0
 """For a body to come in full. Meanwhile others may wait for room, and the API server waits for five seconds at most."""
 LONGEST_NAME: Final = 253
 LONGEST_TEXT: Final = 512
-"""Of what the log says of an odd question, in the words of its author."""
+"""Characters of a malformed request that the log quotes."""
 
 
 class Hook:
-    """Answers for one replica."""
+    """The HTTP handler of one replica."""
 
     def __init__(self, view: PolicyView, settings: Settings) -> None:
         self._view = view
@@ -87,7 +86,7 @@ class Hook:
     async def _answer(self, body: bytes, address: str | None) -> web.Response:
         review, never_in_scope = read(body), self._settings.replica.system_namespaces
         if may_be_too_early(review, self._view.enforced(review.namespace), never_in_scope):
-            # Read, a review may take many times its bytes: nothing is kept of it for so long.
+            # Parsed, a review may take many times its bytes: drop it before waiting.
             namespace = review.namespace
             del review
             await self._view.until_enforced(namespace)

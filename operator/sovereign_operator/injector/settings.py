@@ -1,4 +1,4 @@
-"""What the chart tells the injector, as command-line options."""
+"""The command-line options that the chart passes to the injector."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ class Settings:
 
     replica: Replica
     webhook_port: int
-    """Where the API server asks, by TLS."""
+    """The port for reviews, by TLS."""
     sidecar: SidecarSettings
 
 

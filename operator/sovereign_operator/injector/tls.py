@@ -1,4 +1,4 @@
-"""What the injector serves with: a certificate that each replica signs for itself, or one that somebody gave it.
+"""The injector's serving certificate: each replica signs its own, or the Secret provides one.
 
 Both come as files of a Secret, which the kubelet writes: the injector needs no right to read Secrets, and none to tell
 the API server whom to trust. Jobs of the chart do that, and end (see webhook_ca).
@@ -42,11 +42,11 @@ class ServingCertificate:
 
     @property
     def ready(self) -> bool:
-        """Whether there is a certificate to answer with. Whether the API server trusts it is not for us to know."""
+        """Whether there is a certificate to serve with. Whether the API server trusts it is not known here."""
         return self._served is not None
 
     async def run(self) -> None:
-        """Look after the certificate, again and again."""
+        """Renew the certificate in time, until cancelled."""
         while True:
             self.look()
             await asyncio.sleep(LOOK_SECONDS)
@@ -60,7 +60,7 @@ class ServingCertificate:
                 if serving != self._served:
                     self._serve(serving)
         except (OSError, ValueError) as error:
-            # What is served now goes on being served.
+            # The present certificate stays in use.
             fault = f"{self._folder} holds no certificate that can be used: {error}"
             if fault != self.fault:
                 logger.error("%s", fault)  # noqa: TRY400 - a person needs no trace

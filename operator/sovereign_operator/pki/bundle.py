@@ -32,7 +32,7 @@ class TrustAnchor:
 
 
 def read(pem: str) -> tuple[TrustAnchor, ...]:
-    """Read a bundle, whoever wrote it, in its order. Raises ValueError."""
+    """Read a bundle, keeping its order. Any user may have written it. Raises ValueError."""
     return tuple(describe(certificate) for certificate in certificates.read(pem.encode()))
 
 

@@ -11,7 +11,7 @@ from sovereign_operator.pki import bundle
 
 @dataclass(frozen=True)
 class ObservedBundle:
-    """A ClusterTrustBundle of ours."""
+    """The fields of a trust bundle that decisions depend on."""
 
     policy: str
     anchors: tuple[bundle.TrustAnchor, ...]

@@ -1,1 +1,1 @@
-"""The signer: certificates that say where a pod runs, and the bundles that say whom to trust."""
+"""The signer: issues certificates that prove where a pod runs, and keeps the trust bundles to check them."""

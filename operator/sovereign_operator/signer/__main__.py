@@ -1,4 +1,4 @@
-"""The signer process: all replicas sign; the one that holds the Lease keeps authorities and trust bundles."""
+"""The signer process: all replicas sign; the one that holds the Lease keeps CAs and trust bundles."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ class Signer(Process):
         return [f"nothing heard of {name}" for name in self._state.stalled]
 
     async def run(self) -> None:
-        """Do everything, until the Lease is lost or something ends."""
+        """Work until the Lease is lost or a task ends."""
         await leading(
             self._api,
             LEASE,
@@ -70,7 +70,7 @@ class Signer(Process):
         await asyncio.Event().wait()
 
     async def _keep_house(self) -> None:
-        """Show what waits, and forget what is no longer needed."""
+        """Keep the metrics of waiting requests up to date, and forget what is no longer needed."""
         await self._state.until_complete()
         self._queue.add(AuthoritiesKey())
         while True:
@@ -92,7 +92,7 @@ class Signer(Process):
 
 
 async def _until_done(step: Callable[[], Awaitable[T]]) -> T:
-    """Take a step again until the API server lets it happen: its roles may come later than we do."""
+    """Repeat a step until the API server allows it: its RBAC rules may be created after this process."""
     while True:
         try:
             return await step()

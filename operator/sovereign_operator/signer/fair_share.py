@@ -5,31 +5,30 @@ from collections.abc import Iterable
 from typing import Final
 
 BACKUP_SECONDS: Final = 2.0
-"""The other replicas leave the first this long."""
+"""How long the other replicas leave a request to the first."""
 
 RATE: Final = 10.0
-"""Requests a second of one node, in the long run."""
+"""Requests a second that one node may make in the long run."""
 BURST: Final = 100.0
-"""Requests of one node at once: as many as it may have pods."""
+"""Requests that one node may make at once: as many as it may have pods."""
 
 
 def is_first(identity: str, replicas: Iterable[str], uid: str) -> bool:
-    """Whether this replica is the first to answer a request: each is, for its share of them."""
+    """Whether this replica is the first to answer a request. Each replica is, for its share of the requests."""
     return identity == max({identity, *replicas}, key=lambda name: hashlib.sha256(f"{name}/{uid}".encode()).digest())
 
 
 class NodeBudgets:
     """How much work each node may still cause. Times are seconds on any one clock.
 
-    A request that comes too early gets its place in the node's queue once, so a crowd of them costs
-    no more than to wait for it.
+    A request that comes too early gets its place in the node's queue once, so many of them cost only waiting.
     """
 
     def __init__(self) -> None:
         self._free: dict[str, float] = {}
         """When each node would have its whole budget again."""
         self._places: dict[str, float] = {}
-        """When it is the turn of each request that waits, by uid."""
+        """By uid of a waiting request, when its turn comes."""
 
     def pause(self, node: str, uid: str, now: float) -> float:
         """Return 0 if it is a request's turn, which takes it off its node's budget, else in how many seconds it is."""

@@ -1,11 +1,10 @@
-"""Where the keys of certificate authorities are kept.
+"""The store of certificate authorities (CAs) and their keys.
 
-A store is small, so that another (a PKCS#11 device, a cloud's key service) can take its place: it shows the
-authorities that it holds, makes one, remembers since when one is published, and destroys the key of one. This
-one keeps them in Secrets of a namespace of their own.
+The interface is small, so that another store (a PKCS#11 device, a cloud's key service) can take its place: create a CA,
+record when it was published, destroy its key. This store keeps CAs in Secrets of a namespace of their own.
 
-A retired authority leaves its certificate behind: a name that was used is never used again, and a backup that
-is restored beside it brings no authority back.
+The Secret of a retired CA keeps its certificate: its name is never used again, and a backup that is restored beside it
+brings no CA back.
 """
 
 import base64
@@ -40,12 +39,12 @@ SECRET_TYPE: Final = "kubernetes.io/tls"  # noqa: S105 - a type, no password
 
 @dataclass(frozen=True)
 class StoredAuthority:
-    """An authority in the store, or what is left of one."""
+    """A CA in the store, or what is left of a retired one."""
 
     name: str
     pair: Pair
     state: State | None
-    """None: the label says something that means nothing."""
+    """None: the label has no valid value."""
     certificate: x509.Certificate | None = None
     authority: Authority | None = None
     """Certificate and key, if it may sign and both can be read; else ``problem`` says why not."""
@@ -55,23 +54,23 @@ class StoredAuthority:
 
 
 class KeyStore(Protocol):
-    """What holds the keys."""
+    """What holds the CAs and their keys."""
 
     async def create(self, wanted: NewAuthority, held: Mapping[str, StoredAuthority], now: datetime) -> None:
-        """Make an authority. One that another replica made in the same moment is left as it is."""
+        """Create a CA, unless another replica created it at the same moment."""
 
     async def publish(self, held: StoredAuthority, now: datetime) -> None:
-        """Remember that it is in its policy's bundle from now on."""
+        """Record that the CA is in its policy's bundle from now on."""
 
     async def retire(self, held: StoredAuthority) -> None:
-        """Destroy its key, or have one that was brought count no more."""
+        """Destroy the key of a CA, or mark an imported CA as retired."""
 
     async def create_nobody(self, now: datetime) -> None:
-        """Make the certificate of a bundle that trusts nobody."""
+        """Create the certificate for bundles that trust no CA."""
 
 
 def see_held(obj: Json) -> StoredAuthority:
-    """Read a Secret with an authority."""
+    """Read the Secret of a CA."""
     metadata, data = obj["metadata"], obj.get("data") or {}
     annotations = metadata.get("annotations", {})
     label = metadata.get("labels", {}).get(names.AUTHORITY_LABEL, "")
@@ -107,7 +106,7 @@ def _decode(data: Mapping[str, str], key: str) -> bytes:
 
 
 class SecretStore:
-    """Keys in Secrets of one namespace, for whoever may read them there: nobody but the signer should."""
+    """CAs in Secrets of one namespace. Only the signer should be allowed to read these."""
 
     def __init__(self, api: Api, namespace: str, trust_domain: str) -> None:
         self._api = api
@@ -115,7 +114,7 @@ class SecretStore:
         self._trust_domain = trust_domain
 
     async def create(self, wanted: NewAuthority, held: Mapping[str, StoredAuthority], now: datetime) -> None:
-        """Make an authority, under the first name that was never used."""
+        """Create a CA under the first name that was never used."""
         (policy, datacentre), number = wanted.pair, 1
         while (name := names.authority_secret(policy, datacentre, number)) in held:
             number += 1
@@ -135,13 +134,13 @@ class SecretStore:
             logger.info("made authority %s until %s", name, wanted.not_after, extra={"authority": name})
 
     async def create_nobody(self, now: datetime) -> None:
-        """Make the certificate of a bundle that trusts nobody. Its key is gone when this returns."""
+        """Create the certificate for bundles that trust no CA. Its key no longer exists when this returns."""
         certificate = bundle.nobody(self._trust_domain, now, now + NOBODY_LIFETIME)
         # The type demands both entries.
         await self._create(NOBODY_NAME, State.NOBODY, {CERTIFICATE: bundle.write([certificate]).encode(), KEY: b""}, {})
 
     async def _create(self, name: str, state: State, data: Mapping[str, bytes], annotations: Mapping[str, str]) -> bool:
-        """Create a Secret, unless there is one of that name. Return whether it is ours."""
+        """Create a Secret, unless one of that name exists. Return whether this call created it."""
         body: dict[str, Any] = SECRETS.header | {
             "type": SECRET_TYPE,
             "metadata": {
@@ -158,11 +157,11 @@ class SecretStore:
         return True
 
     async def publish(self, held: StoredAuthority, now: datetime) -> None:
-        """Write when it was published on its Secret."""
+        """Write to the Secret of a CA when it was published."""
         await self._patch(held, {"metadata": {"annotations": {names.AUTHORITY_PUBLISHED_ANNOTATION: timestamp(now)}}})
 
     async def retire(self, held: StoredAuthority) -> None:
-        """Destroy its key. What an admin brought is the admin's: it counts no more, and stays."""
+        """Destroy the key of a CA. An imported CA is marked as retired, as its key belongs to the admin."""
         if held.state is State.BROUGHT:
             await self._patch(held, {"metadata": {"labels": {names.AUTHORITY_LABEL: State.WITHDRAWN.value}}})
             logger.warning("authority %s, which was brought, is withdrawn", held.name, extra={"authority": held.name})

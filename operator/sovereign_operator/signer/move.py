@@ -1,7 +1,7 @@
-"""Keys move from the operator's namespace, where former versions kept them, to one of their own.
+"""Moves keys from the operator's namespace, where former versions kept them, to the namespace of keys.
 
-All are copied before the first one counts here: bundles would trust nobody meanwhile. One is deleted there when its
-copy has been compared, and no signer runs any more that reads it there. Each step can be taken again at any time.
+All keys are copied before the first one counts, because bundles would trust too few CAs meanwhile. A key is deleted
+once its copy has been compared, and no signer of a former version runs any more. Each step can be repeated at any time.
 """
 
 import logging
@@ -28,7 +28,7 @@ _NOTED: Final = (
 
 
 async def copy_keys(api: Api, source: str, target: str) -> frozenset[str]:
-    """Copy all authorities that are not there yet, and return the names of all that have to be there."""
+    """Copy all CAs that are missing there. Return the names of all that must be there."""
     found = await _authorities(api, source)
     for secret in found:
         name = secret["metadata"]["name"]
@@ -48,7 +48,7 @@ async def drop_keys(api: Api, source: str, target: str) -> bool:
     pods = [pod async for page, _ in api.pages(PODS, source, SIGNER_PODS) for pod in page]
     if any(map(reads_the_former_place, pods)):
         return False
-    # The chart goes by this one, so it is the last.
+    # The chart detects a move by this Secret, so it is deleted last.
     for secret in sorted(found, key=lambda one: one["metadata"]["name"] == NOBODY_NAME):
         name, uid = secret["metadata"]["name"], secret["metadata"]["uid"]
         if not is_copy(await _read(api, name, target), secret):
@@ -82,7 +82,7 @@ def copy_of(secret: Json) -> Json:
 
 
 def is_copy(copy: Json | None, secret: Json) -> bool:
-    """Whether nothing is lost if the former Secret goes. A copy may have been retired since."""
+    """Whether the former Secret can be deleted without loss. Its copy may have been retired since."""
     if copy is None:
         return False
     retired = copy["metadata"].get("labels", {}).get(names.AUTHORITY_LABEL) == State.RETIRED
@@ -91,7 +91,7 @@ def is_copy(copy: Json | None, secret: Json) -> bool:
 
 
 def reads_the_former_place(pod: Json) -> bool:
-    """Whether a signer's pod is of a version that knows no other place."""
+    """Whether a signer's pod is of a version that reads keys only in the operator's namespace."""
     if pod.get("status", {}).get("phase") in ENDED_PHASES:
         return False
     return not any(argument.startswith(KEYS_OPTION) for argument in _arguments(pod))

@@ -1,4 +1,4 @@
-"""What the chart tells the signer, as command-line options."""
+"""The command-line options that the chart passes to the signer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ class Settings:
 
     replica: Replica
     trust_domain: str
-    """What SPIFFE ids begin with. Example: hospital.example.org."""
+    """The trust domain of SPIFFE IDs. Example: hospital.example.org."""
     propagation: timedelta
     """How long after a change of a bundle all pods have seen it."""
     keys_namespace: str
-    """Where the keys are, and nothing else."""
+    """The namespace that holds the keys, and nothing else."""
     move_keys: bool
     """Whether to move here what a former version kept in the operator's namespace."""
 

@@ -1,4 +1,4 @@
-"""All that the signer has seen of the cluster, and what changes in it mean for the queue."""
+"""The state of one signer replica: the observed cluster, and the keys that its changes add to the queue."""
 
 import asyncio
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class AuthoritiesKey:
 
 @dataclass(frozen=True)
 class RequestKey:
-    """One request that is not answered yet."""
+    """One PodCertificateRequest that is not answered yet."""
 
     namespace: str
     name: str
@@ -48,7 +48,7 @@ SignerKey = AuthoritiesKey | RequestKey
 
 @dataclass(frozen=True)
 class SigningAuthority:
-    """The authority that signs for a pair."""
+    """The CA that signs for a pair."""
 
     name: str
     authority: Authority
@@ -56,24 +56,24 @@ class SigningAuthority:
 
 
 class SignerState:
-    """Everything seen, and which authority signs for which pair."""
+    """What this replica has observed, and which CA signs for which pair."""
 
     def __init__(self, api: Api, queue: WorkQueue[SignerKey], settings: Settings) -> None:
         self.api = api
         self.queue = queue
         self.settings = settings
         self.leading = False
-        """Whether this replica keeps authorities and bundles. All of them sign."""
+        """Whether this replica keeps CAs and bundles. All replicas sign."""
         self.awaited: frozenset[str] = frozenset()
-        """Authorities that were moved here and have to be seen before anything is done: bundles would trust too few."""
+        """CAs that were moved here. Nothing is done before all of them are observed: bundles would trust too few."""
         self.signing: dict[Pair, SigningAuthority] = {}
-        """Which authority signs for which pair."""
+        """By pair, the CA that signs."""
         self._declarations: dict[str, dict[str, str]] | None = None
-        """The datacentres that declare each node, until one changes."""
+        """By node, the datacentres that declare it; None after one of them changed."""
         self.budgets = NodeBudgets()
         self.reads = SharedReads()
-        self.told: dict[str, tuple[str, float]] = {}
-        """By uid of a request that waits: what its pod was told last, and when."""
+        self.announced: dict[str, tuple[str, float]] = {}
+        """By uid of a waiting request: the reason of the last Event on its pod, and when it was posted."""
         namespace = settings.replica.namespace
         self.services = self._specs(CLOUD_SERVICE.plural, CloudServiceSpec)
         self.datacentres = self._specs(DATACENTRE.plural, DatacentreSpec)
@@ -110,13 +110,13 @@ class SignerState:
                 group.create_task(mirror.run())
 
     async def until_complete(self) -> None:
-        """Wait until everything was listed once."""
+        """Wait until every mirror has been listed once."""
         for mirror in self._mirrors():
             await mirror.synced.wait()
 
     @property
     def stalled(self) -> list[str]:
-        """What has not been heard of for too long."""
+        """The mirrors that have received neither an event nor a list for too long."""
         return stalled(self._mirrors())
 
     def _mirrors(self) -> Iterator[Mirror[Any]]:
@@ -140,10 +140,10 @@ class SignerState:
         """Forget what is no longer needed. ``now`` is the event loop's time."""
         self.budgets.forget(now)
         waiting = {seen.request.uid for seen in self.requests.values()}
-        self.told = {uid: told for uid, told in self.told.items() if uid in waiting}
+        self.announced = {uid: last for uid, last in self.announced.items() if uid in waiting}
 
-    def look_at_requests(self) -> None:
-        """Look again at all that wait, as what they wait for may have come."""
+    def retry_requests(self) -> None:
+        """Answer all waiting requests again, as what they wait for may have happened."""
         for key in self.requests:
             self.queue.add(RequestKey(*key))
 
@@ -152,7 +152,7 @@ class SignerState:
         return gather(self.services, self.datacentres, self.policies, self.api.clock.now())
 
     def facts_of(self, node: str) -> Facts:
-        """Gather what a node's verdict depends on: of all datacentres, those that may claim it."""
+        """Gather what a node's verdict depends on, with only those datacentres that may claim it."""
         facts = self.facts()
         if self._declarations is None:
             self._declarations = declarations(facts.datacentres)
@@ -163,11 +163,11 @@ class SignerState:
         return replace(facts, datacentres=datacentres)
 
     def held(self) -> dict[str, StoredAuthority]:
-        """Return all authorities of the store, by name."""
+        """Return all CAs of the store, by name."""
         return {name: held for (_, name), held in self.secrets.items()}
 
 
 def _running_name(obj: Json) -> str | None:
-    """Return the name of a replica that runs."""
+    """Return the name of a running replica; None for a pod that does not run."""
     running = obj.get("status", {}).get("phase") == "Running" and "deletionTimestamp" not in obj["metadata"]
     return str(obj["metadata"]["name"]) if running else None

@@ -1,7 +1,7 @@
-"""The requests that wait for an answer: their number has a bound, however many a kubelet makes.
+"""The requests that wait for an answer: at most a fixed number is kept, however many a kubelet creates.
 
-Who has no place is not forgotten: what the node has stored is read again once places are free. As the pod with most
-requests gives way first, and so does the node, those that flood the signer wait for themselves alone.
+A request without a place is not lost: the node's requests are read again once places are free. The node with the most
+requests gives up places first, and of its pods the one with the most. So a flood delays only the node that causes it.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ from sovereign_operator.signer import metrics
 logger = logging.getLogger(__name__)
 
 PLACES: Final = 10_000
-"""Requests that wait at once. One takes 1 KiB, and 8 KiB at most."""
+"""The most requests that are kept. One takes 1 KiB, at most 8 KiB."""
 PLACES_OF_NODE: Final = 500
-"""Those of one node: several for each pod that it can have."""
+"""The most requests of one node: several for each pod that it can have."""
 LONGEST_STUB: Final = 4096
 """Characters of a PKCS#10 request. With the largest key that is allowed, it has some 1,600."""
 MOST_ANNOTATIONS: Final = 3
-"""Keys that are kept to be named: one is too many."""
+"""How many unknown annotation keys are kept to be named; one is enough for a denial."""
 LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedRequest:
-    """A PodCertificateRequest for our signer that nobody has answered."""
+    """A PodCertificateRequest for our signer that has no answer yet."""
 
     request: Request
     stub: str
@@ -47,18 +47,18 @@ class ObservedRequest:
 
 
 class WaitingRequests(Mirror[ObservedRequest]):
-    """All of them that have a place."""
+    """The requests that have a place."""
 
     def __init__(
         self, api: Api, changed: Callable[[ObjectKey, ObservedRequest | None, ObservedRequest | None], None]
     ) -> None:
         super().__init__(api, CERTIFICATE_REQUESTS, see_request, changed, field_selector=FOR_OUR_SIGNER)
         self._places: dict[str, dict[str, dict[ObjectKey, None]]] = {}
-        """Those that have a place by node and uid of the pod, in the order in which they came."""
+        """By node, then by uid of the pod, the requests that have a place, in order of arrival."""
         self._taken: Counter[str] = Counter()
-        """How many that are of each node."""
+        """How many places each node has."""
         self._crowded: dict[str, int] = {}
-        """How many requests of each node had to go without a place, or give it away."""
+        """How many requests of each node have no place, or lost theirs."""
         self._told: set[ObjectKey] | None = None
         """Those that changed while a node's are read again: of them, that reading has nothing new to say."""
 
@@ -69,7 +69,7 @@ class WaitingRequests(Mirror[ObservedRequest]):
             group.create_task(keep_running("places for requests", self._give_places))
 
     def drop(self, key: ObjectKey, seen: ObservedRequest) -> None:
-        """Let go of a request that is not what it was. If it still waits, the watch tells of it."""
+        """Drop a request that has changed. If it still waits, the watch brings it again."""
         if self.get(key) is seen:
             self._set(key, None)
 
@@ -145,7 +145,7 @@ class WaitingRequests(Mirror[ObservedRequest]):
         return self._taken[node] <= PLACES_OF_NODE // 2 and len(self) <= PLACES * 9 // 10
 
     async def _read_again(self, node: str) -> None:
-        """Give places to the requests of a node that have none, as long as there are any."""
+        """Give places to the requests of a node that have none, as long as places are free."""
         before = self._crowded[node]
         self._told = set()
         try:

@@ -1,12 +1,12 @@
 """The report of a node's agent: which rules it has loaded for which pods. And which pods have no report.
 
-Without reports the controller could not know whether the rules of Strict are in force: a sidecar observes TCP only,
-and a node may have no agent.
+Without reports nothing would show whether the rules of Strict are in force: a sidecar observes TCP only, and a node may
+have no agent.
 
 Each version of a policy's rules has a number of its own, so a report about former rules does not count. Nor does a
-report about a pod count for its successor, which has another uid, or for its next sandbox, which has other addresses. If
-the next sandbox has the same addresses, its containers still wait for rules of their own, because the sidecar's startup
-probe and the controller's polls pass through these.
+report about a pod count for its successor, which has another uid, or for its next sandbox, which has other addresses.
+If the next sandbox has the same addresses, its containers still wait for rules of their own, because the sidecar's
+startup probe and the controller's polls pass through these.
 """
 
 from collections.abc import Iterable, Mapping

@@ -19,7 +19,7 @@ from sovereign_operator.core.sidecar.probes import rewrite
 Json = dict[str, Any]
 
 STARTUP_SECONDS: Final = 600
-"""How long a sidecar may take until the redirect is there and it answers, before it is started anew."""
+"""How long a sidecar may take until the redirect is there and it answers, before it is restarted."""
 
 RUN_SIZE: Final = "16Mi"
 LONGEST_CERTIFICATE_SECONDS: Final = 86400

@@ -1,4 +1,4 @@
-"""Certificate authorities and trust bundles: gather, plan, and carry it out if this replica leads."""
+"""Certificate authorities (CAs) and trust bundles: gathers, plans, and writes if this replica leads."""
 
 import logging
 from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping
@@ -43,11 +43,11 @@ FROZEN_RETRY_SECONDS = 15.0
 
 
 async def reconcile_authorities(state: SignerState, store: KeyStore) -> float:
-    """Look at all authorities once, and say in how many seconds to look again."""
+    """Plan for all CAs, and carry the plan out if this replica leads. Return in how many seconds to plan again."""
     await state.until_complete()
-    # A replica that comes to lead while this goes on may have made or moved keys that are not among these.
+    # Read once: a replica that becomes the leader meanwhile may have created or moved keys that are not among these.
     facts, held, leading = state.facts(), state.held(), state.leading
-    # Asked after all is gathered: what vanished with its kind was not deleted by anybody.
+    # After the facts, so that objects that vanish with their CRD are not mistaken for objects that a user deleted.
     if why := await _why_frozen(state, facts, held):
         runtime_metrics.FROZEN.set(1)
         logger.error("%s: authorities and bundles stay as they are", why)
@@ -60,7 +60,7 @@ async def reconcile_authorities(state: SignerState, store: KeyStore) -> float:
     before, state.signing = state.signing, _signing(planned, usable, terms)
     _show(state)
     if state.signing.keys() - before.keys():
-        state.look_at_requests()
+        state.retry_requests()
     if leading:
         careful = replace(facts, now=min(facts.now, datetime.now(UTC)))
         house = keep_house(planned, _plan(state, careful, trust_windows(careful), usable), stored, usable)
@@ -71,7 +71,7 @@ async def reconcile_authorities(state: SignerState, store: KeyStore) -> float:
 
 
 async def _why_frozen(state: SignerState, facts: Facts, held: Mapping[str, StoredAuthority]) -> str:
-    """Say why nothing may follow from what we see, or nothing."""
+    """Return why nothing may be changed now; empty if it may."""
     if not state.awaited - held.keys():
         state.awaited = frozenset()
     awaited = state.awaited
@@ -86,7 +86,7 @@ async def _why_frozen(state: SignerState, facts: Facts, held: Mapping[str, Store
 
 
 def _stored(state: SignerState, one: StoredAuthority, terms: Mapping[Pair, TrustWindow], now: datetime) -> Stored:
-    """Return what decisions need of an authority in the store."""
+    """Return the fields of a CA in the store that decisions depend on."""
     candidate = is_candidate(one.state)
     listed = candidate and _is_listed(state, one)
     problems: Iterable[str] = (one.problem,) if one.problem else ()
@@ -104,7 +104,7 @@ def _stored(state: SignerState, one: StoredAuthority, terms: Mapping[Pair, Trust
 
 
 def _usable(stored: Collection[Stored], held: Mapping[str, StoredAuthority]) -> dict[str, StoredAuthority]:
-    """Return the authorities that count, by name."""
+    """Return the CAs that count, by name."""
     refused = refuse(stored)
     for name, problems in refused.items():
         logger.error("authority %s cannot be used: %s", name, "; ".join(problems), extra={"authority": name})
@@ -113,7 +113,7 @@ def _usable(stored: Collection[Stored], held: Mapping[str, StoredAuthority]) -> 
 
 
 def _problems(state: SignerState, one: StoredAuthority, latest: datetime, now: datetime) -> Iterator[str]:
-    """Yield what is wrong with the certificate or key of an authority."""
+    """Yield what is wrong with the certificate or key of a CA."""
     assert one.authority is not None
     certificate, domain = one.authority.certificate, state.settings.trust_domain
     if one.state is State.BROUGHT:
@@ -127,12 +127,12 @@ def _public_key(certificate: x509.Certificate) -> bytes:
 
 
 def _listed(state: SignerState, policy: str, usable: Mapping[str, StoredAuthority]) -> frozenset[str]:
-    """Return the authorities in a policy's bundle, by name."""
+    """Return the names of the CAs in a policy's bundle."""
     return frozenset(name for name, one in usable.items() if _is_listed(state, one, policy))
 
 
 def _is_listed(state: SignerState, one: StoredAuthority, policy: str | None = None) -> bool:
-    """Whether an authority is in a policy's bundle, by default in that of its own."""
+    """Whether a CA is in a policy's bundle, by default that of its own policy."""
     seen = state.bundles.get(("", names.trust_bundle(policy or one.pair.policy)))
     if seen is None or one.certificate is None:
         return False
@@ -186,7 +186,7 @@ def _writes(
     held: Mapping[str, StoredAuthority],
     usable: Mapping[str, StoredAuthority],
 ) -> Iterator[Awaitable[None]]:
-    """Bundles first: whom nobody trusts any more shall be trusted nowhere before anything else goes wrong."""
+    """Yield the writes: bundles first, so that a failure of another write does not keep a withdrawn CA trusted."""
     nobody = held.get(NOBODY_NAME)
     if nobody is None or nobody.certificate is None:
         yield store.create_nobody(now)
@@ -204,9 +204,9 @@ def _writes(
 async def _write_bundle(
     state: SignerState, policy: str, trusted: list[StoredAuthority], nobody: StoredAuthority | None
 ) -> None:
-    """Write a policy's bundle if it trusts others than it should.
+    """Write a policy's bundle if its CAs differ.
 
-    It stays when its policy goes, and trusts nobody then: without it, the file in a pod would stay as it was.
+    When its policy is deleted, the bundle stays and trusts no CA: without it, the file in a pod would stay as it was.
     """
     seen = state.bundles.get(("", names.trust_bundle(policy)))
     found = [one.certificate for one in trusted if one.certificate]
@@ -232,7 +232,7 @@ async def _write_bundle(
 
 
 def _unsaid(trusted: Iterable[StoredAuthority]) -> dict[str, Pair]:
-    """Return the pairs of authorities that do not say themselves of which pair they are, as those that are brought."""
+    """Return the pairs of CAs whose certificates do not name their pair, as those of imported CAs."""
     said = [(one, bundle.describe(one.certificate)) for one in trusted if one.certificate]
     return {anchor.fingerprint: one.pair for one, anchor in said if (anchor.policy, anchor.datacentre) != one.pair}
 

@@ -1,4 +1,4 @@
-"""One certificate request: gather everything live, decide, and answer it."""
+"""One certificate request: reads everything that it names live, decides, and answers it."""
 
 import asyncio
 import base64
@@ -50,7 +50,7 @@ TELL_AGAIN_SECONDS = 300.0
 
 
 async def answer_request(state: SignerState, key: RequestKey) -> float | None:
-    """Answer a request. Return in how many seconds to look again, if it has to wait."""
+    """Answer a request. Return in how many seconds to decide again if it has to wait."""
     seen = state.requests.get((key.namespace, key.name))
     if seen is None:
         return None
@@ -76,12 +76,12 @@ async def answer_request(state: SignerState, key: RequestKey) -> float | None:
 
 
 async def _tell(state: SignerState, seen: ObservedRequest, pod: Json | None, notice: Notice) -> None:
-    """Say on a pod why it has to wait: one replica does, when there is news, and again after a while."""
+    """Post an Event on a pod about why it waits: by one replica, if the reason is new, and again after a while."""
     now = asyncio.get_running_loop().time()
-    reason, told = state.told.get(seen.request.uid, ("", 0.0))
-    if pod is None or not state.is_first(seen) or (reason == notice.reason and now - told < TELL_AGAIN_SECONDS):
+    reason, posted = state.announced.get(seen.request.uid, ("", 0.0))
+    if pod is None or not state.is_first(seen) or (reason == notice.reason and now - posted < TELL_AGAIN_SECONDS):
         return
-    state.told[seen.request.uid] = notice.reason, now
+    state.announced[seen.request.uid] = notice.reason, now
     await post(state.api, pod, notice)
     logger.info("waits: %s", notice.message, extra=_said(seen.request) | {"reason": notice.reason})
 
@@ -89,7 +89,7 @@ async def _tell(state: SignerState, seen: ObservedRequest, pod: Json | None, not
 async def _gather(
     state: SignerState, seen: ObservedRequest, *, supported_key: bool
 ) -> tuple[RequestFacts, Json | None]:
-    """Read live what the request names. Also return the pod, if it is the one that the request speaks of."""
+    """Read live what the request names. Also return the pod, if it has the uid that the request names."""
     api, asked = state.api, seen.request
     pod, account, node, namespace = await asyncio.gather(
         _found(state, PODS, asked.pod, asked.namespace),
@@ -128,7 +128,7 @@ async def _gather(
 
 
 async def _found(state: SignerState, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
-    """Return an object as it is now. Requests of the same moment share the read."""
+    """Return an object as it is now. Requests at the same moment share one read."""
     try:
         return await state.reads.read(
             (resource.plural, namespace, name), lambda: state.api.get(resource, name, namespace)
@@ -147,7 +147,7 @@ def _policy_of(state: SignerState, pod: Json | None, namespace: Json | None) -> 
 
 
 def _is_granted(state: SignerState, policy: str | None, namespace: Json | None) -> bool:
-    """Whether a policy, as we see it, gives certificates to a namespace, as it is now."""
+    """Whether a policy, as observed, gives certificates to a namespace, as it is now."""
     spec = state.facts().policies.get(policy) if policy else None
     if policy is None or spec is None or namespace is None:
         return False
@@ -233,7 +233,7 @@ def _condition(kind: str, reason: str, message: str, now: datetime) -> Json:
 
 
 async def _write(state: SignerState, seen: ObservedRequest, status: Json) -> bool:
-    """Write an answer, unless another replica has. Return whether it is ours."""
+    """Write an answer, unless another replica has. Return whether this call wrote it."""
     body = {"metadata": {"resourceVersion": seen.version}, "status": status}
     asked = seen.request
     try:
