@@ -319,10 +319,10 @@ CASES: dict[str, Case] = {
     "a new pod's first sample is 0": repeated(
         since(30, 0, before=None), since(30, NOW - 1800, before=None), pod=POD_C, fires=False
     ),
-    "it began anew at 0": repeated(since(30, 0, before=2), since(30, NOW - 1800), fires=False),
-    "it began anew, and its first sample is lower": repeated(since(30, 1, before=2), since(30, NOW - 1800)),
-    "it began anew, and its first sample is the last one": repeated(since(30, 2, before=2), since(30, NOW - 1800)),
-    "it began anew over an hour ago": repeated(since(70, 2, before=1), since(70, NOW - 4200), fires=False),
+    "it started again at 0": repeated(since(30, 0, before=2), since(30, NOW - 1800), fires=False),
+    "it started again, and its first sample is lower": repeated(since(30, 1, before=2), since(30, NOW - 1800)),
+    "it started again, and its first sample is the last one": repeated(since(30, 2, before=2), since(30, NOW - 1800)),
+    "it started again over an hour ago": repeated(since(70, 2, before=1), since(70, NOW - 4200), fires=False),
     "Prometheus is new, and what it counts is old": repeated(
         since(30, 2, before=None), since(30, 0, before=None), fires=False
     ),

@@ -17,7 +17,7 @@ from tests.e2e.support.spaces import Held, Space
 
 GUARD = "sovereignty-guard-sidecars-by-namespace"
 GUARD_BY_LABEL = "sovereignty-guard-sidecars-by-label"
-HELPFUL = "the injector writes the sidecar into pods: if it is down, or starts anew, try again later"
+HELPFUL = "the injector writes the sidecar into pods: if it is down or restarts, try again later"
 HTTP = {"httpGet": {"port": 8080, "path": "/up"}}
 
 

@@ -237,8 +237,8 @@ def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: t
             assert connection.recv(4) == b"word"
             change(admin, POLICY, mode="Strict")
             said = (
-                "1 pod(s) have open plaintext connections, maybe of before Preferred: have these end (roll their "
-                f"clients out anew) or name them in plainPorts or plainPeers: {namespace}/server"
+                "1 pod(s) have open plaintext connections, maybe from before Preferred: have these end (roll their "
+                f"clients out again) or name them in plainPorts or plainPeers: {namespace}/server"
             )
             eventually(lambda: said in encrypted(admin, POLICY)["message"], what="word of it")
             # Nobody waits for it any more, and it does not go on in Strict.

@@ -272,6 +272,6 @@ def test_authorities_can_be_restored_and_losing_them_heals(admin: Kubectl, space
 
     admin.delete("secrets", "-l", selector, namespace=KEYS)
     eventually(lambda: bundle_text(admin) != before and trusted(admin).keys() == {"brest", "lyon"}, what="new ones")
-    # All that the lost ones signed is trusted by nobody; pods that are made anew have it over with.
+    # All that the lost ones signed is trusted by nobody; pods that are created again have it over with.
     admin.delete("pod", "server", "client", "restored", namespace=namespace)
     pair(admin, namespace)

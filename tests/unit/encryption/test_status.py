@@ -36,7 +36,7 @@ def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: Encrypt
             replace(seen(PREFERRED, wanted=PREFERRED), untrusted=("shop/web-0",)),
             "False",
             "CertificatesNotTrusted",
-            "roll them out anew where their nodes are accepted",
+            "roll them out again where their nodes are accepted",
         ),
         (
             replace(seen(PERMISSIVE, wanted=PERMISSIVE), untrusted=("shop/web-0",)),

@@ -32,7 +32,7 @@ class DeclaredNode(Model):
 
     name: str = Field(description="metadata.name of the Node. Example: worker-1.", min_length=1, max_length=253)
     uid: str = Field(
-        description="metadata.uid of the Node, which changes when it registers anew. Find it with: "
+        description="metadata.uid of the Node, which changes when it registers again. Find it with: "
         "kubectl get node worker-1 -o jsonpath={.metadata.uid}",
         min_length=1,
         max_length=63,
@@ -69,7 +69,7 @@ class DatacentreSpec(Model):
     nodes: tuple[DeclaredNode, ...] = Field(
         default=(),
         description="Nodes that stand here, by name and uid: evidence of strength Declared. A node that "
-        "registers anew gets another uid and no longer counts.",
+        "registers again gets another uid and no longer counts.",
         json_schema_extra=list_map("name"),
         max_length=5000,
     )

@@ -154,7 +154,7 @@ class EncryptionInTransit(Model):
     longest_connection_seconds: int | None = Field(
         default=None,
         description="After how many seconds a connection by mutual TLS ends, in use or not, so that its peer has to "
-        "show a certificate anew. Clients that do not connect again see a failure. A change ends open connections. "
+        "show a certificate again. Clients that do not connect again see a failure. A change ends open connections. "
         "Absent, the default: none but when a datacentre leaves the policy's trust.",
         ge=60,
         le=2592000,

@@ -107,7 +107,7 @@ class SovereignWorkloadSpec(Model):
     workload_ref: WorkloadRef | None = Field(
         default=None,
         description="An existing workload to take into scope. Its pod template gets one label, which rolls "
-        "its pods out anew; nothing else of it is written.",
+        "its pods out again; nothing else of it is written.",
     )
     template: WorkloadTemplate | None = Field(
         default=None,

@@ -202,8 +202,8 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         yield from _said(unheard, "have not said yet whether plaintext comes, which takes them seconds")
         yield from _said(
             talking,
-            "have open plaintext connections, maybe of before Preferred: have these end (roll their clients out anew) "
-            "or name them in plainPorts or plainPeers",
+            "have open plaintext connections, maybe from before Preferred: have these end (roll their clients out "
+            "again) or name them in plainPorts or plainPeers",
         )
         yield from _heard(facts)
 
@@ -225,7 +225,7 @@ def claim(pod: str, service: str) -> str:
 
 def _bare(facts: StepFacts) -> Iterator[str]:
     bare = [pod.name for pod in facts.pods if not pod.sidecar]
-    return _said(bare, "run without a sidecar: roll them out anew (kubectl rollout restart)")
+    return _said(bare, "run without a sidecar: roll them out again (kubectl rollout restart)")
 
 
 def _heard(facts: StepFacts) -> Iterator[str]:

@@ -16,10 +16,10 @@ from sovereign_operator.core.report.conditions import Observation, examples
 from sovereign_operator.core.report.encryption_reasons import EncryptionReason
 from sovereign_operator.core.report.report import Report
 
-ROLL_OUT: Final = "roll them out anew where their nodes are accepted (kubectl rollout restart)"
+ROLL_OUT: Final = "roll them out again where their nodes are accepted (kubectl rollout restart)"
 
 BARE_IN_STRICT: Final = (
-    "some are cut off, as they have no sidecar: roll them out anew if they ran before they came into scope, "
+    "some are cut off, as they have no sidecar: roll them out again if they ran before they came into scope, "
     "else find out who forced them in: "
 )
 

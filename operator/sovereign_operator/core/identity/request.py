@@ -154,7 +154,7 @@ def _denials(facts: RequestFacts) -> Iterator[Deny]:
 def _delays(facts: RequestFacts) -> Iterator[WaitForFacts]:
     asked, policy = facts.request, facts.policy
     if facts.service_account_uid != asked.service_account_uid:
-        message = f"service account {asked.service_account} is not there or was made anew: delete the pod"
+        message = f"service account {asked.service_account} is not there or was created again: delete the pod"
         yield WaitForFacts(Delay.SERVICE_ACCOUNT_REPLACED, message)
     if policy is None:
         message = (

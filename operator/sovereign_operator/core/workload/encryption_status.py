@@ -31,7 +31,7 @@ def _hindered(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, Enc
     if bare:
         message = (
             f"{len(bare)} of {len(there)} pod(s) have no sidecar, {bare[0]} among them: they were made before the "
-            "policy asked for encryption; roll them out anew"
+            "policy asked for encryption; roll them out again"
         )
         return "False", EncryptionReason.PODS_WITHOUT_SIDECAR, message
     if known.bypassed:
