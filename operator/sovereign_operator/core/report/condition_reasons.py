@@ -1,13 +1,18 @@
 """Why a condition of one of our objects has its status."""
 
+from typing import Final
+
 from sovereign_operator.core.report.reason import (
     CERTIFICATES,
     CLOUD_SERVICE,
     DATACENTRE,
+    GUARD_EVENT,
     POLICY,
     WORKLOAD,
     Reason,
 )
+
+PUT_BACK: Final = "`helm upgrade` restores it"
 
 
 class ConditionReason(Reason):
@@ -230,11 +235,32 @@ class ConditionReason(Reason):
         WORKLOAD(
             "Enforced False",
             "admission policies or webhooks of the chart are missing, or differ from what the chart installed",
-            "a cluster admin: see below",
+            "a cluster admin restores them: see [Events about guards](#events-about-guards)",
+        ),
+        GUARD_EVENT("a guard is missing: the API server does not check what it guards", PUT_BACK),
+        GUARD_EVENT(
+            "a guard was changed",
+            "`kubectl delete` it, then `helm upgrade` at once: an upgrade alone leaves what other clients added, and "
+            "fails where they changed a field",
+        ),
+        GUARD_EVENT("a webhook trusts another certificate authority than the injector's", PUT_BACK),
+        GUARD_EVENT(
+            "more than ten minutes after an upgrade, a webhook trusts no certificate authority: no pod gets a sidecar",
+            "`helm upgrade`, with its hooks",
+        ),
+        GUARD_EVENT(
+            "more than ten minutes after an upgrade or a rollback began, a guard is that of another version of the chart",
+            "run the upgrade or the rollback again",
         ),
     )
     # An Event beside that, about the controller's Deployment
-    GUARDS_DRIFTED = "GuardsDrifted"
+    GUARDS_DRIFTED = (
+        "GuardsDrifted",
+        GUARD_EVENT(
+            "a binding also audits; it guards as before",
+            "run the `kubectl patch` in the Event: `helm upgrade` does not revert this change",
+        ),
+    )
     # SovereignWorkload, condition Identity
     CERTIFICATES_IN_FORCE = (
         "CertificatesInForce",
