@@ -249,7 +249,7 @@ class ConditionReason(Reason):
             "`helm upgrade`, with its hooks",
         ),
         GUARD_EVENT(
-            "more than ten minutes after an upgrade or a rollback began, a guard is that of another version of the chart",
+            "over ten minutes after an upgrade or a rollback began, a guard is that of another version of the chart",
             "run the upgrade or the rollback again",
         ),
     )
