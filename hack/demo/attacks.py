@@ -88,7 +88,7 @@ def open_affinity(_: Cluster, kubectl: Kubectl, space: str) -> str:
         lambda: kubectl.get("pod", "anywhere", space)["spec"].get("nodeName"), what="the pod is scheduled"
     )
     assert node != TARGET, f"the pod was scheduled to {node}"
-    said = "jsonpath={.metadata.name} was admitted and runs on {.spec.nodeName}, as its nodeSelector is {.spec.nodeSelector}"
+    said = "jsonpath={.metadata.name} was admitted and runs on {.spec.nodeName}: its nodeSelector is {.spec.nodeSelector}"
     return kubectl.run("-n", space, "get", "pod", "anywhere", "-o", said)
 
 
