@@ -88,8 +88,8 @@ def open_affinity(_: Cluster, kubectl: Kubectl, space: str) -> str:
         lambda: kubectl.get("pod", "anywhere", space)["spec"].get("nodeName"), what="the pod is scheduled"
     )
     assert node != TARGET, f"the pod was scheduled to {node}"
-    said = "jsonpath={.metadata.name} was admitted and runs on {.spec.nodeName}: its nodeSelector is {.spec.nodeSelector}"
-    return kubectl.run("-n", space, "get", "pod", "anywhere", "-o", said)
+    template = "{.metadata.name} was admitted and runs on {.spec.nodeName}, as its nodeSelector is {.spec.nodeSelector}"
+    return kubectl.run("-n", space, "get", "pod", "anywhere", "-o", f"jsonpath={template}")
 
 
 def relabel_own_node(cluster: Cluster, _: Kubectl, __: str) -> str:
