@@ -64,7 +64,7 @@ spec:
   expression: "'pod ' + request.namespace + '/' + object.metadata.?name.orValue(object.metadata.?generateName.orValue(''))"
 - name: node
   expression: "object.spec.?nodeName.orValue('')"
-# A static pod runs whatever we say. Its mirror is let in, so that it is seen and reported.
+# A static pod runs whatever the guards decide. Its mirror pod is admitted, so that it is visible and reported.
 - name: mirror
   expression: >-
     'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
@@ -117,7 +117,7 @@ What the guards of the controller's token share: what a request changes, and wha
 what the controller does to its objects.
 */}}
 {{- define "sovereign-operator.stolen" -}}
-# From before there was a limit, or from while that guard was deleted.
+# From before there was a limit, or from a time when that guard was deleted.
 - name: tooFull
   expression: >-
     [dyn(object), dyn(oldObject)].exists(each, [each.?metadata.labels.orValue({}), each.?metadata.annotations.orValue({})].exists(
@@ -135,7 +135,7 @@ what the controller does to its objects.
   expression: "variables.metadata.?labels.orValue({})"
 - name: oldLabels
   expression: "variables.oldMetadata.?labels.orValue({})"
-# Owners that do not exist have the garbage collector delete what they own; finalizers keep it from ending.
+# If an owner does not exist, the garbage collector deletes what it owns; finalizers keep an object from being deleted.
 - name: sameOwners
   expression: >-
     variables.metadata.?finalizers == variables.oldMetadata.?finalizers
@@ -144,7 +144,8 @@ what the controller does to its objects.
 
 {{/* A condition that leaves out mirror pods. */}}
 {{- define "sovereign-operator.notAMirrorPod" -}}
-# A static pod runs whatever we say. The kubelet shows it as a mirror pod, and deletes one that differs from its file.
+# A static pod runs whatever the guards decide. The kubelet shows it as a mirror pod, and deletes a mirror pod that
+# differs from its file.
 - name: not-a-mirror-pod
   expression: >-
     !('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}))
@@ -182,7 +183,7 @@ accepted now, bound to a service account that does not exist; the guards ask the
 account may do. Nothing that is not listed is allowed, and the answer does not need the controller.
 */}}
 {{- define "sovereign-operator.questions" -}}
-# What the policy is allowed. A name that no policy can have is never asked about.
+# What the policy is allowed. RBAC is not queried for a name that no policy can have.
 - name: named
   expression: >-
     {{ include "sovereign-operator.canNamePolicy" "variables.policy" }}
