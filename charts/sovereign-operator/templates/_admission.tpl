@@ -72,8 +72,8 @@ spec:
 {{- end }}
 
 {{/*
-How a container beside the sidecar could go past it, in words; nothing if it cannot. Runtimes read names of
-capabilities in any case. Takes the name of a CEL variable.
+How a container beside the sidecar could bypass it, in words; empty if it cannot. Runtimes accept names of capabilities in
+upper and lower case. Takes the name of a CEL variable.
 */}}
 {{- define "sovereign-operator.pastSidecar" -}}
 {{ . }}.?securityContext.runAsUser.orValue(0) == 65533 ? 'container ' + {{ . }}.name + ' runs as the user of the sidecar, 65533, so choose another'
@@ -86,8 +86,8 @@ capabilities in any case. Takes the name of a CEL variable.
 {{- end }}
 
 {{/*
-JSON patch operations that place an object, and label it with its policy, by which it is found later. An empty policy has
-none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
+JSON patch operations that place an object, and label it with its policy, so that it can be found later. For an empty policy
+there are none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
 */}}
 {{- define "sovereign-operator.place" -}}
 (variables.policy == '' ? [] :
@@ -113,8 +113,8 @@ none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
 {{- end }}
 
 {{/*
-What the guards of the controller's token share: what a request changes, and what is said to somebody who goes too far. Takes
-what the controller does to its objects.
+What the guards of the controller's token share: what a request changes, and the message to a client that exceeds its rights.
+Takes the verb for what the controller does to the objects.
 */}}
 {{- define "sovereign-operator.stolen" -}}
 # From before there was a limit, or from a time when that guard was deleted.
@@ -197,7 +197,7 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
     variables.named && {{ include "sovereign-operator.policyMayUse" (list . "host" "nodes" "'no node has this name'") | nindent 4 | trim }}
 {{- end }}
 
-{{/* Whether the policy accepts a node at all: its role says so beside the list, as nobody can ask for any name. */}}
+{{/* Whether the policy accepts any node: a rule of its own in its role, because RBAC cannot be queried for "any name". */}}
 {{- define "sovereign-operator.hosted" -}}
 - name: hosted
   expression: >-
