@@ -254,18 +254,17 @@ def test_allowed_datagrams_of_one_family_say_nothing_of_the_other(bare_link: Lin
     assert hears_nothing(received)
 
 
-def until_reported(link: Link) -> None:
-    """Wait until the kernel has said twice, by either family, what was joined: once may have been before."""
-    paths = [Path("/proc/thread-self/net") / name for name in ("snmp6", "snmp")]
+def reports(link: Link) -> list[int]:
+    """Return how many packets the pod's kernel has had to send by itself, by IPv6 and by IPv4."""
+    by_six, by_four = (link.pod.within((Path("/proc/thread-self/net") / name).read_text) for name in ("snmp6", "snmp"))
+    names, values = (line.split() for line in by_four.splitlines() if line.startswith("Ip:"))
+    found = dict(line.split() for line in by_six.splitlines())
+    return [int(found["Ip6OutRequests"]), int(values[names.index("OutRequests")])]
 
-    def sent() -> list[int]:
-        by_six, by_four = (link.pod.within(path.read_text) for path in paths)
-        names, values = (line.split() for line in by_four.splitlines() if line.startswith("Ip:"))
-        found = dict(line.split() for line in by_six.splitlines())
-        return [int(found["Ip6OutRequests"]), int(values[names.index("OutRequests")])]
 
-    before = sent()
-    eventually(lambda: all(now > then + 1 for now, then in zip(sent(), before, strict=True)), what="reports")
+def until_reported(link: Link, before: list[int]) -> None:
+    """Wait until the kernel has reported twice, by either family, since ``before`` a join: once may be of another."""
+    eventually(lambda: all(now > then + 1 for now, then in zip(reports(link), before, strict=True)), what="reports")
 
 
 def test_nobody_says_anything_by_joining_groups(bare_link: Link) -> None:
@@ -297,7 +296,8 @@ def test_nobody_says_anything_by_joining_groups(bare_link: Link) -> None:
     join(b"aloud")
     eventually(all_seen, what="reports")
     link.redirect(strict=True)
+    before = reports(link)
     join(b"silent")
-    until_reported(link)
+    until_reported(link, before)
     mark(link, V6, inwards=False)
     assert b"silent" not in b"".join(capture.until(MARK))
