@@ -9,6 +9,7 @@ import yaml
 
 from hack.reference import CHART, REASONS, metrics
 from sovereign_operator.api import v1alpha1
+from sovereign_operator.core.report.reason import Reason
 from tests.documents import PAGES, README, REFERENCE, examples
 
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
@@ -31,6 +32,14 @@ def rows() -> list[list[str]]:
 def test_every_reason_has_a_row() -> None:
     listed = {word for row in rows() for cell in row[:2] for word in re.findall(r"^`([A-Z][A-Za-z]+)`$", cell)}
     assert not WORDS - listed
+
+
+@pytest.mark.parametrize("reason", [reason for reasons in REASONS for reason in reasons])
+def test_every_row_of_a_reason_is_on_a_page(reason: Reason) -> None:
+    assert reason.rows
+    for row in reason.rows:
+        condition = re.sub(r"^(\w+) (\w+)$", r"| `\1` \2 ", row.condition)
+        assert f"{condition}| `{reason}` | {row.meaning} | {row.remedy}".rstrip() in TEXT
 
 
 def test_no_row_names_a_reason_that_does_not_exist() -> None:
