@@ -1,17 +1,19 @@
 """Write the generated tables of our pages: reasons, metrics, and the chart's values.
 
-What they say is beside the constants, in the help texts of metrics, and in the comments of values.yaml. A page marks
-where a table goes. ``python -m hack.reference`` writes, with ``--check`` it only compares.
+What they say is beside the constants, in the help texts of metrics, and in the comments of values.yaml; types of values
+are in values.schema.json. A page marks where a table goes. ``python -m hack.reference`` writes, with ``--check`` it
+only compares.
 """
 
 import argparse
 import importlib
+import json
 import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -98,14 +100,45 @@ def values() -> Iterator[tuple[str, str, str]]:
             comment = []
 
 
+Schema = dict[str, Any]
+
+
+def schema_of(path: str, schema: Schema) -> Schema:
+    """Return the schema of a value. Raises KeyError if the schema of the chart does not describe the path."""
+    found = schema
+    for key in filter(None, path.split(".")):
+        if "properties" not in found:
+            return {}
+        found = _resolved(found["properties"][key], schema)
+    return found
+
+
+def _resolved(found: Schema, schema: Schema) -> Schema:
+    """Return what a reference refers to, or the schema itself if it is none."""
+    definition: Schema = schema["$defs"][found["$ref"].removeprefix("#/$defs/")] if "$ref" in found else found
+    return definition
+
+
+def type_of(found: Schema, schema: Schema) -> str:
+    """Return the type of a value in words, with the values or the range that its schema takes."""
+    if "enum" in found:
+        return ", ".join(f"`{value}`" for value in found["enum"])
+    words = str(found.get("type", "object"))
+    if "items" in found:
+        words += f" of {type_of(_resolved(found['items'], schema), schema)}s"
+    return f"{words}, {found['minimum']} to {found['maximum']}" if "maximum" in found else words
+
+
 def value_rows(of: str) -> Iterator[str]:
     """Yield the lines of the table of all values below a key, or of the keys that stand alone."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     groups = {path.partition(".")[0] for path, _, _ in values() if "." in path}
-    yield from ("| Value | Default | Meaning |", "|---|---|---|")
+    yield from ("| Value | Type | Default | Meaning |", "|---|---|---|---|")
     for path, default, comment in values():
         group = path.partition(".")[0]
         if (default or comment) and (group == of or (of == "others" and group not in groups)):
-            yield f"| `{path}` | {f'`{default}`' if default else ''} | {comment} |"
+            about = f"{type_of(schema_of(path, schema), schema)} | `{default}`" if default else " |"
+            yield f"| `{path}` | {about} | {comment} |"
 
 
 TABLES: Final[dict[str, Callable[[str], Iterator[str]]]] = {

@@ -62,7 +62,7 @@ def show(cluster: Cluster) -> None:
 
 
 def reset(kubectl: Kubectl) -> None:
-    """Begin anew, whatever an earlier demo left."""
+    """Remove what an earlier demo left, and restore services and datacentres."""
     kubectl.run("-n", NAMESPACE, "scale", CONTROLLER, "--replicas=2")
     kubectl.delete("namespace", SPACE, attacks.MISTYPED_SPACE)
     encryption.reset(kubectl)
@@ -78,14 +78,14 @@ def accepted_nodes(kubectl: Kubectl) -> int:
 
 def show_nodes(kubectl: Kubectl) -> None:
     """Show what the operator thinks of each node, and why."""
-    screen.title("The nodes: where they stand, and what the policy says of each")
+    screen.title("The nodes: their datacentres, and the policy's verdict on each")
     screen.ran(f"kubectl get nodes -o custom-columns=...,VERDICT:.metadata.annotations.verdict.../{POLICY}")
     screen.result(kubectl.run("get", "nodes", "-o", f"custom-columns={NODE_COLUMNS}"))
 
 
 def show_adoption(cluster: Cluster, kubectl: Kubectl) -> None:
     """Take a running application of others into scope while it answers."""
-    screen.title("An application that others wrote, running anywhere, is taken into scope")
+    screen.title("An existing application, running on any node, is put in scope of the policy")
     kubectl.run("create", "namespace", SPACE)
     kubectl.apply(*application(), namespace=SPACE)
     kubectl.run("-n", SPACE, "rollout", "status", "deployment/httpbin", "--timeout=120s")
@@ -125,7 +125,7 @@ def application() -> list[Json]:
 
 def show_attacks(cluster: Cluster, kubectl: Kubectl) -> None:
     """Attack with the operator stopped. Each attacker is somebody whom RBAC fully allows."""
-    screen.title("The operator is stopped. Attacks by cluster admins and by a node")
+    screen.title("The operator is stopped. Cluster admins and a kubelet try to get around the policy")
     screen.ran(f"kubectl -n {NAMESPACE} scale {CONTROLLER} --replicas=0")
     kubectl.run("-n", NAMESPACE, "scale", CONTROLLER, "--replicas=0")
     eventually(lambda: not kubectl.list("pods", NAMESPACE, CONTROLLER_PODS), what="no controller")
@@ -163,7 +163,7 @@ def show_suspension(kubectl: Kubectl, show_cut: Callable[[float], None]) -> None
     placed = "{.status.conditions[?(@.type=='Placed')].message}"
     screen.ran("kubectl get swl httpbin -o jsonpath={...Placed...message}")
     screen.result(kubectl.run("-n", SPACE, "get", "swl", "httpbin", "-o", f"jsonpath={placed}"))
-    screen.ran("kubectl rollout restart deployment/httpbin   # as it says")
+    screen.ran("kubectl rollout restart deployment/httpbin   # as the message says")
     kubectl.run("-n", SPACE, "rollout", "restart", "deployment/httpbin")
     kubectl.run("-n", SPACE, "rollout", "status", "deployment/httpbin", "--timeout=120s")
     kubectl.run("-n", SPACE, "wait", "swl/httpbin", "--for=condition=Ready", "--timeout=120s")
@@ -196,12 +196,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AssertionError, ClusterError, HelmError, ImageBuildError, KubectlError, TimedOutError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
-    screen.title("The cluster goes on. Look around, and stop it when you are done")
+    screen.title("The cluster keeps running. Explore it, and stop it when you are done")
     programs = ":".join(str(binaries.path(name).parent) for name in ("kubectl", "helm"))
     screen.note(f"export KUBECONFIG={cluster.kubeconfig} PATH={programs}:$PATH")
     screen.note("kubectl get sovereignty -A; kubectl describe node paris-1; kubectl -n hospital describe swl httpbin")
     restored = status_patch("Qualified")
-    screen.note(f"kubectl patch cloudservice hexa-gouv --type=json -p '{restored}'   # then see spol, swl")
+    screen.note(f"kubectl patch cloudservice hexa-gouv --type=json -p '{restored}'   # then: kubectl get spol,swl -A")
     screen.note(f"make down NAME={given.name}")
     return 0
 

@@ -88,10 +88,8 @@ def open_affinity(_: Cluster, kubectl: Kubectl, space: str) -> str:
         lambda: kubectl.get("pod", "anywhere", space)["spec"].get("nodeName"), what="the pod is scheduled"
     )
     assert node != TARGET, f"the pod was scheduled to {node}"
-    said = (
-        "jsonpath={.metadata.name} was let in and runs on {.spec.nodeName}, as its nodeSelector is {.spec.nodeSelector}"
-    )
-    return kubectl.run("-n", space, "get", "pod", "anywhere", "-o", said)
+    template = "{.metadata.name} was admitted and runs on {.spec.nodeName}, as its nodeSelector is {.spec.nodeSelector}"
+    return kubectl.run("-n", space, "get", "pod", "anywhere", "-o", f"jsonpath={template}")
 
 
 def relabel_own_node(cluster: Cluster, _: Kubectl, __: str) -> str:
@@ -116,7 +114,7 @@ def mistype_the_policy(_: Cluster, kubectl: Kubectl, __: str) -> str:
 
 ATTACKS: Final = (
     Attack(f"create a pod with spec.nodeName: {TARGET}", name_a_node),
-    Attack(f"bind a pod to {TARGET} by hand: POST .../pods/waiting/binding, and the old .../bindings", bind_by_hand),
+    Attack(f"bind a pod to {TARGET} by hand: POST .../pods/waiting/binding, and the older .../bindings", bind_by_hand),
     Attack(f"create a pod with an affinity for {TARGET} or any node, tolerating everything", open_affinity),
     Attack(f"label {TARGET} as accepted, as its own kubelet", relabel_own_node),
     Attack(f"label {TARGET} as accepted, as a cluster admin", relabel_as_admin),

@@ -1,4 +1,4 @@
-"""Two pods in two datacentres talk in plaintext, then by mutual TLS that nobody outside takes part in."""
+"""Two pods in two datacentres talk in plaintext, then by mutual TLS, which no pod outside the policy can join."""
 
 import json
 import re
@@ -48,21 +48,23 @@ while True:
         print("ended:", error or "closed", flush=True)
         time.sleep(0.5)
 """
-"""Asks on one connection for as long as that lasts."""
+"""Sends requests on one connection until it ends, then opens another."""
 
 
 def show(cluster: Cluster, kubectl: Kubectl) -> Callable[[float], None]:
-    """Show it, up to a withdrawal, which is somebody else's to make. Return what shows the end of it.
+    """Show encryption up to the withdrawal, which the caller makes. Return a function that shows the disconnect.
 
-    That is called with when the withdrawal began, on the monotonic clock. Raises AssertionError if a promise is broken.
+    Its argument is the monotonic time at which the withdrawal began. Raises AssertionError if a promise is broken.
     """
-    screen.title("Encryption: a doctor's pod in Lyon asks for records in Brest. Somebody on the cable listens")
+    screen.title("Encryption: a doctor's pod in Lyon asks for records in Brest. A listener captures the nodes' traffic")
     prepare(kubectl)
     screen.ran("tcpdump   # on the nodes' network")
     with captured(cluster, WORD) as seen:
         until_answered(kubectl)
     assert seen.bare, "the capture sees nothing"
-    screen.result(f"{seen.bare_bytes[0].decode(errors='replace').split(chr(13))[0]}   <- everybody can read it")
+    screen.result(
+        f"{seen.bare_bytes[0].decode(errors='replace').split(chr(13))[0]}   <- anyone on the network can read it"
+    )
     screen.ran(
         f"kubectl patch sovereigntypolicy {POLICY} ...   # encryptionInTransit: {{mode: Strict}}; then a roll-out"
     )
@@ -74,7 +76,7 @@ def show(cluster: Cluster, kubectl: Kubectl) -> Callable[[float], None]:
     screen.ran("tcpdump   # on the nodes' network")
     screen.result(f"{seen.encrypted_bytes[0][:16].hex(' ')} ...   <- TLS 1.3; readable requests: {seen.bare}")
     server = kubectl.list("pods", SPACE, "app=records")[0]["status"]["podIP"]
-    screen.ran("openssl s_client -showcerts   # who signed for the server, and so where it runs")
+    screen.ran("openssl s_client -showcerts   # the issuer names the server's datacentre")
     screen.result(read_issuer(cluster, server))
     screen.ran(f"kubectl -n {OUTSIDE} exec stranger -- curl records   # no sidecar, no qualified datacentre")
     screen.result(ask_from_outside(kubectl, server))
@@ -82,7 +84,7 @@ def show(cluster: Cluster, kubectl: Kubectl) -> Callable[[float], None]:
 
 
 def reset(kubectl: Kubectl) -> None:
-    """Begin anew, whatever an earlier demo left."""
+    """Remove what an earlier demo left."""
     kubectl.delete("namespace", SPACE, OUTSIDE)
     kubectl.delete("sovereigntypolicy", POLICY)
 

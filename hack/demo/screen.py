@@ -11,7 +11,7 @@ def title(text: str) -> None:
 
 
 def ran(command: str, outcome: str = "") -> None:
-    """Show a command, and on the same line what came of it if that is short."""
+    """Print a command and, on the same line, a short outcome."""
     words = " ".join(outcome.split())
     print(f"{DIM}$ {command}{PLAIN}" + (f"  ->  {words}" if words else ""), flush=True)
 
@@ -22,5 +22,5 @@ def result(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Say something that was measured or is to be done."""
+    """Print a measurement, or a next step."""
     print(f"  {text}", flush=True)

@@ -10,7 +10,7 @@ REQUEST = ["curl", "--silent", "--show-error", "--fail", "--output", "/dev/null"
 
 
 class Traffic:
-    """Asks an address from a node of the cluster, over a new connection each time, until it is stopped."""
+    """Sends requests from a node to a URL, each over a new connection, until it is stopped."""
 
     def __init__(self, cluster: Cluster, node: str, url: str) -> None:
         self._cluster, self._node, self._url = cluster, node, url
@@ -30,7 +30,7 @@ class Traffic:
         self._thread.join()
 
     def ask(self) -> str:
-        """Ask once, and return what went wrong; empty if nothing did."""
+        """Send one request. Return the error; empty if it succeeded."""
         done = self._cluster.node_exec(self._node, [*REQUEST, self._url])
         return done.stderr.strip() if done.returncode else ""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
 from hack.reference import CHART, REASONS, metrics
 from sovereign_operator.api import v1alpha1
@@ -60,6 +61,7 @@ def test_every_metric_is_listed() -> None:
     page = METRICS.read_text(encoding="utf-8")
     names = {next(iter(metric.describe())).name for _, metric in metrics()}
     assert len(names) > 30
+    assert {metric.name for metric in REGISTRY.collect() if metric.name.startswith("sovereign_")} <= names
     for name in names:
         assert f"| `{name}" in page
 

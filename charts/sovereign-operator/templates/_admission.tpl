@@ -64,7 +64,7 @@ spec:
   expression: "'pod ' + request.namespace + '/' + object.metadata.?name.orValue(object.metadata.?generateName.orValue(''))"
 - name: node
   expression: "object.spec.?nodeName.orValue('')"
-# A static pod runs whatever we say. Its mirror is let in, so that it is seen and reported.
+# A static pod runs whatever the guards decide. Its mirror pod is admitted, so that it is visible and reported.
 - name: mirror
   expression: >-
     'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
@@ -72,8 +72,8 @@ spec:
 {{- end }}
 
 {{/*
-How a container beside the sidecar could go past it, in words; nothing if it cannot. Runtimes read names of
-capabilities in any case. Takes the name of a CEL variable.
+How a container beside the sidecar could bypass it, in words; empty if it cannot. Runtimes accept names of capabilities in
+upper and lower case. Takes the name of a CEL variable.
 */}}
 {{- define "sovereign-operator.pastSidecar" -}}
 {{ . }}.?securityContext.runAsUser.orValue(0) == 65533 ? 'container ' + {{ . }}.name + ' runs as the user of the sidecar, 65533, so choose another'
@@ -86,8 +86,8 @@ capabilities in any case. Takes the name of a CEL variable.
 {{- end }}
 
 {{/*
-JSON patch operations that place an object, and label it with its policy, by which it is found later. An empty policy has
-none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
+JSON patch operations that place an object, and label it with its policy, so that it can be found later. For an empty policy
+there are none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
 */}}
 {{- define "sovereign-operator.place" -}}
 (variables.policy == '' ? [] :
@@ -113,11 +113,11 @@ none: guard-pods.yaml refuses its pods. Takes the path of the nodeSelector.
 {{- end }}
 
 {{/*
-What the guards of the controller's token share: what a request changes, and what is said to somebody who goes too far. Takes
-what the controller does to its objects.
+What the guards of the controller's token share: what a request changes, and the message to a client that exceeds its rights.
+Takes the verb for what the controller does to the objects.
 */}}
 {{- define "sovereign-operator.stolen" -}}
-# From before there was a limit, or from while that guard was deleted.
+# From before there was a limit, or from a time when that guard was deleted.
 - name: tooFull
   expression: >-
     [dyn(object), dyn(oldObject)].exists(each, [each.?metadata.labels.orValue({}), each.?metadata.annotations.orValue({})].exists(
@@ -135,7 +135,7 @@ what the controller does to its objects.
   expression: "variables.metadata.?labels.orValue({})"
 - name: oldLabels
   expression: "variables.oldMetadata.?labels.orValue({})"
-# Owners that do not exist have the garbage collector delete what they own; finalizers keep it from ending.
+# If an owner does not exist, the garbage collector deletes what it owns; finalizers keep an object from being deleted.
 - name: sameOwners
   expression: >-
     variables.metadata.?finalizers == variables.oldMetadata.?finalizers
@@ -144,7 +144,8 @@ what the controller does to its objects.
 
 {{/* A condition that leaves out mirror pods. */}}
 {{- define "sovereign-operator.notAMirrorPod" -}}
-# A static pod runs whatever we say. The kubelet shows it as a mirror pod, and deletes one that differs from its file.
+# A static pod runs whatever the guards decide. The kubelet shows it as a mirror pod, and deletes a mirror pod that
+# differs from its file.
 - name: not-a-mirror-pod
   expression: >-
     !('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}))
@@ -182,7 +183,7 @@ accepted now, bound to a service account that does not exist; the guards ask the
 account may do. Nothing that is not listed is allowed, and the answer does not need the controller.
 */}}
 {{- define "sovereign-operator.questions" -}}
-# What the policy is allowed. A name that no policy can have is never asked about.
+# What the policy is allowed. RBAC is not queried for a name that no policy can have.
 - name: named
   expression: >-
     {{ include "sovereign-operator.canNamePolicy" "variables.policy" }}
@@ -196,7 +197,7 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
     variables.named && {{ include "sovereign-operator.policyMayUse" (list . "host" "nodes" "'no node has this name'") | nindent 4 | trim }}
 {{- end }}
 
-{{/* Whether the policy accepts a node at all: its role says so beside the list, as nobody can ask for any name. */}}
+{{/* Whether the policy accepts any node: a rule of its own in its role, because RBAC cannot be queried for "any name". */}}
 {{- define "sovereign-operator.hosted" -}}
 - name: hosted
   expression: >-

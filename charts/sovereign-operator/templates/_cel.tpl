@@ -1,13 +1,13 @@
 {{/* How the guards write CEL that is not about placement: sizes, maps, patches, values. */}}
 
 {{/*
-How many entries of a map or list the guards go through. The API server counts what an expression costs, and takes as long for
-that as the square of how many entries there are: for 30,000 of them longer than a request may take. Others fill what we
-write, so each guard asks for sizes first, and whether anything changed at all, which takes no time.
+The most entries of a map or list that a guard iterates over. The API server counts the cost of an expression, in a time that
+grows with the square of the number of entries: for 30,000 of them it takes longer than a request may. Other users can fill
+objects that we write, so each guard first checks sizes, and whether anything changed at all, which takes no time.
 */}}
 {{- define "sovereign-operator.most" -}}2000{{- end }}
 
-{{/* How many of what the operator wrote: it adds to what others did, and so does a Binding to a pod. */}}
+{{/* The same for objects that the operator writes: it adds entries to those of others, and so does a Binding to a pod. */}}
 {{- define "sovereign-operator.mostInAll" -}}5000{{- end }}
 
 {{/*

@@ -15,7 +15,7 @@ place-pods: true
 place-daemonsets: true
 guard-pods: true
 guard-bindings: true
-# What the operator says of pods and nodes, and by what it finds them.
+# What the operator writes on pods and nodes, and the labels by which it finds them.
 guard-labels: true
 guard-annotations: true
 guard-nodes: true
@@ -43,7 +43,7 @@ warn-namespaces: true
 warn-workloads: true
 {{- end }}
 
-{{/* All that the table says, as one manifest, in the order of the files' names. */}}
+{{/* All files that the table selects, as one manifest, in the order of their names. */}}
 {{- define "sovereign-operator.admission" -}}
 {{- range $file, $installed := include "sovereign-operator.admissionFiles" . | fromYaml }}
 {{- if $installed }}
@@ -74,8 +74,8 @@ this list, and reports a guard that is missing or was changed so that it guards 
 {{- end }}
 
 {{/*
-Who tells the API server which authority to trust for our webhooks: Published, a Job of the chart; Given, these values; Others,
-cert-manager.
+Who configures which certificate authority the API server trusts for our webhooks: Published, a Job of the chart; Given, these
+values; Others, cert-manager.
 */}}
 {{- define "sovereign-operator.trust" -}}
 {{- if (.Values.injector.tls).caBundle -}}Given

@@ -30,17 +30,17 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 {{- end }}
 
-{{/* Where the keys of certificate authorities are. With --reuse-values, a former version has not said so. */}}
+{{/* The namespace of the certificate authorities' keys. With --reuse-values, the values of a former version do not name it. */}}
 {{- define "sovereign-operator.keysNamespace" -}}{{ .Values.identity.keysNamespace | default "sovereign-keys" }}{{- end }}
 
-{{/* The namespaces that are never in scope: what runs the cluster, we ourselves, and the keys. */}}
+{{/* The namespaces that are never in scope: those of the cluster, of the operator, and of the keys. */}}
 {{- define "sovereign-operator.systemNamespaces" -}}
 {{- concat .Values.systemNamespaces (list .Release.Namespace (include "sovereign-operator.keysNamespace" .)) | uniq | toJson -}}
 {{- end }}
 
 {{/*
-Whether the signer shall look for authorities in the release's namespace, where former versions kept them. It may read
-and delete Secrets there as long as this is so. The last one that it moves is authority-nobody, which each installation has.
+Whether the signer looks for certificate authorities in the release's namespace, where former versions kept them. While this
+is so, it may read and delete Secrets there. The last Secret that it moves is authority-nobody, which each installation has.
 */}}
 {{- define "sovereign-operator.moveKeys" -}}
 {{- if or .Values.identity.moveKeys (lookup "v1" "Secret" .Release.Namespace "authority-nobody") -}}true{{- end -}}
@@ -56,7 +56,7 @@ and delete Secrets there as long as this is so. The last one that it moves is au
 {{- .Values.controller.templateNamespaces | default list | toJson | replace "\"" "'" -}}
 {{- end }}
 
-{{/* Where a person reads what to do about an alert: a section of RUNBOOK.md. Takes root and the section. */}}
+{{/* The section of RUNBOOK.md that describes what to do about an alert. Takes root and the section. */}}
 {{- define "sovereign-operator.runbook" -}}
 {{- $root := index . 0 }}{{ $section := index . 1 | lower -}}
 {{- with $root.Values.alerts.runbookUrl -}}

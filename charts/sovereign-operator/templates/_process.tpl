@@ -14,7 +14,7 @@ readinessProbe:
   timeoutSeconds: 5
 {{- end }}
 
-{{/* How a pod of the operator runs, which is without privileges, and where, which its part of the values says. Takes root and that part. */}}
+{{/* How a pod of the operator runs (without privileges), and where (by its part of the values). Takes root and that part. */}}
 {{- define "sovereign-operator.podSettings" -}}
 {{- $root := index . 0 }}{{ $values := index . 1 -}}
 {{- with $root.Values.imagePullSecrets }}
@@ -39,7 +39,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* The labels and annotations of a pod that Prometheus asks for metrics. Takes root and the component. */}}
+{{/* The labels and annotations of a pod whose metrics Prometheus scrapes. Takes root and the component. */}}
 {{- define "sovereign-operator.podMetadata" -}}
 labels:
   {{- include "sovereign-operator.labels" (index . 0) | nindent 2 }}

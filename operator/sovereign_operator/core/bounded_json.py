@@ -1,9 +1,8 @@
-"""JSON from others, read to a depth that nothing in Python is afraid of.
+"""Reads JSON that users wrote to a bounded depth.
 
-An API server takes objects that are nested 10,000 levels deep, from anybody who may write one. Python's parser, its
-copies and its comparisons all recurse: some raise RecursionError, which on another version of Python is another depth.
-So what lies too deep is cut off before anything is made of the text, and what is left is read, copied and compared
-like any other object.
+An API server accepts objects that are nested 10,000 levels deep. Python's parser, copies and comparisons recurse, and
+raise RecursionError at a depth that differs between versions of Python. So levels that are too deep are emptied before
+the text is parsed, and the rest is read, copied and compared like any other object.
 """
 
 import json
@@ -25,9 +24,9 @@ _EMPTY: Final = {b"{": b"{}", b"[": b"[]"}
 
 
 def read_json(text: bytes) -> Any:
-    """Return what a text says. In place of each object or list that lies too deep there is an empty one.
+    """Parse a text. Each object or list that is nested too deep is replaced by an empty one.
 
-    Raises ValueError if the text is no JSON.
+    Raises ValueError if the text is not JSON.
     """
     try:
         return from_json(text)
@@ -41,7 +40,7 @@ def read_json(text: bytes) -> Any:
 
 
 def bounded(text: bytes) -> bytes:
-    """Return a text that Python's own parser reads as `read_json` does. What is no JSON stays as it is."""
+    """Return a text that Python's own parser reads as `read_json` does. Text that is not JSON is returned unchanged."""
     try:
         from_json(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who signs says where it runs: one self-signed authority for each policy and datacentre."""
+"""Certificate authorities (CAs): one self-signed CA for each pair of policy and datacentre."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ _HASHES: Final[Mapping[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
     "secp384r1": hashes.SHA384(),
     "secp521r1": hashes.SHA512(),
 }
-"""What an authority signs with, by the curve of its key: TLS 1.3 has no other pairs."""
+"""The hash that a CA signs with, by the curve of its key: TLS 1.3 has no other pairs."""
 
 UNFIT: Final = "the key is not of a kind that an authority signs with: use ECDSA on P-256, P-384 or P-521"
 
@@ -84,7 +84,7 @@ class Authority:
 
     @property
     def certificate_pem(self) -> bytes:
-        """The certificate, which anybody may see."""
+        """The certificate, which is public."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     @property
@@ -108,7 +108,7 @@ def read_key(pem: bytes) -> PrivateKeyTypes:
 
 
 def can_sign(key: PrivateKeyTypes) -> TypeGuard[ec.EllipticCurvePrivateKey]:
-    """Whether an authority may have such a key."""
+    """Whether a CA may have such a key."""
     return isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _HASHES
 
 
@@ -123,8 +123,8 @@ def self_signed(
 ) -> x509.Certificate:
     """Make a CA certificate for leaves of one trust domain, or of none, and for no other CA. Raises ValueError.
 
-    With ``hosts`` it is good for leaves with these DNS names alone. The trust domain is no name constraint: rustls
-    refuses every leaf below one on URIs, and the key is nobody's but ours.
+    With ``hosts`` it may sign leaves with these DNS names alone. The trust domain is no name constraint: rustls refuses
+    every leaf below a constraint on URIs, and only the signer has the key.
     """
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     builder = (

@@ -1,4 +1,4 @@
-"""Trust bundles: the authorities that a policy's pods believe, in PEM."""
+"""Trust bundles: the CAs that a policy's pods trust, in PEM."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from sovereign_operator.pki.authority import self_signed
 
 @dataclass(frozen=True)
 class TrustAnchor:
-    """What one certificate of a bundle says of its authority.
+    """One CA of a bundle, as its certificate describes it.
 
-    Policy, datacentre and number stand in the certificates that we make ourselves.
+    Certificates that the signer created contain policy, datacentre and number; imported ones do not.
     """
 
     policy: str | None
@@ -37,7 +37,7 @@ def read(pem: str) -> tuple[TrustAnchor, ...]:
 
 
 def describe(certificate: x509.Certificate) -> TrustAnchor:
-    """Return what an authority's certificate says."""
+    """Return the anchor of a CA's certificate."""
     ours = _attribute(certificate, NameOID.ORGANIZATION_NAME) == names.GROUP
     return TrustAnchor(
         policy=_attribute(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME) if ours else None,
@@ -59,9 +59,9 @@ def write(authorities: Iterable[x509.Certificate]) -> str:
 
 
 def nobody(trust_domain: str, not_before: datetime, not_after: datetime) -> x509.Certificate:
-    """Make a certificate for a bundle that trusts nobody: its key is gone when this returns. Raises ValueError.
+    """Create a certificate for a bundle that trusts no CA. Its key is gone when this returns. Raises ValueError.
 
-    A bundle may not be empty, and without one the file in a pod stays as it was, with all that it trusted.
+    A bundle must not be empty, and without a bundle the file in a pod would stay as it was, with all that it trusted.
     """
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
     return self_signed(subject, trust_domain, ec.generate_private_key(ec.SECP256R1()), not_before, not_after)

@@ -1,4 +1,4 @@
-"""What authorities, leaves and bundles share: how a certificate is read."""
+"""Reading certificates, for CAs, leaves and bundles."""
 
 import hashlib
 from collections.abc import Iterable

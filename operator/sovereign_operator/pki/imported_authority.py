@@ -1,4 +1,4 @@
-"""What is wrong with an authority that an admin brings, in sentences that say what to do."""
+"""Checks a CA that an admin imports: each problem is a sentence that says what to do."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,7 +1,7 @@
-"""What our webhook serves with inside the cluster, and the authority that the API server trusts for it.
+"""The injector's serving certificates, and the CA that the API server trusts for them.
 
-One authority signs for all replicas, and for nothing but the names of their Service. It lasts for years, so that an API
-server has to be told of it once; each replica has certificates of its own, which last for days and never leave it.
+One CA signs for all replicas, and only for the DNS names of their Service. It is valid for years, so that the webhooks'
+caBundle is written once. Each replica has certificates of its own, which are valid for days and never leave it.
 """
 
 from collections.abc import Iterable
@@ -25,9 +25,9 @@ BACKDATED: Final = timedelta(minutes=10)
 
 
 def make_authority(hosts: Iterable[str], now: datetime, lifetime: timedelta = AUTHORITY_LIFETIME) -> Authority:
-    """Make an authority that is good for these DNS names alone."""
+    """Create a CA that may sign for these DNS names alone."""
     key = ec.generate_private_key(ec.SECP256R1())
-    # Authorities of one name would be taken for one another.
+    # TLS libraries mistake CAs of one name for one another.
     subject = _name(f"injector CA {x509.random_serial_number():x}")
     begin, end = (now - BACKDATED).replace(microsecond=0), (now + lifetime).replace(microsecond=0)
     return Authority(self_signed(subject, None, key, begin, end, hosts=hosts), key)
@@ -86,7 +86,7 @@ class Serving:
 
     @property
     def chain_pem(self) -> bytes:
-        """The certificates, which anybody may see."""
+        """The certificates, which are public."""
         return certificates.write(self.chain)
 
     @property

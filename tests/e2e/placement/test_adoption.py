@@ -248,15 +248,14 @@ def test_a_workload_whose_pods_crash_is_not_ready(admin: Kubectl, space: Space) 
     crashing["spec"]["template"]["spec"]["containers"][0]["command"] = ["false"]
     admin.create(crashing, namespace)
     take(admin, namespace, "Deployment", "app")
-    ready = eventually(
-        lambda: (
-            (found := condition(admin, "swl", "app", "Ready", namespace))["reason"] == "WorkloadInProgress" and found
-        ),
-        what="not ready",
-    )
-    assert ready["status"] == "False"
-    assert "0 of 1 replica(s) are" in ready["message"]
-    assert condition(admin, "swl", "app", "Placed", namespace)["status"] == "True"
+
+    def is_not_ready() -> bool:
+        # Before its pod is there, the workload is in progress, too, and placed nowhere.
+        ready, placed = (condition(admin, "swl", "app", kind, namespace) for kind in ("Ready", "Placed"))
+        assert (ready["status"], ready["reason"], placed["status"]) == ("False", "WorkloadInProgress", "True")
+        return "0 of 1 replica(s) are" in ready["message"]
+
+    eventually(is_not_ready, what="not ready, and placed")
 
 
 STATEFUL: Json = {"kind": "StatefulSet", "name": "db"}

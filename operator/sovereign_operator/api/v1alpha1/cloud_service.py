@@ -1,4 +1,4 @@
-"""CloudService: a provider's service as the authority lists it."""
+"""CloudService: a provider's service, as ANSSI or a certification body lists it."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -40,7 +40,7 @@ class ServiceType(StrEnum):
 
 
 class QualificationStatus(StrEnum):
-    """What the authority last said. Expiry is not a status: it follows from the dates."""
+    """The status of the last decision. Expiry is not a status: it follows from the dates."""
 
     QUALIFIED = "Qualified"
     IN_PROCESS = "InProcess"
@@ -49,7 +49,7 @@ class QualificationStatus(StrEnum):
 
 
 class TechnologyOrigin(StrEnum):
-    """Who controls the technology that a service is built on."""
+    """Under whose control the technology of a service is."""
 
     EU = "EU"
     LICENSED_NON_EU = "LicensedNonEU"
@@ -59,7 +59,7 @@ class TechnologyOrigin(StrEnum):
 class Evidence(Model):
     """Where a person read a claim, so that another can read it again."""
 
-    url: str = Field(description="Address of the document. Example: the authority's catalogue.", max_length=2048)
+    url: str = Field(description="URL of the document. Example: ANSSI's catalogue.", max_length=2048)
     sha256: str | None = Field(
         default=None,
         description="SHA-256 of the document as read, 64 hexadecimal digits, so that a change shows.",
@@ -70,7 +70,7 @@ class Evidence(Model):
 
 
 class Qualification(Model):
-    """One decision of one authority about this service.
+    """One decision about this service, by ANSSI or a certification body.
 
     A decision and its renewal are two entries: both may be recorded long before the first one ends.
     """
@@ -88,13 +88,13 @@ class Qualification(Model):
         max_length=63,
         pattern=NAME_PATTERN,
     )
-    scheme: SchemeName = Field(description="The scheme, spelt as policies demand it. Example: SecNumCloud.")
+    scheme: SchemeName = Field(description="The scheme, spelt as in the demands of policies. Example: SecNumCloud.")
     version: VersionText | None = Field(
         default=None,
         description='Version of the referential, numbers and dots. Example: "3.2". Absent means not known.',
     )
     status: QualificationStatus = Field(
-        description="What the authority last said: Qualified, InProcess (applied for, not granted), Suspended "
+        description="The status of the last decision: Qualified, InProcess (applied for, not granted), Suspended "
         "or Withdrawn. Only Qualified counts, and only between the two dates."
     )
     decision: str | None = Field(
@@ -132,7 +132,7 @@ class Qualification(Model):
 
 
 class NodeForm(Model):
-    """How nodes of a service look. Used to contradict a claim, never to prove one."""
+    """Properties that nodes of a service have. They can contradict a claim, and never prove one."""
 
     regions: tuple[str, ...] = Field(
         default=(),
@@ -159,7 +159,7 @@ class NodeForm(Model):
 
 
 class CloudServiceSpec(Model):
-    """A provider's service as the authority lists it.
+    """A provider's service, as ANSSI or a certification body lists it.
 
     A qualification belongs to one service: not to a company, a region or a building.
     """
@@ -169,7 +169,7 @@ class CloudServiceSpec(Model):
         default=None, description="The company that the decision names. Example: OVH SAS.", max_length=253
     )
     service: str = Field(
-        description="The service's name, as the authority lists it. Example: SNC Cloud Platform.",
+        description="The service's name, as ANSSI lists it. Example: SNC Cloud Platform.",
         min_length=1,
         max_length=253,
     )
@@ -181,7 +181,7 @@ class CloudServiceSpec(Model):
     )
     countries: tuple[CountryCode, ...] = Field(
         default=(),
-        description="Where its datacentres stand, as ISO 3166-1 alpha-2 codes. Example: [FR]. A Datacentre "
+        description="The countries of its datacentres, as ISO 3166-1 alpha-2 codes. Example: [FR]. A Datacentre "
         "of this service in another country is refused. Empty means not known.",
         json_schema_extra=LIST_SET,
         max_length=64,
@@ -199,14 +199,14 @@ class CloudServiceSpec(Model):
     )
     foreign_laws: tuple[CountryCode, ...] | None = Field(
         default=None,
-        description="Countries outside the EU whose law can reach the data, through the provider or who "
+        description="Countries outside the EU whose law can reach the data, through the provider or a company that "
         "controls it, as ISO 3166-1 alpha-2 codes. Example: [US]. [] means none known; absent means not "
         "known, which every policy refuses.",
         json_schema_extra=LIST_SET,
         max_length=64,
     )
     node_form: NodeForm = Field(
-        default=NodeForm(), description="How its nodes look: contradicts a claim, never proves one."
+        default=NodeForm(), description="Properties of its nodes: they can contradict a claim, and never prove one."
     )
     sources: tuple[str, ...] = Field(
         default=(),
@@ -233,7 +233,7 @@ CLOUD_SERVICE = Kind(
     plural="cloudservices",
     short_names=("csvc",),
     scope=Scope.CLUSTER,
-    description="A cloud service as the authority lists it: who provides it, which qualifications it holds, "
+    description="A cloud service: who provides it, which qualifications it holds according to ANSSI's catalogue, "
     "which laws reach it.",
     spec=CloudServiceSpec,
     status=CloudServiceStatus,

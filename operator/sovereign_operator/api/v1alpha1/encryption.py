@@ -1,4 +1,4 @@
-"""Encryption in transit: what a policy wants of the traffic between its pods, and what it lets pass in plaintext."""
+"""Encryption in transit: the mode that a policy sets, and what it lets pass in plaintext."""
 
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -10,7 +10,7 @@ from sovereign_operator.api.v1alpha1.kind import LIST_SET, Model, list_map, rule
 
 
 class EncryptionMode(StrEnum):
-    """How far encryption has come. Each mode gets on with the one before it and the one after it."""
+    """The modes of encryption, in order. Sidecars in neighbouring modes can talk to each other."""
 
     OFF = "Off"
     PERMISSIVE = "Permissive"
@@ -47,7 +47,7 @@ Reason = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class PlainDestination(Model):
-    """Where pods of the policy send plaintext."""
+    """A destination to which pods of the policy send plaintext."""
 
     network: Network = Field(description="Addresses of pods or of Services. Example: 10.96.14.7/32.")
     ports: tuple[Port, ...] = Field(
@@ -60,29 +60,29 @@ class PlainDestination(Model):
 
     @property
     def addresses(self) -> IPv4Network | IPv6Network:
-        """The network, to compute with."""
+        """The network as a value to compute with."""
         return ip_network(self.network)
 
 
 class PlainPeer(Model):
-    """Who may send plaintext to pods of the policy."""
+    """A peer that may send plaintext to pods of the policy."""
 
     network: Network = Field(description="Addresses of pods or nodes. Example: 10.244.7.0/24.")
     reason: Reason = Field(description="Why, for the auditor. Example: ingress controller.")
 
     @property
     def addresses(self) -> IPv4Network | IPv6Network:
-        """The network, to compute with."""
+        """The network as a value to compute with."""
         return ip_network(self.network)
 
 
 class PlainPort(Model):
-    """A port of pods of the policy that takes plaintext."""
+    """A port of the policy's pods that accepts plaintext."""
 
     port: Port = Field(description="The application's own TCP port. Example: 9090.")
     server_first: bool = Field(
         default=False,
-        description="The server speaks first, and everybody sends plaintext: have the client not wait for the second "
+        description="The server speaks first, and clients send plaintext: then a client does not wait for the second "
         "in which a sidecar looks for mutual TLS. It finds none there any more, so name the port in plainDestinations "
         "of those who send, too. A change ends open connections. Default: false.",
     )
@@ -90,27 +90,27 @@ class PlainPort(Model):
 
 
 class PlainDatagrams(Model):
-    """UDP between pods of the policy and others that passes in Strict."""
+    """UDP between pods of the policy and other hosts that passes in Strict."""
 
     model_config = rules(
         ("!has(self.endPort) || self.endPort >= self.port", "endPort is the last port, and cannot be less than port")
     )
 
-    network: Network = Field(description="Addresses of who is at the other end. Example: 10.244.0.0/16.")
-    port: Port = Field(description="UDP port of who is asked, the pod or the other end. Example: 5004.")
+    network: Network = Field(description="Addresses of the other hosts. Example: 10.244.0.0/16.")
+    port: Port = Field(description="UDP port of the side that answers, the pod or the other host. Example: 5004.")
     end_port: Port | None = Field(default=None, description="Last port, where it is a range. Example: 5104.")
     reason: Reason = Field(description="Why, for the auditor. Example: voice, encrypted by SRTP.")
 
 
 class ForcedStep(Model):
-    """Leave to take a step that would be waited for."""
+    """Permission to take steps without waiting."""
 
-    to: EncryptionMode = Field(description="Up to which mode nothing is waited for. Example: Strict.")
-    reason: Reason = Field(description="Why, for the auditor. Example: incident 2026-118, plaintext is cut off.")
+    to: EncryptionMode = Field(description="The mode up to which the operator waits for nothing. Example: Strict.")
+    reason: Reason = Field(description="Why, for the auditor. Example: incident 2026-118, plaintext has to stop.")
 
 
 class EncryptionInTransit(Model):
-    """What becomes of the traffic of the policy's pods: mutual TLS 1.3 between their sidecars."""
+    """Encryption of the traffic of the policy's pods: mutual TLS 1.3 between their sidecars."""
 
     model_config = rules(
         (
@@ -121,9 +121,10 @@ class EncryptionInTransit(Model):
 
     mode: EncryptionMode = Field(
         default=EncryptionMode.OFF,
-        description="Off: no sidecar is injected, and those that are there let all pass. Permissive: sidecars take "
-        "mutual TLS and plaintext, send plaintext, and count. Preferred: they take both, and send mutual TLS to "
-        "clusterNetworks. Strict: they take mutual TLS only. Say the one that you want: it is reached step by step.",
+        description="Off: no sidecar is injected, and existing ones pass all traffic. Permissive: sidecars accept "
+        "mutual TLS and plaintext, send plaintext, and count. Preferred: they accept both, and send mutual TLS to "
+        "clusterNetworks. Strict: they accept mutual TLS only. Set the mode that you want: the operator "
+        "goes there step by step.",
     )
     cluster_networks: tuple[Network, ...] = Field(
         default=(),
@@ -134,46 +135,46 @@ class EncryptionInTransit(Model):
     )
     plain_destinations: tuple[PlainDestination, ...] = Field(
         default=(),
-        description="Where in clusterNetworks there is no sidecar, so that plaintext is sent. The API server and DNS "
-        "need not be named.",
+        description="Destinations in clusterNetworks without a sidecar, to which plaintext is sent. The API server and "
+        "DNS need not be named.",
         json_schema_extra=list_map("network"),
         max_length=64,
     )
     plain_peers: tuple[PlainPeer, ...] = Field(
         default=(),
-        description="Who may send plaintext in Strict: an ingress controller without a sidecar, say.",
+        description="Peers that may send plaintext in Strict, for example an ingress controller without a sidecar.",
         json_schema_extra=list_map("network"),
         max_length=64,
     )
     plain_ports: tuple[PlainPort, ...] = Field(
         default=(),
-        description="Ports of the policy's pods that take plaintext in Strict: for metrics, say.",
+        description="Ports of the policy's pods that accept plaintext in Strict, for example for metrics.",
         json_schema_extra=list_map("port"),
         max_length=64,
     )
     longest_connection_seconds: int | None = Field(
         default=None,
-        description="After how many seconds a connection by mutual TLS ends, in use or not, so that its peer has to "
+        description="Seconds after which a mutual TLS connection is ended, in use or not, so that its peer has to "
         "show a certificate again. Clients that do not connect again see a failure. A change ends open connections. "
-        "Absent, the default: none but when a datacentre leaves the policy's trust.",
+        "Absent, the default: connections end only when a datacentre leaves the policy's trust.",
         ge=60,
         le=2592000,
     )
     plain_datagrams: tuple[PlainDatagrams, ...] = Field(
         default=(),
-        description="UDP that passes in Strict, in both directions. All other UDP but DNS is dropped then, as sidecars "
-        "encrypt TCP only; before Strict all of it passes.",
+        description="UDP that passes in Strict, in both directions. All other UDP except DNS is dropped then, as "
+        "sidecars encrypt TCP only; before Strict all of it passes.",
         json_schema_extra=list_map("network", "port"),
         max_length=64,
     )
     quiet_seconds: int = Field(
         default=3600,
-        description="How long, in seconds, no pod may have taken plaintext, but for what plainPorts and plainPeers "
-        "name, before Strict refuses it. Default: 3600, an hour. Have it longer than the rarest job waits.",
+        description="How long, in seconds, no pod may have accepted plaintext, except what plainPorts and plainPeers "
+        "name, before Strict refuses it. Default: 3600, an hour. Choose a longer time than between two runs of a job.",
         ge=1,
         le=2592000,
     )
     forced: ForcedStep | None = Field(
         default=None,
-        description="Take steps at once that would cut somebody off. Absent, the default: wait, and say for what.",
+        description="Take steps at once, even if they disconnect pods. Absent, the default: wait, and report for what.",
     )

@@ -25,7 +25,7 @@ class Model(BaseModel):
 def rules(*pairs: tuple[str, str]) -> ConfigDict:
     """Attach CEL rules, as (rule, message) pairs, to a model's schema.
 
-    A message says what to do, as it is all that the person who ran ``kubectl apply`` will see.
+    A message says what to do, as the user who ran ``kubectl apply`` sees nothing else.
     """
     validations: list[JsonValue] = [{"rule": rule, "message": message} for rule, message in pairs]
     return ConfigDict(json_schema_extra={"x-kubernetes-validations": validations})
@@ -35,7 +35,7 @@ LIST_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 
 
 def list_map(*keys: str) -> dict[str, Any]:
-    """Return the schema keywords of a list whose items are told apart by these keys."""
+    """Return the schema keywords of a list whose items have these keys as their identity."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
@@ -52,7 +52,7 @@ Day = Annotated[date, BeforeValidator(_without_year_zero)]
 which is as long ago."""
 
 NAME_PATTERN = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-"""What names of objects are made of: a DNS-1123 subdomain, as far as one short expression tells."""
+"""The pattern of object names: a DNS-1123 subdomain, as far as one short expression can check it."""
 
 ObjectName = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
 """The name of one of our cluster-scoped objects: short enough to be part of a label."""
@@ -66,7 +66,7 @@ NAME_FITS_A_LABEL = (
 class Condition(Model):
     """One observation about an object, in the form that ``kubectl wait`` understands."""
 
-    type: str = Field(description="What is observed, said positively. Example: Ready.", max_length=63)
+    type: str = Field(description="What is observed, in positive form. Example: Ready.", max_length=63)
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: str = Field(
         description="Why, as one CamelCase word to match on. Every reason is on the page of its kind in crds/.",
@@ -74,7 +74,7 @@ class Condition(Model):
     )
     message: str = Field(description="Why, and what to do next, as a sentence.", max_length=32768)
     last_transition_time: datetime = Field(description="When the status last changed, RFC 3339, UTC.")
-    observed_generation: int = Field(description="The metadata.generation that this observation speaks of.", ge=0)
+    observed_generation: int = Field(description="The metadata.generation that was observed.", ge=0)
 
 
 class Status(Model):
@@ -84,7 +84,7 @@ class Status(Model):
         default=(), description="The observations, one per type.", json_schema_extra=list_map("type")
     )
     observed_generation: int | None = Field(
-        default=None, description="The metadata.generation of the spec that this status speaks of.", ge=0
+        default=None, description="The metadata.generation of the spec that this status describes.", ge=0
     )
 
 

@@ -1,14 +1,14 @@
 """Are our admission policies and our webhooks in the cluster what the chart installed?
 
 An admission policy cannot guard admission policies. A cluster admin may delete a guard, which is the
-break-glass, or hollow it out: have it only warn, add a condition under which it looks away, narrow its
-scope. All of these are seen here and said.
+break-glass, or weaken it: have it only warn, add a match condition, narrow its scope. Each of these is
+detected here and reported.
 
 While the chart is upgraded, or rolled back, some guards are of one of its versions and some of another. Each
-version's list is in the cluster then, and any of them will do, for a time: nobody can call a guard of his own
-a version for longer than that.
+version's list is in the cluster then, and a guard may match any of them, for a limited time: so an admin
+cannot pass a guard of their own off as a version for longer.
 
-A webhook sees and changes what its rules and selectors say. So it is looked at like a guard, and so is whom it trusts.
+Webhooks are compared like guards, and so are the certificates that they trust.
 """
 
 import json
@@ -51,26 +51,26 @@ class Guard:
 
     spec: Any
     writer: str = field(default="", compare=False)
-    """Who wrote it last, as far as the object tells: the name of a client, and when."""
+    """The field manager of the last write, and its time."""
 
 
 @dataclass(frozen=True)
 class Versions:
-    """What the guards may be now."""
+    """The lists of guards that count now, and the times that decide it."""
 
     name: str
-    """Of the ConfigMap with the list of that version of which this process is."""
+    """The name of the ConfigMap with the list of this process's version."""
     own: Guards | None
-    """What it says; None if it is gone."""
+    """That list; None if the ConfigMap is gone."""
     others: Sequence[Guards]
-    """As other versions have them whose lists are in the cluster."""
+    """The lists of other versions that are in the cluster."""
     installed: datetime
     """When the controller's Deployment was made."""
     changed: datetime
     """When it was written last."""
     now: datetime
     published: frozenset[str] | None = None
-    """The certificates of those who may be trusted to be our webhooks; None if nobody has published them."""
+    """The CA certificates that webhooks may trust; None if none are published."""
 
     @property
     def settling(self) -> bool:
@@ -99,18 +99,18 @@ class GuardFinding:
     name: str
     what: str
     mend: str
-    """What a cluster admin does about it."""
+    """The command with which a cluster admin repairs it."""
     writer: str = ""
     drifted: bool = False
-    """Whether it still does all that it should."""
+    """Whether it still enforces all that it should."""
 
     def __str__(self) -> str:
-        """Say which guard it is and what is wrong with it."""
+        """Return a sentence that names the guard and what is wrong with it."""
         return f"{self.kind} {self.name} {self.what}"
 
     @property
     def notice(self) -> Notice:
-        """Return the Event that tells a cluster admin of it."""
+        """Return the Event about it for a cluster admin."""
         reason = GuardReason.GUARDS_DRIFTED if self.drifted else GuardReason.GUARDS_BROKEN
         stake = "what it guards is open"
         if self.drifted:
@@ -180,5 +180,5 @@ def _same(live: Any, installed: Any) -> bool:
 
 
 def broken(findings: Iterable[GuardFinding]) -> tuple[str, ...]:
-    """Return in words which guards do not do what they should."""
+    """Return the sentences about guards that do not enforce what they should."""
     return tuple(str(finding) for finding in findings if not finding.drifted)

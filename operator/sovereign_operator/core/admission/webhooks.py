@@ -1,7 +1,7 @@
-"""Our webhooks, and whom the API server trusts to be them.
+"""The injector's webhooks, and the certificates by which the API server recognises the injector (``caBundle``).
 
-Who that is, is by default no part of the chart: a Job writes it into the webhooks and publishes it beside them. The
-chart's values may give it, or leave it to others.
+By default these certificates are not part of the chart: a Job writes them into the webhooks and publishes them in a
+ConfigMap. The chart's values may set them, or leave them to cert-manager.
 """
 
 import base64
@@ -21,7 +21,7 @@ _CERTIFICATE: Final = re.compile("-----BEGIN CERTIFICATE-----(.+?)-----END CERTI
 
 
 def without_trust(spec: Any) -> Any:
-    """Return the spec of webhooks without what it says of whom to trust; any other as it is."""
+    """Return the spec of webhooks without its caBundles; any other spec unchanged."""
     if not spec or "webhooks" not in spec:
         return spec
     return [
@@ -31,10 +31,10 @@ def without_trust(spec: Any) -> Any:
 
 
 def trust_fault(live: Any, installed: Any, published: frozenset[str] | None, *, settling: bool) -> str:
-    """Return what is wrong with whom webhooks trust that are as installed otherwise; empty if nothing is.
+    """Return what is wrong with the caBundles of webhooks that are otherwise as installed; empty if nothing is.
 
-    ``published`` are the certificates that may be trusted, None if nobody has published any. While an installation or
-    an upgrade is ``settling``, they may not be there yet.
+    ``published`` are the certificates that they may trust; None if none are published. While an installation or an
+    upgrade is ``settling``, they may be missing.
     """
     trust = installed.get(TRUST, OTHERS)
     for webhook, wanted in zip(live["webhooks"], installed["webhooks"], strict=True) if trust != OTHERS else ():

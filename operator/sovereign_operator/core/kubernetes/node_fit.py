@@ -31,7 +31,7 @@ Source: https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#tai
 
 @dataclass(frozen=True)
 class NodeTraits:
-    """What of a node decides which pods it can run."""
+    """The fields of a node that decide which pods it can run."""
 
     name: str
     labels: Mapping[str, str]
@@ -60,7 +60,7 @@ class Demand:
 
 @dataclass(frozen=True)
 class PodDemands:
-    """All that one pod demands of its node."""
+    """Everything that one pod demands of its node."""
 
     pod: str
     demands: tuple[Demand, ...]
@@ -116,7 +116,7 @@ def fitting(pod: PodDemands, nodes: Iterable[NodeTraits]) -> list[NodeTraits]:
 
 
 def obstacle(pod: PodDemands, nodes: Sequence[NodeTraits]) -> str:
-    """Say what keeps a pod from every one of these nodes; empty if it can run on one of them."""
+    """Return what keeps a pod off every one of these nodes; empty if it can run on one of them."""
     if fitting(pod, nodes):
         return ""
     alone = [str(demand) for demand in pod.demands if not any(map(demand.admits, nodes))]
@@ -133,7 +133,7 @@ def obstacle(pod: PodDemands, nodes: Sequence[NodeTraits]) -> str:
 
 def _matches(term: Json, node: NodeTraits) -> bool:
     expressions, fields = term.get("matchExpressions") or (), term.get("matchFields") or ()
-    # A term that says nothing matches no node.
+    # An empty term matches no node.
     return bool(expressions or fields) and (
         all(holds(entry, node.labels) for entry in expressions)
         and all(holds(entry, {NODE_NAME: node.name}) for entry in fields)

@@ -1,10 +1,10 @@
-"""The sidecar through which a pod's traffic goes: how it is called, where it listens, and what it is told.
+"""The contract about the sidecar: its name, ports, files and arguments.
 
-The injector writes it into a pod, the guard demands it, the agent on the node sends the pod's traffic to it, and the
-sidecar itself reads what it is told. What they have to agree on stands here.
+The injector writes the sidecar into a pod, a guard demands it, the node's agent redirects the pod's traffic to it, and
+the sidecar reads its arguments. What all of them have to agree on is defined here.
 
-Each probe of a kubelet that would have to go to the application in plaintext goes to a port of its own instead, which
-leads nowhere but to what is probed. The n-th ``--probe`` of the sidecar has the n-th of PROBE_PORTS.
+A kubelet's probe of the application, which would be plaintext, goes to a port of the sidecar instead. This port leads
+to the probed port and path alone. The n-th ``--probe`` argument of the sidecar uses the n-th of PROBE_PORTS.
 """
 
 import re
@@ -18,26 +18,26 @@ CONTAINER: Final = "sovereignty-sidecar"
 """Name of its container, the first of a pod's init containers."""
 
 UID: Final = 65533
-"""What it runs as, and nothing else in the pod: the redirect leaves this user's traffic alone."""
+"""The user that the sidecar runs as, and no other container: the redirect leaves this user's traffic alone."""
 
 LEAST_MEMORY: Final = 128 * 1024 * 1024
-"""With a lower limit it does not start: beside the program hardly a connection would fit."""
+"""The lowest memory limit with which it starts: below, hardly a connection would fit beside the program."""
 
 OUTBOUND_PORT: Final = 15001
-"""Where the redirect sends what a pod sends by TCP."""
+"""The redirect forwards the pod's outbound TCP connections to this port."""
 INBOUND_PORT: Final = 15006
-"""Where the redirect sends what a pod is sent by TCP."""
+"""The redirect forwards the pod's inbound TCP connections to this port."""
 HEALTH_PORT: Final = 15021
-"""Where it answers the kubelet, and says what it has loaded and seen."""
+"""The port for the kubelet's startup probe and for the controller's polls."""
 REDIRECTED_PORT: Final = 15022
-"""Nothing listens here. The redirect leads it to HEALTH_PORT, so that who gets an answer knows that it is there."""
+"""The redirect forwards this port to HEALTH_PORT; an answer proves that the redirect is active."""
 PROBE_PORTS: Final = range(15100, 15164)
 RESERVED_PORTS: Final = range(15000, 15200)
-"""An application that listens on one of these cannot be reached."""
+"""The sidecar's ports. An application that listens on one of these cannot be reached."""
 
 READY_PATH: Final = "/ready"
 STATE_PATH: Final = "/state"
-"""Which settings it has loaded, and how many connections of which kind it has seen, as JSON."""
+"""The path of its state: which settings it has loaded, and its connections by kind, as JSON."""
 
 IDENTITY_VOLUME: Final = "sovereignty-identity"
 TRANSIT_VOLUME: Final = "sovereignty-transit"
@@ -50,9 +50,9 @@ RUN_FOLDER: Final = "/run/sovereignty/run"
 CREDENTIALS: Final = "credentials.pem"
 """In IDENTITY_FOLDER: the key, the certificate and its chain."""
 TRUSTED: Final = "trusted.pem"
-"""In IDENTITY_FOLDER: whom to trust."""
+"""In IDENTITY_FOLDER: the trust bundle."""
 LISTENERS: Final = "listeners.json"
-"""In TRANSIT_FOLDER: what the policy makes of the pod's traffic, for Envoy to watch."""
+"""In TRANSIT_FOLDER: the listeners for the policy's mode, which Envoy watches."""
 LISTENERS_KEY: Final = "listeners-with-limits.json"
 """In the ConfigMap: this file. A pod mounts the same key for all of its life."""
 FORMER_LISTENERS_KEYS: Final = ("listeners-with-keepalive.json", "listeners.json")
@@ -65,16 +65,16 @@ PROBE_OPTION: Final = "--probe="
 
 TRANSIT_PREFIX: Final = "sovereignty-transit."
 _LONGEST_NAME: Final = 253
-"""Of an object. What a pod mounts may be called anything."""
+"""Characters of an object's name, as far as a pod can mount it."""
 
 
 def transit_config_map(policy: str) -> str:
-    """Return the name of the ConfigMap, in each namespace with sidecars, that says what becomes of traffic."""
+    """Return the name of a policy's transit config, which each namespace with sidecars has."""
     return f"{TRANSIT_PREFIX}{policy}"
 
 
 def transit_policy(pod: Mapping[str, Any]) -> str:
-    """Return the policy that a pod's sidecar goes by; empty if it has no sidecar, or if no policy can be called so."""
+    """Return the policy whose transit config a pod's sidecar loads; empty without a sidecar or a valid name."""
     if container_of(pod) is None:
         return ""
     sources = (
@@ -89,7 +89,7 @@ def transit_policy(pod: Mapping[str, Any]) -> str:
 
 
 class ProbeKind(StrEnum):
-    """How a kubelet looks."""
+    """The protocol of a probe."""
 
     HTTP = "http"
     HTTPS = "https"
@@ -98,21 +98,21 @@ class ProbeKind(StrEnum):
 
 
 _SHOWN: Final = 200
-"""Characters that are shown of what is no probe."""
+"""How many characters of a malformed probe an error quotes."""
 
 _PROBE: Final = re.compile(r"(http|https|grpc|tcp)://:([0-9]{1,5})(/[!-\"$-~]*)?(?:#([!-\"$-~]+))?")
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a kubelet looks at: a port of an application."""
+    """A probe or hook of a kubelet: a port of the application, and what is sent there."""
 
     kind: ProbeKind
     port: int
     path: str = "/"
     """For HTTP and HTTPS, with the query; for gRPC the service, percent-encoded."""
     headers: tuple[tuple[str, str], ...] = ()
-    """What it sends by HTTP and HTTPS."""
+    """The HTTP headers that the kubelet sends."""
 
     def __str__(self) -> str:
         """As a URL without a host: ``http://:8080/healthz?full#X-Who=kubelet``, ``grpc://:50051``, ``tcp://:5432``."""
@@ -122,7 +122,7 @@ class Probe:
 
     @classmethod
     def parse(cls, text: str) -> "Probe":
-        """Read such a URL. Raises ValueError if it is none."""
+        """Parse such a URL. Raises ValueError if it is malformed."""
         found = _PROBE.fullmatch(text)
         if not found:
             raise ValueError(f"not a probe: {text[:_SHOWN]!r}; write it as http://:8080/healthz or tcp://:5432")
@@ -131,7 +131,7 @@ class Probe:
 
 
 def arguments(probes: Sequence[Probe]) -> list[str]:
-    """Return what the sidecar is told of probes."""
+    """Return the sidecar's arguments for these probes."""
     return [f"{PROBE_OPTION}{probe}" for probe in probes]
 
 
@@ -142,9 +142,9 @@ def container_of(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def bypass_of(pod: Mapping[str, Any]) -> str:
-    """Return a container of a pod that runs as the sidecar's user, and so past it; empty if there is none.
+    """Return a container of a pod that runs as the sidecar's user, and so bypasses it; empty if there is none.
 
-    No ``runAsUser`` may say so; an image may, and only its kubelet knows, which reports it in the pod's status.
+    The guards refuse such a ``runAsUser``. An image may set the user as well, which the kubelet reports in the status.
     """
     status = pod.get("status") or {}
     kinds = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
@@ -157,7 +157,7 @@ def bypass_of(pod: Mapping[str, Any]) -> str:
 
 
 def probes_of(container: Mapping[str, Any]) -> list[Probe]:
-    """Return what a sidecar is told of probes. Raises ValueError if it is told what it does not understand."""
+    """Return the probes in a sidecar's arguments. Raises ValueError if an argument is malformed."""
     return [
         Probe.parse(argument.removeprefix(PROBE_OPTION))
         for argument in container.get("args") or ()
@@ -166,5 +166,5 @@ def probes_of(container: Mapping[str, Any]) -> list[Probe]:
 
 
 def probe_ports(probes: Sequence[Probe]) -> dict[int, Probe]:
-    """Return which port leads to which probe. Raises ValueError if there are more probes than ports."""
+    """Return the probe of each port. Raises ValueError if there are more probes than ports."""
     return dict(zip(PROBE_PORTS[: len(probes)], probes, strict=True))

@@ -34,9 +34,9 @@ def check(spec: Json, *, injected: bool) -> None:
 
 
 def _demands_another_system(spec: Json) -> str:
-    """Return what keeps a pod from Linux, in words; empty if nothing does.
+    """Return what keeps a pod off Linux nodes, in words; empty if nothing does.
 
-    A RuntimeClass that does so has been written into the nodeSelector by the time anybody asks.
+    Admission writes the nodeSelector of a RuntimeClass into the pod before the webhook runs.
     """
     system = (spec.get("os") or {}).get("name", LINUX)
     if system != LINUX:
@@ -52,7 +52,7 @@ def _demands_another_system(spec: Json) -> str:
 
 
 def _takes_linux(term: Mapping[str, Any]) -> bool:
-    """Return whether a term could hold for a node that runs Linux, as far as it says."""
+    """Return whether a node selector term can match a Linux node, as far as its labels of the operating system go."""
     return all(
         expression["key"] not in OS_LABELS or (LINUX in expression["values"]) == (expression["operator"] == "In")
         for expression in term.get("matchExpressions") or ()

@@ -1,8 +1,8 @@
-"""Writing the sidecar into a pod.
+"""Writes the sidecar into a pod.
 
-The sidecar and its volumes are made from scratch each time, but for what the cluster's own admission may have to say
-about any container: resources and when to pull its image. So what another webhook, or the service account plugin with
-its token, adds to it is taken out again when we are asked once more, and the guard sees what we wrote.
+The sidecar and its volumes are rendered from scratch at each review, except what the cluster's own admission plugins
+may change in any container: resources and imagePullPolicy. So whatever another webhook or the service account plugin
+adds to the sidecar is removed when the webhook is invoked again, and the guard sees what the injector wrote.
 """
 
 import copy
@@ -19,7 +19,7 @@ from sovereign_operator.core.sidecar.probes import rewrite
 Json = dict[str, Any]
 
 STARTUP_SECONDS: Final = 600
-"""How long a sidecar may take until the redirect is there and it answers, before it is restarted."""
+"""How long a sidecar may take to answer through the redirect before it is restarted."""
 
 RUN_SIZE: Final = "16Mi"
 LONGEST_CERTIFICATE_SECONDS: Final = 86400
@@ -28,14 +28,14 @@ READABLE: Final = 0o444
 fsGroup, it gives the key to that group, in which the sidecar then is, too."""
 
 RESTORING: Final = ("restore-wait", "restic-wait")
-"""Init containers that Velero puts into a pod whose volumes it restores: they wait for the files to be there."""
+"""Init containers that Velero adds to a pod whose volumes it restores: they wait for the files."""
 RESTORED: Final = "/restores/"
 """Where they mount these volumes."""
 
 
 @dataclass(frozen=True)
 class SidecarSettings:
-    """What the chart says of the sidecar."""
+    """The chart's values for the sidecar."""
 
     image: str
     pull_policy: str
@@ -45,9 +45,9 @@ class SidecarSettings:
 
 
 def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
-    """Return the pod with the sidecar of a policy in it, and leave the given one as it is.
+    """Return a copy of the pod with the sidecar of a policy.
 
-    A pod that has one gets what is new: probes, say, of containers that another webhook added. Raises
+    A pod that has one already gets what is new, such as the probes of containers that another webhook added. Raises
     CannotInjectError, which says what to change in the pod.
     """
     made = copy.deepcopy(pod)
@@ -72,7 +72,7 @@ def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
 
 
 def _told(found: Mapping[str, Any] | None) -> list[sidecar.Probe]:
-    """Return the probes that a sidecar was told of before. Nonsense that somebody wrote is nothing."""
+    """Return the probes in the arguments of an existing sidecar; none if they are malformed."""
     try:
         return sidecar.probes_of(found or {})[: len(sidecar.PROBE_PORTS)]
     except ValueError:
@@ -80,7 +80,7 @@ def _told(found: Mapping[str, Any] | None) -> list[sidecar.Probe]:
 
 
 def _keep_from_backups(pod: Json) -> None:
-    """Have Velero leave the sidecar's own files out, if it is told to save the files of all volumes."""
+    """Exclude the sidecar's volumes from Velero's backups, which may save the files of all volumes."""
     metadata = pod["metadata"]
     annotations = metadata["annotations"] = dict(metadata.get("annotations") or {})
     excluded = annotations.get(names.BACKUP_EXCLUDES_ANNOTATION, "")
@@ -89,10 +89,10 @@ def _keep_from_backups(pod: Json) -> None:
 
 
 def _without_backups(initial: Iterable[Json]) -> Iterator[Json]:
-    """Yield init containers, and let none wait for files of the sidecar that a backup of before has.
+    """Yield the init containers, none of which waits for the files of a sidecar that an earlier backup saved.
 
-    They are of no use to another sidecar, and nobody else may mount its volumes. One that would wait for nothing else
-    is left out, as it would wait without end.
+    No other container may mount the sidecar's volumes. An init container that waits for nothing else is left out, as it
+    would wait without end.
     """
     for container in initial:
         mounts = container.get("volumeMounts") or ()
@@ -113,12 +113,12 @@ def _container(
     return {
         "name": sidecar.CONTAINER,
         "image": settings.image,
-        # AlwaysPullImages changes it, and insists.
+        # The plugin AlwaysPullImages changes it, and refuses a pod that changes it back.
         "imagePullPolicy": found.get("imagePullPolicy", settings.pull_policy),
         # With this, it runs before and beside everything else, and does not keep a Job from ending.
         "restartPolicy": "Always",
         "args": list(arguments),
-        # A LimitRange changes them, and insists.
+        # A LimitRange changes them, and refuses a pod that changes them back.
         "resources": copy.deepcopy(found.get("resources", dict(settings.resources))),
         # It reads its memory limit when it starts, and takes no more connections than fit. Where it may not restart,
         # the guard keeps its limit from becoming lower.
@@ -163,7 +163,7 @@ def _volumes(policy: str) -> tuple[Json, ...]:
         "credentialBundlePath": sidecar.CREDENTIALS,
         "maxExpirationSeconds": LONGEST_CERTIFICATE_SECONDS,
     }
-    # By label: what a kubelet looked up by name it remembers for minutes.
+    # By label: a kubelet caches a bundle that it looks up by name for minutes.
     trusted = {
         "signerName": names.SIGNER,
         "labelSelector": {"matchLabels": {names.TRUST_BUNDLE_LABEL: policy}},

@@ -13,7 +13,7 @@ Operation = dict[str, Any]
 
 
 def patch(before: Any, after: Any) -> list[Operation]:
-    """Return the operations, in order, that make ``after`` of ``before``; none if they are the same."""
+    """Return the operations, in order, that turn ``before`` into ``after``; none if they are equal."""
     return list(_differences("", before, after))
 
 
@@ -40,7 +40,7 @@ def _in_object(path: str, before: dict[str, Any], after: dict[str, Any]) -> Iter
 def _in_list(path: str, before: list[Any], after: list[Any]) -> Iterator[Operation]:
     old, new = [*map(_identity, before)], [*map(_identity, after)]
     if len({*old}) < len(old) or len({*new}) < len(new):
-        # Elements that are the same make the matcher slow without bounds, and whoever makes a pod could use that.
+        # Equal elements make the matcher slow without a bound, which a user who creates pods could exploit.
         if _canonical(before) != _canonical(after):
             yield {"op": "replace", "path": path, "value": after}
         return
@@ -62,7 +62,7 @@ def _in_list(path: str, before: list[Any], after: list[Any]) -> Iterator[Operati
 
 
 def _identity(item: Any) -> str:
-    """Return what tells an element of a list from its neighbours."""
+    """Return what identifies an element of a list."""
     named = isinstance(item, dict) and isinstance(item.get("name"), str)
     return f"name {item['name']}" if named else _canonical(item)
 
