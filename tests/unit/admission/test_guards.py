@@ -21,7 +21,7 @@ from sovereign_operator.core.admission.guards import (
     inspect_one,
 )
 from sovereign_operator.core.admission.webhooks import WEBHOOKS, read_certificates
-from sovereign_operator.core.report.condition_reasons import ConditionReason
+from sovereign_operator.core.report.guard_reasons import GuardReason
 from sovereign_operator.kube.objects.guard import last_write, read_list, see_guard
 
 POLICY, BINDING = ("ValidatingAdmissionPolicy", "guard"), ("ValidatingAdmissionPolicyBinding", "guard")
@@ -113,7 +113,7 @@ def test_one_that_is_hollowed_out_is_named_in_an_upgrade_as_ever(hollow: Hollow,
     (found,) = find(live, versions(INSTALLED, NEXT, changed=minutes))
     assert str(found) in {f"{kind} {name} was changed" for kind, name in (POLICY, BINDING)}
     assert broken([found]) == (str(found),)
-    assert found.notice.reason == ConditionReason.GUARDS_BROKEN
+    assert found.notice.reason == GuardReason.GUARDS_BROKEN
     assert WRITER in found.notice.message
     assert f"kubectl delete {found.kind.lower()} guard, and helm upgrade" in found.notice.message
 
@@ -133,7 +133,7 @@ def test_one_that_also_audits_still_guards_and_the_patch_that_mends_it_is_named(
     live[BINDING]["validationActions"] = actions
     (found,) = find(live)
     assert not broken([found])
-    assert found.notice.reason == ConditionReason.GUARDS_DRIFTED
+    assert found.notice.reason == GuardReason.GUARDS_DRIFTED
     patch = """--type=merge -p '{"spec":{"validationActions":["Deny"]}}'"""
     assert f"kubectl patch validatingadmissionpolicybinding guard {patch}" in found.notice.message
     live[BINDING]["matchResources"] = {"namespaceSelector": {"matchLabels": {"no": "where"}}}

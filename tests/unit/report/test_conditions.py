@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, merge, notices
+from sovereign_operator.core.report.guard_reasons import GuardReason
 from sovereign_operator.core.report.reasons import NodeFinding, NodeReason, sentences
 
 EARLIER, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
@@ -26,7 +27,7 @@ def test_the_transition_time_moves_with_the_status_only() -> None:
 
 
 def test_the_same_observation_again_is_the_same_condition() -> None:
-    other = Observation("Enforced", "False", ConditionReason.GUARDS_BROKEN, "admission bindings are missing")
+    other = Observation("Enforced", "False", GuardReason.GUARDS_BROKEN, "admission bindings are missing")
     before = merge([READY, other], [], 1, EARLIER)
     assert merge([READY, other], before, 1, NOW) == before
 

@@ -18,8 +18,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sovereign_operator.core.admission.webhooks import WEBHOOKS, trust_fault, without_trust
-from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import Notice
+from sovereign_operator.core.report.guard_reasons import GuardReason
 
 GuardKey = tuple[str, str]
 """Kind and name of an admission policy or a binding."""
@@ -111,7 +111,7 @@ class GuardFinding:
     @property
     def notice(self) -> Notice:
         """Return the Event about it for a cluster admin."""
-        reason = ConditionReason.GUARDS_DRIFTED if self.drifted else ConditionReason.GUARDS_BROKEN
+        reason = GuardReason.GUARDS_DRIFTED if self.drifted else GuardReason.GUARDS_BROKEN
         stake = "what it guards is open"
         if self.drifted:
             stake = "it still guards"

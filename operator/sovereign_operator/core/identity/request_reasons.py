@@ -6,7 +6,7 @@ from sovereign_operator.core.report.reason import REQUEST, Reason
 class Denial(Reason):
     """Why a request can never be granted. The kubelet uses it as a format string: no percent sign."""
 
-    POD_GONE = ("PodGone", REQUEST("denied: there is no such pod"))
+    POD_GONE = ("PodGone", REQUEST("denied: the pod does not exist"))
     POD_ENDING = ("PodEnding", REQUEST("denied: the pod has ended or is about to"))
     MIRROR_POD = (
         "MirrorPod",
@@ -14,7 +14,7 @@ class Denial(Reason):
     )
     NOT_ON_NODE = ("NotOnNode", REQUEST("denied: the pod does not run on the node that sent the request"))
     NOT_ITS_SERVICE_ACCOUNT = ("NotItsServiceAccount", REQUEST("denied: the pod does not run as that service account"))
-    NOT_MOUNTED = ("SignerNotMounted", REQUEST("denied: no volume of the pod asks for it"))
+    NOT_MOUNTED = ("SignerNotMounted", REQUEST("denied: no volume of the pod requests a certificate of this signer"))
     UNKNOWN_USER_ANNOTATION = (
         "UnknownUserAnnotation",
         REQUEST("denied: the volume has `userAnnotations`", "leave them out"),
@@ -53,7 +53,7 @@ class Delay(Reason):
         "NamespaceNotTrusted",
         REQUEST(
             "the policy gives no certificates to the pod's namespace",
-            "name it in `spec.certificateNamespaces` of the policy, or label it",
+            "name the namespace in `spec.certificateNamespaces` of the policy, or label the namespace",
         ),
     )
     SERVICE_ACCOUNT_REPLACED = (
@@ -65,15 +65,15 @@ class Delay(Reason):
         "NodeNotAccepted",
         REQUEST(
             "the policy does not accept the node on which the pod runs",
-            "see the node's verdict; delete the pod once another is accepted",
+            "read the verdict on the node (`kubectl describe node`); delete the pod once another node is accepted",
         ),
     )
     NODE_MARKED_WRONGLY = (
         "NodeMarkedWrongly",
         REQUEST(
             (
-                "labels and RBAC accept the node for the policy; by its Datacentre, its service or the policy "
-                "it is refused"
+                "labels and RBAC accept the node for the policy, but its Datacentre, its service or the policy "
+                "refuses it"
             ),
             "if it lasts, check the controller: it does not keep up, or its token was stolen",
         ),
@@ -81,11 +81,14 @@ class Delay(Reason):
     NO_AUTHORITY = (
         "NoAuthority",
         REQUEST(
-            "there is no certificate authority for the policy and datacentre yet",
-            "it takes seconds; then see the signer's log",
+            "the policy has no certificate authority for the datacentre yet",
+            "wait some seconds; if it lasts, read the signer's log",
         ),
     )
     AUTHORITY_ENDS = (
         "AuthorityEnds",
-        REQUEST("the authority ends within the hour, with what it rests on", "record the renewal of the qualification"),
+        REQUEST(
+            "the certificate authority expires within the hour, as the qualification that it rests on ends",
+            "record the renewal of the qualification",
+        ),
     )

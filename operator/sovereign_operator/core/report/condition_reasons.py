@@ -1,18 +1,13 @@
 """Why a condition of one of our objects has its status."""
 
-from typing import Final
-
 from sovereign_operator.core.report.reason import (
     CERTIFICATES,
     CLOUD_SERVICE,
     DATACENTRE,
-    GUARD_EVENT,
     POLICY,
     WORKLOAD,
     Reason,
 )
-
-PUT_BACK: Final = "`helm upgrade` restores it"
 
 
 class ConditionReason(Reason):
@@ -29,43 +24,44 @@ class ConditionReason(Reason):
         ),
     )
     # Datacentre, condition Ready
-    NODES_PRESENT = ("NodesPresent", DATACENTRE("Ready True", "nodes of this cluster stand here"))
+    NODES_PRESENT = ("NodesPresent", DATACENTRE("Ready True", "nodes of this cluster are in the datacentre"))
     NO_NODES = (
         "NoNodes",
         DATACENTRE(
             "Ready False",
-            "no node of this cluster stands here",
+            "no node of this cluster is in the datacentre",
             "correct `spec.nodes` (name and uid) or `spec.nodeSelector`",
         ),
     )
     # SovereigntyPolicy, condition Ready
-    NODES_ACCEPTED = ("NodesAccepted", POLICY("Ready True", "nodes may host its pods"))
+    NODES_ACCEPTED = ("NodesAccepted", POLICY("Ready True", "at least one node may host pods of the policy"))
     NO_NODE_ACCEPTED = (
         "NoNodeAccepted",
         POLICY(
             "Ready False",
-            "no node may host its pods; the message says why, datacentre by datacentre",
-            "`status.refused` lists each; see the next table",
+            "no node may host pods of the policy; the message gives the reasons for each datacentre",
+            "read `status.refused` and [the next table](#why-a-node-or-a-datacentre-is-refused)",
         ),
         WORKLOAD(
             "Accepted False",
             "the policy accepts no node now, and a roll-out would stop the workload's pods",
-            "have a node accepted; the workload is taken then",
+            "make a node acceptable; the operator then takes the workload into scope",
         ),
     )
     # SovereigntyPolicy, condition CertificatesGranted
     ALL_GRANTED = (
         "AllGranted",
         POLICY(
-            "CertificatesGranted True", "all pods that mount its certificates are in namespaces to which it gives them"
+            "CertificatesGranted True",
+            "each pod that mounts certificates of the policy is in a namespace to which the policy gives them",
         ),
     )
     NAMESPACE_NOT_TRUSTED = (
         "NamespaceNotTrusted",
         POLICY(
             "CertificatesGranted False",
-            "some pods mount them in other namespaces: the certificates that these have run out within a day",
-            "name their namespaces in `spec.certificateNamespaces`, or label them",
+            "some pods that mount certificates are in other namespaces; their certificates expire within a day",
+            "name their namespaces in `spec.certificateNamespaces`, or label the namespaces",
         ),
     )
     # SovereignWorkload, condition Accepted
@@ -88,11 +84,17 @@ class ConditionReason(Reason):
     )
     SYSTEM_NAMESPACE = (
         "SystemNamespace",
-        WORKLOAD("Accepted False", "this namespace runs the cluster and is never in scope", "use one of your own"),
+        WORKLOAD(
+            "Accepted False",
+            "this namespace belongs to the cluster's own components and is never in scope",
+            "use another namespace",
+        ),
     )
     WORKLOAD_NOT_FOUND = (
         "WorkloadNotFound",
-        WORKLOAD("Accepted False", "the workload does not exist yet", "create it; it is taken into scope then"),
+        WORKLOAD(
+            "Accepted False", "the workload does not exist yet", "create it; the operator then takes it into scope"
+        ),
     )
     ALREADY_TAKEN = (
         "AlreadyTaken",
@@ -110,8 +112,8 @@ class ConditionReason(Reason):
         "TemplateTooLarge",
         WORKLOAD(
             "Accepted False",
-            "`spec.template.spec` has more than 256 KiB of JSON, or more than 100 levels",
-            "move what is large into a ConfigMap",
+            "`spec.template.spec` is larger than 256 KiB of JSON, or has more than 100 levels",
+            "move the large part into a ConfigMap",
         ),
     )
     WORKLOAD_TOO_LARGE = (
@@ -119,10 +121,10 @@ class ConditionReason(Reason):
         WORKLOAD(
             "Accepted False",
             (
-                "the workload has more than 2000 labels, annotations, labels in its pod template or entries "
-                "in its nodeSelector, which the API server takes too long to write"
+                "the workload has more than 2000 labels, annotations, labels in its pod template, or entries "
+                "in its nodeSelector, so the API server takes too long to write it"
             ),
-            "remove some",
+            "remove some of them",
         ),
     )
     JOB_IMMUTABLE = (
@@ -139,7 +141,7 @@ class ConditionReason(Reason):
             "Accepted False",
             "a roll-out would stop pods, and no accepted node can run their successors",
             (
-                "the message says what stands in the way: move the volume's data or change the workload, or "
+                "the message names the obstacle: move the data of the volume, change the workload, or "
                 "set `spec.adoption: Force`"
             ),
         ),
@@ -168,16 +170,16 @@ class ConditionReason(Reason):
         "PodsOutside",
         WORKLOAD(
             "Placed False",
-            "some pods do not; `status.outsideExamples` says which and why",
-            "the message has the command",
+            "some pods run on nodes that the policy does not accept; `status.outsideExamples` has examples and reasons",
+            "run the command in the message",
         ),
     )
     PODS_PENDING = (
         "PodsPending",
         WORKLOAD(
             "Placed False",
-            "some pods wait for a node; `status.pendingExamples` says why",
-            "add room, or see the policy",
+            "some pods wait for a node; `status.pendingExamples` has examples and reasons",
+            "add capacity to accepted nodes, or read the condition `Ready` of the policy",
         ),
     )
     NO_PODS = ("NoPods", WORKLOAD("Placed Unknown", "the workload has no pods"))
@@ -198,7 +200,9 @@ class ConditionReason(Reason):
     WORKLOAD_FAILED = (
         "WorkloadFailed",
         WORKLOAD(
-            "Ready False", "its roll-out made no progress in time", "`kubectl describe` the workload and its pods"
+            "Ready False",
+            "the roll-out of the workload made no progress in time",
+            "`kubectl describe` the workload and its pods",
         ),
     )
     WORKLOAD_CURRENT = ("WorkloadCurrent", WORKLOAD("Ready True", "the workload is current and needs no pods now"))
@@ -206,7 +210,9 @@ class ConditionReason(Reason):
     JOB_FAILED = (
         "JobFailed",
         WORKLOAD(
-            "Ready False", "the Job ran and failed", "read its pods' logs; to run it again, change `spec.template`"
+            "Ready False",
+            "the Job ran and failed",
+            "read the logs of its pods; to run it again, change `spec.template`",
         ),
     )
     JOB_GONE = (
@@ -226,63 +232,32 @@ class ConditionReason(Reason):
         "NamespaceNotLabelled",
         WORKLOAD(
             "Enforced False",
-            "pods are placed, but a Binding made by hand is not refused",
-            "the message has the command",
-        ),
-    )
-    GUARDS_BROKEN = (
-        "GuardsBroken",
-        WORKLOAD(
-            "Enforced False",
-            "admission policies or webhooks of the chart are missing, or differ from what the chart installed",
-            "a cluster admin restores them: see [Events about guards](#events-about-guards)",
-        ),
-        GUARD_EVENT("a guard is missing: the API server does not check what it guards", PUT_BACK),
-        GUARD_EVENT(
-            "a guard was changed",
-            "`kubectl delete` it, then `helm upgrade` at once: an upgrade alone leaves what other clients added, and "
-            "fails where they changed a field",
-        ),
-        GUARD_EVENT("a webhook trusts another certificate authority than the injector's", PUT_BACK),
-        GUARD_EVENT(
-            "more than ten minutes after an upgrade, a webhook trusts no certificate authority: no pod gets a sidecar",
-            "`helm upgrade`, with its hooks",
-        ),
-        GUARD_EVENT(
-            "over ten minutes after an upgrade or a rollback began, a guard is that of another version of the chart",
-            "run the upgrade or the rollback again",
-        ),
-    )
-    # An Event beside that, about the controller's Deployment
-    GUARDS_DRIFTED = (
-        "GuardsDrifted",
-        GUARD_EVENT(
-            "a binding also audits; it guards as before",
-            "run the `kubectl patch` in the Event: `helm upgrade` does not revert this change",
+            "pods are placed, but the API server does not refuse a Binding made by hand",
+            "run the command in the message",
         ),
     )
     # SovereignWorkload, condition Identity
     CERTIFICATES_IN_FORCE = (
         "CertificatesInForce",
-        CERTIFICATES("Identity True", "each pod that asks for a certificate has one"),
+        CERTIFICATES("Identity True", "each pod that requests a certificate has one"),
     )
     CERTIFICATES_PENDING = (
         "CertificatesPending",
         CERTIFICATES(
             "Identity False",
             (
-                "some pods have no certificate, or one whose certificate authority is not trusted; Events on "
-                "the pod give a reason of the next table"
+                "some pods have no certificate, or one whose certificate authority is not trusted; Events about "
+                "the pod have a reason of the next table"
             ),
-            "act on that reason; if a pod has a certificate, roll it out again",
+            "act on that reason; if the pod has a certificate, roll it out again",
         ),
     )
-    NO_CERTIFICATES = ("NoCertificates", CERTIFICATES("Identity Unknown", "no pod asks for one"))
+    NO_CERTIFICATES = ("NoCertificates", CERTIFICATES("Identity Unknown", "no pod requests a certificate"))
     SIGNER_NOT_INSTALLED = (
         "SignerNotInstalled",
         CERTIFICATES(
             "Identity False",
-            "pods ask for certificates, and the signer is not installed",
+            "pods request certificates, and the signer is not installed",
             "set `identity.enabled=true` in the chart",
         ),
     )

@@ -17,7 +17,7 @@ class EncryptionReason(Reason):
             "Encrypted False",
             (
                 "a step is under way, or a change of settings has not reached all sidecars yet; the message "
-                "says what it waits for, and which pods"
+                "names what it waits for, and which pods"
             ),
             "do what the message says",
         ),
@@ -28,7 +28,7 @@ class EncryptionReason(Reason):
         ENCRYPTION(
             "Encrypted False",
             "some pods were created before the policy encrypted; in Strict no pod connects to them",
-            "roll them out again; if they are newer than that, find out who created them past the guards",
+            "roll them out again; if they are newer than that, find out which client created them past the guards",
         ),
     )
     STATIC_PODS = (
@@ -36,11 +36,11 @@ class EncryptionReason(Reason):
         ENCRYPTION(
             "Encrypted False",
             (
-                "all other pods are in Strict. A static pod is run by its node alone, so it has no sidecar. "
-                "No step waits for one, as any kubelet can report one in any namespace, whether it runs it or "
+                "all other pods are in Strict. A node runs a static pod without the API server, so it has no sidecar. "
+                "No step waits for static pods: any kubelet can report one in any namespace, whether it runs it or "
                 "not"
             ),
-            "have a DaemonSet run it; if no admin put it there, take its node out of the cluster",
+            "make it a DaemonSet; if no admin put it there, remove its node from the cluster",
         ),
     )
     ADDRESS_CLAIMED = (
@@ -73,10 +73,10 @@ class EncryptionReason(Reason):
         ENCRYPTION(
             "Encrypted False",
             (
-                "in Strict, some pods have addresses outside of `clusterNetworks`: other pods send no mutual "
+                "in Strict, some pods have addresses outside `clusterNetworks`: other pods send no mutual "
                 "TLS there, and get no answer"
             ),
-            "name the networks of all pods and Services, of IPv6 too",
+            "name the networks of all pods and Services, IPv4 and IPv6",
         ),
     )
     PLAINTEXT_OPEN = (
@@ -87,7 +87,7 @@ class EncryptionReason(Reason):
                 "in Strict, plaintext connections from before are still open; the message names the pods, "
                 "whose sidecars end them within seconds"
             ),
-            "restart pods that are named for longer",
+            "restart a pod that stays in the message",
         ),
     )
     AGENTS_SILENT = (

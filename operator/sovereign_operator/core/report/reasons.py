@@ -15,9 +15,9 @@ class NodeReason(Reason):
     SERVICE_NOT_FOUND = (
         "ServiceNotFound",
         DATACENTRE(
-            "Ready False", "the CloudService that it refers to does not exist", "create it or correct `spec.serviceRef`"
+            "Ready False", "the CloudService of the Datacentre does not exist", "create it or correct `spec.serviceRef`"
         ),
-        NODE("the Datacentre refers to a CloudService that does not exist", "create it or correct `spec.serviceRef`"),
+        NODE("the CloudService of the Datacentre does not exist", "create it or correct `spec.serviceRef`"),
     )
     COUNTRY_CONTRADICTED = (
         "CountryContradicted",
@@ -37,15 +37,18 @@ class NodeReason(Reason):
     )
     QUALIFICATION_IN_PROCESS = (
         "QualificationInProcess",
-        NODE("the qualification is applied for, not granted", "wait for the decision, or grant a derogation"),
+        NODE(
+            "the provider applied for the qualification, which is not granted yet",
+            "wait for the decision, or grant a derogation",
+        ),
     )
     QUALIFICATION_NOT_YET_VALID = (
         "QualificationNotYetValid",
-        NODE("the first day of the qualification has not come", "wait"),
+        NODE("the first day of the qualification is in the future", "wait"),
     )
     QUALIFICATION_EXPIRED = (
         "QualificationExpired",
-        NODE("the last day of the qualification has passed", "record the renewal, if there is one"),
+        NODE("the last day of the qualification has passed", "record the renewal if it is published"),
     )
     QUALIFICATION_SUSPENDED = (
         "QualificationSuspended",
@@ -60,26 +63,34 @@ class NodeReason(Reason):
     )
     VERSION_TOO_LOW = (
         "VersionTooLow",
-        NODE("the version of the referential is lower than demanded", "use another service"),
+        NODE(
+            "the qualification is to a lower version of the referential than the policy demands", "use another service"
+        ),
     )
     VERSION_UNKNOWN = (
         "VersionUnknown",
-        NODE("the policy demands a version, and none is recorded", "read the decision and record it"),
+        NODE(
+            "the policy demands a version of the referential, and the qualification records none",
+            "read the decision and record its version",
+        ),
     )
     ACTIVITY_NOT_COVERED = (
         "ActivityNotCovered",
         NODE(
-            "an HDS activity is demanded that the certificate does not cover, or is not known to",
+            "the policy demands an HDS activity that the recorded certificate does not cover or does not list",
             "read the certificate and record its activities",
         ),
     )
     TECHNOLOGY_NOT_ACCEPTED = (
         "TechnologyNotAccepted",
-        NODE("the service's technology comes from where the policy does not accept it", "use another service"),
+        NODE("the policy does not accept the origin of the service's technology", "use another service"),
     )
     TECHNOLOGY_UNKNOWN = (
         "TechnologyUnknown",
-        NODE("the policy demands an origin of technology, and none is recorded", "find out and record it"),
+        NODE(
+            "the policy demands an origin of technology, and the service records none",
+            "find out the origin and record it",
+        ),
     )
     FOREIGN_LAW = (
         "ForeignLaw",
@@ -91,7 +102,8 @@ class NodeReason(Reason):
     FOREIGN_LAW_UNKNOWN = (
         "ForeignLawUnknown",
         NODE(
-            "it is not recorded which foreign laws can reach the service", "find out; `foreignLaws: []` says none known"
+            "the service does not record which foreign laws can reach it",
+            "find out and record them; `foreignLaws: []` means that none is known",
         ),
     )
     # About any object that a place rests on, and of any object about itself
@@ -102,45 +114,48 @@ class NodeReason(Reason):
         WORKLOAD("Ready False", "the operator cannot read the object; its workload stays as it is", CORRECT_IT),
         DATACENTRE(
             "Ready False",
-            "the operator cannot read the object, or its CloudService",
+            "the operator cannot read the Datacentre or its CloudService",
             CORRECT_IT,
         ),
         NODE(
-            "the CloudService, or a Datacentre that claims the node or may claim it, cannot be read",
-            "correct the object: its own condition names the field",
+            "the operator cannot read the CloudService, or a Datacentre that claims the node or may claim it",
+            "correct that object: its condition names the field",
         ),
     )
     # About the node
     NOT_IN_DATACENTRE = (
         "NotInDatacentre",
-        NODE("no Datacentre claims the node", "name it in `spec.nodes` of the one where it stands"),
+        NODE("no Datacentre claims the node", "name it in `spec.nodes` of its Datacentre"),
     )
     NODE_REPLACED = (
         "NodeReplaced",
         NODE(
             "a Datacentre names the node, but with the uid of an earlier registration",
-            "look at the machine, then correct the uid",
+            "check the machine, then correct the uid",
         ),
     )
     CLAIMED_TWICE = (
         "ClaimedTwice",
-        NODE("two Datacentres claim the node, readable or not, so it is in neither", "correct one of them"),
+        NODE("two Datacentres, readable or not, claim the node, so it is in neither", "correct one of the Datacentres"),
     )
     NODE_CONTRADICTED = (
         "NodeContradicted",
         DATACENTRE(
             "Ready False",
-            "a node's region, zone or providerID is not one that the service's nodes have",
+            "the region, zone or providerID of a node does not match `spec.nodeForm` of the CloudService",
             "find out where the node really is",
         ),
         NODE(
-            "the node's region, zone or providerID is not one that the service's nodes have",
+            "the region, zone or providerID of the node does not match `spec.nodeForm` of the CloudService",
             "find out where the node really is",
         ),
     )
     WEAK_EVIDENCE = (
         "WeakEvidence",
-        NODE("the node is in its datacentre only by labels that its kubelet may set", "name it with its uid"),
+        NODE(
+            "only labels that the node's kubelet may set put the node in its datacentre",
+            "name the node and its uid in `spec.nodes`",
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from sovereign_operator.core.placement.status import report_unreadable
 from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
+from sovereign_operator.core.report.guard_reasons import GuardReason
 from sovereign_operator.core.report.reasons import line, sentences
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload import job_run
@@ -159,7 +160,7 @@ def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
             f"{examples(facts.guards_broken)}: ask a cluster admin, to whom Events about the Deployment "
             "sovereign-controller say how to mend it"
         )
-        return Observation("Enforced", "False", ConditionReason.GUARDS_BROKEN, message)
+        return Observation("Enforced", "False", GuardReason.GUARDS_BROKEN, message)
     if not in_scope:
         message = "not in scope yet: see condition Accepted"
         return Observation("Enforced", "Unknown", ConditionReason.NOT_IN_SCOPE, message)
