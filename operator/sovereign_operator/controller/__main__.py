@@ -27,7 +27,8 @@ from sovereign_operator.controller.reconcile.namespace_left import announce_leav
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.reconcile.pod_annotations import annotate_pod
 from sovereign_operator.controller.reconcile.pod_counts import count_pods, count_processes
-from sovereign_operator.controller.reconcile.workload import reconcile_workload, release_abandoned
+from sovereign_operator.controller.reconcile.release import release_abandoned
+from sovereign_operator.controller.reconcile.workload import reconcile_workload
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.kube.client.api import Api

@@ -8,7 +8,7 @@ from typing import assert_never
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.keys import LabelledWorkloadKey, SovereignWorkloadKey
+from sovereign_operator.controller.keys import SovereignWorkloadKey
 from sovereign_operator.controller.observed.kopf_trim import trim
 from sovereign_operator.controller.reconcile.adoption import adopt, announce, own, preview
 from sovereign_operator.controller.reconcile.write_status import write_status
@@ -16,7 +16,7 @@ from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.placement.verdict import Place
 from sovereign_operator.core.workload import manifests
-from sovereign_operator.core.workload.decision import decide, is_abandoned
+from sovereign_operator.core.workload.decision import decide
 from sovereign_operator.core.workload.facts import (
     NOTHING_DONE,
     Action,
@@ -35,9 +35,8 @@ from sovereign_operator.core.workload.rewrites import after_write
 from sovereign_operator.core.workload.scope import effective_policy
 from sovereign_operator.core.workload.status import report_unread, report_workload
 from sovereign_operator.kube.client import resource
-from sovereign_operator.kube.client.api import MERGE, Api, Json
-from sovereign_operator.kube.client.crds import kinds_going
-from sovereign_operator.kube.client.errors import ConflictError, NotFoundError, RefusedError
+from sovereign_operator.kube.client.api import Api, Json
+from sovereign_operator.kube.client.errors import NotFoundError, RefusedError
 from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.workload import (
     see_claim,
@@ -142,29 +141,6 @@ def _retry_seconds(state: ControllerState, key: SovereignWorkloadKey, why: str) 
         since = now
     state.refused[key] = reason, since
     return patience(now - since)
-
-
-async def release_abandoned(state: ControllerState, key: LabelledWorkloadKey) -> None:
-    """Remove our label from a workload if no SovereignWorkload refers to it any more."""
-    seen = state.view.workload(key.kind, key.namespace, key.name)
-    referenced = bool(state.view.references.referring_to((key.kind, key.namespace, key.name)))
-    if seen is None or not is_abandoned(seen, referenced=referenced):
-        return
-    if await kinds_going(state.api, SOVEREIGN_WORKLOAD):
-        # The SovereignWorkloads vanish with their CRD: no user has released the workload.
-        return
-    logger.info("%s %s/%s is released: no SovereignWorkload refers to it", key.kind, key.namespace, key.name)
-    kind = resource.WORKLOADS[key.kind]
-    try:
-        try:
-            await state.api.apply(kind, manifests.release(key.kind, key.namespace, key.name, seen.uid))
-        except RefusedError:
-            # It was created from a template and orphaned: an apply would remove all fields, as we own every one.
-            patch = manifests.unlabelled(key.kind, seen.uid)
-            await state.api.patch(kind, key.name, patch, content_type=MERGE, namespace=key.namespace)
-    except (ConflictError, NotFoundError):
-        # It was deleted or replaced, so nothing of ours is left on it.
-        return
 
 
 async def _gather(
