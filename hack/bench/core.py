@@ -14,7 +14,7 @@ from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, Datacent
 from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand, SovereigntyPolicySpec
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.next_change import next_change
-from sovereign_operator.core.placement.node_metadata import place
+from sovereign_operator.core.placement.node_metadata import plan_placement
 from sovereign_operator.core.placement.verdict import judge
 
 ROUNDS = 5
@@ -78,7 +78,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def decide(facts: Facts) -> object:
     """Do what one look at the whole cluster does, but for reading and writing."""
-    return place(facts, judge(facts), frozenset()), next_change(facts)
+    return plan_placement(facts, judge(facts), frozenset()), next_change(facts)
 
 
 def main() -> None:

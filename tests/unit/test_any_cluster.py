@@ -18,12 +18,12 @@ from sovereign_operator.controller.reconcile import encryption as transit
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.core import names
-from sovereign_operator.core.encryption.rollout import decide as decide_step
+from sovereign_operator.core.encryption.rollout import next_step as decide_step
 from sovereign_operator.core.identity.grant import granted_namespaces
 from sovereign_operator.core.identity.trust_window import trust_windows
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.next_change import next_change, seconds_to_next_change
-from sovereign_operator.core.placement.node_metadata import place
+from sovereign_operator.core.placement.node_metadata import plan_placement
 from sovereign_operator.core.placement.verdict import judge, judge_node
 from sovereign_operator.core.workload import decision as workload
 from sovereign_operator.core.workload.facts import (
@@ -124,7 +124,7 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
     facts = state.view.facts()
     verdicts = judge(facts)
     assert verdicts.policies == facts.policies.keys()
-    placement = place(facts, verdicts, state.view.occupied())
+    placement = plan_placement(facts, verdicts, state.view.occupied())
     state.published.verdicts, state.view.guards.findings = verdicts, ()
     namespaces = state.view.namespace_labels()
     granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
@@ -164,7 +164,7 @@ def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> 
         # For the pods of a CronJob its Jobs are asked for.
         for live in (None, *([some_workload(name, random)] if kind is not WorkloadKind.CRON_JOB else [])):
             facts = asyncio.run(sovereign._gather(state, key, obj, seen, live))  # noqa: SLF001
-            action = workload.decide(facts)
+            action = workload.decide_workload(facts)
             assert isinstance(action, AdoptWorkload | OwnWorkload | RefuseWorkload | ObserveWorkload), kind
             report_workload(facts, action)
 
@@ -190,7 +190,7 @@ def test_the_controller_takes_a_step_of_encryption_in_any_cluster(random: Random
         for key, found in state.view.objects(SOVEREIGNTY_POLICY.plural).items():
             spec = see_spec(found, SovereigntyPolicySpec)
             if isinstance(spec, SovereigntyPolicySpec) and (wanted := spec.encryption_in_transit):
-                pods, _ = transit._pods(state, key[1])  # noqa: SLF001
+                pods, _ = transit._pods_in_scope(state, key[1])  # noqa: SLF001
                 facts = transit._gather(state, state.view.sidecars, key[1], wanted, None, pods=pods)  # noqa: SLF001
                 decide_step(facts)
 

@@ -19,7 +19,7 @@ from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.sidecar.injection import SidecarSettings
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
 from sovereign_operator.injector.policy_view import see_enforced
-from sovereign_operator.injector.review import MalformedError, answer, read
+from sovereign_operator.injector.review import MalformedError, decide_review, read
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror
@@ -193,7 +193,7 @@ def test_a_review_is_answered_or_malformed(value: Any) -> None:
     request = {"uid": "1", "operation": "CREATE", "kind": {"version": "v1", "kind": "Pod"}, "object": value}
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
     with suppress(MalformedError):
-        answer(read(json.dumps(review).encode()), "a", SidecarSettings("image", "Always", {}))
+        decide_review(read(json.dumps(review).encode()), "a", SidecarSettings("image", "Always", {}))
 
 
 def template(spec: Any) -> Json:

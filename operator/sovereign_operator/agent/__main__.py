@@ -20,7 +20,7 @@ from sovereign_operator.agent.decide import (
     LoadRules,
     RefuseRules,
     SidecarPod,
-    decide,
+    decide_sandbox,
     see_pod,
 )
 from sovereign_operator.agent.fence import Fence
@@ -116,7 +116,7 @@ class Agent(Process):
         config = self._configs.of(pod.policy) if pod else None
         # Without a config, as after the policy was deleted, no datagrams may pass.
         datagrams = config.datagrams if config else ()
-        decision = decide(pod, sandbox, self._loaded.get(key.sandbox), datagrams, self._name_servers)
+        decision = decide_sandbox(pod, sandbox, self._loaded.get(key.sandbox), datagrams, self._name_servers)
         match decision:
             case LoadRules():
                 await self._load(decision)

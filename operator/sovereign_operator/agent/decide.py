@@ -78,7 +78,7 @@ def see_pod(obj: Mapping[str, Any]) -> SidecarPod | None:
     return SidecarPod(*known, tuple(Probe(probe.kind, probe.port) for probe in probes[: len(PROBE_PORTS) + 1]))
 
 
-def decide(
+def decide_sandbox(
     pod: SidecarPod | None,
     sandbox: Sandbox | None,
     loaded: str | None,

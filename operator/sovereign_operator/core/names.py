@@ -105,7 +105,7 @@ def node_policy_label(policy: str) -> str:
     return f"policy.sovereignty.node-restriction.kubernetes.io/{policy}"
 
 
-def is_ours(label: str) -> bool:
+def is_own_node_label(label: str) -> bool:
     """Whether a node label is one that we alone write."""
     return label.startswith((node_policy_label(""), NODE_UID_LABEL.rpartition("/")[0] + "/"))
 

@@ -146,7 +146,7 @@ def may_be_too_early(review: Review, enforced: str | None, never_in_scope: Conta
     return review.labels.get(names.POLICY_LABEL) is None and enforced is None
 
 
-def answer(review: Review, policy: str | None, settings: SidecarSettings) -> Answer:
+def decide_review(review: Review, policy: str | None, settings: SidecarSettings) -> Answer:
     """Decide about a pod that ``policy`` is in effect for, which encrypts; None if none does.
 
     The guards refuse an unknown policy, and a pod that lacks its sidecar, whether or not the injector runs. Raises

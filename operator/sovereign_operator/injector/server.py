@@ -21,7 +21,7 @@ from sovereign_operator.injector.log_budget import LogBudget
 from sovereign_operator.injector.policy_view import PolicyView
 from sovereign_operator.injector.review import (
     MalformedError,
-    answer,
+    decide_review,
     may_be_too_early,
     policy_of,
     read,
@@ -92,7 +92,9 @@ class Hook:
             await self._view.until_enforced(namespace)
             review = read(body)
         policy = policy_of(review, self._view.enforced(review.namespace), never_in_scope)
-        given = answer(review, policy if policy and self._view.encrypts(policy) else None, self._settings.sidecar)
+        given = decide_review(
+            review, policy if policy and self._view.encrypts(policy) else None, self._settings.sidecar
+        )
         result = result_of(given)
         metrics.REVIEWS.labels(result).inc()
         level = logging.INFO if result == "refused" else logging.DEBUG

@@ -11,7 +11,7 @@ from sovereign_operator.agent.decide import (
     LoadRules,
     RefuseRules,
     SidecarPod,
-    decide,
+    decide_sandbox,
     see_pod,
 )
 from sovereign_operator.agent.sandboxes import Sandbox
@@ -42,13 +42,13 @@ CASES: dict[str, tuple[SidecarPod | None, Sandbox | None, str | None, Decision]]
 def test_what_is_done_about_a_sandbox(
     pod: SidecarPod | None, sandbox: Sandbox | None, loaded: str | None, decision: Decision
 ) -> None:
-    assert decide(pod, sandbox, loaded, None) == decision
+    assert decide_sandbox(pod, sandbox, loaded, None) == decision
 
 
 def test_another_mode_means_other_rules() -> None:
-    assert decide(POD, SANDBOX, RULES, ()) == LoadRules(POD, SANDBOX, STRICT)
+    assert decide_sandbox(POD, SANDBOX, RULES, ()) == LoadRules(POD, SANDBOX, STRICT)
     named = (Datagrams(ip_network("10.0.0.0/8"), range(5004, 5006)),)
-    assert decide(POD, SANDBOX, STRICT, named) == LoadRules(POD, SANDBOX, rules_of(PROBES, named))
+    assert decide_sandbox(POD, SANDBOX, STRICT, named) == LoadRules(POD, SANDBOX, rules_of(PROBES, named))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_another_mode_means_other_rules() -> None:
 )
 def test_there_are_no_rules_for_what_cannot_be_understood(arguments: tuple[str, ...], why: str) -> None:
     seen = see_pod(pod(initContainers=[SIDECAR | {"args": list(arguments)}]))
-    decision = decide(seen, SANDBOX, None, None)
+    decision = decide_sandbox(seen, SANDBOX, None, None)
     assert isinstance(decision, RefuseRules)
     assert why in decision.why
     assert len(repr(decision)) < MOST
@@ -74,7 +74,7 @@ def test_little_is_kept_of_what_a_sidecar_is_told() -> None:
     long = [Probe(ProbeKind.HTTP, port, "/" + "a" * 10_000, (("A", "a" * 10_000),)) for port in range(1, 65)]
     seen = see_pod(pod(initContainers=[SIDECAR | {"args": sidecar.arguments(long)}]))
     assert len(repr(seen)) < MOST
-    assert decide(seen, SANDBOX, None, ()) == LoadRules(seen, SANDBOX, rules_of(long, ()))  # type: ignore[arg-type]
+    assert decide_sandbox(seen, SANDBOX, None, ()) == LoadRules(seen, SANDBOX, rules_of(long, ()))  # type: ignore[arg-type]
 
 
 def pod(**spec: Any) -> dict[str, Any]:

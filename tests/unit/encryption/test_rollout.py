@@ -15,8 +15,8 @@ from sovereign_operator.core.encryption.rollout import (
     PodTraffic,
     Step,
     StepFacts,
-    decide,
     needs_sidecar,
+    next_step,
 )
 
 OFF, PERMISSIVE, PREFERRED, STRICT = LADDER
@@ -36,7 +36,7 @@ def facts(current: EncryptionMode, wanted: EncryptionMode, *pods: PodTraffic, **
 @pytest.mark.parametrize("current", LADDER)
 @pytest.mark.parametrize("wanted", LADDER)
 def test_each_step_goes_to_a_neighbour(current: EncryptionMode, wanted: EncryptionMode) -> None:
-    step = decide(facts(current, wanted, READY))
+    step = next_step(facts(current, wanted, READY))
     here, there, gone = (LADDER.index(mode) for mode in (current, wanted, step.mode))
     assert gone - here == (there > here) - (there < here)
     assert bool(step.waits_for) is (step.mode is not wanted)
@@ -79,7 +79,7 @@ WAITS = {
 def test_it_waits_and_says_for_whom_and_what_to_do(
     current: EncryptionMode, wanted: EncryptionMode, pod: PodTraffic, said: str
 ) -> None:
-    step = decide(facts(current, wanted, READY, pod))
+    step = next_step(facts(current, wanted, READY, pod))
     assert step.mode is current
     (sentence,) = step.waits_for
     assert said in sentence
@@ -90,34 +90,34 @@ def test_it_waits_and_says_for_whom_and_what_to_do(
 @pytest.mark.parametrize("seconds", [0, 3599])
 def test_who_has_not_watched_for_long_does_not_know_that_it_is_quiet(seconds: int) -> None:
     watched = replace(facts(PREFERRED, STRICT, READY), watched_since=NOW - timedelta(seconds=seconds))
-    step = decide(watched)
+    step = next_step(watched)
     assert step.mode is PREFERRED
     assert f"watched for {3600 - seconds} s more" in step.waits_for[0]
 
 
 def test_plaintext_long_ago_is_forgotten() -> None:
     past = replace(READY, plain_seen=NOW - timedelta(hours=1))
-    assert decide(facts(PREFERRED, STRICT, past)).mode is STRICT
+    assert next_step(facts(PREFERRED, STRICT, past)).mode is STRICT
 
 
 def test_a_step_that_is_forced_waits_for_nothing_up_to_where_it_is_forced() -> None:
     late = replace(READY, sidecar=False)
     forced = {"forced": {"to": "Preferred", "reason": "an incident"}}
-    assert decide(facts(PERMISSIVE, STRICT, late, **forced)).mode is PREFERRED
-    assert decide(facts(PREFERRED, STRICT, late, **forced)).mode is PREFERRED
+    assert next_step(facts(PERMISSIVE, STRICT, late, **forced)).mode is PREFERRED
+    assert next_step(facts(PREFERRED, STRICT, late, **forced)).mode is PREFERRED
 
 
 @pytest.mark.parametrize("wanted", LADDER)
 def test_where_no_pod_has_a_sidecar_it_says_who_has_to_be_rolled_out(wanted: EncryptionMode) -> None:
-    step = decide(replace(facts(OFF, wanted, replace(READY, sidecar=False)), version=""))
+    step = next_step(replace(facts(OFF, wanted, replace(READY, sidecar=False)), version=""))
     assert any("run without a sidecar" in sentence for sentence in step.waits_for) is (wanted in (PREFERRED, STRICT))
 
 
 @pytest.mark.parametrize("wanted", LADDER)
 def test_where_nothing_runs_yet_nothing_is_waited_for(wanted: EncryptionMode) -> None:
     waiting = replace(READY, loaded="")
-    assert decide(replace(facts(OFF, wanted, waiting), version="")).mode is wanted
-    assert decide(replace(facts(OFF, wanted, waiting, replace(READY, sidecar=False)), version="")).mode in (
+    assert next_step(replace(facts(OFF, wanted, waiting), version="")).mode is wanted
+    assert next_step(replace(facts(OFF, wanted, waiting, replace(READY, sidecar=False)), version="")).mode in (
         OFF,
         PERMISSIVE,
     )
@@ -125,7 +125,7 @@ def test_where_nothing_runs_yet_nothing_is_waited_for(wanted: EncryptionMode) ->
 
 @pytest.mark.parametrize(("address", "waits"), [("10.96.0.1", True), ("fd00::1", True), ("10.244.0.1", False)])
 def test_it_waits_where_services_are_in_no_network(address: str, *, waits: bool) -> None:
-    step = decide(replace(facts(PERMISSIVE, PREFERRED, READY), services=(ip_network(address),)))
+    step = next_step(replace(facts(PERMISSIVE, PREFERRED, READY), services=(ip_network(address),)))
     assert step.mode is (PERMISSIVE if waits else PREFERRED)
     assert (
         any(f"Services have addresses outside of clusterNetworks, {address}" in said for said in step.waits_for)
@@ -136,13 +136,13 @@ def test_it_waits_where_services_are_in_no_network(address: str, *, waits: bool)
 @pytest.mark.parametrize("current", LADDER)
 def test_where_no_dns_is_found_it_waits_before_anybody_could_miss_it(current: EncryptionMode) -> None:
     unknown = replace(facts(current, STRICT, READY), missing_dns="kube-system/kube-dns")
-    step = decide(unknown)
+    step = next_step(unknown)
     assert step.mode is {OFF: PERMISSIVE, STRICT: STRICT}.get(current, current)
     assert any("no Service kube-system/kube-dns" in said for said in step.waits_for) is (
         current in (PERMISSIVE, PREFERRED)
     )
     # Nor does a policy begin there.
-    assert decide(replace(unknown, current=OFF, version="")).mode is PERMISSIVE
+    assert next_step(replace(unknown, current=OFF, version="")).mode is PERMISSIVE
 
 
 LAST_STEP = {
@@ -164,7 +164,7 @@ def test_strict_comes_once_all_agents_have_loaded_its_rules(
 ) -> None:
     ahead, silent, talking = found
     known = facts(PREFERRED, STRICT, replace(READY, plain_open=int(talking)))
-    step = decide(replace(known, ahead=ahead, silence=SILENT if silent else NO_SILENT_AGENTS))
+    step = next_step(replace(known, ahead=ahead, silence=SILENT if silent else NO_SILENT_AGENTS))
     assert (step.mode, step.ahead, len(step.waits_for)) == expected
     assert step.rules is (STRICT if ahead or step.ahead else PREFERRED)
     assert any("lyon-1 (shop/web-0)" in sentence for sentence in step.waits_for) is silent
@@ -175,14 +175,14 @@ def test_strict_comes_once_all_agents_have_loaded_its_rules(
 def test_no_other_step_waits_for_agents(current: EncryptionMode, wanted: EncryptionMode) -> None:
     known = replace(facts(current, wanted, READY), ahead=False)
     if (current, wanted) != (PREFERRED, STRICT):
-        assert decide(replace(known, silence=SILENT)) == decide(known)
-        assert not decide(known).ahead
+        assert next_step(replace(known, silence=SILENT)) == next_step(known)
+        assert not next_step(known).ahead
 
 
 def test_a_step_that_is_forced_does_not_wait_for_agents() -> None:
     forced = {"forced": {"to": "Strict", "reason": "an incident"}}
     known = replace(facts(PREFERRED, STRICT, READY, **forced), ahead=False, silence=SILENT)
-    assert decide(known) == Step(STRICT, ())
+    assert next_step(known) == Step(STRICT, ())
 
 
 pods = st.builds(
@@ -203,7 +203,7 @@ def test_strict_is_never_reached_while_anybody_would_be_cut_off(
     if current is STRICT:
         return
     known = replace(facts(current, STRICT, *found), ahead=ahead and current is PREFERRED, silence=silence)
-    step = decide(known)
+    step = next_step(known)
     if step.mode is STRICT:
         assert known.ahead
         assert not silence

@@ -19,7 +19,7 @@ from sovereign_operator.core.identity.request import (
     Request,
     RequestFacts,
     WaitForFacts,
-    answer,
+    decide_request,
 )
 from sovereign_operator.core.identity.request_reasons import Delay, Denial
 from sovereign_operator.core.placement.verdict import NodeVerdict
@@ -49,7 +49,7 @@ GOOD = RequestFacts(
 
 
 def test_a_pod_on_an_accepted_node_gets_one() -> None:
-    issued = answer(GOOD)
+    issued = decide_request(GOOD)
     begin = NOW - CLOCK_SKEW
     assert issued == Issue("secnumcloud", "brest", begin, begin + LEAF_LIFETIME, begin + timedelta(hours=16))
 
@@ -81,14 +81,14 @@ NOT_YET: dict[Delay, dict[str, Any]] = {
 
 @pytest.mark.parametrize(("reason", "wrong"), NEVER.items(), ids=NEVER.keys())
 def test_what_can_never_change_is_denied(reason: Denial, wrong: dict[str, Any]) -> None:
-    answered = answer(replace(GOOD, **wrong))
+    answered = decide_request(replace(GOOD, **wrong))
     assert isinstance(answered, Deny)
     assert answered.reason is reason
 
 
 @pytest.mark.parametrize(("reason", "wrong"), NOT_YET.items(), ids=NOT_YET.keys())
 def test_what_can_change_waits(reason: Delay, wrong: dict[str, Any]) -> None:
-    answered = answer(replace(GOOD, **wrong))
+    answered = decide_request(replace(GOOD, **wrong))
     assert isinstance(answered, WaitForFacts)
     assert answered.reason is reason
 
@@ -108,7 +108,7 @@ def test_what_can_change_waits(reason: Delay, wrong: dict[str, Any]) -> None:
     ],
 )
 def test_a_name_alone_is_nothing(wrong: dict[str, Any]) -> None:
-    assert not isinstance(answer(replace(GOOD, **wrong)), Issue)
+    assert not isinstance(decide_request(replace(GOOD, **wrong)), Issue)
 
 
 def test_every_reason_has_a_case() -> None:
@@ -124,7 +124,7 @@ def test_nothing_is_issued_while_anything_is_wrong(wrongs: list[dict[str, Any]])
     facts = GOOD
     for wrong in wrongs:
         facts = replace(facts, **wrong)
-    answered = answer(facts)
+    answered = decide_request(facts)
     assert not isinstance(answered, Issue)
     # The kubelet formats it.
     assert "%" not in answered.reason.value + answered.message
@@ -139,7 +139,7 @@ def test_nothing_is_issued_while_anything_is_wrong(wrongs: list[dict[str, Any]])
 def test_what_is_issued_is_what_the_api_server_takes(now: datetime, longest: timedelta, left: timedelta) -> None:
     end = (now + left).replace(microsecond=0) + timedelta(seconds=1)
     facts = replace(GOOD, now=now, request=replace(REQUEST, longest=longest), authority_end=end)
-    issued = answer(facts)
+    issued = decide_request(facts)
     assert isinstance(issued, Issue)
     assert abs(issued.not_before - now) < timedelta(minutes=5)
     lifetime = issued.not_after - issued.not_before

@@ -8,13 +8,13 @@ import pytest
 
 from sovereign_operator.core.identity.authorities import NewAuthority, Plan
 from sovereign_operator.core.identity.retirement import (
-    Housekeeping,
+    KeyChanges,
     State,
     Stored,
     is_candidate,
-    keep_house,
     latest_end,
-    refuse,
+    plan_key_changes,
+    unusable_authorities,
     why_frozen,
 )
 from sovereign_operator.core.identity.trust_window import SigningTime, TrustWindow, signing_time
@@ -62,7 +62,7 @@ REFUSED: dict[str, tuple[tuple[Stored, ...], dict[str, tuple[str, ...]]]] = {
 
 @pytest.mark.parametrize(("held", "refused"), REFUSED.values(), ids=REFUSED)
 def test_authorities_do_not_count(held: tuple[Stored, ...], refused: dict[str, tuple[str, ...]]) -> None:
-    assert refuse(held) == refused
+    assert unusable_authorities(held) == refused
 
 
 def test_what_is_retired_or_withdrawn_is_no_candidate() -> None:
@@ -173,8 +173,8 @@ DESTROYED: dict[str, tuple[Stored, Plan, Plan, bool]] = {
 
 @pytest.mark.parametrize(("one", "planned", "careful", "destroyed"), DESTROYED.values(), ids=DESTROYED)
 def test_a_key_is_destroyed(one: Stored, planned: Plan, careful: Plan, *, destroyed: bool) -> None:
-    assert keep_house(planned, careful, [one], {"a"}).destroy == (("a",) if destroyed else ())
-    assert keep_house(planned, careful, [one], ()).destroy == (), "what does not count is left alone"
+    assert plan_key_changes(planned, careful, [one], {"a"}).destroy == (("a",) if destroyed else ())
+    assert plan_key_changes(planned, careful, [one], ()).destroy == (), "what does not count is left alone"
 
 
 @pytest.mark.parametrize(
@@ -187,13 +187,13 @@ def test_a_key_is_destroyed(one: Stored, planned: Plan, careful: Plan, *, destro
     ids=["it is in its bundle", "that is known", "it is not"],
 )
 def test_it_is_remembered_that_an_authority_is_in_its_bundle(one: Stored, *, noted: bool) -> None:
-    assert keep_house(retiring(), retiring(), [one], {"a"}).publish == (("a",) if noted else ())
+    assert plan_key_changes(retiring(), retiring(), [one], {"a"}).publish == (("a",) if noted else ())
 
 
 @pytest.mark.parametrize("state", [None, *State])
 def test_where_an_admin_brings_keys_no_others_are_made(state: State | None) -> None:
     wanted = (NewAuthority(GRA, NOW + A_DAY), NewAuthority(RBX, NOW + A_DAY))
     planned = replace(retiring(), create=wanted)
-    house = keep_house(planned, planned, [stored(state=state, pair=GRA, problems=(FAULT,))], ())
+    house = plan_key_changes(planned, planned, [stored(state=state, pair=GRA, problems=(FAULT,))], ())
     admins = state in {State.BROUGHT, State.WITHDRAWN}
-    assert house == Housekeeping(publish=(), destroy=(), create=wanted[1:] if admins else wanted)
+    assert house == KeyChanges(publish=(), destroy=(), create=wanted[1:] if admins else wanted)

@@ -15,7 +15,7 @@ from sovereign_operator.injector.review import (
     MalformedError,
     Refused,
     Untouched,
-    answer,
+    decide_review,
     may_be_too_early,
     policy_of,
     read,
@@ -29,7 +29,7 @@ SETTINGS = SidecarSettings("sidecar:1", "IfNotPresent", {})
 
 def told(question: Json, policy: str | None = "hds") -> Any:
     """Return the answer for a policy that encrypts, or for none that does."""
-    return answer(read(as_bytes(question)), policy, SETTINGS)
+    return decide_review(read(as_bytes(question)), policy, SETTINGS)
 
 
 def as_bytes(value: Any) -> bytes:

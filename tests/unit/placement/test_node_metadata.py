@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.host_roles import host_role_objects, host_role_rules
-from sovereign_operator.core.placement.node_metadata import Placement, place
+from sovereign_operator.core.placement.node_metadata import Placement, plan_placement
 from sovereign_operator.core.placement.verdict import judge
 from tests import strategies
 from tests.builders import datacentre, facts, node
@@ -20,7 +20,7 @@ ACCEPTED_LABEL = names.node_policy_label("demo")
 
 def placed(told: Facts, *occupied: tuple[str, str]) -> Placement:
     """Place with these (node, policy) occupied."""
-    return place(told, judge(told), frozenset(occupied))
+    return plan_placement(told, judge(told), frozenset(occupied))
 
 
 @given(strategies.facts(), st.data())
@@ -28,7 +28,7 @@ def test_no_rule_ever_has_empty_resource_names(told: Facts, data: st.DataObject)
     """RBAC reads an empty list as every name."""
     pairs = [(name, policy) for name in told.nodes for policy in told.policies]
     occupied = data.draw(st.frozensets(st.sampled_from(pairs))) if pairs else frozenset()
-    for policy, nodes in place(told, judge(told), occupied).roles.items():
+    for policy, nodes in plan_placement(told, judge(told), occupied).roles.items():
         role, _ = host_role_objects(policy, nodes, "operator")
         for rule in role["rules"]:
             assert rule["resourceNames"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sovereign_operator.api import v1alpha1
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.node_metadata import place
+from sovereign_operator.core.placement.node_metadata import plan_placement
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service
 from sovereign_operator.core.placement.verdict import judge
 from sovereign_operator.core.report.condition_reasons import ConditionReason
@@ -73,7 +73,7 @@ def test_a_line_of_a_line_is_the_same_line(text: str) -> None:
 @given(strategies.hostile())
 def test_what_nodes_and_pods_carry_is_one_line_and_fits(told: Facts) -> None:
     verdicts = judge(told)
-    for mark in place(told, verdicts, frozenset()).nodes:
+    for mark in plan_placement(told, verdicts, frozenset()).nodes:
         assert all(map(is_one_line, mark.annotations.values()))
         assert size(mark.annotations.items()) < ALL_ANNOTATIONS / 4
     for verdict in verdicts.nodes.values():

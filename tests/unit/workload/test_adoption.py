@@ -9,7 +9,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import Adoption, Workloa
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits, PodDemands, demands_of
 from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.workload.adoption import RollOut, ordinals, refuse_to_stop, rolls_out, stops_first, stuck
-from sovereign_operator.core.workload.decision import decide
+from sovereign_operator.core.workload.decision import decide_workload
 from sovereign_operator.core.workload.facts import AdoptWorkload
 from tests.unit.workload.builders import facts, pod, ref, workload
 
@@ -100,4 +100,4 @@ def test_what_would_stop_is_refused(changed: dict[str, Any], stops: bool, refuse
 def test_force_takes_what_no_node_accepts_either() -> None:
     told = facts(pods=(pod(placed=False),), accepted_nodes=0)
     forced = replace(told, spec=told.spec.model_copy(update={"adoption": Adoption.FORCE}))
-    assert isinstance(decide(forced), AdoptWorkload)
+    assert isinstance(decide_workload(forced), AdoptWorkload)

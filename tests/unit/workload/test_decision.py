@@ -11,7 +11,7 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.identity.certificate_note import CertificateNote
 from sovereign_operator.core.report.condition_reasons import ConditionReason
-from sovereign_operator.core.workload.decision import decide, is_abandoned
+from sovereign_operator.core.workload.decision import decide_workload, is_abandoned
 from sovereign_operator.core.workload.facts import (
     AdoptWorkload,
     ObserveWorkload,
@@ -56,14 +56,14 @@ REFUSALS = {
     ids=["nothing runs", "only later pods are placed"],
 )
 def test_what_stops_nothing_is_taken_though_no_node_is_accepted(told: WorkloadFacts) -> None:
-    assert isinstance(decide(told), AdoptWorkload)
+    assert isinstance(decide_workload(told), AdoptWorkload)
 
 
 @pytest.mark.parametrize(("reason", "told"), REFUSALS.items(), ids=[reason.value for reason in REFUSALS])
 def test_what_cannot_be_carried_out_is_refused_with_a_word_and_what_to_do(
     reason: ConditionReason, told: WorkloadFacts
 ) -> None:
-    action = decide(told)
+    action = decide_workload(told)
     assert isinstance(action, RefuseWorkload)
     assert action.reason is reason
     assert any(word in action.message for word in (":", "label", "use"))
@@ -73,7 +73,7 @@ def test_what_cannot_be_carried_out_is_refused_with_a_word_and_what_to_do(
 
 
 def test_an_empty_label_on_the_namespace_is_no_policy() -> None:
-    action = decide(facts(enforced="", spec=ref(policy=None)))
+    action = decide_workload(facts(enforced="", spec=ref(policy=None)))
     assert isinstance(action, RefuseWorkload)
     assert action.reason is ConditionReason.NO_POLICY
 
@@ -122,11 +122,11 @@ ACTIONS = {
 
 @pytest.mark.parametrize(("told", "expected"), ACTIONS.values(), ids=ACTIONS.keys())
 def test_what_is_done(told: WorkloadFacts, expected: type) -> None:
-    assert isinstance(decide(told), expected)
+    assert isinstance(decide_workload(told), expected)
 
 
 def test_the_namespaces_policy_counts_before_the_specs() -> None:
-    assert decide(facts(enforced=POLICY, spec=ref(policy=None), pods=(pod(placed=False),))) == AdoptWorkload(
+    assert decide_workload(facts(enforced=POLICY, spec=ref(policy=None), pods=(pod(placed=False),))) == AdoptWorkload(
         workload(), POLICY
     )
 
@@ -150,7 +150,7 @@ def test_only_what_was_adopted_and_nobody_speaks_of_is_given_back(
 
 def conditions(told: WorkloadFacts) -> dict[str, tuple[str, str]]:
     """Return status and reason of each condition."""
-    report = report_workload(told, decide(told))
+    report = report_workload(told, decide_workload(told))
     return {seen.type: (seen.status, seen.reason.value) for seen in report.observations}
 
 
@@ -193,7 +193,7 @@ def test_ready_follows_the_workload(
 def test_a_workload_without_pods_says_where_to_look() -> None:
     waiting = Readiness(ReadinessState.IN_PROGRESS, "0 of 1 replica(s) exist")
     told = facts(target=workload(**ADOPTED, readiness=waiting))
-    said = report_workload(told, decide(told)).observations[-1].message
+    said = report_workload(told, decide_workload(told)).observations[-1].message
     assert "0 of 1 replica(s) exist; no pods yet: kubectl -n hospital get events" in said
 
 
@@ -242,7 +242,7 @@ def test_identity_follows_the_certificates(
 
 def test_a_pod_that_waits_for_a_certificate_is_named() -> None:
     told = facts(target=workload(**ADOPTED), pods=(asking("b"), asking("a"), asking("c", LIVING)))
-    report = report_workload(told, decide(told))
+    report = report_workload(told, decide_workload(told))
     (said,) = [seen.message for seen in report.observations if seen.type == "Identity"]
     assert said.startswith("2 of 3 pod(s) have no certificate that counts; ")
     assert said.endswith("describe pod a says why")
@@ -251,12 +251,12 @@ def test_a_pod_that_waits_for_a_certificate_is_named() -> None:
 
 def test_a_pod_that_nobody_trusts_any_more_is_named_with_what_to_do() -> None:
     told = facts(target=workload(**ADOPTED), pods=(asking("b", LIVING), asking("a", ENDED)), authorities=frozenset("b"))
-    report = report_workload(told, decide(told))
+    report = report_workload(told, decide_workload(told))
     (said,) = [seen.message for seen in report.observations if seen.type == "Identity"]
     assert said.startswith("2 of 2 pod(s) have no certificate that counts; ")
     assert "describe pod a says why; 1 have one of an authority that is not trusted, b among them: roll" in said
     alone = replace(told, pods=told.pods[:1])
-    report = report_workload(alone, decide(alone))
+    report = report_workload(alone, decide_workload(alone))
     assert not any("describe" in seen.message for seen in report.observations if seen.type == "Identity")
 
 
@@ -285,7 +285,9 @@ def test_a_static_pod_is_named_apart() -> None:
         EncryptionMode.STRICT, EncryptionMode.STRICT, *map(frozenset, "aa"), static=frozenset("b")
     )
     told = facts(target=workload(**ADOPTED), pods=(pod("a"), pod("b")), encryption=known)
-    (said,) = [found for found in report_workload(told, decide(told)).observations if found.type == "Encrypted"]
+    (said,) = [
+        found for found in report_workload(told, decide_workload(told)).observations if found.type == "Encrypted"
+    ]
     assert (said.status, said.reason) == ("False", "StaticPods")
     assert "static pods, which have no sidecar: b: " in said.message
 
@@ -296,7 +298,9 @@ def test_where_somebody_else_may_answer_it_is_said_who() -> None:
         EncryptionMode.STRICT, EncryptionMode.STRICT, frozenset("ab"), frozenset("a"), claimed=claimed
     )
     told = facts(target=workload(**ADOPTED), pods=(pod("a"), pod("b")), encryption=known)
-    (said,) = [found for found in report_workload(told, decide(told)).observations if found.type == "Encrypted"]
+    (said,) = [
+        found for found in report_workload(told, decide_workload(told)).observations if found.type == "Encrypted"
+    ]
     assert (said.status, said.reason) == ("False", "AddressClaimed")
     assert "the sidecars of b (Service other/ext) say cannot be trusted: Services claim their addresses" in said.message
 
@@ -311,7 +315,7 @@ def test_on_the_way_to_a_mode_it_says_so() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not WorkloadKind.JOB])
 def test_a_message_has_the_command_that_moves_the_pods(kind: WorkloadKind) -> None:
     told = facts(spec=ref(kind.value), target=workload(kind, **ADOPTED), pods=(pod("b", "bad"),))
-    placed = report_workload(told, decide(told)).observations[1]
+    placed = report_workload(told, decide_workload(told)).observations[1]
     moves = "delete pod" if kind is WorkloadKind.CRON_JOB else f"rollout restart {kind.value.lower()}/app"
     assert f"kubectl -n hospital {moves}" in placed.message
     assert SUSPENDED.message in placed.message
@@ -319,14 +323,14 @@ def test_a_message_has_the_command_that_moves_the_pods(kind: WorkloadKind) -> No
 
 def test_with_no_node_accepted_nobody_is_told_to_restart_in_vain() -> None:
     told = facts(target=workload(**ADOPTED), accepted_nodes=0, pods=(pod("b", "bad"), pod("c", None)))
-    report = report_workload(told, decide(told))
+    report = report_workload(told, decide_workload(told))
     assert "rollout restart" not in str(report)
     assert "ask a cluster admin" in report.observations[1].message
 
 
 def test_what_the_server_refused_is_said_in_its_words() -> None:
     told = facts(spec=template(), target=None)
-    accepted = report_workload(told, decide(told), Outcome("spec.selector: Required value")).observations[0]
+    accepted = report_workload(told, decide_workload(told), Outcome("spec.selector: Required value")).observations[0]
     assert (accepted.status, accepted.reason) == ("False", ConditionReason.REFUSED_BY_SERVER)
     assert "spec.selector: Required value" in accepted.message
 
@@ -342,7 +346,7 @@ def test_every_pod_is_counted_once_and_examples_are_few(
     pods: tuple[WorkloadPod, ...], enforced: str | None, accepted: int
 ) -> None:
     told = facts(pods=pods, enforced=enforced, accepted_nodes=accepted)
-    report = report_workload(told, decide(told))
+    report = report_workload(told, decide_workload(told))
     status = report.status
     assert status["pods"] == len(pods) == status["inside"] + status["outside"] + status["pending"]
     assert all(len(value) <= 10 for value in status.values() if isinstance(value, list))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.core.workload.decision import decide
+from sovereign_operator.core.workload.decision import decide_workload
 from sovereign_operator.core.workload.facts import (
     JobRun,
     ObserveWorkload,
@@ -32,7 +32,7 @@ def told(
 
 def test_it_is_recorded_before_it_is_created() -> None:
     new = told()
-    action = decide(new)
+    action = decide_workload(new)
     assert isinstance(action, OwnWorkload)
     assert begins(new, action)
     assert record(new, action) == run(asked=NOW)
@@ -54,19 +54,19 @@ def test_it_is_recorded_before_it_is_created() -> None:
     ],
 )
 def test_one_that_ran_is_not_created_again(before: JobRun, again: bool) -> None:
-    assert isinstance(decide(told(before)), OwnWorkload if again else ObserveWorkload)
+    assert isinstance(decide_workload(told(before)), OwnWorkload if again else ObserveWorkload)
     assert has_run(told(before)) is not again
 
 
 def test_one_without_a_ttl_that_was_never_seen_is_created_however_late() -> None:
     late = run(ttl=None, asked=NOW - timedelta(days=300))
-    assert isinstance(decide(told(late, ttl=None)), OwnWorkload)
+    assert isinstance(decide_workload(told(late, ttl=None)), OwnWorkload)
 
 
 def test_a_policy_that_changed_is_no_reason_to_run_again() -> None:
     done = told(run(uid="j", outcome="Complete"), enforced="hds", as_rendered=False)
     done = replace(done, spec=done.spec.model_copy(update={"policy_ref": None}))
-    assert isinstance(decide(done), ObserveWorkload)
+    assert isinstance(decide_workload(done), ObserveWorkload)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_one_of_another_template_is_not_taken_for_this_ones() -> None:
 
 def test_one_that_the_server_refused_was_not_begun() -> None:
     new = told()
-    report = report_workload(new, decide(new), Outcome(refused="spec.template: Required value"))
+    report = report_workload(new, decide_workload(new), Outcome(refused="spec.template: Required value"))
     assert "run" not in report.status
 
 
@@ -120,6 +120,6 @@ def test_ready_says_how_it_ended(
     before: JobRun, target: Workload | None, expected: tuple[str, str], words: str
 ) -> None:
     seen = told(before, target, as_rendered=True)
-    ready = report_workload(seen, decide(seen)).observations[-1]
+    ready = report_workload(seen, decide_workload(seen)).observations[-1]
     assert (ready.status, ready.reason.value) == expected
     assert words in ready.message

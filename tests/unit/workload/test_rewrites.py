@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.core.report.condition_reasons import ConditionReason
-from sovereign_operator.core.workload.decision import decide
+from sovereign_operator.core.workload.decision import decide_workload
 from sovereign_operator.core.workload.facts import (
     AdoptWorkload,
     LastWrite,
@@ -43,7 +43,7 @@ def taken_back(last: LastWrite | None, **fields: Any) -> WorkloadFacts:
     ],
 )
 def test_after_a_few_times_it_is_written_after_minutes_only(last: LastWrite | None, held: bool) -> None:
-    action = decide(taken_back(last))
+    action = decide_workload(taken_back(last))
     assert isinstance(action, RefuseWorkload if held else AdoptWorkload)
     if isinstance(action, RefuseWorkload):
         assert action.reason is ConditionReason.CONTESTED
@@ -55,7 +55,7 @@ def test_an_owned_workload_is_held_back_as_well() -> None:
     told = facts(
         spec=template(), target=workload(owner_uid="s", last_writer="kubectl"), last_write=written(content="d1")
     )
-    action = decide(told)
+    action = decide_workload(told)
     assert isinstance(action, RefuseWorkload)
     assert "spec.template" in action.message
 
@@ -73,7 +73,7 @@ def test_what_was_just_written_once_more_is_said_to_be_contested_until_it_stands
     last: LastWrite, accepted: str
 ) -> None:
     standing = facts(target=workload(**ADOPTED, last_writer="other-operator"), last_write=last)
-    assert decide(standing) == ObserveWorkload()
+    assert decide_workload(standing) == ObserveWorkload()
     assert report_workload(standing, ObserveWorkload()).observations[0].status == accepted
 
 
@@ -101,7 +101,7 @@ def test_however_often_it_is_taken_back_roll_outs_become_rare(seconds: list[int]
     for pause in seconds:
         now += timedelta(seconds=pause)
         told = facts(target=workload(last_writer="other"), last_write=told.last_write, now=now)
-        action = decide(told)
+        action = decide_workload(told)
         if isinstance(action, AdoptWorkload):
             writes.append(now)
             told = facts(target=workload(), last_write=after_write(told, "w", 1, changed=True), now=now)

@@ -22,7 +22,7 @@ from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.host_roles import host_role_objects
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.next_change import seconds_to_next_change
-from sovereign_operator.core.placement.node_metadata import Placement, place
+from sovereign_operator.core.placement.node_metadata import Placement, plan_placement
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.placement.verdict import NodeVerdict, Verdicts, changed_verdicts, judge
 from sovereign_operator.core.workload.next_look import RESYNC_SECONDS
@@ -48,7 +48,7 @@ async def reconcile_cluster(state: ControllerState, nodes: NodeWriter, operator_
     await state.mirrors.until_complete()
     facts = state.view.facts()
     verdicts = judge(facts)
-    placement = place(facts, verdicts, state.view.occupied())
+    placement = plan_placement(facts, verdicts, state.view.occupied())
     namespaces = state.view.namespace_labels()
     granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
     assessment = ClusterAssessment(facts, verdicts, placement, granted)

@@ -16,7 +16,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import SilentAgents, next_number
 from sovereign_operator.core.encryption.disconnects import Disconnects, lost, next_disconnects, settled, trusted_now
 from sovereign_operator.core.encryption.progress import is_awaited, progress
-from sovereign_operator.core.encryption.rollout import ObservedEncryption, PodTraffic, Step, StepFacts, decide
+from sovereign_operator.core.encryption.rollout import ObservedEncryption, PodTraffic, Step, StepFacts, next_step
 from sovereign_operator.core.encryption.traffic_rules import datagrams, inbound, outbound
 from sovereign_operator.core.sidecar.contract import transit_config_map
 from sovereign_operator.core.workload.next_look import RESYNC_SECONDS
@@ -54,9 +54,9 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
     if not sidecars.services.known:
         # Only encryption needs Services, so ``until_complete`` does not wait for them.
         return FAST_SECONDS
-    pods, static = _pods(state, key.policy)
+    pods, static = _pods_in_scope(state, key.policy)
     facts = _gather(state, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit(), record, pods=pods)
-    step = decide(facts)
+    step = next_step(facts)
     if step.mode is not facts.current:
         logger.info("policy %s: encryption goes from %s to %s", key.policy, facts.current, step.mode)
     cuts, settling = _disconnects(state, sidecars, key.policy, record.disconnects if record else Disconnects())
@@ -149,7 +149,7 @@ def _silence(sidecars: Sidecars, policy: str, pods: Iterable[ObservedPod], rules
     return sidecars.agents.silence((pod for pod in pods if pod.transit == policy), rules)
 
 
-def _pods(state: ControllerState, policy: str) -> tuple[list[ObservedPod], list[ObservedPod]]:
+def _pods_in_scope(state: ControllerState, policy: str) -> tuple[list[ObservedPod], list[ObservedPod]]:
     """Return the running pods in scope of a policy, and apart from them those that only their kubelet reports.
 
     Steps do not wait for the latter: any node, accepted or not, can report a static pod in any namespace.

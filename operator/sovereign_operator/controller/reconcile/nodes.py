@@ -71,7 +71,7 @@ class NodeWriter:
 
 
 def _own_labels(observed: ObservedNode) -> dict[str, str]:
-    return {key: value for key, value in observed.node.labels.items() if names.is_ours(key)}
+    return {key: value for key, value in observed.node.labels.items() if names.is_own_node_label(key)}
 
 
 def _is_current(wanted: NodeMetadata, observed: ObservedNode) -> bool:
@@ -111,7 +111,7 @@ async def _write_metadata(api: Api, wanted: NodeMetadata, observed: ObservedNode
         resource.NODES,
         resource.NODES.header | {"metadata": metadata},
         {"labels": labels, "annotations": observed.annotations},
-        lambda key: names.is_ours(key) or key.startswith(names.verdict_annotation("")),
+        lambda key: names.is_own_node_label(key) or key.startswith(names.verdict_annotation("")),
     )
     return str(written["metadata"]["resourceVersion"])
 

@@ -16,7 +16,7 @@ from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.placement.verdict import Place
 from sovereign_operator.core.workload import manifests
-from sovereign_operator.core.workload.decision import decide
+from sovereign_operator.core.workload.decision import decide_workload
 from sovereign_operator.core.workload.facts import (
     NOTHING_DONE,
     Action,
@@ -80,7 +80,7 @@ async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) 
             return None
         obj, seen = whole
     facts = await _gather(state, key, obj, seen, found)
-    action, warning = await preview(state, facts, decide(facts), found)
+    action, warning = await preview(state, facts, decide_workload(facts), found)
     if begins(facts, action):
         report = report_workload(facts, action)
         if not await write_status(state, SOVEREIGN_WORKLOAD, key.name, report, key.namespace):
@@ -155,7 +155,7 @@ async def _gather(
     enforced = state.view.enforced(key.namespace)
     policy = effective_policy(enforced, spec.policy_ref.name if spec.policy_ref else None)
     policies = frozenset(name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural))
-    pods = await _pods(state, kind, key.namespace, found)
+    pods = await _pods_of_workload(state, kind, key.namespace, found)
     target = see_workload(kind, found) if found else None
     wanted = (
         manifests.owned(
@@ -214,7 +214,7 @@ async def _find(state: ControllerState, kind: WorkloadKind, namespace: str, name
         return None
 
 
-async def _pods(
+async def _pods_of_workload(
     state: ControllerState, kind: WorkloadKind, namespace: str, workload: Json | None
 ) -> Sequence[ObservedPod]:
     """Return the pods of a workload that have neither ended nor begun to terminate."""

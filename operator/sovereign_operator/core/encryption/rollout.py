@@ -136,7 +136,7 @@ def needs_sidecar(wanted: EncryptionMode | None, configured: EncryptionMode | No
     return not {wanted, configured} <= {EncryptionMode.OFF, None}
 
 
-def decide(facts: StepFacts) -> Step:
+def next_step(facts: StepFacts) -> Step:
     """Return the mode to be in now: the current one or a neighbour of it."""
     if not facts.version and not facts.missing_dns and all(pod.sidecar for pod in facts.pods):
         # No sidecar has a config yet, so all of them start with the same mode.

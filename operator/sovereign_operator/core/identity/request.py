@@ -121,7 +121,7 @@ class WaitForFacts:
 Answer = Issue | Deny | WaitForFacts
 
 
-def answer(facts: RequestFacts) -> Answer:
+def decide_request(facts: RequestFacts) -> Answer:
     """Answer a request: the first thing that is wrong with it, or a certificate."""
     return next(_denials(facts), None) or next(_delays(facts), None) or _issue(facts)
 

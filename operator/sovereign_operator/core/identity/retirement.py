@@ -56,7 +56,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Housekeeping:
+class KeyChanges:
     """What to do in the store."""
 
     publish: tuple[str, ...]
@@ -71,7 +71,7 @@ def is_candidate(state: State | None) -> bool:
     return state in _CANDIDATES
 
 
-def refuse(stored: Collection[Stored]) -> dict[str, tuple[str, ...]]:
+def unusable_authorities(stored: Collection[Stored]) -> dict[str, tuple[str, ...]]:
     """Return the candidates that do not count, by name, and why. One with problems still spoils others of its key."""
     candidates = [one for one in stored if is_candidate(one.state)]
     keys = Counter(one.public_key for one in candidates if one.public_key)
@@ -127,7 +127,7 @@ def why_frozen(
     return ""
 
 
-def keep_house(planned: Plan, careful: Plan, stored: Iterable[Stored], usable: Collection[str]) -> Housekeeping:
+def plan_key_changes(planned: Plan, careful: Plan, stored: Iterable[Stored], usable: Collection[str]) -> KeyChanges:
     """Decide what to do in the store.
 
     ``careful`` is the plan by the clock of this process, if that is behind the API server's. What time alone ends can
@@ -138,7 +138,7 @@ def keep_house(planned: Plan, careful: Plan, stored: Iterable[Stored], usable: C
     retired = {*planned.retire} & {*careful.retire}
     # For a pair with an imported CA no other is created.
     brought = {one.pair for one in stored if one.state in {State.BROUGHT, State.WITHDRAWN}}
-    return Housekeeping(
+    return KeyChanges(
         publish=tuple(one.name for one in counting if one.listed and not one.published),
         # A CA that was imported before its datacentre is accepted waits for that; it was never trusted.
         destroy=tuple(

@@ -110,7 +110,7 @@ def _selected(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
 
     Labels that the operator writes follow from its verdicts, so they are no evidence.
     """
-    if any(names.is_ours(key) or node.labels.get(key) != value for key, value in selector.items()):
+    if any(names.is_own_node_label(key) or node.labels.get(key) != value for key, value in selector.items()):
         return None
     return NodeEvidence.DECLARED if all(map(_is_restricted, selector)) else NodeEvidence.SELF_ASSERTED
 

@@ -40,7 +40,7 @@ class Placement:
     """(node, policy) whose label stays only for the pods that still run there."""
 
 
-def place(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]) -> Placement:
+def plan_placement(facts: Facts, verdicts: Verdicts, occupied: frozenset[tuple[str, str]]) -> Placement:
     """Turn verdicts into the metadata of nodes and the nodes of host roles.
 
     ``occupied`` holds (node, policy) for every node on which a pod that admission placed for that policy has not ended.

@@ -28,7 +28,7 @@ MOST_ENTRIES: Final = 2000
 """Labels, annotations and entries of a nodeSelector that a workload may have to be taken into scope, of each."""
 
 
-def decide(facts: WorkloadFacts) -> Action:
+def decide_workload(facts: WorkloadFacts) -> Action:
     """Decide what to do with the workload."""
     refusal = _refuse_namespace(facts) or _refuse_policy(facts) or _refuse_target(facts)
     if refusal:

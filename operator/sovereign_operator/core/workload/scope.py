@@ -1,4 +1,7 @@
-"""Which policy is in effect for a pod, or for a SovereignWorkload. The one place that says so.
+"""Which policy is in effect for a pod, or for a SovereignWorkload.
+
+The admission policies have the same rule as CEL (``policyName`` in the chart's ``_admission.tpl``); tests against a
+real API server prove that both agree.
 
 A label without a value names no policy. On a namespace it is in effect all the same: admission refuses the pods there,
 and their own labels do not count.

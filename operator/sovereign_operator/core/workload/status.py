@@ -1,4 +1,8 @@
-"""The status of a SovereignWorkload, for a developer who may not list nodes."""
+"""The status of a SovereignWorkload, for a developer who may not list nodes.
+
+Its conditions: Accepted, Placed, Enforced and Identity are judged here, Ready in `ready_condition`, and Encrypted in
+`encryption_status`.
+"""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -11,13 +11,13 @@ from cryptography import x509
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.authorities import KnownAuthority, Plan, UndecidedPairs, plan
 from sovereign_operator.core.identity.retirement import (
-    Housekeeping,
+    KeyChanges,
     State,
     Stored,
     is_candidate,
-    keep_house,
     latest_end,
-    refuse,
+    plan_key_changes,
+    unusable_authorities,
     why_frozen,
 )
 from sovereign_operator.core.identity.trust_window import TrustWindow, signing_time, trust_windows
@@ -63,7 +63,7 @@ async def reconcile_authorities(state: SignerState, store: KeyStore) -> float:
         state.retry_requests()
     if leading:
         careful = replace(facts, now=min(facts.now, datetime.now(UTC)))
-        house = keep_house(planned, _plan(state, careful, trust_windows(careful), usable), stored, usable)
+        house = plan_key_changes(planned, _plan(state, careful, trust_windows(careful), usable), stored, usable)
         failures = await write_all(_writes(state, store, planned, house, now=facts.now, held=held, usable=usable))
         if failures:
             raise failures[0]
@@ -105,7 +105,7 @@ def _stored(state: SignerState, one: StoredAuthority, terms: Mapping[Pair, Trust
 
 def _usable(stored: Collection[Stored], held: Mapping[str, StoredAuthority]) -> dict[str, StoredAuthority]:
     """Return the CAs that count, by name."""
-    refused = refuse(stored)
+    refused = unusable_authorities(stored)
     for name, problems in refused.items():
         logger.error("authority %s cannot be used: %s", name, "; ".join(problems), extra={"authority": name})
     metrics.AUTHORITIES_REFUSED.set(len(refused))
@@ -180,7 +180,7 @@ def _writes(
     state: SignerState,
     store: KeyStore,
     planned: Plan,
-    house: Housekeeping,
+    house: KeyChanges,
     *,
     now: datetime,
     held: Mapping[str, StoredAuthority],

@@ -17,7 +17,7 @@ from sovereign_operator.core.identity.request import (
     Request,
     RequestFacts,
     WaitForFacts,
-    answer,
+    decide_request,
 )
 from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
 from sovereign_operator.core.placement.facts import Pair
@@ -58,7 +58,7 @@ async def answer_request(state: SignerState, key: RequestKey) -> float | None:
         return pause
     public_key = _public_key(seen)
     facts, pod = await _gather(state, seen, supported_key=public_key is not None)
-    answered = answer(facts)
+    answered = decide_request(facts)
     match answered:
         case Issue():
             await _issue(state, seen, answered, public_key, pod)
