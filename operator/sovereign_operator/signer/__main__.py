@@ -41,8 +41,8 @@ class Signer(Process):
         self._store = SecretStore(api, settings.keys_namespace, settings.trust_domain)
 
     def ailing(self) -> list[str]:
-        """Name what is stuck."""
-        return [f"nothing heard of {name}" for name in self._state.stalled]
+        """Return what this replica has received nothing about for too long."""
+        return [f"no event or list of {name} for too long" for name in self._state.stalled]
 
     async def run(self) -> None:
         """Work until the Lease is lost or a task ends."""
@@ -53,15 +53,16 @@ class Signer(Process):
             self._keep_authorities,
             self._state.run(),
             self._queue.run(WORKERS),
-            keep_running("housekeeping", self._keep_house),
+            keep_running("housekeeping", self._clean_up),
         )
 
     async def _keep_authorities(self) -> None:
+        """Keep CAs and bundles while this replica leads; first move the keys of a former version."""
         metrics.LEADING.set(1)
         former, keys = self._settings.replica.namespace, self._settings.keys_namespace
         moving = self._settings.move_keys
         if moving:
-            self._state.awaited = await _until_done(lambda: copy_keys(self._api, former, keys))
+            self._state.moved_authorities = await _until_done(lambda: copy_keys(self._api, former, keys))
         self._state.leading = True
         self._queue.add(AuthoritiesKey())
         while moving:
@@ -69,7 +70,7 @@ class Signer(Process):
             await asyncio.sleep(MOVE_SECONDS)
         await asyncio.Event().wait()
 
-    async def _keep_house(self) -> None:
+    async def _clean_up(self) -> None:
         """Keep the metrics of waiting requests up to date, and forget what is no longer needed."""
         await self._state.until_complete()
         self._queue.add(AuthoritiesKey())
@@ -97,7 +98,7 @@ async def _until_done(step: Callable[[], Awaitable[T]]) -> T:
         try:
             return await step()
         except ApiError as error:
-            logger.warning("the keys of a former version wait: %s", error)
+            logger.warning("the keys of a former version are not moved yet, and will be tried again: %s", error)
         await asyncio.sleep(MOVE_SECONDS)
 
 

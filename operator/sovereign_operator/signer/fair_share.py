@@ -26,12 +26,15 @@ class NodeBudgets:
 
     def __init__(self) -> None:
         self._free: dict[str, float] = {}
-        """When each node would have its whole budget again."""
+        """By node, when it has its whole budget again."""
         self._places: dict[str, float] = {}
         """By uid of a waiting request, when its turn comes."""
 
     def pause(self, node: str, uid: str, now: float) -> float:
-        """Return 0 if it is a request's turn, which takes it off its node's budget, else in how many seconds it is."""
+        """Return in how many seconds it is the turn of a request; 0 if it is now.
+
+        The first call for a request reserves its turn, and takes it off the node's budget.
+        """
         turn = self._places.get(uid)
         if turn is None:
             self._free[node] = max(self._free.get(node, now), now) + 1 / RATE

@@ -32,9 +32,10 @@ logger = logging.getLogger(__name__)
 
 NOBODY_LIFETIME: Final = timedelta(days=36500)
 NOBODY_NAME: Final = "authority-nobody"
+"""The Secret with the certificate for bundles that trust no CA: a bundle cannot be empty."""
 CERTIFICATE, KEY = "tls.crt", "tls.key"
 SECRET_TYPE: Final = "kubernetes.io/tls"  # noqa: S105 - a type, no password
-"""The only type that the guard lets the signer write: another would get it tokens."""
+"""The only type that a guard lets the signer write: with another it could obtain tokens of service accounts."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class StoredAuthority:
     """None: the label has no valid value."""
     certificate: x509.Certificate | None = None
     authority: Authority | None = None
-    """Certificate and key, if it may sign and both can be read; else ``problem`` says why not."""
+    """Certificate and key, if it may sign and both can be read; otherwise ``problem`` states why not."""
     published: datetime | None = None
     """Since when it has been in its policy's bundle."""
     problem: str = ""
+    """Why the Secret cannot be used, and what to change; empty if it can."""
 
 
 class KeyStore(Protocol):
@@ -136,7 +138,7 @@ class SecretStore:
     async def create_nobody(self, now: datetime) -> None:
         """Create the certificate for bundles that trust no CA. Its key no longer exists when this returns."""
         certificate = bundle.nobody(self._trust_domain, now, now + NOBODY_LIFETIME)
-        # The type demands both entries.
+        # The type requires both entries.
         await self._create(NOBODY_NAME, State.NOBODY, {CERTIFICATE: bundle.write([certificate]).encode(), KEY: b""}, {})
 
     async def _create(self, name: str, state: State, data: Mapping[str, bytes], annotations: Mapping[str, str]) -> bool:
@@ -164,9 +166,11 @@ class SecretStore:
         """Destroy the key of a CA. An imported CA is marked as retired, as its key belongs to the admin."""
         if held.state is State.BROUGHT:
             await self._patch(held, {"metadata": {"labels": {names.AUTHORITY_LABEL: State.WITHDRAWN.value}}})
-            logger.warning("authority %s, which was brought, is withdrawn", held.name, extra={"authority": held.name})
+            logger.warning(
+                "imported authority %s is withdrawn: its key stays", held.name, extra={"authority": held.name}
+            )
             return
-        # The type demands both entries, so the key becomes an empty one.
+        # The type requires both entries, so the key becomes an empty one.
         await self._patch(
             held, {"metadata": {"labels": {names.AUTHORITY_LABEL: State.RETIRED.value}}, "data": {KEY: ""}}
         )

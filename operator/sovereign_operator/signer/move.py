@@ -20,7 +20,7 @@ from sovereign_operator.signer.state import SIGNER_PODS
 logger = logging.getLogger(__name__)
 
 KEYS_OPTION: Final = "--keys-namespace"
-_NOTED: Final = (
+_COPIED_ANNOTATIONS: Final = (
     names.AUTHORITY_POLICY_ANNOTATION,
     names.AUTHORITY_DATACENTRE_ANNOTATION,
     names.AUTHORITY_PUBLISHED_ANNOTATION,
@@ -28,32 +28,35 @@ _NOTED: Final = (
 
 
 async def copy_keys(api: Api, source: str, target: str) -> frozenset[str]:
-    """Copy all CAs that are missing there. Return the names of all that must be there."""
-    found = await _authorities(api, source)
-    for secret in found:
+    """Copy the CAs that the target namespace lacks. Return the names of all CAs that it must have now."""
+    secrets = await _authorities(api, source)
+    for secret in secrets:
         name = secret["metadata"]["name"]
         try:
             await api.create(SECRETS, copy_of(secret), target)
         except ConflictError:
             continue
         logger.info("copied authority %s to namespace %s", name, target, extra={"authority": name})
-    return frozenset(secret["metadata"]["name"] for secret in found)
+    return frozenset(secret["metadata"]["name"] for secret in secrets)
 
 
 async def drop_keys(api: Api, source: str, target: str) -> bool:
-    """Delete what is moved. Return whether nothing is left to do."""
-    found = await _authorities(api, source)
-    if not found:
+    """Delete the Secrets that were copied. Return whether nothing is left to delete.
+
+    Nothing is deleted while a signer of a former version runs.
+    """
+    secrets = await _authorities(api, source)
+    if not secrets:
         return True
     pods = [pod async for page, _ in api.pages(PODS, source, SIGNER_PODS) for pod in page]
-    if any(map(reads_the_former_place, pods)):
+    if any(map(reads_former_namespace, pods)):
         return False
     # The chart detects a move by this Secret, so it is deleted last.
-    for secret in sorted(found, key=lambda one: one["metadata"]["name"] == NOBODY_NAME):
+    for secret in sorted(secrets, key=lambda secret: secret["metadata"]["name"] == NOBODY_NAME):
         name, uid = secret["metadata"]["name"], secret["metadata"]["uid"]
         if not is_copy(await _read(api, name, target), secret):
             logger.error(
-                "Secret %s in namespace %s is not the one in namespace %s: compare them, and delete the wrong one",
+                "Secret %s in namespace %s differs from that in namespace %s: compare them, and delete the wrong one",
                 name,
                 source,
                 target,
@@ -67,7 +70,7 @@ async def drop_keys(api: Api, source: str, target: str) -> bool:
 
 
 def copy_of(secret: Json) -> Json:
-    """Return the Secret to create, with all that counts of an authority and nothing else."""
+    """Return the Secret to create, with the fields that make up an authority, and no others."""
     metadata, data = secret["metadata"], secret.get("data") or {}
     annotations = metadata.get("annotations", {})
     return SECRETS.header | {
@@ -75,7 +78,7 @@ def copy_of(secret: Json) -> Json:
         "metadata": {
             "name": metadata["name"],
             "labels": {names.AUTHORITY_LABEL: metadata["labels"][names.AUTHORITY_LABEL]},
-            "annotations": {key: annotations[key] for key in _NOTED if key in annotations},
+            "annotations": {key: annotations[key] for key in _COPIED_ANNOTATIONS if key in annotations},
         },
         "data": {key: data.get(key, "") for key in (CERTIFICATE, KEY)},
     }
@@ -90,7 +93,7 @@ def is_copy(copy: Json | None, secret: Json) -> bool:
     return all(_entry(copy, key) == _entry(secret, key) for key in kept)
 
 
-def reads_the_former_place(pod: Json) -> bool:
+def reads_former_namespace(pod: Json) -> bool:
     """Whether a signer's pod is of a version that reads keys only in the operator's namespace."""
     if pod.get("status", {}).get("phase") in ENDED_PHASES:
         return False
@@ -107,12 +110,15 @@ def _entry(secret: Json, key: str) -> Any:
 
 
 async def _authorities(api: Api, namespace: str) -> list[Json]:
-    """Return the authorities in a namespace, but for what nobody could use there, either: nothing waits for that."""
+    """Return the Secrets of CAs in a namespace. Those whose label has an unknown value are no CAs, and stay there."""
     found = [secret async for page, _ in api.pages(SECRETS, namespace, names.AUTHORITY_LABEL) for secret in page]
     known = [secret for secret in found if secret["metadata"]["labels"][names.AUTHORITY_LABEL] in {*State}]
     for secret in found:
         if secret not in known:
-            logger.error("Secret %s in namespace %s is no authority, and stays", secret["metadata"]["name"], namespace)
+            name = secret["metadata"]["name"]
+            logger.error(
+                "Secret %s in namespace %s is not moved: its label names no state of an authority", name, namespace
+            )
     return known
 
 

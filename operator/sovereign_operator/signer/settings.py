@@ -16,23 +16,26 @@ class Settings:
     trust_domain: str
     """The trust domain of SPIFFE IDs. Example: hospital.example.org."""
     propagation: timedelta
-    """How long after a change of a bundle all pods have seen it."""
+    """How long a changed trust bundle may take to reach all pods."""
     keys_namespace: str
     """The namespace that holds the keys, and nothing else."""
     move_keys: bool
-    """Whether to move here what a former version kept in the operator's namespace."""
+    """Whether to move keys there that a former version kept in the operator's namespace."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
     """Read the options."""
     parser = options("sovereign-signer", __doc__)
-    parser.add_argument("--trust-domain", required=True, help="what SPIFFE ids begin with: hospital.example.org")
+    parser.add_argument("--trust-domain", required=True, help="trust domain of SPIFFE IDs: hospital.example.org")
     parser.add_argument(
-        "--propagation-seconds", type=int, default=300, help="how long pods may take to see a changed trust bundle"
+        "--propagation-seconds",
+        type=int,
+        default=300,
+        help="how long a changed trust bundle may take to reach all pods",
     )
     parser.add_argument("--keys-namespace", required=True, help="the namespace of the keys, which holds nothing else")
     parser.add_argument(
-        "--move-keys", action="store_true", help="move there what former versions kept in this namespace"
+        "--move-keys", action="store_true", help="move there the keys that former versions kept in this namespace"
     )
     given = parser.parse_args(arguments)
     common = replica(parser, given)

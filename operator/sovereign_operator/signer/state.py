@@ -64,9 +64,12 @@ class SignerState:
         self.settings = settings
         self.leading = False
         """Whether this replica keeps CAs and bundles. All replicas sign."""
-        self.awaited: frozenset[str] = frozenset()
-        """CAs that were moved here. Nothing is done before all of them are observed: bundles would trust too few."""
-        self.signing: dict[Pair, SigningAuthority] = {}
+        self.moved_authorities: frozenset[str] = frozenset()
+        """The names of CAs that this replica moved here and has not all observed yet.
+
+        Until it has, it changes nothing: bundles would trust too few CAs.
+        """
+        self.signing_authorities: dict[Pair, SigningAuthority] = {}
         """By pair, the CA that signs."""
         self._declarations: dict[str, dict[str, str]] | None = None
         """By node, the datacentres that declare it; None after one of them changed."""

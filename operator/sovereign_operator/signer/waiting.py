@@ -32,7 +32,8 @@ LONGEST_STUB: Final = 4096
 """Characters of a PKCS#10 request. With the largest key that is allowed, it has some 1,600."""
 MOST_ANNOTATIONS: Final = 3
 """How many unknown annotation keys are kept to be named; one is enough for a denial."""
-LOOK_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 1.0
+"""How often to check whether places are free for the requests of crowded nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class ObservedRequest:
 
     request: Request
     stub: str
-    """The PKCS#10 request with the public key: base64 of DER. Empty: it is none that could be granted."""
+    """The PKCS#10 request with the public key: base64 of DER. Empty if it is missing or too long."""
     created: datetime
     version: str
 
@@ -59,11 +60,11 @@ class WaitingRequests(Mirror[ObservedRequest]):
         """How many places each node has."""
         self._crowded: dict[str, int] = {}
         """How many requests of each node have no place, or lost theirs."""
-        self._told: set[ObjectKey] | None = None
-        """Those that changed while a node's are read again: of them, that reading has nothing new to say."""
+        self._changed_meanwhile: set[ObjectKey] | None = None
+        """The requests that changed while a node's are read again: what is read is older. None between reads."""
 
     async def run(self) -> None:
-        """List and watch, and give places that are free."""
+        """List and watch requests, and give free places to those that have none."""
         async with asyncio.TaskGroup() as group:
             group.create_task(super().run())
             group.create_task(keep_running("places for requests", self._give_places))
@@ -74,8 +75,8 @@ class WaitingRequests(Mirror[ObservedRequest]):
             self._set(key, None)
 
     async def _list(self) -> str:
-        """Keep what has a place page by page. All at once would be without a bound."""
-        # One that gets its place meanwhile is newer than this list.
+        """List requests, and keep page by page those that get a place: the whole list has no bound."""
+        # A request that gets its place meanwhile is newer than this list, so it is not among the former ones.
         former, present, version = {*self}, set(), ""
         async for objects, version in self._api.pages(self._resource, *self._which):  # noqa: B007
             self.heard = time.monotonic()
@@ -91,8 +92,8 @@ class WaitingRequests(Mirror[ObservedRequest]):
         return version
 
     def _set(self, key: ObjectKey, value: ObservedRequest | None) -> None:
-        if self._told is not None:
-            self._told.add(key)
+        if self._changed_meanwhile is not None:
+            self._changed_meanwhile.add(key)
         old = self.get(key)
         super()._set(key, value)
         if old and value and old.request == value.request:
@@ -120,13 +121,13 @@ class WaitingRequests(Mirror[ObservedRequest]):
             del self._places[request.node], self._taken[request.node]
 
     def _shed(self, node: str) -> None:
-        """Take the place of the newest request of the pod that has most."""
+        """Drop the newest request of the node's pod that has the most."""
         pods = self._places[node]
         pod = max(reversed(pods), key=lambda pod: len(pods[pod]))
         self._set(next(reversed(pods[pod])), None)
         if node not in self._crowded:
             logger.warning(
-                "node %s asks for more certificates than are kept in mind: the rest waits until these are answered",
+                "node %s has more certificate requests than the signer keeps: the rest waits until these are answered",
                 node,
                 extra={"node": node},
             )
@@ -138,21 +139,21 @@ class WaitingRequests(Mirror[ObservedRequest]):
             for node in [*self._crowded]:
                 if self._has_room(node):
                     await self._read_again(node)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
 
     def _has_room(self, node: str) -> bool:
-        """Whether so many places are free that it is worth to read all requests of a node."""
+        """Whether enough places are free to make it worth reading all requests of a node."""
         return self._taken[node] <= PLACES_OF_NODE // 2 and len(self) <= PLACES * 9 // 10
 
     async def _read_again(self, node: str) -> None:
         """Give places to the requests of a node that have none, as long as places are free."""
         before = self._crowded[node]
-        self._told = set()
+        self._changed_meanwhile = set()
         try:
-            those = f"{FOR_OUR_SIGNER},spec.nodeName={node}"
-            async for objects, _ in self._api.pages(self._resource, field_selector=those):
+            selector = f"{FOR_OUR_SIGNER},spec.nodeName={node}"
+            async for objects, _ in self._api.pages(self._resource, field_selector=selector):
                 for obj in objects:
-                    if key_of(obj) not in self and key_of(obj) not in self._told:
+                    if key_of(obj) not in self and key_of(obj) not in self._changed_meanwhile:
                         self._set(key_of(obj), self._see(obj))
                 if self._crowded[node] > before:
                     return
@@ -160,13 +161,13 @@ class WaitingRequests(Mirror[ObservedRequest]):
             logger.warning("the requests of node %s cannot be read again yet: %s", node, error)
             return
         finally:
-            self._told = None
+            self._changed_meanwhile = None
         del self._crowded[node]
         metrics.NODES_CROWDED.set(len(self._crowded))
 
 
 def see_request(obj: Json) -> ObservedRequest | None:
-    """Keep of a request for our signer what an answer needs, until it is answered."""
+    """Keep the fields of a request that an answer needs. None if it is answered, or for another signer."""
     metadata, spec = obj["metadata"], obj["spec"]
     if spec["signerName"] != names.SIGNER or obj.get("status", {}).get("conditions"):
         return None

@@ -1,4 +1,4 @@
-"""What the signer makes of Secrets with certificate authorities."""
+"""How the signer reads the Secrets of certificate authorities."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which Secrets go when keys move to a namespace of their own, and when."""
+"""Which Secrets are deleted, and when, as keys move to a namespace of their own."""
 
 import base64
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.retirement import State
 from sovereign_operator.signer.key_store import see_held
-from sovereign_operator.signer.move import copy_of, is_copy, reads_the_former_place
+from sovereign_operator.signer.move import copy_of, is_copy, reads_former_namespace
 from tests.certificates import make
 
 AUTHORITY = make()
@@ -77,4 +77,4 @@ def test_what_is_not_the_same_lets_nothing_go(other: Any) -> None:
 )
 def test_a_former_signer_keeps_its_keys_until_it_has_ended(arguments: list[str], phase: str, *, reads: bool) -> None:
     pod = {"spec": {"containers": [{"name": "signer", "args": arguments}]}, "status": {"phase": phase}}
-    assert reads_the_former_place(pod) is reads
+    assert reads_former_namespace(pod) is reads

@@ -1,4 +1,4 @@
-"""Requests that wait: their number has a bound, whatever is stored, and each pod gets its turn."""
+"""Waiting requests: their number has a bound, whatever the API server stores, and each pod gets its turn."""
 
 import asyncio
 import tracemalloc
@@ -27,7 +27,7 @@ FLOOD = 12_000
 
 
 def request(node: str, pod: str, number: int, *, bulk: int = 0, answered: bool = False, signer: str = "") -> Json:
-    """Return a request of a node, as its kubelet may make it: with more in it than anybody needs."""
+    """Return a request of a node, as its kubelet may create it: with larger fields than any pod needs."""
     metadata = {
         "namespace": "a",
         "name": f"req-{node}-{pod}-{number:06}",
@@ -54,7 +54,7 @@ def request(node: str, pod: str, number: int, *, bulk: int = 0, answered: bool =
 
 
 class Server:
-    """What an API server stores, as it is listed, and what it tells of changes."""
+    """The requests that an API server stores: its lists and its watch."""
 
     clock = SimpleNamespace(now=lambda: NOW)
 
@@ -63,7 +63,7 @@ class Server:
         self.changes: asyncio.Queue[tuple[str, Json]] = asyncio.Queue()
         self.selectors: list[str] = []
         self.last_page = asyncio.Event()
-        """Until it is set, the last page of a list of all nodes does not come."""
+        """A list of all nodes blocks before its last page until this event is set."""
         self.last_page.set()
 
     async def pages(
@@ -85,7 +85,7 @@ class Server:
         yield page, "7"
 
     async def watch(self, *which: Any) -> AsyncIterator[tuple[str, Json]]:
-        """Tell of changes."""
+        """Yield each change that a test has queued."""
         self.selectors.append(which[-1])
         while True:
             kind, obj = await self.changes.get()
@@ -95,7 +95,7 @@ class Server:
 
 
 class Stored(Iterable[Json]):
-    """Requests that are made as they are listed, so that none of them is in memory but those that are kept."""
+    """Requests that are created as they are listed, so that only those that the signer keeps are in memory."""
 
     def __init__(self, *nodes: str, number: int = FLOOD, pods: int = 1, bulk: int = 2000) -> None:
         self._nodes, self._number, self._pods, self._bulk = nodes, number, pods, bulk
@@ -106,13 +106,13 @@ class Stored(Iterable[Json]):
             yield request(node, f"pod-{number % self._pods}", number, bulk=self._bulk)
 
 
-async def until(true: Callable[[], object]) -> None:
-    """Let others run until something is true."""
+async def until(holds: Callable[[], object]) -> None:
+    """Let other tasks run until a condition holds."""
     for turn in range(100_000):
-        if true():
+        if holds():
             return
         await asyncio.sleep(0.1 if turn > 1000 else 0)
-    raise AssertionError("it never came true")
+    raise AssertionError("the condition never held")
 
 
 def world_of(server: Server) -> SignerState:
@@ -121,7 +121,7 @@ def world_of(server: Server) -> SignerState:
 
 @pytest.mark.parametrize("nodes", [1, 50])
 def test_what_requests_cost_has_a_bound(nodes: int) -> None:
-    """A kubelet makes as many as it likes, as large as the API server takes them, before it starts and after."""
+    """A kubelet creates any number of requests, as large as the API server allows, at any time."""
 
     async def run() -> tuple[int, int]:
         flooding = [f"node-{number}" for number in range(nodes)]
@@ -149,7 +149,7 @@ def test_what_requests_cost_has_a_bound(nodes: int) -> None:
 
 
 def watching(server: Server, look: Callable[[SignerState], Awaitable[None]]) -> None:
-    """Have a signer see what a server stores, and look at it, on a clock that jumps."""
+    """Run a signer's watch against a server, and inspect the signer's state, on a clock that jumps."""
 
     async def run() -> None:
         state = world_of(server)
@@ -174,7 +174,7 @@ def test_a_pod_has_its_place_whatever_else_its_node_asks_for(*, first: bool) -> 
     async def look(state: SignerState) -> None:
         assert pods_of(state, "node").total() == PLACES_OF_NODE
         assert pods_of(state, "node")["honest"] == 1
-        # One that comes later has one, too.
+        # A request that is created later has one, too.
         server.changes.put_nowait(("ADDED", request("node", "late", 0)))
         await until(lambda: pods_of(state, "node")["late"])
         assert pods_of(state, "node").total() == PLACES_OF_NODE
@@ -216,7 +216,7 @@ def test_all_have_their_turn_as_others_are_answered() -> None:
     server = Server(stored)
     watching(server, look)
     assert NODES_CROWDED._value.get() == 0  # noqa: SLF001
-    # Read again were the requests of that node alone, as there was room for many.
+    # Only the requests of that node are read again, and only once many places are free.
     own = f"spec.signerName={names.SIGNER}"
     assert server.selectors[:2] == [own, own]
     assert set(server.selectors[2:]) == {f"{own},spec.nodeName=node"}
@@ -225,7 +225,7 @@ def test_all_have_their_turn_as_others_are_answered() -> None:
 
 def test_who_gets_a_place_while_all_are_listed_again_keeps_it() -> None:
     number = PLACES_OF_NODE + 50
-    # Others fill the last page.
+    # Requests of another node fill the last page.
     stored = [*Stored("node", number=number, pods=2, bulk=1), *Stored("other", number=99, bulk=1)]
     server = Server(stored)
 
@@ -256,7 +256,7 @@ def test_what_changes_while_a_node_is_read_again_is_not_as_it_was_read() -> None
     stored = [*Stored("node", number=number, pods=1, bulk=1)]
 
     class Answering(Server):
-        """One whose requests are answered while a node's list is on its way, page by page."""
+        """A server whose requests are answered between the pages of a node's list."""
 
         async def pages(
             self, resource: object, namespace: object = None, labels: str = "", field_selector: str = ""

@@ -1,1 +1,1 @@
-"""What the signer does about a key: authorities and their bundles, and one certificate request."""
+"""What the signer does for each key of its queue: keep CAs and trust bundles, or answer one certificate request."""

@@ -1,4 +1,7 @@
-"""Certificate authorities (CAs) and trust bundles: gathers, plans, and writes if this replica leads."""
+"""Reconciles all certificate authorities (CAs) and trust bundles: gathers facts, plans, and writes if it leads.
+
+Every replica plans, because the plan decides which CA signs. Only the leader writes.
+"""
 
 import logging
 from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping
@@ -38,7 +41,8 @@ from sovereign_operator.signer.state import SignerState, SigningAuthority
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 30.0
+RESYNC_SECONDS = 30.0
+"""How long after a plan to plan again, at most."""
 FROZEN_RETRY_SECONDS = 15.0
 
 
@@ -53,31 +57,32 @@ async def reconcile_authorities(state: SignerState, store: KeyStore) -> float:
         logger.error("%s: authorities and bundles stay as they are", why)
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
-    terms = trust_windows(facts)
-    stored = [_stored(state, one, terms, facts.now) for one in held.values()]
+    windows = trust_windows(facts)
+    stored = [_stored(state, entry, windows, facts.now) for entry in held.values()]
     usable = _usable(stored, held)
-    planned = _plan(state, facts, terms, usable)
-    before, state.signing = state.signing, _signing(planned, usable, terms)
-    _show(state)
-    if state.signing.keys() - before.keys():
+    planned = _plan(state, facts, windows, usable)
+    before, state.signing_authorities = state.signing_authorities, _signing(planned, usable, windows)
+    _show_ends(state)
+    if state.signing_authorities.keys() - before.keys():
         state.retry_requests()
     if leading:
+        # A wrong clock must not destroy a key: see plan_key_changes.
         careful = replace(facts, now=min(facts.now, datetime.now(UTC)))
-        house = plan_key_changes(planned, _plan(state, careful, trust_windows(careful), usable), stored, usable)
-        failures = await write_all(_writes(state, store, planned, house, now=facts.now, held=held, usable=usable))
+        changes = plan_key_changes(planned, _plan(state, careful, trust_windows(careful), usable), stored, usable)
+        failures = await write_all(_writes(state, store, planned, changes, now=facts.now, held=held, usable=usable))
         if failures:
             raise failures[0]
-    return seconds_to_next_change(facts, facts.now, LOOK_SECONDS)
+    return seconds_to_next_change(facts, facts.now, RESYNC_SECONDS)
 
 
 async def _why_frozen(state: SignerState, facts: Facts, held: Mapping[str, StoredAuthority]) -> str:
     """Return why nothing may be changed now; empty if it may."""
-    if not state.awaited - held.keys():
-        state.awaited = frozenset()
-    awaited = state.awaited
+    if not state.moved_authorities - held.keys():
+        state.moved_authorities = frozenset()
+    awaited = state.moved_authorities
     return why_frozen(
         facts,
-        {name: one.state for name, one in held.items()},
+        {name: entry.state for name, entry in held.items()},
         awaited=awaited,
         gone=() if awaited else await kinds_going(state.api),
         trusting=any(anchor.datacentre for seen in state.bundles.values() for anchor in seen.anchors),
@@ -85,19 +90,19 @@ async def _why_frozen(state: SignerState, facts: Facts, held: Mapping[str, Store
     )
 
 
-def _stored(state: SignerState, one: StoredAuthority, terms: Mapping[Pair, TrustWindow], now: datetime) -> Stored:
+def _stored(state: SignerState, entry: StoredAuthority, windows: Mapping[Pair, TrustWindow], now: datetime) -> Stored:
     """Return the fields of a CA in the store that decisions depend on."""
-    candidate = is_candidate(one.state)
-    listed = candidate and _is_listed(state, one)
-    problems: Iterable[str] = (one.problem,) if one.problem else ()
-    if candidate and not one.problem:
-        problems = _problems(state, one, latest_end(terms.get(one.pair), listed=listed), now)
+    candidate = is_candidate(entry.state)
+    listed = candidate and _is_listed(state, entry)
+    problems: Iterable[str] = (entry.problem,) if entry.problem else ()
+    if candidate and not entry.problem:
+        problems = _problems(state, entry, latest_end(windows.get(entry.pair), listed=listed), now)
     return Stored(
-        one.name,
-        one.pair,
-        one.state,
-        public_key=_public_key(one.certificate) if one.certificate and candidate else b"",
-        published=one.published is not None,
+        entry.name,
+        entry.pair,
+        entry.state,
+        public_key=_public_key(entry.certificate) if entry.certificate and candidate else b"",
+        published=entry.published is not None,
         listed=listed,
         problems=tuple(problems),
     )
@@ -109,17 +114,17 @@ def _usable(stored: Collection[Stored], held: Mapping[str, StoredAuthority]) -> 
     for name, problems in refused.items():
         logger.error("authority %s cannot be used: %s", name, "; ".join(problems), extra={"authority": name})
     metrics.AUTHORITIES_REFUSED.set(len(refused))
-    return {one.name: held[one.name] for one in stored if is_candidate(one.state) and one.name not in refused}
+    return {entry.name: held[entry.name] for entry in stored if is_candidate(entry.state) and entry.name not in refused}
 
 
-def _problems(state: SignerState, one: StoredAuthority, latest: datetime, now: datetime) -> Iterator[str]:
+def _problems(state: SignerState, entry: StoredAuthority, latest: datetime, now: datetime) -> Iterator[str]:
     """Yield what is wrong with the certificate or key of a CA."""
-    assert one.authority is not None
-    certificate, domain = one.authority.certificate, state.settings.trust_domain
-    if one.state is State.BROUGHT:
-        yield from check_brought(certificate, one.authority.key, trust_domain=domain, now=now, latest=latest)
+    assert entry.authority is not None
+    certificate, domain = entry.authority.certificate, state.settings.trust_domain
+    if entry.state is State.BROUGHT:
+        yield from check_brought(certificate, entry.authority.key, trust_domain=domain, now=now, latest=latest)
     elif certificates.trust_domain(certificate) != domain:
-        yield f"it is of trust domain {certificates.trust_domain(certificate)}, and {domain} is set now"
+        yield f"it belongs to trust domain {certificates.trust_domain(certificate)}, and the signer's is {domain} now"
 
 
 def _public_key(certificate: x509.Certificate) -> bytes:
@@ -128,50 +133,50 @@ def _public_key(certificate: x509.Certificate) -> bytes:
 
 def _listed(state: SignerState, policy: str, usable: Mapping[str, StoredAuthority]) -> frozenset[str]:
     """Return the names of the CAs in a policy's bundle."""
-    return frozenset(name for name, one in usable.items() if _is_listed(state, one, policy))
+    return frozenset(name for name, entry in usable.items() if _is_listed(state, entry, policy))
 
 
-def _is_listed(state: SignerState, one: StoredAuthority, policy: str | None = None) -> bool:
+def _is_listed(state: SignerState, entry: StoredAuthority, policy: str | None = None) -> bool:
     """Whether a CA is in a policy's bundle, by default that of its own policy."""
-    seen = state.bundles.get(("", names.trust_bundle(policy or one.pair.policy)))
-    if seen is None or one.certificate is None:
+    seen = state.bundles.get(("", names.trust_bundle(policy or entry.pair.policy)))
+    if seen is None or entry.certificate is None:
         return False
-    return certificates.fingerprint(one.certificate) in {anchor.fingerprint for anchor in seen.anchors}
+    return certificates.fingerprint(entry.certificate) in {anchor.fingerprint for anchor in seen.anchors}
 
 
 def _plan(
     state: SignerState,
     facts: Facts,
-    terms: Mapping[Pair, TrustWindow],
+    windows: Mapping[Pair, TrustWindow],
     usable: Mapping[str, StoredAuthority],
 ) -> Plan:
     trusted = {name: tuple(spec.trusted_policies) for name, spec in facts.policies.items()}
     existing = [
         KnownAuthority(
             name,
-            one.pair,
-            one.certificate.not_valid_before_utc,
-            one.certificate.not_valid_after_utc,
-            one.published if _is_listed(state, one) else None,
+            entry.pair,
+            entry.certificate.not_valid_before_utc,
+            entry.certificate.not_valid_after_utc,
+            entry.published if _is_listed(state, entry) else None,
             state.settings.propagation,
         )
-        for name, one in usable.items()
-        if one.certificate
+        for name, entry in usable.items()
+        if entry.certificate
     ]
     listed = {policy: _listed(state, policy, usable) for policy in facts.unread.policies}
     undecided = UndecidedPairs(partial(leaves_open, facts), listed)
-    return plan(terms, trusted, existing, facts.now, undecided)
+    return plan(windows, trusted, existing, facts.now, undecided)
 
 
 def _signing(
-    planned: Plan, usable: Mapping[str, StoredAuthority], terms: Mapping[Pair, TrustWindow]
+    planned: Plan, usable: Mapping[str, StoredAuthority], windows: Mapping[Pair, TrustWindow]
 ) -> dict[Pair, SigningAuthority]:
     signing = {}
     for pair, name in planned.signing.items():
         authority = usable[name].authority
         assert authority is not None
         signing[pair] = SigningAuthority(
-            name, authority, signing_time(authority.certificate.not_valid_after_utc, terms[pair])
+            name, authority, signing_time(authority.certificate.not_valid_after_utc, windows[pair])
         )
     return signing
 
@@ -180,7 +185,7 @@ def _writes(
     state: SignerState,
     store: KeyStore,
     planned: Plan,
-    house: KeyChanges,
+    changes: KeyChanges,
     *,
     now: datetime,
     held: Mapping[str, StoredAuthority],
@@ -193,11 +198,11 @@ def _writes(
     for policy in sorted({*planned.bundles, *(seen.policy for seen in state.bundles.values())}):
         trusted = [usable[name] for name in planned.bundles.get(policy, ())]
         yield _write_bundle(state, policy, trusted, nobody)
-    for name in house.publish:
+    for name in changes.publish:
         yield store.publish(usable[name], now)
-    for name in house.destroy:
+    for name in changes.destroy:
         yield store.retire(usable[name])
-    for wanted in house.create:
+    for wanted in changes.create:
         yield store.create(wanted, held, now)
 
 
@@ -209,12 +214,12 @@ async def _write_bundle(
     When its policy is deleted, the bundle stays and trusts no CA: without it, the file in a pod would stay as it was.
     """
     seen = state.bundles.get(("", names.trust_bundle(policy)))
-    found = [one.certificate for one in trusted if one.certificate]
-    if not found and nobody and nobody.certificate:
-        found = [nobody.certificate]
-    if not found:
+    anchors = [entry.certificate for entry in trusted if entry.certificate]
+    if not anchors and nobody and nobody.certificate:
+        anchors = [nobody.certificate]
+    if not anchors:
         return
-    pem, pairs = bundle.write(found), write_pairs(_unsaid(trusted))
+    pem, pairs = bundle.write(anchors), write_pairs(_unnamed_pairs(trusted))
     if seen and (seen.pem, seen.pairs) == (pem, pairs):
         return
     metadata: Json = {"name": names.trust_bundle(policy), "labels": {names.TRUST_BUNDLE_LABEL: policy}}
@@ -227,17 +232,17 @@ async def _write_bundle(
         "spec": {"signerName": names.SIGNER, "trustBundle": pem},
     }
     await state.api.apply(TRUST_BUNDLES, body)
-    said = ", ".join(one.name for one in trusted) or "nobody"
-    logger.info("pods of policy %s trust: %s", policy, said, extra={"policy": policy})
+    listed = ", ".join(entry.name for entry in trusted) or "no authority"
+    logger.info("pods of policy %s trust: %s", policy, listed, extra={"policy": policy})
 
 
-def _unsaid(trusted: Iterable[StoredAuthority]) -> dict[str, Pair]:
+def _unnamed_pairs(trusted: Iterable[StoredAuthority]) -> dict[str, Pair]:
     """Return the pairs of CAs whose certificates do not name their pair, as those of imported CAs."""
-    said = [(one, bundle.describe(one.certificate)) for one in trusted if one.certificate]
-    return {anchor.fingerprint: one.pair for one, anchor in said if (anchor.policy, anchor.datacentre) != one.pair}
+    described = [(entry.pair, bundle.describe(entry.certificate)) for entry in trusted if entry.certificate]
+    return {anchor.fingerprint: pair for pair, anchor in described if (anchor.policy, anchor.datacentre) != pair}
 
 
-def _show(state: SignerState) -> None:
+def _show_ends(state: SignerState) -> None:
     metrics.AUTHORITY_END.clear()
-    for (policy, datacentre), one in state.signing.items():
-        metrics.AUTHORITY_END.labels(policy, datacentre).set(one.time.last.timestamp())
+    for (policy, datacentre), signing in state.signing_authorities.items():
+        metrics.AUTHORITY_END.labels(policy, datacentre).set(signing.time.last.timestamp())

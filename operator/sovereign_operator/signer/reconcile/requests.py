@@ -1,4 +1,4 @@
-"""One certificate request: reads everything that it names live, decides, and answers it."""
+"""Answers one certificate request: reads live what it names, has the core decide, and writes the answer."""
 
 import asyncio
 import base64
@@ -46,7 +46,8 @@ from sovereign_operator.signer.waiting import ObservedRequest
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 15.0
-TELL_AGAIN_SECONDS = 300.0
+"""Seconds until a waiting request is decided again, at most."""
+REPEAT_EVENT_SECONDS = 300.0
 
 
 async def answer_request(state: SignerState, key: RequestKey) -> float | None:
@@ -58,59 +59,62 @@ async def answer_request(state: SignerState, key: RequestKey) -> float | None:
         return pause
     public_key = _public_key(seen)
     facts, pod = await _gather(state, seen, supported_key=public_key is not None)
-    answered = decide_request(facts)
-    match answered:
+    decision = decide_request(facts)
+    match decision:
         case Issue():
-            await _issue(state, seen, answered, public_key, pod)
+            await _issue(state, seen, decision, public_key, pod)
             return None
         case Deny(reason, message):
             if await _write(state, seen, _condition("Denied", reason.value, message, facts.now)):
                 metrics.DENIED.labels(reason.value).inc()
-                logger.warning("denied: %s", message, extra=_said(seen.request) | {"reason": reason.value})
+                logger.warning("denied: %s", message, extra=_log_fields(seen.request) | {"reason": reason.value})
             return None
         case WaitForFacts(reason, message):
-            await _tell(state, seen, pod, Notice("Warning", reason.value, f"no certificate yet: {message}"))
+            await _announce(state, seen, pod, Notice("Warning", reason.value, f"no certificate yet: {message}"))
             return min(LONGEST_PAUSE, max(1.0, (facts.now - seen.created).total_seconds() / 4))
         case _:
-            assert_never(answered)
+            assert_never(decision)
 
 
-async def _tell(state: SignerState, seen: ObservedRequest, pod: Json | None, notice: Notice) -> None:
-    """Post an Event on a pod about why it waits: by one replica, if the reason is new, and again after a while."""
+async def _announce(state: SignerState, seen: ObservedRequest, pod: Json | None, notice: Notice) -> None:
+    """Post an Event on a pod about why its request waits.
+
+    Only the first replica posts it: when the reason is new, and again after REPEAT_EVENT_SECONDS.
+    """
     now = asyncio.get_running_loop().time()
     reason, posted = state.announced.get(seen.request.uid, ("", 0.0))
-    if pod is None or not state.is_first(seen) or (reason == notice.reason and now - posted < TELL_AGAIN_SECONDS):
+    if pod is None or not state.is_first(seen) or (reason == notice.reason and now - posted < REPEAT_EVENT_SECONDS):
         return
     state.announced[seen.request.uid] = notice.reason, now
     await post(state.api, pod, notice)
-    logger.info("waits: %s", notice.message, extra=_said(seen.request) | {"reason": notice.reason})
+    logger.info("the request waits: %s", notice.message, extra=_log_fields(seen.request) | {"reason": notice.reason})
 
 
 async def _gather(
     state: SignerState, seen: ObservedRequest, *, supported_key: bool
 ) -> tuple[RequestFacts, Json | None]:
     """Read live what the request names. Also return the pod, if it has the uid that the request names."""
-    api, asked = state.api, seen.request
+    api, request = state.api, seen.request
     pod, account, node, namespace = await asyncio.gather(
-        _found(state, PODS, asked.pod, asked.namespace),
-        _found(state, SERVICE_ACCOUNTS, asked.service_account, asked.namespace),
-        _found(state, NODES, asked.node),
-        _found(state, NAMESPACES, asked.namespace),
+        _read_live(state, PODS, request.pod, request.namespace),
+        _read_live(state, SERVICE_ACCOUNTS, request.service_account, request.namespace),
+        _read_live(state, NODES, request.node),
+        _read_live(state, NAMESPACES, request.namespace),
     )
     policy = _policy_of(state, pod, namespace)
     operator = state.settings.replica.namespace
     hosted, overgranted = False, False
     if policy:
         hosted, overgranted = await asyncio.gather(
-            state.reads.read(("host", policy, asked.node), lambda: may_host(api, operator, policy, asked.node)),
+            state.reads.read(("host", policy, request.node), lambda: may_host(api, operator, policy, request.node)),
             state.reads.read(("host any", policy), lambda: may_host_any(api, operator, policy)),
         )
     known = hosted or (policy is not None and await may_enforce(api, operator, policy))
     labels = node["metadata"].get("labels", {}) if node else {}
     datacentre = labels.get(names.NODE_DATACENTRE_LABEL, "")
-    signing = state.signing.get(Pair(policy or "", datacentre))
+    signing = state.signing_authorities.get(Pair(policy or "", datacentre))
     facts = RequestFacts(
-        request=asked,
+        request=request,
         supported_key=supported_key,
         pod=_live_pod(pod) if pod else None,
         service_account_uid=account["metadata"]["uid"] if account else None,
@@ -120,14 +124,14 @@ async def _gather(
         granted=_is_granted(state, policy, namespace),
         hosted=hosted,
         overgranted=overgranted,
-        verdict=judge_node(see_node(node).node, policy, state.facts_of(asked.node)) if node and policy else None,
+        verdict=judge_node(see_node(node).node, policy, state.facts_of(request.node)) if node and policy else None,
         authority_end=signing.time.until if signing else None,
         now=api.clock.now(),
     )
-    return facts, pod if pod and pod["metadata"]["uid"] == asked.pod_uid else None
+    return facts, pod if pod and pod["metadata"]["uid"] == request.pod_uid else None
 
 
-async def _found(state: SignerState, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
+async def _read_live(state: SignerState, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
     """Return an object as it is now. Requests at the same moment share one read."""
     try:
         return await state.reads.read(
@@ -138,7 +142,7 @@ async def _found(state: SignerState, resource: Resource, name: str, namespace: s
 
 
 def _policy_of(state: SignerState, pod: Json | None, namespace: Json | None) -> str | None:
-    """Return the policy that a pod is held to."""
+    """Return the policy in effect for a pod; None if there is no pod, or if it is not in scope."""
     if pod is None or namespace is None:
         return None
     enforced = enforced_policy(namespace["metadata"].get("labels", {}))
@@ -147,7 +151,7 @@ def _policy_of(state: SignerState, pod: Json | None, namespace: Json | None) -> 
 
 
 def _is_granted(state: SignerState, policy: str | None, namespace: Json | None) -> bool:
-    """Whether a policy, as observed, gives certificates to a namespace, as it is now."""
+    """Whether a policy, as observed, grants certificates to a namespace, as it was read live."""
     spec = state.facts().policies.get(policy) if policy else None
     if policy is None or spec is None or namespace is None:
         return False
@@ -177,10 +181,10 @@ def _public_key(seen: ObservedRequest) -> Any:
 
 
 async def _issue(state: SignerState, seen: ObservedRequest, issue: Issue, public_key: Any, pod: Json | None) -> None:
-    signing = state.signing[Pair(issue.policy, issue.datacentre)]
-    asked = seen.request
-    serial = leaf.serial_for(asked.uid, signing.authority)
-    spiffe_id = spiffe.workload_id(state.settings.trust_domain, asked.namespace, asked.service_account)
+    signing = state.signing_authorities[Pair(issue.policy, issue.datacentre)]
+    request = seen.request
+    serial = leaf.serial_for(request.uid, signing.authority)
+    spiffe_id = spiffe.workload_id(state.settings.trust_domain, request.namespace, request.service_account)
     chain = leaf.issue(
         signing.authority,
         public_key,
@@ -205,10 +209,10 @@ async def _issue(state: SignerState, seen: ObservedRequest, issue: Issue, public
     annotations = pod["metadata"].get("annotations", {}) if pod else {}
     logger.info(
         "issued to pod %s/%s: %s",
-        asked.namespace,
-        asked.pod,
+        request.namespace,
+        request.pod,
         message,
-        extra=_said(asked)
+        extra=_log_fields(request)
         | {
             "serial": f"{serial:x}",
             "spiffeID": spiffe_id,
@@ -235,28 +239,28 @@ def _condition(kind: str, reason: str, message: str, now: datetime) -> Json:
 async def _write(state: SignerState, seen: ObservedRequest, status: Json) -> bool:
     """Write an answer, unless another replica has. Return whether this call wrote it."""
     body = {"metadata": {"resourceVersion": seen.version}, "status": status}
-    asked = seen.request
+    request = seen.request
     try:
         await state.api.patch(
             CERTIFICATE_REQUESTS,
-            asked.name,
+            request.name,
             body,
             content_type=MERGE,
-            namespace=asked.namespace,
+            namespace=request.namespace,
             subresource="status",
         )
     except (ConflictError, NotFoundError):
-        state.requests.drop((asked.namespace, asked.name), seen)
+        state.requests.drop((request.namespace, request.name), seen)
         return False
     return True
 
 
-def _said(asked: Request) -> dict[str, str]:
+def _log_fields(request: Request) -> dict[str, str]:
     return {
-        "request": asked.name,
-        "namespace": asked.namespace,
-        "pod": asked.pod,
-        "podUID": asked.pod_uid,
-        "node": asked.node,
-        "nodeUID": asked.node_uid,
+        "request": request.name,
+        "namespace": request.namespace,
+        "pod": request.pod,
+        "podUID": request.pod_uid,
+        "node": request.node,
+        "nodeUID": request.node_uid,
     }
