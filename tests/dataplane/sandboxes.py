@@ -1,4 +1,4 @@
-"""Pods' sandboxes, as the runtime tells the agent about them."""
+"""Pods' sandboxes, as the runtime records them for the agent."""
 
 from dataclasses import replace
 from pathlib import Path

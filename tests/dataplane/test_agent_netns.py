@@ -1,4 +1,4 @@
-"""The agent enters the network namespace of a pod, and never another one, whatever it is told."""
+"""The agent enters the network namespace of a pod, and never another one, whatever the runtime's file contains."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.dataplane.sandboxes import FOLDER, sandbox_of
 RULES: Final = redirect.rules_of([], None)
 STRICT: Final = redirect.rules_of([], ())
 FORMER: Final = Path(__file__).parents[1] / "data" / "redirect-without-marks.nft"
-"""Rules of Strict as an agent of before loaded them."""
+"""Rules of Strict, as an agent of an earlier version loaded them."""
 
 
 def load(sandbox: Sandbox, rules: str = RULES, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -38,12 +38,12 @@ def test_rules_are_loaded_in_the_pods_network_namespace(bare_link: Link, folder:
     assert bare_link.outside.nft("list tables") == ""
 
 
-def test_what_nft_says_is_told(bare_link: Link) -> None:
+def test_the_message_of_nft_is_passed_on(bare_link: Link) -> None:
     with pytest.raises(netns.RulesError, match="syntax error"):
         load(sandbox_of(bare_link), "what?")
 
 
-def test_nft_is_not_waited_for_without_end(bare_link: Link, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_nft_that_hangs_is_given_up(bare_link: Link, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = tmp_path / "nft"
     stuck.write_text("#!/bin/sh\nexec sleep 1000\n")
     stuck.chmod(0o755)
@@ -53,7 +53,7 @@ def test_nft_is_not_waited_for_without_end(bare_link: Link, tmp_path: Path, monk
         load(sandbox_of(bare_link))
 
 
-def test_the_network_namespace_of_somebody_else_is_not_entered(bare_link: Link) -> None:
+def test_the_network_namespace_of_another_pod_is_not_entered(bare_link: Link) -> None:
     other = sandbox_of(bare_link, netns=f"/run/netns/{bare_link.outside.name}")
     with pytest.raises(netns.NotThePodsError, match=rf"has \['{V4.outside}', .*and the pod \['{V4.pod}'"):
         load(other)
@@ -95,14 +95,14 @@ def test_a_path_that_leads_elsewhere_is_refused(bare_link: Link, path: str) -> N
     assert bare_link.pod.nft("list tables") == ""
 
 
-def test_one_that_is_gone_is_told_from_one_that_is_strange(bare_link: Link) -> None:
+def test_a_missing_network_namespace_has_an_error_of_its_own(bare_link: Link) -> None:
     with pytest.raises(netns.SandboxGoneError, match="is gone"):
         load(sandbox_of(bare_link, netns="/run/netns/never-there"))
 
 
 @pytest.fixture
 def strange(tmp_path: Path) -> Iterator[Path]:
-    """A folder with what may lie where network namespaces should."""
+    """A folder with files that are no network namespace of a pod."""
     if os.geteuid():
         pytest.skip("needs root")
     mounted = {"own": "/proc/self/ns/net", "uts": "/proc/self/ns/uts"}
@@ -130,14 +130,14 @@ def strange(tmp_path: Path) -> Iterator[Path]:
     ],
 )
 def test_what_is_no_network_namespace_of_a_pod_is_refused(strange: Path, name: str, why: str) -> None:
-    # Addresses are of no help: these are the agent's own.
+    # The addresses match: they are the agent's own.
     own = Sandbox("sandbox-1", "uid-1", "app", "web-0", f"/run/netns/{name}", "lo", frozenset({"127.0.0.1", "::1"}))
     with pytest.raises(netns.NotThePodsError, match=why), netns.opened(own, strange):
         pass
 
 
-def test_what_was_looked_at_is_what_is_entered(bare_link: Link) -> None:
-    """The path may lead elsewhere a moment later."""
+def test_the_descriptor_that_was_verified_is_entered(bare_link: Link) -> None:
+    """The path may lead to another network namespace a moment later."""
     pod, outside = bare_link.pod, bare_link.outside
     here, there = str(FOLDER / pod.name), str(FOLDER / outside.name)
     load(sandbox_of(bare_link), meanwhile=lambda: subprocess.run(["mount", "--bind", there, here], check=True))
@@ -148,7 +148,7 @@ def test_what_was_looked_at_is_what_is_entered(bare_link: Link) -> None:
 
 
 def closing(link: Link, size: int) -> tuple[socket.socket, bytes]:
-    """Have the sidecar send something and go, before the other side has read it."""
+    """Have the sidecar send data and close, before the peer has read it. Return the peer's socket, and the data."""
     words = b"the rest " * size
     own = link.listen(V4, sidecar.INBOUND_PORT)
     client = link.outside.connect(V4.pod, 8080, wait=20)
@@ -164,7 +164,7 @@ def rest(connection: socket.socket) -> bytes:
 
 
 def test_what_the_sidecar_had_closed_before_an_upgrade_is_sent_to_its_end(bare_link: Link) -> None:
-    """Rules of before did not mark the sidecar's connections, and a socket that is closed has no owner any more."""
+    """An earlier version's rules did not mark the sidecar's connections, and a closed socket has no owner."""
     bare_link.pod.sysctl("net.ipv4.tcp_wmem", "4096 8388608 8388608")
     bare_link.pod.nft(FORMER.read_text())
     own = bare_link.listen(V4, sidecar.INBOUND_PORT)
@@ -174,7 +174,7 @@ def test_what_the_sidecar_had_closed_before_an_upgrade_is_sent_to_its_end(bare_l
         client, words = closing(bare_link, 400_000)
         load(sandbox_of(bare_link), STRICT)
         assert rest(client) == words
-        # One that is open has an owner, even if nothing has passed yet.
+        # An open socket has an owner, even before any data has passed.
         idle.sendall(b"word")
         assert accepted.recv(4) == b"word"
 

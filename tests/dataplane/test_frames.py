@@ -32,7 +32,7 @@ def say(net: Net, peer: Net, kind: int, interface: str = "eth0") -> None:
 
 def keep(link: Link, *, strict: bool = True, fence: Fence | None = None) -> None:
     """Do what the agent does beside the redirect."""
-    asyncio.run((fence or Fence(FOLDER)).keep(sandbox_of(link), strict=strict))
+    asyncio.run((fence or Fence(FOLDER)).update(sandbox_of(link), strict=strict))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -66,7 +66,7 @@ class Agent(Process):
         self._report = ReportWriter(api, settings.replica.namespace, settings.node, self._is_loading)
         self._fence = Fence(settings.netns)
         self._loaded: dict[str, str] = {}
-        """The rules that were loaded last, by id of the sandbox."""
+        """By id of the sandbox, the rules that were loaded last."""
         self._refused: set[str] = set()
         """Uids of the pods whose refusal was logged."""
         metrics.REDIRECTED.set_function(lambda: len(self._loaded))
@@ -80,28 +80,28 @@ class Agent(Process):
             self._sandboxes.run(self._sandbox_changed),
             self._queue.run(WORKERS),
             self._report.watch(),
-            keep_running("report of an agent", self._keep_report),
+            keep_running("report of an agent", self._write_reports),
         )
 
-    async def _keep_report(self) -> None:
-        for watched in (self._pods, self._configs):
-            await watched.synced.wait()
-        await self._report.keep()
+    async def _write_reports(self) -> None:
+        for mirror in (self._pods, self._configs):
+            await mirror.synced.wait()
+        await self._report.write_changes()
 
     def _is_loading(self) -> bool:
-        """Return whether the rules of some pod are about to be loaded for the first time."""
+        """Return whether the agent is about to load the first rules of a pod."""
         waiting = (pod.uid for pod in self._pods.values() if pod.uid not in self._refused)
         return any(sandbox.id not in self._loaded for uid in waiting for sandbox in self._sandboxes.of_pod(uid))
 
     def _pod_changed(self, _key: ObjectKey, old: SidecarPod | None, new: SidecarPod | None) -> None:
-        self._look_at(pod for pod in (old, new) if pod)
+        self._queue_sandboxes(pod for pod in (old, new) if pod)
         if old and (new is None or new.uid != old.uid):
             self._refused.discard(old.uid)
 
     def _policy_changed(self, policy: str) -> None:
-        self._look_at(pod for pod in self._pods.values() if pod.policy == policy)
+        self._queue_sandboxes(pod for pod in self._pods.values() if pod.policy == policy)
 
-    def _look_at(self, pods: Iterable[SidecarPod]) -> None:
+    def _queue_sandboxes(self, pods: Iterable[SidecarPod]) -> None:
         for pod in pods:
             for sandbox in self._sandboxes.of_pod(pod.uid):
                 self._sandbox_changed(sandbox)
@@ -132,10 +132,10 @@ class Agent(Process):
                 assert_never(decision)
         if not isinstance(decision, LoadRules | KeepRules) or key.sandbox not in self._loaded:
             return
-        found = decision.sandbox
-        await self._fence.keep(found, strict=datagrams is not None)
+        current = decision.sandbox
+        await self._fence.update(current, strict=datagrams is not None)
         if config:
-            self._report.add(found.id, found.pod_uid, LoadedRules(config.policy, config.rules, found.addresses))
+            self._report.add(current.id, current.pod_uid, LoadedRules(config.policy, config.rules, current.addresses))
 
     async def _load(self, work: LoadRules) -> None:
         sandbox = work.sandbox
@@ -144,7 +144,7 @@ class Agent(Process):
                 await netns.load(opened, work.rules)
         except netns.SandboxGoneError as error:
             # The file outlived its sandbox, as after a boot. A sandbox that exists after all comes with its next event.
-            logger.debug("nothing to redirect of pod %s: %s", work.pod, error)
+            logger.debug("pod %s has no network namespace to load rules into: %s", work.pod, error)
             return
         except netns.NotThePodsError as error:
             metrics.FAILURES.labels("namespace").inc()

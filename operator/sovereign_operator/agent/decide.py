@@ -21,7 +21,7 @@ class SidecarPod:
     """The policy whose transit config its sidecar loads."""
     probes: tuple[Probe, ...] = ()
     """The probes in its sidecar's arguments, without paths and headers, which rules do not depend on."""
-    misunderstood: str = ""
+    arguments_error: str = ""
     """Why there can be no rules: the sidecar's arguments cannot be parsed. Empty if they can."""
 
     def __str__(self) -> str:
@@ -73,8 +73,8 @@ def see_pod(obj: Mapping[str, Any]) -> SidecarPod | None:
     try:
         probes = probes_of(sidecar)
     except ValueError as error:
-        return SidecarPod(*known, misunderstood=str(error))
-    # One that is too many is enough to know of.
+        return SidecarPod(*known, arguments_error=str(error))
+    # One probe more than there are ports is enough: it has the rules refused, however many follow.
     return SidecarPod(*known, tuple(Probe(probe.kind, probe.port) for probe in probes[: len(PROBE_PORTS) + 1]))
 
 
@@ -87,13 +87,13 @@ def decide_sandbox(
 ) -> Decision:
     """Decide about a sandbox.
 
-    ``pod`` is the one of its name, ``loaded`` the rules that were loaded in it last, and ``datagrams`` which may pass
-    by the pod's policy, None if all may. ``name_servers`` are the node's pods'.
+    ``pod`` is the pod that has the sandbox's name now, and ``loaded`` the rules that were loaded last. ``datagrams``
+    are those that the pod's policy lets pass, None if all may. ``name_servers`` are those of the node's pods.
     """
     if pod is None or sandbox is None or pod.uid != sandbox.pod_uid:
         return ForgetSandbox()
-    if pod.misunderstood:
-        return RefuseRules(pod, pod.misunderstood)
+    if pod.arguments_error:
+        return RefuseRules(pod, pod.arguments_error)
     try:
         rules = rules_of(pod.probes, datagrams, name_servers)
     except ValueError as error:

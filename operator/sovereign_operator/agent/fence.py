@@ -1,6 +1,6 @@
-"""Drop frames that carry no IP and leave pods of policies in Strict, if the node's kernel can.
+"""Drops frames that carry no IP and enter or leave pods in Strict, if the node's kernel can.
 
-A kernel before Linux 5.16 cannot filter what leaves an interface. That is logged once, and stops nothing else.
+Kernels before Linux 5.16 cannot filter frames that leave an interface. The agent logs that once, and goes on without.
 """
 
 import logging
@@ -14,36 +14,39 @@ logger = logging.getLogger(__name__)
 
 
 class Fence:
-    """Knows which interfaces are looked at."""
+    """Loads the rules of dataplane/frames.py, and remembers for which interfaces."""
 
     def __init__(self, folder: Path) -> None:
-        """``folder`` is where the node's network namespaces are seen from here."""
+        """``folder`` is where the agent's container mounts the node's network namespaces."""
         self._folder = folder
         self._known: dict[str, frozenset[str]] = {}
-        """By id of the sandbox. Where this kernel knows no such rules, they are tried again when there are others."""
-        self._held = False
-        """Whether rules were ever loaded in Strict."""
-        self._told = False
+        """By id of the sandbox, the interfaces whose rules were loaded or tried.
 
-    async def keep(self, sandbox: Sandbox, *, strict: bool) -> None:
+        A kernel that cannot load them is tried again when the interfaces change.
+        """
+        self._supported = False
+        """Whether rules were ever loaded in Strict."""
+        self._warned = False
+
+    async def update(self, sandbox: Sandbox, *, strict: bool) -> None:
         """Load the rules for all interfaces of a sandbox in Strict; remove them in other modes."""
         if not strict and self._known.get(sandbox.id) == frozenset():
             return
         try:
             with netns.opened(sandbox, self._folder) as opened:
-                there = netns.interfaces(opened) if strict else frozenset()
-                if self._known.get(sandbox.id) == there:
+                present = netns.interfaces(opened) if strict else frozenset()
+                if self._known.get(sandbox.id) == present:
                     return
-                self._known[sandbox.id] = there
-                await netns.apply(opened, frames.rules_of(there))
-                self._held = self._held or strict
+                self._known[sandbox.id] = present
+                await netns.apply(opened, frames.rules_of(present))
+                self._supported = self._supported or strict
         except (netns.SandboxGoneError, netns.NotThePodsError) as error:
-            logger.debug("frames of pod %s/%s are not looked at: %s", sandbox.namespace, sandbox.name, error)
+            logger.debug("the frames of pod %s/%s are not filtered: %s", sandbox.namespace, sandbox.name, error)
         except (netns.RulesError, ValueError) as error:
-            if self._held:
+            if self._supported:
                 self.forget(sandbox.id)
-            if strict and not self._told:
-                self._told = True
+            if strict and not self._warned:
+                self._warned = True
                 logger.warning(
                     "frames that carry no IP may leave pods in Strict on this node, pod %s/%s for one (Linux 5.16 or "
                     "newer can keep them in): %s",

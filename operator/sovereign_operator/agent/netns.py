@@ -2,8 +2,8 @@
 
 Paths come from the runtime's files, and rules in the wrong network namespace would disconnect a node. So a path must
 lie where runtimes keep network namespaces; the file must be one, and not the agent's own; and it must have an address
-that the pod was given, which no other network namespace in the cluster has. The descriptor that was verified is the one
-that is entered, whatever happens to the path meanwhile.
+that was assigned to the pod, which no other network namespace in the cluster has. The agent enters the descriptor that
+it verified, so a path that changes meanwhile has no effect.
 """
 
 import asyncio
@@ -26,8 +26,9 @@ from sovereign_operator.agent.sandboxes import LOOPBACK, Sandbox
 from sovereign_operator.dataplane import ownership, redirect
 
 FOLDERS: Final = frozenset({"/run/netns", "/var/run/netns"})
-"""Where runtimes keep network namespaces. The second is the first by its old name."""
+"""Where runtimes keep network namespaces. The second is the old name of the first."""
 PATIENCE_SECONDS: Final = 10.0
+"""How long nft may take."""
 
 # linux/nsfs.h, linux/sched.h, linux/sockios.h
 _NS_GET_NSTYPE: Final = 0xB703
@@ -55,7 +56,7 @@ class RulesError(Exception):
 
 @contextmanager
 def opened(sandbox: Sandbox, folder: Path) -> Iterator[int]:
-    """Open the network namespace of a sandbox. ``folder`` is where FOLDERS are seen from here.
+    """Open the network namespace of a sandbox. ``folder`` is where the agent's container mounts FOLDERS.
 
     Raises SandboxGoneError or NotThePodsError.
     """
@@ -64,7 +65,7 @@ def opened(sandbox: Sandbox, folder: Path) -> Iterator[int]:
         raise NotThePodsError(f"{path!r} is no path of a network namespace")
     parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        # No waiting for a pipe that nobody writes to.
+        # NONBLOCK: opening a pipe without a writer would block.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         netns = os.open(posixpath.basename(path), flags, dir_fd=parent)
     except FileNotFoundError as error:
@@ -82,13 +83,13 @@ def opened(sandbox: Sandbox, folder: Path) -> Iterator[int]:
 
 def _inspect(netns: int, sandbox: Sandbox) -> None:
     if not _is_network_namespace(netns):
-        raise NotThePodsError(f"{sandbox.netns} is no network namespace, or its mount does not reach us")
+        raise NotThePodsError(f"{sandbox.netns} is no network namespace, or its mount is not visible to the agent")
     if os.path.samestat(os.fstat(netns), _OWN.stat()):
         raise NotThePodsError(f"{sandbox.netns} is the agent's own network namespace")
-    found = addresses(netns, sandbox.interface)
-    if not found & sandbox.addresses:
+    present = addresses(netns, sandbox.interface)
+    if not present & sandbox.addresses:
         raise NotThePodsError(
-            f"{sandbox.netns} has {sorted(found)} on {sandbox.interface}, and the pod {sorted(sandbox.addresses)}"
+            f"{sandbox.netns} has {sorted(present)} on {sandbox.interface}, and the pod {sorted(sandbox.addresses)}"
         )
 
 
@@ -106,7 +107,7 @@ def addresses(netns: int, interface: str) -> frozenset[str]:
 
     Raises NotThePodsError if it cannot be entered.
     """
-    return _within(netns, lambda: frozenset({*_ipv4(interface), *_ipv6(interface)}))
+    return _read_inside(netns, lambda: frozenset({*_ipv4(interface), *_ipv6(interface)}))
 
 
 def interfaces(netns: int) -> frozenset[str]:
@@ -114,28 +115,30 @@ def interfaces(netns: int) -> frozenset[str]:
 
     Raises NotThePodsError if it cannot be entered.
     """
-    return _within(netns, lambda: frozenset(name for _, name in socket.if_nameindex() if name != LOOPBACK))
+    return _read_inside(netns, lambda: frozenset(name for _, name in socket.if_nameindex() if name != LOOPBACK))
 
 
-def _within(netns: int, look: Callable[[], frozenset[str]]) -> frozenset[str]:
+def _read_inside(netns: int, read: Callable[[], frozenset[str]]) -> frozenset[str]:
+    """Call ``read`` in a network namespace. Raises NotThePodsError if it cannot be entered."""
+
     def enter() -> frozenset[str]:
-        # For this thread alone, which ends there.
+        # setns changes this thread alone, which ends afterwards.
         if _libc.setns(netns, _CLONE_NEWNET):
             raise NotThePodsError(f"it cannot be entered: {os.strerror(ctypes.get_errno())}")
-        return look()
+        return read()
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(enter).result()
 
 
 def _ipv4(interface: str) -> Iterator[str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking, suppress(OSError):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query, suppress(OSError):
         request = struct.pack("15sx24x", interface.encode())
-        yield socket.inet_ntoa(fcntl.ioctl(asking, _SIOCGIFADDR, request)[20:24])
+        yield socket.inet_ntoa(fcntl.ioctl(query, _SIOCGIFADDR, request)[20:24])
 
 
 def _ipv6(interface: str) -> Iterator[str]:
-    with suppress(FileNotFoundError):  # of a kernel without IPv6
+    with suppress(FileNotFoundError):  # a kernel without IPv6
         for line in Path("/proc/thread-self/net/if_inet6").read_text(encoding="ascii").splitlines():
             address, *_, name = line.split()
             if name == interface:
@@ -143,38 +146,39 @@ def _ipv6(interface: str) -> Iterator[str]:
 
 
 async def load(netns: int, rules: str) -> None:
-    """Load rules in a network namespace that was opened, and see that they are there. Raises RulesError.
+    """Load rules in an opened network namespace, and check that they are loaded. Raises RulesError.
 
-    Rules of before, which did not mark connections, may have let some begin that now need a mark: these get some time.
+    The rules of an earlier version did not mark connections. When they are replaced, connections that the sidecar has
+    closed get some time to send the rest without a mark: see ownership.SETTLING.
     """
-    # Where it cannot be told, what is strict from the first moment is right.
+    # If nft cannot list the sets, connections get no such time, which is the strict choice.
     _, sets, _ = await _nft(netns, "list", "sets")
     former = f"table inet {redirect.TABLE} " in sets and ownership.SETTLING not in sets
     await apply(netns, rules + (ownership.settle(redirect.TABLE) if former else ""))
-    _, there, _ = await _nft(netns, "list", "table", "inet", redirect.TABLE)
-    if missing := set(_CHAIN.findall(rules)) - set(_CHAIN.findall(there)):
-        raise RulesError(f"nft took the rules, but chains are not there: {', '.join(sorted(missing))}")
+    _, loaded, _ = await _nft(netns, "list", "table", "inet", redirect.TABLE)
+    if missing := set(_CHAIN.findall(rules)) - set(_CHAIN.findall(loaded)):
+        raise RulesError(f"nft accepted the rules, but these chains are missing: {', '.join(sorted(missing))}")
 
 
 async def apply(netns: int, rules: str) -> None:
-    """Have nft take a script in a network namespace that was opened. Raises RulesError."""
-    status, _, said = await _nft(netns, "-f", "-", given=rules)
+    """Run a script of nft in an opened network namespace. Raises RulesError."""
+    status, _, errors = await _nft(netns, "-f", "-", script=rules)
     if status:
-        raise RulesError(said.strip()[:1000])
+        raise RulesError(errors.strip()[:1000])
 
 
-async def _nft(netns: int, *arguments: str, given: str = "") -> tuple[int, str, str]:
-    """Run nft there. Return its status, output, and what it says of errors. Raises RulesError if it takes too long."""
+async def _nft(netns: int, *arguments: str, script: str = "") -> tuple[int, str, str]:
+    """Run nft in a network namespace. Return its status, stdout and stderr. Raises RulesError if it takes too long."""
     command = ("nsenter", f"--net=/proc/self/fd/{netns}", "nft", *arguments)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=(netns,))
     try:
-        found = await asyncio.wait_for(process.communicate(given.encode()), PATIENCE_SECONDS)
+        streams = await asyncio.wait_for(process.communicate(script.encode()), PATIENCE_SECONDS)
     except TimeoutError as error:
         raise RulesError(f"nft took more than {PATIENCE_SECONDS:g} s") from error
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    output, said = (text.decode(errors="replace") for text in found)
-    return process.returncode or 0, output, said
+    output, errors = (text.decode(errors="replace") for text in streams)
+    return process.returncode or 0, output, errors

@@ -1,5 +1,7 @@
 """Reports to the controller, in a ConfigMap for this node, which rules are loaded in the sandboxes of its pods.
 
+The controller puts a policy in Strict only after the agents have reported the rules of all its pods.
+
 The ConfigMap is written only after rules were loaded that it lacks, and a moment later, so that pods that start
 together cost one write. Entries of deleted pods are removed with the next write: no other pod ever has their uid. After
 a restart of the agent it stays as it is until all rules are loaded again, because they stayed in the kernel meanwhile.
@@ -43,15 +45,16 @@ class ReportWriter:
         """By id of the sandbox: the uid of its pod, and what is loaded there."""
         self._changed = asyncio.Event()
         self._changed.set()
-        self._there: Mirror[str] = Mirror(
+        self._stored: Mirror[str] = Mirror(
             api,
             resource.CONFIG_MAPS,
             text_in,
-            self._there_changed,
+            self._stored_changed,
             namespace=namespace,
             field_selector=f"metadata.name={names.agent_report(node)}",
         )
         self._written = ""
+        """The text that was written last."""
         self._uid = ""
         """The node's uid."""
 
@@ -67,11 +70,11 @@ class ReportWriter:
 
     async def watch(self) -> None:
         """Watch the ConfigMap until cancelled."""
-        await self._there.run()
+        await self._stored.run()
 
-    async def keep(self) -> None:
-        """Write changes until cancelled."""
-        await self._there.synced.wait()
+    async def write_changes(self) -> None:
+        """Write the report after each change, until cancelled. Failed writes are tried again."""
+        await self._stored.synced.wait()
         patience, pause = FIRST_SECONDS, FIRST_PAUSE
         while True:
             await self._changed.wait()
@@ -79,7 +82,7 @@ class ReportWriter:
             try:
                 await self._write()
             except ApiError as error:
-                logger.warning("what was loaded could not be reported, and will be again: %s", error)
+                logger.warning("the report of loaded rules could not be written, and will be tried again: %s", error)
                 self._changed.set()
                 # The node may have registered again.
                 self._uid = ""
@@ -88,7 +91,7 @@ class ReportWriter:
             else:
                 patience, pause = LONGEST_SECONDS, FIRST_PAUSE
 
-    def _there_changed(self, _key: ObjectKey, _old: str | None, new: str | None) -> None:
+    def _stored_changed(self, _key: ObjectKey, _old: str | None, new: str | None) -> None:
         """Write the report again if another client changed or removed it."""
         if new != self._written:
             self._changed.set()
@@ -105,14 +108,14 @@ class ReportWriter:
 
     async def _write(self) -> None:
         text = text_of(dict(self._loaded.values()))
-        there = self._there.get((self._namespace, names.agent_report(self._node)))
-        if text == (there or ""):
+        stored = self._stored.get((self._namespace, names.agent_report(self._node)))
+        if text == (stored or ""):
             return
         self._uid = self._uid or await self._node_uid()
         self._written = text
         await self._api.apply(resource.CONFIG_MAPS, report_of(self._namespace, self._node, self._uid, text))
 
     async def _node_uid(self) -> str:
-        """Return the node's uid in the agent's token, with which a guard compares the report."""
-        found = await self._api.create(resource.SELF_REVIEWS, resource.SELF_REVIEWS.header)
-        return str(found["status"]["userInfo"]["extra"].get(NODE_UID, [""])[0])
+        """Return the node's uid from the agent's token. A guard compares the report's owner with it."""
+        review = await self._api.create(resource.SELF_REVIEWS, resource.SELF_REVIEWS.header)
+        return str(review["status"]["userInfo"]["extra"].get(NODE_UID, [""])[0])

@@ -1,4 +1,4 @@
-"""What is known of the sandboxes of a node's pods: of each, where its network namespace is."""
+"""The sandboxes of a node's pods, and where the network namespace of each is."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ LOOPBACK: Final = "lo"
 
 @dataclass(frozen=True)
 class Sandbox:
-    """What a runtime made for a pod to run in. A pod gets another one when this one dies, and when its node boots."""
+    """The environment that a runtime creates for a pod. A pod gets a new one if this one dies, or its node boots."""
 
     id: str
     pod_uid: str
     namespace: str
     name: str
-    """Of the pod."""
+    """The pod's name."""
     netns: str
-    """Path of its network namespace on the node, as the runtime says. It is not trusted: see netns.py."""
+    """The path of its network namespace on the node, as the runtime recorded it. It is not trusted: see netns.py."""
     interface: str
-    """Name of the pod's network interface in there."""
+    """The name of the pod's network interface in its network namespace."""
     addresses: frozenset[str]
-    """The addresses that the interface was given."""
+    """The addresses that were assigned to the interface."""
     since: float | None = field(default=None, compare=False)
     """When it was created, Unix time; None if it existed before the agent started."""
 
@@ -37,7 +37,10 @@ class Sandboxes(Protocol):
         """Return a sandbox by its id, or None if it is gone."""
 
     def of_pod(self, uid: str) -> Iterable[Sandbox]:
-        """Return the sandboxes of a pod. There may be an old one beside a new one."""
+        """Return the sandboxes of a pod. An old one may exist beside a new one."""
 
     async def run(self, changed: Callable[[Sandbox], None]) -> None:
-        """Watch until cancelled. ``changed`` is called with each sandbox that came or went, at times with others."""
+        """Watch until cancelled.
+
+        ``changed`` gets each sandbox that is created or removed, and at each resynchronisation all of them.
+        """

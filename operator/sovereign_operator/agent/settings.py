@@ -15,11 +15,11 @@ class Settings:
     replica: Replica
     node: str
     cni_results: Path
-    """Folder in which CNI's library remembers what it did."""
+    """The folder in which libcni caches its results: see cni.py."""
     netns: Path
-    """Folder in which the node's network namespaces are seen."""
+    """The folder in which the agent's container mounts the node's network namespaces."""
     resolv_conf: Path
-    """In which the kubelet wrote down whom a pod asks for names."""
+    """The file in which the kubelet wrote the name servers of a pod."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -34,5 +34,5 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     given = parser.parse_args(arguments)
     common = replica(parser, given)
     if not given.node:
-        parser.error("say which node this is: --node or $NODE_NAME")
+        parser.error("set the name of the node: --node or $NODE_NAME")
     return Settings(common, given.node, given.cni_results, given.netns, given.resolv_conf)

@@ -1,4 +1,4 @@
-"""The agent's reaction to what comes, in whichever order: pods, sandboxes, failures."""
+"""How the agent reacts to pods, sandboxes, transit configs and failures, in any order."""
 
 import asyncio
 import logging
@@ -34,41 +34,41 @@ def pod(uid: str = "uid-1", *arguments: str) -> Json:
     """Return a pod with a sidecar."""
     init = [{"name": sidecar.CONTAINER, "args": list(arguments)}]
     metadata = {"uid": uid, "namespace": "app", "name": "web-0", "resourceVersion": "1"}
-    told = {"configMap": {"name": sidecar.transit_config_map("hds")}}
-    volumes = [{"name": sidecar.TRANSIT_VOLUME, "projected": {"sources": [told]}}]
+    config = {"configMap": {"name": sidecar.transit_config_map("hds")}}
+    volumes = [{"name": sidecar.TRANSIT_VOLUME, "projected": {"sources": [config]}}]
     return {"metadata": metadata, "spec": {"initContainers": init, "volumes": volumes}}
 
 
 class FakeApi:
-    """An API server that tells what a test has it tell."""
+    """An API server that sends the events that a test queues."""
 
     def __init__(self) -> None:
         self.events: defaultdict[str, asyncio.Queue[tuple[str, Json] | Exception]] = defaultdict(asyncio.Queue)
-        """By the name of the kind."""
-        self.asked: list[tuple[str, Any, str, str]] = []
+        """By plural of the kind, or "report" for the agent's own ConfigMap."""
+        self.listed: list[tuple[str, Any, str, str]] = []
         self.answers = asyncio.Event()
-        """Whether it says which ConfigMaps there are."""
+        """Lists of ConfigMaps block until this event is set."""
         self.answers.set()
         self.written: list[Json] = []
-        """What the agent has reported."""
+        """The reports that the agent has written."""
         self.refusals: list[Exception] = []
-        """What it says to the next reports."""
+        """The errors for the next writes of a report."""
 
-    async def pages(self, kind: Resource, *asked: Any) -> AsyncIterator[tuple[list[Json], str]]:
-        self.asked.append((kind.plural, *asked))
+    async def pages(self, kind: Resource, *selection: Any) -> AsyncIterator[tuple[list[Json], str]]:
+        self.listed.append((kind.plural, *selection))
         if kind is resource.CONFIG_MAPS:
             await self.answers.wait()
         yield [], "1"
 
-    async def watch(self, kind: Resource, *asked: Any) -> AsyncIterator[tuple[str, Json]]:
-        *_, field_selector = asked
+    async def watch(self, kind: Resource, *selection: Any) -> AsyncIterator[tuple[str, Json]]:
+        *_, field_selector = selection
         while True:
             event = await self.events["report" if field_selector == REPORT else kind.plural].get()
             if isinstance(event, Exception):
                 raise event
             yield event
 
-    def tell(self, kind: str, pod: Json) -> None:
+    def send(self, kind: str, pod: Json) -> None:
         self.events["pods"].put_nowait((kind, pod))
 
     async def create(self, _kind: Resource, _body: Json) -> Json:
@@ -80,21 +80,21 @@ class FakeApi:
         self.written.append(body)
         self.events["report"].put_nowait(("MODIFIED", body | {"metadata": body["metadata"] | {"resourceVersion": "1"}}))
 
-    def said(self) -> list[str]:
-        """Return what the agent has reported last, by line."""
+    def reported(self) -> list[str]:
+        """Return the lines of the agent's last report."""
         return self.written[-1]["data"]["pods"].splitlines() if self.written else []
 
-    def record(self, datagrams: str, rules: str = "") -> None:
-        """Tell which datagrams may pass by the policy of all pods."""
+    def configure(self, datagrams: str, rules: str = "") -> None:
+        """Send a transit config of the policy of all pods: which datagrams may pass, and the number of its rules."""
         labels = {names.TRANSIT_LABEL: "hds"}
         metadata = {"name": "sovereignty-transit.hds", "namespace": "sovereign-system", "labels": labels}
         data = {"mode": "Strict", "datagrams": datagrams} | ({"rules": rules} if rules else {})
-        told = {"metadata": metadata | {"resourceVersion": "1"}, "data": data}
-        self.events["configmaps"].put_nowait(("MODIFIED", told))
+        config = {"metadata": metadata | {"resourceVersion": "1"}, "data": data}
+        self.events["configmaps"].put_nowait(("MODIFIED", config))
 
 
 class FakeSandboxes:
-    """Sandboxes that a test makes."""
+    """Sandboxes that a test creates and removes."""
 
     def __init__(self) -> None:
         self.known: dict[str, Sandbox] = {}
@@ -128,15 +128,15 @@ class Node:
     loads: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     """Ids of sandboxes, in the order in which rules were loaded there."""
     rules: str = ""
-    """Those that were loaded last."""
+    """The rules that were loaded last."""
     failures: list[Exception] = field(default_factory=list)
-    """What goes wrong next."""
+    """The errors of the next attempts to open a network namespace."""
     interfaces: frozenset[str] = frozenset({"eth0"})
-    """Those of all sandboxes."""
+    """The interfaces of every sandbox."""
     fences: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     """Rules for frames, in the order in which they were loaded."""
     fences_hold: bool = True
-    """Whether this kernel knows such rules."""
+    """Whether the kernel can load rules for frames."""
 
     async def loaded(self) -> str:
         """Wait until rules are loaded somewhere."""
@@ -175,10 +175,10 @@ def play(
             monkeypatch.setattr(netns, "interfaces", lambda _: node.interfaces)
             monkeypatch.setattr(netns, "apply", fake_apply)
             api: Any = node.api
-            asks = tmp_path / "resolv.conf"
-            asks.write_text("search svc.cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n")
-            told = settings.parse(["--node=node-1", "--namespace=sovereign-system", f"--resolv-conf={asks}"])
-            agent = Agent(told, node.sandboxes, _as_api(api))
+            resolv_conf = tmp_path / "resolv.conf"
+            resolv_conf.write_text("search svc.cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n")
+            parsed = settings.parse(["--node=node-1", "--namespace=sovereign-system", f"--resolv-conf={resolv_conf}"])
+            agent = Agent(parsed, node.sandboxes, _as_api(api))
             running = asyncio.create_task(agent.run())
             await asyncio.sleep(0)
             try:
@@ -197,10 +197,10 @@ def _as_api(fake: Any) -> Api:
     return api
 
 
-async def until(seen: Callable[[], object]) -> None:
-    """Let the others go on until something is seen."""
+async def until(holds: Callable[[], object]) -> None:
+    """Let other tasks run until a condition holds."""
     async with asyncio.timeout(10):
-        while not seen():  # noqa: ASYNC110 - what is waited for has no event
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0)
 
 
@@ -209,7 +209,7 @@ Play = Callable[[Callable[[Node], Coroutine[Any, Any, None]]], None]
 
 def test_rules_are_loaded_whichever_comes_first(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        node.api.tell("ADDED", pod())
+        node.api.send("ADDED", pod())
         await asyncio.sleep(0.05)
         node.sandboxes.make(SANDBOX)
         assert await node.loaded() == "sandbox-1"
@@ -219,7 +219,7 @@ def test_rules_are_loaded_whichever_comes_first(play: Play) -> None:
         assert node.loads.empty()
         later = pod("uid-2")
         later["metadata"]["name"] = "web-1"
-        node.api.tell("ADDED", later)
+        node.api.send("ADDED", later)
         assert await node.loaded() == "sandbox-2"
 
     play(scenario)
@@ -227,8 +227,8 @@ def test_rules_are_loaded_whichever_comes_first(play: Play) -> None:
 
 def test_it_asks_for_the_pods_of_its_node_only(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        await until(lambda: len(node.api.asked) > 2)
-        assert sorted(node.api.asked) == [
+        await until(lambda: len(node.api.listed) > 2)
+        assert sorted(node.api.listed) == [
             ("configmaps", "sovereign-system", "", REPORT),
             ("configmaps", "sovereign-system", names.TRANSIT_LABEL, ""),
             ("pods", None, "", "spec.nodeName=node-1"),
@@ -240,7 +240,7 @@ def test_it_asks_for_the_pods_of_its_node_only(play: Play) -> None:
 def test_nothing_is_loaded_before_it_is_known_which_datagrams_may_pass(play: Play) -> None:
     async def scenario(node: Node) -> None:
         node.api.answers.clear()
-        node.api.tell("ADDED", pod())
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
         await asyncio.sleep(0.05)
         assert node.loads.empty()
@@ -253,15 +253,15 @@ def test_nothing_is_loaded_before_it_is_known_which_datagrams_may_pass(play: Pla
 
 def test_rules_follow_the_policy(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        node.api.tell("ADDED", pod())
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
-        for said, passing in (
+        for datagrams, passing in (
             ("any", None),
             ("", ()),
             ("10.0.0.0/8 5004-5005", (Datagrams(ip_network("10.0.0.0/8"), range(5004, 5006)),)),
             ("nonsense", ()),
         ):
-            node.api.record(said)
+            node.api.configure(datagrams)
             while node.rules != rules_of([], passing, (NAME_SERVER,)):
                 await node.loaded()
 
@@ -269,23 +269,23 @@ def test_rules_follow_the_policy(play: Play) -> None:
 
 
 @pytest.mark.parametrize("fences_hold", [True, False])
-def test_frames_are_looked_at_in_strict_on_each_interface(
+def test_frames_are_filtered_in_strict_on_each_interface(
     play: Play, caplog: pytest.LogCaptureFixture, *, fences_hold: bool
 ) -> None:
     async def scenario(node: Node) -> None:
         node.fences_hold = fences_hold
-        node.api.tell("ADDED", pod())
-        node.api.record("any", "1")
+        node.api.send("ADDED", pod())
+        node.api.configure("any", "1")
         node.sandboxes.make(SANDBOX)
         assert await asyncio.wait_for(node.fences.get(), 10) == frames.rules_of(())
-        node.api.record("", "2")
+        node.api.configure("", "2")
         assert await asyncio.wait_for(node.fences.get(), 10) == frames.rules_of({"eth0"})
-        # Its runtime, or a look now and then, says that something may have come.
+        # As after an event of its file, or at a resynchronisation.
         node.sandboxes.changed(SANDBOX)
         node.interfaces |= {"net1"}
         node.sandboxes.changed(SANDBOX)
         assert await asyncio.wait_for(node.fences.get(), 10) == frames.rules_of({"eth0", "net1"})
-        node.api.record("any", "3")
+        node.api.configure("any", "3")
         assert await asyncio.wait_for(node.fences.get(), 10) == frames.rules_of(())
         assert node.fences.empty()
 
@@ -311,7 +311,7 @@ def test_name_servers_are_those_of_the_pod(text: str, servers: list[str]) -> Non
 
 def test_a_new_sandbox_of_the_same_pod_gets_rules_and_an_old_one_gets_none_again(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        node.api.tell("ADDED", pod())
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
         assert await node.loaded() == "sandbox-1"
         node.sandboxes.changed(SANDBOX)
@@ -326,11 +326,11 @@ def test_a_new_sandbox_of_the_same_pod_gets_rules_and_an_old_one_gets_none_again
 
 def test_a_pod_that_is_gone_is_forgotten_and_one_by_its_name_is_another(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        node.api.tell("ADDED", pod())
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
         assert await node.loaded() == "sandbox-1"
-        node.api.tell("DELETED", pod())
-        node.api.tell("ADDED", pod("uid-2"))
+        node.api.send("DELETED", pod())
+        node.api.send("ADDED", pod("uid-2"))
         node.sandboxes.make(replace(SANDBOX, id="sandbox-2"))
         node.sandboxes.make(replace(SANDBOX, id="sandbox-3", pod_uid="uid-2"))
         assert await node.loaded() == "sandbox-3"
@@ -338,9 +338,9 @@ def test_a_pod_that_is_gone_is_forgotten_and_one_by_its_name_is_another(play: Pl
     play(scenario)
 
 
-def test_without_the_api_server_known_pods_are_looked_after(play: Play) -> None:
+def test_without_the_api_server_known_pods_still_get_rules(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        node.api.tell("ADDED", pod())
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
         assert await node.loaded() == "sandbox-1"
         node.api.events["pods"].put_nowait(UnavailableError(0, "away"))
@@ -354,27 +354,27 @@ def test_without_the_api_server_known_pods_are_looked_after(play: Play) -> None:
 @pytest.mark.parametrize(
     "error", [netns.NotThePodsError("not what it seems"), netns.RulesError("nft is out of memory")]
 )
-def test_what_fails_is_said_with_the_name_of_the_pod_and_tried_again(
+def test_a_failure_is_logged_with_the_name_of_the_pod_and_tried_again(
     play: Play, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario(node: Node) -> None:
         node.failures += [error, error]
-        node.api.tell("ADDED", pod())
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
         assert await node.loaded() == "sandbox-1"
 
     play(scenario)
-    said = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
-    assert said == [f"the traffic of pod app/web-0 is not redirected: {error}; it will be tried again"] * 2
+    logged = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert logged == [f"the traffic of pod app/web-0 is not redirected: {error}; it will be tried again"] * 2
 
 
 def test_a_sandbox_that_is_gone_is_no_failure(play: Play, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(node: Node) -> None:
         node.failures.append(netns.SandboxGoneError("gone"))
-        node.api.tell("ADDED", pod())
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
         await until(lambda: not node.failures)
-        # The next look finds it after all.
+        # A later event finds the sandbox.
         node.sandboxes.changed(SANDBOX)
         assert await node.loaded() == "sandbox-1"
 
@@ -382,71 +382,71 @@ def test_a_sandbox_that_is_gone_is_no_failure(play: Play, caplog: pytest.LogCapt
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_a_pod_without_possible_rules_is_said_once(play: Play, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pod_without_possible_rules_is_logged_once(play: Play, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(node: Node) -> None:
-        node.api.tell("ADDED", pod("uid-1", "--probe=tcp://:0"))
+        node.api.send("ADDED", pod("uid-1", "--probe=tcp://:0"))
         node.sandboxes.make(SANDBOX)
         await until(lambda: caplog.records)
         node.sandboxes.changed(SANDBOX)
-        node.api.tell("MODIFIED", pod("uid-1", "--probe=tcp://:5432"))
+        node.api.send("MODIFIED", pod("uid-1", "--probe=tcp://:5432"))
         assert await node.loaded() == "sandbox-1"
 
     play(scenario)
-    (said,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
-    assert said.startswith("pod app/web-0 never starts")
+    (logged,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert logged.startswith("pod app/web-0 never starts")
 
 
 def test_it_reports_what_is_loaded_once_it_is(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        node.api.record("any", rules="7")
-        node.api.tell("ADDED", pod())
+        node.api.configure("any", rules="7")
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
-        await until(node.api.said)
-        assert node.api.said() == ["uid-1 hds 7 10.0.0.1"]
+        await until(node.api.reported)
+        assert node.api.reported() == ["uid-1 hds 7 10.0.0.1"]
         (metadata,) = (body["metadata"] for body in node.api.written)
         assert metadata["name"] == "agent.node-1"
         assert metadata["ownerReferences"] == [
             {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "node-uid"}
         ]
-        node.api.record("", rules="8")
-        await until(lambda: node.api.said() == ["uid-1 hds 8 10.0.0.1"])
+        node.api.configure("", rules="8")
+        await until(lambda: node.api.reported() == ["uid-1 hds 8 10.0.0.1"])
         # The same rules under another number are loaded already.
-        node.api.record("", rules="9")
-        await until(lambda: node.api.said() == ["uid-1 hds 9 10.0.0.1"])
+        node.api.configure("", rules="9")
+        await until(lambda: node.api.reported() == ["uid-1 hds 9 10.0.0.1"])
 
     play(scenario)
 
 
 def test_what_fails_to_load_is_not_reported(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        node.api.record("any", rules="7")
-        node.api.tell("ADDED", pod())
+        node.api.configure("any", rules="7")
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
-        await until(node.api.said)
+        await until(node.api.reported)
         for error in (netns.RulesError("no"), netns.SandboxGoneError("gone")):
             node.failures += [error, netns.RulesError("no")]
-            node.api.record("" if isinstance(error, netns.RulesError) else "10.0.0.0/8 1-2", rules="8")
+            node.api.configure("" if isinstance(error, netns.RulesError) else "10.0.0.0/8 1-2", rules="8")
             await until(lambda: len(node.failures) < 2)
             await asyncio.sleep(0)
-            assert node.api.said() == ["uid-1 hds 7 10.0.0.1"]
+            assert node.api.reported() == ["uid-1 hds 7 10.0.0.1"]
 
     play(scenario)
 
 
 def test_pods_that_start_together_cost_one_write_and_those_that_go_none(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        node.api.record("", rules="7")
+        node.api.configure("", rules="7")
         for number in range(1, 6):
             later = pod(f"uid-{number}")
             later["metadata"]["name"] = f"web-{number}"
-            node.api.tell("ADDED", later)
+            node.api.send("ADDED", later)
             made = replace(SANDBOX, id=f"sandbox-{number}", pod_uid=f"uid-{number}", name=f"web-{number}")
             node.sandboxes.make(made)
             await asyncio.sleep(0.1)
-        await until(node.api.said)
-        assert [line.split()[0] for line in node.api.said()] == [f"uid-{number}" for number in range(1, 6)]
+        await until(node.api.reported)
+        assert [line.split()[0] for line in node.api.reported()] == [f"uid-{number}" for number in range(1, 6)]
         node.sandboxes.remove(made)
-        node.api.tell("DELETED", later)
+        node.api.send("DELETED", later)
         await asyncio.sleep(1)
         assert len(node.api.written) == 1
 
@@ -456,10 +456,10 @@ def test_pods_that_start_together_cost_one_write_and_those_that_go_none(play: Pl
 def test_a_report_that_is_refused_or_removed_is_written_again(play: Play) -> None:
     async def scenario(node: Node) -> None:
         node.api.refusals.append(UnavailableError(0, "away"))
-        node.api.record("", rules="7")
-        node.api.tell("ADDED", pod())
+        node.api.configure("", rules="7")
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
-        await until(node.api.said)
+        await until(node.api.reported)
         (first,) = node.api.written
         gone = first | {"metadata": first["metadata"] | {"resourceVersion": "2"}}
         await asyncio.sleep(0.5)
@@ -470,10 +470,10 @@ def test_a_report_that_is_refused_or_removed_is_written_again(play: Play) -> Non
     play(scenario)
 
 
-def test_a_controller_of_before_hears_nothing(play: Play) -> None:
+def test_a_controller_of_an_earlier_version_gets_no_report(play: Play) -> None:
     async def scenario(node: Node) -> None:
-        node.api.record("")
-        node.api.tell("ADDED", pod())
+        node.api.configure("")
+        node.api.send("ADDED", pod())
         node.sandboxes.make(SANDBOX)
         await node.loaded()
         await asyncio.sleep(1)

@@ -17,7 +17,7 @@ SANDBOX = Sandbox("sandbox-1", "uid-1", "app", "web-0", "/run/netns/a", "eth0", 
 
 
 def result(**changed: Any) -> dict[str, Any]:
-    """Return what CNI's library writes."""
+    """Return a file's content, as libcni writes it."""
     return {
         "kind": "cniCacheV1",
         "containerId": "sandbox-1",
@@ -76,25 +76,25 @@ def test_what_is_malformed_is_an_error(text: bytes) -> None:
         parse(text)
 
 
-class Told:
-    """What a test is told of sandboxes."""
+class Changes:
+    """The sandboxes that the watch has reported as changed."""
 
     def __init__(self) -> None:
-        self._news: asyncio.Queue[Sandbox] = asyncio.Queue()
+        self._sandboxes: asyncio.Queue[Sandbox] = asyncio.Queue()
 
     def __call__(self, sandbox: Sandbox) -> None:
-        self._news.put_nowait(sandbox)
+        self._sandboxes.put_nowait(sandbox)
 
     async def next(self) -> Sandbox:
-        """Wait for the next."""
-        return await asyncio.wait_for(self._news.get(), 10)
+        """Wait for the next sandbox, and return it."""
+        return await asyncio.wait_for(self._sandboxes.get(), 10)
 
 
 @asynccontextmanager
-async def watching(folder: Path) -> AsyncIterator[tuple[CniResults, Told]]:
-    results, told = CniResults(folder), Told()
-    running = asyncio.create_task(results.run(told))
-    yield results, told
+async def watching(folder: Path) -> AsyncIterator[tuple[CniResults, Changes]]:
+    results, changes = CniResults(folder), Changes()
+    running = asyncio.create_task(results.run(changes))
+    yield results, changes
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -104,18 +104,18 @@ def test_sandboxes_come_and_go_with_their_files(tmp_path: Path) -> None:
         (tmp_path / "pods-sandbox-0-eth0").write_text(json.dumps(result(containerId="sandbox-0")))
         (tmp_path / "a-folder").mkdir()
         (tmp_path / "malformed").write_bytes(MALFORMED["half of it"])
-        async with watching(tmp_path) as (results, told):
-            early = await told.next()
+        async with watching(tmp_path) as (results, changes):
+            early = await changes.next()
             assert (early.id, early.since) == ("sandbox-0", None)
             path = tmp_path / "pods-sandbox-1-eth0"
             path.write_text(json.dumps(result()))
-            found = await told.next()
+            found = await changes.next()
             assert found == SANDBOX
             assert found.since == path.stat().st_mtime
             assert results.find("sandbox-1") == found
             assert {one.id for one in results.of_pod("uid-1")} == {"sandbox-0", "sandbox-1"}
             path.unlink()
-            assert await told.next() == SANDBOX
+            assert await changes.next() == SANDBOX
             assert results.find("sandbox-1") is None
             assert results.find("sandbox-0") == early
 
@@ -135,17 +135,17 @@ NETWORKS: dict[str, tuple[dict[str, list[str]], str]] = {
 def test_a_sandbox_is_known_by_the_interface_that_has_the_pods_address(
     tmp_path: Path, networks: dict[str, list[str]], interface: str
 ) -> None:
-    """Whichever file was read first: what a folder lists comes in any order."""
+    """Whichever file is read first: a folder lists its files in any order."""
 
     async def scenario(order: tuple[str, ...]) -> None:
         folder = tmp_path / "-".join(order)
         folder.mkdir()
-        async with watching(folder) as (results, told):
+        async with watching(folder) as (results, changes):
             for name in order:
                 addresses = [{"address": address} for address in networks[name]]
                 written = result(ifName=name, result={"interfaces": [{"name": name}], "ips": addresses})
                 (folder / f"network-sandbox-1-{name}").write_text(json.dumps(written))
-                while (await told.next()).interface != name:
+                while (await changes.next()).interface != name:
                     pass
             found = results.find("sandbox-1")
             assert found is not None
@@ -159,11 +159,11 @@ def test_a_network_that_was_taken_away_leaves_the_others(tmp_path: Path) -> None
     async def scenario() -> None:
         for name in ("eth0", "net1"):
             (tmp_path / f"network-sandbox-1-{name}").write_text(json.dumps(result(ifName=name)))
-        async with watching(tmp_path) as (results, told):
+        async with watching(tmp_path) as (results, changes):
             for _ in range(2):
-                await told.next()
+                await changes.next()
             (tmp_path / "network-sandbox-1-net1").unlink()
-            gone = await told.next()
+            gone = await changes.next()
             assert (gone.id, gone.interface) == ("sandbox-1", "net1")
             assert results.find("sandbox-1") == SANDBOX
 
@@ -175,23 +175,25 @@ def test_a_file_that_gets_its_name_when_it_is_whole_is_seen_too(tmp_path: Path) 
         folder, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
         folder.mkdir()
         elsewhere.write_text(json.dumps(result()))
-        async with watching(folder) as (_, told):
+        async with watching(folder) as (_, changes):
             elsewhere.rename(folder / "pods-sandbox-1-eth0")
-            assert await told.next() == SANDBOX
+            assert await changes.next() == SANDBOX
 
     asyncio.run(scenario())
 
 
-def test_what_nobody_told_us_of_is_seen_at_the_next_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_without_an_event_is_noticed_at_the_next_resynchronisation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cni, "RESYNC_SECONDS", 0.05)
     monkeypatch.setattr(cni, "_WATCHED", Mask.MOVE_SELF)
 
     async def scenario() -> None:
-        async with watching(tmp_path) as (_, told):
+        async with watching(tmp_path) as (_, changes):
             (tmp_path / "pods-sandbox-1-eth0").write_text(json.dumps(result()))
-            assert await told.next() == SANDBOX
-            # Again and again: what could not be done at first may be possible now.
-            assert await told.next() == SANDBOX
+            assert await changes.next() == SANDBOX
+            # Again at each resynchronisation: what failed at first may succeed now.
+            assert await changes.next() == SANDBOX
 
     asyncio.run(scenario())
 

@@ -70,7 +70,7 @@ def test_there_are_no_rules_for_what_cannot_be_understood(arguments: tuple[str, 
     assert len(repr(decision)) < MOST
 
 
-def test_little_is_kept_of_what_a_sidecar_is_told() -> None:
+def test_little_is_kept_of_a_sidecars_arguments() -> None:
     long = [Probe(ProbeKind.HTTP, port, "/" + "a" * 10_000, (("A", "a" * 10_000),)) for port in range(1, 65)]
     seen = see_pod(pod(initContainers=[SIDECAR | {"args": sidecar.arguments(long)}]))
     assert len(repr(seen)) < MOST
@@ -78,15 +78,15 @@ def test_little_is_kept_of_what_a_sidecar_is_told() -> None:
 
 
 def pod(**spec: Any) -> dict[str, Any]:
-    told = {"configMap": {"name": sidecar.transit_config_map("hds")}}
-    volume = {"name": sidecar.TRANSIT_VOLUME, "projected": {"sources": [told]}}
+    config = {"configMap": {"name": sidecar.transit_config_map("hds")}}
+    volume = {"name": sidecar.TRANSIT_VOLUME, "projected": {"sources": [config]}}
     metadata = {"uid": "uid-1", "namespace": "app", "name": "web-0", "labels": {"a": "b"}}
     return {"metadata": metadata, "spec": {"volumes": [volume], **spec}}
 
 
 SIDECAR = {"name": sidecar.CONTAINER, "args": ARGUMENTS}
 MOST = 10_000
-"""Characters of all that is kept of a pod, or said of it."""
+"""The most characters that the agent keeps about a pod, or logs about it."""
 
 
 @pytest.mark.parametrize(
@@ -99,5 +99,7 @@ MOST = 10_000
         ({"initContainers": [SIDECAR], "hostNetwork": True}, None),
     ],
 )
-def test_pods_are_told_by_their_first_init_container(spec: dict[str, Any], seen: SidecarPod | None) -> None:
+def test_pods_with_a_sidecar_are_recognised_by_their_first_init_container(
+    spec: dict[str, Any], seen: SidecarPod | None
+) -> None:
     assert see_pod(pod(**spec)) == seen
