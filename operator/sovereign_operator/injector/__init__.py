@@ -1,1 +1,1 @@
-"""The injector: a webhook that writes our sidecar into pods whose policy encrypts. All replicas answer."""
+"""The injector: a mutating webhook that writes the sidecar into new pods whose policy encrypts."""

@@ -1,4 +1,4 @@
-"""The injector process: all replicas answer, and none leads."""
+"""The injector process: serves admission reviews of new pods. All replicas answer, and none leads."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from sovereign_operator.kube.client.api import Api
 from sovereign_operator.runtime.process import Process, run_replica
 
 STOP_SECONDS: Final = 5.0
-"""How long to go on answering after SIGTERM, until no API server is sent here any more."""
+"""How long to keep answering after SIGTERM, until no API server is routed to this replica."""
 
 
 class Injector(Process):
@@ -23,34 +23,34 @@ class Injector(Process):
 
     def __init__(self, settings: Settings, api: Api) -> None:
         self._view = PolicyView(api, settings.replica.namespace)
-        self._identity = ServingCertificate(FOLDER, settings.replica.namespace, api.clock)
+        self._certificate = ServingCertificate(FOLDER, settings.replica.namespace, api.clock)
         self._hook = Hook(self._view, settings)
         self._port = settings.webhook_port
         self._stopping = False
 
     def ailing(self) -> list[str]:
-        """Name what is stuck."""
-        return [f"nothing heard of {name}" for name in self._view.stalled]
+        """Return what this replica has received nothing about for too long."""
+        return [f"no event or list of {name} for too long" for name in self._view.stalled]
 
     def unready(self) -> list[str]:
-        """Return why this replica should get no reviews, if anything is so."""
+        """Return the reasons why this replica must get no reviews; empty if it may."""
         reasons = {
             "stopping": self._stopping,
-            "not everything was seen yet": not self._view.complete,
-            self._identity.fault: not self._identity.ready,
+            "namespaces, policies and transit configs are not listed yet": not self._view.complete,
+            self._certificate.fault: not self._certificate.ready,
         }
         return [reason for reason, holds in reasons.items() if holds]
 
     async def run(self) -> None:
         """Work until a task ends."""
-        await until_first_ends(self._view.run(), self._identity.run())
+        await until_first_ends(self._view.run(), self._certificate.run())
 
     def serving(self) -> AbstractAsyncContextManager[None]:
-        """Serve reviews meanwhile."""
-        return serving(self._port, self._hook, self._identity.context)
+        """Return the context within which reviews are served."""
+        return serving(self._port, self._hook, self._certificate.context)
 
     async def linger(self) -> None:
-        """Go on answering until no API server is sent here any more."""
+        """Keep answering until no API server is routed to this replica."""
         self._stopping = True
         await asyncio.sleep(STOP_SECONDS)
 

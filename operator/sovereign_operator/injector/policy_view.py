@@ -15,7 +15,7 @@ from sovereign_operator.kube.objects.transit_config import TransitConfigs, encry
 from sovereign_operator.kube.unreadable import Unreadable
 
 LAG_SECONDS: Final = 1.5
-"""How long to wait for a label that the API server knows already, and this replica does not."""
+"""How long to wait for a label that the API server has, and this replica has not observed yet."""
 CHECK_SECONDS: Final = 0.05
 
 
@@ -30,7 +30,7 @@ class PolicyView:
         self._configs = TransitConfigs(api, own_namespace, _ignore)
 
     async def run(self) -> None:
-        """Keep everything up to date."""
+        """Keep all mirrors up to date."""
         async with asyncio.TaskGroup() as group:
             for mirror in self._mirrors():
                 group.create_task(mirror.run())
@@ -70,7 +70,7 @@ class PolicyView:
 
 
 def see_enforced(namespace: Json) -> str | None:
-    """Keep namespaces with the label."""
+    """Keep the value of a namespace's label; None for a namespace without it."""
     return enforced_policy(namespace["metadata"].get("labels", {}))
 
 

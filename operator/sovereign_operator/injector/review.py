@@ -29,7 +29,7 @@ class MalformedError(Exception):
 
 @dataclass(frozen=True)
 class Review:
-    """A review, well formed as far as it is read here."""
+    """The fields of an AdmissionReview that the decision depends on."""
 
     uid: str
     namespace: str
@@ -86,15 +86,15 @@ Answer = Untouched | Injected | Refused
 
 def read(body: bytes) -> Review:
     """Read an AdmissionReview. Raises MalformedError."""
-    if too_many := [sign.decode() for sign, most in MOST.items() if body.count(sign) > most]:
+    if too_many := [character.decode() for character, most in MOST.items() if body.count(character) > most]:
         raise MalformedError(f"not an AdmissionReview of a pod: it has more of {too_many[0]} than any pod")
     try:
         review = read_json(body)
         if (review["apiVersion"], review["kind"]) != (API_VERSION, "AdmissionReview"):
             raise MalformedError(f"not an AdmissionReview of {API_VERSION}: send one")
         request = review["request"]
-        asked = request["kind"]
-        about_pod = (asked.get("group", ""), asked["version"], asked["kind"]) == ("", "v1", "Pod")
+        kind = request["kind"]
+        about_pod = (kind.get("group", ""), kind["version"], kind["kind"]) == ("", "v1", "Pod")
         created = request["operation"] == "CREATE" and not request.get("subResource")
         pod = request["object"] if about_pod and created else None
         if pod is not None:
@@ -106,7 +106,7 @@ def read(body: bytes) -> Review:
 
 
 def _check_pod(pod: Any) -> None:
-    """Check what later code relies on, and raise if it does not hold. An API server never sends such a pod."""
+    """Raise if a pod lacks what later code relies on. An API server never sends such a pod."""
     metadata, spec = _object(_object(pod)["metadata"]), _object(pod["spec"])
     for field in ("name", "generateName"):
         _text(metadata.get(field))
@@ -126,34 +126,34 @@ def _object(part: Any) -> Json:
 
 
 def _text(part: Any) -> str:
-    """Return a text; empty for None."""
+    """Return a string; empty for None."""
     if not isinstance(part, str | None):
         raise TypeError(f"no text: {part!r:.100}")
     return part or ""
 
 
 def policy_of(review: Review, enforced: str | None, never_in_scope: Container[str]) -> str | None:
-    """Return the policy in effect for the pod; None if it is not in scope, or if it is no pod."""
+    """Return the policy in effect for the pod; None if it is not in scope, or if the review is about no pod."""
     if review.pod is None:
         return None
     return policy_of_pod(review.namespace, enforced, review.labels, never_in_scope)
 
 
 def may_be_too_early(review: Review, enforced: str | None, never_in_scope: Container[str]) -> bool:
-    """Whether the pod's namespace may have been labelled so recently that its label was not seen yet."""
+    """Whether the pod's namespace may have been labelled so recently that its label is not observed yet."""
     if review.pod is None or review.namespace in never_in_scope:
         return False
     return review.labels.get(names.POLICY_LABEL) is None and enforced is None
 
 
 def decide_review(review: Review, policy: str | None, settings: SidecarSettings) -> Answer:
-    """Decide about a pod that ``policy`` is in effect for, which encrypts; None if none does.
+    """Decide about a pod. ``policy`` is the policy in effect if it encrypts, otherwise None.
 
     The guards refuse an unknown policy, and a pod that lacks its sidecar, whether or not the injector runs. Raises
     MalformedError for a pod that no API server would send.
     """
     if review.pod is None:
-        return Untouched("the sovereignty injector was asked about something else than the creation of a pod")
+        return Untouched("the sovereignty injector got a review of something else than the creation of a pod")
     if policy is None or review.is_mirror:
         return Untouched()
     try:
@@ -166,10 +166,10 @@ def decide_review(review: Review, policy: str | None, settings: SidecarSettings)
         raise MalformedError(f"not a pod that can be read: {error!r}") from error
 
 
-def write(uid: str, given: Answer) -> Json:
+def write(uid: str, answer: Answer) -> Json:
     """Return the AdmissionReview with this answer."""
-    response: Json = {"uid": uid, "allowed": not isinstance(given, Refused)}
-    match given:
+    response: Json = {"uid": uid, "allowed": not isinstance(answer, Refused)}
+    match answer:
         case Injected(operations=operations) if operations:
             response["patchType"] = "JSONPatch"
             response["patch"] = base64.b64encode(json.dumps(operations).encode()).decode()
@@ -180,6 +180,6 @@ def write(uid: str, given: Answer) -> Json:
     return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
 
 
-def result_of(given: Answer) -> str:
-    """Return the label by which the metric counts an answer."""
-    return type(given).__name__.lower()
+def result_of(answer: Answer) -> str:
+    """Return the value of the metric's label ``result`` for an answer."""
+    return type(answer).__name__.lower()

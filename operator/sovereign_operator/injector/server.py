@@ -1,7 +1,7 @@
 """Serves admission reviews: POST /inject, over TLS.
 
 Any pod in the cluster can send one, as nothing distinguishes the API server from a pod. Hence the budgets for
-connections, bytes, time and log lines, and a client that sends what no API server would gets no explanation.
+connections, bytes, time and log lines. A client that sends what no API server sends gets no explanation.
 """
 
 import asyncio
@@ -35,12 +35,12 @@ from sovereign_operator.runtime.listening import listening
 logger = logging.getLogger(__name__)
 
 LARGEST_BODY: Final = 4 * 1024**2
-"""In bytes. etcd stores objects of 1.5 MiB. The API server writes some characters of one with six; a pod with
-a megabyte of them is refused."""
+"""In bytes. etcd stores objects of up to 1.5 MiB. In JSON, the API server escapes some characters as six; a pod with a
+megabyte of these is refused."""
 SMALL_BODY: Final = 64 * 1024
-"""In bytes. Hardly any pod has more. There are never more of these than connections, so they need no budget."""
+"""In bytes. Hardly any pod has more. The limit on connections bounds their number, so they need no budget."""
 READ_SECONDS: Final = 2.0
-"""For a body to come in full. Meanwhile others may wait for room, and the API server waits for five seconds at most."""
+"""How long a body may take to arrive. Others may wait for its memory, and an API server waits for 5 s at most."""
 LONGEST_NAME: Final = 253
 LONGEST_TEXT: Final = 512
 """Characters of a malformed request that the log quotes."""
@@ -64,7 +64,7 @@ class Hook:
             return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         with metrics.REVIEW_SECONDS.time():
             try:
-                async with asyncio.timeout(SECONDS), self._room(size, request.remote):
+                async with asyncio.timeout(SECONDS), self._reserve(size, request.remote):
                     async with asyncio.timeout(READ_SECONDS):
                         body = await request.read()
                     if not self._view.complete:
@@ -77,32 +77,32 @@ class Hook:
                 metrics.REVIEWS.labels("malformed").inc()
                 if self._log.take(request.remote):
                     text = line(str(error)[:LONGEST_TEXT])
-                    logger.warning("%s asked what no API server asks: %s", request.remote, text)
+                    logger.warning("%s sent a request that no API server sends: %s", request.remote, text)
                 return web.Response(status=HTTPStatus.BAD_REQUEST)
 
-    def _room(self, size: int, address: str | None) -> AbstractAsyncContextManager[None]:
+    def _reserve(self, size: int, address: str | None) -> AbstractAsyncContextManager[None]:
         return self._large.take(size, address) if size > SMALL_BODY else nullcontext()
 
     async def _answer(self, body: bytes, address: str | None) -> web.Response:
         review, never_in_scope = read(body), self._settings.replica.system_namespaces
         if may_be_too_early(review, self._view.enforced(review.namespace), never_in_scope):
-            # Parsed, a review may take many times its bytes: drop it before waiting.
+            # A parsed review may take many times the memory of its body: drop it before waiting.
             namespace = review.namespace
             del review
             await self._view.until_enforced(namespace)
             review = read(body)
         policy = policy_of(review, self._view.enforced(review.namespace), never_in_scope)
-        given = decide_review(
+        answer = decide_review(
             review, policy if policy and self._view.encrypts(policy) else None, self._settings.sidecar
         )
-        result = result_of(given)
+        result = result_of(answer)
         metrics.REVIEWS.labels(result).inc()
         level = logging.INFO if result == "refused" else logging.DEBUG
         namespace = review.namespace[:LONGEST_NAME]
         if result != "untouched" and logger.isEnabledFor(level) and self._log.take(address, namespace):
             logger.log(
                 level,
-                "%s pod %s/%s, as %s asked about it: policy %s encrypts",
+                "%s pod %s/%s, in a review from %s: policy %s encrypts",
                 result,
                 namespace,
                 review.pod_name[:LONGEST_NAME],
@@ -110,11 +110,11 @@ class Hook:
                 policy,
                 extra={"namespace": namespace, "policy": policy, "result": result},
             )
-        return web.json_response(write(review.uid, given))
+        return web.json_response(write(review.uid, answer))
 
 
 def serving(port: int, hook: Hook, tls: ssl.SSLContext) -> AbstractAsyncContextManager[None]:
-    """Serve meanwhile."""
+    """Return the context within which reviews are served over TLS."""
     application = web.Application(client_max_size=LARGEST_BODY)
     application.router.add_post("/inject", hook.inject)
     return listening(application, port, tls)

@@ -18,14 +18,14 @@ class Settings:
 
     replica: Replica
     webhook_port: int
-    """The port for reviews, by TLS."""
+    """The port for reviews, over TLS."""
     sidecar: SidecarSettings
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
     """Read the options."""
     parser = options("sovereign-injector", __doc__)
-    parser.add_argument("--webhook-port", type=int, default=8443, help="where the API server asks, by TLS")
+    parser.add_argument("--webhook-port", type=int, default=8443, help="port for admission reviews, over TLS")
     parser.add_argument("--sidecar-image", required=True, help="the image of sidecars")
     parser.add_argument("--sidecar-pull-policy", choices=["Always", "IfNotPresent", "Never"], default="IfNotPresent")
     parser.add_argument(
@@ -33,21 +33,21 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     )
     given = parser.parse_args(arguments)
     common = replica(parser, given)
-    made = SidecarSettings(given.sidecar_image, given.sidecar_pull_policy, given.sidecar_resources)
-    return Settings(common, given.webhook_port, made)
+    sidecar = SidecarSettings(given.sidecar_image, given.sidecar_pull_policy, given.sidecar_resources)
+    return Settings(common, given.webhook_port, sidecar)
 
 
 def _resources(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        resources = json.loads(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(resources, dict):
         raise argparse.ArgumentTypeError("write it as the resources of a container, in JSON")
     try:
-        limit = parse_quantity((found.get("limits") or {}).get("memory", LEAST_MEMORY))
+        limit = parse_quantity((resources.get("limits") or {}).get("memory", LEAST_MEMORY))
     except (ValueError, AttributeError) as error:
         raise argparse.ArgumentTypeError(f"limits.memory is no quantity: {error}") from error
     if limit < LEAST_MEMORY:
         raise argparse.ArgumentTypeError(f"limits.memory is less than a sidecar needs, which is {LEAST_MEMORY} bytes")
-    return found
+    return resources

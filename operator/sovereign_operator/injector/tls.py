@@ -1,7 +1,7 @@
 """The injector's serving certificate: each replica signs its own, or the Secret provides one.
 
-Both come as files of a Secret, which the kubelet writes: the injector needs no right to read Secrets, and none to tell
-the API server whom to trust. Jobs of the chart do that, and end (see webhook_ca).
+The kubelet mounts a Secret with the certificate, or with the CA that signs it. So the injector needs no permission to
+read Secrets, nor to set the caBundle that API servers trust. Jobs of the chart do both (see webhook_ca).
 """
 
 import asyncio
@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 FOLDER: Final = Path("/etc/sovereign/tls")
 CERTIFICATE, KEY = "tls.crt", "tls.key"
-LOOK_SECONDS: Final = 10.0
-NOTHING: Final = (b"", b"")
+CHECK_SECONDS: Final = 10.0
+NO_FILES: Final = (b"", b"")
 
 
 class ServingCertificate:
@@ -32,27 +32,27 @@ class ServingCertificate:
         self._folder = folder
         self._hosts = names.injector_hosts(namespace)
         self._clock = clock
-        self._files = NOTHING
+        self._files = NO_FILES
         self._served: Serving | None = None
-        self.fault = "nobody has looked for a certificate yet"
-        """What is wrong with the files as they are now; empty if nothing is."""
+        self.fault = "the certificate is not read yet"
+        """What is wrong with the present files; empty if nothing is."""
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        """Has the certificate for new connections as soon as there is one."""
+        """The context for new connections: ``check`` loads each certificate into it."""
         self.context.minimum_version = ssl.TLSVersion.TLSv1_3
 
     @property
     def ready(self) -> bool:
-        """Whether there is a certificate to serve with. Whether the API server trusts it is not known here."""
+        """Whether a certificate is loaded. Whether API servers trust it is not known here."""
         return self._served is not None
 
     async def run(self) -> None:
         """Renew the certificate in time, until cancelled."""
         while True:
-            self.look()
-            await asyncio.sleep(LOOK_SECONDS)
+            self.check()
+            await asyncio.sleep(CHECK_SECONDS)
 
-    def look(self) -> None:
-        """Take what the files hold, if that is new; sign another certificate in time."""
+    def check(self) -> None:
+        """Read the files, and serve another certificate if they changed, or if the present one is due for renewal."""
         try:
             files = self._read()
             if files != self._files or self._served is None or self._served.is_due(self._clock.now()):
@@ -63,7 +63,7 @@ class ServingCertificate:
             # The present certificate stays in use.
             fault = f"{self._folder} holds no certificate that can be used: {error}"
             if fault != self.fault:
-                logger.error("%s", fault)  # noqa: TRY400 - a person needs no trace
+                logger.error("%s", fault)  # noqa: TRY400 - the message is enough, without a traceback
             self.fault = fault
             return
         self.fault, self._files = "", files
@@ -78,7 +78,7 @@ class ServingCertificate:
         return (self._folder / CERTIFICATE).read_bytes(), (self._folder / KEY).read_bytes()
 
     def _serving(self, certificate: bytes, key: bytes) -> Serving:
-        """Return what to serve with. Raises ValueError."""
+        """Return the certificate in the files, or sign one if they hold a CA. Raises ValueError."""
         if not is_authority(certificates.read(certificate)[0]):
             metrics.AUTHORITY_END.set(0)
             return Serving.read(certificate, key)
@@ -89,7 +89,7 @@ class ServingCertificate:
 
 
 def load(context: ssl.SSLContext, serving: Serving) -> None:
-    """Have new connections use a certificate. OpenSSL reads files, and there is no disk: so, a file in memory."""
+    """Use a certificate for new connections. OpenSSL reads it from a file: one in memory, as no disk is writable."""
     descriptor = os.memfd_create("tls")
     try:
         with open(descriptor, "wb", closefd=False) as file:

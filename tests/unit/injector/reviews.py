@@ -7,8 +7,8 @@ Json = dict[str, Any]
 POD: Json = {"metadata": {"name": "app", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "app"}]}}
 
 
-def asked(pod: Any = POD, **changes: Any) -> Json:
-    """Return an AdmissionReview; ``changes`` are of its request."""
+def review_of(pod: Any = POD, **changes: Any) -> Json:
+    """Return an AdmissionReview of a new pod. ``changes`` replace fields of its request."""
     request = {
         "uid": "u-1",
         "kind": {"group": "", "version": "v1", "kind": "Pod"},

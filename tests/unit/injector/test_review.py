@@ -1,4 +1,4 @@
-"""Questions of the API server, and what else may be sent to the injector."""
+"""Reviews from an API server, and what other clients may send to the injector."""
 
 import base64
 import json
@@ -22,14 +22,14 @@ from sovereign_operator.injector.review import (
     result_of,
     write,
 )
-from tests.unit.injector.reviews import POD, Json, asked
+from tests.unit.injector.reviews import POD, Json, review_of
 
 SETTINGS = SidecarSettings("sidecar:1", "IfNotPresent", {})
 
 
-def told(question: Json, policy: str | None = "hds") -> Any:
+def answer_to(review: Json, policy: str | None = "hds") -> Any:
     """Return the answer for a policy that encrypts, or for none that does."""
-    return decide_review(read(as_bytes(question)), policy, SETTINGS)
+    return decide_review(read(as_bytes(review)), policy, SETTINGS)
 
 
 def as_bytes(value: Any) -> bytes:
@@ -39,14 +39,14 @@ def as_bytes(value: Any) -> bytes:
 @pytest.mark.parametrize("policy", ["hds", None])
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_pods_of_a_policy_that_encrypts_get_a_sidecar(policy: str | None, *, dry_run: bool) -> None:
-    given_answer = told(asked(dryRun=dry_run), policy)
-    written = write("u-1", given_answer)
+    answer = answer_to(review_of(dryRun=dry_run), policy)
+    written = write("u-1", answer)
     assert (written["apiVersion"], written["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
     if policy is None:
-        assert given_answer == Untouched()
+        assert answer == Untouched()
         assert written["response"] == {"uid": "u-1", "allowed": True}
         return
-    assert isinstance(given_answer, Injected)
+    assert isinstance(answer, Injected)
     response = written["response"]
     assert (response["uid"], response["allowed"], response["patchType"]) == ("u-1", True, "JSONPatch")
     patched = jsonpatch.apply_patch(POD, json.loads(base64.b64decode(response["patch"])))
@@ -54,13 +54,13 @@ def test_pods_of_a_policy_that_encrypts_get_a_sidecar(policy: str | None, *, dry
 
 
 def test_a_pod_that_has_its_sidecar_gets_no_patch() -> None:
-    given_answer = told(asked(inject(POD, "hds", SETTINGS)))
-    assert given_answer == Injected("hds", [])
-    assert write("u", given_answer)["response"] == {"uid": "u", "allowed": True}
+    answer = answer_to(review_of(inject(POD, "hds", SETTINGS)))
+    assert answer == Injected("hds", [])
+    assert write("u", answer)["response"] == {"uid": "u", "allowed": True}
 
 
 def test_a_pod_that_cannot_have_one_is_refused_with_what_to_change() -> None:
-    refused = told(asked({"metadata": {}, "spec": POD["spec"] | {"hostNetwork": True}}))
+    refused = answer_to(review_of({"metadata": {}, "spec": POD["spec"] | {"hostNetwork": True}}))
     assert isinstance(refused, Refused)
     response = write("u", refused)["response"]
     assert response["allowed"] is False
@@ -79,7 +79,7 @@ MIRROR: Json = {
     ("user", "spared"), [("system:node:n-1", True), ("system:node:n-2", False), ("mallory", False)]
 )
 def test_only_a_kubelet_shows_its_own_static_pods(user: str, *, spared: bool) -> None:
-    assert (told(asked(MIRROR, userInfo={"username": user})) == Untouched()) is spared
+    assert (answer_to(review_of(MIRROR, userInfo={"username": user})) == Untouched()) is spared
 
 
 OTHERS: dict[str, Json] = {
@@ -93,9 +93,9 @@ OTHERS: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS.keys())
-def test_what_is_no_creation_of_a_pod_is_let_through_with_a_word(changes: Json) -> None:
-    given_answer = told(asked(**changes))
-    response = write("u", given_answer)["response"]
+def test_what_is_no_creation_of_a_pod_is_let_through_with_a_warning(changes: Json) -> None:
+    answer = answer_to(review_of(**changes))
+    response = write("u", answer)["response"]
     assert response["allowed"]
     assert "something else than the creation of a pod" in response["warnings"][0]
     assert "patch" not in response
@@ -109,13 +109,13 @@ NAMED = {"metadata": {"labels": {"sovereignty.dev/policy": "own"}}, "spec": POD[
     [(POD, None, None), (POD, "hds", "hds"), (NAMED, None, "own"), (NAMED, "hds", "hds"), (NAMED, "", None)],
 )
 def test_the_policy_is_the_namespaces_else_the_pods(pod: Json, enforced: str | None, policy: str | None) -> None:
-    review = read(as_bytes(asked(pod)))
+    review = read(as_bytes(review_of(pod)))
     assert policy_of(review, enforced, {"kube-system"}) == policy
     assert policy_of(review, enforced, {"ns"}) is None
 
 
 def test_what_is_no_pod_is_held_to_no_policy() -> None:
-    review = read(as_bytes(asked(**OTHERS["a deletion"])))
+    review = read(as_bytes(review_of(**OTHERS["a deletion"])))
     assert policy_of(review, "hds", ()) is None
     assert not may_be_too_early(review, None, ())
 
@@ -127,7 +127,7 @@ def test_what_is_no_pod_is_held_to_no_policy() -> None:
 def test_a_namespace_may_have_its_label_only_now_where_neither_it_nor_the_pod_names_a_policy(
     pod: Json, enforced: str | None, *, early: bool
 ) -> None:
-    review = read(as_bytes(asked(pod)))
+    review = read(as_bytes(review_of(pod)))
     assert may_be_too_early(review, enforced, {"kube-system"}) is early
     assert not may_be_too_early(review, enforced, {"ns"})
 
@@ -148,22 +148,22 @@ MALFORMED: dict[str, bytes] = {
     "more lists than any pod has": b"[" * 100_000,
     "more items than any pod has": b"[" + b"1," * 400_000 + b"1]",
     "more quotes than any pod has": b'"' * 2_000_000,
-    "another version": as_bytes(asked() | {"apiVersion": "admission.k8s.io/v1beta1"}),
-    "another kind": as_bytes(asked() | {"kind": "Pod"}),
-    "no request": as_bytes(without(asked(), "request")),
+    "another version": as_bytes(review_of() | {"apiVersion": "admission.k8s.io/v1beta1"}),
+    "another kind": as_bytes(review_of() | {"kind": "Pod"}),
+    "no request": as_bytes(without(review_of(), "request")),
     "an answer": as_bytes(write("u", Untouched())),
-    "no uid": as_bytes(asked() | {"request": without(asked()["request"], "uid")}),
-    "a pod that is a list": as_bytes(asked([])),
-    "a pod without a spec": as_bytes(asked({"metadata": {}})),
-    "a spec that is text": as_bytes(asked({"spec": "x"})),
-    "containers that are none": as_bytes(asked({"spec": {"containers": [1]}})),
-    "a container without a name": as_bytes(asked({"spec": {"containers": [{}]}})),
-    "labels that are a list": as_bytes(asked({"metadata": {"labels": ["x"]}, "spec": POD["spec"]})),
+    "no uid": as_bytes(review_of() | {"request": without(review_of()["request"], "uid")}),
+    "a pod that is a list": as_bytes(review_of([])),
+    "a pod without a spec": as_bytes(review_of({"metadata": {}})),
+    "a spec that is text": as_bytes(review_of({"spec": "x"})),
+    "containers that are none": as_bytes(review_of({"spec": {"containers": [1]}})),
+    "a container without a name": as_bytes(review_of({"spec": {"containers": [{}]}})),
+    "labels that are a list": as_bytes(review_of({"metadata": {"labels": ["x"]}, "spec": POD["spec"]})),
 }
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
-def test_what_is_malformed_is_told_so(body: bytes) -> None:
+def test_a_malformed_request_is_refused_with_the_reason(body: bytes) -> None:
     with pytest.raises(MalformedError, match="AdmissionReview"):
         read(body)
 
@@ -187,8 +187,8 @@ def test_nothing_that_is_sent_causes_another_error(fields: Json, parts: Json, pr
     container = {"name": "app", "readinessProbe": {"httpGet": probe}} | parts
     pod = {"metadata": {}, "spec": {"containers": [container], "initContainers": [container]} | fields}
     try:
-        given_answer = told(asked(pod, **changes))
+        answer = answer_to(review_of(pod, **changes))
     except MalformedError:
         return
-    assert result_of(given_answer) in {"untouched", "injected", "refused"}
-    assert json.dumps(write("u", given_answer))
+    assert result_of(answer) in {"untouched", "injected", "refused"}
+    assert json.dumps(write("u", answer))

@@ -1,4 +1,4 @@
-"""The injector's answers to whatever is sent to it, and what its log says of that: any pod may ask."""
+"""How the injector answers and logs requests, which any pod may send."""
 
 import asyncio
 import copy
@@ -17,14 +17,14 @@ from sovereign_operator.injector.server import Hook
 from sovereign_operator.injector.settings import Settings
 from sovereign_operator.runtime.listening import answering
 from sovereign_operator.runtime.replica import Replica
-from tests.unit.injector.reviews import POD, Json, asked
+from tests.unit.injector.reviews import POD, Json, review_of
 
 REPLICA = Replica("sovereign-system", "injector-1", frozenset({"kube-system"}), 15, 0, "info")
 SETTINGS = Settings(REPLICA, 0, SidecarSettings("sidecar:1", "IfNotPresent", {"requests": {"cpu": "20m"}}))
 HOST_NETWORK: Json = {"metadata": {"name": "payroll-7d9f"}, "spec": POD["spec"] | {"hostNetwork": True}}
 
 
-class Seen:
+class Observed:
     """A cluster in which each namespace enforces a policy that encrypts."""
 
     complete = True
@@ -36,8 +36,8 @@ class Seen:
         return {"hds": True}.get(policy, False)
 
 
-class Late(Seen):
-    """A cluster of which nothing was seen yet."""
+class Unobserved(Observed):
+    """A cluster whose namespaces are not observed yet."""
 
     def enforced(self, namespace: str) -> None:  # type: ignore[override]
         assert {namespace: ""}
@@ -60,12 +60,12 @@ async def _ask_from(address: str, url: str, do: Callable[[Ask], Awaitable[None]]
         await do(ask)
 
 
-def with_injector(do: Callable[[Ask], Awaitable[None]], seen: Seen, *addresses: str) -> None:
-    """Ask an injector from each of some addresses."""
+def with_injector(do: Callable[[Ask], Awaitable[None]], view: Observed, *addresses: str) -> None:
+    """Send reviews to an injector from each of these addresses."""
 
     async def main() -> None:
         application = web.Application()
-        application.router.add_post("/inject", Hook(seen, SETTINGS).inject)  # type: ignore[arg-type]
+        application.router.add_post("/inject", Hook(view, SETTINGS).inject)  # type: ignore[arg-type]
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/inject"
             async with answering(application, listener, None):
@@ -85,14 +85,14 @@ def refusals(log: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in log.records if "refused pod" in record.getMessage()]
 
 
-def test_a_refusal_is_logged_with_who_asked_for_it(log: pytest.LogCaptureFixture) -> None:
-    """Any pod may ask about a pod that is nobody's."""
+def test_a_refusal_is_logged_with_the_clients_address(log: pytest.LogCaptureFixture) -> None:
+    """Any pod may send a review of a pod that does not exist."""
 
     async def do(ask: Ask) -> None:
-        assert await ask(asked(HOST_NETWORK, namespace="tenant-a")) == 200
+        assert await ask(review_of(HOST_NETWORK, namespace="tenant-a")) == 200
 
-    with_injector(do, Seen(), "127.0.0.7")
-    assert refusals(log) == ["refused pod tenant-a/payroll-7d9f, as 127.0.0.7 asked about it: policy hds encrypts"]
+    with_injector(do, Observed(), "127.0.0.7")
+    assert refusals(log) == ["refused pod tenant-a/payroll-7d9f, in a review from 127.0.0.7: policy hds encrypts"]
 
 
 def test_long_names_and_many_refusals_do_not_fill_the_log(log: pytest.LogCaptureFixture) -> None:
@@ -100,31 +100,31 @@ def test_long_names_and_many_refusals_do_not_fill_the_log(log: pytest.LogCapture
 
     async def do(ask: Ask) -> None:
         for _ in range(200):
-            assert await ask(asked(long, namespace="y" * 50_000)) == 200
+            assert await ask(review_of(long, namespace="y" * 50_000)) == 200
 
-    with_injector(do, Seen(), "127.0.0.7", "127.0.0.8")
+    with_injector(do, Observed(), "127.0.0.7", "127.0.0.8")
     written = JsonFormatter()
     assert sum(len(written.format(record)) for record in log.records) < 50_000
-    # One that floods hides nothing of what others ask about.
+    # A client that floods the log hides no refusal of another.
     for address in ("127.0.0.7", "127.0.0.8"):
-        assert any(address in said for said in refusals(log))
+        assert any(address in refusal for refusal in refusals(log))
 
 
 def test_refusals_in_one_namespace_hide_none_in_another(log: pytest.LogCaptureFixture) -> None:
-    """An API server asks about all namespaces, from one address."""
+    """An API server sends the reviews of all namespaces from one address."""
 
     async def do(ask: Ask) -> None:
         for _ in range(50):
-            assert await ask(asked(HOST_NETWORK, namespace="loops")) == 200
-        assert await ask(asked(HOST_NETWORK, namespace="tenant-a")) == 200
+            assert await ask(review_of(HOST_NETWORK, namespace="loops")) == 200
+        assert await ask(review_of(HOST_NETWORK, namespace="tenant-a")) == 200
 
-    with_injector(do, Seen())
-    said = refusals(log)
-    assert sum("loops/" in one for one in said) == 10
-    assert sum("tenant-a/" in one for one in said) == 1
+    with_injector(do, Observed())
+    refused = refusals(log)
+    assert sum("loops/" in refusal for refusal in refused) == 10
+    assert sum("tenant-a/" in refusal for refusal in refused) == 1
 
 
-WHOLE: Json = asked(
+WHOLE: Json = review_of(
     {
         "metadata": {
             "name": "app",
@@ -173,7 +173,7 @@ ODD: list[Any] = [
 
 
 def variants(value: Any) -> Iterator[Any]:
-    """Yield a value with each of its parts, and the whole, made each of what is odd."""
+    """Yield a value with each of its parts, and itself, replaced by each odd value."""
     yield from ODD
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
@@ -183,11 +183,11 @@ def variants(value: Any) -> Iterator[Any]:
             yield made
 
 
-@pytest.mark.parametrize("seen", [Seen(), Late()], ids=["seen", "new"])
-def test_nothing_odd_in_a_review_is_a_fault_of_ours(log: pytest.LogCaptureFixture, seen: Seen) -> None:
+@pytest.mark.parametrize("view", [Observed(), Unobserved()], ids=["observed", "new"])
+def test_no_odd_value_in_a_review_causes_an_error(log: pytest.LogCaptureFixture, view: Observed) -> None:
     async def do(ask: Ask) -> None:
         answers = [(await ask(review), review) for review in variants(WHOLE)]
         assert not [review for status, review in answers if status not in {200, 400}]
 
-    with_injector(do, seen)
+    with_injector(do, view)
     assert not [record for record in log.records if record.exc_info]

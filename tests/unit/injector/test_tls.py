@@ -1,4 +1,4 @@
-"""What a replica of the injector serves with, as the files of its Secret come, change and go."""
+"""The certificate that a replica of the injector serves, as the files of its Secret appear, change and vanish."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,11 +24,11 @@ class Clock:
 
 
 class Replica:
-    """One replica, the files that its kubelet writes, and what it serves with."""
+    """One replica, the files that its kubelet writes, and the certificates that it served."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.clock = folder, Clock()
-        self.identity = ServingCertificate(folder, "ns", self.clock)  # type: ignore[arg-type]
+        self.certificate = ServingCertificate(folder, "ns", self.clock)  # type: ignore[arg-type]
         self.served: list[Serving] = []
         monkeypatch.setattr(tls, "load", lambda _, serving: self.served.append(serving))
 
@@ -50,20 +50,20 @@ def test_it_signs_its_own_certificate_and_renews_it_in_time(replica: Replica) ->
     replica.give(authority)
     for later, count in ((timedelta(), 1), (LIFETIME / 2, 1), (LIFETIME * 0.7, 2)):
         replica.clock.time = NOW + later
-        replica.identity.look()
+        replica.certificate.check()
         assert len(replica.served) == count
     for serving in replica.served:
         serving.chain[0].verify_directly_issued_by(authority.certificate)
-    assert replica.identity.ready
-    assert not replica.identity.fault
+    assert replica.certificate.ready
+    assert not replica.certificate.fault
     shown = metrics.AUTHORITY_END._value.get()  # noqa: SLF001
     assert shown == authority.certificate.not_valid_after_utc.timestamp()
 
 
-def test_another_authority_is_used_as_soon_as_it_is_there(replica: Replica) -> None:
+def test_another_authority_is_used_as_soon_as_its_files_are_there(replica: Replica) -> None:
     for _ in range(2):
         replica.give(make_authority(HOSTS, NOW))
-        replica.identity.look()
+        replica.certificate.check()
     first, second = replica.served
     assert first.chain[0].issuer != second.chain[0].issuer
 
@@ -73,22 +73,22 @@ def test_a_certificate_that_is_given_is_served_as_it_is_and_never_renewed_here(r
     replica.write(given.chain_pem, given.key_pem)
     for later in (timedelta(), LIFETIME * 0.7, LIFETIME * 2):
         replica.clock.time = NOW + later
-        replica.identity.look()
+        replica.certificate.check()
     assert replica.served == [given]
     assert metrics.AUTHORITY_END._value.get() == 0  # noqa: SLF001
 
 
 def test_without_files_it_is_not_ready_and_says_why(replica: Replica) -> None:
-    replica.identity.look()
-    assert not replica.identity.ready
-    assert "No such file" in replica.identity.fault
+    replica.certificate.check()
+    assert not replica.certificate.ready
+    assert "No such file" in replica.certificate.fault
 
 
 @pytest.mark.parametrize("spoilt", ["nothing", "another's key", "ended"])
-def test_what_is_served_goes_on_being_served_when_the_files_are_spoilt(replica: Replica, spoilt: str) -> None:
+def test_the_present_certificate_stays_in_use_if_the_files_are_spoilt(replica: Replica, spoilt: str) -> None:
     authority = make_authority(HOSTS, NOW)
     replica.give(authority)
-    replica.identity.look()
+    replica.certificate.check()
     match spoilt:
         case "nothing":
             replica.write(b"", b"")
@@ -96,9 +96,9 @@ def test_what_is_served_goes_on_being_served_when_the_files_are_spoilt(replica: 
             replica.write(make_authority(HOSTS, NOW).certificate_pem, authority.key_pem)
         case "ended":
             replica.give(make_authority(HOSTS, NOW - AUTHORITY_LIFETIME))
-    replica.identity.look()
-    assert replica.identity.ready
-    assert "no certificate that can be used" in replica.identity.fault
+    replica.certificate.check()
+    assert replica.certificate.ready
+    assert "no certificate that can be used" in replica.certificate.fault
     replica.give(authority)
-    replica.identity.look()
-    assert not replica.identity.fault
+    replica.certificate.check()
+    assert not replica.certificate.fault
