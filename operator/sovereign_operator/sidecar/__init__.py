@@ -1,1 +1,1 @@
-"""The sidecar: writes Envoy's bootstrap, and becomes Envoy."""
+"""The sidecar's process: writes Envoy's bootstrap, and then becomes Envoy."""

@@ -1,7 +1,6 @@
-"""Start Envoy as a pod's sidecar: ``python -m sovereign_operator.sidecar --probe=http://:8080/healthz``.
+"""Starts Envoy as a pod's sidecar: ``python -m sovereign_operator.sidecar --probe=http://:8080/healthz``.
 
-It imports little, as it stands between a pod and its start, and it stays for no longer than it takes to write some
-files: then this process is Envoy.
+The process writes Envoy's files, and then executes Envoy in its place. It imports little, because the pod waits for it.
 """
 
 import argparse
@@ -23,19 +22,19 @@ from sovereign_operator.dataplane.memory import Budget
 
 ENVOY: Final = "envoy"
 MEMORY_LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where a container finds it, with cgroups of version 2 and 1."""
+"""The files with a container's memory limit, for cgroups of version 2 and 1."""
 NO_LIMIT: Final = 1 << 60
-"""Version 1 says a number of about this size where there is none."""
+"""Without a limit, version 1 reports a number of about this size or above."""
 BOOTSTRAP: Final = f"{sidecar.RUN_FOLDER}/bootstrap.json"
 DRAIN_SECONDS: Final = 5
-"""How long a chain that goes keeps its connections: that of plaintext in Strict, or that of an exception."""
+"""How long a removed chain keeps its connections: that of plaintext in Strict, or that of an exception."""
 
 
 def command() -> list[str]:
-    """Return what this process becomes."""
+    """Return Envoy's command line."""
     options = {
         "--config-path": BOOTSTRAP,
-        # Two threads share what a pod sends. Each has its own listeners and connections, which costs memory.
+        # Two threads share a pod's traffic. Each has its own listeners and connections, which cost memory.
         "--concurrency": "2",
         "--drain-time-s": str(DRAIN_SECONDS),
         "--log-level": "warn",
@@ -46,36 +45,38 @@ def command() -> list[str]:
 
 
 def kernel_knows(option: Json) -> bool:
-    """Whether this node's kernel takes a socket option: Envoy would let a connection go that does not get its own."""
-    with socket.socket() as asked:
+    """Whether the node's kernel supports a socket option. Envoy closes connections whose options it cannot set."""
+    with socket.socket() as tried:
         try:
-            asked.setsockopt(option["level"], option["name"], option["int_value"])
+            tried.setsockopt(option["level"], option["name"], option["int_value"])
         except OSError:
             return False
     return True
 
 
 def memory_limit() -> int | None:
-    """Return how much memory this container may use; None if nobody says so."""
+    """Return the memory limit of this container in bytes; None if it has none."""
     for path in MEMORY_LIMITS:
         with suppress(FileNotFoundError):
-            found = path.read_text(encoding="ascii").strip()
-            return int(found) if found.isdecimal() and int(found) < NO_LIMIT else None
+            limit = path.read_text(encoding="ascii").strip()
+            return int(limit) if limit.isdecimal() and int(limit) < NO_LIMIT else None
     return None
 
 
 def write(name: str, probes: Sequence[Probe], budget: Budget) -> None:
-    """Write what Envoy reads, for a pod of that name."""
-    started = bootstrap.bootstrap(name, probe_ports(probes), budget, give_up_sooner=kernel_knows(GIVE_UP_SOONER))
-    files = {BOOTSTRAP: started, **bootstrap.secrets()}
-    for path, content in files.items():
-        Path(path).write_text(json.dumps(content), encoding="utf-8")
+    """Write the files that Envoy reads at its start. ``name`` is the pod's."""
+    content = bootstrap.bootstrap(name, probe_ports(probes), budget, give_up_sooner=kernel_knows(GIVE_UP_SOONER))
+    files = {BOOTSTRAP: content, **bootstrap.secrets()}
+    for path, part in files.items():
+        Path(path).write_text(json.dumps(part), encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the files, and become Envoy."""
+    """Write the files, and execute Envoy in place of this process. Exits if the memory limit is too low."""
     parser = argparse.ArgumentParser(prog="python -m sovereign_operator.sidecar", description=__doc__)
-    parser.add_argument("--probe", action="append", default=[], type=Probe.parse, help="what a kubelet looks at")
+    parser.add_argument(
+        "--probe", action="append", default=[], type=Probe.parse, help="a probe or hook of the application"
+    )
     probes, limit = parser.parse_args(arguments).probe, memory_limit()
     if limit is not None and limit < sidecar.LEAST_MEMORY:
         sys.exit(f"{limit} bytes of memory are too few: give {sidecar.CONTAINER} {sidecar.LEAST_MEMORY} or more")

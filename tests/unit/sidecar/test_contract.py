@@ -12,18 +12,18 @@ HEADERS = st.lists(st.tuples(st.text("Xx-19", min_size=1), st.text("a=&#+% é\"'
 @st.composite
 def probes(draw: st.DrawFn) -> Probe:
     kind = draw(st.sampled_from(ProbeKind))
-    asks_a_path = kind in (ProbeKind.HTTP, ProbeKind.HTTPS)
+    has_path = kind in (ProbeKind.HTTP, ProbeKind.HTTPS)
     path = draw(PATHS) if kind is not ProbeKind.TCP else "/"
-    query = draw(st.sampled_from(["", "?", "?a=b&c", "?/?"])) if asks_a_path else ""
-    headers = draw(HEADERS) if asks_a_path else ()
+    query = draw(st.sampled_from(["", "?", "?a=b&c", "?/?"])) if has_path else ""
+    headers = draw(HEADERS) if has_path else ()
     return Probe(kind, draw(st.integers(1, 65535)), path + query, headers)
 
 
 @given(st.lists(probes(), max_size=5))
-def test_what_a_sidecar_is_told_is_what_it_reads(told: list[Probe]) -> None:
-    container = {"name": sidecar.CONTAINER, "args": ["--log-level=info", *sidecar.arguments(told)]}
-    assert sidecar.probes_of(container) == told
-    assert list(sidecar.probe_ports(told).values()) == told
+def test_a_sidecar_reads_the_probes_from_its_arguments(written: list[Probe]) -> None:
+    container = {"name": sidecar.CONTAINER, "args": ["--log-level=info", *sidecar.arguments(written)]}
+    assert sidecar.probes_of(container) == written
+    assert list(sidecar.probe_ports(written).values()) == written
 
 
 @pytest.mark.parametrize(
@@ -66,5 +66,5 @@ def test_only_the_first_init_container_can_be_the_sidecar(init_containers: objec
         ),
     ],
 )
-def test_who_runs_as_the_sidecars_user_is_found(status: dict[str, object], found: str) -> None:
+def test_a_container_that_runs_as_the_sidecars_user_is_found(status: dict[str, object], found: str) -> None:
     assert sidecar.bypass_of({"spec": {}, "status": status}) == found

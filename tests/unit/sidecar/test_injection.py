@@ -1,4 +1,4 @@
-"""The sidecar in pods: what is added, what is rewritten, what stays, and what cannot be."""
+"""Injection of the sidecar into pods: what it adds, rewrites, leaves unchanged and refuses."""
 
 import copy
 import json
@@ -139,7 +139,7 @@ def test_it_is_the_first_of_the_init_containers_and_nothing_else_changes() -> No
 
 
 def stripped(made: Json) -> Json:
-    """Return a pod without what injection adds."""
+    """Return a pod without the parts that injection adds."""
     rest = copy.deepcopy(made)
     assert rest["metadata"].pop("annotations") == {EXCLUDES: "sovereignty-run"}
     for field, ours in (("initContainers", (sidecar.CONTAINER,)), ("volumes", VOLUMES)):
@@ -206,7 +206,7 @@ def test_a_hook_goes_through_the_sidecar(hook: str, case: str) -> None:
 
 @pytest.mark.parametrize("hook", [{"sleep": {"seconds": 5}}, {"tcpSocket": {"port": 80}}])
 def test_other_hooks_stay(hook: Json) -> None:
-    """A kubelet runs no hook by TCP, whatever the field is for."""
+    """A kubelet runs no hook by TCP, although the field exists."""
     before = pod(app(lifecycle={"preStop": hook}))
     assert stripped(injected(before)) == before
 
@@ -438,7 +438,7 @@ def test_no_backup_offers_the_sidecars_files(before: str | None, after: str) -> 
 
 
 def restored(name: str, *volumes: str, **fields: Any) -> tuple[Json, Json]:
-    """Return a pod with a sidecar, and what a tool makes of it that restores these volumes."""
+    """Return a pod with a sidecar, and the pod that a tool creates which restores these volumes."""
     made = injected(pod(volumes=[{"name": "data", "emptyDir": {}}]))
     mounts = [{"name": volume, "mountPath": f"/restores/{volume}"} for volume in volumes]
     waiting = app(name, volumeMounts=mounts, **fields)
@@ -511,7 +511,7 @@ def test_what_others_changed_of_the_sidecar_is_undone(change: Json) -> None:
 
 
 def test_what_the_clusters_own_admission_insists_on_stays() -> None:
-    """A LimitRange and AlwaysPullImages look again after us, and refuse what they find undone."""
+    """LimitRange and AlwaysPullImages check the pod again after injection, and refuse what does not comply."""
     made = injected(pod())
     insisted = {"imagePullPolicy": "Always", "resources": {"limits": {"cpu": "1"}}}
     made["spec"]["initContainers"][0] |= insisted
@@ -519,7 +519,7 @@ def test_what_the_clusters_own_admission_insists_on_stays() -> None:
 
 
 def test_where_nothing_may_restart_the_sidecar_does_not_either() -> None:
-    """The API server takes no other resizePolicy there."""
+    """The API server accepts no other resizePolicy there."""
     policies = {
         restart: sidecar_of(injected(pod(restartPolicy=restart)))["resizePolicy"][1]["restartPolicy"]
         for restart in ("Always", "OnFailure", "Never")
@@ -627,7 +627,7 @@ def test_every_port_leads_where_the_kubelet_asked_before(before: Json) -> None:
 
 
 def asking(value: Json) -> Any:
-    """Yield the container's ports by name, and what is asked of it."""
+    """Yield the container's ports by name, and its probes and hooks."""
     for container in [*value["spec"].get("initContainers", ()), *value["spec"]["containers"]]:
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         for field in ("startupProbe", "readinessProbe", "livenessProbe"):

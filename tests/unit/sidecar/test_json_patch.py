@@ -23,7 +23,7 @@ JSON = st.recursive(
 
 
 def canonical(value: Any) -> str:
-    """Return what tells true from 1."""
+    """Return a text that distinguishes true from 1."""
     return repr(value) if not isinstance(value, dict | list) else repr(sorted_keys(value))
 
 
@@ -73,7 +73,7 @@ def test_a_patch_says_no_more_than_what_changed(before: Any, after: Any, expecte
 
 
 def test_many_elements_that_are_the_same_take_no_time() -> None:
-    """With a matcher it would be minutes, in which nobody else gets an answer."""
+    """A generic sequence matcher would take minutes, in which no other review gets an answer."""
     many = ["a"] * 14_000
     assert patch({"args": many}, {"args": many}) == []
     assert patch({"args": many}, {"args": [*many, "b"]}) == [{"op": "replace", "path": "/args", "value": [*many, "b"]}]

@@ -1,4 +1,4 @@
-"""What a sidecar makes of the memory that its container has."""
+"""How a sidecar reads the memory limit of its container."""
 
 from pathlib import Path
 
@@ -9,28 +9,28 @@ from sovereign_operator.sidecar import __main__ as start
 
 
 @pytest.mark.parametrize(
-    ("said", "limit"),
+    ("contents", "limit"),
     [
         (("max", None), None),
         (("536870912", None), 536870912),
-        # Version 1 of cgroups, with and without a limit.
+        # Version 1 of cgroups, with a limit and without.
         ((None, "134217728"), 134217728),
         ((None, "9223372036854771712"), None),
         ((None, None), None),
     ],
 )
 def test_its_limit_is_that_of_its_cgroup(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: tuple[str | None, str | None], limit: int | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents: tuple[str | None, str | None], limit: int | None
 ) -> None:
     paths = tuple(tmp_path / name for name in ("memory.max", "memory.limit_in_bytes"))
-    for path, text in zip(paths, said, strict=True):
+    for path, text in zip(paths, contents, strict=True):
         if text is not None:
             path.write_text(f"{text}\n")
     monkeypatch.setattr(start, "MEMORY_LIMITS", paths)
     assert start.memory_limit() == limit
 
 
-def test_with_too_little_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_does_not_start_with_too_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "memory.max"
     path.write_text(str(LEAST_MEMORY - 4096))
     monkeypatch.setattr(start, "MEMORY_LIMITS", (path,))
