@@ -22,7 +22,7 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.controller.observed.sidecar_polling import VERSION
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
-from sovereign_operator.dataplane.bootstrap import ASK_SECONDS
+from sovereign_operator.dataplane.bootstrap import CLIENT_SECONDS
 from sovereign_operator.dataplane.kubelets import HOOK_AGENT
 from tests.dataplane.talk import Echo, frame, literal
 
@@ -196,7 +196,7 @@ def test_each_question_is_asked_on_a_connection_of_its_own(pods: Road) -> None:
 
 def test_a_hook_takes_as_long_as_it_takes_and_who_does_not_ask_is_let_go(pods: Road) -> None:
     """It takes longer than all that has a limit on this port, which asking has."""
-    limit = float(ASK_SECONDS.removesuffix("s"))
+    limit = float(CLIENT_SECONDS.removesuffix("s"))
     server = probed(pods, Probe(ProbeKind.HTTP, APP_PORT, "/drain"))
     slow = pods.node.connect(server.address, FIRST, wait=PATIENCE)
     slow.sendall(b"GET /drain HTTP/1.1\r\nHost: x\r\n")

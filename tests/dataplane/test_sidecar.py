@@ -15,7 +15,7 @@ from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane.envoy import ALPN
-from sovereign_operator.dataplane.listeners import LOOK_SECONDS
+from sovereign_operator.dataplane.listeners import DETECTION_SECONDS
 from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS
 from tests.dataplane.roads import BREST, LYON, start
 from tests.dataplane.talk import Echo, Steady, refused, said
@@ -229,7 +229,7 @@ def rewrite(pods: Road, before: str, after: str) -> None:
 def test_who_is_known_to_speak_first_is_not_waited_for(pods: Road, ports: tuple[int, ...]) -> None:
     pods.server.tell(STRICT, plainPorts=[{"port": port, "serverFirst": True, "reason": "greets"} for port in ports])
     # Whoever is waited for waits for ever.
-    rewrite(pods, LOOK_SECONDS, "3600s")
+    rewrite(pods, DETECTION_SECONDS, "3600s")
     pods.server.start()
     pods.until_ready(pods.server)
     with Echo(pods.server.net, APP_PORT, greeting=b"220 ready"):

@@ -1,1 +1,1 @@
-"""How Envoy and nftables are told what becomes of a pod's traffic. Pure: text and JSON."""
+"""The configuration of Envoy and nftables that controls a pod's traffic. Pure: it returns text and JSON."""

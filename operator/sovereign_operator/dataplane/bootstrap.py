@@ -1,4 +1,7 @@
-"""What a sidecar's Envoy is started with: everything that never changes in a pod's life."""
+"""The bootstrap of a sidecar's Envoy: the configuration that never changes while a pod exists.
+
+The two listeners for the application's traffic are not part of it: Envoy reads them from a file (listeners.py).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,12 +24,12 @@ from sovereign_operator.dataplane.envoy import (
     typed,
 )
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, KEEPALIVE
-from sovereign_operator.dataplane.kubelets import NOTHING_BUT_A_LOOK, match_of, no_answer, own_words
+from sovereign_operator.dataplane.kubelets import BARE_GET, match_of, rewrite_filter, unanswered_hook
 from sovereign_operator.dataplane.memory import (
     BUFFER,
     FAR,
+    KUBELET_BUFFER,
     NEAR,
-    QUESTION_BUFFER,
     UNBOUNDED,
     UNLIMITED,
     Budget,
@@ -36,27 +39,27 @@ from sovereign_operator.dataplane.memory import (
 )
 
 ADMIN_SOCKET: Final = f"{sidecar.RUN_FOLDER}/admin.sock"
-"""Envoy's own interface, which could change everything: for nobody but Envoy, which asks itself for its state."""
+"""The socket of Envoy's admin interface, which can change anything. Only Envoy itself uses it, to query its state."""
 
 _COUNTED: Final = "cluster[.]inbound-[a-z]*[.]upstream_cx_(total|active)"
 STATE_QUERY: Final = f"/stats?format=json&filter=^(listener_manager[.]lds[.]version_text|{_COUNTED})$"
 
 CONNECT_TIMEOUT: Final = "10s"
-ASK_SECONDS: Final = "10s"
-"""How long somebody may take to ask a kubelet's question, or keep silent after it."""
+CLIENT_SECONDS: Final = "10s"
+"""How long a client of a port for kubelets may take to send a request, or be idle afterwards."""
 HEADERS_KB: Final = 16
-"""More than a kubelet sends, and less than Envoy takes unasked: it has to hold them."""
-ONE_AT_A_TIME: Final[Json] = {
+"""More than a kubelet sends, and less than Envoy's default: headers are kept in memory."""
+ONE_STREAM: Final[Json] = {
     "max_concurrent_streams": 1,
     "initial_stream_window_size": 65535,
     "initial_connection_window_size": 65535,
 }
-"""Unasked, Envoy takes a thousand calls at once on a connection, each with buffers of its own. A kubelet makes one."""
-NEVER: Final = "0s"
-"""How long an answer may take: a probe has its kubelet's timeout, and a hook the pod's grace period."""
+"""By default, a connection has a thousand streams, each with buffers of its own. A kubelet needs one."""
+NO_TIMEOUT: Final = "0s"
+"""For answers of the application: its kubelet applies the timeout of a probe, and the grace period to a hook."""
 
 TLS_OF_KUBELETS: Final[Json] = {
-    # Unless told, Envoy offers no TLS 1.3 where it is the client.
+    # By default, Envoy offers no TLS 1.3 as a client.
     "tls_minimum_protocol_version": "TLSv1_2",
     "tls_maximum_protocol_version": "TLSv1_3",
     "cipher_suites": [
@@ -71,14 +74,14 @@ TLS_OF_KUBELETS: Final[Json] = {
         *(f"rsa_{way}_sha{bits}" for way in ("pss_rsae", "pkcs1") for bits in (256, 384, 512)),
     ],
 }
-"""What Go's client offers, which kubelets are: a server that a kubelet could ask can be asked from here."""
+"""What Go's TLS client offers, and so a kubelet: a server that a kubelet can connect to accepts Envoy, too."""
 
 _HTTP: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 def secrets() -> Mapping[str, str | Json]:
-    """Return the files of the secrets, by path: the kubelet replaces the folder's content at once."""
+    """Return the files of the secrets, by path. Envoy watches the folder: the kubelet replaces its content at once."""
     folder = sidecar.IDENTITY_FOLDER
     watched = {"watched_directory": {"path": folder}}
     credentials = {"filename": f"{folder}/{sidecar.CREDENTIALS}"}
@@ -93,13 +96,13 @@ def secrets() -> Mapping[str, str | Json]:
 def bootstrap(
     name: str, probes: Mapping[int, Probe], budget: Budget = UNBOUNDED, *, give_up_sooner: bool = False
 ) -> Json:
-    """Return Envoy's bootstrap for a pod of that name, with these probes by the port that leads to each.
+    """Return Envoy's bootstrap for a pod. ``name`` is the pod's; ``probes`` are by the sidecar's port for each.
 
-    ``give_up_sooner``: whether this kernel knows the option GIVE_UP_SOONER.
+    ``give_up_sooner``: whether the kernel supports the option GIVE_UP_SOONER.
     """
-    looked_at = {port: probe for port, probe in probes.items() if probe.kind is not ProbeKind.TCP}
-    asking = [_health(), *(_probe_listener(port, probe) for port, probe in looked_at.items())]
-    budget = replace(budget, ports=len(asking))
+    served = {port: probe for port, probe in probes.items() if probe.kind is not ProbeKind.TCP}
+    for_kubelets = [_health(), *(_probe_listener(port, probe) for port, probe in served.items())]
+    budget = replace(budget, ports=len(for_kubelets))
     folder = sidecar.TRANSIT_FOLDER
     listeners = {"path": f"{folder}/{sidecar.LISTENERS}", "watched_directory": {"path": folder}}
     return {
@@ -107,16 +110,16 @@ def bootstrap(
         "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}},
         "dynamic_resources": {"lds_config": {"path_config_source": listeners, "resource_api_version": "V3"}},
         "static_resources": {
-            "listeners": asking,
+            "listeners": for_kubelets,
             "clusters": [
                 *(_entering(chain) for chain in CHAINS["inbound"]),
                 *(_leaving(chain, [GIVE_UP_SOONER] if give_up_sooner else []) for chain in CHAINS["outbound"]),
                 _admin(),
-                *(_probe_cluster(port, probe) for port, probe in looked_at.items()),
+                *(_probe_cluster(port, probe) for port, probe in served.items()),
             ],
         },
         "overload_manager": overload(budget),
-        "layered_runtime": runtime(budget, [listener["name"] for listener in asking]),
+        "layered_runtime": runtime(budget, [listener["name"] for listener in for_kubelets]),
     }
 
 
@@ -137,7 +140,7 @@ def _entering(chain: str) -> Json:
 
 
 def _leaving(chain: str, options: list[Json]) -> Json:
-    """Return a cluster for connections that leave the pod, whose peers may be gone without a word."""
+    """Return a cluster for connections that leave the pod. Their peers may vanish without closing."""
     tls = {"transport_socket": _client_tls()} if chain == MTLS else {}
     return (
         _original(cluster("outbound", chain))
@@ -148,16 +151,16 @@ def _leaving(chain: str, options: list[Json]) -> Json:
 
 
 def _original(name: str) -> Json:
-    """Return a cluster that goes where the connection was going before it was redirected."""
+    """Return a cluster that connects to the destination that a connection had before it was redirected."""
     return {
         "name": name,
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": CONNECT_TIMEOUT,
         "per_connection_buffer_limit_bytes": BUFFER,
-        # Each connection has its own destination, which is not needed for long.
+        # Each connection has its own destination, which Envoy drops once it is unused.
         "cleanup_interval": "60s",
-        # Otherwise a pod has 1,024 at once, and more are closed as soon as they are open.
+        # The default is 1,024 connections; Envoy would close any further ones at once.
         "circuit_breakers": {"thresholds": [{"max_connections": UNLIMITED, "max_pending_requests": UNLIMITED}]},
     }
 
@@ -170,48 +173,50 @@ def _admin() -> Json:
 
 def _health() -> Json:
     ready = {"match": {"path": sidecar.READY_PATH}, "direct_response": {"status": 200}}
-    # Without a query: Envoy would append one to STATE_QUERY, which bounds what may be seen.
-    alone = {"name": ":path", "string_match": {"exact": sidecar.STATE_PATH}}
+    # An exact path, without a query: Envoy would append a query to STATE_QUERY, which limits what clients can read.
+    exact = {"name": ":path", "string_match": {"exact": sidecar.STATE_PATH}}
     state = {
-        "match": {"path": sidecar.STATE_PATH, "headers": [alone, *NOTHING_BUT_A_LOOK]},
+        "match": {"path": sidecar.STATE_PATH, "headers": [exact, *BARE_GET]},
         "route": {"cluster": "admin", "regex_rewrite": {"pattern": {"regex": ".*"}, "substitution": STATE_QUERY}},
     }
     return _http_listener("health", sidecar.HEALTH_PORT, [ready, state])
 
 
 def _probe_listener(port: int, probe: Probe) -> Json:
-    route: Json = {"match": match_of(probe), "route": {"cluster": f"probe-{port}", "timeout": NEVER}}
-    # By HTTP/1 nothing comes beside a request that has no content. A kubelet speaks nothing else, but for gRPC.
+    route: Json = {"match": match_of(probe), "route": {"cluster": f"probe-{port}", "timeout": NO_TIMEOUT}}
+    # HTTP/1 carries nothing beside a request without content. Kubelets use nothing else, except for gRPC.
     codec = "HTTP2" if probe.kind is ProbeKind.GRPC else "HTTP1"
-    return _http_listener(f"probe-{port}", port, [route], [own_words(probe)], replies=no_answer(), codec=codec)
+    return _http_listener(
+        f"probe-{port}", port, [route], [rewrite_filter(probe)], replies=unanswered_hook(), codec=codec
+    )
 
 
 def _probe_cluster(port: int, probe: Probe) -> Json:
-    found = _original(f"probe-{port}")
-    found["upstream_bind_config"] = {"socket_options": kernel_buffers(QUESTION_BUFFER)}
-    found["original_dst_lb_config"] = {"upstream_port_override": probe.port}
-    found["typed_extension_protocol_options"] = {_HTTP_OPTIONS: typed(_HTTP_OPTIONS, **_protocol(probe.kind))}
+    result = _original(f"probe-{port}")
+    result["upstream_bind_config"] = {"socket_options": kernel_buffers(KUBELET_BUFFER)}
+    result["original_dst_lb_config"] = {"upstream_port_override": probe.port}
+    result["typed_extension_protocol_options"] = {_HTTP_OPTIONS: typed(_HTTP_OPTIONS, **_protocol(probe.kind))}
     if probe.kind is ProbeKind.HTTPS:
-        # A kubelet does not look at certificates either, and begins each time with a full handshake.
+        # Like a kubelet: certificates are not verified, and each connection begins with a full handshake.
         context = typed(
             f"{TLS}.UpstreamTlsContext", common_tls_context={"tls_params": TLS_OF_KUBELETS}, max_session_keys=0
         )
-        found["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
-    return found
+        result["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    return result
 
 
 def _protocol(kind: ProbeKind) -> Json:
-    """Return how the application is spoken to.
+    """Return the protocol for requests to the application.
 
-    Like a kubelet, on a new connection each time: one that is kept may be closed by the application just as the next
-    probe comes, which then fails, and it says nothing about whether the application still takes new ones.
+    Like a kubelet, each request has a new connection. The application may close a connection that is kept just as the
+    next probe uses it, and that probe would fail. Nor would it prove that the application accepts new connections.
     """
     once = {"common_http_protocol_options": {"max_requests_per_connection": 1}}
     match kind:
         case ProbeKind.GRPC:
             return once | {"explicit_http_config": {"http2_protocol_options": {}}}
         case ProbeKind.HTTPS:
-            # Whichever the server takes, by ALPN.
+            # The server chooses one of these by ALPN.
             return once | {"auto_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
         case _:
             return once | {"explicit_http_config": {"http_protocol_options": {}}}
@@ -226,7 +231,7 @@ def _http_listener(
     replies: Json | None = None,
     codec: str = "HTTP1",
 ) -> Json:
-    """Return a listener with these routes. ``replies``: what becomes of answers that Envoy makes up."""
+    """Return a listener with these routes. ``replies`` configures the answers that Envoy itself makes up."""
     router = extension(
         "envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True
     )
@@ -236,17 +241,17 @@ def _http_listener(
         _HTTP,
         stat_prefix=name,
         codec_type=codec,
-        http2_protocol_options=ONE_AT_A_TIME,
+        http2_protocol_options=ONE_STREAM,
         max_request_headers_kb=HEADERS_KB,
         route_config={"virtual_hosts": [host]},
         http_filters=[*filters, router],
         generate_request_id=False,
         server_header_transformation="PASS_THROUGH",
-        request_headers_timeout=ASK_SECONDS,
-        request_timeout=ASK_SECONDS,
-        stream_idle_timeout=NEVER,
-        stream_flush_timeout=ASK_SECONDS,
-        common_http_protocol_options={"idle_timeout": ASK_SECONDS},
+        request_headers_timeout=CLIENT_SECONDS,
+        request_timeout=CLIENT_SECONDS,
+        stream_idle_timeout=NO_TIMEOUT,
+        stream_flush_timeout=CLIENT_SECONDS,
+        common_http_protocol_options={"idle_timeout": CLIENT_SECONDS},
         **({"local_reply_config": replies} if replies else {}),
     )
     original = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
@@ -254,7 +259,7 @@ def _http_listener(
         "name": name,
         **dual_stack(port),
         "per_connection_buffer_limit_bytes": BUFFER,
-        "socket_options": kernel_buffers(QUESTION_BUFFER),
+        "socket_options": kernel_buffers(KUBELET_BUFFER),
         "ignore_global_conn_limit": True,
         "listener_filters": [extension("envoy.filters.listener.original_dst", original)],
         "filter_chains": [{"filters": [manager]}],

@@ -1,4 +1,4 @@
-"""Pieces of Envoy's configuration that its bootstrap and its listeners have in common."""
+"""Parts of Envoy's configuration that its bootstrap and its listeners share."""
 
 from typing import Any, Final
 
@@ -11,20 +11,20 @@ TLS: Final = "envoy.extensions.transport_sockets.tls.v3"
 
 MTLS, PLAIN = Wire.MUTUAL_TLS.value, Wire.PLAIN.value
 EXCEPTED: Final = "excepted"
-"""Plaintext that is accepted in Strict, too."""
+"""Plaintext that an exception of the policy allows in Strict."""
 CHAINS: Final = {"outbound": (MTLS, PLAIN), "inbound": (MTLS, PLAIN, EXCEPTED)}
-"""What each listener may do with a connection."""
+"""By listener, the kinds of connections that it can make or accept."""
 
 CERTIFICATE: Final = "certificate"
 TRUST: Final = "trust"
-"""Secrets. Each is a file that names the files which the kubelet renews."""
+"""Envoy's names for its secrets. Each secret is a file that points to the files that the kubelet renews."""
 
 ALPN: Final = "sovereign/1"
-"""What our sidecars speak by TLS: it tells their TLS from that of an application."""
+"""The protocol that our sidecars negotiate. It distinguishes their TLS from that of an application."""
 
 
 def typed(kind: str, **fields: Any) -> Json:
-    """Return a message of a kind, as Envoy takes it where several kinds are possible."""
+    """Return a typed message, for fields that accept messages of several types."""
     return {"@type": f"type.googleapis.com/{kind}", **fields}
 
 
@@ -39,10 +39,10 @@ def socket(address: str, port: int) -> Json:
 
 
 def dual_stack(port: int) -> Json:
-    """Return where a listener listens: on all addresses, IPv6 as well as IPv4.
+    """Return a listener's address: the port on all addresses, IPv6 as well as IPv4.
 
-    Nobody else may: a socket that shares the port could be opened for one address by another process of the same user,
-    and would be preferred.
+    The port is not shared: otherwise another process of the same user could open a socket for one address of it, and
+    the kernel would prefer that socket.
     """
     address = socket("::", port)
     address["socket_address"]["ipv4_compat"] = True
@@ -50,19 +50,19 @@ def dual_stack(port: int) -> Json:
 
 
 def cluster(listener: str, chain: str) -> str:
-    """Return which cluster a chain leads to: one each, so that their connections are counted one by one."""
+    """Return the cluster of a chain. Each chain has its own, so that Envoy counts its connections separately."""
     return f"{listener}-{chain}"
 
 
 def secret_path(name: str) -> str:
-    """Return the file of a secret."""
+    """Return the path of a secret's file."""
     return f"{sidecar.RUN_FOLDER}/{name}.json"
 
 
 def mutual_tls() -> Json:
-    """Return what both ends demand: TLS 1.3, our certificate, and a peer whose authority we trust.
+    """Return the TLS settings of both ends: TLS 1.3, the pod's certificate, and a peer whose CA is in the trust bundle.
 
-    Nothing is asked of the peer's name: who signed says where it runs, and that is what is proved.
+    The peer's name is not checked: the CA that signed the certificate proves where the peer runs.
     """
     return {
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},

@@ -1,8 +1,8 @@
-"""Rules for frames: in Strict none leaves a pod or enters it but those of IP, and those that find neighbours.
+"""Rules for frames: in Strict, only frames of IP, ARP and VLANs enter or leave a pod.
 
-Of other frames the rules of redirect.py hear nothing, and not all of them take a capability: where the kernel has PPP
-over Ethernet, any process may open a socket of it, and say anything to who is on the link. These rules belong to
-interfaces by name, so that others are needed where one comes later. Linux has known the way out since 5.16.
+The rules of redirect.py see only IP, and not all other frames take a capability to send: if the kernel has PPP over
+Ethernet, any process may open such a socket, and send anything to hosts on the link. The rules name the interfaces that
+they apply to, so the agent loads new rules when an interface is added. Filtering outgoing frames needs Linux 5.16.
 """
 
 import re
@@ -10,22 +10,22 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 TABLE: Final = "sovereignty"
-"""Name of our table, of family netdev."""
+"""The name of our table, of family netdev."""
 
 _PASSING: Final = "{ ip, ip6, arp, vlan }"
-"""Within a VLAN it is the VLAN's own interface that is looked at."""
+"""The frames within a VLAN are filtered on the VLAN's own interface."""
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.@-]+")
 
 
 def rules_of(interfaces: Iterable[str]) -> str:
-    """Return the rules for these interfaces, as one transaction for ``nft -f -``; none for none.
+    """Return the rules for these interfaces, as one transaction for ``nft -f -``. No interfaces: it removes the table.
 
-    Raises ValueError if a name could be read as something else.
+    Raises ValueError if the name of an interface is no plain word to nft.
     """
     named = sorted(interfaces)
     for name in named:
         if not _PLAIN_NAME.fullmatch(name):
-            raise ValueError(f"no frame is looked at of an interface with the name {name!r}")
+            raise ValueError(f"frames cannot be filtered on an interface with the name {name!r}")
     lines = [f"add table netdev {TABLE}", f"delete table netdev {TABLE}"]
     if named:
         lines += [f"table netdev {TABLE} {{", *_chains(", ".join(f'"{name}"' for name in named)), "}"]

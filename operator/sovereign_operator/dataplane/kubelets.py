@@ -1,8 +1,9 @@
-"""How the sidecar answers what a kubelet asks of an application.
+"""How the sidecar serves a kubelet's probes and hooks of the application.
 
-The port of a probe is open to everybody in plaintext, as a kubelet has no certificate. So nothing that comes in
-there goes on to the application, and nothing that it answers comes out: the sidecar asks with a request of its own,
-which was fixed when the pod was injected, and answers with a status alone. A script in Envoy makes both of these.
+A kubelet has no certificate, so the port of a probe is open to any client in plaintext. Therefore nothing of a client's
+request reaches the application, and nothing of the application's answer reaches the client. The sidecar sends a request
+of its own, which was fixed when the pod was injected, and answers with the status alone. A Lua script in Envoy writes
+both.
 """
 
 import re
@@ -15,19 +16,19 @@ from sovereign_operator.dataplane.envoy import Json, extension
 
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
 HOOK_AGENT: Final = "kube-lifecycle/"
-"""How a kubelet calls itself when it runs a hook."""
+"""The prefix of a kubelet's User-Agent when it runs a hook."""
 HOOK_CALLER: Final = f"{HOOK_AGENT}1"
 PROBE_CALLER: Final = "kube-probe/1"
-"""How the sidecar calls itself. Strangers could say something by the version of a kubelet."""
+"""The sidecar's User-Agent. A client could send data to the application in the version of a kubelet's User-Agent."""
 
-NOTHING_BUT_A_LOOK: Final[list[Json]] = [
+BARE_GET: Final[list[Json]] = [
     {"name": ":method", "string_match": {"exact": "GET"}},
     {"name": "content-length", "present_match": True, "invert_match": True},
 ]
-"""What kubelets ask with, and all that may be asked with HTTP, of which content in pieces comes to the script."""
+"""Matches a GET without content, as kubelets send it. The script refuses chunked content, which has no length."""
 
 NO_ANSWER: Final = ": no answer"
-"""A location that is no URL. An application that says the same has its own hook fail."""
+"""A Location that is no URL. An application that sends it has its own hook fail."""
 
 _SIMPLE: Final = re.compile(rb"[A-Za-z0-9/._-]")
 
@@ -101,41 +102,41 @@ end
 
 
 def match_of(probe: Probe) -> Json:
-    """Return what may be asked at the port of a probe: what its kubelet asks, to the letter."""
+    """Return the only request that the port of a probe accepts: exactly the kubelet's."""
     if probe.kind is ProbeKind.GRPC:
         return {"path": HEALTH_CHECK, "headers": [{"name": ":method", "string_match": {"exact": "POST"}}]}
     whole = {"name": ":path", "string_match": {"exact": probe.path}}
-    return {"path": probe.path.partition("?")[0], "headers": [whole, *NOTHING_BUT_A_LOOK]}
+    return {"path": probe.path.partition("?")[0], "headers": [whole, *BARE_GET]}
 
 
-def own_words(probe: Probe) -> Json:
-    """Return the filter that has the sidecar ask in its own words, and answer with a status."""
+def rewrite_filter(probe: Probe) -> Json:
+    """Return the filter that replaces a client's request with the sidecar's own, and an answer with its status."""
     if probe.kind is ProbeKind.GRPC:
-        words, script = _grpc_words(probe), _ASK_BY_GRPC
+        constants, script = _grpc_constants(probe), _ASK_BY_GRPC
     else:
-        words, script = _http_words(probe), _ASK_BY_HTTP
-    source = "".join((*(f"local {name} = {value}\n" for name, value in words.items()), _CLEAN, script))
+        constants, script = _http_constants(probe), _ASK_BY_HTTP
+    source = "".join((*(f"local {name} = {value}\n" for name, value in constants.items()), _CLEAN, script))
     kind = "envoy.extensions.filters.http.lua.v3.Lua"
-    # What may be asked was decided before, by what was asked.
+    # The route was chosen by the client's request, and stays when the script replaces that.
     code = {"inline_string": source}
     return extension("envoy.filters.http.lua", kind, default_source_code=code, clear_route_cache=False)
 
 
-def no_answer() -> Json:
-    """Return what makes a hook fail that nobody answers.
+def unanswered_hook() -> Json:
+    """Return the reply configuration that makes a hook fail if the application does not answer.
 
-    To a kubelet any answer to a hook is a good one, as ours would be, which says that there is none. But one that leads
-    to what is no URL is an error to it.
+    A kubelet takes any answer to a hook for success, even an error that Envoy makes up. But it fails on a redirect to a
+    Location that is no URL.
     """
     hook = {"header": {"name": "user-agent", "string_match": {"prefix": HOOK_AGENT}}}
     location = {"header": {"key": "location", "value": NO_ANSWER}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     return {"mappers": [{"filter": {"header_filter": hook}, "status_code": 302, "headers_to_add": [location]}]}
 
 
-def _http_words(probe: Probe) -> Mapping[str, str]:
+def _http_constants(probe: Probe) -> Mapping[str, str]:
     headers = [(name.lower(), value) for name, value in probe.headers]
     host = next((value for name, value in headers if name == "host"), "")
-    # As a kubelet does: it accepts everything unless it is told otherwise, and an empty value takes a header away.
+    # As a kubelet does: it sends "Accept: */*" by default, and omits Accept or User-Agent if the probe sets it empty.
     if not any(name == "accept" for name, _ in headers):
         headers.append(("accept", "*/*"))
     kept = [
@@ -152,30 +153,30 @@ def _http_words(probe: Probe) -> Mapping[str, str]:
     }
 
 
-def _grpc_words(probe: Probe) -> Mapping[str, str]:
+def _grpc_constants(probe: Probe) -> Mapping[str, str]:
     service = unquote_to_bytes(probe.path.removeprefix("/"))
-    asked = b"\x0a" + _varint(len(service)) + service if service else b""
+    question = b"\x0a" + _varint(len(service)) + service if service else b""
     return {
         "PROBE_CALLER": _literal(PROBE_CALLER.encode()),
-        "QUESTION": _literal(_message(asked)),
+        "QUESTION": _literal(_message(question)),
         "SERVING": _literal(_message(b"\x08\x01")),
         "NOT_SERVING": _literal(_message(b"\x08\x02")),
     }
 
 
 def _message(content: bytes) -> bytes:
-    """Return a message of gRPC: not compressed, its length, and what it says."""
+    """Return a gRPC message: a zero for uncompressed, its length, and its content."""
     return b"\0" + len(content).to_bytes(4, "big") + content
 
 
 def _varint(number: int) -> bytes:
-    found = bytearray()
+    varint = bytearray()
     while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        found.append(number & 0x7F | 0x80)
+        varint.append(number & 0x7F | 0x80)
         number >>= 7
-    return bytes([*found, number])
+    return bytes([*varint, number])
 
 
 def _literal(text: bytes) -> str:
-    """Return a string of Lua in which nothing has a meaning of its own."""
+    """Return a Lua string literal, in which all but a few plain characters are escaped."""
     return '"' + "".join(chr(byte) if _SIMPLE.match(bytes([byte])) else f"\\{byte:03d}" for byte in text) + '"'

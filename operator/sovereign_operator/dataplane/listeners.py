@@ -1,13 +1,16 @@
-"""The two listeners through which all TCP of a pod goes, as Envoy reads them from the ConfigMap.
+"""The two listeners that carry all TCP of a pod. The controller writes them to a ConfigMap, which Envoy reads.
 
-Both have the same chains in every mode but one, and a change of mode changes nothing but which connection takes which:
-so no open connection is lost (Envoy drains a chain that changes, and a listener of which anything but that changes).
-Strict takes away the chain by which plaintext was accepted, so that Envoy ends what came by it before. Each exception
-has a chain of its own, which goes with it. To end the connections of peers that are trusted no more, the chain of
-mutual TLS gets another name: Envoy lets go of all that came by the former, of good peers too, which connect again.
+A change of mode must not disconnect. Envoy drains a chain that changes, and a whole listener if anything but chains and
+their matcher changes. So both listeners have the same chains in every mode except Strict; only the matcher differs,
+which assigns connections to chains. Three changes disconnect on purpose:
 
-The chart knows by pieces what is written here (templates/_listeners.tpl): the guard of the controller's token lets
-nothing else through, and a test tells where the two differ.
+- Strict removes the chain that accepted plaintext, so Envoy ends the connections of that chain.
+- Each exception has a chain of its own, which is removed with it.
+- When peers are no longer trusted, the chain of mutual TLS gets another name. Envoy ends all connections of the former
+  chain; peers that are still trusted connect again.
+
+The chart has the pieces of this file in templates/_listeners.tpl, because a guard lets the controller's token write
+nothing else. A test fails if the two differ.
 """
 
 import hashlib
@@ -35,20 +38,21 @@ from sovereign_operator.dataplane.envoy import (
 from sovereign_operator.dataplane.keepalive import KEEPALIVE
 from sovereign_operator.dataplane.memory import BUFFER, FAR, NEAR, kernel_buffers
 
-LOOK_SECONDS: Final = "1s"
-"""How long a connection may stay silent until it is taken for plaintext. Less loses TLS on lossy networks."""
+DETECTION_SECONDS: Final = "1s"
+"""How long a connection may be silent until it is taken for plaintext. With less, TLS fails on lossy networks."""
 
 HANDSHAKE_SECONDS: Final = "10s"
-"""Who has shown no certificate by then is let go: connections are limited."""
+"""How long a client may take to present its certificate. Then Envoy disconnects it, as connections are limited."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain of a listener: its name, which may change, and what becomes of a connection that takes it."""
+    """A chain of a listener: how connections that match it are handled."""
 
     name: str
+    """It may change while the kind stays: see ``discovery``."""
     kind: str
-    """MTLS, PLAIN or EXCEPTED: the cluster that it leads to is that of the listener for this kind."""
+    """MTLS, PLAIN or EXCEPTED. Together with the listener it determines the cluster."""
 
 
 _PLAIN: Final = Chain(PLAIN, PLAIN)
@@ -56,31 +60,34 @@ _PLAIN: Final = Chain(PLAIN, PLAIN)
 _INPUTS: Final = "envoy.extensions.matching.common_inputs.network.v3"
 
 
-def discovery(outbound: Iterable[Reach], inbound: Inbound, cuts: int = 0) -> str:
-    """Return the file of both listeners: JSON, whose version is a hash of what it says.
+def discovery(outbound: Iterable[Reach], inbound: Inbound, disconnects: int = 0) -> str:
+    """Return the file of both listeners: JSON, whose version is a hash of its content.
 
-    ``cuts`` is how often open connections were ended so far: one more ends those that are open now.
+    ``disconnects`` counts how often open connections were ended. To increase it by one ends those that are open now.
     """
-    mtls = Chain(f"{MTLS}-{cuts}" if cuts else MTLS, MTLS)
+    mtls = Chain(f"{MTLS}-{disconnects}" if disconnects else MTLS, MTLS)
     resources = [_outbound(tuple(outbound), mtls), _inbound(inbound, mtls)]
-    said = json.dumps(resources, sort_keys=True)
-    return json.dumps({"version_info": version_of(said), "resources": resources}, indent=1)
+    text = json.dumps(resources, sort_keys=True)
+    return json.dumps({"version_info": version_of(text), "resources": resources}, indent=1)
 
 
 def former(listeners: str) -> tuple[str, ...]:
-    """Return the same file, of the same version, for sidecars of before, in the order of FORMER_LISTENERS_KEYS."""
-    file, found = json.loads(listeners), []
+    """Return the same file for sidecars of earlier versions, in the order of FORMER_LISTENERS_KEYS.
+
+    Its ``version_info`` stays the same. The fields that an earlier version lacked are removed.
+    """
+    file, files = json.loads(listeners), []
     for new in (("per_connection_buffer_limit_bytes", "socket_options"), ("tcp_keepalive",)):
         for listener in file["resources"]:
             for field in new:
                 listener.pop(field, None)
-        found.append(json.dumps(file, indent=1))
-    return tuple(found)
+        files.append(json.dumps(file, indent=1))
+    return tuple(files)
 
 
-def version_of(said: str) -> str:
-    """Return what tells two settings apart: 16 hexadecimal digits."""
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+def version_of(text: str) -> str:
+    """Return the version of listeners: 16 hexadecimal digits of a hash of their text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _outbound(reaches: tuple[Reach, ...], mtls: Chain) -> Json:
@@ -97,7 +104,7 @@ def _send(reach: Reach, mtls: Chain) -> Json:
 
 
 def _inbound(accepted: Inbound, mtls: Chain) -> Json:
-    # Matching does not go back, so each question is asked where the one before it found nothing.
+    # Envoy's matcher does not backtrack: each matcher is the fallback of the one before it.
     otherwise = _take(_PLAIN) if accepted.anything else None
     if accepted.plain_peers:
         ranges = [{"ranges": [_range(peer)], "on_match": _take(_exception(peer))} for peer in accepted.plain_peers]
@@ -105,19 +112,19 @@ def _inbound(accepted: Inbound, mtls: Chain) -> Json:
     if accepted.plain_ports:
         by_port = {port: _exception(port) for port in accepted.plain_ports}
         otherwise = {"matcher": _exact("DestinationPortInput", by_port, otherwise)}
-    # The input's text is a list of quoted names.
+    # Envoy formats this input as a list of quoted names.
     matcher = _exact("ApplicationProtocolInput", {f"'{ALPN}'": mtls}, otherwise)
-    look = _look_for_tls(accepted.unlooked_ports)
-    # Whoever names one twice means it once.
+    inspector = _tls_inspector(accepted.unlooked_ports)
+    # A policy may list an exception twice.
     exceptions = dict.fromkeys(map(_exception, (*accepted.plain_ports, *accepted.plain_peers)))
     chains = (mtls, *([_PLAIN] if accepted.anything else []), *exceptions)
-    listener = _listener("inbound", sidecar.INBOUND_PORT, [look], matcher, chains)
+    listener = _listener("inbound", sidecar.INBOUND_PORT, [inspector], matcher, chains)
     listener["tcp_keepalive"] = KEEPALIVE
     server = typed(
         f"{TLS}.DownstreamTlsContext",
         require_client_certificate=True,
         common_tls_context=mutual_tls(),
-        # Who resumes a session shows no certificate, so that one which has ended would be good for days.
+        # A resumed session presents no certificate, so a peer whose certificate has ended could connect for days.
         disable_stateless_session_resumption=True,
         disable_stateful_session_resumption=True,
     )
@@ -135,14 +142,14 @@ def _exception(of: int | Network) -> Chain:
     return Chain(f"{EXCEPTED}-{of}", EXCEPTED)
 
 
-def _look_for_tls(unlooked_ports: tuple[int, ...]) -> Json:
-    inspector = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-    look = extension("envoy.filters.listener.tls_inspector", inspector)
-    # The end of a range is no part of it.
-    skipped: list[Json] = [{"destination_port_range": {"start": port, "end": port + 1}} for port in unlooked_ports]
+def _tls_inspector(skipped_ports: tuple[int, ...]) -> Json:
+    kind = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+    inspector = extension("envoy.filters.listener.tls_inspector", kind)
+    # The end of a range is exclusive.
+    skipped: list[Json] = [{"destination_port_range": {"start": port, "end": port + 1}} for port in skipped_ports]
     if skipped:
-        look["filter_disabled"] = skipped[0] if len(skipped) == 1 else {"or_match": {"rules": skipped}}
-    return look
+        inspector["filter_disabled"] = skipped[0] if len(skipped) == 1 else {"or_match": {"rules": skipped}}
+    return inspector
 
 
 def _listener(name: str, port: int, filters: list[Json], matcher: Json, chains: tuple[Chain, ...]) -> Json:
@@ -151,8 +158,8 @@ def _listener(name: str, port: int, filters: list[Json], matcher: Json, chains: 
         "envoy.config.listener.v3.Listener",
         name=name,
         **dual_stack(port),
-        # A client that waits for its server to speak first must not wait without end.
-        listener_filters_timeout=LOOK_SECONDS,
+        # A client may wait for its server to send first: then Envoy must not wait for TLS indefinitely.
+        listener_filters_timeout=DETECTION_SECONDS,
         per_connection_buffer_limit_bytes=BUFFER,
         socket_options=kernel_buffers(NEAR if name == "outbound" else FAR),
         continue_on_listener_filters_timeout=True,
@@ -168,7 +175,7 @@ def _chain(name: str, to: str) -> Json:
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
         stat_prefix=to,
         cluster=to,
-        # A session may be silent for days.
+        # An application's connection may be idle for days.
         idle_timeout="0s",
     )
     return {"name": name, "filters": [proxy]}
@@ -188,8 +195,8 @@ def _by_address(name: str, ranges: list[Json], otherwise: Json | None) -> Json:
 
 
 def _exact(name: str, chains: Mapping[Any, Chain], otherwise: Json | None) -> Json:
-    found = {str(value): _take(chain) for value, chain in chains.items()}
-    return _tree({"input": _input(name), "exact_match_map": {"map": found}}, otherwise)
+    actions = {str(value): _take(chain) for value, chain in chains.items()}
+    return _tree({"input": _input(name), "exact_match_map": {"map": actions}}, otherwise)
 
 
 def _tree(tree: Json, otherwise: Json | None) -> Json:

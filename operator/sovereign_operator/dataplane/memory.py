@@ -1,9 +1,9 @@
-"""How many connections a sidecar takes, so that all of them fit into the memory that it has, however little is read.
+"""The limits of a sidecar's connections and buffers: all of them fit into its memory, even if peers read nothing.
 
-A connection through the sidecar is two sockets, each with what the kernel keeps of it in both directions, and what
-Envoy holds between them. Who does not read fills all of it, on as many connections as it likes; and out of memory,
-Envoy is killed, with everybody's. So each buffer has a limit, and so has the number of connections. Should that be
-wrong, Envoy lets go of connections by itself as its heap comes near its limit.
+A connection through the sidecar has two sockets. The kernel buffers data of each socket in both directions, and Envoy
+buffers data between them. A peer that does not read fills all of these buffers, on any number of connections; and if
+memory runs out, the kernel kills Envoy and with it all connections. So each buffer has a limit, and so has the number
+of connections. If these limits are still too high, Envoy closes connections as its heap approaches its own limit.
 """
 
 from dataclasses import dataclass
@@ -15,32 +15,33 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 BUFFER: Final = 32 * KIB
-"""What Envoy holds of a connection, each way."""
+"""How much data of a connection Envoy buffers, in bytes each way."""
 NEAR: Final = 64 * KIB
 FAR: Final = 128 * KIB
-"""What the kernel holds of a connection within the pod, and of one that leaves it, each way. It is the most that can be
-on its way at a time: two datacentres that are 10 ms apart have 13 MB/s by it on each connection."""
+"""How much data of a connection the kernel buffers, in bytes each way: NEAR within the pod, FAR for one that leaves it.
+
+It is the most that can be in flight. Between two datacentres that are 10 ms apart, FAR allows 13 MB/s a connection."""
 
 CONNECTION: Final = MIB
-"""What a connection takes at most. The kernel counts twice what it was told, so as to have room for its own: 768 KiB of
-NEAR and FAR each way. The rest is Envoy's: it may read up to as much again before it looks at its limit, and TLS needs
-some."""
+"""The memory of a connection, in bytes, at most. The kernel doubles the sizes that it is given, for its own overhead:
+NEAR and FAR each way are 768 KiB. The rest is Envoy's: it may exceed its limit by as much again before it checks, and
+TLS needs some."""
 BASE: Final = 96 * MIB
-"""What Envoy takes without any connection, its program included."""
+"""The memory of Envoy without any connection, in bytes, its program included."""
 
 UNLIMITED: Final = 50_000
-"""Connections, where memory has no limit."""
-SHARE: Final = 0.75
-"""Of all connections, how many may go one way: who fills one way does not fill the other."""
-ASKING: Final = 100
-"""Connections that ask a kubelet's question, on all ports together. Anybody may make them, in plaintext. They have a
-limit of their own, so that neither kind waits for the other."""
-LEAST_ASKING: Final = 8
-"""Of these, how many each port takes, however many ports there are. A kubelet needs one for each probe at a time."""
-QUESTION_BUFFER: Final = 8 * KIB
-"""What the kernel holds of such a connection, each way."""
-QUESTION: Final = 128 * KIB
-"""What such a connection takes at most, with the one on which the application is asked. A test measures it."""
+"""The most connections if memory has no limit."""
+ONE_WAY_SHARE: Final = 0.75
+"""The share of all connections that may be inbound, or outbound: a flood in one direction leaves room for the other."""
+KUBELET_CONNECTIONS: Final = 100
+"""The most connections to the ports for kubelets (probes, hooks, state), on all of these ports together. Any client may
+open them, in plaintext. They have a limit of their own, so that neither kind of connection displaces the other."""
+LEAST_KUBELET_CONNECTIONS: Final = 8
+"""How many of these each port accepts, however many ports there are. A kubelet needs one for each probe at a time."""
+KUBELET_BUFFER: Final = 8 * KIB
+"""How much data of such a connection the kernel buffers, in bytes each way."""
+KUBELET_CONNECTION: Final = 128 * KIB
+"""The memory of such a connection, in bytes, at most: with the connection to the application. A test measures it."""
 
 _HEAP: Final = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS: Final = "envoy.resource_monitors.global_downstream_max_connections"
@@ -50,28 +51,29 @@ _SO_SNDBUF, _SO_RCVBUF = 7, 8
 
 @dataclass(frozen=True)
 class Budget:
-    """What a sidecar may use. None: there is no limit."""
+    """The memory of a sidecar, and the limits that follow from it."""
 
     memory: int | None
+    """In bytes; None if there is no limit."""
     ports: int = 1
-    """On how many ports kubelets ask."""
+    """How many ports for kubelets the sidecar has."""
 
     @property
-    def asking(self) -> int:
-        """How many connections each port takes on which kubelets ask."""
-        return max(LEAST_ASKING, ASKING // self.ports)
+    def kubelet_connections(self) -> int:
+        """The most connections of each port for kubelets."""
+        return max(LEAST_KUBELET_CONNECTIONS, KUBELET_CONNECTIONS // self.ports)
 
     @property
     def connections(self) -> int:
-        """How many other connections it takes."""
+        """The most connections of the application, inbound and outbound together."""
         if self.memory is None:
             return UNLIMITED
-        left = self.memory - BASE - self.ports * self.asking * QUESTION
+        left = self.memory - BASE - self.ports * self.kubelet_connections * KUBELET_CONNECTION
         return min(UNLIMITED, max(1, left // CONNECTION))
 
     @property
     def heap(self) -> int | None:
-        """How large Envoy's heap may become: the program itself and what the kernel needs are beside it."""
+        """The limit of Envoy's heap, in bytes. Its program and the kernel's buffers need the rest of the memory."""
         return None if self.memory is None else self.memory * 2 // 3
 
 
@@ -79,7 +81,7 @@ UNBOUNDED: Final = Budget(None)
 
 
 def overload(budget: Budget) -> Json:
-    """Return what Envoy does before it runs out of memory."""
+    """Return Envoy's overload manager: how it reacts before memory runs out."""
     limited = extension(
         _CONNECTIONS,
         "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
@@ -97,7 +99,7 @@ def overload(budget: Budget) -> Json:
             _when("envoy.overload_actions.shrink_heap", 0.8),
             _when("envoy.overload_actions.reject_incoming_connections", 0.9),
         ],
-        # Sooner lose a connection than all of them.
+        # To lose one connection is better than to lose all of them.
         "loadshed_points": [_when("envoy.load_shed_points.tcp_proxy_on_data", 0.95)],
     }
 
@@ -106,14 +108,14 @@ def _when(name: str, used: float) -> Json:
     return {"name": name, "triggers": [{"name": _HEAP, "threshold": {"value": used}}]}
 
 
-def runtime(budget: Budget, asking: list[str]) -> Json:
-    """Return the limits of each listener. ``asking`` are the names of those that kubelets ask."""
-    one_way = max(1, int(budget.connections * SHARE))
-    limits = dict.fromkeys(("inbound", "outbound"), one_way) | dict.fromkeys(asking, budget.asking)
+def runtime(budget: Budget, for_kubelets: list[str]) -> Json:
+    """Return the limit of each listener's connections. ``for_kubelets`` are the names of the listeners for kubelets."""
+    one_way = max(1, int(budget.connections * ONE_WAY_SHARE))
+    limits = dict.fromkeys(("inbound", "outbound"), one_way) | dict.fromkeys(for_kubelets, budget.kubelet_connections)
     layer = {f"envoy.resource_limits.listener.{name}.connection_limit": most for name, most in limits.items()}
     return {"layers": [{"name": "limits", "static_layer": layer}]}
 
 
 def kernel_buffers(size: int) -> list[Json]:
-    """Return the options of a socket for which the kernel holds no more than that each way."""
+    """Return the socket options that limit the kernel's buffers to this size in bytes, each way."""
     return [{"level": _SOL_SOCKET, "name": name, "int_value": size} for name in (_SO_SNDBUF, _SO_RCVBUF)]

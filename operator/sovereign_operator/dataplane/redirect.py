@@ -1,33 +1,36 @@
 """The redirect: rules of the packet filter, in a pod's network namespace, that send its traffic through the sidecar.
 
-They are one transaction for ``nft -f -``, which may be given again at any time: open connections keep their way, and
-no packet meets half of them. Of a pod with a sidecar they make this, for IPv4 and IPv6 alike:
+The rules are one transaction for ``nft -f -``, which can be loaded again at any time: open connections keep their
+destinations, and no packet meets half of the rules. They do the following in the pod's network namespace, for IPv4 and
+IPv6 alike:
 
-- What the application sends by TCP goes to OUTBOUND_PORT, what the pod is sent goes to INBOUND_PORT; both can ask for
-  the original destination. What stays within the pod (``lo``) is left alone, and so is the sidecar's own traffic.
-- What is sent to the pod's link for another address, or for ``localhost``, goes nowhere.
-- REDIRECTED_PORT leads to HEALTH_PORT, and nothing else from outside does.
-- Ports of HTTP, HTTPS and gRPC probes lead to the sidecar, which listens there. Ports of TCP probes lead to what is
-  probed, without a byte of payload in either direction: whether the port is open can be learned there, nothing else.
-- What translation of addresses has missed does not pass. It is decided for the first packet of a connection, and
-  conntrack is no fence: there are packets of which it makes nothing (``invalid``), and old entries that a new
-  connection can meet. So TCP that enters or leaves by another way than these is refused by a filter as well.
-- In Strict nothing passes but TCP of the sidecar, DNS, named datagrams, errors of ICMP, and what finds neighbours in
-  IPv6. What of TCP is the sidecar's is said in ownership.py.
+- TCP that the application sends goes to OUTBOUND_PORT, TCP that the pod receives goes to INBOUND_PORT; the sidecar can
+  query the original destination. Traffic within the pod (``lo``) is not redirected, and neither is the sidecar's own.
+- Packets from outside for ``localhost``, and TCP for addresses that are not the pod's, are dropped.
+- REDIRECTED_PORT is forwarded to HEALTH_PORT. From outside, nothing else reaches that port.
+- The sidecar listens on the ports of HTTP, HTTPS and gRPC probes. Ports of TCP probes are forwarded to the probed port,
+  without a byte of payload in either direction: a client learns whether the port is open, and nothing else.
+- A filter refuses TCP that enters or leaves in any other way, so that packets that address translation missed do not
+  pass. Translation is decided by the first packet of a connection, and conntrack protects nothing: it cannot classify
+  some packets (``invalid``), and a new connection can match an old entry.
+- In Strict only the sidecar's TCP, DNS, named datagrams, ICMP errors and IPv6 neighbour discovery pass. Which TCP is
+  the sidecar's is decided in ownership.py.
 
-Who is the sidecar is told by its UID. It can be taken by whoever has CAP_SETUID, as root in a container has unless it
-is dropped, or by a program of the image with the set-user-ID bit, unless privileges may not be escalated; and
-CAP_NET_RAW opens packet sockets, which no rule of this family sees. So in earnest the rules bind only containers
-without these three, as Pod Security ``restricted`` demands. No pod may set that user as its ``runAsUser``;
-an image may have it, which admission does not see: its kubelet reports it, and the condition Encrypted says so. What a
-pod is sent goes to its sidecar all the same, unless that user takes the port while the sidecar is away.
+The rules identify the sidecar by its UID. A process with CAP_SETUID can take this UID; root in a container has the
+capability unless it is dropped. So can a program in the image with the set-user-ID bit, unless privilege escalation is
+disallowed. And with CAP_NET_RAW a process opens packet sockets, which no rule of this family sees. So the rules hold
+only for containers without these three, as Pod Security ``restricted`` requires. Admission refuses this UID as
+``runAsUser``. It cannot see the user of an image: the kubelet reports it, and the condition Encrypted names the
+container. Traffic that the pod receives goes to its sidecar even then, unless that user takes the sidecar's port while
+the sidecar is down.
 
-A second condition could be the cgroup: ``socket cgroupv2 level N "PATH"`` holds for sockets that were made in that
-cgroup or below, which a container can neither leave nor enter, whatever its UID. It is sound, yet it would cost much:
-nft resolves the path when rules are loaded, so the cgroup of the sidecar's container, a new one after each restart,
-has to be there already, and until the agent has followed, a restarted sidecar meets its own redirect; the path depends
-on the runtime's cgroup driver; the agent needs the node's cgroup tree; and before Linux 6.12 levels count from the
-root of the hierarchy, whatever the cgroup namespace.
+A second criterion could be the cgroup: ``socket cgroupv2 level N "PATH"`` matches sockets that were created in that
+cgroup or below, which a container can neither leave nor enter, whatever its UID. It is sound, but costly:
+
+- nft resolves the path when it loads the rules, so the cgroup of the sidecar's container has to exist. It is a new one
+  after each restart; until the agent has loaded new rules, the restarted sidecar is redirected to itself.
+- The path depends on the runtime's cgroup driver, and the agent needs the node's cgroup tree.
+- Before Linux 6.12, levels count from the root of the hierarchy, whatever the cgroup namespace.
 """
 
 from collections.abc import Iterator, Sequence
@@ -48,16 +51,16 @@ from sovereign_operator.core.sidecar.contract import (
 from sovereign_operator.dataplane import ownership
 
 TABLE: Final = "sovereignty"
-"""Name of our table, of family inet. No other table is touched."""
+"""The name of our table, of family inet. No other table is changed."""
 
 
 def rules_of(
     probes: Sequence[Probe], datagrams: Sequence[Datagrams] | None, name_servers: Sequence[Network] = ()
 ) -> str:
-    """Return the rules of a pod whose sidecar is told of these probes.
+    """Return the rules for a pod whose sidecar has these probes in its arguments.
 
-    ``datagrams`` is which may pass, if not all, which None says; ``name_servers`` may be asked in any case. Raises
-    ValueError if there are more probes than ports, or if one has a port that there cannot be.
+    ``datagrams`` are those that may pass in Strict; None in other modes, where all may. Queries to ``name_servers``
+    always pass. Raises ValueError if there are more probes than ports, or if no application can listen on a port.
     """
     strict = datagrams is not None
     ports = probe_ports(probes)
@@ -78,13 +81,13 @@ def rules_of(
         chains["received"] = ownership.received()
         chains["unowned"] = ownership.unowned()
         chains["control"] = _control_messages()
-        asked, answer = f"dport {DNS_PORT} ct direction original", f"sport {DNS_PORT} ct direction reply"
+        query, answer = f"dport {DNS_PORT} ct direction original", f"sport {DNS_PORT} ct direction reply"
         chains["datagrams_in"] = _datagrams("saddr", datagrams, answer, name_servers)
-        chains["datagrams_out"] = _datagrams("daddr", datagrams, asked, name_servers)
+        chains["datagrams_out"] = _datagrams("daddr", datagrams, query, name_servers)
     chains["enter"] = _let_enter(tcp, others, strict=strict)
     chains["greeting"] = _refuse_greeting(tcp)
     chains["leave"] = _let_leave(tcp, strict=strict)
-    # Added and deleted first: a table is only complemented otherwise, and deleting one that is not there is an error.
+    # Add and delete the table first: otherwise the rules would extend it, and deleting a missing table is an error.
     lines = [f"add table inet {TABLE}", f"delete table inet {TABLE}", f"table inet {TABLE} {{"]
     blocks = {f"set {ownership.SETTLING}": ownership.settling_set()}
     blocks |= {f"chain {name}": rules for name, rules in chains.items()}
@@ -94,9 +97,9 @@ def rules_of(
 
 
 def _refuse_reserved(probed: Sequence[int]) -> Iterator[str]:
-    """Let nobody outside reach the sidecar, but for what leads there by intent.
+    """Drop connections from outside to the sidecar's ports, except those that are meant for clients outside.
 
-    Only what begins a connection is looked at: the application may have bound such a port to send from it.
+    Only packets that begin a connection are matched: the application may use such a port as a source port.
     """
     reserved = f"{RESERVED_PORTS.start}-{RESERVED_PORTS[-1]}"
     yield "type filter hook prerouting priority raw; policy accept;"
@@ -109,8 +112,8 @@ def _refuse_reserved(probed: Sequence[int]) -> Iterator[str]:
 def _redirect_inbound(tcp: dict[int, int], others: Sequence[int]) -> Iterator[str]:
     yield "type nat hook prerouting priority dstnat; policy accept;"
     yield 'iifname "lo" return'
-    # The kernel would refuse these, were they not redirected before it looks. What the sidecar takes goes on to where
-    # it was sent: to what listens on localhost alone, or to anywhere else.
+    # The kernel would refuse such packets, but the redirect comes first. The sidecar would connect to their original
+    # destination: to an application that listens only on localhost, or to any other host.
     yield "ip daddr 127.0.0.0/8 drop"
     yield "meta l4proto tcp fib daddr type != local drop"
     yield f"tcp dport {REDIRECTED_PORT} redirect to :{HEALTH_PORT}"
@@ -122,7 +125,7 @@ def _redirect_inbound(tcp: dict[int, int], others: Sequence[int]) -> Iterator[st
 
 
 def _redirect_outbound() -> Iterator[str]:
-    # The name of this priority, dstnat, is refused here.
+    # nft refuses the name of this priority, dstnat, in this hook.
     yield "type nat hook output priority -100; policy accept;"
     yield 'oifname "lo" return'
     yield f"meta skuid {UID} return"
@@ -131,7 +134,7 @@ def _redirect_outbound() -> Iterator[str]:
 
 def _let_enter(tcp: dict[int, int], others: Sequence[int], *, strict: bool) -> Iterator[str]:
     yield "type filter hook input priority filter; policy accept;"
-    # What connects to these directly, from within, would have the sidecar call itself without end.
+    # A connection from within the pod straight to these ports would make the sidecar connect to itself without end.
     direct = f"tcp dport {_set(OUTBOUND_PORT, INBOUND_PORT)} ct status & dnat == 0"
     yield f'iifname "lo" {direct} reject with tcp reset'
     yield 'iifname "lo" accept'
@@ -142,54 +145,55 @@ def _let_enter(tcp: dict[int, int], others: Sequence[int], *, strict: bool) -> I
     exceptions = f" tcp dport != {_set(*others)}" if others else ""
     yield f"meta l4proto tcp{exceptions} ct direction original ct status & dnat == 0 drop"
     if strict:
-        # Whatever is not TCP for sure: of some packets it cannot be told what they carry.
+        # Everything else is judged as a datagram, also packets whose protocol cannot be determined.
         yield "meta l4proto tcp goto received"
         yield "goto datagrams_in"
 
 
 def _refuse_greeting(tcp: dict[int, int]) -> Iterator[str]:
-    """Refuse payload that a TCP probe is sent: here, so that the application hears of it."""
+    """Refuse payload that the application sends to a TCP probe. In this hook the application gets the reset."""
     yield "type filter hook output priority filter; policy accept;"
     for port in tcp:
         yield f'oifname != "lo" meta l4proto tcp ct original proto-dst {port} ct direction reply goto payload'
 
 
 def _let_leave(tcp: dict[int, int], *, strict: bool) -> Iterator[str]:
-    # Not the hook output: what is redirected there seems to leave, until it is routed again.
+    # Not the hook output: there, redirected packets still have the outgoing interface, until they are routed again.
     yield "type filter hook postrouting priority filter; policy accept;"
     yield 'oifname "lo" accept'
     yield from ownership.leave([*tcp])
     if strict:
-        # Whatever is not TCP for sure: of some packets it cannot be told what they carry.
+        # Everything else is judged as a datagram, also packets whose protocol cannot be determined.
         yield "meta l4proto tcp goto unowned"
         yield "goto datagrams_out"
 
 
 def _datagrams(peer: str, allowed: Sequence[Datagrams], dns: str, name_servers: Sequence[Network]) -> Iterator[str]:
-    """Let through what may pass one way.
+    """Accept the datagrams that may pass in one direction, and drop all others.
 
-    ``peer`` says which address is not the pod's, and ``dns`` what of DNS goes that way: name servers only answer.
+    ``peer`` is the field with the peer's address. ``dns`` matches the DNS packets of this direction: queries leave, and
+    only answers enter.
     """
     yield "jump control"
     for server in name_servers:
         yield f"{_family(server)} {peer} {server} udp {dns} accept"
-    for some in allowed:
-        peers, ports = f"{_family(some.peers)} {peer} {some.peers}", _ports(some)
+    for rule in allowed:
+        peers, ports = f"{_family(rule.peers)} {peer} {rule.peers}", _ports(rule)
         yield f"{peers} udp dport {ports} ct direction original accept"
         yield f"{peers} udp sport {ports} ct direction reply accept"
     yield "counter drop"
 
 
 def _control_messages() -> Iterator[str]:
-    """Accept what networks need to work: none of it leads anything of the application's anywhere.
+    """Accept the control messages that networks need. An application can send no data in them.
 
-    Reports of the groups that a pod is in are not among these: any process joins groups of its choice, and names
-    sources of 16 bytes each. So a switch that passes on to a port only what was asked for there does not hear of it.
+    Membership reports of multicast groups are not accepted: any process can join groups of its choice, with sources of
+    16 bytes each, and so send data. As a result, switches with MLD snooping do not learn the pod's groups.
     """
     errors = "destination-unreachable, time-exceeded, parameter-problem"
     yield f"icmp type {{ {errors} }} ct state related accept"
     yield f"icmpv6 type {{ {errors}, packet-too-big }} ct state related accept"
-    # A router lowers this limit, so that what has it comes from a neighbour.
+    # Routers decrement the hop limit, so a packet with 255 comes from a neighbour.
     neighbours = "nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert"
     yield f"ip6 hoplimit 255 icmpv6 type {{ {neighbours} }} accept"
 
@@ -202,6 +206,6 @@ def _family(network: Network) -> str:
     return "ip6" if network.version == 6 else "ip"  # noqa: PLR2004 - the version of IP
 
 
-def _ports(some: Datagrams) -> str:
-    first, last = some.ports[0], some.ports[-1]
+def _ports(rule: Datagrams) -> str:
+    first, last = rule.ports[0], rule.ports[-1]
     return str(first) if first == last else f"{first}-{last}"

@@ -1,4 +1,4 @@
-"""What Envoy would do unasked, and no connection without it: the defaults that a pod's life must not hang on."""
+"""The bootstrap overrides the defaults of Envoy that would end connections, or need too much memory."""
 
 import pytest
 
@@ -10,23 +10,23 @@ from sovereign_operator.dataplane.memory import (
     BASE,
     CONNECTION,
     FAR,
+    KUBELET_BUFFER,
+    KUBELET_CONNECTION,
     MIB,
     NEAR,
-    QUESTION,
-    QUESTION_BUFFER,
     UNLIMITED,
     Budget,
     kernel_buffers,
 )
 
-ASKED = [kind for kind in ProbeKind if kind is not ProbeKind.TCP]
+REQUEST_KINDS = [kind for kind in ProbeKind if kind is not ProbeKind.TCP]
 
 
-@pytest.mark.parametrize("kind", ASKED)
+@pytest.mark.parametrize("kind", REQUEST_KINDS)
 def test_nothing_ends_a_hook_but_the_grace_period_of_its_pod(kind: ProbeKind) -> None:
-    """Unasked, Envoy ends what is silent for five minutes."""
-    found = bootstrap("pod", {15100: Probe(kind, 8080)})["static_resources"]["listeners"]
-    (listener,) = (one for one in found if one["name"] == "probe-15100")
+    """By default, Envoy ends streams that are idle for five minutes."""
+    listeners = bootstrap("pod", {15100: Probe(kind, 8080)})["static_resources"]["listeners"]
+    (listener,) = (each for each in listeners if each["name"] == "probe-15100")
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     (host,) = manager["route_config"]["virtual_hosts"]
     assert manager["stream_idle_timeout"] == "0s"
@@ -34,7 +34,7 @@ def test_nothing_ends_a_hook_but_the_grace_period_of_its_pod(kind: ProbeKind) ->
 
 
 @pytest.mark.parametrize("give_up_sooner", [False, True])
-def test_whatever_leaves_the_pod_hears_of_a_dead_peer(*, give_up_sooner: bool) -> None:
+def test_every_connection_that_leaves_the_pod_detects_a_dead_peer(*, give_up_sooner: bool) -> None:
     clusters = bootstrap("pod", {}, give_up_sooner=give_up_sooner)["static_resources"]["clusters"]
     leaving = {one["name"]: one for one in clusters if "upstream_connection_options" in one}
     assert set(leaving) == {cluster("outbound", chain) for chain in CHAINS["outbound"]}
@@ -48,19 +48,22 @@ def test_whatever_leaves_the_pod_hears_of_a_dead_peer(*, give_up_sooner: bool) -
     assert LOST_SECONDS == 20
 
 
-def test_all_connections_fit_into_the_memory_that_there_is() -> None:
-    assert 2 * 2 * (NEAR + FAR) < CONNECTION, "the kernel keeps twice as much as it is told, each way"
+def test_all_connections_fit_into_the_memory() -> None:
+    assert 2 * 2 * (NEAR + FAR) < CONNECTION, "the kernel doubles the sizes that it is given, each way"
     for memory in (128 * MIB, 256 * MIB, 512 * MIB):
         budget = Budget(memory, ports=3)
-        assert BASE + budget.connections * CONNECTION + budget.ports * budget.asking * QUESTION <= memory
+        assert (
+            BASE + budget.connections * CONNECTION + budget.ports * budget.kubelet_connections * KUBELET_CONNECTION
+            <= memory
+        )
         assert budget.heap
         assert budget.heap < memory
     assert Budget(None).connections == Budget(1 << 50).connections == UNLIMITED
 
 
 @pytest.mark.parametrize("memory", [None, 512 * MIB])
-def test_no_listener_and_no_cluster_holds_more_than_was_counted(memory: int | None) -> None:
-    """Unasked, Envoy holds a MiB each way, and the kernel several."""
+def test_no_listener_and_no_cluster_buffers_more_than_the_budget_assumes(memory: int | None) -> None:
+    """By default, Envoy buffers a MiB each way, and the kernel several."""
     made = bootstrap("pod", {15100: Probe(ProbeKind.HTTP, 8080)}, Budget(memory))
     resources = made["static_resources"]
     for one in (*resources["listeners"], *(one for one in resources["clusters"] if one["name"] != "admin")):
@@ -69,11 +72,11 @@ def test_no_listener_and_no_cluster_holds_more_than_was_counted(memory: int | No
     assert len(limits) == 4
     for asked in (*resources["listeners"], *(one for one in resources["clusters"] if "probe" in one["name"])):
         options = asked.get("socket_options") or asked["upstream_bind_config"]["socket_options"]
-        assert options == kernel_buffers(QUESTION_BUFFER)
+        assert options == kernel_buffers(KUBELET_BUFFER)
     monitors = [one["name"] for one in made["overload_manager"]["resource_monitors"]]
     assert ("envoy.resource_monitors.fixed_heap" in monitors) is (memory is not None)
 
 
-def test_each_port_of_kubelets_takes_its_share_of_connections() -> None:
-    assert [Budget(512 * MIB, ports=ports).asking for ports in (1, 3, 64)] == [100, 33, 8]
+def test_each_port_for_kubelets_gets_its_share_of_connections() -> None:
+    assert [Budget(512 * MIB, ports=ports).kubelet_connections for ports in (1, 3, 64)] == [100, 33, 8]
     assert Budget(128 * MIB, ports=64).connections == 1
