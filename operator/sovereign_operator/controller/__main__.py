@@ -57,7 +57,8 @@ class Controller(Process):
 
     def ailing(self) -> list[str]:
         """Name what is stuck."""
-        return [f"nothing heard of {name}" for name in self._state.mirrors.stalled] if self._leading else []
+        stalled = self._state.mirrors.stalled if self._leading else []
+        return [f"no event or list of {name} for too long" for name in stalled]
 
     async def run(self) -> None:
         """Wait for the Lease, then work until the Lease is lost or a task ends."""
