@@ -11,7 +11,8 @@ import pytest
 from hack.cluster import Cluster
 from hack.images import public
 from hack.install import CONTROLLER_PODS, NAMESPACE
-from hack.kubectl import Json, Kubectl, eventually
+from hack.kubectl import Kubectl, eventually
+from sovereign_operator.core.identity.request_reasons import Delay, Denial
 from tests.e2e.support.certificates import asking
 from tests.e2e.support.guards import force, without_bindings
 from tests.e2e.support.manifests import pod
@@ -110,50 +111,58 @@ def on_refused_node(admin: Kubectl, victim: Victim) -> dict[str, Any]:
     return asking(admin, victim.namespace, "forced")
 
 
-FORGED: dict[str, tuple[Forge, str]] = {
-    "a pod that does not exist": (lambda _, victim: victim.asked | {"podName": "nobody"}, "PodGone"),
-    "a pod with another uid": (lambda _, victim: victim.asked | {"podUID": str(uuid4())}, "PodGone"),
-    "a pod that does not mount it": (other_pod, "SignerNotMounted"),
-    "a node on which it does not run": (lambda _, victim: victim.asked | {"nodeName": "lyon-1"}, "NotOnNode"),
-    "another service account": (lambda _, victim: victim.asked | {"serviceAccountName": "x"}, "NotItsServiceAccount"),
+FORGED: dict[str, tuple[Forge, Denial | Delay]] = {
+    "a pod that does not exist": (lambda _, victim: victim.asked | {"podName": "nobody"}, Denial.POD_GONE),
+    "a pod with another uid": (lambda _, victim: victim.asked | {"podUID": str(uuid4())}, Denial.POD_GONE),
+    "a pod that does not mount it": (other_pod, Denial.NOT_MOUNTED),
+    "a node on which it does not run": (lambda _, victim: victim.asked | {"nodeName": "lyon-1"}, Denial.NOT_ON_NODE),
+    "another service account": (
+        lambda _, victim: victim.asked | {"serviceAccountName": "x"},
+        Denial.NOT_ITS_SERVICE_ACCOUNT,
+    ),
     "annotations of the forger's": (
         lambda _, victim: victim.asked | {"unverifiedUserAnnotations": {"example.org/a": "b"}},
-        "UnknownUserAnnotation",
+        Denial.UNKNOWN_USER_ANNOTATION,
     ),
-    "a service account's uid of before": (lambda _, victim: victim.asked | {"serviceAccountUID": str(uuid4())}, ""),
-    "a node's uid of before": (lambda _, victim: victim.asked | {"nodeUID": str(uuid4())}, ""),
-    "a pod on a node that is not accepted": (on_refused_node, ""),
+    "a service account's uid of before": (
+        lambda _, victim: victim.asked | {"serviceAccountUID": str(uuid4())},
+        Delay.SERVICE_ACCOUNT_REPLACED,
+    ),
+    "a node's uid of before": (lambda _, victim: victim.asked | {"nodeUID": str(uuid4())}, Delay.NODE_REPLACED),
+    "a pod on a node that is not accepted": (on_refused_node, Delay.NODE_NOT_ACCEPTED),
 }
 
 
-@pytest.mark.parametrize(("forge", "denial"), FORGED.values(), ids=FORGED.keys())
+@pytest.mark.parametrize(("forge", "reason"), FORGED.values(), ids=FORGED.keys())
 def test_without_the_guard_the_signer_still_issues_nothing_for(
-    admin: Kubectl, forger: Kubectl, victim: Victim, forge: Forge, denial: str
+    admin: Kubectl, forger: Kubectl, victim: Victim, forge: Forge, reason: Denial | Delay
 ) -> None:
     asked = forge(admin, victim)
     create = ("-n", victim.namespace, "create", "-f", "-")
     with without_bindings(admin, GUARD):
         eventually(lambda: forger.run(*create, stdin=request("forged", asked)), seconds=20, what="the request")
 
-    def answer() -> Json | None:
+    def is_answered() -> bool:
         status = admin.get("podcertificaterequest", "forged", victim.namespace).get("status", {})
         assert "certificateChain" not in status
-        if denial:
-            assert status.get("conditions"), "no answer yet"
-            (found,) = status["conditions"]
-            assert (found["type"], found["reason"]) == ("Denied", denial)
-            return dict(found)
-        assert not status.get("conditions")
-        return waits(admin, asked["podName"])
+        answers = [(found["type"], found["reason"]) for found in status.get("conditions", [])]
+        if isinstance(reason, Denial):
+            return answers == [("Denied", reason.value)]
+        assert not answers
+        return reason.value in logged_reasons(admin, victim.namespace, "forged")
 
-    eventually(answer, what="the signer's answer")
+    eventually(is_answered, what="the signer's answer")
 
 
-def waits(admin: Kubectl, name: str) -> Json | None:
-    """Return the signer's word about a request for a pod that has to wait."""
+def logged_reasons(admin: Kubectl, namespace: str, name: str) -> set[str]:
+    """Return the reasons that the signer's log has for a certificate request."""
     log = admin.run("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/component=signer", "--tail=-1")
-    lines = [json.loads(line) for line in log.splitlines()]
-    return next((line for line in lines if line["message"].startswith("waits") and line.get("pod") == name), None)
+    entries = [json.loads(line) for line in log.splitlines()]
+    return {
+        entry["reason"]
+        for entry in entries
+        if (entry.get("namespace"), entry.get("request")) == (namespace, name) and "reason" in entry
+    }
 
 
 def test_what_remains_without_the_guard_is_counted(
