@@ -1,17 +1,17 @@
 """kubectl, as tests and the demo use it: what a person would type, with the answer as text or JSON."""
 
-import json
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
 
 from hack.cluster import binaries
+from hack.reader import Reader, ReadError
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -52,16 +52,22 @@ class Kubectl:
         return done.stderr.strip()
 
     def get(self, kind: str, name: str, namespace: str = "") -> Json:
-        """Return an object."""
-        found: Json = json.loads(self.run("get", kind, name, *_in(namespace), "-o", "json"))
-        return found
+        """Return an object. Raises KubectlError."""
+        return self._read(f"get {kind} {name}", lambda reader: reader.get(kind, name, namespace))
 
     def list(self, kind: str, namespace: str = "", selector: str = "") -> list[Json]:
-        """Return the objects of a kind, of all namespaces if none is named."""
-        where = _in(namespace) or ["--all-namespaces"]
-        found = json.loads(self.run("get", kind, *where, "-l", selector, "-o", "json"))
-        items: list[Json] = found["items"]
-        return items
+        """Return the objects of a kind, of all namespaces if none is named. Raises KubectlError."""
+        return self._read(f"get {kind}", lambda reader: reader.list(kind, namespace, selector))
+
+    def _read(self, words: str, read: Callable[[Reader], T]) -> T:
+        try:
+            return read(self._reader)
+        except ReadError as error:
+            raise KubectlError(f"kubectl {words}: {error}") from error
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.kubeconfig)
 
     def apply(self, *manifests: Json | str, namespace: str = "", options: Sequence[str] = ()) -> str:
         """Apply manifests, given as objects or as YAML, and return what kubectl said."""
@@ -91,8 +97,8 @@ def eventually(
     """Look again and again until something true is seen, and return it.
 
     An AssertionError, a KubectlError and a key that is not there count as not yet. Raises TimedOutError with what was
-    last seen. ``pause``: seconds between the first two looks; it grows to four times that, as each kubectl takes a
-    tenth of a second of a core.
+    last seen. ``pause``: seconds between the first two looks; it grows to four times that, as a look may run kubectl,
+    which takes a tenth of a second of a core.
     """
     longest = 4 * pause
     deadline = time.monotonic() + seconds

@@ -20,7 +20,7 @@ from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import living_pods
 from tests.e2e.support.peers import IMAGES, PYTHON, Asker
 from tests.e2e.support.shifted_clock import shifted
-from tests.e2e.support.sidecars import encrypted, refusal
+from tests.e2e.support.sidecars import disconnects, encrypted, refusal
 from tests.e2e.support.spaces import Space
 from tests.e2e.support.strict_pods import change
 from tests.e2e.support.three_tiers import BACK_NODE, DB_PORT, FRONT_NODE, POSTGRES, WEB_PORT, ThreeTiers
@@ -157,6 +157,11 @@ def shown(admin: Kubectl, cluster: Cluster, namespace: str, app: str, port: int)
     return Shown(certificate.serial_number, issuer[1] if issuer else "", frozenset(trusted))
 
 
+def recorded(admin: Kubectl, policy: str) -> int:
+    """Return how many CAs of Lyon the controller has recorded as trusted by a policy's sidecars."""
+    return sum(anchor.pair == f"{policy}/lyon" for anchor in disconnects(admin, policy).trusted)
+
+
 @pytest.fixture
 def asker(admin: Kubectl, cluster: Cluster, space: Space) -> Asker:
     """A pod that does without a sidecar and speaks TLS by itself, on the node of the front."""
@@ -213,15 +218,20 @@ def test_leaf_authority_and_bundle_are_renewed_and_nobody_notices(
     )
     goes_on()
 
-    # A day later nothing of the old authority lives, and it leaves the bundle.
-    with shifted(admin, cluster, deployment="sovereign-signer") as server:
+    # A day later all that the old authority signed has ended, and it leaves the bundle.
+    before = [disconnects(admin, policy).number for policy in (FRONT, BACK)]
+    with shifted(admin, cluster, deployments=("sovereign-controller", "sovereign-signer")) as server:
         server.now = datetime.now(UTC) + timedelta(hours=25)
         for show in (web, database):
             eventually(lambda show=show: old not in show().trusted, seconds=120, what="trust in the new one alone")  # type: ignore[misc]
         eventually(lambda: trusted(admin)["lyon"] == [asked_of + 1], seconds=90, what="the old one out")
         assert successor in database().trusted
+        for policy in (FRONT, BACK):
+            # Had the controller taken this for a CA withdrawn early, it would have ended all connections first.
+            eventually(lambda policy=policy: recorded(admin, policy) == 1, what="the controller's record of one CA")  # type: ignore[misc]
         goes_on()
     goes_on()
+    assert [disconnects(admin, policy).number for policy in (FRONT, BACK)] == before
     assert strict.visits()[1:] == (0, 1)
     assert asker.so_far()[0] > 200
 

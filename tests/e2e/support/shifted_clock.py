@@ -7,7 +7,7 @@ waiting for it and without setting this machine's clock.
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -131,9 +131,13 @@ def _end_to_end(headers: Mapping[str, str], besides: Iterable[str]) -> list[tupl
 
 @contextmanager
 def shifted(
-    admin: Kubectl, cluster: Cluster, *, deployment: str = "sovereign-controller", namespace: str = NAMESPACE
+    admin: Kubectl,
+    cluster: Cluster,
+    *,
+    deployments: Sequence[str] = ("sovereign-controller",),
+    namespace: str = NAMESPACE,
 ) -> Iterator[ShiftedServer]:
-    """Have a Deployment's pods take a server whose clock can be set for the API server; put them back in the end.
+    """Have the pods of Deployments use a server whose clock can be set as the API server; put them back in the end.
 
     It begins with the true time.
     """
@@ -141,10 +145,12 @@ def shifted(
     with _in_a_thread(server.serve()):
         names = {"KUBERNETES_SERVICE_HOST": server.host, "KUBERNETES_SERVICE_PORT": str(server.port)}
         try:
-            _set_environment(admin, deployment, namespace, *(f"{name}={value}" for name, value in names.items()))
+            for deployment in deployments:
+                _set_environment(admin, deployment, namespace, *(f"{name}={value}" for name, value in names.items()))
             yield server
         finally:
-            _set_environment(admin, deployment, namespace, *(f"{name}-" for name in names))
+            for deployment in deployments:
+                _set_environment(admin, deployment, namespace, *(f"{name}-" for name in names))
 
 
 def _set_environment(admin: Kubectl, deployment: str, namespace: str, *settings: str) -> None:

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core.encryption.disconnects import Disconnects
 from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.kube.objects.transit_config import see_transit_config
 from tests.e2e.support.guards import bare
 
 WEBHOOKS = "sovereign-injector"
@@ -17,6 +19,13 @@ def encrypted(admin: Kubectl, policy: str) -> Json:
     conditions = admin.get("sovereigntypolicy", policy).get("status", {}).get("conditions", ())
     nothing = {"status": "", "reason": "", "message": ""}
     return next((found for found in conditions if found["type"] == "Encrypted"), nothing)
+
+
+def disconnects(admin: Kubectl, policy: str) -> Disconnects:
+    """Return how often the sidecars of a policy ended all connections, and the CAs that the controller recorded."""
+    config = see_transit_config(admin.get("configmap", sidecar.transit_config_map(policy), NAMESPACE))
+    assert config
+    return config.disconnects
 
 
 def sidecar_of(pod: Json) -> Json | None:
