@@ -60,8 +60,7 @@ def test_nobody_tells_those_of_another_policy_anything(mallory: Kubectl, told: s
 
 
 def test_nobody_has_the_operator_read_what_is_no_order(mallory: Kubectl, told: str) -> None:
-    """The operator finds transit configs by their label; many large ConfigMaps with this label would fill its memory.
-    """
+    """The operator finds transit configs by their label; many large ConfigMaps with it would fill its memory."""
     labelled = {"labels": {"sovereignty.dev/transit-of": told.removeprefix("sovereignty-transit.")}}
 
     def made(**metadata: Any) -> str:

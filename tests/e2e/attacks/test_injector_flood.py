@@ -1,5 +1,4 @@
-"""Any pod may connect to the operator's processes. A flood from one must not keep pods from a sidecar or end a process.
-"""
+"""Any pod may connect to the operator's processes. A flood from one must neither end a process nor block new pods."""
 
 import json
 

@@ -115,8 +115,7 @@ def everywhere(admin: Kubectl) -> Iterator[str]:
 
 
 def test_a_label_is_withdrawn_from_a_node_that_is_full(admin: Kubectl, cluster: Cluster, everywhere: str) -> None:
-    """The kubelet fills the node to the last byte that etcd accepts; each server-side apply then fails with error 500.
-    """
+    """The kubelet fills the node to the last byte that etcd accepts; a server-side apply then fails with error 500."""
     kubelet = Kubectl(cluster.node_kubeconfig(SPOILED))
 
     def refused(size: int) -> str:

@@ -360,8 +360,7 @@ def shipped(admin: Kubectl, name: str, **changes: Any) -> Request:
 
 
 def test_the_seeds_token_creates_nothing_but_what_the_chart_ships(cluster: Cluster, admin: Kubectl) -> None:
-    """The kubelet of the node on which the seed's pod ended can get this token at any time. RBAC allows all of these.
-    """
+    """The kubelet of the node on which the seed's pod ended can get this token. RBAC allows all of these."""
     ask = asking(cluster, admin.run("-n", NAMESPACE, "create", "token", "sovereign-seed").strip())
     policy = shipped(admin, "hds")
     record, before = f"{CONFIG_MAPS}/sovereign-seed-created", "SovereigntyPolicy/hds"
