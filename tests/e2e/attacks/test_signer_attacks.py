@@ -145,7 +145,7 @@ def test_the_signers_token_opens_no_other_way(admin: Kubectl, namespace: str) ->
 
 
 def mark_as_accepted(admin: Kubectl, policy: str, node: str) -> None:
-    """Write on a node and the host role, with the controller's token, what it writes for an accepted node."""
+    """Mark a node as accepted, with the controller's token: write its labels and its entry in the host role."""
     found, role = admin.get("node", node), admin.get("clusterrole", f"sovereignty:host:{policy}")
     labels = {
         f"policy.sovereignty.node-restriction.kubernetes.io/{policy}": "accepted",

@@ -54,7 +54,7 @@ try:
 except OSError as error:
     print("refused:", error)
 """
-"""Prints the server's identity, and the client's identity as the server reports it."""
+"""Prints the server's identity, and the client's as the server sees it. Arguments after the address spoil its TLS."""
 
 FOREVER = """
 import sys, time

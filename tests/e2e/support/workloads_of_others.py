@@ -27,7 +27,7 @@ UNKNOWN_HERE: Mapping[str, str] = {
     "istio-samples/samples/helloworld/helloworld-dual-stack.yaml": ONE_FAMILY,
     f"{_ARCHIVED}/cockroachdb/cockroachdb-statefulset.yaml": 'version "policy/v1beta1"',
 }
-"""Files that the API server accepts only in part, whoever applies them, with the error for the rest."""
+"""Files that the API server accepts only in part, with any user, and the error for the rest."""
 
 
 def contents(manifest: Manifest) -> str:

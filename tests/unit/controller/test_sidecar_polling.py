@@ -1,4 +1,4 @@
-"""How the controller reads the statistics of a sidecar, which any program in the pod may answer for."""
+"""How the controller polls a sidecar's statistics; any other program in the pod may answer instead."""
 
 import asyncio
 import contextlib

@@ -141,7 +141,7 @@ def test_where_no_dns_is_found_it_waits_before_anybody_could_miss_it(current: En
     assert any("no Service kube-system/kube-dns" in said for said in step.waits_for) is (
         current in (PERMISSIVE, PREFERRED)
     )
-    # The first step of a policy is Permissive, too.
+    # A new policy does not start in Strict either.
     assert next_step(replace(unknown, current=OFF, version="")).mode is PERMISSIVE
 
 

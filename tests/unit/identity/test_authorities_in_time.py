@@ -45,7 +45,7 @@ LENGTHS: Final = (
     3 * CA_LIFETIME,
 )
 
-# Any authorities, even such as never exist.
+# Any authorities, even combinations that never occur.
 
 AROUND: Final = st.builds(
     lambda length, ahead, delta: NOW + (length if ahead else -length) + delta * A_MOMENT,

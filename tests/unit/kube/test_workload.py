@@ -30,7 +30,7 @@ def seen(*managed: dict[str, Any]) -> Any:
         ((), ""),
         ((entry("kube-controller-manager", subresource="scale"),), "kube-controller-manager"),
         ((entry("keda", subresource="scale"),), "keda"),
-        # The replica count that a person sets with kubectl scale, or a tool in the spec, is reverted.
+        # A replica count that a person sets with kubectl scale, or that a tool sets in the spec, is reverted.
         ((entry("kubectl", subresource="scale"),), ""),
         ((entry("helm"),), ""),
         # A manager that does not own the replica count (any more).
