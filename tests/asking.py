@@ -1,4 +1,4 @@
-"""Asks a running pod what ``tests.workloads.QUESTIONS`` says, over its own address."""
+"""Sends a running pod the requests of ``tests.workloads.QUESTIONS``, to the pod's own address."""
 
 import socket
 from http.client import HTTPConnection

@@ -1,7 +1,7 @@
-"""Specs, nodes and facts with sensible defaults, so that a test says only what it is about.
+"""Specs, nodes and facts with sensible defaults, so that a test gives only the values that matter to it.
 
-The defaults describe a place that is accepted: a French service of EU technology under no foreign
-law, with one qualification in force. Dates are invented and relative to `NOW`.
+The defaults describe an accepted site: a French service of EU technology, under no foreign law, with one qualification
+in force. Dates are invented and relative to `NOW`.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def qualification(
     activities: tuple[int, ...] | None = None,
     called: str = "",
 ) -> Qualification:
-    """Build a qualification, in force unless told otherwise."""
+    """Build a qualification that is in force by default."""
     return Qualification(
         id=called or f"{scheme.lower()}-{decision or 'x'}",
         scheme=scheme,
@@ -93,7 +93,7 @@ def node(
     provider_id: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> Node:
-    """Build a node whose uid follows from its name."""
+    """Build a node whose uid is derived from its name."""
     topology = {key: value for key, value in ((REGION_LABEL, region), (ZONE_LABEL, zone)) if value}
     return Node(name, uid or f"uid-of-{name}", {**topology, **(labels or {})}, provider_id)
 
@@ -155,7 +155,7 @@ def facts(
     policies: Mapping[str, SovereigntyPolicySpec] | None = None,
     now: datetime = NOW,
 ) -> Facts:
-    """Build facts. Unless told otherwise: one qualified service, one policy that demands SecNumCloud."""
+    """Build facts. By default: one qualified service, one policy that demands SecNumCloud."""
     return Facts(
         services={"acme-cloud": service(qualification())} if services is None else services,
         datacentres=datacentres or {},
@@ -172,7 +172,7 @@ def ask(
     country: str = "FR",
     now: datetime = NOW,
 ) -> SiteVerdict:
-    """Ask whether policy ``demo`` accepts the site ``gra-1`` of this service. None: there is no such service."""
+    """Judge whether policy ``demo`` accepts the site ``gra-1`` of this service. None: the service does not exist."""
     services = {} if service is None else {"acme-cloud": service}
     site = datacentre(country=country)
     return judge_site("gra-1", "demo", Facts(services, {"gra-1": site}, {"demo": policy}, {}, now))

@@ -1,4 +1,4 @@
-"""Certificates for tests: what the names and dates in them may be, and ones with a single fault."""
+"""Certificates for tests: strategies for the names and dates in them, and certificates with a single fault."""
 
 import functools
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ CURVES: Final = {
 
 @functools.cache
 def private_key(kind: str) -> Any:
-    """Return the one private key of its kind: RSA keys take long to find."""
+    """Return the same private key for each call with one kind: RSA keys take long to generate."""
     if kind in CURVES:
         return ec.generate_private_key(CURVES[kind])
     if kind == "ed25519":
@@ -58,7 +58,7 @@ def remake(
     without: Iterable[type[x509.ExtensionType]] = (),
     **fields: Any,
 ) -> x509.Certificate:
-    """Make a certificate again with other fields, and with other extensions (and whether these are critical)."""
+    """Sign a certificate again with other fields and extensions; each extension comes with its critical flag."""
     replaced = {type(extension) for extension, _ in extensions} | set(without)
     builder = x509.CertificateBuilder(
         fields.get("issuer", certificate.issuer),
@@ -89,10 +89,10 @@ DNS_LABELS: Final = st.builds(
     st.sampled_from(_LETTERS),
 )
 DNS_NAMES: Final = st.lists(DNS_LABELS, min_size=1, max_size=5).map(".".join).filter(lambda name: len(name) <= 253)
-"""What Kubernetes allows as the name of a service account."""
+"""The names that Kubernetes allows for a service account."""
 
 SHORT_DNS_NAMES: Final = DNS_NAMES.map(lambda name: name[:63].rstrip("-."))
-"""What we allow as the name of a policy or a datacentre."""
+"""The names that the operator's kinds allow for a policy or a datacentre."""
 
 TRUST_DOMAINS: Final = st.lists(st.text("abz09_-", min_size=1, max_size=80), min_size=1, max_size=5).map(
     lambda labels: ".".join([*labels, "a"])[-255:].lstrip(".")

@@ -1,8 +1,8 @@
 """Options of all tests, the order in which they run, and which of them run at the same time.
 
 ``make test`` runs them in two processes (pytest-xdist), which take groups of tests in turn. A group runs in one
-process, in order. Tests on the shared cluster are one group, and those that change the machine itself another: both
-are long, so that they run beside each other. Every other file is a group of its own.
+process, in order. Tests on the shared cluster are one group, and those that change the machine itself are another: both
+are long, so they run in parallel. Every other file is a group of its own.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# These assert, too, and pytest only explains what it has rewritten.
+# These modules contain assertions, too, and pytest explains only those in modules that it has rewritten.
 pytest.register_assert_rewrite("tests.dataplane.talk", "tests.e2e.support")
 
 E2E = Path(__file__).with_name("e2e")
@@ -22,19 +22,19 @@ GROUPS = {
     "tests/dataplane/": "machine",
     "tests/images/": "machine",
 }
-"""The group of tests in a folder; the first that fits counts."""
+"""The group of the tests in a folder; the first matching entry counts."""
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]
     """Gives each process one group after another."""
 
     def _split_scope(self, nodeid: str) -> str:
-        """Return the group of a test. pytest-xdist 3.8 finds no marker for groups with pytest 9.2."""
+        """Return the group of a test. pytest-xdist 3.8 does not find the group marker with pytest 9.2."""
         return next((group for folder, group in GROUPS.items() if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
-    """Have pytest-xdist give processes whole groups."""
+    """Make pytest-xdist give whole groups to its processes."""
     return Groups(config, log)
 
 
@@ -44,10 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests on a cluster by the names of their files, and last what judges all that the others made happen.
+    """Run the cluster tests in the order of their file names, and tests marked ``last`` at the end.
 
-    They share one cluster, and what one test leaves there can matter to the next: test_guards counts Events about
-    broken guards, and test_scope breaks them all. So the order is that of file names, whichever folder a file is in.
+    The cluster tests share one cluster, and what one test leaves there can matter to the next: test_guards counts
+    Events about broken guards, and test_scope breaks them all. So file names decide the order, whichever folder a file
+    is in.
     """
     on_cluster = iter(sorted((item for item in items if E2E in item.path.parents), key=lambda item: item.path.name))
     items[:] = [next(on_cluster) if E2E in item.path.parents else item for item in items]

@@ -1,4 +1,4 @@
-"""What users copy from our pages."""
+"""What users copy from the documentation."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "crds"
 CERTIFICATES = REFERENCE / "certificates.md"
 PAGES = tuple(sorted(REFERENCE.glob("*.md")))
-"""The reference: a page for each kind, and others."""
+"""The reference: one page for each kind, and further pages."""
 README = ROOT / "README.md"
 
 
@@ -20,6 +20,6 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def examples(page: Path) -> list[dict[str, Any]]:
-    """Return every object in the YAML blocks of a page; a block that is a part of one is none."""
+    """Return every object in the YAML blocks of a page, without blocks that show only a part of an object."""
     found = [document for block in blocks(page, "yaml") for document in yaml.safe_load_all(block)]
     return [document for document in found if document and "kind" in document]

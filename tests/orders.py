@@ -1,4 +1,4 @@
-"""What a controller tells sidecars, and what somebody with its token might tell them instead."""
+"""Transit configs that the controller may write, and forged ones that the holder of its token might write."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,14 +17,14 @@ DNS: Final = (Destination(ip_network("10.96.0.10/32"), (53,)), Destination(ip_ne
 
 
 def told(mode: EncryptionMode, cuts: int = 0, **fields: Any) -> dict[str, str]:
-    """Return the files of listeners in a ConfigMap, for a policy with these fields."""
+    """Return the listener files of a transit config, for a policy with these fields."""
     wanted = EncryptionInTransit.model_validate({"mode": mode, "clusterNetworks": ["10.96.0.0/12"], **fields})
     file = discovery(outbound(wanted, DNS), inbound(wanted), cuts)
     return dict(zip((LISTENERS_KEY, *FORMER_LISTENERS_KEYS), (file, *former(file)), strict=True))
 
 
 def exceptions(number: int, ports: int = 1) -> Json:
-    """Return so many exceptions of each kind."""
+    """Return encryption fields with this number of exceptions of each kind."""
     reason, listed = {"reason": "as said"}, list(range(5000, 5000 + ports))
     return {
         "clusterNetworks": ["10.0.0.0/8", "fd00::/8"],
@@ -36,7 +36,7 @@ def exceptions(number: int, ports: int = 1) -> Json:
 
 
 def largest() -> Json:
-    """Return so many exceptions, and such long ones, that what sidecars are told of them nearly fills a ConfigMap."""
+    """Return encryption fields with so many and long exceptions that the transit config nearly fills a ConfigMap."""
     reason, listed = {"reason": "as said"}, list(range(50000, 50008))
 
     def address(kind: int, this: int) -> str:
@@ -52,7 +52,7 @@ def largest() -> Json:
 
 
 def orders() -> Iterator[dict[str, str]]:
-    """Yield what a controller may have to say."""
+    """Yield the listener files of many different policies."""
     some = ({}, *map(exceptions, (1, 2, 3)), exceptions(2, ports=0), largest())
     for mode, fields, cuts in product(EncryptionMode, some, (0, 12)):
         yield told(mode, cuts, **fields)
@@ -70,11 +70,11 @@ REMOTE: Final = {
         },
     },
 }
-"""A filter that Envoy fetches from somebody: it needs neither a type nor a cluster."""
+"""A filter that Envoy fetches from a remote server: it needs neither a type nor a cluster."""
 
 
 def forged(change: Callable[[Json, Json, Json], object]) -> str:
-    """Return a file with a change of the inbound listener, of its first chain, or of the TLS of that chain."""
+    """Return a file with a change of the inbound listener, of its first chain, or of that chain's TLS."""
     file = json.loads(told(EncryptionMode.PERMISSIVE, **exceptions(1))[LISTENERS_KEY])
     listener = file["resources"][1]
     chain = listener["filter_chains"][0]
@@ -83,13 +83,13 @@ def forged(change: Callable[[Json, Json, Json], object]) -> str:
 
 
 def proxy(chain: Json) -> Json:
-    """Return how a chain passes a connection on."""
+    """Return the proxy configuration of a chain."""
     found: Json = chain["filters"][0]["typed_config"]
     return found
 
 
 def respelt(former_words: str, words: str) -> str:
-    """Return a file in which something is spelt in another way."""
+    """Return a file in which one spelling is replaced by another."""
     file = told(EncryptionMode.PERMISSIVE)[LISTENERS_KEY]
     assert former_words in file
     return file.replace(former_words, words)

@@ -1,7 +1,7 @@
-"""What the API server checks of an object of ours before any of our code sees it: the generated schema.
+"""What the API server checks of an object before any code of the operator reads it: the generated schema.
 
-CEL rules are left to the real server. All else that our schemas use is checked here, strictly: a field
-that does not exist is an error, as it is to ``kubectl apply``.
+Only the real server checks CEL rules. Everything else that the schemas use is checked here, strictly: an unknown field
+is an error, as in ``kubectl apply``.
 """
 
 import json
@@ -36,12 +36,12 @@ def schema_of(kind: Kind, part: str) -> Schema:
 
 
 def sent(value: Any) -> Any:
-    """Return an object as it is sent, in which dates are text."""
+    """Return an object as it is sent, with dates as text."""
     return json.loads(json.dumps(value, default=str))
 
 
 def violations(schema: Schema, value: Any, path: str = "") -> Iterator[str]:
-    """Yield what the schema has against a value."""
+    """Yield the violations of the schema in a value."""
     if schema.get("x-kubernetes-preserve-unknown-fields"):
         return
     if not isinstance(value, TYPES[schema["type"]]):
@@ -93,7 +93,7 @@ def _text_violations(schema: Schema, value: str, path: str) -> Iterator[str]:
 
 
 def with_defaults(schema: Schema, value: Any) -> Any:
-    """Return a value as the API server stores it: what is absent and has a default is there."""
+    """Return a value as the API server stores it, with the schema's defaults filled in."""
     if isinstance(value, list):
         return [with_defaults(schema["items"], item) for item in value]
     if not isinstance(value, dict) or "properties" not in schema:

@@ -1,6 +1,6 @@
-"""Values that a generated schema takes, with a liking for the ends of what it takes.
+"""Values that a generated schema accepts, with a preference for extreme ones.
 
-They are drawn by a seeded generator, so that a value which found a fault can be had again by its number.
+They are drawn by a seeded generator, so a value that revealed a fault can be drawn again by its number.
 """
 
 import re
@@ -19,7 +19,7 @@ WORDS: Final = (
 
 
 def some_value(schema: Schema, random: Random) -> Any:
-    """Return a value that the schema takes. Rules that join several fields may still refuse it."""
+    """Return a value that the schema accepts. Rules over several fields may still refuse it."""
     if choices := _choices(schema):
         return random.choice(choices)
     match schema["type"]:
@@ -38,7 +38,7 @@ def some_value(schema: Schema, random: Random) -> Any:
 
 
 def _choices(schema: Schema) -> Sequence[Any]:
-    """Return what there is to choose from, where that is little; nothing where it is much."""
+    """Return the possible values if they are few; an empty sequence if they are many."""
     if schema.get("x-kubernetes-preserve-unknown-fields"):
         return ({}, {"replicas": 1e300}, {"replicas": "x", "a": None, "b": [[], {}, None, 1.5, -1]})
     return (True, False) if schema["type"] == "boolean" else schema.get("enum", ())

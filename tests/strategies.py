@@ -1,8 +1,8 @@
 """Hypothesis strategies for facts.
 
-Names, schemes, versions and labels come from small pools, so that claims collide, renewals overlap
-and references dangle. Dates gather around changes of summer time and the ends of the calendar. Pools
-are spelt out and drawn from at once, which is what keeps hundreds of examples cheap.
+Names, schemes, versions and labels come from small pools, so that claims collide, renewals overlap and references
+dangle. Dates gather around changes of summer time and the ends of the calendar. The pools are computed once in full and
+drawn from directly, which keeps hundreds of examples cheap.
 """
 
 import random
@@ -72,7 +72,7 @@ def _mostly(usual: T, *others: T) -> st.SearchStrategy[T]:
 
 
 def _some(pool: tuple[T, ...], most: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
-    """Draw some of the pool, more rather than fewer."""
+    """Draw a subset of the pool, more often a large one."""
     return st.sampled_from([chosen for size in range(most, -1, -1) for chosen in combinations(pool, size)])
 
 
@@ -85,7 +85,7 @@ def _dicts(keys: tuple[str, ...], values: tuple[str, ...]) -> list[dict[str, str
 
 
 def instants() -> st.SearchStrategy[datetime]:
-    """Instants in UTC around the midnights of the pool's days, to the microsecond, and now and then any other."""
+    """Return instants in UTC around the midnights of the pool's days, to the microsecond, and sometimes any other."""
     return _INSTANTS
 
 
@@ -231,10 +231,10 @@ def facts() -> st.SearchStrategy[Facts]:
 
 
 HOSTILE: Final = ("two\nlines", "\x1b[31mred\x1b[0m", "\u2028", "\x00", "é" * 250, "\U0001f5fa" * 250, "; " * 125)
-"""Text that people and kubelets may write, as far as a schema bounds it."""
+"""Text that people and kubelets may write where a schema bounds its length."""
 
 UNBOUNDED: Final = (*HOSTILE, "x://" + "y" * 300_000, "\n" * 300_000)
-"""Text that nothing bounds, as a kubelet's providerID."""
+"""Text that nothing bounds, such as a kubelet's providerID."""
 
 
 def hostile() -> st.SearchStrategy[Facts]:
@@ -299,7 +299,7 @@ def _crowd(told: Facts, times: int = 12) -> Facts:
 
 
 def stricter(policy: SovereigntyPolicySpec) -> st.SearchStrategy[SovereigntyPolicySpec]:
-    """Policies that demand more than this one, by one change at most."""
+    """Policies that demand more than this one, by at most one change."""
     return st.sampled_from(_stricter_changes(policy)).map(lambda change: policy.model_copy(update=change))
 
 
@@ -332,7 +332,7 @@ def _stricter_changes(policy: SovereigntyPolicySpec) -> list[dict[str, Any]]:
 
 
 def reordered(told: Facts) -> st.SearchStrategy[Facts]:
-    """Build the same facts with every list, set and map of them in another order."""
+    """Build the same facts with every list, set and map in another order."""
     return st.randoms(use_true_random=False).map(
         lambda order: Facts(
             services=_shuffled(told.services, order),

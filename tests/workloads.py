@@ -1,4 +1,4 @@
-"""Workloads that others wrote (``tests/data/workloads``): what they need, and how to see that they work."""
+"""Workloads of other projects (``tests/data/workloads``): what they need, and how to check that they work."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from hack.images import public
 from hack.images.names import qualify
 
 FOLDER = Path(os.environ.get("SOVEREIGN_WORKLOADS") or Path(__file__).parent / "data" / "workloads")
-"""Where the manifests are."""
+"""The folder of the manifests."""
 
 LOCAL_VOLUMES = frozenset({"configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret"})
 """Kinds of volumes that need no storage system."""
@@ -23,8 +23,8 @@ LOCAL_VOLUMES = frozenset({"configMap", "downwardAPI", "emptyDir", "hostPath", "
 class Manifest:
     """One file: its path below ``FOLDER`` and its documents.
 
-    ``images`` are the fully qualified names of all containers' images, and ``obstacles`` says what a cluster on this
-    machine cannot give it.
+    ``images`` are the fully qualified names of all containers' images. ``obstacles`` lists what the manifest needs and
+    a cluster on this machine cannot provide.
     """
 
     path: str
@@ -34,18 +34,18 @@ class Manifest:
 
     @property
     def runs(self) -> bool:
-        """Whether all its containers can run for real; if not, its pods can only be scheduled."""
+        """Whether all its containers can really run; if not, its pods can only be scheduled."""
         return not self.obstacles
 
     @property
     def has_generated_names(self) -> bool:
-        """Whether it can only be created, since what has ``generateName`` cannot be applied."""
+        """Whether it can only be created, because an object with ``generateName`` cannot be applied."""
         return any("generateName" in document["metadata"] for document in self.documents)
 
 
 @dataclass(frozen=True)
 class Get:
-    """A GET over HTTP to a pod's port, answered with ``status`` and with ``text`` somewhere in the content."""
+    """An HTTP GET to a pod's port, answered with ``status`` and with ``text`` somewhere in the content."""
 
     port: int
     path: str
@@ -55,14 +55,14 @@ class Get:
 
 @dataclass(frozen=True)
 class Ping:
-    """Redis's PING to a pod's port, answered with PONG."""
+    """A Redis PING to a pod's port, answered with PONG."""
 
     port: int = 6379
 
 
 @dataclass(frozen=True)
 class Run:
-    """A command in a pod's first container, which ends with status 0 and has ``text`` in its output."""
+    """A command in a pod's first container that ends with status 0 and has ``text`` in its output."""
 
     command: tuple[str, ...]
     text: str
@@ -70,17 +70,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Complete:
-    """Nothing to ask: the Job (or one Job of the CronJob) completes within ``seconds`` on three idle nodes."""
+    """Sends no request: the Job (or one Job of the CronJob) completes within ``seconds`` on three idle nodes."""
 
     seconds: int
 
 
 @dataclass(frozen=True)
 class Question:
-    """How to see that a workload does its job.
+    """How to check that a workload works.
 
-    ``workload`` is ``Kind/name``, or ``Kind/`` and the start of a generated name. ``needs`` names what the file leaves
-    to others: without it the workload answers, but has nobody to work with.
+    ``workload`` is ``Kind/name``, or ``Kind/`` and the start of a generated name. ``needs`` names objects that the file
+    does not contain: without them the workload answers, but lacks a peer.
     """
 
     workload: str
@@ -126,7 +126,7 @@ QUESTIONS: dict[str, tuple[Question, ...]] = {
     f"{_KUEUE}/sample-job.yaml": (Question("Job/sample-job-", Complete(240)),),
     f"{_KUEUE}/sample-job-partial-admission.yaml": (Question("Job/sample-job-partial-admission", Complete(240)),),
 }
-"""How to ask, by file."""
+"""The checks for each file."""
 
 
 @cache
@@ -139,12 +139,12 @@ def list_manifests() -> tuple[Manifest, ...]:
 
 
 def list_running() -> tuple[Manifest, ...]:
-    """Return those manifests that run for real."""
+    """Return the manifests that can really run."""
     return tuple(manifest for manifest in list_manifests() if manifest.runs)
 
 
 def find_pod_specs(document: Any) -> Iterator[dict[str, Any]]:
-    """Yield every pod spec in a document, however deep: in a Deployment as in a CronJob."""
+    """Yield every pod spec in a document, at any depth: in a Deployment as well as in a CronJob."""
     if isinstance(document, dict):
         if isinstance(document.get("containers"), list):
             yield document

@@ -1,4 +1,4 @@
-"""One cluster with the operator on it, as the chart installs it, for all tests of this folder."""
+"""One cluster with the operator, as the chart installs it, for all tests of this folder."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.e2e.support.spaces import Held, Space
 
 @pytest.fixture(scope="session")
 def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Four nodes, each in a datacentre of its own; nothing on it."""
+    """Four nodes, each for a datacentre of its own, without the operator."""
     cluster = up(ClusterSpec(request.config.getoption("--cluster"), estate.NODES))
     cluster.load_image(public.archive(manifests.IMAGE))
     yield cluster
@@ -29,7 +29,7 @@ def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def cluster(bare_cluster: Cluster) -> Cluster:
-    """The cluster with the operator, the example estate and the preset policies."""
+    """The cluster with the operator, the example datacentres and the preset policies."""
     prepare(bare_cluster)
     return bare_cluster
 
@@ -42,7 +42,7 @@ def admin(cluster: Cluster) -> Kubectl:
 
 @pytest.fixture(scope="session")
 def mallory(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
-    """Somebody whom RBAC allows everything."""
+    """A user to whom RBAC allows everything."""
     admin.run("create", "clusterrolebinding", MALLORY, "--clusterrole=cluster-admin", f"--user={MALLORY}")
     yield Kubectl(cluster.user_kubeconfig(MALLORY))
     admin.delete("clusterrolebinding", MALLORY)
@@ -50,7 +50,7 @@ def mallory(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
 
 @pytest.fixture
 def space(admin: Kubectl, request: pytest.FixtureRequest) -> Iterator[Space]:
-    """Make namespaces, in scope of a policy if one is given, which go when the test ends."""
+    """Create namespaces, in scope of a policy if one is given, and delete them when the test ends."""
     made: list[str] = []
 
     def make(policy: str | None = "secnumcloud") -> str:
@@ -69,7 +69,7 @@ def space(admin: Kubectl, request: pytest.FixtureRequest) -> Iterator[Space]:
 
 @pytest.fixture(scope="session")
 def anywhere(admin: Kubectl) -> Iterator[str]:
-    """Return a namespace that is not in scope, and yet one where the operator may create workloads."""
+    """Return a namespace that is not in scope, but where the operator may create workloads."""
     name = "anywhere"
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
@@ -78,14 +78,14 @@ def anywhere(admin: Kubectl) -> Iterator[str]:
 
 @pytest.fixture
 def changed_estate(admin: Kubectl) -> Iterator[None]:
-    """Let a test change services, datacentres, presets and replicas; they are as before when it ends."""
+    """Let a test change services, datacentres and replicas, and restore these when it ends."""
     yield
     restore_estate(admin)
 
 
 @pytest.fixture(scope="session")
 def transit(admin: Kubectl) -> str:
-    """Return a policy that demands what secnumcloud does, and encrypts."""
+    """Return a policy with the demands of secnumcloud that encrypts."""
     name = "transit"
     admin.apply(estate.policy(admin, name, encryptionInTransit={"mode": "Permissive"}))
     eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="nodes that may host it")
@@ -95,7 +95,7 @@ def transit(admin: Kubectl) -> str:
 
 @pytest.fixture(scope="session")
 def roaming(admin: Kubectl, transit: str) -> Held:
-    """Return a policy that encrypts, and a namespace that is not in scope, to whose pods it gives certificates."""
+    """Return a policy that encrypts, and a namespace without a policy to which it gives certificates."""
     held = Held(f"{transit}-roaming", "roaming")
     granted = {"certificateNamespaces": {"names": [held.namespace]}}
     admin.apply(estate.policy(admin, held.policy, encryptionInTransit={"mode": "Permissive"}, **granted))

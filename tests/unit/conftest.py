@@ -1,4 +1,4 @@
-"""How hypothesis runs here: the machine may be shared, so no example is timed."""
+"""Settings of hypothesis for unit tests: the machine may be shared, so examples have no deadline."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ settings.load_profile("unit")
 
 @pytest.fixture(autouse=True)
 def nothing_unreadable() -> Iterator[None]:
-    """Begin with what a process begins with."""
+    """Start each test with the state of a new process."""
     UNREADABLE.clear()
     yield
     UNREADABLE.clear()

@@ -1,4 +1,4 @@
-"""What processes have seen of a cluster, made of raw objects: gathering and deciding need no API server."""
+"""States of processes, built from raw objects: gathering and deciding need no API server."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -30,14 +30,14 @@ def key_of(obj: Json) -> tuple[str, str]:
 
 
 def show(mirror: Mirror[Any], objects: Iterable[Json]) -> None:
-    """Have a mirror see objects, as if it had been told of each."""
+    """Give objects to a mirror, as if its watch had received them."""
     for obj in objects:
-        mirror._take("ADDED", obj)  # noqa: SLF001 - what its watch calls
+        mirror._take("ADDED", obj)  # noqa: SLF001 - called by its watch
     mirror.synced.set()
 
 
 def controller(objects: Objects) -> controller_state.ControllerState:
-    """Return what a controller has seen of these objects."""
+    """Return the state of a controller that has observed these objects."""
     settings = controller_settings.Settings(REPLICA, "0", with_signer=True, dns=("kube-system", "kube-dns"))
     state = controller_state.ControllerState(CLOCK_ALONE, NO_QUEUE, settings)
     state.mirrors.kinds = {plural: {key_of(obj): [obj] for obj in found} for plural, found in objects.items()}
@@ -51,7 +51,7 @@ def controller(objects: Objects) -> controller_state.ControllerState:
 
 
 def signer(objects: Objects) -> signer_state.SignerState:
-    """Return what a signer has seen of these objects."""
+    """Return the state of a signer that has observed these objects."""
     state = signer_state.SignerState(CLOCK_ALONE, NO_QUEUE, SIGNER_SETTINGS)
     for mirror, plural in (
         (state.services, "cloudservices"),

@@ -1,4 +1,4 @@
-"""Whatever others write into a cluster's objects, each reconciler gathers and decides: only declared outcomes come."""
+"""Whatever others write into a cluster's objects, each reconciler gathers and decides with a declared outcome."""
 
 import asyncio
 from copy import deepcopy
@@ -71,7 +71,7 @@ def metadata(name: str, **more: Any) -> Json:
 
 
 def spoilt(value: Any, random: Random) -> Any:
-    """Return a value in which anything may be something else."""
+    """Return a value with random parts replaced by junk."""
     if random.random() < 0.04:
         return deepcopy(random.choice(JUNK))
     if isinstance(value, dict):
@@ -80,7 +80,7 @@ def spoilt(value: Any, random: Random) -> Any:
 
 
 def some_cluster(random: Random) -> states.Objects:
-    """Return objects that speak of each other, in which much is odd. Metadata has what an API server itself writes."""
+    """Return objects that refer to each other, with much junk. Their metadata are as an API server writes them."""
     found: dict[str, list[Json]] = {}
     for kind in KINDS:
         where = {"namespace": NAMESPACE} if kind is SOVEREIGN_WORKLOAD else {}
@@ -161,7 +161,7 @@ def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> 
         if not isinstance(seen, tuple):
             continue
         kind, name = workload_of(key.name, seen[0])
-        # For the pods of a CronJob its Jobs are asked for.
+        # For the pods of a CronJob the code would list its Jobs from the API server.
         for live in (None, *([some_workload(name, random)] if kind is not WorkloadKind.CRON_JOB else [])):
             facts = asyncio.run(sovereign._gather(state, key, obj, seen, live))  # noqa: SLF001
             action = workload.decide_workload(facts)
@@ -170,7 +170,7 @@ def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> 
 
 
 def some_workload(name: str, random: Random) -> Json:
-    """Return a workload as an API server keeps it, which looks at its types; what is free in it may be odd."""
+    """Return a workload with the types that an API server enforces; fields without a schema may contain anything."""
     labels = {"app": random.choice(("a", "")), names.POLICY_LABEL: random.choice(("a", "b", ""))}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "x"}]}}
     spec = {"replicas": 2, "selector": {"matchLabels": {"app": "a"}}, "template": template}

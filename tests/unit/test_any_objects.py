@@ -1,4 +1,6 @@
-"""Objects that others write are read, or count at their worst, whatever is in them: no converter ends its mirror."""
+"""Objects that others write are read, or replaced by their worst case, whatever they contain: no converter ends a
+mirror.
+"""
 
 import asyncio
 import json
@@ -67,7 +69,7 @@ METADATA = {"name": "a", "namespace": "b", "uid": "u", "resourceVersion": "7"}
 
 @st.composite
 def objects(draw: Callable[..., Any]) -> Json:
-    """Return an object with what an API server itself writes into metadata, and anything else."""
+    """Return an object with the metadata that an API server itself writes, and anything else."""
     metadata = draw(st.dictionaries(KEYS, VALUES, max_size=4)) | METADATA
     if draw(st.booleans()):
         metadata["labels"] = LABELS
@@ -102,11 +104,11 @@ class Collection:
         self.done = asyncio.Event()
 
     async def pages(self, *_: Any) -> AsyncIterator[tuple[list[Json], str]]:
-        """List the object, and one that is as it should be."""
+        """List the object, and a valid one."""
         yield [self._listed, {"metadata": METADATA | {"name": "good"}}], "7"
 
     async def watch(self, *_: Any) -> AsyncIterator[tuple[str, Json]]:
-        """Tell of the change, and that the other one is gone."""
+        """Yield the change, and the deletion of the valid object."""
         yield "MODIFIED", self._watched
         yield "DELETED", {"metadata": METADATA | {"name": "good"}}
         self.done.set()
@@ -114,7 +116,7 @@ class Collection:
 
 
 def mirrored(called: str, listed: Json, watched: Json) -> tuple[dict[Any, Any], float, list[str]]:
-    """Return what a mirror has at the end, how many it could not read, and the names of which it told."""
+    """Return the mirror's content at the end, how many objects it could not read, and the names in its callbacks."""
     kind, convert, worst = MIRRORED[called]
     told: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What the schemas of our kinds take is read: nothing that an API server stores is left to Python's mood."""
+"""Everything that the kinds' schemas accept can be read: the models accept each value that an API server stores."""
 
 from datetime import date, timedelta
 from random import Random
@@ -26,7 +26,7 @@ RULES = (
     "has host bits",
     "say which nodes stand here",
 )
-"""What the API server's CEL rules refuse, and the models refuse likewise."""
+"""Errors for values that the API server's CEL rules refuse and the models refuse as well."""
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

@@ -1,4 +1,4 @@
-"""JSON of any depth is read, and what is read can be copied, compared and written."""
+"""JSON of any depth can be read, and the result can be copied, compared and written."""
 
 import copy
 import json
@@ -16,14 +16,14 @@ VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st
 
 
 def nested(levels: int, leaf: str = "1") -> bytes:
-    """Return objects and lists in each other, by turns."""
+    """Return alternating objects and lists, nested this deep."""
     pairs = [('{"a":', "}"), ("[", "]")]
     opened = "".join(pairs[level % 2][0] for level in range(levels))
     return (opened + leaf + "".join(pairs[level % 2][1] for level in reversed(range(levels)))).encode()
 
 
 def depth_of(value: Any) -> int:
-    """Return how deep a value is, without recursion."""
+    """Return the depth of a value, without recursion."""
     depth, level = 0, [value]
     while level := [inner for inner in level if isinstance(inner, dict | list)]:
         depth += 1
@@ -45,7 +45,7 @@ def test_all_levels_that_are_read_are_read(levels: int) -> None:
 @pytest.mark.parametrize("levels", [DEEPEST + 1, DEEPEST + 2, 1_000, 10_000, 100_000])
 def test_what_lies_deeper_is_empty(levels: int) -> None:
     found = read_json(nested(levels))
-    # The one in place of what was cut off is a level of its own, of the kind that was there.
+    # The empty object or list in place of the part that was cut off is a level of its own.
     assert depth_of(found) == DEEPEST + 1 if levels > DEEPEST else levels
     assert copy.deepcopy(found) == found == json.loads(json.dumps(found))
 
@@ -104,10 +104,10 @@ def test_brackets_that_do_not_match_are_a_value_error(text: bytes) -> None:
 
 @pytest.mark.parametrize("text", [b'"' + b'\\"' * 1_000, b'"' + b"\\" * 1_001, b'"' + b"x" * 1_000])
 def test_a_string_without_an_end_is_read_once(text: bytes) -> None:
-    """Were each quote in it taken for the begin of another one, its reader would take hours over a megabyte."""
+    """If each quote were taken for the start of another string, reading one megabyte would take hours."""
     assert len(list(_TOKEN.finditer(text))) == 1
 
 
 def test_the_limit_is_far_from_that_of_python() -> None:
-    """A copy takes two frames a level, and there are others below."""
+    """A copy takes two frames per level, and the stack has others below."""
     assert sys.getrecursionlimit() - 2 * DEEPEST > 500

@@ -1,4 +1,4 @@
-"""What the chart ships: the catalogue says what the data says, the presets demand what they promise."""
+"""What the chart ships: the catalogue matches its data, and the presets demand what they promise."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ CLAIM = ("scheme", "version", "decision", "validFrom", "validUntil", "activities
 
 
 def plain(value: Any) -> Any:
-    """Return a value as the data has it."""
+    """Return a value in the form of the data."""
     return list(value) if isinstance(value, tuple) else value
 
 

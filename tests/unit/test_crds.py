@@ -15,7 +15,7 @@ DEFINITIONS = {kind.name: crds.definition(kind) for kind in v1alpha1.KINDS}
 
 
 def fields(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
-    """Yield every field below a schema, by path."""
+    """Yield every field below a schema, with its path."""
     for name, field in schema.get("properties", {}).items():
         yield f"{path}.{name}", field
         yield from fields(field, f"{path}.{name}")
@@ -23,7 +23,7 @@ def fields(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
 
 
 def version(kind: str) -> Schema:
-    """Return the one version of a kind."""
+    """Return the only version of a kind."""
     (only,) = DEFINITIONS[kind]["spec"]["versions"]
     result: Schema = only
     return result

@@ -1,4 +1,4 @@
-"""The folder `operator` is named like a module of Python's own, and the layers are held apart: both can be tested."""
+"""The folder `operator` does not hide Python's module of this name, and the linters enforce the layers."""
 
 import ast
 import shutil
@@ -22,7 +22,7 @@ def test_python_finds_its_own_operator_module_in_our_folder(arguments: tuple[str
 
 
 def test_our_folder_is_no_package() -> None:
-    """With an __init__.py it would hide Python's module from whatever runs in the repository's root."""
+    """With an __init__.py it would hide Python's module from every program that runs in the repository's root."""
     assert not (ROOT / "operator" / "__init__.py").exists()
     assert not list((ROOT / "operator").glob("*.py"))
 

@@ -1,4 +1,4 @@
-"""Links between the pages of this repository lead somewhere."""
+"""Links between the pages of this repository lead to existing files and headings."""
 
 import re
 import subprocess
@@ -14,14 +14,14 @@ CODE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
 
 
 def pages() -> list[Path]:
-    """Return the pages that are in git, but for those of others."""
+    """Return the pages in git, without those of other projects."""
     listed = subprocess.run(("git", "ls-files", "*.md"), cwd=ROOT, capture_output=True, text=True, check=True)
     found = [ROOT / name for name in listed.stdout.splitlines() if not name.startswith("tests/data/")]
     return [page for page in found if page.exists()]
 
 
 def anchors(page: Path) -> set[str]:
-    """Return what the headings of a page are called in links, as GitHub does it."""
+    """Return the anchors of a page's headings, as GitHub names them."""
     plain = CODE.sub("", page.read_text(encoding="utf-8"))
     words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(plain))
     return {found.strip().replace(" ", "-") for found in words}

@@ -1,4 +1,4 @@
-"""The documents for engineers name files, functions and classes that exist."""
+"""The documents for engineers name only files, functions and classes that exist."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ FOLDER = re.compile(r"`(?P<path>(?:charts|hack|tests|crds)(?:/[\w.-]+)+)/?`")
 
 
 def find(path: str) -> Path | None:
-    """Return the file or folder of this path, which is relative to the package or to the repository."""
+    """Return the file or folder with this path, relative to the package or to the repository."""
     return next((base / path for base in (PACKAGE, ROOT, ROOT / "operator") if (base / path).exists()), None)
 
 

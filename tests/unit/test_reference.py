@@ -1,4 +1,4 @@
-"""The pages of the reference have every word that users may match on, and its examples mean what they say."""
+"""The pages of the reference list every reason, metric and value, and their examples are valid."""
 
 import re
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ def test_every_metric_is_listed() -> None:
 
 
 def leaves(found: Any, path: str = "") -> Iterator[str]:
-    """Yield the paths of all values of the chart; a mapping that is written on one line is one value."""
+    """Yield the paths of all values of the chart; requests and limits count as one value each."""
     for key, value in found.items():
         if isinstance(value, dict) and value and key not in {"requests", "limits"}:
             yield from leaves(value, f"{path}{key}.")
@@ -91,7 +91,7 @@ def test_an_example_is_valid_and_has_no_field_that_does_not_exist(example: dict[
 
 
 def lost(written: Any, read: Any, path: str = "spec") -> list[str]:
-    """Return the paths of what was written and not read."""
+    """Return the paths of fields that were written but not read."""
     if isinstance(written, dict):
         missing = [f"{path}.{key}" for key in written if key not in read]
         return missing + [

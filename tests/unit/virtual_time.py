@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps: what waits for an hour is tested in no time, and in the same order each time."""
+"""An event loop whose clock jumps: waiting for an hour takes no time, and the order of events is always the same."""
 
 import asyncio
 import selectors
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class _JumpingLoop(asyncio.SelectorEventLoop):
-    """A loop that never sleeps: where it would, its clock moves on by as much."""
+    """A loop that never sleeps: instead it moves its clock on by the same time."""
 
     def __init__(self) -> None:
         self._jumped = 0.0
@@ -17,7 +17,7 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
         return self._jumped
 
     def jump(self, seconds: float) -> None:
-        """Move the clock on, by a microsecond at least: on a clock that stood still, timers would be early for ever."""
+        """Move the clock on, by at least a microsecond: with a clock that stands still, timers would never be due."""
         self._jumped += max(seconds, 1e-6)
 
 

@@ -1,6 +1,6 @@
-"""Attacks by somebody whom RBAC allows everything, each refused by one policy of ours, and by nothing else.
+"""Attacks by a user to whom RBAC allows everything, each refused by exactly one admission policy of the chart.
 
-"Nothing else" is tested too: the same attack succeeds once that policy's binding is deleted.
+Each test also checks that the attack succeeds once that policy's binding is deleted.
 """
 
 import json
@@ -25,10 +25,10 @@ INSIDE = "brest-1"
 
 @dataclass(frozen=True)
 class Attack:
-    """``guard`` refuses it with a message that has ``says`` in it.
+    """An attack that ``guard`` refuses with a message that contains ``says``.
 
-    ``policy`` is the value of the namespace's label. What is posted to ``path`` is ``body``; in both, {space} is the
-    namespace. With ``waiting``, an unscheduled pod of that name is there.
+    ``policy`` is the value of the namespace's label. ``body`` is posted to ``path``; in the path, {space} stands for
+    the namespace. With ``waiting``, the namespace has an unscheduled pod of that name.
     """
 
     guard: str
@@ -39,7 +39,7 @@ class Attack:
     waiting: bool = False
 
     def run(self, attacker: Kubectl, space: str) -> CompletedProcess[str]:
-        """Try it."""
+        """Try the attack."""
         path = self.path.format(space=space)
         return attacker.attempt("create", "--raw", path, "-f", "-", stdin=json.dumps(self.body))
 
@@ -58,7 +58,7 @@ def claims(policy: str, **spec: Any) -> Json:
 
 
 def marked(**metadata: dict[str, str]) -> Json:
-    """Return a Binding to an accepted node that carries marks of its own."""
+    """Return a Binding to an accepted node with additional metadata."""
     body = binding("waiting", INSIDE)
     return body | {"metadata": body["metadata"] | metadata}
 
@@ -149,18 +149,20 @@ def test_nobody_labels_a_node_as_accepted(admin: Kubectl, mallory: Kubectl, opti
 
     with without_bindings(admin, NODES):
         eventually(lambda: mallory.attempt(*attack).returncode == 0, seconds=20, what="success without the guard")
-    # And even then not for long: the controller takes away what it did not decide.
+    # Even without the guard the label does not last: the controller removes labels that it did not decide.
     eventually(lambda: labelled(admin) == {"brest-1", "lyon-1"}, seconds=20, what="the label gone")
     eventually(lambda: NODES in mallory.attempt(*attack, "--dry-run=server").stderr, seconds=20, what="the guard again")
 
 
 def test_nobody_takes_the_label_off_an_accepted_node(mallory: Kubectl) -> None:
-    """Without it, a kubelet that restarts would end what runs there."""
+    """Without the label, a kubelet that restarts would end the policy's pods on the node."""
     assert NODES in mallory.refusal("label", "node", INSIDE, f"{NODE_LABEL}-")
 
 
 def test_a_kubelet_does_not_label_its_node_as_accepted(cluster: Cluster) -> None:
-    """This is what the reserved prefix is for: the API server's own NodeRestriction keeps kubelets from it."""
+    """The label has the reserved prefix for this reason: NodeRestriction, the API server's own plugin, refuses the
+    kubelet.
+    """
     kubelet = Kubectl(cluster.node_kubeconfig(TARGET))
     assert "is not allowed to modify labels" in kubelet.refusal("label", "node", TARGET, f"{NODE_LABEL}=accepted")
 
@@ -177,7 +179,9 @@ def test_nor_does_it_say_what_a_policy_thinks_of_it(cluster: Cluster) -> None:
 
 @pytest.mark.usefixtures("changed_estate")
 def test_what_a_kubelet_says_of_itself_is_no_evidence(admin: Kubectl, cluster: Cluster) -> None:
-    """A kubelet may write its region. A datacentre that selects on it gets the node, but no strict policy does."""
+    """A kubelet may label its node with a region. A datacentre that selects on it contains the node, but strict
+    policies still refuse the node.
+    """
     region = "topology.kubernetes.io/region"
     before = admin.get("node", TARGET)["metadata"]["labels"][region]
     site = {"serviceRef": {"name": "armor-snc"}, "country": "FR", "nodeSelector": {region: "armor-brest-snc"}}
@@ -218,7 +222,7 @@ def test_an_affinity_for_any_node_finds_only_accepted_ones(admin: Kubectl, mallo
 
 
 def test_a_pod_cannot_undo_its_placement(mallory: Kubectl, space: Space) -> None:
-    """Kubernetes lets the node selector of a gated pod grow, never shrink; ours is in it from the start."""
+    """Kubernetes lets the node selector of a gated pod only grow; the policy's label is in it from the start."""
     namespace = space()
     mallory.create(
         pod("gated", schedulingGates=[{"name": "example.org/wait"}], nodeSelector={NODE_LABEL: "no"}), namespace
@@ -230,7 +234,9 @@ def test_a_pod_cannot_undo_its_placement(mallory: Kubectl, space: Space) -> None
 
 
 def test_without_placement_the_guard_lets_no_pod_in(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
-    """Two rules stand between a pod and a refused node; with both gone it does run there, and this is reported."""
+    """Two rules keep a pod from a refused node; with both removed the pod runs there, and an audit annotation reports
+    it.
+    """
     namespace = space()
     place = "sovereignty-place-pods-by-namespace"
     attempt = ("-n", namespace, "create", "-f", "-")
@@ -250,7 +256,7 @@ def test_without_placement_the_guard_lets_no_pod_in(admin: Kubectl, mallory: Kub
 
 
 def test_without_the_guard_the_kubelet_still_refuses(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
-    """The selector that placement wrote is checked once more by the kubelet of the node that the pod names."""
+    """The kubelet of the node that the pod names checks the node selector that placement wrote."""
     namespace = space()
     with without_bindings(admin, BY_NAMESPACE):
         manifest = json.dumps(pod("attack", nodeName=TARGET))
@@ -263,7 +269,7 @@ def test_without_the_guard_the_kubelet_still_refuses(admin: Kubectl, mallory: Ku
 
 
 def test_a_grant_to_every_service_account_accepts_no_node(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
-    """The guards ask what a service account may do. One that may do everything would make each node look accepted."""
+    """The guards check what a service account may do. If it may do everything, each node would look accepted."""
     namespace = space()
     attempt = ("-n", namespace, "create", "--dry-run=server", "-f", "-")
     manifest = json.dumps(pod("attack", nodeName=TARGET))

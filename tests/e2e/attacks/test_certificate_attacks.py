@@ -1,4 +1,4 @@
-"""Certificates that are asked for by somebody else than the kubelet of the node on which the pod runs."""
+"""Certificate requests from a user who is not the kubelet of the pod's node."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ FORGER = "forger"
 
 @pytest.fixture(scope="module")
 def forger(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
-    """Somebody with full rights on certificate requests, through every endpoint, and with no others."""
+    """A user with full rights on certificate requests, on every endpoint, and no other rights."""
     cluster.load_image(public.archive_all(IMAGES))
     rights = ("--verb=*", "--resource=podcertificaterequests,podcertificaterequests/status")
     admin.run("create", "clusterrole", FORGER, *rights)
@@ -37,7 +37,7 @@ def forger(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
 
 @dataclass
 class Victim:
-    """A pod that runs, and all that a request for it has to say."""
+    """A running pod, and the spec of a valid certificate request for it."""
 
     namespace: str
     asked: dict[str, Any] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def request(name: str, asked: dict[str, Any]) -> str:
 
 
 def test_only_the_kubelet_of_the_node_may_ask(admin: Kubectl, forger: Kubectl, victim: Victim) -> None:
-    """Through every version that is served; an update cannot change what is asked."""
+    """This holds in every served API version; an update cannot change the spec."""
     versions = json.loads(admin.run("get", "--raw", "/apis/certificates.k8s.io"))["versions"]
     for version in versions:
         path = f"/apis/{version['groupVersion']}/namespaces/{victim.namespace}/podcertificaterequests"
@@ -77,7 +77,7 @@ def test_only_the_kubelet_of_the_node_may_ask(admin: Kubectl, forger: Kubectl, v
     patch = json.dumps({"spec": {"stubPKCS10Request": victim.asked["stubPKCS10Request"]}})
     words = ("-n", victim.namespace, "patch", "podcertificaterequest", name, "--type=merge", "-p", patch)
     assert "field is immutable" in forger.refusal(*words)
-    # Nor may an answer be changed.
+    # A status that is set cannot be changed either.
     status = json.dumps({"status": {"conditions": []}})
     assert "immutable after PodCertificateRequest is issued" in forger.refusal(
         *words[:5], "--subresource=status", "--type=merge", "-p", status
@@ -85,7 +85,7 @@ def test_only_the_kubelet_of_the_node_may_ask(admin: Kubectl, forger: Kubectl, v
 
 
 def test_a_kubelet_may_not_ask_for_the_pod_of_another_node(cluster: Cluster, victim: Victim) -> None:
-    """The API server's own NodeRestriction, with which our guard fits together."""
+    """The API server's own NodeRestriction covers this case, so the guard does not have to."""
     kubelet = Kubectl(cluster.node_kubeconfig("paris-1"))
     create = ("-n", victim.namespace, "create", "-f", "-")
     for asked in (victim.asked, victim.asked | {"nodeName": "paris-1"}):
@@ -98,14 +98,14 @@ Forge = Callable[[Kubectl, Victim], dict[str, Any]]
 
 
 def other_pod(admin: Kubectl, victim: Victim) -> dict[str, Any]:
-    """Ask for a pod that mounts nothing of ours."""
+    """Make a request for a pod that mounts no certificate of the operator."""
     admin.create(pod("plain", nodeSelector={"kubernetes.io/hostname": "brest-1"}), victim.namespace)
     address(admin, victim.namespace, "plain")
     return asking(admin, victim.namespace, "plain")
 
 
 def on_refused_node(admin: Kubectl, victim: Victim) -> dict[str, Any]:
-    """Ask for a pod that somebody forced onto a node that the policy refuses."""
+    """Make a request for a pod that was forced onto a node that the policy refuses."""
     forced = peer_pod("forced", "paris-1", nodeName="paris-1")
     force(admin, forced, victim.namespace)
     return asking(admin, victim.namespace, "forced")
@@ -155,7 +155,7 @@ def test_without_the_guard_the_signer_still_issues_nothing_for(
 
 
 def logged_reasons(admin: Kubectl, namespace: str, name: str) -> set[str]:
-    """Return the reasons that the signer's log has for a certificate request."""
+    """Return the reasons that the signer's log gives for a certificate request."""
     log = admin.run("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/component=signer", "--tail=-1")
     entries = [json.loads(line) for line in log.splitlines()]
     return {
@@ -168,7 +168,9 @@ def logged_reasons(admin: Kubectl, namespace: str, name: str) -> set[str]:
 def test_what_remains_without_the_guard_is_counted(
     admin: Kubectl, cluster: Cluster, forger: Kubectl, victim: Victim
 ) -> None:
-    """A forged request for a pod that is all that it says gets a certificate, for a key that its node does not hold."""
+    """A forged request with only true claims about its pod gets a certificate, for a key that the pod's node does not
+    hold.
+    """
     before = repeated(admin, cluster)
     with without_bindings(admin, GUARD):
         create = ("-n", victim.namespace, "create", "-f", "-")
@@ -181,7 +183,7 @@ def test_what_remains_without_the_guard_is_counted(
 
 
 def repeated(admin: Kubectl, cluster: Cluster) -> float:
-    """Return how many certificates the controller has counted as one too many."""
+    """Return how many repeated certificates the controllers have counted."""
     total = 0.0
     for controller in admin.list("pods", NAMESPACE, CONTROLLER_PODS):
         url = f"http://{controller['status']['podIP']}:8080/metrics"

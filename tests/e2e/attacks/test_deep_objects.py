@@ -1,7 +1,7 @@
-"""JSON that is nested as deep as an API server takes it: no process ends, and nobody else waits.
+"""JSON nested nearly as deep as an API server accepts: no process ends, and other objects are still handled.
 
-Every client may send `metadata.managedFields` of its own with any object, and the template of a SovereignWorkload has
-no schema. API servers take 10,000 levels.
+Every client may send its own `metadata.managedFields` with any object, and the template of a SovereignWorkload has no
+schema. API servers accept 10,000 levels.
 """
 
 import json
@@ -28,7 +28,9 @@ Send = Callable[[Kubectl, str, Json], None]
 
 
 def managed(levels: int = LEVELS) -> list[Json]:
-    """Return managedFields that are so deep. The text is made, as Python's own encoder would not get there."""
+    """Return managedFields with a marker for this depth. The text is built later, because Python's encoder cannot nest
+    so deep.
+    """
     return [
         {
             "manager": "digger",
@@ -42,7 +44,7 @@ def managed(levels: int = LEVELS) -> list[Json]:
 
 
 def dug(obj: Json) -> str:
-    """Return an object as JSON, with `f:a` in `f:a` where its managedFields say how often."""
+    """Return an object as JSON, with its managedFields' marker replaced by `f:a` nested LEVELS deep."""
     text = json.dumps(obj)
     deep = '{"f:metadata":{"f:labels":' + '{"f:a":' * LEVELS + "{}" + "}" * LEVELS + "}}"
     return text.replace(f'"@{LEVELS}@"', deep)
@@ -50,7 +52,7 @@ def dug(obj: Json) -> str:
 
 @pytest.fixture
 def send(tmp_path: Path) -> Send:
-    """Return what creates an object of any depth: kubectl sends the file as it is."""
+    """Return a function that creates an object of any depth: kubectl sends the file unchanged."""
 
     def create(sender: Kubectl, path: str, obj: Json) -> None:
         manifest = tmp_path / "object.json"
@@ -62,7 +64,7 @@ def send(tmp_path: Path) -> Send:
 
 @pytest.fixture
 def developer(admin: Kubectl, cluster: Cluster, space: Space) -> tuple[Kubectl, str, str]:
-    """Return somebody with `edit` on a namespace in scope and on one that is not."""
+    """Return a user with `edit` on a namespace in scope and on one that is not."""
     scoped, free = space(), space(None)
     for namespace in (scoped, free):
         admin.run("-n", namespace, "create", "rolebinding", "dev", "--clusterrole=edit", f"--user={DEVELOPER}")
@@ -70,8 +72,8 @@ def developer(admin: Kubectl, cluster: Cluster, space: Space) -> tuple[Kubectl, 
 
 
 @pytest.fixture
-def suspension_arrives(admin: Kubectl, changed_estate: None) -> Iterator[None]:  # noqa: ARG001 - it puts all back
-    """Have a service suspended when a test has done its worst: its datacentre loses host role and trust in seconds."""
+def suspension_arrives(admin: Kubectl, changed_estate: None) -> Iterator[None]:  # noqa: ARG001 - it restores everything
+    """Suspend a service after a test's attack: within seconds its nodes must be gone from the host role."""
     before = endings(admin)
     yield
     suspend(admin, "armor-snc")
@@ -80,7 +82,7 @@ def suspension_arrives(admin: Kubectl, changed_estate: None) -> Iterator[None]: 
 
 
 def deep(obj: Json) -> Json:
-    """Return an object that brings managedFields of its own."""
+    """Return an object with managedFields of its own."""
     return obj | {"metadata": obj["metadata"] | {"managedFields": managed()}}
 
 
@@ -99,7 +101,7 @@ def test_a_deep_template_ends_nothing(admin: Kubectl, developer: tuple[Kubectl, 
 
 @pytest.mark.usefixtures("suspension_arrives")
 def test_deep_pods_end_nothing(admin: Kubectl, developer: tuple[Kubectl, str, str], send: Send) -> None:
-    """One that waits in scope, for the controller, and one that nobody labelled, for the agent of its node."""
+    """A waiting pod in scope, which the controller reads, and a pod out of scope, which the agent of its node reads."""
     dev, scoped, free = developer
     send(dev, f"/api/v1/namespaces/{scoped}/pods", deep(pod("gated", schedulingGates=[{"name": "example.org/never"}])))
     send(dev, f"/api/v1/namespaces/{free}/pods", deep(pod("plain", nodeName=FREE)))
@@ -131,7 +133,7 @@ def test_a_deep_request_for_a_certificate_ends_nothing(
 
 @pytest.mark.usefixtures("suspension_arrives")
 def test_a_deep_namespace_ends_nothing(admin: Kubectl, space: Space, send: Send) -> None:
-    """Whoever may make namespaces: kopf reads these."""
+    """Any user who may create namespaces can do this; kopf reads them."""
     name = f"{space(None)}-deep"
     send(admin, "/api/v1/namespaces", deep({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
     admin.run("delete", "namespace", name, "--wait=false")

@@ -1,4 +1,4 @@
-"""What pods carry under our prefixes is the operator's word: nobody else writes it, ever, through any endpoint."""
+"""Only the operator may write pod annotations under its own prefixes; all others are refused, on every endpoint."""
 
 import json
 from collections.abc import Callable
@@ -24,16 +24,16 @@ APPLY = ("apply", "--server-side", "--force-conflicts", "--validate=false")
 STATUS = "--subresource=status"
 
 Way = tuple[tuple[str, ...], Callable[[Json], Json]]
-"""What to tell kubectl, and what to send, given the pod as it is."""
+"""The arguments of kubectl, and a function from the current pod to the request body."""
 
 
 def annotated(annotations: dict[str, Any]) -> Json:
-    """Return a change of a pod's annotations, or a part of a pod."""
+    """Return a patch of a pod's annotations, or the part of a pod that has them."""
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one", "annotations": annotations}}
 
 
 def rewritten(live: Json) -> Json:
-    """Return the whole pod with a verdict of somebody else's."""
+    """Return the whole pod with a forged verdict."""
     return live | {"metadata": live["metadata"] | {"annotations": live["metadata"]["annotations"] | FORGED}}
 
 
@@ -53,7 +53,7 @@ WAYS: dict[str, Way] = {
 
 
 def attempt(person: Kubectl, namespace: str, way: Way) -> CompletedProcess[str]:
-    """Try it, to no lasting effect. What the pod would be comes back."""
+    """Try a way as a dry run. The output is the resulting pod."""
     words, body = way
     sent = json.dumps(body(person.get("pod", "one", namespace)))
     given = "--patch-file=/dev/stdin" if words[0] == "patch" else "--filename=-"
@@ -61,7 +61,7 @@ def attempt(person: Kubectl, namespace: str, way: Way) -> CompletedProcess[str]:
 
 
 def refusal(attempt: Callable[[], CompletedProcess[str]]) -> str:
-    """Return how the guard refuses something. An earlier test may have taken it away; it comes back in a moment."""
+    """Return the guard's refusal. An earlier test may have removed the guard; it takes effect again after a moment."""
     said = eventually(lambda: GUARD in (seen := attempt()).stderr and seen, seconds=20, what="the guard")
     assert said.returncode
     assert "\n" not in said.stderr.strip()
@@ -69,7 +69,7 @@ def refusal(attempt: Callable[[], CompletedProcess[str]]) -> str:
 
 
 def said_of(pod: Json) -> dict[str, str]:
-    """Return what a pod carries under our prefixes."""
+    """Return a pod's annotations under the operator's prefixes."""
     annotations = pod["metadata"].get("annotations", {})
     return {key: value for key, value in annotations.items() if key.partition("/")[0].endswith(".sovereignty.dev")}
 
@@ -79,7 +79,7 @@ Chief = Callable[..., tuple[Kubectl, str]]
 
 @pytest.fixture
 def chief(admin: Kubectl, cluster: Cluster, space: Space) -> Chief:
-    """Make a namespace, and give somebody all rights in it and none beyond it."""
+    """Create a namespace, and give a user all rights in it and none elsewhere."""
 
     def make(policy: str | None = "secnumcloud") -> tuple[Kubectl, str]:
         namespace = space(policy)
@@ -90,7 +90,7 @@ def chief(admin: Kubectl, cluster: Cluster, space: Space) -> Chief:
 
 
 def run_one(admin: Kubectl, namespace: str) -> Json:
-    """Run a pod, and return it once the operator has said all of it."""
+    """Run a pod, and return it once the operator has written all annotations."""
     made = pod("one")
     made["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1m"}}
     admin.create(made, namespace)
@@ -118,7 +118,7 @@ def test_a_pod_in_scope_leaves_room_for_what_the_operator_says(mallory: Kubectl,
 
 
 def test_no_crowd_of_labels_keeps_the_operator_from_a_pod(admin: Kubectl, chief: Chief) -> None:
-    """What it said would stay, whatever became of the node, if each write took longer than it may."""
+    """If a write could take longer than its time limit, the annotations would stay whatever happened to the node."""
     person, namespace = chief()
     run_one(admin, namespace)
     crowd = {f"{number}": "" for number in range(5000)}
@@ -162,14 +162,14 @@ def test_nor_of_a_pod_that_is_in_scope_otherwise_or_may_come_to_be(
 
 
 def tell(cluster: Cluster, live: Json, change: Callable[[Json], Json], query: str = "") -> CompletedProcess[str]:
-    """Write a pod's status as its kubelet, which kubectl's other words ask for more rights than it has."""
+    """Write a pod's status as its kubelet. kubectl's other commands need more rights than a kubelet has."""
     kubelet = Kubectl(cluster.node_kubeconfig(live["spec"]["nodeName"]))
     where = f"/api/v1/namespaces/{live['metadata']['namespace']}/pods/one/status{query}"
     return kubelet.attempt("replace", "--raw", where, "-f", "-", stdin=json.dumps(change(live)))
 
 
 def test_nor_does_a_kubelet(admin: Kubectl, cluster: Cluster, space: Space) -> None:
-    """It may write the status of its pods, and NodeRestriction keeps it from their labels alone."""
+    """A kubelet may write the status of its pods, and NodeRestriction protects only their labels."""
     namespace = space()
     run_one(admin, namespace)
 
@@ -218,7 +218,7 @@ def test_nor_does_a_new_pod_that_is_not_in_scope_bring_it_along(
 
 @pytest.mark.parametrize("policy", [None, "secnumcloud"], ids=["by its label", "by its namespace"])
 def test_what_a_new_pod_in_scope_brings_along_is_taken_off(chief: Chief, policy: str | None) -> None:
-    """So a pod can be written back that was read before, by whatever restores it."""
+    """A pod that was read with these annotations can therefore be created again, for example from a backup."""
     person, namespace = chief(policy)
     made = pod("one")
     made["metadata"]["labels"] = {} if policy else {"sovereignty.dev/policy": "secnumcloud"}
@@ -234,7 +234,9 @@ def test_what_a_new_pod_in_scope_brings_along_is_taken_off(chief: Chief, policy:
 
 @pytest.mark.parametrize("policy", [None, "secnumcloud"], ids=["not in scope", "in scope"])
 def test_nor_does_a_mirror_pod(admin: Kubectl, cluster: Cluster, space: Space, policy: str | None) -> None:
-    """A kubelet's static pod runs whatever we say. Its mirror is let in, but for what only the operator says."""
+    """A kubelet runs its static pod in any case. The mirror pod is admitted, unless it has annotations that only the
+    operator may write.
+    """
     namespace = space(policy)
     node = admin.get("node", "brest-1")
     mirror = pod("one", nodeName="brest-1") | annotated({"kubernetes.io/config.mirror": "x"})
@@ -247,15 +249,15 @@ def test_nor_does_a_mirror_pod(admin: Kubectl, cluster: Cluster, space: Space, p
     )
 
     def forge() -> CompletedProcess[str]:
-        # The kubelet soon takes a mirror away of whose file it does not know.
+        # The kubelet soon deletes a mirror pod for which it has no file.
         kubelet.attempt(*create, stdin=json.dumps(mirror))
         return tell(cluster, admin.get("pod", "one", namespace), rewritten, "?dryRun=All")
 
     assert f"may not write {VERDICT}" in refusal(forge)
-    # With the policy that holds there, which admission writes on all other pods, it says no more than is so.
+    # The policy annotation with the namespace's policy, as admission writes it on all other pods, is no forgery.
     beside = mirror["metadata"]["annotations"] | FORGED | {POLICY: "secnumcloud"}
     said = json.dumps(mirror | {"metadata": mirror["metadata"] | {"name": "two", "annotations": beside}})
-    # Where no policy holds, both are forged, and either is named: a map of CEL has no order.
+    # Without a policy both annotations are forged, and the message names either: a CEL map has no order.
     forged = (VERDICT,) if policy else (VERDICT, POLICY)
     refused = refusal(lambda: kubelet.attempt(*create, "--dry-run=server", stdin=said))
     assert any(f"may not write {annotation}" in refused for annotation in forged)
@@ -286,7 +288,7 @@ def test_other_endpoints_take_no_annotations_and_do_their_work(
 
 
 def seen_by_kubelet(live: Json) -> Json:
-    """Return a pod with one condition more."""
+    """Return a pod with one more condition."""
     more = {"type": "example.org/seen", "status": "True"}
     return live | {"status": live["status"] | {"conditions": [*live["status"]["conditions"], more]}}
 
@@ -301,7 +303,7 @@ def test_all_else_of_a_pod_can_be_changed_as_before(admin: Kubectl, cluster: Clu
     person.run("-n", namespace, "label", "pod", "one", "example.org/x=y")
     person.run(*on_one, json.dumps(annotated({"example.org/x": "y"})), STATUS)
     person.run(*on_one, json.dumps({"spec": OTHER_ENDPOINTS["resize"]}), "--subresource=resize")
-    # The kubelet says so in the pod's status.
+    # The kubelet reports the resize in the pod's status.
     eventually(
         lambda: (
             admin.get("pod", "one", namespace)["status"]["containerStatuses"][0]["resources"]["requests"]["cpu"] == "2m"

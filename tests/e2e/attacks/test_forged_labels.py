@@ -1,4 +1,4 @@
-"""What holds a pod to a policy is there from its first day: nobody takes it off, or puts it on, while it lives."""
+"""The labels that put a pod in scope of a policy are set at creation: nobody may add, change or remove them later."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ CHANGES: dict[str, tuple[str, dict[str, str | None]]] = {
 
 @pytest.fixture(scope="module")
 def elsewhere(admin: Kubectl) -> Iterator[str]:
-    """A namespace without a policy, with a pod that names one, and one that does not."""
+    """A namespace without a policy, with one pod that names a policy and one that does not."""
     name = "forged-labels"
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     eventually(lambda: admin.get("serviceaccount", "default", name), what="a service account")
@@ -35,13 +35,13 @@ def elsewhere(admin: Kubectl) -> Iterator[str]:
 
 
 def attempt(person: Kubectl, namespace: str, name: str, labels: dict[str, str | None], *way: str) -> str:
-    """Change labels of a pod, and return why that was refused; empty if it was not."""
+    """Change labels of a pod as a dry run, and return why that was refused; empty if it was not."""
     return refused_change(person, namespace, f"pod/{name}", {"metadata": {"labels": labels}}, *way)
 
 
 @contextmanager
 def unguarded(admin: Kubectl, mallory: Kubectl, namespace: str) -> Iterator[None]:
-    """Take the guard away for a while."""
+    """Remove the guard for a while."""
     with without_bindings(admin, GUARD):
         eventually(lambda: not attempt(mallory, namespace, "held", {POLICY: None}), what="no guard")
         yield

@@ -1,4 +1,4 @@
-"""What sidecars are told is the controller's to write: nobody else tells them anything, or keeps it from being told."""
+"""Only the controller may write transit configs: nobody else may change one, or keep one from being updated."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def told(admin: Kubectl, transit: str) -> Iterator[str]:
-    """Return the name of the ConfigMap in a namespace with a pod that goes by it."""
+    """Return the name of the transit config in a namespace with a pod of the policy."""
     labels = {"sovereignty.dev/enforce": transit}
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
     eventually(lambda: admin.get("serviceaccount", "default", NAMESPACE), what="a service account")
@@ -41,7 +41,7 @@ def told(admin: Kubectl, transit: str) -> Iterator[str]:
 
 
 def attempt(person: Kubectl, name: str, change: dict[str, Any]) -> str:
-    """Change the ConfigMap, and return why that was refused; empty if it was not."""
+    """Change the ConfigMap as a dry run, and return why that was refused; empty if it was not."""
     return refused_change(person, NAMESPACE, f"configmap/{name}", change)
 
 
@@ -60,7 +60,7 @@ def test_nobody_tells_those_of_another_policy_anything(mallory: Kubectl, told: s
 
 
 def test_nobody_has_the_operator_read_what_is_no_order(mallory: Kubectl, told: str) -> None:
-    """It looks for orders by their label, so that many large ConfigMaps with it would fill its memory."""
+    """The operator finds transit configs by their label; many large ConfigMaps with it would fill its memory."""
     labelled = {"labels": {"sovereignty.dev/transit-of": told.removeprefix("sovereignty-transit.")}}
 
     def made(**metadata: Any) -> str:

@@ -1,4 +1,4 @@
-"""Any pod may connect to the operator's processes: one that floods them costs nobody a sidecar, and ends no process."""
+"""Any pod may connect to the operator's processes. A flood from one must neither end a process nor block new pods."""
 
 import json
 
@@ -81,15 +81,15 @@ async def main():
 
 asyncio.run(main())
 """
-"""What anybody can do who may open a connection, several times over."""
+"""Floods of every kind that a client can send that may open connections, many at a time."""
 ROUNDS = 3
 MOST_QUESTIONS = 1000
-"""Many more than fit into so many rounds."""
+"""Many more than fit into that many rounds."""
 ASKED = json.dumps(pod("one"))
 
 
 def endings(admin: Kubectl) -> dict[str, tuple[int, Json]]:
-    """Return how often each process was started again, and how it ended before."""
+    """Return how often each process was restarted, and its last state."""
     return {
         found["metadata"]["name"]: (container["restartCount"], container["lastState"])
         for found in processes(admin)
@@ -98,18 +98,20 @@ def endings(admin: Kubectl) -> dict[str, tuple[int, Json]]:
 
 
 def processes(admin: Kubectl) -> list[Json]:
-    """Return the operator's pods, without those of Jobs that are done."""
+    """Return the operator's running pods, without those of completed Jobs."""
     return living_pods(admin, NAMESPACE, "app.kubernetes.io/name=sovereign-operator")
 
 
 def component(found: Json) -> str:
-    """Return which process a pod runs."""
+    """Return the name of the process that a pod runs."""
     return str(found["metadata"]["labels"]["app.kubernetes.io/component"])
 
 
 @pytest.fixture
 def targets(admin: Kubectl) -> list[str]:
-    """Where to connect to: all that the API server asks, and of each process what kubelets and Prometheus do."""
+    """Return the addresses to flood: the webhook port of each injector, and the health and metrics port of one pod per
+    process.
+    """
     one_of_each = {component(found): found["status"]["podIP"] for found in processes(admin)}
     injectors = [found["status"]["podIP"] for found in processes(admin) if component(found) == "injector"]
     return [*(f"{address}:8080" for address in one_of_each.values()), *(f"{address}:8443" for address in injectors)]
@@ -132,6 +134,6 @@ def test_a_flood_from_a_pod_without_rights_costs_nobody_a_sidecar_and_ends_no_pr
         answered += not answer.returncode
         refused += [answer.stderr] if answer.returncode else []
     assert endings(admin) == before
-    # The flood takes the same processors as all else here, so that some answers come too late, and are asked for again.
-    # Where a flood works, about half are refused.
+    # The flood uses the same processors as everything else here, so some answers come too late. Where a flood succeeds,
+    # about half of the requests are refused.
     assert len(refused) <= answered / 4, f"{answered} were answered, and these refused: {refused}"

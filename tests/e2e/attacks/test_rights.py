@@ -1,4 +1,4 @@
-"""What may be done through the operator: no more than who asks may do."""
+"""A user can do through the operator only what that user may do directly."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from tests.e2e.support.spaces import Space
 
 @pytest.fixture
 def intern(admin: Kubectl, cluster: Cluster, space: Space) -> tuple[Kubectl, str]:
-    """Somebody who may do nothing but write SovereignWorkloads, in one namespace."""
+    """A user who may only write SovereignWorkloads, in one namespace."""
     namespace = space()
     rights = ("--verb=get,list,create,update,patch,delete", "--resource=sovereignworkloads.sovereignty.dev")
     admin.run("-n", namespace, "create", "role", "intern", *rights)
@@ -80,7 +80,7 @@ def test_who_may_not_touch_a_workload_may_not_have_it_given_back(
     person, namespace = intern
     admin.apply(sovereign("app", policy="secnumcloud", **spec), namespace=namespace)
     attempt = ("-n", namespace, *way, "--dry-run=server")
-    # An earlier test may have taken the guard away, which comes back a moment after its binding.
+    # An earlier test may have removed the guard; it takes effect again a moment after its binding is restored.
     refused = eventually(lambda: person.refusal(*attempt), seconds=20, what="the guard")
     assert "ValidatingAdmissionPolicy 'sovereignty-guard-workloads'" in refused
     with without_bindings(admin, "sovereignty-guard-workloads"):
@@ -88,7 +88,7 @@ def test_who_may_not_touch_a_workload_may_not_have_it_given_back(
 
 
 def test_a_namespace_with_a_sovereign_workload_can_be_deleted(admin: Kubectl, space: Space) -> None:
-    """The namespace controller may delete what is in a namespace, but not patch workloads."""
+    """The namespace controller may delete what is in a namespace, but may not patch workloads."""
     namespace = space()
     admin.apply(
         workload("Deployment", "app"),

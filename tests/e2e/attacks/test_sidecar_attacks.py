@@ -1,4 +1,4 @@
-"""Pods of a policy that encrypts which would talk past their sidecar: none of them is let in."""
+"""Pods in scope of an encrypting policy whose traffic would bypass the sidecar: all of them are refused."""
 
 import copy
 import json
@@ -23,15 +23,15 @@ HTTP = {"httpGet": {"port": 8080, "path": "/up"}}
 
 @dataclass(frozen=True)
 class Exposed:
-    """A namespace whose policy encrypts, while nothing writes sidecars."""
+    """Namespaces in scope of an encrypting policy while the injector's webhook is deleted."""
 
     namespace: str
     injected: Json
-    """A pod as the injector left it."""
+    """A pod as the injector returned it."""
     by_label: Json
-    """One that names its policy itself, for ``elsewhere``."""
+    """The same for a pod whose label names its policy, in ``elsewhere``."""
     elsewhere: str
-    """A namespace without a policy, to which one gives certificates."""
+    """A namespace without a policy, to which a policy gives certificates."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,8 @@ def exposed(admin: Kubectl, transit: str, roaming: Held) -> Iterator[Exposed]:
     namespace, labels = f"exposed-{uuid4().hex[:6]}", {"sovereignty.dev/enforce": transit}
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
     eventually(lambda: admin.get("serviceaccount", "default", namespace), what="a service account")
-    # Without the injector nobody takes the token out again that the service account plugin mounts everywhere.
+    # The service account plugin mounts the token in every container, and without the injector the sidecar would keep
+    # it.
     plain = pod("app", automountServiceAccountToken=False)
     plain["spec"]["containers"][0]["livenessProbe"] = HTTP
     labelled = copy.deepcopy(plain)
@@ -75,7 +76,7 @@ def secure(**fields: object) -> Change:
 
 
 def volume(name: str, **content: object) -> Change:
-    """Put another volume in the place of one of the sidecar's."""
+    """Replace one of the sidecar's volumes."""
 
     def change(spec: Json) -> None:
         for position, found in enumerate(spec["volumes"]):
@@ -86,7 +87,7 @@ def volume(name: str, **content: object) -> Change:
 
 
 def source(position: int, kind: str, **fields: object) -> Change:
-    """Change a source of the sidecar's identity."""
+    """Change a source of the sidecar's identity volume."""
 
     def change(spec: Json) -> None:
         (found,) = [each for each in spec["volumes"] if each["name"] == "sovereignty-identity"]
@@ -239,7 +240,7 @@ ATTACKS: dict[str, tuple[Change, str]] = {
 
 
 def attack(pristine: Json, change: Change) -> Json:
-    """Return a changed pod."""
+    """Return a pod with one change."""
     made = copy.deepcopy(pristine)
     change(made["spec"])
     return made
@@ -252,7 +253,7 @@ def test_an_attack_is_refused_with_what_is_wrong(mallory: Kubectl, exposed: Expo
     assert "not encrypted: pod" in said
     assert says in said
     assert said.count(" sovereignty-sidecar is not as") + said.count("container idle") <= 2
-    # Who asks for something that no pod may have asks in vain later, too.
+    # For a setting that no pod may have, the message must not suggest to try again later.
     ours = "as the injector writes it" in said or "initContainers is not sovereignty-sidecar" in said
     assert (HELPFUL in said) is ours
     assert "\n" not in said
@@ -294,7 +295,7 @@ EARLY = (
 def test_nor_does_a_pod_that_was_there_before_its_policy_encrypts(
     mallory: Kubectl, exposed: Exposed, transit: str, space: Space
 ) -> None:
-    """It would count as encrypted then."""
+    """Such a pod would count as encrypted as soon as its policy encrypts."""
     namespace = space("secnumcloud")
     early = json.loads(json.dumps(exposed.injected).replace(f'"{transit}"', '"secnumcloud"'))
     early = json.loads(
@@ -338,7 +339,7 @@ LATE: dict[str, tuple[Json, str]] = {
 
 @pytest.mark.parametrize("way", ["by-namespace", "by-label"])
 def test_what_comes_later_may_not_go_past_the_sidecar(mallory: Kubectl, exposed: Exposed, way: str) -> None:
-    """No node fits, so that the sidecar never starts."""
+    """No node fits the pod, so the sidecar never starts."""
     made, namespace = (
         (exposed.injected, exposed.namespace) if way == "by-namespace" else (exposed.by_label, exposed.elsewhere)
     )
@@ -356,7 +357,7 @@ def test_what_comes_later_may_not_go_past_the_sidecar(mallory: Kubectl, exposed:
     said = mallory.refusal("-n", namespace, "exec", "app", "-c", "sovereignty-sidecar", "--", "cat", "/etc/passwd")
     assert "nobody may start a program in sovereignty-sidecar" in said
     assert "sovereignty-sidecar" not in mallory.refusal("-n", namespace, "exec", "app", "-c", "idle", "--", "true")
-    # All else of a pod stays its owner's.
+    # The owner may still change everything else of the pod.
     mallory.run("-n", namespace, "label", "pod", "app", "example.org/a=b")
     mallory.run(*where, "-p", json.dumps({"spec": {"containers": [{"name": "idle", "image": f"{IMAGE}x"}]}}))
     mallory.run("-n", namespace, "delete", "pod", "app", "--wait=false")

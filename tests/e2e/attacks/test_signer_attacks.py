@@ -1,4 +1,4 @@
-"""What the signer's token is worth, and what the controller's token is worth against the signer."""
+"""What a thief can do with the signer's token, and with the controller's token against the signer."""
 
 import json
 from itertools import product
@@ -19,13 +19,13 @@ from tests.e2e.support.spaces import Space
 SIGNER = f"system:serviceaccount:{NAMESPACE}:sovereign-signer"
 CONTROLLER = f"system:serviceaccount:{NAMESPACE}:sovereign-controller"
 GUARD = "sovereignty-guard-signer"
-# The controller may patch and not get: only a server-side apply asks for no more.
+# The controller may patch but not get: only a server-side apply works without get.
 APPLY = ("apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-")
 REFUSED = "paris-1"
 
 
 def secret(name: str = "authority.x.y.1", kind: str = "kubernetes.io/tls", **changes: Any) -> Json:
-    """Return a Secret as the signer writes them, but for what is changed."""
+    """Return a Secret as the signer writes it, with changes."""
     metadata = {
         "name": name,
         "labels": {"sovereignty.dev/authority": "active"},
@@ -37,7 +37,7 @@ def secret(name: str = "authority.x.y.1", kind: str = "kubernetes.io/tls", **cha
 
 
 def of_account(account: str) -> Json:
-    """Return annotations that have the API server put a token of an account into a Secret, which never ends."""
+    """Return annotations with which the API server would add an account's token that never expires to a Secret."""
     return {"annotations": {"kubernetes.io/service-account.name": account}}
 
 
@@ -55,7 +55,7 @@ CREATED: dict[str, Json] = {
 
 
 def bounded(admin: Kubectl, *words: str, stdin: str = "") -> None:
-    """See that the signer's guard, and nothing else, keeps it from something."""
+    """Check that the signer's guard, and nothing else, refuses a request."""
     words = (*words, "--dry-run=server", f"--as={SIGNER}")
     said = eventually(lambda: admin.refusal(*words, stdin=stdin or None), seconds=20, what="the guard")
     assert f"ValidatingAdmissionPolicy '{GUARD}'" in said
@@ -124,7 +124,9 @@ ALLOWED: dict[str, dict[tuple[str, str, str], set[str]]] = {
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("namespace", ALLOWED)
 def test_the_signers_token_opens_no_other_way(admin: Kubectl, namespace: str) -> None:
-    """All that RBAC lets it do: no Secret elsewhere, token, role, webhook, pod, exec, impersonation or approval."""
+    """RBAC grants the signer nothing else: no Secret elsewhere, token, role, webhook, pod, exec, impersonation or
+    approval.
+    """
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectRulesReview",
@@ -143,7 +145,7 @@ def test_the_signers_token_opens_no_other_way(admin: Kubectl, namespace: str) ->
 
 
 def mark_as_accepted(admin: Kubectl, policy: str, node: str) -> None:
-    """Write of a node, with the controller's token, what it writes of those that a policy accepts."""
+    """Mark a node as accepted, with the controller's token: write its labels and its entry in the host role."""
     found, role = admin.get("node", node), admin.get("clusterrole", f"sovereignty:host:{policy}")
     labels = {
         f"policy.sovereignty.node-restriction.kubernetes.io/{policy}": "accepted",
@@ -164,7 +166,7 @@ def mark_as_accepted(admin: Kubectl, policy: str, node: str) -> None:
 def test_the_controllers_token_gets_no_certificate_for_a_node_that_no_datacentre_claims(
     admin: Kubectl, cluster: Cluster, space: Space
 ) -> None:
-    """Placement and guards believe the marks, as they have nothing else; the signer does not."""
+    """Placement and guards rely on labels and roles; the signer checks the datacentres itself."""
     cluster.load_image(public.archive_all(IMAGES))
     namespace = space()
     admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=0")

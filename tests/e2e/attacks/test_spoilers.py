@@ -1,4 +1,4 @@
-"""Whoever may write one object makes it as large or odd as the API server lets them, and holds up nobody else."""
+"""A user makes one object as large or unusual as the API server accepts; all other objects are still handled."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,13 +19,13 @@ from tests.e2e.support.spaces import Space
 
 INSIDE, SPOILED = "brest-1", "nantes-1"
 LARGEST_REQUEST = 1_600_000
-"""More bytes than etcd takes in one request."""
+"""More bytes than etcd accepts in one request."""
 ALL_ANNOTATIONS = 256 * 1024
-"""Bytes that the annotations of one object may have in all."""
+"""Bytes that the annotations of one object may have in total."""
 
 
 def restarts(admin: Kubectl) -> dict[str, int]:
-    """Return how often each replica's container ended."""
+    """Return how often each replica's container restarted."""
     return {
         found["metadata"]["uid"]: found["status"]["containerStatuses"][0]["restartCount"]
         for found in admin.list("pods", NAMESPACE, selector=CONTROLLER_PODS)
@@ -33,7 +33,7 @@ def restarts(admin: Kubectl) -> dict[str, int]:
 
 
 def test_an_object_of_megabytes_ends_no_replica(admin: Kubectl, space: Space, tmp_path: Path) -> None:
-    """The API server writes each `<` as six bytes: one pod is a line of a watch that is longer than clients expect."""
+    """The API server writes each `<` as six bytes: the watch event of one pod becomes longer than clients expect."""
     namespace = space()
     before = restarts(admin)
     gated = pod("fat", schedulingGates=[{"name": "example.org/never"}])
@@ -49,7 +49,7 @@ def test_an_object_of_megabytes_ends_no_replica(admin: Kubectl, space: Space, tm
 
 @pytest.fixture
 def full_node(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
-    """A node whose kubelet has filled its annotations."""
+    """A node whose annotations its kubelet has filled."""
     kubelet = Kubectl(cluster.node_kubeconfig(SPOILED))
     annotations = admin.get("node", SPOILED)["metadata"]["annotations"]
     taken = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
@@ -79,7 +79,7 @@ def test_a_node_that_cannot_be_written_holds_up_no_other(admin: Kubectl, full_no
 
 
 def fill(refused: Callable[[int], str]) -> None:
-    """Find the most bytes that can be written, as somebody does who fills an object to the last byte."""
+    """Find the largest size that can be written, to fill an object to its limit."""
     fits, too_many = 1_000_000, LARGEST_REQUEST
     assert refused(fits) == ""
     while too_many - fits > 8:
@@ -89,12 +89,12 @@ def fill(refused: Callable[[int], str]) -> None:
 
 
 def own_keys(obj: Json, field: str, policy: str) -> set[str]:
-    """Return our labels or annotations that speak of a policy."""
+    """Return the operator's labels or annotations that name a policy."""
     return {key for key in obj["metadata"].get(field, {}) if "sovereignty" in key and key.endswith(f"/{policy}")}
 
 
 def refusals(admin: Kubectl, node: str) -> list[str]:
-    """Return what Events say of why a node is not written."""
+    """Return the messages of Events that report why a node is not written."""
     found = admin.list("events", "default")
     return [
         one["message"]
@@ -105,7 +105,7 @@ def refusals(admin: Kubectl, node: str) -> list[str]:
 
 @pytest.fixture
 def everywhere(admin: Kubectl) -> Iterator[str]:
-    """Return a policy that accepts the node to be filled."""
+    """Create a policy that accepts the node to be filled, and return its name."""
     name = "everywhere"
     kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
     admin.apply(kind | {"metadata": {"name": name}, "spec": {"acceptedForeignLaws": ["US"]}})
@@ -115,7 +115,7 @@ def everywhere(admin: Kubectl) -> Iterator[str]:
 
 
 def test_a_label_is_withdrawn_from_a_node_that_is_full(admin: Kubectl, cluster: Cluster, everywhere: str) -> None:
-    """Its kubelet fills it up to the last byte that etcd takes, where each server-side apply is an error 500."""
+    """The kubelet fills the node to the last byte that etcd accepts; a server-side apply then fails with error 500."""
     kubelet = Kubectl(cluster.node_kubeconfig(SPOILED))
 
     def refused(size: int) -> str:
@@ -139,7 +139,9 @@ def test_a_label_is_withdrawn_from_a_node_that_is_full(admin: Kubectl, cluster: 
 
 
 def test_no_crowd_of_labels_hides_one_from_the_guard(admin: Kubectl) -> None:
-    """A guard that runs out of the API server's budget would be open, as this one must not keep a node from living."""
+    """If the guard exceeded the API server's CEL budget, it would admit the request, because it must not block
+    kubelets.
+    """
     crowd = {f"example.org/{number}": "" for number in range(40_000)}
     some = dict(islice(crowd.items(), 1900))
 
@@ -160,7 +162,7 @@ def test_no_crowd_of_labels_hides_one_from_the_guard(admin: Kubectl) -> None:
 
 
 def test_no_crowd_of_annotations_hides_one_from_the_guard(admin: Kubectl, space: Space) -> None:
-    """This one would be open, too, as it must not keep kubelets from telling how their pods do."""
+    """This guard, too, would admit the request, because it must not keep kubelets from reporting the status of pods."""
     namespace = space(None)
     few = {f"example.org/{number}": "" for number in range(1900)}
     crowd = {f"{number}": "" for number in range(40_000)}
@@ -192,7 +194,9 @@ def test_no_crowd_of_annotations_hides_one_from_the_guard(admin: Kubectl, space:
 
 
 def test_a_crowd_of_labels_on_workloads_keeps_nobody_else_waiting(admin: Kubectl, space: Space) -> None:
-    """To write one took longer than a request may, and there are as many as the controller has workers."""
+    """Writing one such workload took longer than a request may, and there are as many of them as the controller has
+    workers.
+    """
     crowded, other = space(None), space(None)
     before = restarts(admin)
     crowd = {f"{number}": "" for number in range(30_000)}
@@ -221,7 +225,7 @@ def test_a_crowd_of_labels_on_workloads_keeps_nobody_else_waiting(admin: Kubectl
     "name", ["../../../../../../api/v1/nodes/paris-1", "..", "app/status", "app?dryRun=All", "APP"]
 )
 def test_a_name_is_a_name(admin: Kubectl, space: Space, name: str) -> None:
-    """It becomes a part of a path when the operator asks for the workload."""
+    """The name becomes part of a URL path when the operator reads the workload."""
     odd = sovereign("odd", policy="secnumcloud", workloadRef={"kind": "Deployment", "name": name})
     refused = admin.refusal("-n", space(None), "create", "--dry-run=server", "-f", "-", stdin=json.dumps(odd))
     assert "spec.workloadRef.name" in refused

@@ -1,4 +1,4 @@
-"""What the token of a process is worth to somebody who stole it: its own job, and nothing that leads further."""
+"""What a thief can do with the token of a process: only this process's own work, without any privilege escalation."""
 
 import base64
 import json
@@ -36,7 +36,7 @@ NODE_LABEL = "policy.sovereignty.node-restriction.kubernetes.io/"
 
 
 def part(kind: str, name: str, version: str = "v1", **fields: Any) -> Json:
-    """Return a part of an object, to be applied. ``metadata`` are its fields beside the name."""
+    """Return a partial object for a server-side apply. ``metadata`` contains its fields other than the name."""
     metadata = {"name": name} | fields.pop("metadata", {})
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
 
@@ -68,20 +68,20 @@ EXISTS = may("enforce", "sovereigntypolicies", names=("evil",))
 
 
 def deployment(**metadata: Any) -> Json:
-    """Return a Deployment whose metadata are forged."""
+    """Return a Deployment with forged metadata."""
     made = workload("Deployment", "made")
     return made | {"metadata": made["metadata"] | metadata}
 
 
 def changed(kind: str, **pod_spec: Any) -> Json:
-    """Return a part of a workload of others, with something changed in its pods."""
+    """Return a part of an existing workload, with a change in its pod template."""
     template = {"spec": pod_spec}
     spec = {"jobTemplate": {"spec": {"template": template}}} if kind == "CronJob" else {"template": template}
     return part(kind, "others", "batch/v1" if kind == "CronJob" else "apps/v1", spec=spec)
 
 
 def labelled(kind: str, on_object: str | None, on_pods: str | None) -> Json:
-    """Return a part of a workload of others that names a policy, and one that its pods name."""
+    """Return a part of an existing workload with policy labels on the workload and on its pods."""
     found = [{"labels": {"sovereignty.dev/policy": policy}} if policy else {} for policy in (on_object, on_pods)]
     return part(kind, "others", "apps/v1", metadata=found[0], spec={"template": {"metadata": found[1]}})
 
@@ -91,16 +91,16 @@ EVIL = {"containers": [{"name": "idle", "image": "example.org/evil"}]}
 
 @dataclass(frozen=True)
 class Theft:
-    """What RBAC allows the controller, as it cannot tell it from what it needs; ``guard`` can."""
+    """A request that RBAC cannot tell from the controller's own work, and that ``guard`` refuses."""
 
     guard: str
     body: Json
     namespace: str = "{enforced}"
-    """In which of the test's namespaces; by default the one in which others have pods and workloads."""
+    """Which of the test's namespaces; by default the one with the existing pods and workloads."""
     verb: str = "apply"
 
     def words(self, space: str) -> tuple[str, ...]:
-        """Return what to tell kubectl. Only a server-side apply asks for no right to get."""
+        """Return the arguments of kubectl. Only a server-side apply works without the right to get."""
         apply = ("apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-")
         verb = apply if self.verb == "apply" else ("delete", "-f", "-")
         return ("-n", space, *verb, "--dry-run=server", f"--as=system:serviceaccount:{NAMESPACE}:sovereign-controller")
@@ -182,7 +182,7 @@ THEFTS = {
 
 
 Attempt = tuple[tuple[str, ...], str]
-"""What to tell kubectl, and what it reads."""
+"""The arguments of kubectl, and its standard input."""
 
 
 @pytest.mark.parametrize("guard", [ROLES, MARKS, WORKLOADS])
@@ -207,27 +207,27 @@ def test_who_has_the_controllers_token_can_do_no_more_than_it_does(admin: Kubect
 
 
 def test_the_largest_orders_that_a_policy_can_need_are_no_theft(admin: Kubectl, space: Space) -> None:
-    """A guard that can no longer look at them would refuse them."""
+    """The guard would refuse a transit config that is too large for it to check."""
     orders = told(EncryptionMode.STRICT, 12345, **largest())
     theft = Theft(MARKS, part("ConfigMap", "sovereignty-transit.x", data=orders))
     admin.run(*theft.words(space()), stdin=json.dumps(theft.body))
 
 
 def refused(admin: Kubectl, attempt: Attempt) -> str:
-    """Return why somebody may not do this. A guard that a test took away comes back a moment after its binding."""
+    """Return why a request is refused. A guard that a test removed takes effect again a moment after its binding."""
     words, stdin = attempt
     return eventually(lambda: admin.refusal(*words, stdin=stdin), seconds=20, what="a refusal")
 
 
 def allowed(admin: Kubectl, attempt: Attempt) -> None:
-    """See somebody do this, at the latest when the API server has noticed that the guard is gone."""
+    """Check that a request succeeds, at the latest when the API server has noticed that the guard is gone."""
     words, stdin = attempt
     eventually(lambda: admin.run(*words, stdin=stdin), seconds=20, what="success without the guard")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request to the API server. RBAC looks at it before anybody looks whether the object is there."""
+    """A request to the API server. RBAC checks it before anything checks that the object exists."""
 
     method: str
     path: str
@@ -305,14 +305,16 @@ CONFIG_MAPS = f"{OWN}/configmaps"
 
 
 def report(uid: str, name: str = f"agent.{MINE}", node: str = MINE, **changes: Any) -> Request:
-    """Return how the agent of a node says something, but for what is changed. ``uid`` is the node's."""
+    """Return the request with which a node's agent writes its report, with changes. ``uid`` is the node's."""
     body = report_of(NAMESPACE, node, uid, "x hds 1 10.0.0.1")
     body["metadata"] |= {"name": name} | changes.pop("metadata", {})
     return Request("APPLY", f"{CONFIG_MAPS}/{name}", body | changes)
 
 
 def made(uid: str, **metadata: Any) -> Request:
-    """Return how the agent of a node creates what it says, with metadata that are changed. There may be one already."""
+    """Return the request with which a node's agent creates its report, with changed metadata. The report may exist
+    already.
+    """
     body = report_of(NAMESPACE, MINE, uid, "x hds 1 10.0.0.1")
     return Request("POST", CONFIG_MAPS, body | {"metadata": body["metadata"] | metadata})
 
@@ -342,7 +344,7 @@ def test_an_agents_token_writes_nothing_but_what_this_agent_says(cluster: Cluste
     done = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.CONFLICT}
     assert ask(report(mine)) in done
     assert {name for name, theft in thefts.items() if ask(theft) != HTTPStatus.FORBIDDEN} == set()
-    # One that is of no pod says of no node that it is its own.
+    # A token that is not bound to a pod does not name a node, so it may not write any report.
     unbound = asking(cluster, admin.run("-n", NAMESPACE, "create", "token", "sovereign-agent").strip())
     assert unbound(report(mine)) == HTTPStatus.FORBIDDEN
     with without_bindings(admin, "sovereignty-guard-agent", "sovereignty-guard-transit"):
@@ -351,14 +353,14 @@ def test_an_agents_token_writes_nothing_but_what_this_agent_says(cluster: Cluste
 
 
 def shipped(admin: Kubectl, name: str, **changes: Any) -> Request:
-    """Return how somebody creates what the chart ships, with changes of its spec."""
+    """Return the request that creates an object of the chart, with changes of its spec."""
     text = admin.get("configmap", "sovereign-seed", NAMESPACE)["data"]["objects.json"]
     body = next(obj for obj in json.loads(text)["items"] if obj["metadata"]["name"] == name)
     return Request("POST", f"{OURS_API}/sovereigntypolicies", body | {"spec": body["spec"] | changes})
 
 
 def test_the_seeds_token_creates_nothing_but_what_the_chart_ships(cluster: Cluster, admin: Kubectl) -> None:
-    """The node on which its pod ended can have one at any time. RBAC allows all of these."""
+    """The kubelet of the node on which the seed's pod ended can get this token. RBAC allows all of these."""
     ask = asking(cluster, admin.run("-n", NAMESPACE, "create", "token", "sovereign-seed").strip())
     policy = shipped(admin, "hds")
     record, before = f"{CONFIG_MAPS}/sovereign-seed-created", "SovereigntyPolicy/hds"
@@ -389,7 +391,7 @@ def test_the_seeds_token_creates_nothing_but_what_the_chart_ships(cluster: Clust
 
 
 def asking(cluster: Cluster, token: str) -> Callable[..., int]:
-    """Return how to ask the API server for something with a token, to no lasting effect; it returns the HTTP status."""
+    """Return a function that sends a request with a token as a dry run, and returns the HTTP status."""
     config = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]
     context = ssl.create_default_context(cadata=base64.b64decode(config["certificate-authority-data"]).decode())
 

@@ -1,6 +1,7 @@
-"""The agent on real nodes: it alone makes the redirect, and pods start only with it.
+"""The agent on real nodes: only the agent loads the redirect, and pods start only with it.
 
-Their sidecar is a stand-in: a few lines of Python that say which port they were reached by, and for whom.
+A stand-in replaces the sidecar: a small Python program that prints the port of each connection and its original
+destination.
 """
 
 import json
@@ -21,7 +22,7 @@ from tests.e2e.support.spaces import Space
 NODES = estate.ACCEPTED
 PLAIN = "plain"
 FAR = "192.0.2.1"
-"""Of no machine: who is answered by it was redirected."""
+"""An address of no machine: an answer from it proves the redirect."""
 
 AGENT = ("-n", NAMESPACE, "daemonset/sovereign-agent")
 CAPABILITIES = 1 << 21 | 1 << 12
@@ -59,7 +60,7 @@ for number in range(10**9):
     print(number, flush=True)
     time.sleep(0.05)
 """
-"""Keeps one connection open, and counts what passes through it."""
+"""Keeps one connection open, and counts the messages through it."""
 
 ASK = """
 import socket, sys
@@ -68,7 +69,7 @@ print(socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).makefile().re
 
 
 def python(name: str, script: str, uid: int, **more: object) -> Json:
-    """Return a container that runs a script, with no right that a namespace may not grant."""
+    """Return a container that runs a script, without privileges that a namespace may refuse."""
     context = {"runAsUser": uid, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     command = ["python3", "-c", script]
     image = {"image": PYTHON, "imagePullPolicy": "IfNotPresent"}
@@ -84,7 +85,7 @@ def plain() -> Json:
 
 
 def manifest(node: str) -> Json:
-    """Return a pod on a node."""
+    """Return a pod with a sidecar on a node."""
     probe = {"path": sidecar.READY_PATH, "port": sidecar.REDIRECTED_PORT}
     stand_in = python(
         sidecar.CONTAINER,
@@ -102,7 +103,8 @@ def manifest(node: str) -> Json:
             "initContainers": [stand_in, python("first", "print('ran')", 1000)],
             "containers": [python("holder", HOLD, 1000)],
             "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
-            # So that a container can end the sandbox, whose first process is then the first of them all.
+            # With a shared process namespace a container can end the sandbox, because the sandbox's process is process
+            # 1.
             "shareProcessNamespace": True,
             "terminationGracePeriodSeconds": 1,
         },
@@ -111,7 +113,7 @@ def manifest(node: str) -> Json:
 
 @pytest.fixture
 def namespace(admin: Kubectl, cluster: Cluster, space: Space) -> str:
-    """Make a namespace that grants pods nothing, with a pod that has no sidecar."""
+    """Make a namespace that enforces Pod Security restricted, with a pod that has no sidecar."""
     cluster.load_image(public.archive(PYTHON))
     made = space(None)
     admin.run("label", "namespace", made, "pod-security.kubernetes.io/enforce=restricted")
@@ -120,7 +122,7 @@ def namespace(admin: Kubectl, cluster: Cluster, space: Space) -> str:
 
 
 def run_agents(admin: Kubectl, *, there: bool) -> None:
-    """Have agents on all nodes, or on none."""
+    """Run agents on all nodes, or on none."""
     selector = {"example.org/no-node": None if there else "has-this"}
     patch = {"spec": {"template": {"spec": {"nodeSelector": selector}}}}
     admin.run("-n", NAMESPACE, "patch", "daemonset", "sovereign-agent", "-p", json.dumps(patch))
@@ -131,29 +133,31 @@ def run_agents(admin: Kubectl, *, there: bool) -> None:
 
 
 def agent_pods(admin: Kubectl) -> list[Json]:
-    """Return the agents."""
+    """Return the agents' pods."""
     return admin.list("pods", NAMESPACE, "app.kubernetes.io/component=agent")
 
 
 def start(admin: Kubectl, namespace: str) -> None:
-    """Make a pod on each of two nodes, and wait until they run."""
+    """Create a pod with a sidecar on each of two nodes, and wait until they are ready."""
     for node in NODES:
         admin.create(manifest(node), namespace)
     until_ready(admin, namespace)
 
 
 def until_ready(admin: Kubectl, namespace: str) -> None:
-    """Wait until all pods run."""
+    """Wait until all pods are ready."""
     admin.run("-n", namespace, "wait", "pod", *NODES, PLAIN, "--for=condition=Ready", "--timeout=60s")
 
 
 def ask(admin: Kubectl, namespace: str, pod: str, host: str, port: int) -> str:
-    """Connect from a pod, and return what is said first."""
+    """Connect from a pod, and return the first line that it receives."""
     return admin.run("-n", namespace, "exec", pod, "-c", "holder", "--", "python3", "-c", ASK, host, str(port)).strip()
 
 
 def see_redirected(admin: Kubectl, namespace: str) -> None:
-    """See that what pods send, and what they are sent by one without a sidecar, goes through their sidecars."""
+    """Check that the pods' outgoing traffic, and traffic from a pod without a sidecar to them, goes through their
+    sidecars.
+    """
     for pod in NODES:
         assert ask(admin, namespace, pod, FAR, 443) == f"{sidecar.OUTBOUND_PORT} {FAR}:443"
         address = address_of(admin, namespace, pod)
@@ -161,12 +165,12 @@ def see_redirected(admin: Kubectl, namespace: str) -> None:
 
 
 def counted(admin: Kubectl, namespace: str, pod: str) -> int:
-    """Return how far the holder of a connection has come."""
+    """Return the last number that the program HOLD has printed."""
     return int(admin.run("-n", namespace, "logs", pod, "-c", "holder", "--tail=1"))
 
 
 def until_unhealthy(admin: Kubectl, namespace: str, pod: str) -> str:
-    """Wait until a kubelet says that it looked in vain, and return what it says."""
+    """Wait until the kubelet reports a failed probe, and return its message."""
     return eventually(lambda: events(admin, namespace, pod)["Unhealthy"], what=f"a look at {pod}")
 
 
@@ -176,7 +180,7 @@ def test_pods_wait_for_the_agent_and_start_with_it(admin: Kubectl, namespace: st
         for node in NODES:
             admin.create(manifest(node), namespace)
         for node in NODES:
-            # Its sidecar runs, and was looked at in vain.
+            # The sidecar runs, and its startup probe fails.
             assert "Startup probe failed" in until_unhealthy(admin, namespace, node)
             status = admin.get("pod", node, namespace)["status"]
             assert [found["started"] for found in status["initContainerStatuses"]] == [False, False]
@@ -189,7 +193,7 @@ def test_pods_wait_for_the_agent_and_start_with_it(admin: Kubectl, namespace: st
 
 
 def until_in_another_sandbox(admin: Kubectl, namespace: str, pod: str, address: str) -> None:
-    """Wait until a pod is ready with another address than this one: a new sandbox has a new one."""
+    """Wait until a pod is ready with another address than this one: a new sandbox has a new address."""
 
     def look() -> bool:
         status = admin.get("pod", pod, namespace)["status"]
@@ -208,14 +212,14 @@ def test_a_new_sandbox_gets_rules_of_its_own(admin: Kubectl, namespace: str) -> 
     start(admin, namespace)
     for pod in NODES:
         before = address_of(admin, namespace, pod)
-        # Its first process is the sandbox's own.
+        # Process 1 is the sandbox's own.
         admin.attempt("-n", namespace, "exec", pod, "-c", "holder", "--", "python3", "-c", "import os; os.kill(1, 15)")
         until_in_another_sandbox(admin, namespace, pod, before)
     see_redirected(admin, namespace)
 
 
 def test_a_node_that_boots_finds_its_pods_anew(admin: Kubectl, cluster: Cluster, namespace: str) -> None:
-    """What CNI's library remembered outlives the sandboxes."""
+    """The results that the CNI library caches outlive the sandboxes."""
     start(admin, namespace)
     node = NODES[1]
     before = address_of(admin, namespace, node)
@@ -243,12 +247,12 @@ def test_a_new_agent_loads_the_rules_again_and_disturbs_nobody(admin: Kubectl, n
 
 
 def until_said(admin: Kubectl, agent: str, words: str) -> None:
-    """Wait until an agent has said something."""
+    """Wait until an agent has logged these words."""
     eventually(lambda: words in admin.run("-n", NAMESPACE, "logs", agent), what=words)
 
 
 def until_counted(admin: Kubectl, namespace: str, pod: str, number: int) -> None:
-    """Wait until more has passed through the connection of a holder."""
+    """Wait until the program HOLD has printed a number above this one."""
     eventually(lambda: counted(admin, namespace, pod) > number, what="a connection that lives")
 
 

@@ -1,4 +1,4 @@
-"""What is particular about kinds of workloads works in Strict: Jobs that end, peers that have names, ports of nodes."""
+"""Special features of workload kinds work in Strict: Jobs that end, named peers, host ports."""
 
 import socket
 import subprocess
@@ -43,7 +43,7 @@ while True:
             print(error, flush=True)
     time.sleep(0.3)
 """
-"""Tells everybody its name, and asks its peers for theirs by the names that DNS has of them, itself included."""
+"""Sends its name to each client, and reads its peers' names by way of their DNS names, itself included."""
 
 HEAR = f"""
 import socket, sys
@@ -51,7 +51,7 @@ with socket.create_connection((sys.argv[1], {PORT}), 10) as connection:
     assert connection.makefile().read() == "{SECRET} peers-0"
 sys.exit(int(sys.argv[2]))
 """
-"""A piece of work: it hears what a peer has to say, and ends as it is told."""
+"""A Job's program: it reads one greeting from a peer, and exits with the given status."""
 
 LEAVING = f"""
 import http.server, os, signal, socket, threading
@@ -83,7 +83,7 @@ listener = socket.create_server(("", {PORT}))
 while True:
     threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
 """
-"""Says to whoever asks how far it has come on its way out, and what a peer says to it then."""
+"""Reports to its clients how far its shutdown is, and which peer it reaches at that time."""
 
 STAY = f"""
 import socket, sys, time
@@ -104,18 +104,18 @@ with socket.create_connection((sys.argv[1], {PORT}), 10) as connection:
                 print("anew:", ask(another.makefile("rw")), flush=True)
         time.sleep(0.3)
 """
-"""Keeps one connection for as long as it may, and opens others when the server is about to end."""
+"""Keeps one connection as long as possible, and opens new ones when the server is about to end."""
 
 
 @pytest.fixture(scope="module")
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
-    """A policy that was Strict from its first day."""
+    """A policy in Strict from the start."""
     with encrypting_policy(admin, cluster, POLICY, "Strict") as name:
         yield name
 
 
 def piece(name: str, *words: str) -> Json:
-    """Return what a Job runs: a program, once."""
+    """Return a Job that runs a program once."""
     made = workload("Job", name, 1)
     spec = made["spec"]["template"]["spec"]
     spec["containers"][0] |= {"image": PYTHON, "command": ["python3", "-c", HEAR, *words]}
@@ -123,7 +123,7 @@ def piece(name: str, *words: str) -> Json:
 
 
 def peers() -> tuple[Json, Json]:
-    """Return a StatefulSet of two on two nodes, whose second starts when the first is ready, and its Service."""
+    """Return a Service, and its StatefulSet of two pods on two nodes; the second pod starts when the first is ready."""
     apart = {"labelSelector": {"matchLabels": {"app": "peers"}}, "topologyKey": "kubernetes.io/hostname"}
     affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}}
     made = workload("StatefulSet", "peers", 2, affinity=affinity)
@@ -138,7 +138,7 @@ def peers() -> tuple[Json, Json]:
 
 
 def cron_job() -> Json:
-    """Return a CronJob that has something to do every minute."""
+    """Return a CronJob that runs every minute."""
     template = {"spec": piece("minutely", "peers-0.peers", "0")["spec"]}
     spec = {"schedule": "* * * * *", "jobTemplate": template}
     return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "minutely"}, "spec": spec}
@@ -146,7 +146,7 @@ def cron_job() -> Json:
 
 @pytest.fixture(scope="module")
 def ward(admin: Kubectl, policy: str) -> Iterator[str]:
-    """A namespace in Strict with peers, a CronJob, a pod with a port of its node, and a client elsewhere."""
+    """A namespace in Strict with peers, a CronJob, a pod with a host port, and a client on another node."""
     name = "kinds-encrypted"
     labels = {"sovereignty.dev/enforce": policy}
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
@@ -161,7 +161,7 @@ def ward(admin: Kubectl, policy: str) -> Iterator[str]:
 
 
 def heard(admin: Kubectl, namespace: str, pod: str) -> list[str]:
-    """Return the names of the peers that one has heard, in order."""
+    """Return the names of the peers from which a pod has read greetings, in order."""
     lines = admin.run("-n", namespace, "logs", pod).splitlines()
     return [line.split()[-1] for line in lines if line.startswith("heard")]
 
@@ -172,7 +172,7 @@ def test_peers_of_a_stateful_set_find_each_other_by_name(admin: Kubectl, cluster
         before = {pod: len(heard(admin, ward, pod)) for pod in both}
         for pod in both:
             eventually(
-                # One word may have been on its way before.
+                # The first greeting may have been under way before the capture.
                 lambda pod=pod: set(heard(admin, ward, pod)[before[pod] + 1 :]) == both,  # type: ignore[misc]
                 what=f"what {pod} hears",
             )
@@ -216,7 +216,7 @@ def test_a_port_of_the_node_is_for_who_has_a_certificate_and_who_is_named(
         with asking(admin, policy, name, value):
             eventually(lambda: from_node() == "answered", what=f"an answer by {name}")
         eventually(lambda: from_node().startswith("refused"), what="a refusal again")
-    # Outside of these networks a pod sends plaintext.
+    # To addresses outside of clusterNetworks a pod sends plaintext.
     pods = [f"{pod['status']['podIP']}/32" for pod in admin.list("pods", ward) if pod["status"].get("podIP")]
     with asking(admin, policy, "clusterNetworks", pods):
         eventually(lambda: from_pod().startswith("refused"), what="a refusal")
@@ -225,7 +225,7 @@ def test_a_port_of_the_node_is_for_who_has_a_certificate_and_who_is_named(
 
 @contextmanager
 def asking(admin: Kubectl, policy: str, field: str, value: object) -> Iterator[None]:
-    """Have a policy say something else of encryption for a while."""
+    """Change a field of the policy's encryptionInTransit for a while."""
     before = admin.get("sovereigntypolicy", policy)["spec"]["encryptionInTransit"].get(field)
     change(admin, policy, **{field: value})
     try:
@@ -236,7 +236,7 @@ def asking(admin: Kubectl, policy: str, field: str, value: object) -> Iterator[N
 
 @contextmanager
 def forwarded(admin: Kubectl, namespace: str, what: str, port: int) -> Iterator[int]:
-    """Lead a port of this machine to one of a pod, as kubectl does; yields the port."""
+    """Forward a port of this machine to one of a pod, with kubectl; yields the local port."""
     command = [str(admin.program), "--kubeconfig", str(admin.kubeconfig), "-n", namespace, "port-forward", what]
     with subprocess.Popen([*command, f":{port}"], stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -253,7 +253,7 @@ def test_a_person_gets_through_with_kubectl(admin: Kubectl, ward: str) -> None:
         talk.settimeout(10)
         talk.sendall(b"word")
         assert talk.recv(4) == b"word"
-    # Nobody has to say which container is meant: it is not the sidecar.
+    # kubectl selects the application's container by default, not the sidecar.
     assert admin.run("-n", ward, "exec", "hosted", "--", "python3", "-c", "print('there')") == "there\n"
     assert admin.run("-n", ward, "logs", "hosted") == "listening\n"
 
@@ -273,12 +273,12 @@ def test_what_ends_keeps_its_connections_until_it_has_ended(admin: Kubectl, ward
     eventually(said, what="a connection")
     begun = time.monotonic()
     admin.run("-n", ward, "delete", "pod", "leaving", "--wait=false")
-    # The hook lasts until the connection has brought word of it, and the application until it has served some more.
+    # The hook returns after the client has received "stopping". The application ends only after more connections.
     eventually(lambda: sum(line.startswith("anew: ended") for line in said()) > 5, what="connections after the end")
     states = [line.removeprefix("anew: ") for line in said()]
     assert list(dict.fromkeys(states)) == [f"{state}, hears peers-0" for state in ("running", "stopping", "ended")]
     admin.attempt("-n", ward, "exec", "leaving", "-c", "idle", "--", "sh", "-c", "kill -USR1 1")
-    # The sidecar ends with it.
+    # The sidecar ends with the application.
     admin.run("-n", ward, "wait", "pod/leaving", "--for=delete", f"--timeout={GRACE}s")
     assert time.monotonic() - begun < GRACE
 

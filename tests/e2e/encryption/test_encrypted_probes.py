@@ -1,4 +1,4 @@
-"""What a kubelet asks of containers whose traffic goes through a sidecar means what it meant: probes and hooks."""
+"""A kubelet's probes and hooks have the same results when the pod's traffic goes through a sidecar."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -64,7 +64,7 @@ secure.socket = context.wrap_socket(secure.socket, server_side=True)
 threading.Thread(target=secure.serve_forever, daemon=True).start()
 web.serve_forever()
 """
-"""Is well or ill, as it is told, in all ways in which it can be asked. It says what it was asked for."""
+"""Switches between well and ill for every kind of probe, and prints the paths of its requests."""
 
 ANSWERS = f"import socket; socket.create_connection(('localhost', {WEB}))"
 
@@ -80,7 +80,7 @@ READINESS: dict[str, Json] = {
     "grpc": {"grpc": {"port": GRPC}},
     "exec": {"exec": {"command": ["test", "-e", WELL]}},
 }
-"""By what container what is asked. The pod is asked elsewhere than in the container that has the probe."""
+"""The readiness probe of each container. The servers run in other containers of the pod."""
 
 LIVENESS: Json = {"httpGet": {"port": WEB, "path": "/alive"}, "periodSeconds": 1, "failureThreshold": 1}
 GREETING: Json = {"postStart": {"httpGet": {"port": WEB, "path": "/greeted"}}}
@@ -88,7 +88,7 @@ GREETING: Json = {"postStart": {"httpGet": {"port": WEB, "path": "/greeted"}}}
 
 @pytest.fixture(scope="module")
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
-    """A policy that was Strict from its first day."""
+    """A policy in Strict from the start."""
     cluster.load_image(public.archive(PYTHON))
     cluster.load_image(public.archive(AGNHOST))
     with encrypting_policy(admin, cluster, POLICY, "Strict") as name:
@@ -96,7 +96,7 @@ def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
 
 
 def probed() -> Json:
-    """Return a pod with a server, and with a container for each thing to ask of it."""
+    """Return a pod with a server, and with a container for each kind of probe."""
     now, names = datetime.now(UTC), ("server",)
     serving = Serving.sign(make_authority(names, now), names, now)
     idle = pod_spec()["containers"][0] | {"volumeMounts": [{"name": "state", "mountPath": "/state"}]}
@@ -105,7 +105,7 @@ def probed() -> Json:
         "image": PYTHON,
         "command": ["python3", "-c", SERVE],
         "env": [{"name": "TLS", "value": (serving.key_pem + serving.chain_pem).decode()}],
-        # What comes after it starts when this has been done.
+        # The containers after this one start when the hook has finished.
         "lifecycle": {
             "postStart": {"exec": {"command": ["sh", "-c", f'until python3 -c "{ANSWERS}"; do sleep 0.2; done']}}
         },
@@ -127,18 +127,18 @@ def probed() -> Json:
 
 
 def become(admin: Kubectl, namespace: str, state: str) -> None:
-    """Have what is asked be well, or ill."""
+    """Switch the server to well or ill."""
     ask = f"import urllib.request; urllib.request.urlopen('http://localhost:{WEB}/become/{state}')"
     admin.run("-n", namespace, "exec", "probed", "-c", "server", "--", "python3", "-c", ask)
 
 
 def statuses(admin: Kubectl, namespace: str) -> dict[str, Json]:
-    """Return what the kubelet says of each container."""
+    """Return the kubelet's status of each container."""
     return {found["name"]: found for found in admin.get("pod", "probed", namespace)["status"]["containerStatuses"]}
 
 
 def until_ready(admin: Kubectl, namespace: str, expected: set[str]) -> None:
-    """Wait until these, of those that have a readiness probe, are ready, and no others."""
+    """Wait until exactly these of the containers with readiness probes are ready."""
 
     def look() -> bool:
         ready = {name for name, status in statuses(admin, namespace).items() if status["ready"]} & READINESS.keys()

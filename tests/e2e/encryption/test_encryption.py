@@ -1,4 +1,4 @@
-"""Encryption in transit on the real cluster: sidecars that the injector writes, and a redirect that the agent makes."""
+"""Encryption in transit on a real cluster: the injector adds the sidecars, and the agent loads the redirect."""
 
 import json
 import sys
@@ -33,7 +33,7 @@ listener = socket.create_server(("", {PORT}))
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
-"""Answers every request, on as many connections as there are, for as long as they last."""
+"""Answers every request, on any number of connections, for as long as they stay open."""
 
 STEADY = f"""
 import socket, sys, time
@@ -69,7 +69,7 @@ while True:
     print("asked", asked, "failed", failed, flush=True)
     time.sleep(0.05)
 """
-"""Asks without end: in one session that lasts, and on a new connection each time."""
+"""Sends requests without end: in one long session, and on a new connection each time."""
 
 CAPTURE = """
 import json, socket, struct, sys
@@ -99,7 +99,7 @@ while True:
 said = payload[key]
 print(json.dumps({"secret": sys.argv[3].encode() in said, "tls13": b"\\x00\\x2b\\x00\\x02\\x03\\x04" in said}))
 """
-"""Sees one connection to a server from its first packet to its last, and prints what was in it."""
+"""Captures one connection to a server from its first packet to its last, and prints what the payload contained."""
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
 
 
 def encrypt(admin: Kubectl, cluster: Cluster, mode: str, **fields: Any) -> None:
-    """Have the policy ask for a mode."""
+    """Set the policy's mode."""
     change(admin, POLICY, mode=mode, clusterNetworks=[estate.network(cluster)], quietSeconds=3, **fields)
 
 
@@ -156,7 +156,7 @@ SERVICE = {
 
 
 def pods_of(admin: Kubectl, space: str, app: str) -> list[Json]:
-    """Return the pods of an application that are not about to end."""
+    """Return the pods of an application that are not being deleted."""
     return [pod for pod in admin.list("pods", space, f"app={app}") if "deletionTimestamp" not in pod["metadata"]]
 
 
@@ -167,14 +167,14 @@ def pod_of(admin: Kubectl, space: str, app: str) -> Json:
 
 
 def roll_out(admin: Kubectl, space: str, *apps: str) -> None:
-    """Wait until applications run as they are wanted."""
+    """Wait until applications are rolled out, with one pod each."""
     for app in apps:
         admin.run("-n", space, "rollout", "status", f"deployment/{app}", "--timeout=120s")
         eventually(lambda app=app: len(pods_of(admin, space, app)) == 1, what=f"one pod of {app}")  # type: ignore[misc]
 
 
 def steady(admin: Kubectl, space: str) -> tuple[int, int]:
-    """Return how often the client has asked, and how often it failed."""
+    """Return how many requests the client has sent, and how many failed."""
     lines = admin.run("-n", space, "logs", pod_of(admin, space, "client")["metadata"]["name"], "-c", "client").split(
         "\n"
     )
@@ -183,13 +183,13 @@ def steady(admin: Kubectl, space: str) -> tuple[int, int]:
 
 
 def goes_on(admin: Kubectl, space: str, rounds: int = 20) -> None:
-    """Wait until the client has asked some more."""
+    """Wait until the client has sent more requests."""
     asked = steady(admin, space)[0]
     eventually(lambda: steady(admin, space)[0] >= asked + rounds, what="more rounds")
 
 
 def seen_on_node(admin: Kubectl, cluster: Cluster, space: str) -> Json:
-    """Return what the server's node sees of one connection."""
+    """Return what a capture of one connection on the server's node found."""
     host = pod_of(admin, space, "server")["status"]["podIP"]
     done = cluster.node_exec("brest-1", ["timeout", "60", sys.executable, "-c", CAPTURE, host, str(PORT), SECRET])
     assert done.returncode == 0, done.stderr or "no connection in 60 s"
@@ -199,7 +199,7 @@ def seen_on_node(admin: Kubectl, cluster: Cluster, space: str) -> Json:
 
 @pytest.fixture
 def shop(admin: Kubectl, policy: str, space: Space) -> str:
-    """A server in Brest and a client in Lyon that never rests, in a namespace that restricts what pods may do."""
+    """A server in Brest and a client in Lyon that sends requests without end, in a restricted namespace."""
     name = space(policy)
     admin.run("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     admin.apply(SERVICE, deployment("server", "brest-1", SERVE), namespace=name)
@@ -218,7 +218,7 @@ def test_an_application_comes_to_strict_and_back_without_a_failure(admin: Kubect
     for app in ("server", "client"):
         admin.run("-n", shop, "rollout", "restart", f"deployment/{app}")
         roll_out(admin, shop, app)
-    # The client's session is from the time before Preferred, and would last on in plaintext.
+    # The client's session was opened before Preferred, and would stay in plaintext.
     eventually(
         lambda: "have open plaintext connections" in encrypted(admin, POLICY)["message"], what="what it waits for now"
     )

@@ -1,4 +1,4 @@
-"""Pods of all shapes: what a real API server takes without a sidecar, it takes with one, or we say what to change."""
+"""Pods of all shapes: what a real API server accepts without a sidecar, it accepts with one."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ LARGE = {"cpu": "200m", "memory": "128Mi"}
 
 
 def app(**fields: Any) -> Json:
-    """Return what a container has besides what all have."""
+    """Return a spec whose container has additional fields."""
     return {"containers": [fields]}
 
 
@@ -39,7 +39,7 @@ SHAPES: dict[str, Json] = {
     "resize policy": app(resizePolicy=[{"resourceName": "cpu", "restartPolicy": "NotRequired"}]),
     "a claim": app(resources={"claims": [{"name": "card"}]})
     | {"resourceClaims": [{"name": "card", "resourceClaimTemplateName": "card"}]},
-    # Where it runs
+    # Node selection
     "linux": {"os": {"name": "linux"}, "nodeSelector": {"kubernetes.io/os": "linux"}}
     | app(lifecycle={"stopSignal": "SIGINT"}),
     "either system": {
@@ -57,7 +57,7 @@ SHAPES: dict[str, Json] = {
         "tolerations": [{"operator": "Exists"}],
         "priorityClassName": "system-node-critical",
     },
-    # How it runs
+    # Life cycle
     "once": {"restartPolicy": "Never", "activeDeadlineSeconds": 60, "terminationGracePeriodSeconds": 0},
     "restart rules": app(
         restartPolicy="Never",
@@ -77,7 +77,7 @@ SHAPES: dict[str, Json] = {
         lifecycle={"postStart": {"sleep": {"seconds": 1}}, "preStop": HTTP},
     ),
     "terminal": app(tty=True, stdin=True, workingDir="/tmp", terminationMessagePolicy="FallbackToLogsOnError"),
-    # Whom it runs as
+    # Security
     "restricted": {
         "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
     }
@@ -101,7 +101,7 @@ SHAPES: dict[str, Json] = {
     "node's IPC": {"hostIPC": True},
     "options for Windows": {"securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}}},
     "no token": {"automountServiceAccountToken": False, "enableServiceLinks": False},
-    # Its names
+    # Names
     "names": {"hostname": "a", "subdomain": "b", "setHostnameAsFQDN": True, "hostAliases": [{"ip": "10.0.0.1"}]},
     "name servers": {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.0.0.1"], "options": [{"name": "ndots"}]}},
     # Volumes
@@ -127,11 +127,11 @@ SHAPES: dict[str, Json] = {
         ]
     },
 }
-"""What pods may have, by name. All of it goes together."""
+"""Settings that pods may have, by name. All of them can be combined."""
 
 
 def mixed() -> Iterator[tuple[str, ...]]:
-    """Yield names of shapes: each alone, and then several at once."""
+    """Yield names of shapes: each alone, and then several together."""
     shapes = tuple(SHAPES)
     yield from ((shape,) for shape in shapes)
     for step in (5, 7, 11):
@@ -139,7 +139,7 @@ def mixed() -> Iterator[tuple[str, ...]]:
 
 
 def merge(into: Json, shape: Json) -> None:
-    """Add a shape to a spec: objects key by key, and to lists what is not there yet; containers are all one."""
+    """Merge a shape into a spec: objects key by key, lists by appending; all shapes share one container."""
     for key, value in copy.deepcopy(shape).items():
         if key == "containers":
             merge(into["containers"][0], value[0])
@@ -160,7 +160,7 @@ def shaped(name: str, shapes: tuple[str, ...]) -> Json:
 
 
 def accepted(admin: Kubectl, pods: list[Json], namespace: str) -> tuple[set[str], str]:
-    """Return which pods would be created, by name, and what is said of the others."""
+    """Return the names of the pods that would be created, and the errors about the others."""
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
     done = admin.attempt("-n", namespace, "create", "--dry-run=server", "-o", "name", "-f", "-", stdin=listed)
     return {line.removeprefix("pod/") for line in done.stdout.splitlines()}, done.stderr
@@ -203,7 +203,7 @@ def test_a_pod_keeps_its_class_and_has_the_sidecars_resources_besides(
 
 @pytest.fixture
 def windows(admin: Kubectl) -> Iterator[str]:
-    """Return a RuntimeClass whose pods run on Windows."""
+    """Create a RuntimeClass whose pods run on Windows, and return its name."""
     name, nodes = "windows", {"nodeSelector": {"kubernetes.io/os": "windows"}}
     found = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}, "handler": "x"}
     admin.create(found | {"scheduling": nodes})
@@ -227,7 +227,7 @@ def test_a_pod_for_windows_is_refused_with_words(admin: Kubectl, space: Space, t
 
 
 def test_a_pod_is_restored_from_a_backup_of_its_volumes(admin: Kubectl, space: Space, transit: str) -> None:
-    """As Velero does: the pod as it was, with an init container at the head that mounts each volume it has files of."""
+    """Restored as by Velero: the same pod, with a first init container that mounts each volume that was backed up."""
     namespace = space(transit)
     first = pod("app", volumes=[{"name": "data", "emptyDir": {}}], resources={"requests": SMALL, "limits": LARGE})
     first["spec"]["containers"][0] |= {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
@@ -236,7 +236,7 @@ def test_a_pod_is_restored_from_a_backup_of_its_volumes(admin: Kubectl, space: S
     def running() -> Json:
         found = admin.get("pod", "app", namespace)
         assert found["status"]["phase"] == "Running", found["status"]
-        # The controller has been here.
+        # The controller has annotated the pod.
         assert "audit.sovereignty.dev/node-uid" in found["metadata"]["annotations"]
         return found
 
@@ -246,7 +246,7 @@ def test_a_pod_is_restored_from_a_backup_of_its_volumes(admin: Kubectl, space: S
     spec = {key: value for key, value in before["spec"].items() if key not in {"nodeName", "priority"}}
     mounts = [{"name": name, "mountPath": f"/restores/{name}"} for name in ("data", "sovereignty-run")]
     waiting = {"name": "restore-wait", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "volumeMounts": mounts}
-    # A backup that was made before the annotation has the sidecar's files, too.
+    # A backup that was made without the annotation would contain the sidecar's files, too.
     waiting["command"] = ["sh", "-c", 'test "$(ls /restores)" = data']
     spec["initContainers"] = [waiting, *spec["initContainers"]]
     admin.delete("pod", "app", namespace=namespace)

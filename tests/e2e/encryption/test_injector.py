@@ -1,4 +1,4 @@
-"""The injector on a real API server: who gets a sidecar, who does not, and what happens when it is not there."""
+"""The injector on a real API server: which pods get a sidecar, and what happens while the injector is down."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ def test_every_kind_of_workload_gets_sidecars_and_shows_no_drift(admin: Kubectl,
     sidecar = sidecar_of(found)
     assert sidecar is not None
     assert sidecar["args"] == ["--probe=http://:8080/up"]
-    # The service account plugin mounted its token here, and the injector, asked once more, took it out.
+    # The service account plugin mounted its token in the sidecar, and the reinvoked injector removed it.
     assert len(sidecar["volumeMounts"]) == 3
     assert [each["name"] for each in found["spec"]["initContainers"]] == ["sovereignty-sidecar", "first"]
     assert found["spec"]["containers"][0]["readinessProbe"]["httpGet"]["port"] == 15100
@@ -61,20 +61,20 @@ def test_every_kind_of_workload_gets_sidecars_and_shows_no_drift(admin: Kubectl,
 
 
 def test_a_pod_that_was_applied_can_be_applied_again(admin: Kubectl, encrypting: str) -> None:
-    """One with probes that go over the network cannot: nobody may change those of a pod that is there."""
+    """A pod with network probes cannot be applied again: the probes of an existing pod are immutable."""
     made = pod("app", volumes=[{"name": "data", "emptyDir": {}}])
     made["spec"]["containers"][0]["livenessProbe"] = {"exec": {"command": ["true"]}}
     admin.apply(made, namespace=encrypting)
     before = admin.get("pod", "app", encrypting)["spec"]
     admin.apply(made, namespace=encrypting)
-    # As it starts, its status may change while kubectl compares.
+    # While the pod starts, its status may change during kubectl's comparison.
     eventually(lambda: not drift(admin, encrypting, yaml.safe_dump(made)), what="no drift")
     after = admin.get("pod", "app", encrypting)["spec"]
     assert {**after, "nodeName": ""} == {**before, "nodeName": ""}
 
 
 def test_a_pod_that_comes_with_its_namespace_gets_a_sidecar(admin: Kubectl, space: Space, transit: str) -> None:
-    """The injector hears of the namespace a moment later than the API server."""
+    """The injector receives the namespace a moment after the API server has it."""
     for attempt in range(5):
         namespace = space(None)
         admin.run("label", "namespace", namespace, f"sovereignty.dev/enforce={transit}")
@@ -138,7 +138,7 @@ def test_pod_security_takes_pods_with_sidecars(admin: Kubectl, encrypting: str, 
     ],
 )
 def test_a_limit_range_has_its_say(admin: Kubectl, encrypting: str, limits: Json) -> None:
-    """It changes containers before webhooks run, and judges them after."""
+    """The LimitRange sets defaults before webhooks run, and checks limits after them."""
     spec = {"limits": [limits]}
     admin.create({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "all"}, "spec": spec}, encrypting)
     sidecar = eventually(
@@ -149,7 +149,7 @@ def test_a_limit_range_has_its_say(admin: Kubectl, encrypting: str, limits: Json
 
 @contextmanager
 def no_injector(admin: Kubectl) -> Iterator[None]:
-    """Run no replica for a while."""
+    """Scale the injector to zero for a while."""
     admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-injector", "--replicas=0")
     admin.run("-n", NAMESPACE, "wait", "pods", "-l", PODS, "--for=delete", "--timeout=60s")
     try:
@@ -171,7 +171,7 @@ def test_when_it_is_down_pods_that_need_it_wait_and_all_others_do_not(
             assert not refusal(admin, pod("app"), namespace)
         admin.apply(workload("Deployment", "app", 1), namespace=encrypting)
         eventually(lambda: told(admin, encrypting, "not encrypted"), what="the reason, beside the workload")
-    # Kubernetes tries again by itself.
+    # Kubernetes retries by itself.
     (found, *_) = eventually(lambda: admin.list("pods", encrypting), seconds=120, what="a pod")
     assert sidecar_of(found)
 
@@ -180,14 +180,14 @@ def test_when_it_is_down_pods_that_need_it_wait_and_all_others_do_not(
 
 
 def authority(admin: Kubectl) -> x509.Certificate:
-    """Return the authority that signs what injectors serve with."""
+    """Return the authority that signs the injectors' serving certificates."""
     data = admin.get("secret", names.INJECTOR_CA, NAMESPACE)["data"]
     (found,) = certificates.read(base64.b64decode(data["tls.crt"]))
     return found
 
 
 def trusted(admin: Kubectl) -> list[x509.Certificate]:
-    """Return whom both webhooks trust. What is published says the same."""
+    """Return the authorities that both webhooks trust. The published bundle must contain the same."""
     webhooks = admin.get("mutatingwebhookconfiguration", WEBHOOKS)["webhooks"]
     (bundle,) = {webhook["clientConfig"]["caBundle"] for webhook in webhooks}
     published = admin.get("configmap", names.INJECTOR_CA, NAMESPACE)["data"][names.CA_BUNDLE]
@@ -196,7 +196,7 @@ def trusted(admin: Kubectl) -> list[x509.Certificate]:
 
 
 def job_rights(admin: Kubectl) -> str:
-    """Return what there is of the Jobs, their account and their rights."""
+    """Return the names of the webhook_ca Jobs, their account and their rights, if they exist."""
     kinds = "serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,jobs"
     found = admin.run("-n", NAMESPACE, "get", kinds, "-o", "name")
     return "\n".join(line for line in found.splitlines() if "webhook-ca" in line)
@@ -205,7 +205,7 @@ def job_rights(admin: Kubectl) -> str:
 def test_an_upgrade_of_the_chart_leaves_trust_and_authority_alone(admin: Kubectl, cluster: Cluster) -> None:
     before = trusted(admin), admin.get("secret", names.INJECTOR_CA, NAMESPACE)["metadata"]["resourceVersion"]
     assert before[0] == [authority(admin)]
-    # Without hooks, as in a selective sync, nothing of it is lost either.
+    # Without hooks, as in a selective sync of Argo CD, nothing is lost either.
     for options in (("--set", "sidecar.image.tag=other", "--server-side=false", "--no-hooks"), ()):
         install(cluster, *OPTIONS, *options)
         version = admin.get("secret", names.INJECTOR_CA, NAMESPACE)["metadata"]["resourceVersion"]
@@ -216,7 +216,7 @@ def test_an_upgrade_of_the_chart_leaves_trust_and_authority_alone(admin: Kubectl
 
 @contextmanager
 def steadily(admin: Kubectl, namespace: str) -> Iterator[list[str]]:
-    """Ask for a pod again and again; yields all refusals."""
+    """Try to create a pod again and again; yields the list of refusals."""
     refused: list[str] = []
     stop = threading.Event()
     asked = 0
@@ -255,7 +255,7 @@ def test_another_authority_takes_the_place_of_one_and_nobody_notices(
 
 
 def served_by(admin: Kubectl, cluster: Cluster) -> set[str]:
-    """Return who signed what all replicas serve with."""
+    """Return the issuers of all replicas' serving certificates."""
     found = set()
     for replica in living_pods(admin, NAMESPACE, PODS):
         address = (replica["status"]["podIP"], 8443)
@@ -295,7 +295,7 @@ BODIES: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize(("options", "status"), BODIES.values(), ids=BODIES.keys())
 def test_whatever_is_sent_is_answered(admin: Kubectl, cluster: Cluster, options: list[str], status: str) -> None:
-    # Too much comes by standard input, which only that request reads.
+    # The body that is too large comes from standard input, which only that request reads.
     fed = ["sh", "-c", 'head --bytes=25M /dev/zero | "$@"', "sh"]
     for replica in living_pods(admin, NAMESPACE, PODS):
         url = f"https://{replica['status']['podIP']}:8443/inject"

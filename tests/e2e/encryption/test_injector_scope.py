@@ -1,4 +1,4 @@
-"""Which pods the API server asks the injector about: those whose policy encrypts, and no others."""
+"""The API server calls the injector for pods whose policy encrypts, and for no others."""
 
 import re
 from collections.abc import Iterator
@@ -25,17 +25,17 @@ BOTH_WAYS = pytest.mark.parametrize("way", ["by-namespace", "by-label"])
 
 @pytest.fixture
 def encrypting(way: str, space: Space, transit: str, roaming: Held) -> Held:
-    """Return a policy that encrypts, and where to create pods that are held to it in this way."""
+    """Return a policy that encrypts, and a namespace in which pods come into its scope in this way."""
     return roaming if way == "by-label" else Held(transit, space(transit))
 
 
 def made_for(way: str, policy: str, **labels: str) -> Json:
-    """Return a pod that is held to a policy in this way."""
+    """Return a pod that comes into scope of a policy in this way."""
     return pod("app", labels={**labels, **({names.POLICY_LABEL: policy} if way == "by-label" else {})})
 
 
 def asked(admin: Kubectl, way: str) -> int:
-    """Return how often the API server has asked the injector, in one of the ways in which pods come into scope."""
+    """Return how often the API server has called one of the injector's two webhooks."""
     metric = "apiserver_admission_webhook_admission_duration_seconds_count"
     shown = admin.run("get", "--raw", "/metrics")
     found = re.findall(rf'^{metric}{{[^}}]*name="{way}.injector.sovereignty.dev"[^}}]*}} (\d+)$', shown, re.MULTILINE)
@@ -46,7 +46,7 @@ def asked(admin: Kubectl, way: str) -> int:
 def test_the_injector_is_asked_where_the_policy_encrypts_and_nowhere_else(
     admin: Kubectl, space: Space, encrypting: Held, way: str
 ) -> None:
-    """The label that says so cannot be forged: ours replaces what a pod brings along."""
+    """A pod cannot forge the placement label: admission replaces the value that the pod brings."""
     before = asked(admin, way)
     plain = made_for(way, PLAIN, **{names.PLACED_LABEL: encrypting.policy})
     where = space(None if way == "by-label" else PLAIN)
@@ -60,9 +60,10 @@ def test_the_injector_is_asked_where_the_policy_encrypts_and_nowhere_else(
 
 @contextmanager
 def changed_afterwards(admin: Kubectl, way: str, namespace: str, operation: str) -> Iterator[None]:
-    """Change the label that names a pod's policy, after our mutation and before the webhooks.
+    """Change the label that names a pod's policy, after the operator's mutation and before the webhooks.
 
-    Our own policy does it here: the API server runs several policies in no order that a test could rely on.
+    The operator's own mutating policy makes the change here, because the API server runs several policies in no fixed
+    order.
     """
     name = f"sovereignty-place-pods-{way}"
     path = "path: '/metadata/labels/' + jsonpatch.escapeKey('sovereignty.dev/placed-for')"
@@ -117,7 +118,7 @@ def test_once_a_policy_says_that_it_encrypts_every_new_pod_gets_a_sidecar(admin:
 def test_the_injector_is_not_asked_about_a_mirror_pod(
     admin: Kubectl, cluster: Cluster, space: Space, transit: str
 ) -> None:
-    """The kubelet's static pod runs whatever we say, and the kubelet deletes a mirror that differs from its file."""
+    """A kubelet runs its static pod in any case, and deletes a mirror pod that differs from its file."""
     node = "brest-1"
     uid = admin.get("node", node)["metadata"]["uid"]
     made = pod("app", nodeName=node)

@@ -1,4 +1,4 @@
-"""Pods in Strict go on asking for names, whatever becomes of the policy and of the Service that answers."""
+"""Pods in Strict can always resolve names, even when the policy or the Service of DNS is deleted."""
 
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
@@ -39,11 +39,11 @@ def test_a_policy_that_is_gone_takes_no_names_along(admin: Kubectl, cluster: Clu
         assert knows_names(admin, namespace, "client")
 
         def loaded() -> int:
-            """Return how often agents have loaded rules for the pod."""
+            """Return how often the agents have loaded rules for the pod."""
             said = admin.run("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/component=agent", "--tail=-1")
             return said.count(f"the traffic of pod {namespace}/client goes through its sidecar")
 
         before = loaded()
-    # What the policy named is not let through any more, once what was told of it is gone.
+    # Without its transit config, the policy's plainDatagrams are dropped.
     eventually(lambda: loaded() > before, what="rules without a policy")
     assert knows_names(admin, namespace, "client")

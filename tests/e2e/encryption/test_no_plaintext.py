@@ -1,8 +1,8 @@
-"""Whatever ends and begins anew, in whichever order: no byte of an application in Strict crosses the network bare.
+"""However processes, pods and nodes restart: no plaintext of an application in Strict crosses the network.
 
-Two pods on two nodes say a word to everybody, over and over, from the first instant in which they may: by TCP and UDP,
-to each other and to a pod without a sidecar, and to whoever connects. What passes between nodes is looked at where it
-passes, in the namespace of the bridge that all nodes hang on, which outlives them.
+Two pods on two nodes send a secret to every address, over and over, from their first instant: by TCP and UDP, to each
+other, to a pod without a sidecar, and to each client. The capture runs in the network namespace of the bridge between
+the nodes, which outlives the nodes.
 """
 
 import os
@@ -33,7 +33,7 @@ LONGEST_BURST = 5
 NODES = {"server": "brest-1", "client": "lyon-1"}
 OTHERS = "nantes-1"
 SANDBOX = "busybox"
-"""What holds a pod's sandbox on nodes of the local backend."""
+"""The process that holds a pod's sandbox on nodes of the local backend."""
 
 FIRST = f"""
 import socket, sys
@@ -47,7 +47,7 @@ for host in sys.argv[1:]:
         except OSError:
             pass
 """
-"""What an init container does: it says the word once, to everybody."""
+"""The init container's program: it sends the secret once to each address."""
 
 TALK = f"""
 import socket, sys, threading, time
@@ -107,7 +107,7 @@ while True:
     heard += 1
     print(heard, flush=True)
 """
-"""Has no sidecar. It connects to those who would greet it, and counts how often somebody connects to it."""
+"""Runs without a sidecar. It connects to the pods that would send the secret, and counts connections to itself."""
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
 
 
 def talker(name: str, node: str, *hosts: str, first: bool) -> Json:
-    """Return a Deployment of one pod that talks to hosts."""
+    """Return a Deployment of one pod that connects to hosts."""
     made = workload("Deployment", name, 1, nodeSelector={"kubernetes.io/hostname": node})
     made["spec"]["strategy"] = {"type": "Recreate"}
     spec = made["spec"]["template"]["spec"]
@@ -130,7 +130,7 @@ def talker(name: str, node: str, *hosts: str, first: bool) -> Json:
 
 
 def service(name: str) -> Json:
-    """Return a Service for a Deployment: its address outlives the pods."""
+    """Return a Service for a Deployment, whose address outlives the pods."""
     spec = {
         "selector": {"app": name},
         "ports": [{"port": PORT, "name": "tcp"}, {"port": PORT, "protocol": "UDP", "name": "udp"}],
@@ -139,32 +139,32 @@ def service(name: str) -> Json:
 
 
 class Storm:
-    """A ward that talks, and all that can happen to it."""
+    """The sending pods, and all faults that can happen to them."""
 
     def __init__(self, admin: Kubectl, cluster: LocalCluster, namespace: str, outside: str) -> None:
         self.admin, self.cluster, self.namespace, self._outside = admin, cluster, namespace, outside
         self._boots = 0
         self.calm = 0
-        """After how many bursts somebody went on to talk at once."""
+        """Number of bursts after which the pods sent again by themselves."""
         self.killed: Counter[str] = Counter()
-        """How often which program was."""
+        """How often each program was killed."""
 
     def pods(self, app: str) -> list[Json]:
         """Return the pods of an application."""
         return self.admin.list("pods", self.namespace, f"app={app}")
 
     def heard(self) -> int:
-        """Return how often somebody has connected to the pod without a sidecar."""
+        """Return how many connections the pod without a sidecar has accepted."""
         said = self.admin.run("-n", self._outside, "logs", "deployment/collector", "--tail=1")
         return int(said or 0)
 
     def answered(self, app: str) -> bool:
-        """Whether an application was answered by the other one in the last seconds."""
+        """Return whether an application got an answer from the other one in the last seconds."""
         said = self.admin.run("-n", self.namespace, "logs", f"deployment/{app}", "-c", "idle", "--since=3s")
         return "answered" in said
 
     def kill(self, app: str, program: str) -> None:
-        """Kill a program of a pod: its sidecar, its application, or what holds its sandbox."""
+        """Kill a program of a pod: its sidecar, its application, or its sandbox's process."""
         for uid in (pod["metadata"]["uid"] for pod in self.pods(app)):
             for found in Path("/proc").glob("[0-9]*"):
                 try:
@@ -176,27 +176,27 @@ class Storm:
                     continue
 
     def delete_pods(self, app: str) -> None:
-        """Delete the pods of an application at once; others take their place."""
+        """Delete the pods of an application at once; the Deployment replaces them."""
         self._delete(self.namespace, "-l", f"app={app}")
 
     def delete_agent(self, app: str) -> None:
-        """Delete the agent of an application's node; another takes its place."""
+        """Delete the agent on an application's node; the DaemonSet replaces it."""
         where = f"--field-selector=spec.nodeName={NODES[app]}"
         self._delete(NAMESPACE, "-l", "app.kubernetes.io/component=agent", where)
 
     def _delete(self, namespace: str, *which: str) -> None:
-        # One that has just gone by itself is no failure.
+        # It is no failure if the pod has just gone by itself.
         self.admin.attempt("-n", namespace, "delete", "pods", *which, "--force", "--grace-period=0")
 
     def boot(self, app: str) -> None:
-        """Cut the power of an application's node, and give it back, if that was not done often enough."""
+        """Cut the power of an application's node and restore it, at most BOOTS times in all."""
         self._boots += 1
         if self._boots <= BOOTS:
             self.cluster.stop_node(NODES[app])
             self.cluster.start_node(NODES[app])
 
     def goes_on(self) -> None:
-        """Wait until somebody talks again. Who is killed often is started ever later: then have new pods instead."""
+        """Wait until a pod sends again. After many crashes the kubelet restarts late: then replace the pods."""
         before = self.heard()
         try:
             eventually(lambda: self.heard() > before, seconds=4)
@@ -206,7 +206,7 @@ class Storm:
                 self.delete_pods(app)
 
     def until_all_is_well(self) -> None:
-        """Wait until both talk to each other."""
+        """Wait until the two pods get answers from each other."""
         for app in NODES:
             self.delete_pods(app)
         for app in NODES:
@@ -227,7 +227,7 @@ EVENTS_THERE_ARE: dict[str, Callable[[Storm, str], None]] = {
 
 @pytest.fixture
 def storm(admin: Kubectl, cluster: Cluster, policy: str, space: Space) -> Storm:
-    """Two that talk in Strict, and one without a sidecar whom nobody understands."""
+    """Two pods that talk in Strict, and one without a sidecar, which cannot decrypt their traffic."""
     assert isinstance(cluster, LocalCluster), "faults are for the local backend"
     namespace, outside = space(policy), space(None)
     admin.apply(*map(service, NODES), namespace=namespace)
@@ -249,7 +249,7 @@ def test_no_order_of_events_lets_a_bare_byte_out(storm: Storm) -> None:
     chance, happened = random.Random(seed), list[str]()
     all_of_them = {"envoy", SANDBOX, "python3"}
     with captured(storm.cluster, SECRET) as seen:
-        # Chance may leave one of them out, and a process may be between two lives when its turn comes.
+        # Chance may never kill one of the programs, and a process may just be restarting when it is to be killed.
         while len(happened) < EVENTS or (storm.killed.keys() < all_of_them and len(happened) < 3 * EVENTS):
             for _ in range(chance.randint(1, LONGEST_BURST)):
                 name, app = chance.choice(list(EVENTS_THERE_ARE)), chance.choice(list(NODES))
@@ -261,7 +261,7 @@ def test_no_order_of_events_lets_a_bare_byte_out(storm: Storm) -> None:
     assert seen.encrypted > EVENTS
     assert storm.calm > EVENTS / LONGEST_BURST / 4
     assert storm.killed.keys() == all_of_them
-    # The same eyes see what is bare.
+    # The same capture does find plaintext.
     change(storm.admin, POLICY, mode="Permissive")
     eventually(lambda: encrypted(storm.admin, POLICY)["reason"] == "PlaintextAccepted", what="Permissive")
     with captured(storm.cluster, SECRET) as seen:

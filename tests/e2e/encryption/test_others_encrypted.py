@@ -1,4 +1,4 @@
-"""What others wrote goes on to work in every mode, or the status says what to declare."""
+"""Manifests of other projects keep working in every mode, or the status names the field to set."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -32,12 +32,12 @@ PAST_THE_SIDECAR: Mapping[str, str] = {
     "kubernetes-examples/_archived/sysdig-cloud/sysdig-daemonset.yaml": "spec.hostNetwork is true",
     "kubernetes-examples/_archived/volumes/nfs/nfs-server-deployment.yaml": "container nfs-server is privileged",
 }
-"""Files of which a pod is refused, and what is said of it."""
+"""Files with a pod that is refused, and the reason in the message."""
 
 
 @pytest.fixture
 def spaces(admin: Kubectl, cluster: Cluster) -> Iterator[dict[str, str]]:
-    """Start all servers at once, in Permissive; return in which namespace what runs."""
+    """Start all servers at once, in Permissive; return the namespace of each file."""
     cluster.load_image(public.archive_all(sorted({name for path in QUESTIONS for name in MANIFESTS[path].images})))
     batch = uuid4().hex[:6]
     made = {path: f"modes-{number}-{batch}" for number, path in enumerate([*SERVERS, *SHORT_JOBS, GUESTBOOK])}
@@ -47,7 +47,7 @@ def spaces(admin: Kubectl, cluster: Cluster) -> Iterator[dict[str, str]]:
             admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         for path in SERVERS:
             put(admin, MANIFESTS[path], made[path])
-        # Its web page needs an image that nobody has here.
+        # The web page's image is not available here.
         documents = yaml.safe_load_all((FOLDER / GUESTBOOK).read_text(encoding="utf-8"))
         redis = [document for document in documents if document["metadata"]["name"].startswith("redis-")]
         admin.apply(*redis, namespace=made[GUESTBOOK])
@@ -56,7 +56,7 @@ def spaces(admin: Kubectl, cluster: Cluster) -> Iterator[dict[str, str]]:
 
 
 def until_all_answer(admin: Kubectl, spaces: dict[str, str]) -> None:
-    """Wait until everybody does what they are there for, and replicas follow their master in another pod."""
+    """Wait until every workload answers, and the replicas follow their master in another pod."""
     for path in SERVERS:
         for question in QUESTIONS[path]:
             until_answered(admin, spaces[path], question)
@@ -71,12 +71,12 @@ def test_what_others_wrote_works_in_every_mode(admin: Kubectl, cluster: Cluster,
         assert all(sidecar_of(pod) for pod in living_pods(admin, namespace))
     change(admin, POLICY, mode="Preferred")
     eventually(lambda: admin.get("spol", POLICY)["status"]["encryption"]["mode"] == "Preferred", what="Preferred")
-    # Those who followed before did so in plaintext, and would go on.
+    # Replicas that connected before Preferred did so in plaintext, and would stay connected.
     admin.run("-n", spaces[GUESTBOOK], "rollout", "restart", "deployment/redis-replica")
     admin.run("-n", spaces[GUESTBOOK], "rollout", "status", "deployment/redis-replica", "--timeout=120s")
     until_all_answer(admin, spaces)
 
-    # We ask from outside, in plaintext, as a balancer would: it is said what to do about us.
+    # The test sends plaintext from outside, as a load balancer would: the status reports it.
     change(admin, POLICY, mode="Strict")
 
     def told() -> bool:
@@ -95,7 +95,7 @@ def test_what_others_wrote_works_in_every_mode(admin: Kubectl, cluster: Cluster,
 
 
 def as_its_controller_has_it(spec: Json, document: Json) -> Json:
-    """Return the spec of a pod by itself: with the claims of its StatefulSet, and no account of its own."""
+    """Return a pod spec for use without its controller: with its StatefulSet's claims, without a service account."""
     claims = {claim["metadata"]["name"] for claim in document["spec"].get("volumeClaimTemplates", ())}
     claimed = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in sorted(claims)]
     others = [volume for volume in spec.get("volumes", ()) if volume["name"] not in claims]
@@ -113,7 +113,7 @@ def test_who_can_have_no_sidecar_is_told_why(admin: Kubectl, transit: str, space
                 pods[name][1]["spec"] = as_its_controller_has_it(spec, document)
 
     def refusals(namespace: str) -> dict[str, str]:
-        """All at once, and once more those that are not let in: not every refusal says of whom it is."""
+        """Try all pods at once, then the refused ones one by one: not every error names its pod."""
         everything = json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod for _, pod in pods.values()]})
         done = admin.attempt("-n", namespace, "create", "--dry-run=server", "-o", "name", "-f", "-", stdin=everything)
         refused = pods.keys() - {line.removeprefix("pod/") for line in done.stdout.splitlines()}

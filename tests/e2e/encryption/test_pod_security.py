@@ -1,4 +1,4 @@
-"""Pods that Pod Security allows stay allowed, with a sidecar in them, or it is said what to change and why."""
+"""Pods that Pod Security allows stay allowed with a sidecar, or the refusal says what to change and why."""
 
 from pathlib import Path
 
@@ -15,18 +15,18 @@ LEVELS = ("baseline", "restricted")
 WINDOWS = "spec.os.name is windows: sidecars run on linux only"
 REFUSED = {
     "base_windows": WINDOWS,
-    # With all of /proc, it could change how the kernel sends its packets.
+    # With all of /proc, the container could change how the kernel sends the pod's packets.
     "procmount1": "container container1 has a procMount of its own",
 }
-"""Pods that a sidecar has no place in, and what is said."""
+"""Pods that cannot have a sidecar, and the reason."""
 
 
 def fixtures(level: str) -> dict[str, Json]:
-    """Return the pods that a level allows, by name of their file."""
+    """Return the pods that a level allows, by file name."""
     pods = {}
     for file in sorted((FOLDER / level).glob("*.yaml")):
         pods[file.stem] = yaml.safe_load(file.read_text(encoding="utf-8"))
-        # Some have names that no pod can have: Kubernetes never creates them.
+        # Some fixtures have names that are not valid for pods: Kubernetes never creates them.
         pods[file.stem]["metadata"]["name"] = file.stem.replace("_", "-")
     return pods
 

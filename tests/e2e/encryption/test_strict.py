@@ -1,4 +1,4 @@
-"""Strict on the real cluster: who is refused, what is dropped, what a withdrawal ends, and the way back."""
+"""Strict on a real cluster: what is refused, dropped, and ended by a withdrawal, and the way back to other modes."""
 
 import contextlib
 import json
@@ -67,7 +67,7 @@ while True:
         print("ended", error, flush=True)
     time.sleep(0.5)
 """
-"""Holds one connection, and tries again when that ends. Its last word says how it stands."""
+"""Holds one connection, and connects again when it ends. The last line shows the current state."""
 
 SEND = """
 import socket, sys
@@ -79,11 +79,11 @@ for port in map(int, sys.argv[3:]):
     except PermissionError as error:
         print(error)
 """
-"""Sends from the port that it sends to. Whoever sends what is dropped is told so."""
+"""Sends each datagram with equal source and target ports. The sender gets an error for a dropped datagram."""
 
 
 def named(cluster: Cluster) -> Json:
-    """Return which datagrams may pass."""
+    """Return a plainDatagrams entry."""
     return {"network": estate.network(cluster), "port": NAMED, "reason": "a test"}
 
 
@@ -118,13 +118,13 @@ def test_who_has_no_certificate_that_counts_is_refused(
     admin.run("-n", outside, "exec", "-i", "stranger", "--", "sh", "-c", "cat > /tmp/forged.pem", stdin=forged)
 
     def refused(*who: str) -> bool:
-        # Why, is lost where the server is quicker to close.
+        # The reason is lost where the server closes first.
         namespace, name, *how = who
         return run(admin, namespace, name, ASK, host, *how).startswith("refused")
 
     assert refused(outside, "stranger")
     assert refused(other, "peer")
-    # Root may become the sidecar's user, whose traffic nothing redirects. That does not make it welcome.
+    # Root may become the sidecar's user, whose traffic is not redirected. The server refuses it all the same.
     assert refused(namespace, "client", "past")
     assert refused(outside, "stranger", "tls")
     assert refused(outside, "stranger", "tls", "/tmp/forged.pem")
@@ -138,14 +138,14 @@ def test_who_has_no_certificate_that_counts_is_refused(
             seconds=60,
             what="trust in the other policy",
         )
-        # What it trusts is who has a certificate: plaintext stays refused.
+        # Trust is only in certificates: plaintext stays refused.
         assert refused(other, "peer")
     finally:
         admin.run(*listed, '{"spec": {"trustedPolicies": null}}')
 
 
 def hold(admin: Kubectl, ward: tuple[str, str]) -> None:
-    """Have a pod in each datacentre hold a connection."""
+    """Run a pod in each datacentre that holds a connection."""
     namespace, host = ward
     holders = {"lyon": "lyon-1", "brest": "brest-1"}
     admin.apply(*(python(name, node, HOLD, host) for name, node in holders.items()), namespace=namespace)
@@ -155,14 +155,14 @@ def hold(admin: Kubectl, ward: tuple[str, str]) -> None:
 
 
 def lyon_is_cut_off_and_brest_connects_again(admin: Kubectl, ward: tuple[str, str]) -> None:
-    """See what follows within half a minute when nobody trusts Lyon's certificates any more."""
+    """Check what follows within half a minute when Lyon's certificates are no longer trusted."""
     namespace, host = ward
 
     def heard(name: str) -> list[str]:
         return said(admin, namespace, name)
 
     eventually(lambda: heard("lyon")[-1].startswith("ended"), seconds=30, what="the end of Lyon's connection")
-    # All of them end, as nobody can tell whose they are; who is still trusted connects anew.
+    # All connections end, because nobody can tell which are Lyon's; a client that is still trusted connects again.
     eventually(lambda: any(line.startswith("ended") for line in heard("brest")), seconds=30, what="the end of Brest's")
     ends = len(heard("brest"))
     eventually(lambda: heard("brest")[-1] == "held" and len(heard("brest")) > ends + 5, what="a connection of Brest's")
@@ -180,7 +180,7 @@ def test_a_withdrawal_ends_what_is_open_within_half_a_minute(admin: Kubectl, war
 
 
 def test_so_does_the_retirement_of_an_authority_whose_key_may_be_known(admin: Kubectl, ward: tuple[str, str]) -> None:
-    """Its datacentre gets another one at once, and yet what the old one vouched for ends."""
+    """The datacentre gets a new authority at once, but connections under certificates of the old one end."""
     hold(admin, ward)
     numbers = trusted(admin, POLICY)["lyon"]
     secret = f"authority.{POLICY}.lyon.{numbers[-1]}"
@@ -199,7 +199,7 @@ def test_a_sidecar_is_not_resized_until_it_has_too_little_memory(admin: Kubectl,
         return admin.attempt("-n", namespace, *asked).stderr
 
     assert "the memory limit of sovereignty-sidecar is not 128Mi or more" in resize("100Mi")
-    # It starts again for a new limit, so even less than it has is all right.
+    # The sidecar restarts for a new limit, so a smaller limit than its present one is accepted.
     assert [resize(memory) for memory in ("256Mi", "1Gi")] == ["", ""]
 
 
@@ -207,7 +207,7 @@ def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tu
     namespace, host = ward
 
     def send(words: str) -> bool:
-        """Return whether those without a name have come before the other, which always does."""
+        """Return whether the datagrams to other ports arrived before that to the named port, which always arrives."""
         told = run(admin, namespace, "client", SEND, host, words, *map(str, (UNNAMED, DNS, NAMED)))
         eventually(lambda: f"{NAMED} {words}" in said(admin, namespace, "server"), what=f"datagram {words}")
         came = [f"{port} {words}" in said(admin, namespace, "server") for port in (UNNAMED, DNS)]
@@ -227,7 +227,7 @@ def test_datagrams_are_dropped_but_those_that_are_named(admin: Kubectl, ward: tu
 
 
 def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: tuple[str, str]) -> None:
-    """Sidecars are asked once a minute while nothing is waited for: what they said then is not what counts."""
+    """Without a pending step the controller polls sidecars once a minute; such an old answer must not count."""
     namespace, host = ward
     change(admin, POLICY, mode="Preferred")
     try:
@@ -241,7 +241,7 @@ def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: t
                 f"clients out again) or name them in plainPorts or plainPeers: {namespace}/server"
             )
             eventually(lambda: said in encrypted(admin, POLICY)["message"], what="word of it")
-            # Nobody waits for it any more, and it does not go on in Strict.
+            # After forced the controller no longer waits for the connection, and Strict ends it.
             change(admin, POLICY, forced={"to": "Strict", "reason": "a test"})
             connection.settimeout(90)
             with contextlib.suppress(ConnectionError):
@@ -252,12 +252,12 @@ def test_a_connection_of_the_last_moment_holds_up_strict(admin: Kubectl, ward: t
 
 
 def alone(admin: Kubectl) -> None:
-    """Wait until the pods of tests before are gone, which would be named beside those of the ward."""
+    """Wait until the pods of earlier tests are gone; messages would name them beside the ward's pods."""
     eventually(lambda: admin.get("spol", POLICY)["status"]["encryption"]["pods"] == 2, seconds=90, what="two pods")
 
 
 def agents_word(admin: Kubectl) -> Json | None:
-    """Return what is said of encryption once that is good, or one node is left whose agent has not loaded rules."""
+    """Return the condition if it is True, or if it says that exactly one node's agent has not loaded rules."""
     found = encrypted(admin, POLICY)
     return found if found["status"] == "True" or "the agents of 1 node(s) have not said" in found["message"] else None
 
@@ -273,7 +273,7 @@ def test_strict_waits_for_the_agent_of_each_node_and_names_the_one_that_is_silen
         with without_agent(admin, "lyon-1"):
             change(admin, POLICY, mode="Strict")
             said = eventually(lambda: agents_word(admin), seconds=60, what="word of the agent")
-            # What nobody told the kernel to drop leaves Lyon in plaintext.
+            # The agent on lyon-1 has loaded no rules that drop, so plaintext leaves the node.
             assert "not permitted" not in run(admin, namespace, "client", SEND, host, "on the way", str(UNNAMED))
             assert (said["status"], said["reason"]) == ("False", "StepPending")
             assert f"lyon-1 ({namespace}/client)" in said["message"]
@@ -316,7 +316,7 @@ def test_on_the_way_to_off_new_pods_get_a_sidecar_until_it_is_reached(admin: Kub
     namespace, host = ward
     change(admin, POLICY, mode="Off")
     try:
-        # In the same moment all others are in Strict, and would not talk to one without.
+        # At the same time all others are in Strict, and would refuse a pod without a sidecar.
         admin.apply(python("newcomer", "lyon-1"), namespace=namespace)
         assert sidecar_of(admin.get("pod", "newcomer", namespace))
         ready(admin, namespace, "newcomer")
@@ -339,7 +339,7 @@ def test_on_the_way_to_off_new_pods_get_a_sidecar_until_it_is_reached(admin: Kub
 def test_a_label_on_a_config_map_tells_nobody_anything(
     admin: Kubectl, mallory: Kubectl, ward: tuple[str, str], space: Space
 ) -> None:
-    """One that says that the mode was Off would take the whole policy back."""
+    """A forged transit config with mode Off would otherwise take the whole policy back."""
     elsewhere = space(None)
     forged = {
         "apiVersion": "v1",
@@ -351,7 +351,7 @@ def test_a_label_on_a_config_map_tells_nobody_anything(
     with without_bindings(admin, "sovereignty-guard-transit"):
         for where in (elsewhere, namespace):
             eventually(lambda where=where: mallory.create(forged, where), what="no guard")  # type: ignore[misc]
-    # The controller has seen it once it has seen what comes later.
+    # A later change has arrived once the controller has also processed the forged ConfigMap.
     change(admin, POLICY, longestConnectionSeconds=86400)
     try:
         told = f"sovereignty-transit.{POLICY}"
@@ -370,7 +370,7 @@ def test_a_namespace_that_takes_no_config_map_holds_up_nobody_else(
 ) -> None:
     namespace, _ = ward
     full = space(POLICY)
-    # Everything has one of its own by now, so that there is room for none.
+    # The namespace has its own ConfigMaps by now, so the quota leaves no room for more.
     eventually(lambda: admin.list("configmaps", full), what="the namespace's own")
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}}
     admin.create(quota | {"spec": {"hard": {"count/configmaps": "0"}}}, full)
@@ -395,7 +395,7 @@ def test_what_an_admin_forces_onto_a_refused_node_is_alone_and_reported(admin: K
     forced = python("forced", "paris-1")
     forced["spec"]["nodeName"] = "paris-1"
     force(admin, forced, namespace)
-    # It has a sidecar, which gets no certificate: nothing in it ever starts.
+    # It has a sidecar, which gets no certificate: none of its containers ever starts.
     assert sidecar_of(admin.get("pod", "forced", namespace))
     eventually(
         lambda: "paris-1" in events(admin, namespace, "forced")["NodeNotAccepted"],
@@ -422,7 +422,7 @@ def test_what_an_admin_forces_onto_a_refused_node_is_alone_and_reported(admin: K
 
 @pytest.fixture
 def shown(admin: Kubectl, cluster: Cluster, ward: tuple[str, str]) -> Iterator[str]:
-    """A pod that the kubelet of a refused node only shows, as something that runs in a ward."""
+    """A mirror pod that the kubelet of a refused node creates in the ward's namespace and reports as running."""
     namespace, _ = ward
     node = admin.get("node", "paris-1")
     mirror = pod("static-paris-1", nodeName="paris-1")
@@ -431,7 +431,7 @@ def shown(admin: Kubectl, cluster: Cluster, ward: tuple[str, str]) -> Iterator[s
     kubelet = Kubectl(cluster.node_kubeconfig("paris-1"))
     running = {"status": {"phase": "Running", "podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]}}
     where = ("-n", namespace)
-    # The real one would soon take a mirror away of whose file it does not know.
+    # The real kubelet would soon delete a mirror pod for which it has no file.
     cluster.stop_kubelet("paris-1")
     try:
         kubelet.run(*where, "create", "-f", "-", stdin=json.dumps(mirror))
@@ -476,7 +476,7 @@ http.server.HTTPServer(("", {REDIRECTED_PORT}), Answer).serve_forever()
 def test_who_claims_the_address_of_a_pod_does_not_answer_for_its_sidecar(
     admin: Kubectl, cluster: Cluster, ward: tuple[str, str], space: Space
 ) -> None:
-    """With a Service of another namespace, nodes send what is meant for a sidecar to somebody else's pod."""
+    """With a Service of another namespace, nodes send traffic for a sidecar to a pod of that namespace."""
     namespace, host = ward
     elsewhere = space(None)
     admin.apply(python("forger", "nantes-1", FORGE_STATE, app="forger"), namespace=elsewhere)
@@ -487,7 +487,7 @@ def test_who_claims_the_address_of_a_pod_does_not_answer_for_its_sidecar(
         lambda: (found := encrypted(admin, POLICY))["reason"] == "AddressClaimed" and found, what="word of it"
     )
     assert f"{namespace}/server (Service {elsewhere}/ext)" in said["message"]
-    # Whoever asks there now is answered by another, as the controller would be.
+    # A client on a node, such as the controller, now gets the forger's answer.
     asked = ["curl", "--silent", "--max-time", "5", f"http://{host}:{REDIRECTED_PORT}/state"]
     eventually(lambda: "forged" in cluster.node_exec("nantes-1", asked).stdout, what="a Service that leads astray")
     assert encrypted(admin, POLICY)["reason"] == "AddressClaimed"
@@ -498,12 +498,12 @@ def test_who_claims_the_address_of_a_pod_does_not_answer_for_its_sidecar(
 def test_an_image_that_runs_as_the_sidecars_user_is_reported_and_gets_nowhere(
     admin: Kubectl, ward: tuple[str, str]
 ) -> None:
-    """No pod may ask for that user. An image has one of its own, of which admission knows nothing."""
+    """No pod spec may set that user, but admission cannot see the user that an image sets."""
     namespace, host = ward
     found = sidecar_of(admin.get("pod", "client", namespace))
     assert found
     past = python("past", "lyon-1", "import signal; signal.pause()")
-    # It has Python, and its user is the sidecar's.
+    # The sidecar's image has Python, and runs as the sidecar's user.
     past["spec"]["containers"][0]["image"] = found["image"]
     admin.apply(past, namespace=namespace)
     ready(admin, namespace, "past")

@@ -1,4 +1,4 @@
-"""A real application goes from plaintext to Strict and back, one side after the other, and nobody notices."""
+"""A real application goes from plaintext to Strict and back, one policy after the other, without a failed request."""
 
 import json
 import re
@@ -44,12 +44,12 @@ def policies(admin: Kubectl, cluster: Cluster) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def tiers(admin: Kubectl, policies: tuple[str, str], space: Space) -> ThreeTiers:
-    """The application, which does not run yet."""
+    """The application, not yet started."""
     return ThreeTiers(admin, *map(space, policies))
 
 
 def ask_for(admin: Kubectl, cluster: Cluster, policy: str, mode: str) -> None:
-    """Have a policy ask for a mode."""
+    """Set a policy's mode."""
     change(admin, policy, mode=mode, clusterNetworks=[estate.network(cluster)], quietSeconds=2)
 
 
@@ -66,7 +66,7 @@ def until(admin: Kubectl, policy: str, mode: str) -> None:
 def test_it_comes_to_strict_and_back_and_nobody_notices(admin: Kubectl, cluster: Cluster, tiers: ThreeTiers) -> None:
     tiers.start()
     tiers.do_a_job()
-    # Sidecars come in by one roll-out, which ends sessions as any roll-out does.
+    # Adding the sidecars takes one roll-out, which ends sessions as any roll-out does.
     for policy, apps in ((BACK, ["database"]), (FRONT, ["web", "visitor", "clerk"])):
         ask_for(admin, cluster, policy, "Permissive")
         eventually(lambda policy=policy: encrypted(admin, policy)["reason"] == "PlaintextAccepted", what="Permissive")  # type: ignore[misc]
@@ -80,14 +80,14 @@ def test_it_comes_to_strict_and_back_and_nobody_notices(admin: Kubectl, cluster:
         until(admin, policy, "Preferred")
         tiers.goes_on()
     tiers.do_a_job()
-    # What was opened before is plaintext, and Strict waits for its end.
+    # Connections that were opened earlier are in plaintext, and Strict waits until they end.
     ask_for(admin, cluster, BACK, "Strict")
     eventually(lambda: "have open plaintext connections" in encrypted(admin, BACK)["message"], what="who is waited for")
     tiers.goes_on()
     tiers.restart("web", "visitor", "clerk")
 
-    # From here on, to the end, it is one visitor and one clerk, and each keeps one connection; the web server keeps one
-    # session in the database.
+    # From here to the end there is one visitor and one clerk, and each keeps one connection; the web server keeps one
+    # database session.
     for policy in (BACK, FRONT):
         ask_for(admin, cluster, policy, "Strict")
         eventually(lambda policy=policy: encrypted(admin, policy)["status"] == "True", seconds=90, what="Strict")  # type: ignore[misc]
@@ -110,7 +110,7 @@ def test_it_comes_to_strict_and_back_and_nobody_notices(admin: Kubectl, cluster:
     assert asked > 500
     assert min(tiers.queries()) > 100
     assert (failed, sessions, tiers.failures()) == (0, 1, [])
-    # What is counted can fail.
+    # Failures are indeed counted.
     admin.run("-n", tiers.back, "scale", "deployment/database", "--replicas=0")
     expected = {"visitor: failed kept", "visitor: failed new", "clerk: failed kept", "clerk: failed new"}
     eventually(
@@ -120,7 +120,7 @@ def test_it_comes_to_strict_and_back_and_nobody_notices(admin: Kubectl, cluster:
 
 @pytest.fixture
 def strict(admin: Kubectl, cluster: Cluster, tiers: ThreeTiers) -> ThreeTiers:
-    """The application, in Strict from its first day."""
+    """The application, in Strict from the start."""
     for policy in (BACK, FRONT):
         ask_for(admin, cluster, policy, "Strict")
     for policy in (BACK, FRONT):
@@ -131,22 +131,22 @@ def strict(admin: Kubectl, cluster: Cluster, tiers: ThreeTiers) -> ThreeTiers:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a sidecar shows to whoever begins mutual TLS with it."""
+    """What a sidecar shows to a client that begins mutual TLS."""
 
     serial: int
-    """Of its certificate."""
+    """The serial number of its certificate."""
     issuer: str
     trusted: frozenset[str]
-    """Names of the authorities whose certificates it takes."""
+    """Names of the authorities whose certificates it accepts."""
 
 
 def name_of(policy: str, datacentre: str, number: int) -> str:
-    """Return what an authority is called."""
+    """Return the name of an authority."""
     return f"O = sovereignty.dev, OU = {policy}, CN = {datacentre}, serialNumber = {number}"
 
 
 def shown(admin: Kubectl, cluster: Cluster, namespace: str, app: str, port: int) -> Shown:
-    """Begin mutual TLS with the sidecar of an application, and return what it shows."""
+    """Begin mutual TLS with the sidecar of an application, and return what the sidecar shows."""
     (pod,) = living_pods(admin, namespace, f"app={app}")
     connect = f"openssl s_client -connect {pod['status']['podIP']}:{port} -alpn sovereign/1 -tls1_3 </dev/null 2>&1"
     said = cluster.node_exec("nantes-1", ["sh", "-c", connect]).stdout
@@ -164,7 +164,7 @@ def recorded(admin: Kubectl, policy: str) -> int:
 
 @pytest.fixture
 def asker(admin: Kubectl, cluster: Cluster, space: Space) -> Asker:
-    """A pod that does without a sidecar and speaks TLS by itself, on the node of the front."""
+    """A pod without a sidecar that speaks TLS itself, on the node of the front."""
     cluster.load_image(public.archive_all(IMAGES))
     return Asker(admin, space())
 
@@ -181,7 +181,7 @@ def test_leaf_authority_and_bundle_are_renewed_and_nobody_notices(
 
     def renewed(show: Callable[[], Shown], node: str) -> Shown:
         before = show().serial
-        # A kubelet that begins anew asks for new certificates at once.
+        # A kubelet that restarts requests new certificates at once.
         cluster.restart_kubelet(node)
         return eventually(lambda: (now := show()).serial != before and now, seconds=90, what="a new leaf, in use")
 
@@ -198,7 +198,7 @@ def test_leaf_authority_and_bundle_are_renewed_and_nobody_notices(
         goes_on()
     eventually(lambda: asker.certificate() != first, seconds=90, what="a new leaf")
 
-    # An authority that would outlive what it rests on is replaced.
+    # An authority that would outlive the qualification that it rests on is replaced.
     ends = (datetime.now(UTC).date() + timedelta(days=20)).isoformat()
     patch = [{"op": "replace", "path": "/spec/qualifications/0/validUntil", "value": ends}]
     admin.run("patch", "cloudservice", "hexa-gouv", "--type=json", "-p", json.dumps(patch))
@@ -207,7 +207,7 @@ def test_leaf_authority_and_bundle_are_renewed_and_nobody_notices(
     eventually(lambda: trusted(admin)["lyon"] == [asked_of, asked_of + 1], what="its successor in the bundle")
     goes_on()
     assert web().issuer == old
-    # The bundle had time to come everywhere before the successor signs.
+    # The bundle has had time to reach all pods before the successor signs.
     eventually(
         lambda: (
             renewed(web, FRONT_NODE).issuer == successor
@@ -218,7 +218,7 @@ def test_leaf_authority_and_bundle_are_renewed_and_nobody_notices(
     )
     goes_on()
 
-    # A day later all that the old authority signed has ended, and it leaves the bundle.
+    # A day later no certificate of the old authority is valid, and it leaves the bundle.
     before = [disconnects(admin, policy).number for policy in (FRONT, BACK)]
     with shifted(admin, cluster, deployments=("sovereign-controller", "sovereign-signer")) as server:
         server.now = datetime.now(UTC) + timedelta(hours=25)
@@ -256,7 +256,7 @@ def test_without_signer_and_injector_what_runs_goes_on_and_what_is_new_waits(
         eventually(lambda: not refusal(admin, newcomer, strict.front), seconds=90, what="an injector again")
         admin.apply(newcomer, namespace=strict.front)
         strict.goes_on()
-        # Its sidecar waits for a certificate, and it for its sidecar.
+        # The new pod's sidecar waits for a certificate, and its application for the sidecar.
         eventually(lambda: requests(admin, strict.front, "newcomer"), what="a request")
         strict.goes_on()
         (request,) = requests(admin, strict.front, "newcomer")

@@ -1,4 +1,4 @@
-"""An admin brings a certificate authority: it signs where it may, and no other is made in its place."""
+"""An admin imports a certificate authority: it signs where it may, and the signer makes no other in its place."""
 
 import base64
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ SECRET = "keys-of-brest"
 
 
 def policy() -> Json:
-    """Return a policy that accepts Brest alone."""
+    """Return a policy that accepts only Brest."""
     return {
         "apiVersion": "sovereignty.dev/v1alpha1",
         "kind": "SovereigntyPolicy",
@@ -36,7 +36,7 @@ def policy() -> Json:
 
 
 def brought(days: int, trust_domain: str = TRUST_DOMAIN) -> Json:
-    """Return a Secret with an authority that lives for so many days."""
+    """Return a Secret with an authority that is valid for this number of days."""
     now = datetime.now(UTC)
     made = Authority.make(
         POLICY, "brest", trust_domain=trust_domain, number="ceremony-7", not_before=now, not_after=now + timedelta(days)
@@ -62,7 +62,7 @@ def secret(made: Authority) -> Json:
 
 @pytest.fixture
 def gone_after(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
-    """Take policy and authority away in the end."""
+    """Delete policy and authority at the end."""
     cluster.load_image(public.archive_all(IMAGES))
     yield
     admin.delete("spol", POLICY)
@@ -70,13 +70,13 @@ def gone_after(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
 
 
 def numbers(admin: Kubectl) -> set[str | None]:
-    """Return what tells the authorities apart that pods of the policy trust."""
+    """Return the numbers of the authorities in the policy's trust bundle."""
     found = admin.get("clustertrustbundle", f"sovereignty.dev:workload-identity:{POLICY}")
     return {anchor.number for anchor in bundle.read(found["spec"]["trustBundle"])}
 
 
 def label(admin: Kubectl) -> str:
-    """Return what has become of the authority that was brought."""
+    """Return the state of the imported authority."""
     return str(admin.get("secret", SECRET, KEYS)["metadata"]["labels"]["sovereignty.dev/authority"])
 
 

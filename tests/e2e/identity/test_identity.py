@@ -1,4 +1,4 @@
-"""A certificate proves where a pod runs: only pods on accepted nodes get one, and peers believe no other."""
+"""A certificate proves where a pod runs: only pods on accepted nodes get one, and peers accept no other."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("images")
 
 @pytest.fixture(scope="module")
 def images(cluster: Cluster) -> None:
-    """Give the nodes the images of the peers."""
+    """Load the peers' images on the nodes."""
     cluster.load_image(public.archive_all(IMAGES))
 
 
@@ -88,7 +88,7 @@ def test_who_cannot_show_one_is_refused(
 
 @pytest.fixture
 def trusting(admin: Kubectl) -> Iterator[None]:
-    """Let a test change whom policies trust."""
+    """Let a test change trustedPolicies."""
     yield
     admin.run("patch", "spol", POLICY, "--type=merge", "-p", '{"spec": {"trustedPolicies": null}}')
 
@@ -105,7 +105,7 @@ def test_a_policy_is_trusted_by_those_that_list_it_alone(admin: Kubectl, space: 
     eventually(
         lambda: who in ask(admin, other, "client", host, "untrusting"), seconds=90, what="trust in the other policy"
     )
-    # It is not given back: the other policy trusts only its own.
+    # Trust is not mutual: the other policy trusts only its own certificates.
     assert "refused" in ask(admin, other, "client", host)
 
 
@@ -125,13 +125,13 @@ def test_a_suspended_datacentre_is_trusted_no_more_and_comes_back_with_another_a
     retired = admin.get("secret", f"authority.secnumcloud.lyon.{before['lyon'][-1]}", KEYS)
     assert retired["metadata"]["labels"]["sovereignty.dev/authority"] == "retired"
     assert retired["data"]["tls.key"] == ""
-    # Its server is refused by its peers as well, and Brest goes on.
+    # Its peers refuse Lyon's server as well, and Brest's keeps answering.
     assert "refused" in ask(admin, namespace, "client", host, "bare")
 
     set_status(admin, "hexa-gouv", "Qualified")
     after = eventually(lambda: trusted(admin).get("lyon"), what="Lyon trusted again")
     assert after > before["lyon"]
-    # What the old authority signed counts for nothing.
+    # Certificates of the old authority stay refused.
     assert "unknown ca" in ask(admin, namespace, "client", host, "untrusting")
     admin.delete("pod", "client", namespace=namespace)
     admin.apply(peer_pod("client", "lyon-1"), namespace=namespace)
@@ -141,7 +141,7 @@ def test_a_suspended_datacentre_is_trusted_no_more_and_comes_back_with_another_a
 
 @pytest.mark.usefixtures("changed_estate")
 def test_ends_hold_with_all_our_processes_stopped(admin: Kubectl, space: Space) -> None:
-    """A certificate and an authority end by themselves. The verifier's clock is moved, not the world's."""
+    """Certificates and authorities expire by themselves. The test shifts the time of the verification, not a clock."""
     namespace = space()
     admin.apply(
         config(),
@@ -154,7 +154,7 @@ def test_ends_hold_with_all_our_processes_stopped(admin: Kubectl, space: Space) 
     admin.run(
         "-n", NAMESPACE, "scale", "deployment/sovereign-controller", "deployment/sovereign-signer", "--replicas=0"
     )
-    # Injector and agents know nothing of certificates.
+    # Injector and agents handle no certificates.
     eventually(
         lambda: not admin.list("pods", NAMESPACE, "app.kubernetes.io/component in (controller,signer)"),
         what="no process of ours that knows certificates",
@@ -216,12 +216,12 @@ def test_a_pod_out_of_scope_waits_and_is_told_why(admin: Kubectl, space: Space) 
     told = eventually(lambda: events(admin, namespace, "stray").get("NotInScope"), what="an Event")
     assert f"label namespace {namespace} with sovereignty.dev/enforce" in told
     admin.run("label", "namespace", namespace, f"sovereignty.dev/enforce={POLICY}")
-    # The pod was never placed, but runs where the policy accepts: that is what the certificate says.
+    # The pod was never placed, but its node is accepted by the policy: the certificate states no more.
     address(admin, namespace, "stray")
 
 
 def test_a_pod_that_was_forced_onto_a_refused_node_gets_none(admin: Kubectl, space: Space) -> None:
-    """Even whoever takes the guards away gets no certificate for it, so nobody talks to it."""
+    """Without the guards the pod starts there, but gets no certificate, so no peer accepts it."""
     namespace = space()
     admin.apply(config(), namespace=namespace)
     forced = peer_pod("forced", "paris-1", nodeName="paris-1")
@@ -272,6 +272,6 @@ def test_authorities_can_be_restored_and_losing_them_heals(admin: Kubectl, space
 
     admin.delete("secrets", "-l", selector, namespace=KEYS)
     eventually(lambda: bundle_text(admin) != before and trusted(admin).keys() == {"brest", "lyon"}, what="new ones")
-    # All that the lost ones signed is trusted by nobody; pods that are created again have it over with.
+    # Certificates of the lost authorities are trusted by nobody; pods that are created again get new ones.
     admin.delete("pod", "server", "client", "restored", namespace=namespace)
     pair(admin, namespace)

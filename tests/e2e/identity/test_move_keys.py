@@ -20,7 +20,7 @@ MAY_READ = (
 
 
 def held(admin: Kubectl, namespace: str) -> dict[str, Json]:
-    """Return what is kept of authorities in a namespace."""
+    """Return the authorities' Secrets in a namespace."""
     return {
         secret["metadata"]["name"]: {
             "type": secret["type"],
@@ -33,7 +33,7 @@ def held(admin: Kubectl, namespace: str) -> dict[str, Json]:
 
 
 def bundles(admin: Kubectl) -> dict[str, tuple[str, str]]:
-    """Return whom pods trust, and the version of each bundle, which tells whether it was ever written between."""
+    """Return the trust bundles with their resource versions, which show whether a bundle was written in between."""
     return {
         bundle["metadata"]["name"]: (bundle["spec"]["trustBundle"], bundle["metadata"]["resourceVersion"])
         for bundle in admin.list("clustertrustbundles", selector="sovereignty.dev/trust-of")
@@ -47,7 +47,7 @@ def test_keys_of_a_former_version_move_and_no_bundle_is_written(admin: Kubectl, 
     eventually(lambda: not admin.list("pods", NAMESPACE, "app.kubernetes.io/component=signer"), what="no signer")
     before, trust = held(admin, KEYS), bundles(admin)
     assert any(name.startswith("authority.secnumcloud.") for name in before)
-    # As a former version left them.
+    # An earlier version kept them in the operator's namespace.
     for name, kept in before.items():
         metadata = {"name": name, "labels": kept["labels"], "annotations": kept["annotations"]}
         secret = {
@@ -59,7 +59,7 @@ def test_keys_of_a_former_version_move_and_no_bundle_is_written(admin: Kubectl, 
         }
         admin.create(secret, NAMESPACE)
     admin.delete("secrets", "-l", LABEL, namespace=KEYS)
-    # Without being told to move them, a signer touches nothing.
+    # Without the migration a signer changes nothing.
     admin.run(*scale, "--replicas=1")
     log = ("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/component=signer", "--tail=-1")
     eventually(lambda: "holds no key at all, but pods trust some" in admin.run(*log), what="word of it")

@@ -1,4 +1,4 @@
-"""Placement is free to ask for; trust is granted, to namespaces, by those who may use a policy."""
+"""Any pod may ask for placement; only users with the right to use a policy can give its certificates to a namespace."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ BY_LABEL = {"sovereignty.dev/policy": POLICY}
 
 @pytest.fixture(scope="module")
 def granting(admin: Kubectl) -> Iterator[str]:
-    """A policy of which tests say to whom it gives certificates."""
+    """A policy whose certificateNamespaces the tests change."""
     admin.apply(estate.policy(admin, POLICY))
     eventually(lambda: host_names(admin, POLICY) == list(estate.ACCEPTED), what="nodes that may host it")
     yield POLICY
@@ -32,18 +32,18 @@ def granting(admin: Kubectl) -> Iterator[str]:
 
 
 def grant(admin: Kubectl, **to: object) -> None:
-    """Say to whom; to those with the label if nothing is said."""
+    """Set the policy's certificateNamespaces; without arguments only enforcing namespaces get certificates."""
     change = json.dumps({"spec": {"certificateNamespaces": to or None}})
     admin.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", change)
 
 
 def granted(admin: Kubectl) -> Mapping[str, str]:
-    """Return what the policy says of pods to whose namespaces it gives no certificates."""
+    """Return the policy's condition CertificatesGranted."""
     return condition_of(admin.get("sovereigntypolicy", POLICY)["status"], "CertificatesGranted")
 
 
 def stranger(name: str = "stranger") -> Json:
-    """Return a pod that names its policy itself, and asks for its certificate."""
+    """Return a pod that names its policy itself, and mounts a certificate."""
     made = peer_pod(name, "brest-1", policy=POLICY, image=IMAGE)
     made["metadata"]["labels"] |= BY_LABEL
     return made
@@ -61,7 +61,7 @@ def test_a_label_on_a_pod_gets_no_certificate(admin: Kubectl, space: Space, gran
     said = refusal(admin, namespace, stranger())
     assert f"ValidatingAdmissionPolicy '{GUARD}'" in said
     assert f"policy {granting}, which gives none to namespace {namespace}; label it" in said
-    # Placement is free.
+    # Placement needs no grant.
     assert not refusal(admin, namespace, pod("placed", labels=BY_LABEL))
 
 
@@ -82,11 +82,11 @@ def test_a_namespace_that_is_granted_them_gets_them(admin: Kubectl, space: Space
     eventually(lambda: not refusal(admin, namespace, stranger()), what="leave to ask")
     admin.apply(config(), stranger(), namespace=namespace)
     admin.run("-n", namespace, "wait", "pod/stranger", "--for=condition=Ready", "--timeout=90s")
-    # A list takes the place of the label.
+    # certificateNamespaces replaces the grant by the namespace's label.
     enforcing = space(granting)
     said = refusal(admin, enforcing, stranger())
     assert f"which gives none to namespace {enforcing}; a security officer names it" in said
-    # The policy names those that run where it trusts nobody any more, as after an upgrade.
+    # The policy names running pods in namespaces that have lost their grant, as after an upgrade.
     eventually(lambda: granted(admin)["reason"] == "AllGranted", what="no others")
     if way == "selector":
         admin.run("label", "namespace", namespace, "team-")
@@ -104,7 +104,7 @@ def test_a_namespace_that_is_granted_them_gets_them(admin: Kubectl, space: Space
 
 @pytest.fixture
 def steward(admin: Kubectl, cluster: Cluster) -> Iterator[Kubectl]:
-    """Somebody who runs namespaces, and may not use a policy."""
+    """A user who manages namespaces, and may not use a policy."""
     admin.run(
         "create", "clusterrole", "steward", "--verb=*", "--resource=namespaces,namespaces/status,namespaces/finalize"
     )
@@ -123,14 +123,14 @@ UNKNOWN = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "Unknown"}
 def test_a_guard_that_does_not_see_the_policies_lets_nobody_label(
     admin: Kubectl, steward: Kubectl, space: Space
 ) -> None:
-    """As while an API server starts. What was granted then would stay."""
+    """This happens while an API server starts. A label that was set then would stay."""
     grant(admin, selector={"matchLabels": TEAM})
     namespace, ending = space(None), space(None)
     label = ("label", "namespace", namespace, "team=cardiology", "--dry-run=server")
     with changed_policy(admin, VALIDATING, "sovereignty-guard-grants", paramKind=UNKNOWN):
         eventually(lambda: "failed to configure policy" in steward.refusal(*label), seconds=20, what="a refusal")
         admin.refusal("create", "namespace", f"{namespace}-too", "--dry-run=server")
-        # What ends a namespace asks nothing of it.
+        # Deleting a namespace is not affected by the guard.
         admin.run("delete", "namespace", ending, "--timeout=60s")
     eventually(lambda: "not yours to use" in steward.refusal(*label), what="policies that are seen")
 
@@ -151,11 +151,11 @@ def test_who_puts_a_namespace_under_a_policy_may_use_it(
     said = eventually(lambda: steward.refusal(*way), seconds=20, what="a refusal")
     assert "not yours to use: steward may not" in said
     assert f"resourceNames: [{POLICY}], verbs: [use]" in said
-    # Nobody's way to labels, so that what ends a namespace need not be asked about them.
+    # Labels cannot be changed through these subresources, so the guard need not check the deletion of a namespace.
     for part in ("status", "finalize"):
         said = admin.refusal("replace", "--raw", f"{path}/{part}?dryRun=All", "-f", "-", stdin=whole)
         assert f"not here: the labels of namespace {namespace} are not changed through its {part}" in said
-    # All else of a namespace is theirs.
+    # The user may change everything else of a namespace.
     steward.run("label", "namespace", namespace, "example.org/x=y", "--dry-run=server")
     steward.run("create", "namespace", f"{namespace}-free", "--dry-run=server")
 
@@ -169,7 +169,7 @@ def test_who_puts_a_namespace_under_a_policy_may_use_it(
 def test_who_makes_a_namespace_that_is_named_may_use_the_policy(
     admin: Kubectl, steward: Kubectl, granting: str
 ) -> None:
-    """Those who may delete and create namespaces would else take over one that is trusted."""
+    """A user who may delete and create namespaces could otherwise take over a trusted one."""
     grant(admin, names=["granting-ward"])
     create = ("create", "namespace", "granting-ward", "--dry-run=server")
     said = eventually(lambda: steward.refusal(*create), seconds=20, what="a refusal")
@@ -178,7 +178,7 @@ def test_who_makes_a_namespace_that_is_named_may_use_the_policy(
 
 
 def test_a_policy_says_which_namespaces_it_trusts(admin: Kubectl, space: Space, granting: str) -> None:
-    """Somebody may have taken the label or the name before the policy was there."""
+    """A user may have set the label or taken the name before the policy existed."""
     grant(admin)
     grant(admin, names=[])
 

@@ -1,4 +1,6 @@
-"""Each value that the API server stores in an object of ours is read or reported, and holds up nothing else."""
+"""Each value that the API server stores in an object of the operator's kinds is read or reported, and blocks nothing
+else.
+"""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +32,7 @@ SELECTOR = "tests.sovereignty.dev/any=value"
 
 
 def candidate(kind: Kind, number: int) -> Json:
-    """Return an object with some value. None of the policies accepts anything, which would cost authorities."""
+    """Return an object with random values. No policy accepts a node, to save the signer from making authorities."""
     spec = some_value(schema_of(kind, "spec"), Random(f"{kind.name}-{number}"))
     if kind is SOVEREIGNTY_POLICY:
         spec["countries"] = ["ZZ"]
@@ -70,7 +72,7 @@ def test_whatever_is_stored_is_read_and_holds_up_nothing(admin: Kubectl, space: 
 
 @contextmanager
 def relaxed(admin: Kubectl, plural: str, path: str) -> Iterator[None]:
-    """Have the API server take meanwhile what a schema's keyword forbids, as a later version of the kind may."""
+    """Remove a keyword from the schema for a while, as a later version of the kind may."""
     crd = f"{plural}.sovereignty.dev"
     path = f"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/{path}"
     found: Any = admin.get("crd", crd)
@@ -85,7 +87,7 @@ def relaxed(admin: Kubectl, plural: str, path: str) -> Iterator[None]:
 
 
 def unreadable(admin: Kubectl, kind: str, name: str, namespace: str = "") -> str:
-    """Return what an object says of why it cannot be read."""
+    """Return the message of the condition Ready if it says that the object cannot be read."""
     found = condition(admin, kind, name, "Ready", namespace)
     assert (found["status"], found["reason"]) == ("False", "Unreadable")
     message: str = found["message"]
@@ -94,7 +96,7 @@ def unreadable(admin: Kubectl, kind: str, name: str, namespace: str = "") -> str
 
 @pytest.mark.usefixtures("changed_estate")
 def test_a_datacentre_that_cannot_be_read_says_so_and_frees_no_node(admin: Kubectl) -> None:
-    """Two Datacentres that claim a node count for neither. Who may edit one shall not decide for the other."""
+    """A node that two Datacentres claim counts for neither. A user who may edit one must not decide for the other."""
     rival = {
         "apiVersion": "sovereignty.dev/v1alpha1",
         "kind": "Datacentre",
@@ -109,7 +111,7 @@ def test_a_datacentre_that_cannot_be_read_says_so_and_frees_no_node(admin: Kubec
             eventually(lambda: admin.attempt(*spoil).returncode == 0, what="a schema that takes it")
         message = eventually(lambda: unreadable(admin, "datacentre", "rival"), what="word of it")
         assert "spec.country" in message
-        # Roles are written before any status.
+        # The controller writes roles before any status.
         assert INSIDE not in host_names(admin, "secnumcloud")
     finally:
         admin.run("delete", "datacentre", "rival")
@@ -126,7 +128,7 @@ def test_a_sovereign_workload_that_cannot_be_read_says_so(admin: Kubectl, space:
 
 
 def untrusted(admin: Kubectl) -> bool:
-    """Whether the policy's authority of the suspended datacentre is gone, key and all."""
+    """Return whether the policy has no active authority for the suspended datacentre."""
     return not any(
         found["metadata"]["name"].startswith("authority.secnumcloud.brest.")
         for found in admin.list("secrets", NAMESPACE, selector="sovereignty.dev/authority=active")

@@ -1,4 +1,4 @@
-"""What a real API server says to our kinds: rules, defaults, columns, short names."""
+"""What a real API server enforces and shows for the operator's kinds: rules, defaults, columns, short names."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.e2e.support.spaces import Space
 
 
 def cluster_object(kind: str, name: str = "example", **spec: Any) -> Json:
-    """Return a cluster-scoped object of ours."""
+    """Return a cluster-scoped object of the operator's kinds."""
     return {"apiVersion": "sovereignty.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 

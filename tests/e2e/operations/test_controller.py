@@ -1,4 +1,4 @@
-"""The controller as the chart runs it: its rights, its replicas, its traces, and what it leaves alone."""
+"""The controller as the chart runs it: its rights, its replicas, its logs and metrics, and what it leaves alone."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ def test_it_runs_without_privileges(admin: Kubectl) -> None:
         assert context["capabilities"] == {"drop": ["ALL"]}
         assert not context["allowPrivilegeEscalation"]
         assert running["spec"]["securityContext"]["runAsNonRoot"]
-        # Of one whose node booted, as others have theirs do, its kubelet does not know why it ended.
+        # If a test has restarted its node, the kubelet reports that a container ended for an unknown reason.
         ended = running["status"]["containerStatuses"][0].get("lastState", {}).get("terminated", {})
         assert ended.get("reason", "Unknown") == "Unknown", ended
     admitted = admin.run(
@@ -41,7 +41,7 @@ def test_it_runs_without_privileges(admin: Kubectl) -> None:
 
 @pytest.mark.last
 def test_it_was_never_refused_anything(admin: Kubectl, cluster: Cluster, space: Space) -> None:
-    """Its rights are as small as it works, and as large: after a full round no request of it was forbidden."""
+    """The processes have all rights that they need: after all tests, no request of theirs was forbidden."""
     namespace = space(None)
     admin.apply(
         workload("DaemonSet", "app"),
@@ -56,10 +56,10 @@ def test_it_was_never_refused_anything(admin: Kubectl, cluster: Cluster, space: 
         for entry in requests
         if entry.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
     }
-    # While keys of a former version move, the signer may ask before it has the right to see them, or after.
+    # During a migration of keys the signer may list them before or after it has the right to do so.
     assert forbidden <= {("list", f"/api/v1/namespaces/{NAMESPACE}/secrets")}
-    # Nor by the guards that bound it further, but where somebody has filled an object. While the chart is upgraded, the
-    # seed may meet that of before.
+    # The guards refused none of their requests either, except where a test had filled an object. During an upgrade, the
+    # seed may meet the guard of the former version.
     said = {entry.get("responseStatus", {}).get("message", "") for entry in requests}
     meant = ("sovereignty-guard-seed", "denied request: too many labels or annotations: ")
     assert not {text for text in said if "sovereignty-guard" in text and not any(words in text for words in meant)}
@@ -68,7 +68,7 @@ def test_it_was_never_refused_anything(admin: Kubectl, cluster: Cluster, space: 
 @pytest.mark.last
 @pytest.mark.parametrize("process", PROCESSES)
 def test_every_right_that_it_has_is_used(admin: Kubectl, cluster: Cluster, process: str) -> None:
-    """What the chart grants and no test makes it use would be a right too many."""
+    """A right that no process uses in any test should not be granted."""
     granted = set()
     for rule in admin.get("clusterrole", process)["rules"] + admin.get("role", process, NAMESPACE)["rules"]:
         for group in rule["apiGroups"]:
@@ -78,13 +78,13 @@ def test_every_right_that_it_has_is_used(admin: Kubectl, cluster: Cluster, proce
         for entry in requests_of(cluster, process)
         if (ref := entry.get("objectRef"))
     }
-    # The controller holds these only because nobody may grant what they do not hold; the API server asks about the
-    # signer's when it writes certificates and bundles.
+    # The controller holds these only because it may not grant rights that it does not hold. The API server checks the
+    # signer's when the signer writes certificates and bundles.
     held = {("sovereignty.dev", "nodes", "host")}
     held |= {("sovereignty.dev", "namespaces", "certify")}
     held |= {("sovereignty.dev", "sovereigntypolicies", verb) for verb in ("enforce", "host", "encrypt", "certify")}
     held |= {("certificates.k8s.io", "signers", verb) for verb in ("sign", "attest")}
-    # An apply that creates is logged as a patch, and needs both rights.
+    # A server-side apply that creates an object is logged as a patch, and needs both rights.
     applied = {(group, resource, "create") for group, resource, verb in used if verb == "patch"}
     unused = granted - used - held - applied
     assert not unused
@@ -114,7 +114,7 @@ def test_another_replica_takes_over_when_the_active_one_is_killed(admin: Kubectl
 
 @pytest.mark.usefixtures("changed_estate")
 def test_a_restart_changes_nothing(admin: Kubectl, space: Space) -> None:
-    """What is adopted stays adopted: giving it back, even for a moment, would be two roll-outs."""
+    """An adopted workload stays adopted: giving it back, even for a moment, would cause two roll-outs."""
     adopted = [space(None), space("secnumcloud")]
     for namespace in adopted:
         admin.apply(workload("Deployment", "app"), namespace=namespace)
@@ -125,7 +125,7 @@ def test_a_restart_changes_nothing(admin: Kubectl, space: Space) -> None:
     admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=0")
     eventually(lambda: not admin.list("pods", NAMESPACE, CONTROLLER_PODS), what="no controller")
     admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=1")
-    # It has gone through everything once it has told of something new.
+    # Once the controller has reported on a new object, it has gone through all others.
     admin.apply(sovereign("new", workloadRef={"kind": "Deployment", "name": "none"}), namespace=adopted[0])
     eventually(lambda: condition(admin, "swl", "new", "Ready", adopted[0]), what="work goes on")
     after = [admin.get("deployment", "app", namespace)["metadata"]["generation"] for namespace in adopted]
@@ -148,7 +148,7 @@ def test_what_is_taken_out_of_a_template_goes_and_what_others_change_comes_back(
 
 
 def test_a_misspelt_field_of_a_template_is_refused_in_words(admin: Kubectl, space: Space) -> None:
-    """The API server calls it an internal error of its own."""
+    """The API server reports such a field as an internal error."""
     namespace = space()
     template = {"kind": "Deployment", "spec": {**workload("Deployment", "app")["spec"], "replica": 3}}
     admin.apply(sovereign("app", template=template), namespace=namespace)
@@ -245,7 +245,7 @@ def test_a_role_that_somebody_changes_is_put_right(admin: Kubectl) -> None:
 
 @pytest.mark.usefixtures("changed_estate")
 def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, cluster: Cluster, space: Space) -> None:
-    """All our objects vanish with their kinds. Who may host what must not change by that."""
+    """With the CRDs all objects vanish. The host roles must not change because of that."""
     namespace = space()
     policies = [bare(entry) for entry in admin.list("sovereigntypolicies")]
     crds = [bare(entry) for entry in admin.list("crds") if entry["spec"]["group"] == "sovereignty.dev"]
@@ -257,7 +257,7 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
         assert frozen
         assert host_names(admin, "secnumcloud") == ["brest-1", "lyon-1"]
         assert labelled(admin) == {"brest-1", "lyon-1"}
-        # Namespaces are everybody's, whatever becomes of our kinds.
+        # Other users' changes to namespaces must not be blocked.
         admin.run("label", "namespace", namespace, "example.org/x=y")
         refused = admin.refusal("-n", namespace, "create", "-f", "-", stdin=json.dumps(pod("by", nodeName="paris-1")))
         assert "sovereignty-guard-pods-by-namespace" in refused
@@ -270,7 +270,7 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
         admin.apply(*policies, options=["--server-side", "--force-conflicts"])
         restore_estate(admin)
         wait_for_kinds(admin)
-    # What kopf then hears of is left to chance, so that the controller ends.
+    # kopf may not notice that the kinds are back, so the controller restarts.
     eventually(lambda: endings(admin) != before, seconds=40, what="a controller that was started again")
     eventually(lambda: metric(admin, cluster, "sovereign_frozen") == 0.0, seconds=40, what="thawed")
     admin.apply(sovereign("again", workloadRef={"kind": "Deployment", "name": "nowhere"}), namespace=namespace)
@@ -281,7 +281,7 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
 
 
 def test_it_begins_anew_when_kopf_has_lost_a_kind(cluster: Cluster) -> None:
-    """After CRDs were deleted and made again kopf now and then watches a kind no more, without a word."""
+    """After CRDs were deleted and created again, kopf sometimes stops watching a kind without logging it."""
 
     async def listens() -> None:
         insights = Insights()
@@ -294,7 +294,7 @@ def test_it_begins_anew_when_kopf_has_lost_a_kind(cluster: Cluster) -> None:
 
 
 def test_the_time_is_the_servers(admin: Kubectl) -> None:
-    """A condition's transition time is the API server's time, to a few seconds."""
+    """A condition's transition time is the API server's time, to within a minute."""
     admin.delete("sovereigntypolicy", "timed")
     admin.apply(
         {

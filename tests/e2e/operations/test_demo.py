@@ -1,4 +1,4 @@
-"""The demo keeps its promises, and fails when they are not kept."""
+"""The demo shows what it promises, and fails if a promise is not kept."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("application", "changed_estate")
 
 @pytest.fixture
 def application(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
-    """Give the nodes the images of the demo's applications, and take these away in the end."""
+    """Load the images of the demo's applications on the nodes, and delete its namespaces and policy at the end."""
     for image in IMAGES:
         cluster.load_image(public.archive(image))
     yield
@@ -29,7 +29,7 @@ def application(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
 
 
 def run(cluster: Cluster) -> subprocess.CompletedProcess[str]:
-    """Run the demo on a cluster that has the operator."""
+    """Run the demo on a cluster that has the operator installed."""
     command = [sys.executable, "-m", "hack.demo", "--name", cluster.name, "--installed"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 

@@ -1,4 +1,4 @@
-"""What the operator says of its admission policies: nothing of its own upgrades, and all of what others do to them."""
+"""What the operator reports about its guards: nothing about its own upgrades, and every change by others."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ GUARD = "sovereignty-guard-bindings"
 BINDING = f"{VALIDATING}binding"
 BINDING_KIND = "ValidatingAdmissionPolicyBinding"
 CHANGED = ("--set", "systemNamespaces={kube-system,kube-public,kube-node-lease,elsewhere}")
-"""An option that changes what nearly all guards say."""
+"""A Helm option that changes nearly all guards."""
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def namespace(admin: Kubectl, space: Space) -> str:
 
 @pytest.fixture
 def as_installed(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
-    """Let a test upgrade the chart and roll it back; all is as before when the test ends, also where it failed."""
+    """Let a test upgrade the chart and roll it back; restore the installation at the end, even if the test fails."""
     yield
     if is_changed(admin):
         install(cluster, *OPTIONS)
@@ -56,14 +56,14 @@ def enforced(admin: Kubectl, namespace: str) -> Json:
 
 
 def warnings(admin: Kubectl) -> set[tuple[str, int]]:
-    """Return all that Events say of broken guards, with how often they say it."""
+    """Return the messages of all Events about broken guards, with their counts."""
     said = admin.list("events")
     return {(event["message"], event["count"]) for event in said if event["reason"] == "GuardsBroken"}
 
 
 @pytest.mark.usefixtures("as_installed")
 def test_an_upgrade_and_a_rollback_are_no_alarm_and_hide_none(admin: Kubectl, cluster: Cluster, namespace: str) -> None:
-    """The time of its last transition would tell of an alarm that came and went."""
+    """The condition's transition time would show an alarm that came and went."""
     before, said = enforced(admin, namespace), warnings(admin)
     install(cluster, *OPTIONS, *CHANGED)
     assert is_changed(admin)
@@ -71,7 +71,7 @@ def test_an_upgrade_and_a_rollback_are_no_alarm_and_hide_none(admin: Kubectl, cl
     helm(cluster, "rollback", RELEASE, "--namespace", NAMESPACE, "--no-hooks", "--wait", "--timeout", "3m")
     assert not is_changed(admin)
     assert enforced(admin, namespace) == before
-    # Whatever it saw on the way, it has said by the time that it says this.
+    # By the time the controller reports this, it has reported all that it saw before.
     with without_bindings(admin, GUARD):
         eventually(lambda: enforced(admin, namespace)["reason"] == "GuardsBroken", what="the missing guard reported")
     news = {message for message, _ in warnings(admin) - said}
@@ -86,7 +86,7 @@ DRIFTS: dict[str, tuple[str, str]] = {
 
 
 def told(admin: Kubectl, reason: str, *words: str) -> str:
-    """Return how a cluster admin is told to mend something, by an Event about the controller's Deployment."""
+    """Return the remedy in an Event about the controller's Deployment."""
     for event in admin.list("events", NAMESPACE):
         about = event["involvedObject"]["name"]
         if (event["reason"], about) == (reason, "sovereign-controller") and all(
@@ -144,7 +144,7 @@ def test_one_that_also_audits_is_no_alarm_and_the_patch_that_it_is_told_with_men
         assert metric(admin, cluster, "sovereign_guards_broken") == 0.0
     finally:
         upgrade(cluster, "--no-hooks")
-    # Helm does not know of what somebody else added.
+    # Helm leaves alone what another client added.
     assert admin.get(BINDING, GUARD)["spec"]["validationActions"] == ["Deny", "Audit"]
     program, *arguments = shlex.split(mend.partition(". ")[0])
     assert program == "kubectl"
@@ -155,7 +155,7 @@ def test_one_that_also_audits_is_no_alarm_and_the_patch_that_it_is_told_with_men
 
 
 def test_one_that_was_gone_for_a_moment_is_told(admin: Kubectl, namespace: str) -> None:
-    """Long enough for a pod."""
+    """The guard is missing for long enough to create a pod."""
     name = "sovereignty-guard-nodes"
     with without_bindings(admin, name):
         pass
@@ -166,7 +166,7 @@ def test_one_that_was_gone_for_a_moment_is_told(admin: Kubectl, namespace: str) 
 def test_a_webhook_that_is_changed_is_told_and_helm_upgrade_puts_it_back(
     admin: Kubectl, cluster: Cluster, namespace: str, space: Space, transit: str
 ) -> None:
-    """A webhook sees and changes what its rules say."""
+    """A webhook's rules decide which requests it sees and may change."""
     kind, thief = "mutatingwebhookconfiguration", make_authority(("thief",), datetime.now(UTC))
     bundle = base64.b64encode(thief.certificate_pem).decode()
     widen = [{"op": "replace", "path": "/webhooks/0/rules/0/operations", "value": ["*"]}]

@@ -1,4 +1,4 @@
-"""A broken policy of ours cannot reach beyond its scope, and what runs the cluster is never in scope."""
+"""A broken admission policy of the chart cannot reach beyond its scope, and system namespaces are never in scope."""
 
 import json
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ BREAKAGES: dict[str, Json] = {
 
 BROKEN_RULE: Json = {"validations": [{"expression": "object.spec.no.such.field == 1"}]}
 ONE_ACCOUNT = tuple(f"sovereignty-guard-{account}" for account in ("agent", "controller-", "seed", "signer"))
-"""What these say of one account holds everywhere, and fails closed; nobody else comes beyond their condition."""
+"""These guards restrict one account in all namespaces and fail closed; match conditions exclude other accounts."""
 
 
 def admission(admin: Kubectl) -> Iterator[tuple[str, str]]:
-    """Return kind and name of every admission policy of ours."""
+    """Yield kind and name of each admission policy of the chart."""
     for kind in (VALIDATING, MUTATING):
         for policy in admin.list(kind):
             if policy["metadata"]["name"].startswith("sovereignty-"):
@@ -37,7 +37,7 @@ def admission(admin: Kubectl) -> Iterator[tuple[str, str]]:
 
 
 def answer(admin: Kubectl, namespace: str, manifest: Json) -> str:
-    """Return what the API server says to an object, which it does not keep: "" if it is let in."""
+    """Return the API server's error for an object in a dry run; "" if the object is admitted."""
     return admin.attempt("-n", namespace, *DRY, stdin=json.dumps(manifest)).stderr.strip()
 
 
@@ -64,7 +64,7 @@ def test_a_broken_policy_refuses_what_is_in_scope_and_nothing_else(
         for kind, name in broken:
             broken_so = BROKEN_RULE if name.startswith(ONE_ACCOUNT) else breakage
             stack.enter_context(changed_policy(admin, kind, name, **broken_so))
-        # They do fail, where they look: else the rest would say nothing.
+        # First check that the broken policies do fail in scope: otherwise the checks below would prove nothing.
         eventually(lambda: refuse(admin, inside, *ours), seconds=20, what="refusals in scope")
         eventually(lambda: refuse(admin, outside, labelled, sovereignty), seconds=20, what="refusals by label")
 
@@ -75,10 +75,10 @@ def test_a_broken_policy_refuses_what_is_in_scope_and_nothing_else(
             assert not answer(admin, namespace, labelled)
         for manifest in (workload("Deployment", "app"), workload("Job", "app")):
             assert not answer(admin, inside, manifest)
-        # A node that cannot update its status would be taken for dead: that guard fails open.
+        # A node that cannot update its status would be considered dead: the guard of nodes fails open.
         patch = json.dumps({"metadata": {"annotations": {"example.org/seen": "yes"}}})
-        # So does the one that is asked when a kubelet tells how its pods do. What changes a pod in scope itself is
-        # refused then: it could be the image of its sidecar.
+        # So does the guard of annotations, for a kubelet that updates the status of its pods. A change of a pod in
+        # scope itself is refused: it could change the image of the sidecar.
         status = "--subresource=status"
         for what in (("node", "paris-1"), ("node", "paris-1", status), ("pod", "there", "-n", inside, status)):
             admin.run("patch", *what, "--type=merge", "-p", patch, "--dry-run=server")
@@ -86,7 +86,7 @@ def test_a_broken_policy_refuses_what_is_in_scope_and_nothing_else(
 
 
 def test_what_runs_the_cluster_is_never_in_scope(admin: Kubectl) -> None:
-    """Not even by a label on its namespace, nor on its pods."""
+    """Neither a label on the namespace nor one on a pod brings it into scope."""
     claims = pod("one", labels={"sovereignty.dev/policy": "no-such-policy"}, nodeName="paris-1")
     try:
         for namespace in SYSTEM:

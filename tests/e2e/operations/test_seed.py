@@ -1,4 +1,4 @@
-"""What the chart ships is created once: whichever tool comes again, what people recorded since stays."""
+"""The chart's presets and catalogue are created once: whichever tool runs again, later changes by people stay."""
 
 import asyncio
 import json
@@ -19,24 +19,24 @@ JOBS = ("job", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=seed")
 
 
 def created(admin: Kubectl, namespace: str = NAMESPACE) -> set[str]:
-    """Return what was there once, as the seed recorded it."""
+    """Return the objects that the seed has recorded as created."""
     return set(admin.get("configmap", RECORD, namespace)["data"][CREATED].split())
 
 
 def correct(admin: Kubectl, laws: list[str] | None) -> None:
-    """Change what a preset demands."""
+    """Change acceptedForeignLaws of a preset."""
     admin.run("patch", "spol", CORRECTED, "--type=merge", "-p", json.dumps({"spec": {"acceptedForeignLaws": laws}}))
 
 
 def select(cluster: Cluster, values: str) -> None:
-    """Upgrade to another selection of what is shipped, which is another Job."""
+    """Upgrade to another selection of objects, which makes Helm run another Job."""
     release = ("upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values")
     helm(cluster, *release, "--set", values, "--no-hooks", "--wait", "--wait-for-jobs", "--timeout", "2m")
 
 
 @pytest.fixture
 def catalogue(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
-    """The catalogue beside the presets. In the end the presets are alone again, and as the chart ships them."""
+    """The catalogue in addition to the presets. At the end only the unchanged presets remain."""
     select(cluster, "catalogue.enabled=true")
     yield
     correct(admin, None)
@@ -47,7 +47,7 @@ def catalogue(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
 
 
 def upgrade(admin: Kubectl, cluster: Cluster) -> None:
-    """Upgrade with Helm, to another Job and back, which runs again."""
+    """Upgrade with Helm to another Job and back, so that the first Job runs again."""
     before = admin.run("get", *JOBS, "-o", "name")
     select(cluster, "presets.enabled=false")
     assert admin.run("get", *JOBS, "-o", "name") != before
@@ -55,7 +55,7 @@ def upgrade(admin: Kubectl, cluster: Cluster) -> None:
 
 
 def sync(admin: Kubectl, cluster: Cluster) -> None:
-    """Apply the whole manifest as Argo CD does in each sync, after the finished Job was tidied up."""
+    """Apply the whole manifest as Argo CD does in each sync, after the finished Job was removed."""
     admin.run("delete", *JOBS)
     manifest = helm(cluster, "get", "manifest", RELEASE, "--namespace", NAMESPACE)
     admin.apply(manifest, options=["--server-side", "--field-manager=helm"])
@@ -79,7 +79,7 @@ def test_what_people_recorded_outlasts_every_tool(admin: Kubectl, cluster: Clust
 
 
 def told(admin: Kubectl, namespace: str, items: list[Json], **former: str) -> None:
-    """Tell a seed what to create. ``former`` is what a version of before wrote beside it."""
+    """Create the seed's ConfigMaps. ``former`` is data that an earlier version kept beside the objects."""
     data = {OBJECTS: json.dumps({"items": items}), **former}
     for name, content in ((CONFIG_MAP, {"data": data}), (RECORD, {})):
         admin.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **content}, namespace)
@@ -96,7 +96,7 @@ def run(cluster: Cluster, namespace: str) -> None:
 
 
 def test_what_a_version_of_before_recorded_counts(admin: Kubectl, cluster: Cluster, space: Space) -> None:
-    """It kept its record beside what is to be created."""
+    """An earlier version kept its record in the ConfigMap with the objects."""
     namespace = space(None)
     kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
     told(admin, namespace, [kind | {"metadata": {"name": "gone"}, "spec": {}}], **{CREATED: "SovereigntyPolicy/gone"})
@@ -109,7 +109,7 @@ def test_what_a_version_of_before_recorded_counts(admin: Kubectl, cluster: Clust
 def test_one_that_the_api_server_refuses_is_named_and_in_nobodys_way(
     admin: Kubectl, cluster: Cluster, space: Space
 ) -> None:
-    """As where the CRDs are older than the chart: what they would drop is a demand, so the policy would be too lax."""
+    """This happens if the CRDs are older than the chart: they would drop a demand, and the policy would be too lax."""
     namespace = space(None)
     kind = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereigntyPolicy"}
     demands = {"newer": "moons", "known": "countries"}

@@ -1,4 +1,4 @@
-"""What goes over IPv6 is held to the same: on a dual-stack cluster of its own, since no pod of the other has both."""
+"""IPv6 traffic is encrypted as well. The test has a dual-stack cluster of its own: the shared cluster is IPv4 only."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from tests.e2e.support.strict_pods import ECHO, PORT, change, encrypting_policy,
 POLICY = "hospital-six"
 SECRET = "the-patient-has-measles"
 BOTH = "fd73:6f76::/32"
-"""The IPv6 addresses of all clusters here."""
+"""A network with the IPv6 addresses of all test clusters."""
 
 ASK = f"""
 import socket, sys
@@ -29,7 +29,7 @@ for host in sys.argv[1:]:
     except OSError:
         print("refused")
 """
-"""Asks by IPv6 alone, whatever other addresses a name has."""
+"""Connects by IPv6 only, even if a name also has IPv4 addresses."""
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +51,13 @@ def admin(cluster: Cluster) -> Kubectl:
 
 @pytest.fixture(scope="module")
 def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
-    """A policy that knows nothing of IPv6."""
+    """A policy whose clusterNetworks contain no IPv6 network."""
     with encrypting_policy(admin, cluster, POLICY, "Permissive") as name:
         yield name
 
 
 def service(name: str, **spec: object) -> Json:
-    """Return a Service of both families before the server."""
+    """Return a dual-stack Service for the server."""
     ports = [{"port": PORT}]
     wanted = {"ipFamilyPolicy": "RequireDualStack", "selector": {"app": "server"}, "ports": ports, **spec}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": wanted}
@@ -94,7 +94,7 @@ def test_it_comes_to_strict_and_nothing_can_be_read(
     assert seen.bare >= 6
     assert run(admin, outside, "stranger", ASK, *hosts).split() == ["answered"] * 3
 
-    # Whoever forgets half of the addresses is told so before it matters.
+    # The status reports the missing IPv6 network before Strict takes effect.
     change(admin, policy, mode="Strict")
     eventually(
         lambda: "2 pod(s) have addresses outside of clusterNetworks" in encrypted(admin, policy)["message"],

@@ -1,4 +1,4 @@
-"""What admission writes into random pods, against what it should write."""
+"""What admission writes into random pods, compared with an independent expectation."""
 
 import asyncio
 import random
@@ -45,7 +45,7 @@ SELECTORS = (
 
 
 def random_pod(dice: random.Random) -> Json:
-    """Return a pod without some of the maps that admission writes into, or with entries that admission writes."""
+    """Return a pod without some of the maps that admission writes to, or with entries that admission overwrites."""
     return pod_with(*(dice.choice((None, {}, *maps)) for maps in (LABELS, ANNOTATIONS, SELECTORS)))
 
 
@@ -60,7 +60,7 @@ def pod_with(labels: Map = None, annotations: Map = None, selector: Map = None) 
 
 
 def wanted(pod: Json, spec: Json) -> Json:
-    """Return what a pod should become, given its spec as the API server completes it without a nodeSelector."""
+    """Return the expected pod, given the spec that the API server completes for a pod without a nodeSelector."""
     metadata, selector = pod["metadata"], pod["spec"].get("nodeSelector", {})
     others = {key: value for key, value in metadata.get("annotations", {}).items() if not key.startswith(OPERATORS)}
     return {
@@ -89,7 +89,7 @@ async def admitted(cluster: Cluster, namespace: str, pods: Sequence[Json]) -> li
 def test_pods_are_placed_marked_and_cleaned_and_stay_as_they_are_otherwise(
     cluster: Cluster, space: Space, named: dict[str, str]
 ) -> None:
-    """The API server runs our policy again on each pod that the first run changed; that changes nothing more."""
+    """The API server runs the mutating policy a second time on each changed pod; the second run changes nothing."""
     dice = random.Random(1)
     pods = [*(random_pod(dice) for _ in range(PODS)), *(pod_with(annotations=crowd) for crowd in CROWDS)]
     for pod in pods:

@@ -1,4 +1,4 @@
-"""Taking a workload into scope rolls it out: not where that would stop it, and not without end."""
+"""Taking a workload into scope rolls it out: not if that would stop it, and not endlessly."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ HOST = "kubernetes.io/hostname"
 
 @pytest.fixture
 def volume(admin: Kubectl, space: Space) -> Iterator[str]:
-    """A namespace for a StatefulSet whose volume can be reached from a refused node alone."""
+    """A namespace for a StatefulSet whose volume is reachable only from a refused node."""
     namespace = space(None)
     only_there = [{"matchExpressions": [{"key": HOST, "operator": "In", "values": [REFUSED]}]}]
     admin.create(
@@ -57,12 +57,12 @@ def nowhere(admin: Kubectl) -> Iterator[str]:
 
 
 def take(admin: Kubectl, namespace: str, kind: str, name: str, **spec: Any) -> None:
-    """Have a SovereignWorkload of the same name speak of a workload."""
+    """Create a SovereignWorkload of the same name for a workload."""
     admin.apply(sovereign(name, policy=POLICY, workloadRef={"kind": kind, "name": name}, **spec), namespace=namespace)
 
 
 def accepted(admin: Kubectl, namespace: str, name: str, reason: str) -> str:
-    """Wait until a SovereignWorkload is accepted, or not, for this reason, and return its words."""
+    """Wait until a SovereignWorkload's condition Accepted has this reason, and return its message."""
     seen = eventually(
         lambda: (found := condition(admin, "swl", name, "Accepted", namespace))["reason"] == reason and found,
         what=f"{name} is {reason}",
@@ -127,7 +127,7 @@ def test_lack_of_room_is_a_warning(admin: Kubectl, space: Space) -> None:
 
 @contextmanager
 def insisting(admin: Kubectl, namespace: str, deployment: Json) -> Iterator[list[int]]:
-    """Have another controller write a Deployment whole, again and again. The list counts its writes."""
+    """Have another controller replace a Deployment again and again. The list counts its writes."""
     done, writes = threading.Event(), [0]
 
     def insist() -> None:
@@ -163,7 +163,7 @@ def test_one_that_another_controller_writes_whole_is_not_rolled_out_without_end(
 
 
 def patches_of(cluster: Cluster, namespace: str) -> list[Json]:
-    """Return what the operator has written into Deployments of a namespace."""
+    """Return the controller's patches of Deployments in a namespace."""
     return [
         entry
         for entry in requests_of(cluster, "sovereign-controller")
@@ -173,7 +173,7 @@ def patches_of(cluster: Cluster, namespace: str) -> list[Json]:
     ]
 
 
-# What `helm template` prints, and the API server keeps otherwise.
+# As `helm template` prints it; the API server stores it in another form.
 UNTIDY: Json = {
     "nodeSelector": {},
     "tolerations": [],
@@ -201,7 +201,7 @@ def test_a_template_in_another_form_than_the_servers_is_applied_once(
     eventually(ready, what="ready with another pod")
     for controller in living_pods(admin, NAMESPACE, CONTROLLER_PODS):
         admin.run("-n", NAMESPACE, "delete", "pod", controller["metadata"]["name"], "--wait=true")
-    # Its successor has gone through everything once it has told of something new.
+    # Once the new controller has reported on a new object, it has gone through all others.
     admin.apply(sovereign("new", workloadRef={"kind": "Deployment", "name": "none"}), namespace=namespace)
     eventually(lambda: condition(admin, "swl", "new", "Ready", namespace), what="work goes on")
     assert len(patches_of(cluster, namespace)) == 1
@@ -232,7 +232,7 @@ def test_a_replica_count_that_an_autoscaler_sets_is_left_to_it(admin: Kubectl, s
         lambda: "its replica count is left to" in condition(admin, "swl", "app", "Accepted", namespace)["message"],
         what="the autoscaler named",
     )
-    # What else of it changes is still put back.
+    # The operator still reverts changes of other fields.
     admin.run("-n", namespace, "patch", "deployment", "app", "-p", '{"spec":{"minReadySeconds":1,"paused":true}}')
     admin.run("-n", namespace, "label", "deployment", "app", "sovereignty.dev/policy-")
     eventually(
@@ -250,7 +250,7 @@ def test_a_workload_whose_pods_crash_is_not_ready(admin: Kubectl, space: Space) 
     take(admin, namespace, "Deployment", "app")
 
     def is_not_ready() -> bool:
-        # Before its pod is there, the workload is in progress, too, and placed nowhere.
+        # Before its pod exists, the workload is in progress as well, but not placed.
         ready, placed = (condition(admin, "swl", "app", kind, namespace) for kind in ("Ready", "Placed"))
         assert (ready["status"], ready["reason"], placed["status"]) == ("False", "WorkloadInProgress", "True")
         return "0 of 1 replica(s) are" in ready["message"]

@@ -1,4 +1,4 @@
-"""A DaemonSet has a pod on each accepted node and nowhere else, whatever it tolerates."""
+"""A DaemonSet has a pod on each accepted node and on no other, whatever it tolerates."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ SPEAKER = sovereign("agent", policy=POLICY, workloadRef={"kind": "DaemonSet", "n
 
 
 def until_on(admin: Kubectl, namespace: str, nodes: set[str]) -> list[Json]:
-    """Wait until the DaemonSet wants a pod on so many nodes, and one runs on each of these; return them."""
+    """Wait until the DaemonSet has exactly one ready pod on each of these nodes, and return the pods."""
 
     def look() -> list[Json]:
         found = admin.get("daemonset", "agent", namespace)
@@ -35,7 +35,7 @@ def until_on(admin: Kubectl, namespace: str, nodes: set[str]) -> list[Json]:
 
 
 def uids(pods: list[Json]) -> set[str]:
-    """Tell pods from those that replace them."""
+    """Return the pods' uids, which differ from those of their replacements."""
     return {pod["metadata"]["uid"] for pod in pods}
 
 
@@ -47,7 +47,7 @@ def test_in_a_labelled_namespace_it_makes_as_many_pods_as_there_are_accepted_nod
     admin.apply(AGENT, namespace=namespace)
     pods = until_on(admin, namespace, set(estate.ACCEPTED))
     assert all(placed_for(pod) == {POLICY} for pod in pods)
-    # It never tried elsewhere.
+    # The DaemonSet controller never tried other nodes.
     told = [event for event in admin.list("events", namespace) if event["involvedObject"]["kind"] == "DaemonSet"]
     assert {event["reason"] for event in told} == {"SuccessfulCreate"}
     assert len(told) == len(estate.ACCEPTED)
@@ -104,7 +104,7 @@ def test_a_suspension_kills_none_of_its_pods_and_starts_none(admin: Kubectl, spa
     eventually(
         lambda: condition(admin, "swl", "agent", "Placed", namespace)["reason"] == "PodsOutside", what="reported"
     )
-    # Were its label taken from the node, the DaemonSet controller would kill the pod there.
+    # Without the label on the node, the DaemonSet controller would delete the pod there.
     assert uids(until_on(admin, namespace, set(estate.ACCEPTED))) == uids(before)
 
     admin.run("-n", namespace, "rollout", "restart", "daemonset/agent")
@@ -129,12 +129,12 @@ CHANGES: dict[str, tuple[tuple[str, ...], set[str], set[str]]] = {
 def test_when_its_namespace_changes_sides_no_selector_of_the_former_policy_stays(
     admin: Kubectl, space: Space, label: tuple[str, ...], nodes: set[str], policies: set[str]
 ) -> None:
-    """Nobody owns the selector that admission wrote, so nobody else would take it out."""
+    """No field manager owns the selector that admission wrote, so nothing else would remove it."""
     namespace = space()
     admin.apply(AGENT, namespace=namespace)
     before = until_on(admin, namespace, set(estate.ACCEPTED))
     admin.run("label", "namespace", namespace, *label)
-    # The label alone touches nothing that runs; what is written next is placed anew.
+    # The label alone changes no running pod; the next write of the DaemonSet is placed again.
     assert uids(until_on(admin, namespace, set(estate.ACCEPTED))) == uids(before)
     admin.run("-n", namespace, "rollout", "restart", "daemonset/agent")
     pods = until_on(admin, namespace, nodes)
@@ -156,7 +156,7 @@ def test_a_selector_that_the_user_wrote_stays_when_nothing_is_in_scope(admin: Ku
 def test_a_node_keeps_its_label_for_pods_whose_namespace_has_left(
     admin: Kubectl, space: Space, label: tuple[str, ...]
 ) -> None:
-    """They still select on it: without it the DaemonSet controller would end them."""
+    """The pods still select on it: without it the DaemonSet controller would delete them."""
     namespace = space()
     admin.apply(AGENT, namespace=namespace)
     before = until_on(admin, namespace, set(estate.ACCEPTED))

@@ -1,4 +1,4 @@
-"""Whichever tool applies a workload, and however often: it keeps its placement and shows no drift."""
+"""Whichever tool applies a workload, and however often: the workload keeps its placement and shows no drift."""
 
 import abc
 import json
@@ -40,11 +40,11 @@ AFFINITY = {
         ],
     }
 }
-"""A way out of every rule that is OR-ed with it, and a wish to be where the policy refuses."""
+"""A term that would bypass any rule in the same list, because terms are OR-ed, and a preference for a refused node."""
 
 
 def applications(message: str) -> list[Json]:
-    """Return three workloads of one application, the last two with a choice of nodes of their own."""
+    """Return three workloads of one application, the last two with their own node selection."""
     own: dict[str, Json] = {
         "plain": {},
         "choosy": {"nodeSelector": SELECTOR, "affinity": AFFINITY},
@@ -58,15 +58,15 @@ def applications(message: str) -> list[Json]:
 
 
 class Tool(abc.ABC):
-    """What keeps workloads as their manifests have them."""
+    """A tool that applies workloads from their manifests."""
 
     @abc.abstractmethod
     def apply(self, namespace: str, message: str) -> None:
-        """Apply the application, whatever of it is there already."""
+        """Apply the application, whether or not it exists already."""
 
     @abc.abstractmethod
     def manifest(self, namespace: str, message: str) -> str:
-        """Return what was applied last, as the tool itself knows it."""
+        """Return what was applied last, as the tool itself records it."""
 
 
 class Apply(Tool):
@@ -117,13 +117,13 @@ def tool(request: pytest.FixtureRequest, admin: Kubectl, cluster: Cluster, tmp_p
 
 
 def until_rolled_out(admin: Kubectl, namespace: str) -> None:
-    """Wait until all pods are as their templates say."""
+    """Wait until all workloads are rolled out."""
     for name, kind in APPLICATIONS.items():
         admin.run("-n", namespace, "rollout", "status", f"{kind.lower()}/{name}", "--timeout=120s")
 
 
 def adopt(admin: Kubectl, namespace: str) -> None:
-    """Take the whole application into scope, and wait until it is."""
+    """Take the whole application into scope, and wait until its SovereignWorkloads are ready."""
     speakers = [
         sovereign(name, policy=POLICY, workloadRef={"kind": kind, "name": name}) for name, kind in APPLICATIONS.items()
     ]
@@ -133,13 +133,13 @@ def adopt(admin: Kubectl, namespace: str) -> None:
 
 
 def live(admin: Kubectl, namespace: str) -> dict[str, Json]:
-    """Return the workloads as they are now, by name, with who owns what."""
+    """Return the current workloads by name, with their managed fields."""
     show = ("-n", namespace, "-o", "json", "--show-managed-fields")
     return {name: json.loads(admin.run("get", kind, name, *show)) for name, kind in APPLICATIONS.items()}
 
 
 def state(admin: Kubectl, namespace: str) -> Any:
-    """Return all that applying again must leave alone."""
+    """Return everything that a second apply must leave unchanged."""
     workloads = {
         name: (found["metadata"]["generation"], found["metadata"].get("labels"), found["spec"])
         for name, found in live(admin, namespace).items()
@@ -148,7 +148,7 @@ def state(admin: Kubectl, namespace: str) -> Any:
 
 
 def all_inside(admin: Kubectl, namespace: str, message: str) -> bool:
-    """Whether exactly the pods that there should be run, each of them on an accepted node."""
+    """Return whether exactly the expected pods run, each on an accepted node."""
     pods = living_pods(admin, namespace)
     for pod in pods:
         assert pod["spec"]["containers"][0]["env"] == [{"name": "MESSAGE", "value": message}]
@@ -161,7 +161,7 @@ def all_inside(admin: Kubectl, namespace: str, message: str) -> bool:
 def test_an_application_keeps_its_placement_and_shows_no_drift(
     admin: Kubectl, space: Space, tool: Tool, labelled: str
 ) -> None:
-    """Its namespace is labelled before it is there, after it runs, or never."""
+    """The namespace is labelled before the application is applied, after it runs, or never."""
     namespace = space(POLICY if labelled == "before" else None)
     tool.apply(namespace, "one")
     until_rolled_out(admin, namespace)
@@ -201,13 +201,13 @@ def test_an_application_given_back_is_as_it_was(admin: Kubectl, space: Space, to
     eventually(lambda: as_it_was(before, live(admin, namespace)), what="all as before")
     until_rolled_out(admin, namespace)
     assert not drift(admin, namespace, tool.manifest(namespace, "one"))
-    # The agent is wherever it can be again, and nothing is held to the policy any more.
+    # The agent runs on all nodes again, and no pod selects on the policy's label.
     eventually(lambda: len(nodes_of(living_pods(admin, namespace, "app=agent"))) == 4, what="agents everywhere")
     assert not any(placed_for(pod) for pod in living_pods(admin, namespace))
 
 
 def as_it_was(before: dict[str, Json], now: dict[str, Json]) -> bool:
-    """Whether workloads say what they said, and each part belongs to whom it did."""
+    """Return whether workloads have their former labels and spec, and each field its former manager."""
     for name, found in now.items():
         assert found["metadata"].get("labels") == before[name]["metadata"].get("labels"), name
         assert found["spec"] == before[name]["spec"], name
@@ -216,7 +216,7 @@ def as_it_was(before: dict[str, Json], now: dict[str, Json]) -> bool:
 
 
 def owners(found: Json) -> list[Any]:
-    """Return who owns which part of a workload, but for what the cluster itself writes."""
+    """Return the managed fields of a workload, except those of kube-controller-manager."""
     entries = found["metadata"]["managedFields"]
     owned = [(entry["manager"], entry["operation"], entry["fieldsV1"]) for entry in entries]
     return sorted((owner for owner in owned if owner[0] != "kube-controller-manager"), key=str)
@@ -229,6 +229,6 @@ def test_deleting_a_sovereignworkload_changes_nothing_where_the_namespace_places
     before = state(admin, namespace)
     adopt(admin, namespace)
     admin.delete("swl", "--all", namespace=namespace)
-    # Once it speaks of them again, the operator has seen that nothing did.
+    # When the new SovereignWorkloads are ready, the operator has processed the deletion.
     adopt(admin, namespace)
     assert state(admin, namespace) == before

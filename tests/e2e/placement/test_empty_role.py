@@ -1,4 +1,4 @@
-"""An RBAC rule with empty resourceNames allows every name. No accepted node must mean no rule at all."""
+"""An RBAC rule with empty resourceNames allows every name. If no node is accepted, the role must have no such rule."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_with_no_node_accepted_no_node_may_host(admin: Kubectl, space: Space) ->
 
 
 def test_a_rule_without_names_accepts_no_node_either(admin: Kubectl, space: Space) -> None:
-    """Should anybody ever write such a rule while no controller runs: the guards notice that it allows everything."""
+    """If such a rule is written while no controller runs, the guards notice that it allows everything."""
     namespace = space()
     admin.run("-n", NAMESPACE, "scale", "deployment/sovereign-controller", "--replicas=0")
     eventually(lambda: not admin.list("pods", NAMESPACE, CONTROLLER_PODS), what="no operator")

@@ -1,4 +1,4 @@
-"""A Job that a SovereignWorkload owns runs once, whatever removes it afterwards."""
+"""A Job that a SovereignWorkload owns runs once, whatever deletes it afterwards."""
 
 import pytest
 
@@ -10,14 +10,14 @@ from tests.e2e.support.spaces import Space
 
 
 def migration(command: str = "true") -> dict[str, object]:
-    """Return a template of a Job that ends, and is removed at once."""
+    """Return a template of a Job that ends, and is deleted at once."""
     spec = pod_spec(restartPolicy="Never")
     spec["containers"][0]["command"] = [command]
     return {"kind": "Job", "spec": {"ttlSecondsAfterFinished": 0, "backoffLimit": 0, "template": {"spec": spec}}}
 
 
 def runs(admin: Kubectl, namespace: str) -> int:
-    """Return how many pods Jobs of a namespace have created."""
+    """Return how many pods the Jobs of a namespace have created."""
     return sum(
         event.get("count") or 1
         for event in admin.list("events", namespace)
@@ -26,12 +26,12 @@ def runs(admin: Kubectl, namespace: str) -> int:
 
 
 def gone(admin: Kubectl, namespace: str) -> bool:
-    """Return whether a Job ran, and was removed."""
+    """Return whether a Job ran and was deleted."""
     return runs(admin, namespace) > 0 and not admin.list("jobs", namespace)
 
 
 def look_again(admin: Kubectl, namespace: str) -> None:
-    """Have the controller look at every SovereignWorkload of a namespace, and wait until it has."""
+    """Make the controller reconcile every SovereignWorkload of a namespace, and wait until it has."""
     admin.apply(sovereign("new", workloadRef={"kind": "Deployment", "name": "none"}), namespace=namespace)
     eventually(lambda: condition(admin, "swl", "new", "Ready", namespace), what="another look")
 
@@ -54,7 +54,7 @@ def test_it_is_not_run_again_when_its_ttl_removes_it(
     assert (ready["status"], ready["reason"]) in (expected, ("Unknown", "JobGone"))
     look_again(admin, namespace)
     assert runs(admin, namespace) == 1
-    # Another template is another run.
+    # A changed template is run again.
     admin.apply(sovereign("migrate", template=migration("date")), namespace=namespace)
     eventually(lambda: runs(admin, namespace) == 2, what="a run of the other template")
 

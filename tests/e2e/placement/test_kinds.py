@@ -1,4 +1,4 @@
-"""Each kind of workload, owned and adopted, labelled namespace or not, runs only where its policy accepts."""
+"""Each kind of workload, owned or adopted, in a labelled namespace or not, runs only on accepted nodes."""
 
 import pytest
 
@@ -12,7 +12,7 @@ POLICY = "secnumcloud"
 
 
 def until_placed(admin: Kubectl, namespace: str, name: str) -> list[Json]:
-    """Wait until the SovereignWorkload says that all is well, and return its pods."""
+    """Wait until the SovereignWorkload reports that its pods are placed, and return them."""
 
     def look() -> list[Json]:
         status = admin.get("swl", name, namespace).get("status", {})
@@ -75,7 +75,7 @@ def test_an_adopted_workload_runs_only_on_accepted_nodes(
 # A Job's template cannot change, and the API server copies its labels to a Job that has none.
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Job"])
 def test_an_orphan_goes_on_without_our_label(admin: Kubectl, anywhere: str, kind: str) -> None:
-    """All of it was written by us, so giving it back cannot mean taking all away that we wrote."""
+    """The operator wrote the whole workload, so giving it back must not remove all that the operator wrote."""
     name = f"orphan-{kind.lower()}"
     template = {"kind": kind, "spec": workload_spec(kind, name)}
     admin.apply(sovereign(name, policy=POLICY, template=template), namespace=anywhere)

@@ -1,4 +1,4 @@
-"""What follows when a datacentre is no longer accepted, and when it is again."""
+"""What happens when a datacentre is no longer accepted, and when it is accepted again."""
 
 import json
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def taints(admin: Kubectl, node: str) -> set[str]:
 
 @contextmanager
 def cordoned(admin: Kubectl, node: str) -> Iterator[None]:
-    """Have no pods scheduled to a node meanwhile."""
+    """Cordon a node for a while."""
     admin.run("cordon", node)
     try:
         yield
@@ -45,11 +45,11 @@ AVOID = "sovereignty.dev/not-accepted:PreferNoSchedule"
 
 def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, cluster: Cluster, space: Space) -> None:
     namespace = space()
-    # Pods of a test before, of a policy that is gone, may be about to end: their nodes are avoided until then.
+    # Pods of an earlier test's deleted policy may still be terminating: their nodes are tainted until then.
     eventually(
         lambda: not any(AVOID in taints(admin, node) for node in ("brest-1", "lyon-1")), what="nodes that nobody avoids"
     )
-    # The scheduler promises no spread, so each half of the pods finds one node open.
+    # The scheduler guarantees no spread, so each half of the pods has only one node available.
     for closed, replicas in (("lyon-1", 2), ("brest-1", 4)):
         with cordoned(admin, closed):
             admin.apply(workload("Deployment", "app", replicas), namespace=namespace)
@@ -72,8 +72,8 @@ def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, clus
     assert "PodsOutside" in eventually(lambda: events(admin, namespace, "app"), what="Events")
     outside = f'sovereign_pods_in_scope{{namespace="{namespace}",place="outside",policy="secnumcloud"}}'
     eventually(lambda: metric(admin, cluster, outside) > 0, what="the metric that pages people")
-    # The label stays for those that run, or a kubelet that restarts would kill them; the taint keeps
-    # the scheduler from trying in vain.
+    # The label stays for the running pods, because a kubelet that restarts would kill them without it; the taint makes
+    # the scheduler prefer other nodes.
     assert "lyon-1" in labelled(admin)
     eventually(lambda: AVOID in taints(admin, "lyon-1"), what="the taint")
     assert {entry["metadata"]["uid"] for entry in living_pods(admin, namespace)} == before
@@ -91,14 +91,14 @@ def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, clus
 
 
 def test_only_what_admission_placed_keeps_a_label_on_a_node(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
-    """A node keeps a policy's label for pods that need it. One that only says so would have others start there."""
+    """A node keeps a policy's label for placed pods. If unplaced pods counted, other pods could start on it as well."""
     label = {"sovereignty.dev/placed-for": "secnumcloud"}
     chosen = {
         "kubernetes.io/hostname": "lyon-1",
         "policy.sovereignty.node-restriction.kubernetes.io/secnumcloud": "accepted",
     }
     for namespace, labels in ((space(None), label), (space(None), {})):
-        # In scope in the namespace, so that its pods are watched; not the pod.
+        # A SovereignWorkload makes the controller watch the namespace's pods; the pod itself is not in scope.
         none = {"kind": "Deployment", "name": "none"}
         admin.apply(sovereign("app", policy="secnumcloud", workloadRef=none), namespace=namespace)
         mallory.create(pod("squatter", labels=labels, nodeSelector=chosen), namespace)
@@ -109,7 +109,7 @@ def test_only_what_admission_placed_keeps_a_label_on_a_node(admin: Kubectl, mall
 
 @pytest.mark.usefixtures("emptied")
 def test_a_node_that_is_full_keeps_neither_its_label_nor_what_was_said(admin: Kubectl, cluster: Cluster) -> None:
-    """A kubelet may annotate its node until nothing more can be written there."""
+    """A kubelet may annotate its node until the annotations have no room left."""
     verdict = "verdict.sovereignty.dev/secnumcloud"
 
     def annotations() -> Json:
@@ -130,7 +130,7 @@ def test_a_node_that_is_full_keeps_neither_its_label_nor_what_was_said(admin: Ku
 
 
 def test_a_crowd_of_annotations_on_a_node_delays_no_withdrawal(admin: Kubectl, cluster: Cluster) -> None:
-    """Small ones cost the API server most: once it took longer for each write of the node than a request may."""
+    """Many small annotations cost the API server most: a write of such a node once took longer than a request may."""
     kubelet = Kubectl(cluster.node_kubeconfig("lyon-1"))
 
     def annotate(value: str | None) -> CompletedProcess[str]:
@@ -138,7 +138,7 @@ def test_a_crowd_of_annotations_on_a_node_delays_no_withdrawal(admin: Kubectl, c
         return kubelet.attempt("patch", "node", "lyon-1", "--type=merge", "--patch-file=/dev/stdin", stdin=crowd)
 
     assert "too many annotations" in annotate("").stderr
-    # It can have them from before there was a guard.
+    # The node may have them from before the guard was installed.
     with without_bindings(admin, "sovereignty-guard-nodes"):
         eventually(lambda: not annotate("").returncode, what="a crowded node")
     try:
@@ -153,13 +153,13 @@ def test_a_crowd_of_annotations_on_a_node_delays_no_withdrawal(admin: Kubectl, c
 
 @pytest.fixture
 def emptied(admin: Kubectl) -> Iterator[None]:
-    """Take out of a node what a test filled it with."""
+    """Remove the annotation with which a test filled a node."""
     yield
     admin.run("annotate", "node", "lyon-1", "example.org/x-")
 
 
 def test_what_nobody_vouches_for_is_not_said(admin: Kubectl, space: Space) -> None:
-    """Pods of a policy that is deleted, or of a namespace that leaves, no longer say that all is well."""
+    """Pods of a deleted policy, or of a namespace that left it, no longer carry an accepting verdict."""
     admin.apply(estate.policy(admin, "passing"))
     namespace = space(None)
     admin.create(pod("old"), namespace)
@@ -212,14 +212,14 @@ def test_audit_annotations_follow_the_verdict(admin: Kubectl, space: Space) -> N
 
 
 def test_time_alone_ends_an_acceptance_and_begins_another(admin: Kubectl, cluster: Cluster) -> None:
-    """At midnight in Paris a derogation ends and a qualification begins, while nobody writes anything."""
+    """At midnight in Paris a derogation ends and a qualification begins, without any write."""
     last_day = datetime.now(PARIS).date()
     midnight = datetime.combine(last_day + timedelta(days=1), time.min, PARIS)
     with shifted(admin, cluster) as server:
         admin.apply(_pilot(last_day))
         eventually(lambda: host_names(admin, "pilot") == ["brest-1", "nantes-1"], what="a derogation in force")
-        # Each look at the cluster begins with a question to the API server: the one that follows this change
-        # knows the time.
+        # Each reconciliation of the cluster begins with a request to the API server: the one that this change causes
+        # gets the new time.
         server.now = midnight - timedelta(seconds=15)
         set_qualification(admin, "armor-snc", "validFrom", midnight.date().isoformat())
         eventually(lambda: host_names(admin, "pilot") == ["nantes-1"], what="a qualification yet to begin")
@@ -244,7 +244,7 @@ def test_time_alone_ends_an_acceptance_and_begins_another(admin: Kubectl, cluste
 
 
 def test_a_node_that_registers_anew_counts_for_nothing(admin: Kubectl) -> None:
-    """Whoever runs the machine now, it is not the one that was declared."""
+    """The node's machine may now be another one than the declared one."""
     node = admin.get("node", "brest-1")
     admin.run("patch", "datacentre", "brest", "--type=merge", "-p", _declare("brest-1", "00000000-somebody-else"))
     eventually(lambda: "brest-1" not in host_names(admin, "secnumcloud"), what="brest-1 out")
@@ -253,7 +253,7 @@ def test_a_node_that_registers_anew_counts_for_nothing(admin: Kubectl) -> None:
         annotations = admin.get("node", "brest-1")["metadata"]["annotations"]
         return str(annotations["verdict.sovereignty.dev/secnumcloud"])
 
-    # Nodes are written after roles.
+    # The controller writes nodes after roles.
     eventually(lambda: "registered again" in verdict(), what="the verdict on the node")
     admin.run("patch", "datacentre", "brest", "--type=merge", "-p", _declare("brest-1", node["metadata"]["uid"]))
     eventually(lambda: "brest-1" in host_names(admin, "secnumcloud"), what="brest-1 back")
@@ -273,7 +273,7 @@ def test_no_accepted_node_is_said_to_the_developer(admin: Kubectl, space: Space)
 
     def told() -> bool:
         placed = condition(admin, "swl", "app", "Placed", namespace)
-        # Before there are pods it says so, too, for another reason.
+        # Before pods exist the condition is False as well, with another reason.
         assert placed["reason"] == "PodsPending"
         return said in placed["message"]
 

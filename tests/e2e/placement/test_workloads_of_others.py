@@ -1,4 +1,6 @@
-"""Manifests that others wrote, as they are: what can run here answers, the rest is scheduled where it may be."""
+"""Unchanged manifests of other projects: workloads that can run here answer, and the rest is scheduled to accepted
+nodes.
+"""
 
 from collections.abc import Iterator, Mapping
 from uuid import uuid4
@@ -33,11 +35,11 @@ WAITING: Mapping[str, str] = {
     f"{_ARCHIVED}/volumes/nfs/nfs-web-deployment.yaml": 'persistentvolumeclaim "nfs" not found',
     f"{_ARCHIVED}/volumes/vsphere/simple-statefulset.yaml": UNBOUND,
 }
-"""Files whose pods find no node whatever the policy says: what the scheduler misses on the accepted ones."""
+"""Files whose pods fit no node even without the policy, with the scheduler's reason for the accepted nodes."""
 
 
 def check_placement(pods: list[Json], manifest: Manifest) -> None:
-    """Check that pods select on the policy's nodes and on all that their manifest says, and are nowhere else."""
+    """Check that pods have the policy's selector and their manifest's own, and run only on accepted nodes."""
     specs = [spec for document in manifest.documents for spec in find_pod_specs(document)]
     for pod in pods:
         name, selector = pod["metadata"]["name"], pod["spec"].get("nodeSelector", {})
@@ -49,7 +51,7 @@ def check_placement(pods: list[Json], manifest: Manifest) -> None:
 
 @pytest.fixture(scope="module")
 def running(admin: Kubectl, cluster: Cluster) -> Iterator[dict[str, str]]:
-    """Start all that can run, at once; return in which namespace what runs."""
+    """Start all workloads that can run, at once; return the namespace of each file."""
     cluster.load_image(public.archive_all(sorted({name for path in QUESTIONS for name in MANIFESTS[path].images})))
     batch = uuid4().hex[:6]
     spaces = {path: f"others-{number}-{batch}" for number, path in enumerate(QUESTIONS)}
@@ -100,7 +102,7 @@ def test_it_completes_on_accepted_nodes(admin: Kubectl, running: dict[str, str],
 
 
 def count_pods(document: Json) -> int:
-    """Return how many pods a document makes before any of them is ready."""
+    """Return how many pods a document creates before any of them is ready."""
     spec = document.get("spec", {})
     match document["kind"]:
         case "Deployment":
@@ -116,7 +118,7 @@ def count_pods(document: Json) -> int:
 
 
 def outcome(pod: Json) -> str:
-    """Return how far a pod got: that it has a node, or why the scheduler finds none."""
+    """Return SCHEDULED if a pod has a node, or the scheduler's reason if it has none."""
     if "nodeName" in pod["spec"]:
         return SCHEDULED
     return " ".join(condition.get("message", "") for condition in pod["status"].get("conditions", ()))

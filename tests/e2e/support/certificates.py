@@ -1,4 +1,4 @@
-"""Certificates on the cluster: requests for them, and who trusts whom."""
+"""Certificate requests and trust bundles on the cluster."""
 
 import base64
 from typing import Any
@@ -16,7 +16,7 @@ POLICY = "secnumcloud"
 
 
 def trusted(admin: Kubectl, policy: str = POLICY) -> dict[str, list[int]]:
-    """Return whom of their own the pods of a policy trust: the numbers of datacentres' authorities, oldest first."""
+    """Return the datacentres whose authorities a policy trusts, with the authorities' numbers, oldest first."""
     found: dict[str, list[int]] = {}
     for anchor in bundle.read(bundle_text(admin, policy)):
         if anchor.policy == policy and anchor.datacentre and anchor.number:
@@ -32,7 +32,7 @@ cat k c
 
 
 def requests(admin: Kubectl, namespace: str, pod_name: str) -> list[Json]:
-    """Return the certificate requests for a pod."""
+    """Return the certificate requests of a pod."""
     found = admin.list("podcertificaterequests", namespace)
     return [request for request in found if request["spec"]["podName"] == pod_name]
 
@@ -44,7 +44,7 @@ def bundle_text(admin: Kubectl, policy: str = POLICY) -> str:
 
 
 def asking(admin: Kubectl, namespace: str, name: str) -> dict[str, Any]:
-    """Return the spec of a request for a pod, with a key of ours."""
+    """Return the spec of a certificate request for a pod, with a key that the test made."""
     found = admin.get("pod", name, namespace)
     node = found["spec"]["nodeName"]
     account = found["spec"]["serviceAccountName"]

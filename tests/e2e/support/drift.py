@@ -1,11 +1,11 @@
-"""Whether a workload differs from its manifest, as tools that apply it see it."""
+"""Whether a workload differs from its manifest, as the tools that apply it would report."""
 
 from hack.kubectl import Kubectl
 
 
 def drift(admin: Kubectl, namespace: str, manifest: str) -> str:
-    """Return how the cluster differs from a manifest, seen in both ways that there are."""
-    # Under its usual name kubectl would keep its own annotation up to date, and show that.
+    """Return how the cluster differs from a manifest, by client-side and by server-side diff."""
+    # With its default field manager, kubectl would update its own annotation and show that as a difference.
     return "".join(
         _differences(admin, namespace, manifest, *options)
         for options in ((), ("--server-side", "--force-conflicts", "--field-manager=auditor"))

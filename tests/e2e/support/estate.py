@@ -1,4 +1,4 @@
-"""The example estate: services, datacentres, and which nodes they make acceptable."""
+"""The example services and datacentres, and the nodes that they make acceptable."""
 
 import json
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from hack.kubectl import Kubectl, eventually
 
 
 def restore_estate(kubectl: Kubectl) -> None:
-    """Put services and datacentres back, and wait until the operator has seen them."""
+    """Restore services and datacentres, and wait until the operator has judged them."""
     deployments = ("deployment/sovereign-controller", "deployment/sovereign-signer")
     kubectl.run("-n", NAMESPACE, "scale", *deployments, "--replicas=2")
     kubectl.apply(
@@ -26,7 +26,7 @@ def restore_estate(kubectl: Kubectl) -> None:
 
 
 def host_names(kubectl: Kubectl, policy: str) -> list[str]:
-    """Return the nodes that may host a policy's pods, as RBAC has them."""
+    """Return the nodes that a policy's host role lists."""
     rules = kubectl.get("clusterrole", f"sovereignty:host:{policy}")["rules"]
     return sorted(name for rule in rules if rule["resources"] == ["nodes"] for name in rule.get("resourceNames", ()))
 

@@ -1,4 +1,4 @@
-"""Taking parts of our admission away, as only a cluster admin may, and putting them back."""
+"""Removing or changing the operator's admission policies, as only a cluster admin may, and restoring them."""
 
 import json
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ VALIDATING, MUTATING = "validatingadmissionpolicy", "mutatingadmissionpolicy"
 
 
 def bare(obj: Json) -> Json:
-    """Return an object as somebody would write it anew."""
+    """Return an object as a client would send it to create it again."""
     kept = {key: obj["metadata"][key] for key in ("name", "labels", "annotations") if key in obj["metadata"]}
     return {key: value for key, value in obj.items() if key != "status"} | {"metadata": kept}
 
 
 @contextmanager
 def without_bindings(admin: Kubectl, *names: str) -> Iterator[None]:
-    """Delete bindings of admission policies by name, and create them again in the end."""
+    """Delete bindings of admission policies by name, and create them again at the end."""
     kinds = [f"{VALIDATING if '-guard-' in name else MUTATING}binding" for name in names]
     found = [admin.get(kind, name) for kind, name in zip(kinds, names, strict=True)]
     for kind, name in zip(kinds, names, strict=True):
@@ -31,7 +31,7 @@ def without_bindings(admin: Kubectl, *names: str) -> Iterator[None]:
 
 @contextmanager
 def changed_policy(admin: Kubectl, kind: str, name: str, **spec: object) -> Iterator[None]:
-    """Change fields of an admission policy's spec, and change them back in the end."""
+    """Change fields of an admission policy's spec, and restore them at the end."""
     before = bare(admin.get(kind, name))
     admin.run("replace", "-f", "-", stdin=json.dumps(before | {"spec": before["spec"] | spec}))
     try:
@@ -41,18 +41,18 @@ def changed_policy(admin: Kubectl, kind: str, name: str, **spec: object) -> Iter
 
 
 def refused_change(person: Kubectl, namespace: str, thing: str, change: Json, *way: str) -> str:
-    """Change a thing (``pod/name``), to no lasting effect, and return why that was refused; empty if it was not."""
+    """Try a change to an object (``pod/name``) as a dry run, and return why it was refused; empty if it was not."""
     words = ("patch", thing, "--type=merge", "--dry-run=server", "-p", json.dumps(change), *way)
     done = person.attempt("-n", namespace, *words)
     return done.stderr.strip() if done.returncode else ""
 
 
 def force(admin: Kubectl, pod: Json, namespace: str) -> None:
-    """Create a pod as it is, with nothing of ours in its way: neither placement nor guard."""
+    """Create a pod exactly as given, with the placement and guard bindings removed."""
     manifest = json.dumps(pod)
     attempt = ("-n", namespace, "create", "-f", "-")
     with without_bindings(admin, "sovereignty-place-pods-by-namespace"):
-        # Bindings count some moments longer than they are there.
+        # A deleted binding stays in effect for some moments.
         eventually(
             lambda: "not placed" in admin.attempt(*attempt, "--dry-run=server", stdin=manifest).stderr,
             what="refusal of a pod that is not placed",

@@ -1,4 +1,4 @@
-"""The operator as the tests install it, and who uses the cluster."""
+"""The operator as the tests install it, and the users of the cluster."""
 
 from hack.cluster import Cluster
 from hack.install import CHART, NAMESPACE, RELEASE, helm, install
@@ -15,20 +15,20 @@ OPTIONS = (
     "--set",
     "controller.templateNamespaces={anywhere}",
 )
-"""What Helm is told, so that the tests need not wait, and so that all there is is installed."""
+"""Helm values that shorten the tests' waits and install every part of the operator."""
 
 
 def prepare(cluster: Cluster) -> None:
-    """Put the operator and the estate on a cluster."""
+    """Install the operator and the example datacentres on a cluster."""
     install(cluster, *OPTIONS)
     restore_estate(admin_of(cluster))
 
 
 def upgrade(cluster: Cluster, *options: str) -> None:
-    """Install the same again, as somebody does who was told to. Only hooks are waited for."""
+    """Upgrade the release with changed options. Helm waits only for the hooks."""
     helm(cluster, "upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values", *options)
 
 
 def admin_of(cluster: Cluster) -> Kubectl:
-    """Return somebody whom RBAC allows everything."""
+    """Return a user to whom RBAC allows everything."""
     return Kubectl(cluster.kubeconfig)

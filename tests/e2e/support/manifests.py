@@ -6,7 +6,7 @@ from hack.kubectl import Json
 
 IMAGE = "docker.io/library/busybox:latest"
 NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
-"""An owner that does not exist: the garbage collector deletes what it owns."""
+"""An owner that does not exist: the garbage collector deletes its dependents."""
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
 _VERSIONS = {
@@ -19,7 +19,7 @@ _VERSIONS = {
 
 
 def pod_spec(**spec: Any) -> Json:
-    """Return the spec of a pod that runs until it is told to stop, and then stops at once."""
+    """Return the spec of a pod that runs until it receives SIGTERM, and then stops at once."""
     container = {
         "name": "idle",
         "image": IMAGE,
@@ -36,7 +36,7 @@ def pod(name: str, *, labels: dict[str, str] | None = None, **spec: Any) -> Json
 
 
 def workload(kind: str, name: str, replicas: int = 2, **spec: Any) -> Json:
-    """Return a workload of any kind, with so many pods where the kind has a number."""
+    """Return a workload of any kind, with this number of pods where the kind has such a field."""
     return {
         "apiVersion": _VERSIONS[kind],
         "kind": kind,
@@ -73,7 +73,7 @@ def workload_spec(kind: str, name: str, replicas: int = 2, **spec: Any) -> Json:
 
 
 def sovereign(name: str, *, policy: str | None = None, **spec: Any) -> Json:
-    """Return a SovereignWorkload; ``spec`` has workloadRef or template."""
+    """Return a SovereignWorkload; ``spec`` contains workloadRef or template."""
     named = {"policyRef": {"name": policy}} if policy else {}
     return {
         "apiVersion": "sovereignty.dev/v1alpha1",

@@ -1,4 +1,4 @@
-"""What tests look at: conditions, pods, places."""
+"""What tests observe: conditions, pods, Events, metrics."""
 
 import json
 
@@ -8,7 +8,7 @@ from hack.kubectl import Json, Kubectl, TimedOutError, eventually
 
 
 def condition(admin: Kubectl, kind: str, name: str, which: str, namespace: str = "") -> Json:
-    """Return one condition of an object of ours. Raises AssertionError if it is not there yet."""
+    """Return one condition of an object of the operator's kinds. Raises AssertionError if it is not there yet."""
     obj = admin.get(kind, name, namespace)
     for found in obj.get("status", {}).get("conditions", ()):
         if found["type"] == which:
@@ -19,7 +19,7 @@ def condition(admin: Kubectl, kind: str, name: str, which: str, namespace: str =
 
 
 def living_pods(admin: Kubectl, namespace: str, selector: str = "") -> list[Json]:
-    """Return the running pods that are not about to end."""
+    """Return the running pods that are not being deleted."""
     pods = admin.list("pods", namespace, selector)
     return [pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]]
 
@@ -46,7 +46,7 @@ def events(admin: Kubectl, namespace: str, name: str) -> dict[str, str]:
 
 
 def told(admin: Kubectl, namespace: str, words: str) -> bool:
-    """Say whether an Event in a namespace has these words. Others' Events may have none."""
+    """Return whether an Event in a namespace contains these words. Events of other components may have no message."""
     return any(words in event.get("message", "") for event in admin.list("events", namespace))
 
 
@@ -58,7 +58,7 @@ def placed_for(pod: Json) -> set[str]:
 
 
 def requests_of(cluster: Cluster, process: str) -> list[Json]:
-    """Return what the API server's audit log has of one of our processes, without what a test asked with its token."""
+    """Return one process's requests from the API server's audit log, without those that a test sent with its token."""
     account = f"system:serviceaccount:{NAMESPACE}:{process}"
     lines = cluster.audit_log.read_text(encoding="utf-8").splitlines()
     entries = [json.loads(line) for line in lines if account in line]
@@ -71,7 +71,7 @@ def requests_of(cluster: Cluster, process: str) -> list[Json]:
 
 
 def leader(admin: Kubectl) -> str:
-    """Return the pod that holds the Lease and still runs. Raises AssertionError if none does."""
+    """Return the pod that holds the controller's Lease and still runs. Raises AssertionError if none does."""
     holder = admin.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity")
     running = {pod["metadata"]["name"] for pod in living_pods(admin, NAMESPACE, CONTROLLER_PODS)}
     assert holder in running, f"{holder} holds the Lease, {running} run"
@@ -79,7 +79,7 @@ def leader(admin: Kubectl) -> str:
 
 
 def metric(admin: Kubectl, cluster: Cluster, name: str) -> float:
-    """Return what the active controller shows under a name without labels; -1 if there is nothing."""
+    """Return the value of a metric without labels from the active controller; -1 if there is none."""
     try:
         pod_name = eventually(lambda: leader(admin), seconds=20, what="a leader")
     except TimedOutError:
@@ -90,7 +90,7 @@ def metric(admin: Kubectl, cluster: Cluster, name: str) -> float:
 
 
 def endings(admin: Kubectl) -> dict[str, int]:
-    """Return how often each container of the operator ended."""
+    """Return how often each pod's container of the operator has restarted."""
     return {
         f"{found['metadata']['name']}/{found['metadata']['uid']}": status["restartCount"]
         for found in admin.list("pods", NAMESPACE)

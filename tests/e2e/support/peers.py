@@ -1,4 +1,4 @@
-"""Pods that talk TLS with certificates of ours, as the recipes of our pages have it."""
+"""Pods that talk TLS with the operator's certificates, as the recipes in the documentation do."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ while True:
     except OSError as error:
         print("refused:", error, flush=True)
 """
-"""Tells each client who it is, by its certificate."""
+"""Sends each client the identity in the client's certificate."""
 
 ASK = """
 import ssl, sys
@@ -54,7 +54,7 @@ try:
 except OSError as error:
     print("refused:", error)
 """
-"""Asks a server who it is and who it takes us for. The words after its address say what is wrong with us."""
+"""Prints the server's identity, and the client's as the server sees it. Arguments after the address spoil its TLS."""
 
 FOREVER = """
 import sys, time
@@ -71,18 +71,18 @@ while True:
     print("asked", asked, "failed", failed, flush=True)
     time.sleep(0.1)
 """
-"""Asks without end, each time on a new connection."""
+"""Connects without end, each time with a new connection."""
 
 
 def config(**more: str) -> Json:
-    """Return the ConfigMap with the recipe and what uses it."""
+    """Return the ConfigMap with the recipe and the programs that use it."""
     (recipe,) = blocks(CERTIFICATES, "python")
     data = {"recipe.py": recipe, "serve.py": SERVE, "ask.py": ASK, "forever.py": FOREVER, **more}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "peer"}, "data": data}
 
 
 def volumes(policy: str) -> list[Json]:
-    """Return the volumes of a peer: its certificate and whom to trust, and its programs."""
+    """Return the volumes of a peer: its certificate and trust bundle, and its programs."""
     certificate = {"signerName": SIGNER, "keyType": "ECDSAP256", "credentialBundlePath": "tls.pem"}
     selector = {"matchLabels": {"sovereignty.dev/trust-of": policy}}
     trusted = {"signerName": SIGNER, "labelSelector": selector, "path": "ca.pem"}
@@ -96,7 +96,7 @@ def volumes(policy: str) -> list[Json]:
 def peer_pod(
     name: str, node: str, *command: str, policy: str = "secnumcloud", image: str = PYTHON, **spec: Any
 ) -> Json:
-    """Return a pod that mounts a certificate and the programs; it waits to be told what to do without a command."""
+    """Return a pod that mounts a certificate and the programs; without a command it only idles."""
     made = pod(name, labels={"app": name}, nodeSelector={"kubernetes.io/hostname": node}, **spec)
     (container,) = made["spec"]["containers"]
     container |= {
@@ -113,7 +113,7 @@ def peer_pod(
 
 
 def server_pod(name: str, node: str, **options: Any) -> Json:
-    """Return a pod that serves."""
+    """Return a pod that runs the server program."""
     made = peer_pod(name, node, "python3", "/peer/serve.py", **options)
     made["spec"]["containers"][0]["readinessProbe"] = {"tcpSocket": {"port": 8443}, "periodSeconds": 1}
     return made
@@ -127,7 +127,7 @@ def address(admin: Kubectl, namespace: str, name: str) -> str:
 
 
 def ask(admin: Kubectl, namespace: str, client: str, host: str, *how: str) -> str:
-    """Have a client ask a server, and return what it prints."""
+    """Have a client connect to a server, and return what the client prints."""
     return admin.run("-n", namespace, "exec", client, "--", "python3", "/peer/ask.py", host, *how).strip()
 
 
@@ -136,7 +136,7 @@ def pair(admin: Kubectl, namespace: str) -> str:
     admin.apply(config(), server_pod("server", "brest-1"), peer_pod("client", "lyon-1"), namespace=namespace)
     host = address(admin, namespace, "server")
     address(admin, namespace, "client")
-    # A bundle that has just changed may take a moment to come.
+    # A trust bundle that has just changed may take some time to reach the pods.
     eventually(
         lambda: not ask(admin, namespace, "client", host).startswith("refused"), seconds=90, what="a first answer"
     )
@@ -144,7 +144,7 @@ def pair(admin: Kubectl, namespace: str) -> str:
 
 
 class Asker:
-    """A pod in Lyon that asks a server in Brest without end, each time on a new connection of its own TLS."""
+    """A pod in Lyon that connects to a server in Brest without end, each time with a new TLS connection."""
 
     def __init__(self, admin: Kubectl, namespace: str) -> None:
         self._admin, self._namespace = admin, namespace
@@ -153,17 +153,17 @@ class Asker:
         address(admin, namespace, "asker")
 
     def so_far(self) -> tuple[int, str]:
-        """Return how often it has asked, and what failed."""
+        """Return the number of attempts so far, and the first failures."""
         lines = self._admin.run("-n", self._namespace, "logs", "asker").splitlines()
         failures = [line for line in lines if line.startswith("failed:")]
         return sum(line.startswith("asked") for line in lines), "; ".join(failures[:3])
 
     def goes_on(self) -> None:
-        """Wait until it has asked some times more, and see that nothing failed."""
+        """Wait for some more attempts, and check that none has failed."""
         begun, _ = self.so_far()
         eventually(lambda: self.so_far()[0] > begun + 20, what="traffic")
         assert not self.so_far()[1]
 
     def certificate(self) -> str:
-        """Return what is said of its certificate."""
+        """Return the certificate audit annotation of the pod."""
         return audit(self._admin.get("pod", "asker", self._namespace)).get("certificate", "")

@@ -1,7 +1,7 @@
-"""An API server whose clock can be set: a proxy before the real one that moves the ``Date`` of its answers.
+"""An API server whose clock can be set: a proxy in front of the real one that shifts the ``Date`` of its answers.
 
-The operator takes the time from there, so what a date brings about can be seen when it comes, without
-waiting for it and without setting this machine's clock.
+The operator takes the time from this header. The effect of a date can be observed without waiting for it and without
+setting this machine's clock.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ from hack.kubectl import Kubectl, eventually
 T = TypeVar("T")
 
 LINE = 2**20
-"""Bytes that a URL or a header may have: as much as the API server takes."""
+"""Bytes that a URL or a header may have: as many as the API server accepts."""
 PATIENCE = 30.0
-"""Seconds that the proxy may take to begin and to end."""
+"""Seconds that the proxy may take to start and to stop."""
 HOP_BY_HOP = {
     "connection",
     "keep-alive",
@@ -40,15 +40,15 @@ HOP_BY_HOP = {
     "transfer-encoding",
     "upgrade",
 }
-"""Headers that speak of one connection, and there are two."""
+"""Headers that describe a single connection; the proxy has two."""
 OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-"""What aiohttp says of itself where a client says nothing."""
+"""Headers that aiohttp would add if the client sends none."""
 
 
 class ShiftedServer:
-    """The API server, as the holder of a token may use it from a pod, with a time of its own.
+    """The API server for the holder of a token, with a clock that can be set.
 
-    Everything goes through as it comes, piece by piece; only protocol upgrades and client certificates do not.
+    The proxy streams everything through, except protocol upgrades and client certificates.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -62,7 +62,7 @@ class ShiftedServer:
 
     @property
     def now(self) -> datetime:
-        """The time that it tells, which goes on by itself. It may be set at any moment."""
+        """The time that the proxy reports. It can be set at any moment, and then runs on."""
         return datetime.now(UTC) + self._offset
 
     @now.setter
@@ -76,7 +76,7 @@ class ShiftedServer:
         ours.load_cert_chain(*self._pair)
         theirs = ssl.create_default_context(cadata=self._authority)
         async with aiohttp.ClientSession(
-            # Each watch keeps a connection for minutes.
+            # Each watch keeps a connection open for minutes.
             connector=aiohttp.TCPConnector(limit=0, ssl=theirs),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=PATIENCE),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -89,7 +89,7 @@ class ShiftedServer:
             async def forward(request: web.BaseRequest) -> web.StreamResponse:
                 return await self._forward(request, session)
 
-            # A watch that its client has left ends at once.
+            # When the client of a watch disconnects, the watch to the API server ends at once.
             server = web.Server(
                 forward, handler_cancellation=True, auto_decompress=False, max_line_size=LINE, max_field_size=LINE
             )
@@ -123,7 +123,7 @@ class ShiftedServer:
 
 
 def _end_to_end(headers: Mapping[str, str], besides: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the headers that are for the other end, and not among ``besides``; one may come more than once."""
+    """Return the end-to-end headers except those in ``besides``; a header may occur more than once."""
     dropped = {*HOP_BY_HOP, *besides}
     dropped |= {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     return [(name, value) for name, value in headers.items() if name.lower() not in dropped]
@@ -137,9 +137,9 @@ def shifted(
     deployments: Sequence[str] = ("sovereign-controller",),
     namespace: str = NAMESPACE,
 ) -> Iterator[ShiftedServer]:
-    """Have the pods of Deployments use a server whose clock can be set as the API server; put them back in the end.
+    """Make the pods of Deployments use an API server whose clock can be set; restore them at the end.
 
-    It begins with the true time.
+    The clock starts with the true time.
     """
     server = ShiftedServer(cluster)
     with _in_a_thread(server.serve()):
@@ -154,7 +154,7 @@ def shifted(
 
 
 def _set_environment(admin: Kubectl, deployment: str, namespace: str, *settings: str) -> None:
-    """Set or take away variables of a Deployment's pods, and wait until those of before are gone."""
+    """Set or remove environment variables of a Deployment, and wait until its earlier pods are gone."""
     admin.run("-n", namespace, "set", "env", f"deployment/{deployment}", *settings)
     admin.run("-n", namespace, "rollout", "status", f"deployment/{deployment}", "--timeout=3m")
     labels = admin.get("deployment", deployment, namespace)["spec"]["selector"]["matchLabels"]
@@ -167,7 +167,7 @@ def _set_environment(admin: Kubectl, deployment: str, namespace: str, *settings:
 
 @contextmanager
 def _in_a_thread(entered: AbstractAsyncContextManager[T]) -> Iterator[T]:
-    """Enter something asynchronous on an event loop in a thread, and leave it in the end."""
+    """Enter an asynchronous context manager on an event loop in a thread, and leave it at the end."""
     loop, stack = asyncio.new_event_loop(), AsyncExitStack()
     thread = Thread(target=loop.run_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""Pods with sidecars, and the injector out of the way."""
+"""Pods with sidecars, and clusters without the injector or an agent."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ WEBHOOKS = "sovereign-injector"
 
 
 def encrypted(admin: Kubectl, policy: str) -> Json:
-    """Return the condition of a policy that says how far it has come; an empty one if there is none yet."""
+    """Return the condition Encrypted of a policy; an empty one if there is none yet."""
     conditions = admin.get("sovereigntypolicy", policy).get("status", {}).get("conditions", ())
     nothing = {"status": "", "reason": "", "message": ""}
     return next((found for found in conditions if found["type"] == "Encrypted"), nothing)
@@ -35,7 +35,7 @@ def sidecar_of(pod: Json) -> Json | None:
 
 
 def dry_run(person: Kubectl, pod: Json, namespace: str) -> Json:
-    """Return what would become of a pod. Raises KubectlError if it is refused."""
+    """Return a pod as the API server would create it. Raises KubectlError if it is refused."""
     said = person.run("-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(pod))
     found: Json = json.loads(said)
     return found
@@ -43,7 +43,7 @@ def dry_run(person: Kubectl, pod: Json, namespace: str) -> Json:
 
 @contextmanager
 def without_injector(admin: Kubectl, namespace: str, pod: Json) -> Iterator[None]:
-    """Take the webhook away, and bring it back in the end. ``pod`` shows in a namespace whether it is there."""
+    """Delete the webhook, and restore it at the end. ``pod`` is used to probe when the change takes effect."""
     found = admin.get("mutatingwebhookconfiguration", WEBHOOKS)
     admin.delete("mutatingwebhookconfiguration", WEBHOOKS)
     try:
@@ -58,7 +58,7 @@ def without_injector(admin: Kubectl, namespace: str, pod: Json) -> Iterator[None
 
 @contextmanager
 def without_agent(admin: Kubectl, node: str) -> Iterator[None]:
-    """Take the agent of a node away, and bring it back in the end. The others go on running."""
+    """Remove the agent from a node, and restore it at the end. The other agents keep running."""
     agents = ("-n", NAMESPACE, "patch", "daemonset", "sovereign-agent", "-p")
 
     def there() -> bool:
@@ -91,7 +91,7 @@ def refusal(person: Kubectl, pod: Json, namespace: str) -> str:
 
 
 def as_written(pod: Json) -> Json:
-    """Return a pod that was seen as somebody would write it anew."""
+    """Return a pod read from the API server as a client would send it to create it again."""
     kept = {key: pod["metadata"][key] for key in ("name", "labels") if key in pod["metadata"]}
     spec = {key: value for key, value in pod["spec"].items() if key not in {"nodeName", "serviceAccountName"}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "spec": spec}

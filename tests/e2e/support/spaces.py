@@ -1,4 +1,4 @@
-"""Namespaces that tests are given."""
+"""Namespaces for tests."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +7,7 @@ Space = Callable[..., str]
 
 
 class Held(NamedTuple):
-    """A policy, and a namespace whose pods can be held to it."""
+    """A policy, and a namespace whose pods can be put in its scope."""
 
     policy: str
     namespace: str

@@ -1,4 +1,4 @@
-"""Pods in Strict that talk to one another, and to whoever asks."""
+"""Pods in mode Strict that talk to one another and to other clients."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ print("listening", flush=True)
 while True:
     threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
 """
-"""Listens on all addresses, of IPv6 too, and says what it is told."""
+"""Listens on all IPv4 and IPv6 addresses, and echoes what it receives."""
 
 ASK = f"""
 import os, socket, ssl, sys
@@ -50,7 +50,7 @@ try:
 except OSError as error:
     print("refused:", error)
 """
-"""Asks in plaintext; with TLS if told so, and with a certificate if one is named; or as the sidecar's user."""
+"""Connects in plaintext; on request with TLS, with a client certificate, or as the sidecar's user."""
 
 
 LOOK_UP = """
@@ -64,14 +64,14 @@ with socket.create_connection((server, 53), 5) as connection:
     connection.sendall(struct.pack("!H", len(question)) + question)
     print(socket.inet_ntoa(connection.recv(1000)[-4:]))
 """
-"""Asks for a name by UDP, then by TCP: of that answer, the last four bytes are an address."""
+"""Looks up a name by UDP, then by TCP; the last four bytes of the TCP answer are the address."""
 
 
 @contextmanager
 def encrypting_policy(
     admin: Kubectl, cluster: Cluster, name: str, mode: str = "Strict", **fields: Any
 ) -> Iterator[str]:
-    """Make a policy that demands what secnumcloud does, and encrypts from its first day."""
+    """Create a policy with the demands of secnumcloud that encrypts from the start."""
     cluster.load_image(public.archive(PYTHON))
     encryption = {"mode": mode, "clusterNetworks": [estate.network(cluster)], "quietSeconds": 3, **fields}
     admin.create(estate.policy(admin, name, encryptionInTransit=encryption))
@@ -81,13 +81,13 @@ def encrypting_policy(
 
 
 def change(admin: Kubectl, policy: str, **fields: Any) -> None:
-    """Change what a policy says of encryption."""
+    """Change fields of a policy's encryptionInTransit."""
     body = {"spec": {"encryptionInTransit": fields}}
     admin.run("patch", "sovereigntypolicy", policy, "--type=merge", "-p", json.dumps(body))
 
 
 def python(name: str, node: str, *command: str, **labels: str) -> Json:
-    """Return a pod that runs a program, or waits to be told what to do."""
+    """Return a pod that runs a Python program, or idles."""
     made = pod(name, labels=labels, nodeSelector={"kubernetes.io/hostname": node})
     (container,) = made["spec"]["containers"]
     container["image"] = PYTHON
@@ -114,6 +114,6 @@ def said(admin: Kubectl, namespace: str, name: str) -> list[str]:
 
 
 def knows_names(admin: Kubectl, namespace: str, name: str) -> bool:
-    """Return whether a pod is told what it asks DNS, by UDP and TCP. Raises KubectlError if it is told nothing."""
+    """Return whether DNS answers a pod correctly, by UDP and TCP. Raises KubectlError if it does not answer."""
     known = admin.get("service", "kubernetes", "default")["spec"]["clusterIP"]
     return run(admin, namespace, name, LOOK_UP).split() == [known, known]

@@ -1,7 +1,7 @@
-"""A hospital's application of three tiers: visitors ask a web server, which keeps one session to PostgreSQL.
+"""A hospital's application of three tiers: visitors send requests to a web server, which keeps a PostgreSQL session.
 
-A clerk asks the database, too, with PostgreSQL's own client. Web, visitors and clerk are held to one policy, database
-and jobs to another; the two trust each other.
+A clerk also queries the database, with PostgreSQL's own client. Web server, visitors and clerk are in scope of one
+policy, database and jobs of another; the two policies trust each other.
 """
 
 from typing import Any
@@ -82,7 +82,7 @@ class Web(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("", {WEB_PORT}), Web).serve_forever()
 """
-"""Writes down each visit, in the one session that it opened for the first."""
+"""Records each visit in one database session, which the first visit opens."""
 
 VISIT = f"""
 import http.client, sys, time
@@ -127,7 +127,7 @@ while True:
     print("asked", asked, "failed", failed, said, flush=True)
     time.sleep(0.05)
 """
-"""Asks without end: on one connection that is kept, and on a new one each time."""
+"""Sends requests without end: on one connection that is kept, and on a new one each time."""
 
 CLERK = """
 PATH=/usr/lib/postgresql/15/bin:$PATH
@@ -144,7 +144,7 @@ while :; do
     sleep 0.2
 done
 """
-"""Asks the database without end: in one session that is kept, and in a new one each time."""
+"""Queries the database without end: in one session that is kept, and in a new one each time."""
 
 BOOK = f"""
 {SESSION}
@@ -152,7 +152,7 @@ import sys, urllib.request
 Session(sys.argv[1]).ask("select count(*) from visits")
 print(urllib.request.urlopen(f"http://{{sys.argv[2]}}:{WEB_PORT}/", timeout=10).read().decode())
 """
-"""What a job does: it reads in the database, and visits the web server."""
+"""What a job does: it reads from the database and visits the web server."""
 
 
 def _container(name: str, image: str, command: list[str], uid: int = 1000, gid: int = 1000, **more: Any) -> Json:
@@ -187,7 +187,7 @@ def _deployment(node: str, container: Json, **spec: Any) -> Json:
 
 def _service(name: str, port: int) -> Json:
     spec: Json = {"selector": {"app": name}, "ports": [{"port": port}]}
-    # For a moment, a kubelet that begins anew takes pods for not ready.
+    # A kubelet that has just restarted reports pods as not ready for a moment.
     spec["publishNotReadyAddresses"] = True
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
@@ -205,7 +205,7 @@ class ThreeTiers:
         self._jobs = 0
 
     def start(self) -> None:
-        """Start everything, and wait until visitors are answered."""
+        """Start everything, and wait until the visitor gets answers."""
         for namespace in (self.front, self.back):
             self._admin.run("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
         data = {"name": "data", "emptyDir": {}}
@@ -243,7 +243,7 @@ class ThreeTiers:
         self.goes_on()
 
     def restart(self, *apps: str) -> None:
-        """Roll applications out anew, one after the other; visitor and clerk count from none again."""
+        """Restart applications one after the other; visitor and clerk start counting from zero again."""
         for app in apps:
             namespace = self.back if app == "database" else self.front
             self._admin.run("-n", namespace, "rollout", "restart", f"deployment/{app}")
@@ -255,25 +255,25 @@ class ThreeTiers:
             eventually(lambda app=app: len(living_pods(self._admin, namespace, f"app={app}")) == 1, what=f"one {app}")  # type: ignore[misc]
 
     def visits(self) -> tuple[int, int, int]:
-        """Return how often the visitor asked, how often that failed, and how many sessions the web server opened."""
+        """Return how many requests the visitor sent, how many failed, and how many sessions the web server opened."""
         lines = [line.split() for line in self._said("visitor") if line.startswith("asked")]
-        # The last answer may have been none.
+        # The last request may have had no answer.
         sessions = [int(line[5]) for line in lines if len(line) > 5]
         return (int(lines[-1][1]), int(lines[-1][3]), sessions[-1] if sessions else 0) if lines else (0, 0, 0)
 
     def queries(self) -> tuple[int, int]:
-        """Return how often the clerk was answered: in the session that is kept, and in new ones."""
+        """Return how many answers the clerk got: in the session that is kept, and in new ones."""
         said = self._said("clerk")
         return said.count("asked kept"), said.count("asked new")
 
     def failures(self) -> list[str]:
-        """Return what failed for visitor and clerk, who say of nothing else but how often they have asked."""
+        """Return the failures of visitor and clerk: every line of their logs that does not count requests."""
         return [
             f"{who}: {line}" for who in ("visitor", "clerk") for line in self._said(who) if not line.startswith("asked")
         ]
 
     def goes_on(self, rounds: int = 40) -> None:
-        """Wait until visitor and clerk have asked some more, and see that nothing failed."""
+        """Wait for more requests from visitor and clerk, and check that none failed."""
         (visits, *_), (kept, new) = self.visits(), self.queries()
         eventually(lambda: self.visits()[0] >= visits + rounds, what="more visits")
         eventually(
@@ -287,7 +287,7 @@ class ThreeTiers:
         return self._admin.run("-n", self.front, "logs", f"deployment/{who}", "-c", who).splitlines()
 
     def do_a_job(self) -> None:
-        """Have a job done in the database's namespace, and wait for its end."""
+        """Run a Job in the database's namespace, and wait until it is complete."""
         self._jobs += 1
         name = f"book-{self._jobs}"
         kind = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}}
@@ -295,7 +295,7 @@ class ThreeTiers:
         self._admin.run("-n", self.back, "wait", f"job/{name}", "--for=condition=Complete", "--timeout=90s")
 
     def do_jobs_on_schedule(self) -> None:
-        """Have a CronJob, and wait until one of its jobs was done by its time."""
+        """Create a CronJob, and wait until a scheduled Job has succeeded."""
         kind = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "books"}}
         job = _batch(PYTHON, BOOK, "database", f"web.{self.front}")
         self._admin.apply(kind | {"spec": {"schedule": "* * * * *", "jobTemplate": job}}, namespace=self.back)

@@ -1,4 +1,4 @@
-"""Manifests that others wrote: how they are applied, and how we know that they work."""
+"""Published manifests of other projects: how the tests apply them and check that they work."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -16,7 +16,7 @@ JOBS = [path for path, questions in QUESTIONS.items() if any(isinstance(asked.as
 SERVERS = [path for path in QUESTIONS if path not in JOBS]
 
 CLUSTER_WIDE = {"APIService", "ClusterRole", "ClusterRoleBinding", "StorageClass"}
-"""Kinds that files bring along for a cluster of their own. They hold no pods, and would outlive the test."""
+"""Cluster-wide kinds in these files. They contain no pods, and would outlive the test."""
 
 _ARCHIVED = "kubernetes-examples/_archived"
 ONE_FAMILY = "this cluster is not configured for dual-stack services"
@@ -27,11 +27,11 @@ UNKNOWN_HERE: Mapping[str, str] = {
     "istio-samples/samples/helloworld/helloworld-dual-stack.yaml": ONE_FAMILY,
     f"{_ARCHIVED}/cockroachdb/cockroachdb-statefulset.yaml": 'version "policy/v1beta1"',
 }
-"""Files of which the API server knows or can do a part no more, whoever asks: that part, as it says."""
+"""Files that the API server accepts only in part, with any user, and the error for the rest."""
 
 
 def contents(manifest: Manifest) -> str:
-    """Return what belongs into one namespace, as kustomize would move it there: into whichever it is applied."""
+    """Return the manifest's namespaced objects without their namespace, so that they can be applied to any."""
     kept = [document for document in manifest.documents if document["kind"] not in CLUSTER_WIDE]
     moved = [
         document | {"metadata": {key: value for key, value in document["metadata"].items() if key != "namespace"}}
@@ -41,7 +41,7 @@ def contents(manifest: Manifest) -> str:
 
 
 def put(admin: Kubectl, manifest: Manifest, namespace: str) -> None:
-    """Apply a manifest, or create it where that is all it allows. Raises AssertionError on an unexpected answer."""
+    """Apply a manifest, or create it if it uses generated names. Raises AssertionError on an unexpected answer."""
     verb = "create" if manifest.has_generated_names else "apply"
     done = admin.attempt("-n", namespace, verb, "-f", "-", stdin=contents(manifest))
     missing = UNKNOWN_HERE.get(manifest.path)
@@ -52,11 +52,11 @@ def put(admin: Kubectl, manifest: Manifest, namespace: str) -> None:
 
 
 def until_answered(admin: Kubectl, namespace: str, question: Question) -> None:
-    """Wait until a workload does its job: until each of its pods answers, or its Job is complete."""
+    """Wait until a workload works: until each of its pods answers, or its Job is complete."""
     kind, _, name = question.workload.partition("/")
     match question.ask:
         case Complete(seconds):
-            # They have two busy nodes, not three idle ones.
+            # The tests' cluster has two busy accepted nodes; the timeouts were measured on three idle ones.
             eventually(lambda: complete(admin, namespace, name), seconds=2 * seconds, what=question.workload)
         case Get() | Ping() | Run() as asked:
             for pod in eventually(
@@ -68,7 +68,7 @@ def until_answered(admin: Kubectl, namespace: str, question: Question) -> None:
 
 
 def complete(admin: Kubectl, namespace: str, name: str) -> bool:
-    """Whether the Job of this name, or one whose name begins so, is complete."""
+    """Return whether the Job with this name, or one whose name begins with it, is complete."""
     jobs = [job for job in admin.list("jobs", namespace) if job["metadata"]["name"].startswith(name)]
     conditions = [condition for job in jobs for condition in job.get("status", {}).get("conditions", ())]
     assert not any(condition["type"] == "Failed" for condition in conditions), conditions
@@ -88,7 +88,7 @@ def ready_pods(admin: Kubectl, namespace: str, kind: str, name: str) -> list[Jso
 
 
 def answers(admin: Kubectl, pod: Json, question: Get | Ping | Run) -> bool:
-    """Whether a pod answers as it should. Raises AssertionError with what it did instead."""
+    """Return whether a pod answers as expected. Raises AssertionError with the wrong answer."""
     if isinstance(question, Run):
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
         return question.text in admin.run("-n", namespace, "exec", name, "--", *question.command)

@@ -1,4 +1,4 @@
-"""A guard that is gone, or that says something else than the chart installed, is seen; an upgrade is no such thing."""
+"""A guard that is missing, or that differs from what the chart installed, is reported; an upgrade is not."""
 
 import base64
 import copy
@@ -46,7 +46,7 @@ WRITER = "kubectl-edit at 2027-01-31T11:59:58Z"
 
 
 def as_served(installed: Guards = INSTALLED) -> dict[GuardKey, Any]:
-    """Return what the API server makes of it."""
+    """Return the guards as the API server serves them, with its defaults."""
     live = copy.deepcopy(dict(installed))
     constraints = live[POLICY]["matchConstraints"]
     constraints |= {"matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {}}
@@ -57,7 +57,7 @@ def as_served(installed: Guards = INSTALLED) -> dict[GuardKey, Any]:
 def versions(
     own: Guards | None = INSTALLED, *others: Guards, changed: float = 60 * 24, installed: float = 60 * 24
 ) -> Versions:
-    """Return what guards may be, so many minutes after the Deployment was written last, and made."""
+    """Return the allowed versions, this many minutes after the Deployment was last changed and installed."""
     return Versions(
         "sovereign-guards-0", own, others, NOW - timedelta(minutes=installed), NOW - timedelta(minutes=changed), NOW
     )
@@ -209,7 +209,7 @@ def test_one_that_was_changed_and_changed_back_can_be_judged_alone() -> None:
 
 
 def managed(*entries: tuple[str, str, str]) -> dict[str, Any]:
-    """Return an object that these have written: manager, time, subresource."""
+    """Return an object with these managed fields: manager, time, subresource."""
     fields = [
         {"manager": manager, "time": time} | ({"subresource": part} if part else {}) for manager, time, part in entries
     ]
@@ -236,7 +236,7 @@ def test_a_list_that_is_none_counts_for_nothing(text: str) -> None:
         assert not any(read_list({"metadata": {"name": name}, "data": {"guards.json": text}}).values())
 
 
-# Webhooks, and whom the API server trusts to be them
+# Webhooks, and the authorities with which the API server verifies them
 
 CONFIGURATION: GuardKey = (WEBHOOKS, "injector")
 
@@ -246,7 +246,7 @@ def pem(*names: str) -> str:
 
 
 def trusting(*names: str, **changes: Any) -> Any:
-    """Return our one webhook, trusting some, as the API server has it."""
+    """Return the injector's webhook as the API server serves it, with these trusted authorities."""
     client = {"service": {"name": "injector", "namespace": "ns"}}
     if names:
         client["caBundle"] = base64.b64encode(pem(*names).encode()).decode()  # type: ignore[assignment]
@@ -262,7 +262,7 @@ def installed(trust: str = "Published", *given: str) -> Guards:
 
 
 def judge(live: Any, guards: Guards, published: str | None = None, minutes: float = 60) -> list[str]:
-    """Say what is wrong with our webhooks so many minutes after an upgrade."""
+    """Return the findings about the webhook this many minutes after an upgrade."""
     allowed = dataclasses.replace(
         versions(guards, changed=minutes), published=None if published is None else read_certificates(published)
     )
@@ -295,7 +295,8 @@ def test_one_webhook_more_is_named() -> None:
 
 
 TRUSTED: dict[str, tuple[Guards, tuple[str, ...], str | None, str, str]] = {
-    # what the chart says, whom the webhook trusts, whom somebody published, and what is said: in an upgrade, and later
+    # the chart's guards, the authorities that the webhook trusts, the published ones, and what is reported during an
+    # upgrade and later
     "whom the Job says": (installed(), ("ours",), pem("ours"), "", ""),
     "both of two in the course of a replacement": (installed(), ("new", "old"), pem("new", "old"), "", ""),
     "one of them": (installed(), ("old",), pem("new", "old"), "", ""),

@@ -47,7 +47,7 @@ class FakeApi:
         """By plural of the kind, or "report" for the agent's own ConfigMap."""
         self.listed: list[tuple[str, Any, str, str]] = []
         self.answers = asyncio.Event()
-        """Lists of ConfigMaps block until this event is set."""
+        """Requests for lists of ConfigMaps wait until this event is set."""
         self.answers.set()
         self.written: list[Json] = []
         """The reports that the agent has written."""
@@ -85,7 +85,7 @@ class FakeApi:
         return self.written[-1]["data"]["pods"].splitlines() if self.written else []
 
     def configure(self, datagrams: str, rules: str = "") -> None:
-        """Send a transit config of the policy of all pods: which datagrams may pass, and the number of its rules."""
+        """Send a transit config for all pods' policy: the datagrams that may pass, and the number of its rules."""
         labels = {names.TRANSIT_LABEL: "hds"}
         metadata = {"name": "sovereignty-transit.hds", "namespace": "sovereign-system", "labels": labels}
         data = {"mode": "Strict", "datagrams": datagrams} | ({"rules": rules} if rules else {})
@@ -147,7 +147,7 @@ class Node:
 def play(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[[Callable[[Node], Coroutine[Any, Any, None]]], None]:
-    """Play a scenario on a node whose agent runs."""
+    """Run a scenario on a node with a running agent."""
 
     def run(scenario: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
         async def main() -> None:
@@ -200,7 +200,7 @@ def _as_api(fake: Any) -> Api:
 async def until(holds: Callable[[], object]) -> None:
     """Let other tasks run until a condition holds."""
     async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+        while not holds():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0)
 
 

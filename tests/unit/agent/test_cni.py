@@ -135,7 +135,7 @@ NETWORKS: dict[str, tuple[dict[str, list[str]], str]] = {
 def test_a_sandbox_is_known_by_the_interface_that_has_the_pods_address(
     tmp_path: Path, networks: dict[str, list[str]], interface: str
 ) -> None:
-    """Whichever file is read first: a folder lists its files in any order."""
+    """The order in which files are read does not matter: a folder lists its files in any order."""
 
     async def scenario(order: tuple[str, ...]) -> None:
         folder = tmp_path / "-".join(order)
@@ -192,7 +192,7 @@ def test_a_change_without_an_event_is_noticed_at_the_next_resynchronisation(
         async with watching(tmp_path) as (_, changes):
             (tmp_path / "pods-sandbox-1-eth0").write_text(json.dumps(result()))
             assert await changes.next() == SANDBOX
-            # Again at each resynchronisation: what failed at first may succeed now.
+            # Each resynchronisation reports it again, because an action that failed at first may succeed now.
             assert await changes.next() == SANDBOX
 
     asyncio.run(scenario())

@@ -1,4 +1,4 @@
-"""Coroutines beside each other: one in a thread goes on while the other loop is held up."""
+"""A coroutine in a thread proceeds while the other event loop is blocked."""
 
 import asyncio
 import threading
@@ -20,7 +20,7 @@ def test_what_is_in_a_thread_goes_on_while_the_loop_is_held_up() -> None:
     async def main() -> None:
         running = asyncio.create_task(in_thread(beside))
         await asyncio.sleep(0)
-        # Nothing else runs on this loop meanwhile.
+        # This blocks the loop, so no other task on it runs meanwhile.
         assert begun.wait(10)
         assert went_on.wait(10)
         await running

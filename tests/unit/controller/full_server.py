@@ -9,7 +9,7 @@ from tests.unit.states import Json
 
 
 class FullServer:
-    """An API server that lets nobody write a ConfigMap into the namespace ``full``."""
+    """An API server that refuses every ConfigMap in the namespace ``full``."""
 
     clock = SimpleNamespace(now=lambda: NOW)
 

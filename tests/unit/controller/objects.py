@@ -1,4 +1,4 @@
-"""Objects of a cluster in which a policy encrypts, as an API server sends them."""
+"""Objects of a cluster with an encrypting policy, as an API server sends them."""
 
 from typing import Any
 

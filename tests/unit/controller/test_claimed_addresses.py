@@ -1,4 +1,4 @@
-"""A Service may name any address as its own. What comes from there is not the word of the pod that has it."""
+"""A Service may claim any address. Answers from a claimed address are not trusted as the pod's own."""
 
 import asyncio
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""Whoever fills objects of our kinds up makes kopf hold no more of them than decisions need."""
+"""If a user fills objects of the operator's kinds, kopf keeps no more of them in memory than decisions need."""
 
 import asyncio
 import json
@@ -56,7 +56,7 @@ def with_template(content: Any) -> dict[str, Any]:
 
 
 LARGE: dict[str, dict[str, Any]] = {
-    # Python needs four bytes for each character beside one beyond U+FFFF.
+    # One character beyond U+FFFF makes Python use four bytes for each character of the string.
     "long": {"spec": with_template("\U0001f512" + "a" * MIB)},
     "many objects": {"spec": with_template([{}] * 300_000)},
     "crowded": {"labels": {f"a-{key}": "" for key in range(40_000)}},
@@ -65,7 +65,7 @@ LARGE: dict[str, dict[str, Any]] = {
 
 
 def large(what: str) -> Make:
-    """Return what makes objects of about the size that etcd takes."""
+    """Return a function that makes objects of about the largest size that etcd accepts."""
     content = LARGE[what]
     spec = {"spec": content["spec"]} if "spec" in content else {}
     text = json.dumps(workload("NUMBER", **{part: value for part, value in content.items() if part != "spec"}) | spec)
@@ -93,14 +93,14 @@ async def serving(path: str, answer: Answer) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def kopf_asking(answer: Answer) -> AsyncIterator[None]:
-    """Have kopf ask a server, in the session of the controller."""
+    """Point kopf at a server, with the controller's session."""
     async with serving(PATH, answer) as server, session_of() as session:
         auth.vault_var.set(Vault({"test": AiohttpSession(server=server, aiohttp_session=session)}))
         yield
 
 
 def page(make: Make, number: int, asked: list[tuple[int, int]]) -> Answer:
-    """Return a server that lists so many objects, in pages."""
+    """Return a handler that lists this number of objects, in pages."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         begin, limit = int(request.query.get("continue", 0)), int(request.query["limit"])
@@ -119,14 +119,14 @@ def page(make: Make, number: int, asked: list[tuple[int, int]]) -> Answer:
 
 
 async def listed(answer: Answer) -> list[Any]:
-    """Hold all that kopf lists at once, as its workers do until it has listed everything."""
+    """Collect all objects that kopf lists, because its workers may hold them until the list is complete."""
     async with kopf_asking(answer):
         pages = fetching.fetch_objs(settings=settings(), resource=WORKLOADS, namespace=None, logger=LOGGER)
         return [obj async for found, _ in pages for obj in found]
 
 
 async def watched(lines: AsyncIterator[bytes]) -> list[Any]:
-    """Hold all of which kopf is told at once, as nobody says how fast its workers are."""
+    """Collect all events that kopf receives, because its workers may be slow."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -144,7 +144,7 @@ async def watched(lines: AsyncIterator[bytes]) -> list[Any]:
 
 
 def peak(run: Awaitable[list[Any]]) -> tuple[list[Any], int]:
-    """Return what comes of it, and the most memory that it took."""
+    """Return the result, and the most memory that it took."""
 
     async def measured() -> tuple[list[Any], int]:
         tracemalloc.start()
@@ -163,7 +163,7 @@ def test_kopf_gets_what_decisions_need() -> None:
 
 
 def some(what: str) -> int:
-    """Return how many are enough to tell. The long ones are the quickest."""
+    """Return how many objects are enough to show a leak. Long objects are the quickest to make."""
     return 100 if what == "long" else 12
 
 
@@ -205,7 +205,7 @@ def test_small_objects_come_a_hundred_at_a_time() -> None:
 
 
 def test_a_list_that_took_too_long_ends_kopf() -> None:
-    """What was deleted since its first page would stay, if kopf listed again."""
+    """If kopf listed again, objects deleted since the first page would stay in memory."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if "continue" in request.query:

@@ -1,4 +1,4 @@
-"""kopf reads objects of any depth through our session, with the functions by which it lists and watches."""
+"""kopf reads objects of any depth through the operator's session, with kopf's own functions to list and watch."""
 
 import asyncio
 import copy
@@ -21,7 +21,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 def asked(look: Callable[[str], Awaitable[Any]]) -> Any:
-    """Have kopf ask a server whose objects are deep, and return what it makes of the answer."""
+    """Have kopf request deeply nested objects from a server, and return what it reads."""
 
     async def listed(_: web.Request) -> web.Response:
         return web.json_response(text=f'{{"items":[{{"metadata":{DEEP}}}]}}')
@@ -30,7 +30,7 @@ def asked(look: Callable[[str], Awaitable[Any]]) -> Any:
         answer = web.StreamResponse(headers={"Content-Type": "application/json"})
         await answer.prepare(request)
         text = f'{{"type":"ADDED","object":{{"metadata":{DEEP}}}}}\n{{"type":"BOOKMARK","object":{{}}}}\n'.encode()
-        # In pieces, as the network brings it.
+        # In pieces, as the network may deliver it.
         for begin in range(0, len(text), 10_000):
             await answer.write(text[begin : begin + 10_000])
         return answer
@@ -55,7 +55,7 @@ def asked(look: Callable[[str], Awaitable[Any]]) -> Any:
 
 
 def check(obj: Any) -> None:
-    """Check that all was kept that watching needs, and that Python can work with the rest."""
+    """Check that everything that watching needs was kept, and that Python can copy and encode the rest."""
     assert (obj["metadata"]["name"], obj["metadata"]["resourceVersion"]) == ("a", "7")
     assert copy.deepcopy(obj) == obj == json.loads(json.dumps(obj))
 

@@ -1,4 +1,4 @@
-"""Which SovereignWorkloads speak of which workload, after any changes."""
+"""Which SovereignWorkloads refer to which workload, after any changes."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ OBJECTS = st.one_of(
 
 
 def referenced(key: tuple[str, str], obj: Any) -> tuple[WorkloadKind, str, str] | None:
-    """Return what one speaks of, read a second way."""
+    """Return the workload that an object refers to, by independent code."""
     if obj is None or obj["spec"].get("workloadRef") == "nonsense":
         return None
     name = key[1] if "template" in obj["spec"] else obj["spec"]["workloadRef"]["name"]

@@ -1,4 +1,4 @@
-"""What the API server does not let us write is told of once, decides nothing about others, and says nothing old."""
+"""A write that the API server refuses is reported once, blocks no other write, and leaves no outdated status."""
 
 import asyncio
 from typing import Any, cast
@@ -18,11 +18,11 @@ from tests.unit.states import controller, show
 
 
 def looks(server: FullServer, times: int) -> list[float | None]:
-    """Look so often at a policy of which a namespace takes no orders."""
+    """Reconcile a policy repeatedly while one of its namespaces refuses the transit config."""
     objects = [namespace("full"), namespace("room")]
     state = controller({"sovereigntypolicies": [POLICY], "namespaces": objects, "pods": [pod("full"), pod("room")]})
     state.api = cast("Any", server)
-    state.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
+    state.refusals._api = cast("Any", server)  # noqa: SLF001 - the state was built without a server
     assert state.view.sidecars
     show(state.view.sidecars.services.mirror, ())
 
@@ -34,7 +34,7 @@ def looks(server: FullServer, times: int) -> list[float | None]:
 
 @pytest.mark.parametrize("error", [RefusedError(403, "exceeded quota"), UnavailableError(500, "webhook failed")])
 def test_a_namespace_that_takes_no_orders_decides_not_when_others_are_looked_at(error: Exception) -> None:
-    """Open connections that are to end do so at the second look, which a growing pause would put off."""
+    """Open connections are ended at the second reconciliation, which a growing pause would delay."""
     server = FullServer(error)
     assert looks(server, 1) == [FAST_SECONDS]
     assert server.asked == ["full", "room", "sovereign-system"]
@@ -61,7 +61,7 @@ def test_a_status_that_cannot_be_written_says_nothing_old_and_keeps_what_was_don
     }
     state = controller({"sovereignworkloads": [obj]})
     state.api = cast("Any", server)
-    state.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
+    state.refusals._api = cast("Any", server)  # noqa: SLF001 - the state was built without a server
 
     async def write() -> bool:
         return await write_status(state, SOVEREIGN_WORKLOAD, "job", Report({"inside": 0}, ()), "full")

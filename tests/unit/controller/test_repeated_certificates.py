@@ -1,4 +1,4 @@
-"""A certificate beyond one a volume, before it was due, is noticed."""
+"""A second certificate for a volume before the first one is due for renewal is noticed."""
 
 import pytest
 

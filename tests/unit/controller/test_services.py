@@ -1,4 +1,4 @@
-"""What Services mean for encryption, from what the API server says of them."""
+"""What Services mean for encryption."""
 
 from ipaddress import ip_network
 
@@ -41,7 +41,7 @@ def test_it_is_asked_at_its_addresses(spec: Json, destinations: list[tuple[str, 
 
 
 class Cluster:
-    """All Services as a controller sees them, and a clock."""
+    """All Services as a controller observes them, and a clock."""
 
     def __init__(self) -> None:
         self.now, self.changes = 0.0, 0
@@ -51,7 +51,7 @@ class Cluster:
         self.changes += 1
 
     def show(self, obj: Json, kind: str = "ADDED") -> None:
-        self.services.mirror._take(kind, obj)  # noqa: SLF001 - what its watch calls
+        self.services.mirror._take(kind, obj)  # noqa: SLF001 - called by its watch
 
 
 def test_of_all_services_two_are_reached_in_plaintext_and_of_dns_its_port_alone() -> None:

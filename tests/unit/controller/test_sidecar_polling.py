@@ -1,4 +1,4 @@
-"""What a pod says of itself, which may be no sidecar at all."""
+"""How the controller polls a sidecar's statistics; any other program in the pod may answer instead."""
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ WELL = stats(version="v1")
 async def answering(
     handle: Callable[[web.Request], Awaitable[web.StreamResponse]], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[[], Awaitable[SidecarStats]]]:
-    """Serve as a pod does, and ask it."""
+    """Serve as a pod does, and yield a function that polls it."""
     application = web.Application()
     application.router.add_get("/{path:.*}", handle)
     runner = web.AppRunner(application)
@@ -111,7 +111,7 @@ def test_who_leads_elsewhere_or_says_too_much_is_not_heard(
 
 
 def test_each_question_has_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that a Service led astray once would lead there for as long as it is used, whatever became of the Service."""
+    """A connection that a Service once diverted would stay diverted while it is reused, even without the Service."""
     peers: set[Any] = set()
 
     async def note(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""A kubelet shows static pods that it may not even run: they hold up no step, and never count as encrypted."""
+"""A kubelet may report static pods that it does not run: they block no step, and never count as encrypted."""
 
 import asyncio
 from typing import Any, cast
@@ -29,7 +29,7 @@ def mirror(address: str = "10.0.0.9", **metadata: Any) -> Json:
 
 
 def look(*pods: Json) -> ObservedEncryption:
-    """Return what is seen of a policy that asks for Strict and whose pods nobody has told anything yet."""
+    """Return what is observed of a policy that asks for Strict and has no transit config yet."""
     state = controller({"sovereigntypolicies": [POLICY | STRICT], "namespaces": [namespace("tenant-a")], "pods": pods})
     state.api = cast("Any", FullServer(ValueError()))
     assert state.view.sidecars

@@ -1,4 +1,4 @@
-"""A Datacentre that cannot be read still claims its nodes, so that spoiling one frees no node for another."""
+"""A Datacentre that cannot be read still claims its nodes: making one unreadable frees no node for another."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def datacentre(*nodes: str) -> Json:
 
 
 def estate(*, hosts: tuple[str, ...] = (), **datacentres: Any) -> states.Objects:
-    """Return a qualified service, a policy that asks for nothing, two nodes, and these Datacentres."""
+    """Return a qualified service, a policy without demands, two nodes, and these Datacentres."""
     role = obj(names.host_role("demo"), {}, labels={names.HOST_ROLE_LABEL: "demo"})
     role["rules"] = [
         {"apiGroups": [names.GROUP], "resources": ["nodes"], "verbs": ["host"], "resourceNames": list(hosts)}
@@ -47,7 +47,7 @@ def estate(*, hosts: tuple[str, ...] = (), **datacentres: Any) -> states.Objects
 
 
 def accepted(objects: states.Objects) -> tuple[str, ...]:
-    """Return the nodes that the controller finds accepted. The signer never accepts another one."""
+    """Return the nodes that the controller accepts. The signer never accepts any other."""
     found = judge(states.controller(objects).view.facts()).accepted_nodes("demo")
     signer = states.signer(objects)
     for one in objects["nodes"]:
@@ -123,7 +123,7 @@ def test_its_status_names_the_field() -> None:
 
 
 def test_a_sovereign_workload_that_cannot_be_read_keeps_what_was_done() -> None:
-    """What its status remembers of a Job keeps that from running twice."""
+    """What its status records of a Job keeps the Job from running twice."""
     done = {"run": {"template": "a"}, "lastWrite": {"uid": "b"}}
     report = report_unread({**done, "inside": 3, "conditions": []}, "spec: no")
     assert report.status == done

@@ -1,4 +1,4 @@
-"""Writes that are slow or fail: no other waits for them."""
+"""Writes that are slow or fail do not delay others."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ def test_each_waits_for_the_one_before_and_one_that_fails_ends_none() -> None:
 
 
 class CrowdedServer:
-    """An API server that takes long for what changes annotations of an object, or refuses it."""
+    """An API server that is slow to change annotations of one object, and then refuses it."""
 
     clock = SimpleNamespace(now=lambda: NOW)
 
@@ -104,7 +104,7 @@ def test_a_label_goes_where_annotations_cannot_be_written_in_time() -> None:
 
 
 def marked(nodes: Iterable[Json], accepted: Container[str] = ()) -> ClusterAssessment:
-    """Return a look after which these nodes say that they are accepted, and the others that they are not."""
+    """Return an assessment that accepts these nodes and refuses the others."""
     metadata = []
     for name in (one["metadata"]["name"] for one in nodes):
         verdict, labels = "refused", {}
@@ -118,10 +118,10 @@ def marked(nodes: Iterable[Json], accepted: Container[str] = ()) -> ClusterAsses
 
 @contextlib.asynccontextmanager
 async def writing(nodes: list[Json], server: CrowdedServer) -> AsyncIterator[Callable[[ClusterAssessment], None]]:
-    """Write nodes meanwhile; give what tells of a look."""
+    """Run a NodeWriter, and yield a function that gives it an assessment."""
     state = controller({"nodes": nodes})
     state.api = cast("Any", server)
-    state.refusals._api = cast("Any", server)  # noqa: SLF001 - the world was made before there was a server
+    state.refusals._api = cast("Any", server)  # noqa: SLF001 - the state was built without a server
     writer = NodeWriter(state)
 
     def look(assessment: ClusterAssessment) -> None:
@@ -146,7 +146,8 @@ def test_nodes_are_marked_while_one_of_them_is_slow_and_people_are_told() -> Non
             assert len(server.marked) == 29
             await asyncio.sleep(45)
             assert len(server.events) == 1
-            # Nothing has changed since: a look is no reason to try the slow one again. Time is.
+            # Nothing has changed since then: another assessment does not retry the slow node, but the passing of time
+            # does.
             server.begun.clear()
             look(marked(nodes))
             await asyncio.sleep(1)

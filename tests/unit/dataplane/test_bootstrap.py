@@ -1,4 +1,4 @@
-"""The bootstrap overrides the defaults of Envoy that would end connections, or need too much memory."""
+"""The bootstrap overrides Envoy's defaults that would end connections or need too much memory."""
 
 import pytest
 
@@ -63,7 +63,7 @@ def test_all_connections_fit_into_the_memory() -> None:
 
 @pytest.mark.parametrize("memory", [None, 512 * MIB])
 def test_no_listener_and_no_cluster_buffers_more_than_the_budget_assumes(memory: int | None) -> None:
-    """By default, Envoy buffers a MiB each way, and the kernel several."""
+    """By default, Envoy buffers 1 MiB each way, and the kernel several MiB."""
     made = bootstrap("pod", {15100: Probe(ProbeKind.HTTP, 8080)}, Budget(memory))
     resources = made["static_resources"]
     for one in (*resources["listeners"], *(one for one in resources["clusters"] if one["name"] != "admin")):

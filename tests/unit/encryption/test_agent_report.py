@@ -1,4 +1,4 @@
-"""What an agent says is read as it was written, and counts for what it was said of, and for nothing else."""
+"""An agent's report is read as it was written, and counts only for the pod, policy, rules and addresses in it."""
 
 from dataclasses import replace
 

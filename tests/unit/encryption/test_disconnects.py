@@ -1,4 +1,4 @@
-"""Connections end with the trust in an authority, and never because one is renewed."""
+"""Connections are ended when an authority is no longer trusted, and never because it is renewed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,14 +28,14 @@ LYON_2, LYON_3 = anchor("snc/lyon", "f2", 2 * YEAR), anchor("snc/lyon", "f3", 2 
 OTHERS = anchor("hds/lyon", "c1")
 BRIEF = anchor("snc/lyon", "f0", 2 * HOUR)
 FORMER = [TrustedAnchor.parse("snc/brest"), TrustedAnchor.parse("snc/lyon")]
-"""What an earlier version wrote."""
+"""Anchors as an earlier version wrote them."""
 
 NEVER_CUT = Disconnects()
 Bundle = list[TrustedAnchor]
 
 
 def cuts_after(*seen: tuple[timedelta, Bundle], before: Disconnects = NEVER_CUT) -> int:
-    """Return how often connections end if bundles are seen at these times, each from old to new."""
+    """Return how often connections are ended if these bundles are observed, in this order."""
     for when, bundle in seen:
         now = NOW + when
         trusted = trusted_now(before, bundle, now)
@@ -109,7 +109,8 @@ def test_a_cut_waits_until_all_sidecars_know_and_each_who_goes_has_one() -> None
     before = Disconnects(2, frozenset([BREST, LYON]))
     waiting = next_disconnects(before, frozenset([BREST]), frozenset([LYON]), frozenset())
     assert waiting == before
-    # Brest goes while Lyon's cut is due: those in Brest could connect again after that, so they have one of their own.
+    # Brest is withdrawn while Lyon's disconnect is due: pods in Brest could reconnect after it, so Brest has one of its
+    # own.
     first = next_disconnects(waiting, frozenset(), frozenset([BREST, LYON]), frozenset([LYON]))
     assert first == Disconnects(3, frozenset([BREST]))
     assert next_disconnects(first, frozenset(), frozenset([BREST]), frozenset([BREST])) == Disconnects(4)

@@ -1,4 +1,4 @@
-"""How far a policy's encryption has come, made of what its pods say."""
+"""How far a policy's encryption has come, computed from what is observed of its pods."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,13 +20,13 @@ SILENT = SilentAgents("sovereign-system", (("lyon-1", "shop/web"),))
 
 
 def seen_of(*pods: PodTraffic, step: Step = ARRIVED, silence: SilentAgents = NO_SILENT_AGENTS) -> ObservedEncryption:
-    """Return how far a policy has come that asks for Strict, once sidecars were told version v2."""
+    """Return how far a policy that asks for Strict has come, with version v2 of its transit config."""
     wanted = EncryptionInTransit.model_validate({"mode": "Strict", "clusterNetworks": ["10.244.0.0/16"]})
     facts = StepFacts(wanted, PREFERRED, "v1", NOW, pods, NOW)
     return progress(facts, step, version="v2", silence=silence, static=())
 
 
-# A pod beside one that is as it should be, and what is seen besides.
+# A second pod beside a ready one, and the expected differences.
 CASES: dict[str, tuple[PodTraffic, dict[str, Any]]] = {
     "ready": (OTHER, {}),
     "without a sidecar": (replace(OTHER, sidecar=False, loaded=""), {"sidecars": 1, "loaded": 1}),

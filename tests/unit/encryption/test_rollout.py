@@ -28,7 +28,7 @@ SILENT = SilentAgents("sovereign-system", (("lyon-1", "shop/web-0"),))
 
 
 def facts(current: EncryptionMode, wanted: EncryptionMode, *pods: PodTraffic, **fields: Any) -> StepFacts:
-    """Return facts about pods whose rules are those of the next mode already, if that is Strict."""
+    """Return facts about pods. On the way from Preferred to Strict, the rules of Strict are already written."""
     spec = EncryptionInTransit.model_validate({"mode": wanted, "clusterNetworks": ["10.244.0.0/16"], **fields})
     return StepFacts(spec, current, "v1", NOW - timedelta(days=1), pods, NOW, ahead=current is PREFERRED)
 
@@ -141,12 +141,13 @@ def test_where_no_dns_is_found_it_waits_before_anybody_could_miss_it(current: En
     assert any("no Service kube-system/kube-dns" in said for said in step.waits_for) is (
         current in (PERMISSIVE, PREFERRED)
     )
-    # Nor does a policy begin there.
+    # A new policy does not start in Strict either.
     assert next_step(replace(unknown, current=OFF, version="")).mode is PERMISSIVE
 
 
 LAST_STEP = {
-    # Rules of Strict, silence, something else: the mode, whether agents are told of Strict, how many waits.
+    # Rules of Strict written, silent agents, open plaintext: the mode, whether Strict's rules are written ahead, and
+    # how many reasons to wait.
     (False, False, False): (PREFERRED, True, 1),
     (False, True, False): (PREFERRED, False, 1),
     (False, False, True): (PREFERRED, False, 1),

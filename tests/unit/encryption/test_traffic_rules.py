@@ -12,7 +12,7 @@ from sovereign_operator.core.encryption.traffic_rules import Destination, Reach,
 from sovereign_operator.core.encryption.wire import Wire
 from sovereign_operator.dataplane.listeners import discovery, former
 
-# Few and close together, so that they lie in one another.
+# Few networks, close together, so that some contain others.
 NETWORKS = ("10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.2.0.0/16", "fd00::/8", "fd00:1::/32")
 ADDRESSES = ("10.1.2.3", "10.1.2.4", "10.1.9.9", "10.2.0.1", "10.9.0.1", "192.0.2.1", "fd00:1::1", "fd01::1")
 PORTS = (53, 443, 5432)
@@ -29,7 +29,7 @@ def wanted(mode: EncryptionMode, **fields: Any) -> EncryptionInTransit:
 
 
 def sent(reaches: Iterable[Reach], address: str, port: int) -> Wire:
-    """What Envoy does: the smallest network decides, and nothing else is looked at."""
+    """Return what Envoy sends: only the smallest network that contains the address decides."""
     holding = [reach for reach in reaches if ip_address(address) in reach.network]
     if not holding:
         return Wire.PLAIN
@@ -89,7 +89,7 @@ EXCEPTIONS = {
 
 
 def test_a_change_of_mode_or_exceptions_changes_only_which_chain_is_taken() -> None:
-    """Envoy keeps the connections of a listener only if nothing else of it changes, and those of a chain that stays."""
+    """Envoy keeps connections only if nothing else of their listener changes, and only those of chains that stay."""
     fixed, chains = [], []
     for file in (*files(), *files(**EXCEPTIONS)):
         for listener in file["resources"]:
@@ -102,7 +102,7 @@ def test_a_change_of_mode_or_exceptions_changes_only_which_chain_is_taken() -> N
     assert leads == {"mtls": "inbound-mtls", "plain": "inbound-plain", **exceptions}
     accepted = chains[0].pop()
     assert accepted["name"] == "plain"
-    # Strict is the last one, and each exception has a chain that is there as long as the exception is.
+    # Only Strict lacks the plaintext chain. Each exception adds a chain that does not depend on the mode.
     assert all(found == [*chains[0], accepted] for found in chains[1:3])
     assert chains[3] == chains[0]
     excepted = chains[4][-2:]
@@ -111,7 +111,7 @@ def test_a_change_of_mode_or_exceptions_changes_only_which_chain_is_taken() -> N
 
 
 def test_an_exception_that_is_named_twice_counts_once() -> None:
-    """Envoy takes no listener of which two chains have one name."""
+    """Envoy rejects a listener with two chains of the same name."""
     named = {"plainPorts": [{"port": 9090, "reason": why} for why in ("metrics", "traces")]}
     for file in files(**named):
         names = [chain["name"] for chain in file["resources"][1]["filter_chains"]]
@@ -126,7 +126,7 @@ def test_settings_that_differ_have_other_versions() -> None:
 
 
 def test_pods_of_before_are_told_the_same_but_for_options_of_sockets() -> None:
-    """Envoy refuses a change of these for a listener that it has, and with it whatever else has changed."""
+    """Envoy rejects a changed socket option of an existing listener, together with all other changes."""
     told = discovery(outbound(wanted(EncryptionMode.STRICT), [DNS]), inbound(wanted(EncryptionMode.STRICT)))
     now, without_limits, without_keepalive = map(json.loads, (told, *former(told)))
     for one in now["resources"]:

@@ -1,4 +1,4 @@
-"""What becomes of one pair's authorities, step by step. `test_authorities_in_time` has what always holds."""
+"""What happens to one pair's authorities, case by case. `test_authorities_in_time` checks the general properties."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ Until = timedelta | None
 
 
 def accepting(until: Until = None) -> TrustWindow:
-    """Return the window of an accepted pair that ends so long after NOW."""
+    """Return the trust window of an accepted pair that ends this long after NOW."""
     return TrustWindow(accepting=True, until=None if until is None else NOW + until)
 
 
@@ -48,7 +48,7 @@ def authority(
     left: timedelta = 335 * A_DAY,
     published: datetime | None = LONG_AGO,
 ) -> KnownAuthority:
-    """Build an authority in the middle of its life that has been published for long."""
+    """Build an authority in the middle of its life that was published long ago."""
     return KnownAuthority(name, Pair(policy, datacentre), begins, NOW + left, published)
 
 
@@ -58,7 +58,7 @@ def ask(
     trusted: Mapping[str, tuple[str, ...]] | None = None,
     now: datetime = NOW,
 ) -> Plan:
-    """Ask about the one pair."""
+    """Plan for this one pair."""
     return plan({} if window is None else {PAIR: window}, trusted or {"demo": ()}, authorities, now)
 
 
@@ -69,7 +69,7 @@ def new(left: timedelta, now: datetime = NOW) -> tuple[NewAuthority, ...]:
 OLD = authority("old")
 NEW = authority("new", begins=NOW - 3 * A_DAY, left=362 * A_DAY, published=NOW - 10 * AN_HOUR)
 
-# What is said of a pair: what to create, what to retire, what is trusted, what signs.
+# The plan for a pair: what to create, what to retire, what is trusted, what signs.
 CASES: dict[str, tuple[Plan, tuple[NewAuthority, ...], tuple[str, ...], tuple[str, ...], str | None]] = {
     "accepted, without an end": (ask(accepting()), new(CA_LIFETIME), (), (), None),
     "accepted for a month": (ask(accepting(30 * A_DAY)), new(30 * A_DAY), (), (), None),

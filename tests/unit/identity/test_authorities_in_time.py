@@ -1,4 +1,4 @@
-"""What always holds of authorities: for any that exist, and from step to step while claims change."""
+"""Properties of every plan: for any authorities, and over time while claims change."""
 
 import itertools
 import random
@@ -45,7 +45,7 @@ LENGTHS: Final = (
     3 * CA_LIFETIME,
 )
 
-# Any authorities at all, also such as never come about.
+# Any authorities, even combinations that never occur.
 
 AROUND: Final = st.builds(
     lambda length, ahead, delta: NOW + (length if ahead else -length) + delta * A_MOMENT,
@@ -72,13 +72,13 @@ Trusted = Mapping[str, tuple[str, ...]]
 
 
 NUMBERS: Final = itertools.count()
-"""No two authorities have the same key, also not two of a pair that are created at the same moment."""
+"""Numbers for unique ids, also for two authorities of a pair that are created at the same moment."""
 
 
 def applied(
     said: Plan, authorities: list[KnownAuthority], now: datetime, *, publish: bool = True
 ) -> list[KnownAuthority]:
-    """Return the authorities after a plan was carried out. What is created is published a step later."""
+    """Return the authorities after a plan was carried out. New authorities are published one step later."""
     published = {id_ for policy in said.bundles for id_ in said.bundles[policy]} if publish else set()
     kept = [
         replace(authority, published=authority.published or now) if authority.id in published else authority
@@ -184,14 +184,14 @@ def test_to_trust_one_more_policy_only_ever_adds_to_the_bundle(
     assert replace(after, bundles={**after.bundles, policy: said.bundles[policy]}) == said
 
 
-# Authorities as they come about: time passes, claims change, plans are carried out.
+# Authorities over time: time passes, claims change, plans are carried out.
 
 GRACE: Final = 7 * A_DAY
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What an acceptance rests on."""
+    """What makes a pair accepted: its end, and whether it is suspended."""
 
     end: datetime | None
     suspended: bool = False
@@ -205,7 +205,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens to one pair after some time."""
+    """A change of one pair after some time."""
 
     passes: timedelta
     pair: Pair
@@ -252,7 +252,7 @@ class Leaf:
 
 @dataclass
 class Life:
-    """The pairs and their authorities, and all that ever happened to them."""
+    """The pairs and their authorities, with their whole history."""
 
     now: datetime = NOW
     claims: dict[Pair, Claim] = field(default_factory=lambda: dict.fromkeys(PAIRS[:2], Claim(None)))
@@ -272,7 +272,7 @@ class Life:
 
     def take(self, step: Step) -> Plan:
         """Let time pass, change a claim, and carry out the plan."""
-        # Some replica goes on by the last plan for as long as it may.
+        # Some replica keeps signing by the last plan as long as it may.
         self.sign(self.now + min(step.passes, PROPAGATION))
         self.now += step.passes
         self.claims[step.pair] = changed(self.claims[step.pair], step, self.now)
@@ -286,16 +286,16 @@ class Life:
         return said
 
     def sign(self, now: datetime) -> None:
-        """Sign for a pod of every pair."""
+        """Sign a certificate for a pod of every pair."""
         ends = {entry.id: entry.not_after for entry in self.authorities}
         for pair, signs in self.signing.items():
             self.leaves.append(Leaf(pair, signs, min(now + LEAF_LIFETIME, ends[signs])))
 
     def check(self, said: Plan) -> None:
-        """Check what is said against all that happened before."""
+        """Check a plan against the history."""
         windows = self.windows()
         bundle = set(said.bundles["demo"])
-        # An interruption takes all certificates of the pair; what was signed after it counts again.
+        # An interruption ends all certificates of the pair; those that are signed after it count again.
         self.leaves = [leaf for leaf in self.leaves if leaf.pair in windows and leaf.until > self.now]
         assert all(leaf.signed_by in bundle for leaf in self.leaves)
         assert not self.gone & {*bundle, *said.signing.values()}
@@ -306,7 +306,8 @@ class Life:
             signs = said.signing.get(pair)
             ready = [entry for entry in trusted if entry.published and entry.published + PROPAGATION <= self.now]
             if signs:
-                # The newest that all pods have seen; if they have seen none, the first, for which they wait.
+                # The newest authority that all pods have received signs; if there is none, the first one signs, and
+                # pods wait for it.
                 assert signs == (ready[-1] if ready else trusted[0]).id
 
 
@@ -337,7 +338,7 @@ def test_after_a_suspension_there_are_only_new_authorities(steps: list[Step], pa
 
 @given(STEPS)
 def test_when_claims_rest_only_what_fits_remains(steps: list[Step]) -> None:
-    """Nobody has to clear up. Two may be left, as one may be due for renewal just then."""
+    """No clean-up is needed. Two authorities may remain, because one may just be due for renewal."""
     life = Life()
     for step in steps:
         life.take(step)
@@ -355,7 +356,7 @@ def test_when_claims_rest_only_what_fits_remains(steps: list[Step]) -> None:
 
 @given(st.sampled_from((A_DAY, 5 * A_DAY)), st.none() | st.integers(1, 3 * 365 * 24))
 def test_an_accepted_pair_that_nobody_touches_is_always_served(looks: timedelta, hours: int | None) -> None:
-    """Over years, with the end of the claim in sight or not, something trusted signs at every look."""
+    """Over years, whether or not the claim has an end, a trusted authority can sign at any time."""
     life = Life(claims={PAIRS[0]: Claim(None if hours is None else NOW + timedelta(hours=hours))})
     start = Step(timedelta(0), PAIRS[0], "nothing", timedelta(0), publish=True)
     life.take(start)

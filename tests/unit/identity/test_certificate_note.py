@@ -1,4 +1,4 @@
-"""What a pod carries of its certificate is read as it was written, also as former versions wrote it."""
+"""A pod's certificate annotation is read as it was written, also in the forms of earlier versions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ TEXT = "serial 1f, policy hds, datacentre gra, by authority.hds.gra.1"
 DIGITS = "0123456789abcdef"
 NOTE = CertificateNote(NOON, IssuedNote(TEXT, DIGITS))
 
-# Lines, and what is read in them.
+# Lines, and their parsed notes.
 LINES: dict[str, tuple[str, CertificateNote]] = {
     "as it is written": (f"until 2030-06-15T12:00:00Z, {TEXT}, authority sha256 {DIGITS}", NOTE),
     "by a version that knew no digits": (

@@ -1,4 +1,4 @@
-"""Whose pods get certificates of a policy, by name, by label, or by the label that enforces it."""
+"""To which namespaces' pods a policy gives certificates: by name, by label, or by the enforcing label."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ TEAM = {"team": "cardiology"}
 
 
 def asking(grant: Any) -> SovereigntyPolicySpec:
-    """Return a policy that grants certificates so."""
+    """Return a policy with this certificateNamespaces."""
     return SovereigntyPolicySpec.model_validate({} if grant == "absent" else {"certificateNamespaces": grant})
 
 
@@ -46,7 +46,7 @@ def by(**selector: Any) -> dict[str, Any]:
         (by(matchExpressions=[{"key": "team", "operator": "In", "values": ["lab"]}]), "ward", {"team": "lab"}, True),
         (by(matchExpressions=[{"key": "team", "operator": "Exists"}]), "ward", {}, False),
         (by(matchExpressions=[{"key": "team", "operator": "Exists"}]), "ward", TEAM, True),
-        # The API server refuses an empty one. Should one come all the same, it is no namespace, not every one.
+        # The API server refuses an empty selector. If one exists all the same, it selects no namespace, not every one.
         (by(), "ward", ENFORCED, False),
         ({"names": ["records"], **by(matchLabels=TEAM)}, "records", {}, True),
         ({"names": ["records"], **by(matchLabels=TEAM)}, "ward", TEAM, True),
@@ -77,7 +77,7 @@ def test_a_role_never_lists_no_namespace_which_would_be_every_one() -> None:
 
 
 def test_a_policy_lists_those_that_there_are() -> None:
-    """A name that no namespace has, yet, is in its spec."""
+    """A name without a namespace is listed only in the spec."""
     there = {"records": {}, "ward": TEAM, "lab": {}}
     assert granted_namespaces("x", asking({"names": ["nowhere", "records"], **by(matchLabels=TEAM)}), there) == (
         "records",
@@ -106,7 +106,7 @@ def test_pods_are_named_that_mount_certificates_where_the_policy_gives_none() ->
 
 
 def said(*namespaces: str) -> dict[str, Any]:
-    """Return the status of a policy that trusts so many."""
+    """Return the status of a policy that trusts these namespaces."""
     return report_grants("x", namespaces, ()).status
 
 

@@ -1,4 +1,4 @@
-"""Who gets a certificate, who waits for one, and who never gets one."""
+"""Which pods get a certificate, which wait for one, and which never get one."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -126,7 +126,7 @@ def test_nothing_is_issued_while_anything_is_wrong(wrongs: list[dict[str, Any]])
         facts = replace(facts, **wrong)
     answered = decide_request(facts)
     assert not isinstance(answered, Issue)
-    # The kubelet formats it.
+    # The kubelet uses it as a format string.
     assert "%" not in answered.reason.value + answered.message
     assert answered.message.isprintable()
 

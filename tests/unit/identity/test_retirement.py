@@ -1,4 +1,4 @@
-"""Which authorities count, which keys are destroyed, and when everything stays as it is."""
+"""Which authorities count, which keys are destroyed, and when nothing may change."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -29,12 +29,12 @@ TWICE = "another Secret holds the same key: one authority is of one policy and o
 
 
 def stored(name: str = "a", *, state: State | None = State.ACTIVE, pair: Pair = GRA, **fields: Any) -> Stored:
-    """Build an authority that is in its bundle, and is known to be."""
+    """Build an authority that is in its bundle and recorded as published."""
     usual: dict[str, Any] = {"public_key": name.encode(), "published": True, "listed": True}
     return Stored(name, pair, state, **usual | fields)
 
 
-# Which count
+# Which authorities count
 
 REFUSED: dict[str, tuple[tuple[Stored, ...], dict[str, tuple[str, ...]]]] = {
     "none": ((), {}),
@@ -98,7 +98,7 @@ def test_an_authority_signs_until_it_ends_or_what_it_rests_on_does(window: Trust
     assert signing_time(NOW + 5 * A_DAY, window) == SigningTime(NOW + until * A_DAY, NOW + last * A_DAY)
 
 
-# When everything stays as it is
+# When nothing may change
 
 ALL_THERE = facts(services={"acme": service()}, datacentres={"gra": datacentre()}, policies={"hds": policy()})
 NONE_THERE = Facts({}, {}, {}, {}, NOW)
@@ -146,7 +146,7 @@ def test_everything_stays_as_it_is(
     assert bool(said) is bool(why)
 
 
-# What to do in the store
+# Which Secrets to change
 
 
 def retiring(*names: str) -> Plan:

@@ -1,4 +1,4 @@
-"""How long may certificates from a datacentre be trusted? What ends by its date has grace, all else has none."""
+"""How long certificates from a datacentre are trusted. Only an end by date has a grace period."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -32,10 +32,10 @@ from tests.unit.hypothesis_settings import ANY_EXAMPLE
 from tests.unit.placement import oracle
 
 A_WEEK = timedelta(days=7)
-"""The grace period, unless told otherwise."""
+"""The default grace period."""
 A_DAY = timedelta(days=1)
 END_OF_YESTERDAY = datetime(2030, 6, 14, 22, tzinfo=UTC)
-"""In Paris, fourteen hours ago."""
+"""Midnight in Paris, fourteen hours before NOW."""
 END_OF_TODAY = END_OF_YESTERDAY + A_DAY
 SUSPENDED, WITHDRAWN = QualificationStatus.SUSPENDED, QualificationStatus.WITHDRAWN
 
@@ -47,7 +47,7 @@ def told(service: CloudServiceSpec, policy: SovereigntyPolicySpec | None = None)
 
 
 def window(facts: Facts) -> TrustWindow | None:
-    """Return the window of the one site under the one policy, but for how long anything new is signed."""
+    """Return the trust window of the one site under the one policy, without accepted_until."""
     found = trust_windows(facts).get(Pair("demo", "gra-1"))
     return found and replace(found, accepted_until=None)
 
@@ -62,7 +62,7 @@ def on_grace(until: datetime) -> TrustWindow:
 
 ENDED = service(qualification(until=YESTERDAY))
 A_YEAR = timedelta(days=365)
-"""The longest grace period there is."""
+"""The longest possible grace period."""
 LONG_AGO = TODAY - timedelta(days=9)
 
 TENURES: dict[str, tuple[Facts, TrustWindow | None]] = {
@@ -215,7 +215,7 @@ def end_of(day: date) -> datetime:
 
 
 def by_days(told: Facts, site: str, name: str) -> TrustWindow | None:
-    """Return a window that is not accepting, found by asking the oracle about each day before today."""
+    """Return the window of a pair that is not accepted, by asking the oracle about each day before today."""
     grace = timedelta(seconds=told.policies[name].grace_period_seconds)
     day = oracle.today_in_paris(told.now) - A_DAY
     while end_of(day) + grace > told.now:

@@ -1,4 +1,4 @@
-"""An object that cannot be read holds up what rests on it, and nothing else; what is certain is withdrawn."""
+"""An object that cannot be read delays only decisions that depend on it; certain withdrawals still happen."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ DATACENTRES = {"gra": "good", "rbx": "bad"}
 def facts(
     services: dict[str, CloudServiceSpec], *, without: Unread = NOTHING, countries: tuple[str, ...] = ("FR",)
 ) -> Facts:
-    """Return a good datacentre and one that is suspended, under two policies, without what cannot be read."""
+    """Return an accepted and a suspended datacentre under two policies, without the objects that cannot be read."""
     return Facts(
         services={name: found for name, found in services.items() if name not in without.services},
         datacentres={
@@ -91,7 +91,7 @@ def test_a_policy_that_trusts_one_that_cannot_be_read_goes_on_to() -> None:
 
 
 def test_what_nobody_knows_any_more_is_withdrawn_all_the_same() -> None:
-    """A policy or a datacentre that is gone needs no other object to be read."""
+    """The withdrawal of a deleted policy or datacentre depends on no other object."""
     unread = Unread(services=frozenset({"good"}), policies=frozenset({"two"}))
     left = facts(SERVICES, without=unread)
     gone = Facts(left.services, {"rbx": datacentre(service="bad")}, {}, {}, NOW, unread)

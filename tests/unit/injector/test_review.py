@@ -28,7 +28,7 @@ SETTINGS = SidecarSettings("sidecar:1", "IfNotPresent", {})
 
 
 def answer_to(review: Json, policy: str | None = "hds") -> Any:
-    """Return the answer for a policy that encrypts, or for none that does."""
+    """Return the answer if this policy encrypts; with None no policy does."""
     return decide_review(read(as_bytes(review)), policy, SETTINGS)
 
 

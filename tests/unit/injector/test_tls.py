@@ -1,4 +1,4 @@
-"""The certificate that a replica of the injector serves, as the files of its Secret appear, change and vanish."""
+"""The certificate that a replica of the injector serves while the files of its Secret appear, change and vanish."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ class Clock:
 
 
 class Replica:
-    """One replica, the files that its kubelet writes, and the certificates that it served."""
+    """One replica, the files that its kubelet writes, and the certificates that it has served."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.clock = folder, Clock()

@@ -1,4 +1,4 @@
-"""The time is the API server's, whatever this machine's clock says."""
+"""The time is the API server's, whatever the local clock shows."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What an answer of the API server means for what happens next."""
+"""How errors of the API server are classified."""
 
 import pytest
 

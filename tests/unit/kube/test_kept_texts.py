@@ -1,4 +1,4 @@
-"""Whoever may write text of any length into an object has nobody hold it all."""
+"""Of long texts in an object, mirrors keep only a part."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 LONG: Final = "a" * 1_000_000
 MOST: Final = 40_000
-"""A condition's message, and some."""
+"""The length of a condition's message, with some reserve."""
 METADATA: Final[Json] = {"name": "a", "namespace": "ns", "uid": "u", "resourceVersion": "7"}
 
 

@@ -1,4 +1,4 @@
-"""Whoever fills objects up makes nobody hold many of them at once."""
+"""When a user fills objects, no process holds many of them in memory at once."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ NUMBER = 40
 
 @asynccontextmanager
 async def listing(sizes: list[int], asked: list[tuple[int, int]]) -> AsyncIterator[Api]:
-    """Ask a server that lists ConfigMaps of so many `<`, each of which API servers write as six bytes."""
+    """Query a server that lists ConfigMaps with this many `<`, each of which API servers write as six bytes."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         begin, limit = int(request.query.get("continue", 0)), int(request.query["limit"])
@@ -74,7 +74,7 @@ def test_each_object_is_listed_once_however_large_others_are(sizes: list[int]) -
 
 
 def test_lists_of_large_objects_are_never_held_whole() -> None:
-    """Two collections at once, as a process begins with many."""
+    """Two mirrors list at once, because a process starts many."""
 
     async def run() -> int:
         async with listing([MIB] * NUMBER, []) as api:

@@ -1,4 +1,4 @@
-"""How the objects of each resource type begin."""
+"""The apiVersion and kind of each resource type."""
 
 import pytest
 

@@ -39,5 +39,5 @@ def test_a_pod_that_requests_nothing_fits_anywhere() -> None:
 
 
 def test_a_pod_that_requests_more_than_can_be_read_fits_nowhere() -> None:
-    """Anybody may make one. It must not keep us from counting others."""
+    """Any user may create such a pod. It must not keep the controller from counting others."""
     assert requests_of({"containers": [container("1e1000"), container("1")]})["cpu"] > 2**62

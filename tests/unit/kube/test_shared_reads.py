@@ -1,4 +1,4 @@
-"""A read that is shared is live for each who shares it."""
+"""A shared read is up to date for each caller."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from sovereign_operator.kube.client.shared_reads import SharedReads
 
 
 class Server:
-    """Tells how often it was asked, when it is let go on."""
+    """Returns how many requests it has received, once it may proceed."""
 
     def __init__(self) -> None:
         self.asked = 0

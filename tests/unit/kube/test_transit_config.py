@@ -73,7 +73,7 @@ def test_no_udp_passes_if_the_datagrams_cannot_be_parsed(text: str) -> None:
         (OFF, None, False),
         (PERMISSIVE, None, True),
         (STRICT, OFF, True),
-        # On the way down others still send mutual TLS.
+        # On the way down, other pods still send mutual TLS.
         (OFF, STRICT, True),
         (OFF, PERMISSIVE, True),
         (None, PREFERRED, True),

@@ -1,4 +1,4 @@
-"""What the log says of watches that break off: a warning is for one that gets nowhere."""
+"""How broken watches are logged: only a watch that repeatedly makes no progress causes a warning."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ BROKEN = UnavailableError(0, "the watch of configmaps broke off: SocketTimeoutEr
 
 
 class Idle:
-    """A collection in which nothing changes: each watch tells of a bookmark or of nothing, ends, or breaks off."""
+    """A collection without changes: each watch sends a bookmark or nothing, and then ends or breaks off."""
 
     def __init__(self, *watches: str) -> None:
         self._watches = iter(watches)

@@ -1,4 +1,4 @@
-"""What is kept of a workload: who wrote it, and who scales it. What a status remembers is read back whole, or not."""
+"""What is kept of a workload: who last wrote it, who scales it, and which records in the status can be read back."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def entry(manager: str, time: str = "2030-01-01T00:00:00Z", **fields: Any) -> di
 
 
 def seen(*managed: dict[str, Any]) -> Any:
-    """See a Deployment with these managedFields."""
+    """Observe a Deployment with these managedFields."""
     metadata = {"name": "app", "uid": "w", "generation": 1, "managedFields": list(managed)}
     return see_workload(WorkloadKind.DEPLOYMENT, {"metadata": metadata, "spec": {"template": {}}})
 
@@ -30,10 +30,10 @@ def seen(*managed: dict[str, Any]) -> Any:
         ((), ""),
         ((entry("kube-controller-manager", subresource="scale"),), "kube-controller-manager"),
         ((entry("keda", subresource="scale"),), "keda"),
-        # A person with kubectl scale is corrected, and so is who writes the spec.
+        # A replica count that a person sets with kubectl scale, or that a tool sets in the spec, is reverted.
         ((entry("kubectl", subresource="scale"),), ""),
         ((entry("helm"),), ""),
-        # One that owns nothing of it (any more).
+        # A manager that does not own the replica count (any more).
         ((entry("kube-controller-manager", subresource="scale", fieldsV1={}),), ""),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is a mirror pod."""
+"""Which pods are mirror pods."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod, is_new_
 
 MIRROR = {"kubernetes.io/config.mirror": "digest", "other": "x"}
 
-# Annotations, the node and who creates it: whether it is one once it is there, and whether it is one at its creation.
+# Annotations, node and creator; whether an existing pod is a mirror pod, and whether it is one at its creation.
 CASES: dict[str, tuple[dict[str, str], str, str, bool, bool]] = {
     "shown by its kubelet": (MIRROR, "a", "system:node:a", True, True),
     "by the kubelet of another node": (MIRROR, "a", "system:node:b", True, False),

@@ -1,4 +1,4 @@
-"""Which nodes can run a pod, and what keeps it from all others, in words."""
+"""Which nodes can run a pod, and the reason if none can."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def required(*terms: dict[str, Any]) -> dict[str, Any]:
         (required(term("disk", "Exists"), term(ZONE, "In", "south")), "ab"),
         (required(term("metadata.name", "In", "b", what="matchFields")), "b"),
         (required({**term("disk", "Exists"), **term("metadata.name", "In", "b", what="matchFields")}), ""),
-        # A term that says nothing matches nothing.
+        # An empty term matches nothing.
         (required({}), ""),
         ({"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{}]}}}, "ab"),
     ],

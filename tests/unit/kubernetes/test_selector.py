@@ -1,4 +1,4 @@
-"""Label selectors mean what they mean to Kubernetes."""
+"""Label selectors have the same meaning as in Kubernetes."""
 
 from typing import Any
 

@@ -44,7 +44,7 @@ BITS = (
 
 
 class Token(ec.EllipticCurvePrivateKey):
-    """A key that stays in its device: it signs, and tells its public half. Anything else is an error."""
+    """A key that stays in its device: it only signs and returns its public key. Anything else is an error."""
 
     def __init__(self, inside: ec.EllipticCurvePrivateKey) -> None:
         self._inside = inside

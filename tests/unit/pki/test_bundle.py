@@ -93,7 +93,7 @@ def test_a_bundle_with_any_byte_changed_is_read_or_refused(place: int, change: i
     der = bytearray(DER)
     der[place] ^= change
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # cryptography warns of what it will refuse one day
+        warnings.simplefilter("ignore")  # cryptography warns of input that later versions will refuse
         try:
             (anchor,) = bundle.read(dress(bytes(der)))
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""The certificate that the injector serves with: signed, read, renewed, and trusted by clients of its authority."""
+"""The injector's serving certificate: signed, read, renewed, and trusted by clients that trust its authority."""
 
 import ssl
 from datetime import timedelta
@@ -48,7 +48,7 @@ def test_no_certificate_outlives_its_authority() -> None:
 
 
 def shake(client: ssl.SSLContext, server: ssl.SSLContext, host: str) -> str:
-    """Do a handshake in memory, and return what the client says against it, if anything."""
+    """Do a handshake in memory, and return the client's verification error, if any."""
     ways = ssl.MemoryBIO(), ssl.MemoryBIO()
     asking = client.wrap_bio(ways[0], ways[1], server_hostname=host)
     answering = server.wrap_bio(ways[1], ways[0], server_side=True)
@@ -64,10 +64,10 @@ def shake(client: ssl.SSLContext, server: ssl.SSLContext, host: str) -> str:
 
 
 def client(*trusted: x509.Certificate) -> ssl.SSLContext:
-    """Return a client that trusts these."""
+    """Return a client that trusts these authorities."""
     made = ssl.create_default_context(cadata=certificates.write(trusted).decode())
     made.hostname_checks_common_name = False
-    # The certificates are of another time than now.
+    # The certificates are not valid at the present time.
     made.verify_flags |= 0x200000  # X509_V_FLAG_NO_CHECK_TIME
     return made
 

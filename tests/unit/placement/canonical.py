@@ -1,4 +1,4 @@
-"""Verdicts as bytes, so that two of them can be compared in full."""
+"""Verdicts as bytes, so that two sets of them can be compared completely."""
 
 import json
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from sovereign_operator.core.placement.verdict import Verdicts
 
 
 def canonical(verdicts: Verdicts) -> bytes:
-    """Return all that judge() says as bytes, in the order in which it says it."""
+    """Return everything that judge() returns as bytes, in the same order."""
     said = {
         "sites": [asdict(verdict) | {"accepted": verdict.accepted} for verdict in verdicts.sites.values()],
         "members": [asdict(member) for member in verdicts.members.values()],

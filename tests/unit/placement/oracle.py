@@ -1,6 +1,6 @@
-"""What acceptance means, written a second time and another way: by days in Paris, not by instants.
+"""An independent implementation of acceptance: by days in Paris, not by instants.
 
-It shares no code with the core, is slow, and says only yes or no.
+It shares no code with the core, is slow, and answers only yes or no.
 """
 
 from datetime import date, datetime
@@ -13,12 +13,12 @@ from sovereign_operator.core.placement.facts import Facts, Node
 
 
 def today_in_paris(now: datetime) -> date:
-    """Return the day on a calendar that hangs in Paris."""
+    """Return the day in Paris."""
     return now.astimezone(ZoneInfo("Europe/Paris")).date()
 
 
 def accepts_site(facts: Facts, policy: SovereigntyPolicySpec, site: DatacentreSpec) -> bool:
-    """Whether a policy accepts a site."""
+    """Return whether a policy accepts a site."""
     service = facts.services.get(site.service_ref.name)
     if service is None or service.foreign_laws is None:
         return False
@@ -36,7 +36,7 @@ def accepts_site(facts: Facts, policy: SovereigntyPolicySpec, site: DatacentreSp
 
 
 def is_qualified(service: CloudServiceSpec, demand: QualificationDemand, today: date) -> bool:
-    """Whether one qualification meets the whole demand today."""
+    """Return whether one qualification meets the whole demand today."""
     return any(
         entry.scheme == demand.scheme
         and is_in_force(entry, today)
@@ -47,26 +47,26 @@ def is_qualified(service: CloudServiceSpec, demand: QualificationDemand, today: 
 
 
 def is_in_force(entry: Qualification, today: date) -> bool:
-    """Whether today is between the two days, both inclusive, and the authority says Qualified."""
+    """Return whether the status is Qualified and today is between the two days, both inclusive."""
     starts, ends = entry.valid_from or date.min, entry.valid_until or date.max
     return entry.status.value == "Qualified" and starts <= today <= ends
 
 
 def is_waived(policy: SovereigntyPolicySpec, service: str, scheme: str, today: date) -> bool:
-    """Whether a derogation from the scheme for the service is in force today."""
+    """Return whether a derogation from the scheme for the service is in force today."""
     return any(
         entry.service == service and entry.scheme == scheme and today <= entry.until for entry in policy.derogations
     )
 
 
 def claims(site: DatacentreSpec, node: Node) -> bool:
-    """Whether a datacentre claims a node as it is registered now."""
+    """Return whether a datacentre claims a node with its present uid and labels."""
     by_name = any(entry.name == node.name and entry.uid == node.uid for entry in site.nodes)
     return by_name or bool(site.node_selector and site.node_selector.items() <= node.labels.items())
 
 
 def _at_least(version: str | None, minimum: str) -> bool:
-    """Compare as decimals of equal length: 3.2 and 3.10 as (3, 2) and (3, 10), padded with zeros."""
+    """Compare versions number by number, padded with zeros: 3.2 and 3.10 as (3, 2) and (3, 10)."""
     if version is None:
         return False
     left, right = version.split("."), minimum.split(".")

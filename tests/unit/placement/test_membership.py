@@ -1,4 +1,4 @@
-"""Where does a node stand? Labels and providerID can contradict a claim, and never prove one."""
+"""Where a node stands. Labels and providerID can contradict a claim, but never prove one."""
 
 import pytest
 
@@ -14,7 +14,7 @@ GRA = {SITE_LABEL: "gra"}
 
 
 def locate(one: Node, service: CloudServiceSpec) -> Membership:
-    """Ask where a node stands that datacentre gra-1 of this service declares."""
+    """Locate a node that datacentre gra-1 of this service declares."""
     return locate_all(facts(one, services={"acme-cloud": service}, datacentres={"gra-1": datacentre(one)}))[one.name]
 
 
@@ -179,7 +179,7 @@ def test_declared_nodes_that_are_gone_are_told_from_those_that_registered_again(
 
 @pytest.mark.parametrize("key", [names.NODE_DATACENTRE_LABEL, names.NODE_UID_LABEL, names.node_policy_label("snc")])
 def test_what_we_write_ourselves_is_no_evidence(key: str) -> None:
-    """Who has the controller's token can write these labels on any node."""
+    """The holder of the controller's token can write these labels on any node."""
     labelled = node(labels={key: "gra"})
     member = locate_all(facts(labelled, datacentres={"gra-1": datacentre(selector={key: "gra"})}))["worker-1"]
     assert words(member.findings) == (NodeReason.NOT_IN_DATACENTRE,)

@@ -1,4 +1,4 @@
-"""When must we look again? Not earlier than something changes, and never later."""
+"""When the facts must be judged again: neither before something changes by itself, nor after."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -87,9 +87,9 @@ def test_at_the_instant_of_a_change_the_next_look_is_the_one_after() -> None:
 
 
 def sampled(told: Facts, data: st.DataObject) -> list[datetime]:
-    """Return instants after now at which something might change, found without the code under test.
+    """Return instants after now at which something might change, computed without the code under test.
 
-    Every midnight in Paris that borders a day in the facts, the microseconds beside it, and others at random.
+    Every midnight in Paris that borders a day in the facts, the microseconds beside it, and other random instants.
     """
     days = {
         day

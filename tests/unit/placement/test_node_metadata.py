@@ -1,4 +1,4 @@
-"""What verdicts become: node labels, taints and roles."""
+"""What verdicts lead to: node labels, taints and roles."""
 
 import json
 from dataclasses import replace
@@ -19,13 +19,13 @@ ACCEPTED_LABEL = names.node_policy_label("demo")
 
 
 def placed(told: Facts, *occupied: tuple[str, str]) -> Placement:
-    """Place with these (node, policy) occupied."""
+    """Plan the placement if these pairs of node and policy have running pods."""
     return plan_placement(told, judge(told), frozenset(occupied))
 
 
 @given(strategies.facts(), st.data())
 def test_no_rule_ever_has_empty_resource_names(told: Facts, data: st.DataObject) -> None:
-    """RBAC reads an empty list as every name."""
+    """RBAC treats an empty list as every name."""
     pairs = [(name, policy) for name in told.nodes for policy in told.policies]
     occupied = data.draw(st.frozensets(st.sampled_from(pairs))) if pairs else frozenset()
     for policy, nodes in plan_placement(told, judge(told), occupied).roles.items():
@@ -51,7 +51,7 @@ def test_the_role_says_whether_pods_need_a_sidecar(*, encrypts: bool) -> None:
     (existence,) = host_role_rules("demo", (), encrypts=encrypts)
     assert existence["verbs"] == (["enforce", "encrypt"] if encrypts else ["enforce"])
     assert existence["resourceNames"] == ["demo"]
-    # That there is a node at all is said beside the list.
+    # The verb host in this rule means that some node is accepted; the other rule lists the nodes.
     assert host_role_rules("demo", ("a",), encrypts=encrypts)[0]["verbs"] == [
         "enforce",
         "host",
@@ -67,7 +67,7 @@ def test_the_same_facts_in_any_order_give_the_same_bytes(data: st.DataObject) ->
 
 
 def rendered(placement: Placement) -> bytes:
-    """Return all that would be written, as bytes."""
+    """Return everything that would be written, as bytes."""
     roles = [host_role_objects(policy, nodes, "operator") for policy, nodes in placement.roles.items()]
     marks = [[mark.name, mark.uid, mark.labels, mark.annotations, mark.avoid] for mark in placement.nodes]
     return json.dumps([roles, marks]).encode()

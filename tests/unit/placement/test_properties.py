@@ -1,4 +1,4 @@
-"""What holds for all facts, not only for those that somebody thought of."""
+"""Properties of all facts, not only of hand-written cases."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Is the service qualified as the policy demands? One table for each way in which it may not be."""
+"""Whether a service is qualified as the policy demands, with one table for each way in which it may not be."""
 
 from datetime import UTC, date, datetime, timedelta
 

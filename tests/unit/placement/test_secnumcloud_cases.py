@@ -1,7 +1,7 @@
-"""The cases that a product for SecNumCloud must get right, (a) to (l), told with invented dates.
+"""The cases that a product for SecNumCloud must get right, (a) to (l), with invented dates.
 
-Region codes and providerID forms are the real ones; which service was qualified when is not.
-(k), volumes and registries outside the set, is no question of placement.
+Region codes and providerID forms are real; which service was qualified when is not. (k), volumes and registries outside
+the accepted sites, does not concern placement.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Country, technology, foreign law and derogations: what a policy demands besides a qualification."""
+"""Country, technology, foreign law and derogations: the demands of a policy besides qualifications."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What CloudServices, Datacentres and SovereigntyPolicies say of themselves."""
+"""The statuses of CloudServices, Datacentres and SovereigntyPolicies."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -40,7 +40,7 @@ HERE = {"gra": datacentre(WORKER)}
 
 
 def reports(told: Facts) -> Iterator[tuple[Kind, Report]]:
-    """Yield what every cluster-scoped object says."""
+    """Yield the report of every cluster-scoped object."""
     verdicts = judge(told)
     yield from ((v1alpha1.CLOUD_SERVICE, report_service(name, told)) for name in told.services)
     yield from ((v1alpha1.DATACENTRE, report_datacentre(name, told, verdicts)) for name in told.datacentres)
@@ -48,7 +48,7 @@ def reports(told: Facts) -> Iterator[tuple[Kind, Report]]:
 
 
 def written(report: Report) -> dict[str, Any]:
-    """Return the status that is written."""
+    """Return the status as it is written."""
     conditions = merge(report.observations, (), 1, NOW)
     return report.status | {"observedGeneration": 1, "conditions": conditions}
 
@@ -130,7 +130,7 @@ def test_a_datacentre_is_ready_if_nodes_stand_there_and_nothing_contradicts_them
 
 
 def test_a_datacentre_names_the_entries_that_are_no_node_of_the_cluster() -> None:
-    """The nodes that are there must not hide them."""
+    """The nodes that exist must not hide the entries that match no node."""
     told = facts(
         WORKER, node("worker-2", "anew"), datacentres={"gra": datacentre(WORKER, node("worker-2"), node("wroker-3"))}
     )
@@ -195,7 +195,7 @@ def test_a_policy_says_which_datacentres_it_accepts_and_what_ends_first() -> Non
         "accepted": ["gra"],
         "authorities": [],
         "authorityEnd": "none",
-        # That of rbx ends before, and nobody depends on it.
+        # The end of rbx is earlier, but no node depends on it.
         "nextEnd": NEXT_YEAR.isoformat(),
     }
     assert report.observations[0].message.endswith("in gra; rbx would do, but no node stands there")
@@ -242,7 +242,9 @@ def test_what_is_accepted_and_what_is_refused_add_up(told: Facts) -> None:
 
 @given(strategies.facts())
 def test_a_status_is_what_the_schema_says_and_leaves_no_default_to_the_server(told: Facts) -> None:
-    """Else what is written and what is read back would differ, and be written again for ever."""
+    """Otherwise the written status and the stored one would differ, and the controller would write it again without
+    end.
+    """
     for kind, report in reports(told):
         schema, status = schema_of(kind, "status"), sent(written(report))
         assert not list(violations(schema, status))

@@ -1,4 +1,4 @@
-"""May pods of a policy start on a node? Site, place and evidence joined."""
+"""Whether pods of a policy may start on a node: site, membership and evidence together."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Conditions change when what they say changes, and Events come with news."""
+"""Conditions change when their content changes, and a new status or reason causes an Event."""
 
 from datetime import UTC, datetime
 

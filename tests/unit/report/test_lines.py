@@ -1,7 +1,7 @@
-"""What others write (a kubelet its node's providerID, an admin a provider's name) cannot break what we write.
+"""Text from others (a kubelet's providerID, an admin's provider name) cannot break what the operator writes.
 
-Every message is one line that a terminal can show, and fits where it is written: a status that is too
-long is refused as a whole, and so is an apply to a node.
+Every message is one line that a terminal can show, and is short enough for its place: the API server refuses a whole
+status or apply if it is too long.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ from tests.builders import NOW
 from tests.schema import schema_of, sent, violations
 
 ALL_ANNOTATIONS = 256 * 1024
-"""Bytes that the annotations of one object may have in all, those of others included."""
+"""Bytes that all annotations of one object may have in total."""
 
 
 def words(value: Any) -> Iterator[str]:
@@ -37,7 +37,7 @@ def words(value: Any) -> Iterator[str]:
 
 
 def is_one_line(text: str) -> bool:
-    """Whether a terminal shows a text in one line and as it is."""
+    """Return whether a terminal shows a text unchanged on one line."""
     return text.isprintable() and text == text.strip()
 
 

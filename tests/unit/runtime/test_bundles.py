@@ -1,4 +1,4 @@
-"""Of which pair an authority in a trust bundle is: the signer says so where its certificate does not."""
+"""To which pair an authority in a trust bundle belongs: the signer's annotation overrides the certificate."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ PAIRS = {certificates.fingerprint(BROUGHT): Pair("hds", "brest")}
 
 
 def see(annotation: str | None, *authorities: x509.Certificate) -> ObservedBundle:
-    """Return what is seen of a bundle."""
+    """Return the observed form of a bundle."""
     metadata: dict[str, Any] = {
         "name": names.trust_bundle("hds"),
         "labels": {names.TRUST_BUNDLE_LABEL: "hds"},
@@ -34,7 +34,7 @@ def see(annotation: str | None, *authorities: x509.Certificate) -> ObservedBundl
 
 
 def pairs(seen: ObservedBundle) -> set[tuple[str | None, str | None]]:
-    """Return the pairs of those that a bundle trusts."""
+    """Return the pairs of the authorities in a bundle."""
     return {(anchor.policy, anchor.datacentre) for anchor in seen.anchors}
 
 

@@ -1,4 +1,4 @@
-"""The injector's door: floods of connections and of bytes keep nobody else waiting for long."""
+"""How the injector accepts connections: floods of connections and of bytes do not delay other clients for long."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ ASKED = b"POST /inject HTTP/1.1\r\nHost: injector\r\nContent-Length: 2\r\n\r\n{}
 
 
 def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return what a server and its clients go by."""
+    """Return the TLS contexts of a server and its clients."""
     authority = make_authority(["injector"], datetime.now(UTC))
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     load(server, Serving.sign(authority, ["injector"], datetime.now(UTC)))
@@ -36,7 +36,7 @@ def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 @asynccontextmanager
 async def door() -> AsyncIterator[int]:
-    """Serve on a free port, with few places."""
+    """Serve on a free port, with few places for connections."""
 
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=await request.read())
@@ -49,7 +49,7 @@ async def door() -> AsyncIterator[int]:
 
 
 async def bare(port: int, address: str = FLOOD) -> asyncio.StreamWriter:
-    """Open a connection that says nothing."""
+    """Open a connection that sends nothing."""
     _, writer = await asyncio.open_connection(SERVER, port, local_addr=(address, 0))
     return writer
 
@@ -59,7 +59,7 @@ async def secured(port: int, address: str) -> tuple[asyncio.StreamReader, asynci
 
 
 async def ask(port: int, address: str = CLIENT) -> str:
-    """Ask once, and return the status line."""
+    """Send one request, and return the status line."""
     reader, writer = await secured(port, address)
     writer.write(ASKED)
     line = await reader.readline()
@@ -76,12 +76,12 @@ async def idle(port: int) -> list[asyncio.StreamWriter]:
 
 
 async def silent(port: int) -> list[asyncio.StreamWriter]:
-    """Open TLS connections, and never ask."""
+    """Open TLS connections, and never send a request."""
     return [(await secured(port, FLOOD))[1] for _ in range(PLACES)]
 
 
 async def slow(port: int) -> list[asyncio.StreamWriter]:
-    """Ask on many connections, but never come to the end of the headers."""
+    """Begin requests on many connections, but never finish the headers."""
     opened = await silent(port)
     for writer in opened:
         writer.write(ASKED[:30])
@@ -89,7 +89,7 @@ async def slow(port: int) -> list[asyncio.StreamWriter]:
 
 
 async def unfinished(port: int) -> list[asyncio.StreamWriter]:
-    """Ask on many connections, but never come to the end of what is asked."""
+    """Begin requests on many connections, but never finish the body."""
     opened = await silent(port)
     for writer in opened:
         writer.write(ASKED[:-1])
@@ -97,7 +97,7 @@ async def unfinished(port: int) -> list[asyncio.StreamWriter]:
 
 
 async def unread(port: int) -> list[asyncio.StreamWriter]:
-    """Ask again and again, and read no answer."""
+    """Send many requests, and read no answer."""
     opened = await silent(port)
     for writer in opened:
         assert isinstance(writer.transport, asyncio.Transport)
@@ -107,13 +107,13 @@ async def unread(port: int) -> list[asyncio.StreamWriter]:
 
 
 def handshakes() -> int:
-    """Return how many TLS connections are in memory, also of those that have ended."""
+    """Return how many TLS connections are in memory, including ended ones."""
     return sum(isinstance(found, SSLProtocol) for found in gc.get_objects())
 
 
 @pytest.fixture
 def uncollected() -> Iterator[None]:
-    """Without the garbage collector, which comes too late: it counts objects, and a handshake is a few large ones."""
+    """Disable the garbage collector, which is too late here: it counts objects, and a handshake is a few large ones."""
     gc.disable()
     yield
     gc.enable()
@@ -164,7 +164,7 @@ def test_a_connection_on_which_a_question_is_answered_keeps_its_place() -> None:
                 port = listener.getsockname()[1]
                 asking = [asyncio.create_task(ask(port, FLOOD)) for _ in range(PLACES)]
                 waiting = asyncio.create_task(ask(port))
-                # Longer than one keeps its place on which nothing is asked.
+                # Longer than a connection without a request keeps its place.
                 done, _ = await asyncio.wait([waiting, *asking], timeout=1.5 * SHORT_SECONDS)
                 assert not done
                 go_on.set()
@@ -177,7 +177,7 @@ def test_a_handshake_that_nobody_begins_keeps_no_memory_while_others_wait() -> N
     async def main() -> None:
         async with door() as port:
             opened = [await asyncio.open_connection(SERVER, port, local_addr=(FLOOD, 0)) for _ in range(2 * PLACES)]
-            # Sooner than a handshake may take at most.
+            # Sooner than the longest time for a handshake.
             async with asyncio.timeout(SECONDS - SHORT_SECONDS):
                 for reader, _ in opened[:PLACES]:
                     assert await reader.read() == b""
@@ -259,7 +259,7 @@ def test_who_needs_more_than_is_left_waits_for_it_and_addresses_take_turns() -> 
         many = [take(budget, f"a{number}", 6) for number in range(4)]
         await asyncio.gather(*many, take(budget, "b", 6), take(budget, "c", 1))
         assert order == ["a0", "a1", "a2", "b", "c", "a3"]
-        # One that gives up leaves all of it to the others.
+        # A caller that gives up leaves all of the budget to the others.
         holds = asyncio.create_task(take(budget, "holds", 10))
         await asyncio.sleep(0)
         gives_up = asyncio.create_task(take(budget, "gives up", 5))

@@ -1,4 +1,4 @@
-"""A queue that forgets nothing: a key is handled by one worker at a time, once more if it changed meanwhile."""
+"""A queue that loses no key: one worker at a time handles a key, once more if the key was added meanwhile."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ Handle = Callable[[str], Awaitable[float | None]]
 
 
 def run(handle: Handle, use: Callable[[WorkQueue[str]], Awaitable[None]], workers: int = 4, **options: Any) -> None:
-    """Use a queue while its workers run. Time jumps over what all wait for."""
+    """Use a queue while its workers run. The clock jumps when all of them wait."""
 
     async def work() -> None:
         queue: WorkQueue[str] = WorkQueue(handle, **options)
@@ -168,7 +168,7 @@ def test_tenants_take_turns() -> None:
 
 
 def test_no_tenant_takes_more_than_its_share_of_the_workers() -> None:
-    """Each of its objects may take as long as a request may."""
+    """Handling one object of the tenant may take as long as a request may."""
     handled: list[tuple[float, str]] = []
     busy: set[str] = set()
     most = 0
@@ -241,7 +241,7 @@ def test_the_first_key_waits_for_nobody_and_at_most_one_other_is_begun_beside_it
 
     run(handle, use, workers=4, first="first")
     begin, end = events.index("first begins"), events.index("first ends")
-    # Four were begun when it came, and it has a place of its own.
+    # Four keys were being handled when the first key was added, which has a worker of its own.
     assert [event for event in events[:begin] if event.endswith("begins")] == [f"other-{n} begins" for n in range(4)]
     busy = 4
     for event in events[begin + 1 : end]:
@@ -282,7 +282,7 @@ def test_those_that_are_one_too_many_are_of_the_tenant_with_most_and_its_newest(
 
 @dataclass(frozen=True)
 class Request:
-    """Somebody asks at some second for a key to be handled, after a delay."""
+    """A request to handle a key, made at some second, with a delay."""
 
     at: int
     key: str
@@ -291,7 +291,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Attempt:
-    """How long one handling takes, and what comes of it: an error, a wish to have the key back, or nothing."""
+    """How long one handling takes, and its outcome: an error, a delay before the next handling, or neither."""
 
     lasts: int
     fails: bool
@@ -314,7 +314,7 @@ def test_each_request_is_answered_none_too_soon_and_no_key_twice_at_once(
     asked: dict[str, list[tuple[float, float]]] = {key: [] for key in "abc"}
     begun: dict[str, list[float]] = {key: [] for key in "abc"}
     wrong: list[str] = []
-    """A failure within the handler would only be tried again."""
+    """Collected here, because the queue would only retry after a failed assertion in the handler."""
     script = iter(attempts)
 
     async def handle(key: str) -> float | None:

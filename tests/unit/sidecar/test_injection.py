@@ -357,7 +357,7 @@ GROWN: dict[str, tuple[Json, Json, Json]] = {
             "limits": {"cpu": "1020m", "memory": "1268435456"},
         },
     ),
-    # The API server adds up what the containers request, the sidecar included.
+    # The API server sums the containers' requests, including the sidecar's.
     "limits alone, and containers request": (
         {"limits": {"cpu": "1", "memory": "1Gi"}},
         {"requests": SMALL},
@@ -368,7 +368,7 @@ GROWN: dict[str, tuple[Json, Json, Json]] = {
         {"requests": {"cpu": "1m"}},
         {"requests": {"memory": "1310720Ki"}, "limits": {"cpu": "1020m", "memory": "1310720Ki"}},
     ),
-    # Guaranteed.
+    # Quality of service class Guaranteed.
     "requests that are the limits": (
         {"requests": {"cpu": "1000m", "memory": "1Gi"}, "limits": {"cpu": 1, "memory": "1024Mi"}},
         {},
@@ -438,7 +438,7 @@ def test_no_backup_offers_the_sidecars_files(before: str | None, after: str) -> 
 
 
 def restored(name: str, *volumes: str, **fields: Any) -> tuple[Json, Json]:
-    """Return a pod with a sidecar, and the pod that a tool creates which restores these volumes."""
+    """Return a pod with a sidecar, and the pod that a tool creates to restore these volumes."""
     made = injected(pod(volumes=[{"name": "data", "emptyDir": {}}]))
     mounts = [{"name": volume, "mountPath": f"/restores/{volume}"} for volume in volumes]
     waiting = app(name, volumeMounts=mounts, **fields)
@@ -539,7 +539,7 @@ def test_a_pod_that_was_injected_for_another_policy_goes_by_the_new_one() -> Non
     assert inject(inject(pod(), "other", SETTINGS), "hds", SETTINGS) == injected(pod())
 
 
-# Any pod
+# Random pods
 
 PORT_NAMES = st.sampled_from(["web", "admin"])
 PORTS = st.integers(1, 40) | PORT_NAMES

@@ -1,4 +1,4 @@
-"""Patches, which the jsonpatch library applies: it comes with kopf."""
+"""JSON patches, applied with the jsonpatch library, which kopf depends on."""
 
 import copy
 from typing import Any

@@ -13,7 +13,7 @@ from sovereign_operator.sidecar import __main__ as start
     [
         (("max", None), None),
         (("536870912", None), 536870912),
-        # Version 1 of cgroups, with a limit and without.
+        # cgroups version 1, with and without a limit.
         ((None, "134217728"), 134217728),
         ((None, "9223372036854771712"), None),
         ((None, None), None),

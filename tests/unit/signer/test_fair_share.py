@@ -35,7 +35,7 @@ def test_those_that_come_too_early_get_one_turn_each_in_order() -> None:
     late = pauses[int(BURST) :]
     assert late == sorted(late)
     assert abs(late[-1] - len(late) / RATE) < 1e-6
-    # Another call before its turn moves the turn neither forward nor back.
+    # A second call before a request's turn neither delays nor advances it.
     assert abs(budgets.pause("node", UIDS[-1], 1.0) - (late[-1] - 1.0)) < 1e-6
     assert budgets.pause("node", UIDS[-1], late[-1]) == 0
 

@@ -1,4 +1,4 @@
-"""Which Secrets are deleted, and when, as keys move to a namespace of their own."""
+"""Which Secrets are deleted, and when, while keys move to their own namespace."""
 
 import base64
 from dataclasses import replace

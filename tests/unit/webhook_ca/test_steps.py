@@ -1,4 +1,4 @@
-"""The Jobs that have the API server trust the injector: whatever is there, and whatever else writes meanwhile."""
+"""The Jobs that make the API server trust the injector, whatever exists already and whatever else writes meanwhile."""
 
 import asyncio
 import base64
@@ -38,13 +38,15 @@ def encode(data: bytes) -> str:
 
 
 class Server:
-    """An API server with what the Jobs may touch. It sees to it that nobody is used before the webhooks trust them."""
+    """An API server with the objects that the Jobs may write. It checks that no authority is used before webhooks trust
+    it.
+    """
 
     def __init__(self) -> None:
         self.clock = Clock()
         self.objects: dict[tuple[str, str], Json] = {}
         self.refuses: list[str] = []
-        """Plurals of which the next write is refused, as somebody else was first."""
+        """Plurals whose next write is refused, as if another client had written first."""
 
     def install(self, *trusted: x509.Certificate) -> None:
         client: Json = {"service": {}} | ({"caBundle": encode(certificates.write(trusted))} if trusted else {})
@@ -99,7 +101,7 @@ class Server:
             assert set(self.trusted()) <= set(self.published()), "whatever is trusted is published"
 
     def trusted(self) -> list[x509.Certificate]:
-        """Return whom all webhooks trust."""
+        """Return the authorities that all webhooks trust."""
         one, other = (webhook["clientConfig"].get("caBundle", "") for webhook in self.objects[WEBHOOKS]["webhooks"])
         assert one == other
         return list(certificates.read(base64.b64decode(one))) if one else []
@@ -116,7 +118,7 @@ def read(data: Json) -> x509.Certificate:
 
 
 def do(server: Server, step: str, attempts: int = 1) -> None:
-    """Do a step, again where somebody else was first."""
+    """Run a step, and again after a conflict."""
     steps = Steps(server, "ns", "job-1")  # type: ignore[arg-type]
     for attempt in range(attempts):
         try:
@@ -129,7 +131,7 @@ def do(server: Server, step: str, attempts: int = 1) -> None:
 
 
 def upgrade(server: Server) -> None:
-    """Do what an upgrade does."""
+    """Run the steps of an upgrade."""
     do(server, "create")
     do(server, "trust")
 
@@ -204,7 +206,7 @@ def test_an_authority_that_takes_anothers_place_is_trusted_beside_it_for_a_time(
 
 
 def test_injectors_of_a_former_version_serve_by_the_authority_and_keep_it_trusted(server: Server) -> None:
-    """They go by their Secret, and have the webhooks trust exactly what that says."""
+    """They use their own Secret, and make the webhooks trust exactly the authorities in it."""
     former = make_authority(names.injector_hosts("ns"), NOW - DAY)
     server.install(former.certificate)
     server.objects[FORMER] = {"metadata": {"resourceVersion": "7"}, "data": {"ca.crt": encode(former.certificate_pem)}}

@@ -1,4 +1,4 @@
-"""What decisions about a workload are made from: its facts, as a test wants them."""
+"""The facts about a workload, with defaults for tests."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ NOW = datetime(2030, 6, 15, 12, tzinfo=UTC)
 
 
 def ref(kind: str = "Deployment", policy: str | None = POLICY) -> SovereignWorkloadSpec:
-    """Build a spec that speaks of a workload `app`."""
+    """Build a spec that refers to the workload `app`."""
     named = {"policyRef": {"name": policy}} if policy else {}
     return SovereignWorkloadSpec.model_validate(named | {"workloadRef": {"kind": kind, "name": "app"}})
 
@@ -33,7 +33,7 @@ def template(kind: str = "Deployment") -> SovereignWorkloadSpec:
 
 
 def workload(kind: WorkloadKind = WorkloadKind.DEPLOYMENT, **fields: Any) -> Workload:
-    """Build a workload of somebody else's."""
+    """Build a workload that the operator has not adopted."""
     usual = {"kind": kind, "name": "app", "uid": "w", "policy": None, "template_policy": None, "owner_uid": None}
     return Workload(**(usual | fields))
 
@@ -83,6 +83,6 @@ def pod(name: str = "app-1", node: str | None = "good", *, placed: bool = True, 
 
 
 def written(times: int = FEW, ago: timedelta = timedelta(0), **fields: Any) -> LastWrite:
-    """Build the record of our last write."""
+    """Build the record of the operator's last write."""
     usual: dict[str, Any] = {"uid": "w", "content": POLICY, "generation": 7, "times": times, "at": NOW - ago}
     return LastWrite(**(usual | fields))

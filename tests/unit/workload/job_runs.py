@@ -1,4 +1,4 @@
-"""A SovereignWorkload that owns a Job, and the record of a run of it."""
+"""A SovereignWorkload that owns a Job, and the record of a run of the Job."""
 
 from datetime import timedelta
 from typing import Any

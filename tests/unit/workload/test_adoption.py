@@ -1,4 +1,4 @@
-"""Would taking a workload into scope stop its pods?"""
+"""Whether taking a workload into scope would stop its pods."""
 
 from dataclasses import replace
 from typing import Any
@@ -77,7 +77,7 @@ def test_the_pod_that_finds_no_node_is_named() -> None:
     [
         ({"pods": (pod(placed=False),)}, True, True),
         ({"pods": (pod(placed=False),)}, False, False),
-        # What does not run cannot be stopped.
+        # A workload without running pods cannot be stopped.
         ({"pods": ()}, True, False),
         (
             {"pods": (pod(placed=False),), "spec": ref("StatefulSet").model_copy(update={"adoption": Adoption.FORCE})},

@@ -1,4 +1,4 @@
-"""What is done with a workload, and what its SovereignWorkload then says."""
+"""What the controller does with a workload, and what the SovereignWorkload's status then says."""
 
 from dataclasses import replace
 from typing import Any
@@ -169,7 +169,7 @@ def conditions(told: WorkloadFacts) -> dict[str, tuple[str, str]]:
 def test_placed_follows_the_pods(pods: tuple[WorkloadPod, ...], expected: tuple[str, str]) -> None:
     told = facts(target=workload(**ADOPTED), pods=pods)
     assert conditions(told)["Placed"] == expected
-    # A workload that asks for no pods at this moment is as it should be.
+    # A workload that asks for no pods at the moment is ready.
     assert conditions(told)["Ready"] == (expected if pods else ("True", "WorkloadCurrent"))
 
 
@@ -179,7 +179,7 @@ def test_placed_follows_the_pods(pods: tuple[WorkloadPod, ...], expected: tuple[
         (ReadinessState.IN_PROGRESS, (pod(),), ("False", "WorkloadInProgress")),
         (ReadinessState.IN_PROGRESS, (), ("False", "WorkloadInProgress")),
         (ReadinessState.FAILED, (pod(),), ("False", "WorkloadFailed")),
-        # What is outside counts before what is not ready.
+        # Pods outside count before a failed workload.
         (ReadinessState.FAILED, (pod("b", "bad"),), ("False", "PodsOutside")),
     ],
 )
@@ -210,7 +210,7 @@ def test_enforced_follows_the_namespace_and_the_guards(changed: dict[str, Any], 
 
 
 def asking(name: str, certificate: str = "") -> WorkloadPod:
-    """Build a pod that mounts a certificate, and what it carries of one."""
+    """Build a pod that mounts a certificate, with its certificate annotation."""
     return WorkloadPod(
         name, f"uid-{name}", "good", certificate_volumes=1, certificate=CertificateNote.parse(certificate)
     )
@@ -236,7 +236,7 @@ def test_identity_follows_the_certificates(
 ) -> None:
     told = facts(target=workload(**ADOPTED), pods=pods, **changed)
     assert conditions(told)["Identity"] == expected
-    # A workload is placed as well without certificates.
+    # Readiness does not depend on certificates.
     assert conditions(told)["Ready"] == ("True", "AllInside")
 
 

@@ -26,7 +26,7 @@ from tests.unit.workload.job_runs import job, run, spec
 def told(
     run: JobRun | None = None, target: Workload | None = None, ttl: int | None = 5, **fields: Any
 ) -> WorkloadFacts:
-    """Build facts about it."""
+    """Build facts about the SovereignWorkload."""
     return facts(spec=spec(ttl), target=target, run=run, **fields)
 
 
@@ -44,12 +44,12 @@ def test_it_is_recorded_before_it_is_created() -> None:
     [
         (run(uid="j", outcome="Complete"), False),
         (run(uid="j", outcome="Failed"), False),
-        # Whoever deleted it, and whether it had ended by then: it was begun.
+        # The Job was begun; who deleted it, and whether it had ended by then, does not matter.
         (run(uid="j"), False),
-        # Asked for and never seen: created again as long as it cannot have come and gone.
+        # The Job was requested and never seen: it is created again as long as it cannot have run and been deleted.
         (run(), True),
         (run(asked=NOW - timedelta(seconds=5)), False),
-        # Another template is another run.
+        # A changed template is another run.
         (run(template="0" * 16, uid="j", outcome="Complete"), True),
     ],
 )
@@ -76,7 +76,7 @@ def test_a_policy_that_changed_is_no_reason_to_run_again() -> None:
         (run(uid="j"), job(outcome="Complete"), run(uid="j", outcome="Complete")),
         (run(uid="j", outcome="Complete"), None, run(uid="j", outcome="Complete")),
         (None, job(outcome="Failed"), run(asked=NOW, uid="j", outcome="Failed")),
-        # Somebody else's of that name.
+        # A Job of the same name with another owner.
         (run(), workload(WorkloadKind.JOB, owner_uid="other"), run()),
         (run(uid="old"), job(uid="new"), run(asked=NOW, uid="new")),
     ],

@@ -1,4 +1,4 @@
-"""What is written about workloads."""
+"""What the operator writes into workloads."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ JSON = st.recursive(
 
 
 def at(obj: Any, *path: str) -> Any:
-    """Return what stands at a path."""
+    """Return the value at a path."""
     for key in path:
         obj = obj[key]
     return obj
@@ -100,7 +100,7 @@ def test_an_owned_workload_cannot_choose_another_policy() -> None:
 @given(st.dictionaries(st.sampled_from("abc"), JSON), st.dictionaries(st.sampled_from("abc"), JSON))
 @example({"a": 1, "b": 2}, {"a": 1})
 def test_a_live_object_holds_no_other_rendering(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """What was taken out of a template is still in the live object, which must be seen all the same."""
+    """A field that was removed from the template is still in the live object; the change must still be noticed."""
 
     def rendered(spec: dict[str, Any]) -> dict[str, Any]:
         template = WorkloadTemplate(kind=WorkloadKind.DEPLOYMENT, spec=spec)

@@ -1,4 +1,4 @@
-"""When a SovereignWorkload is looked at again, and what is kept of one that cannot be read."""
+"""When a SovereignWorkload is reconciled again, and what is kept in its status if it cannot be read."""
 
 from dataclasses import replace
 

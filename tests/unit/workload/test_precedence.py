@@ -1,4 +1,4 @@
-"""Which of several SovereignWorkloads has the workload that they name."""
+"""Which of several SovereignWorkloads takes effect for the workload that they name."""
 
 from collections.abc import Sequence
 from itertools import permutations
@@ -11,7 +11,8 @@ POLICIES = frozenset({"hds", "secnumcloud"})
 MONDAY, TUESDAY = "2030-06-10T08:00:00Z", "2030-06-11T08:00:00Z"
 THIS = WorkloadClaim(TUESDAY, "this", "hds")
 
-# All that name the workload, what the namespace enforces, and which one has it before "this".
+# All SovereignWorkloads that name the workload, the policy that the namespace enforces, and the one that precedes
+# "this".
 CASES: dict[str, tuple[Sequence[WorkloadClaim], str | None, str | None]] = {
     "no other": ((THIS,), None, None),
     "an older one": ((THIS, WorkloadClaim(MONDAY, "other", "hds")), None, "other"),

@@ -1,4 +1,4 @@
-"""How far a workload has come: the same words as kubectl wait, Flux and others go by."""
+"""A workload's progress, in the same states that kubectl wait, Flux and others use."""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""What is written into a workload may be taken back: that is seen, said, and slowed down."""
+"""If another client reverts what the operator writes into a workload, the operator notices, reports it, and writes less
+often.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -22,7 +24,7 @@ from tests.unit.workload.builders import ADOPTED, NOW, facts, template, workload
 
 
 def taken_back(last: LastWrite | None, **fields: Any) -> WorkloadFacts:
-    """Build facts: our label is not there (any more)."""
+    """Build facts in which the operator's label is missing from the workload."""
     return facts(target=workload(last_writer="other-operator"), last_write=last, **fields)
 
 
@@ -37,7 +39,7 @@ def taken_back(last: LastWrite | None, **fields: Any) -> WorkloadFacts:
         (written(FEW + 1, ago=timedelta(minutes=4)), False),
         (written(FEW + 100, ago=timedelta(minutes=29)), True),
         (written(FEW + 100, ago=timedelta(minutes=30)), False),
-        # Another workload of the name, and another policy.
+        # Another workload of the same name, and another policy.
         (written(uid="former"), False),
         (written(content="hds"), False),
     ],
@@ -95,7 +97,7 @@ def test_writes_in_a_row_are_counted(last: LastWrite | None, changed: bool, expe
 
 @given(st.lists(st.integers(1, 3600), min_size=20, max_size=200))
 def test_however_often_it_is_taken_back_roll_outs_become_rare(seconds: list[int]) -> None:
-    """Somebody takes the label away each few seconds or minutes: in any hour after the first there are few writes."""
+    """Another client removes the label again and again: any ten minutes have only few writes."""
     told, writes = taken_back(None), []
     now = NOW
     for pause in seconds:

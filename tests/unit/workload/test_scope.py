@@ -1,4 +1,4 @@
-"""Which policy is in effect."""
+"""Which policy is in effect for a pod."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from sovereign_operator.core.workload.scope import effective_policy, enforced_po
 ENFORCED = {"sovereignty.dev/enforce": "secnumcloud"}
 CLAIMED = {"sovereignty.dev/policy": "hds"}
 
-# The labels of a namespace and of a pod in it, and the policy that the pod is held to.
+# The labels of a namespace and of a pod in it, and the policy in effect for the pod.
 CASES: dict[str, tuple[dict[str, str], dict[str, str], str | None]] = {
     "no label": ({}, {}, None),
     "the namespace's": (ENFORCED, {}, "secnumcloud"),
