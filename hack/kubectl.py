@@ -92,7 +92,7 @@ def _as_yaml(manifests: Sequence[Json | str]) -> str:
 
 
 def eventually(
-    look: Callable[[], T | Literal[False] | None], *, seconds: float = 60, what: str = "", pause: float = 0.2
+    look: Callable[[], T | Literal[False] | None], *, seconds: float = 60, what: str = "", pause: float = 0.1
 ) -> T:
     """Look again and again until something true is seen, and return it.
 

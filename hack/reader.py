@@ -63,13 +63,19 @@ class Reader:
         """Return an object; of the namespace ``default`` if none is named. Raises ReadError."""
         return _without_managed_fields(self._read(self._resource(kind).url(namespace or "default", name)))
 
-    def list(self, kind: str, namespace: str, selector: str) -> list[Json]:
-        """Return the objects of a kind, of all namespaces if none is named. Raises ReadError."""
+    def list(self, kinds: str, namespace: str, selector: str) -> list[Json]:
+        """Return the objects of one or more kinds, of all namespaces if none is named. Raises ReadError.
+
+        ``kinds``: separated by commas.
+        """
+        return [found for kind in kinds.split(",") for found in self._list(kind, namespace, selector)]
+
+    def _list(self, kind: str, namespace: str, selector: str) -> Iterator[Json]:
         resource = self._resource(kind)
         found = self._read(f"{resource.url(namespace)}?{urlencode({'labelSelector': selector})}")
-        # A list names what its items are once.
-        header = {"apiVersion": found["apiVersion"], "kind": resource.kind}
-        return [header | _without_managed_fields(item) for item in found["items"]]
+        for item in found["items"]:
+            # The API server names their kind only once, in the list.
+            yield {"apiVersion": found["apiVersion"], "kind": resource.kind} | _without_managed_fields(item)
 
     @cached_property
     def _client(self) -> Any:

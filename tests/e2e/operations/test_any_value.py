@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, KINDS, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
+from tests.e2e.support.certificates import trusted
 from tests.e2e.support.estate import host_names
 from tests.e2e.support.manifests import sovereign
 from tests.e2e.support.observed import condition, endings, suspend
@@ -62,7 +62,7 @@ def test_whatever_is_stored_is_read_and_holds_up_nothing(admin: Kubectl, space: 
         assert "0000-" in json.dumps(stored[SOVEREIGNTY_POLICY.name])
         suspend(admin, "armor-snc")
         eventually(lambda: INSIDE not in host_names(admin, "secnumcloud"), seconds=SOON, what="a suspension")
-        eventually(lambda: untrusted(admin), seconds=SOON, what="trust that ends")
+        eventually(lambda: "brest" not in trusted(admin), seconds=SOON, what="trust that ends")
         assert endings(admin) == before
     finally:
         admin.run("-n", namespace, "delete", "sovereignworkloads", "--all", "--wait=false")
@@ -125,11 +125,3 @@ def test_a_sovereign_workload_that_cannot_be_read_says_so(admin: Kubectl, space:
         eventually(lambda: admin.create(spoilt, namespace), what="a schema that takes it")
     message = eventually(lambda: unreadable(admin, "sovereignworkload", "spoilt", namespace), what="word of it")
     assert "spec.workloadRef.kind" in message
-
-
-def untrusted(admin: Kubectl) -> bool:
-    """Return whether the policy has no active authority for the suspended datacentre."""
-    return not any(
-        found["metadata"]["name"].startswith("authority.secnumcloud.brest.")
-        for found in admin.list("secrets", NAMESPACE, selector="sovereignty.dev/authority=active")
-    )

@@ -2,6 +2,8 @@
 
 import abc
 import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,7 @@ class Helm(Tool):
 
     def __init__(self, cluster: Cluster, chart: Path, *options: str) -> None:
         self._cluster, self._chart, self._options = cluster, chart, options
-        (chart / "templates").mkdir()
+        (chart / "templates").mkdir(parents=True)
         (chart / "Chart.yaml").write_text("{apiVersion: v2, name: app, version: 0.1.0}")
         (chart / "templates" / "all.yaml").write_text(yaml.safe_dump_all(applications("{{ .Values.message }}")))
 
@@ -103,17 +105,25 @@ class Helm(Tool):
         return applied
 
 
-@pytest.fixture(params=["client-side", "server-side", "helm", "helm-client-side"])
-def tool(request: pytest.FixtureRequest, admin: Kubectl, cluster: Cluster, tmp_path: Path) -> Tool:
-    match request.param:
-        case "client-side":
-            return Apply(admin)
-        case "server-side":
-            return Apply(admin, "--server-side", "--field-manager=pipeline")
-        case "helm":
-            return Helm(cluster, tmp_path)
-        case _:
-            return Helm(cluster, tmp_path, "--server-side=false")
+@pytest.fixture
+def tools(admin: Kubectl, cluster: Cluster, tmp_path: Path) -> dict[str, Tool]:
+    return {
+        "client-side": Apply(admin),
+        "server-side": Apply(admin, "--server-side", "--field-manager=pipeline"),
+        "helm": Helm(cluster, tmp_path / "helm"),
+        "helm-client-side": Helm(cluster, tmp_path / "helm-client-side", "--server-side=false"),
+    }
+
+
+def check_all(tools: Mapping[str, Tool], check: Callable[[str, Tool], None], make_namespace: Callable[[], str]) -> None:
+    """Check every tool in a namespace of its own, all at the same time: pods take most of it to start and to stop."""
+    with ThreadPoolExecutor() as pool:
+        for name, outcome in {name: pool.submit(check, make_namespace(), tool) for name, tool in tools.items()}.items():
+            try:
+                outcome.result()
+            except Exception as error:
+                error.add_note(f"The tool was {name}.")
+                raise
 
 
 def until_rolled_out(admin: Kubectl, namespace: str) -> None:
@@ -159,51 +169,57 @@ def all_inside(admin: Kubectl, namespace: str, message: str) -> bool:
 
 @pytest.mark.parametrize("labelled", ["before", "after", "never"])
 def test_an_application_keeps_its_placement_and_shows_no_drift(
-    admin: Kubectl, space: Space, tool: Tool, labelled: str
+    admin: Kubectl, space: Space, tools: dict[str, Tool], labelled: str
 ) -> None:
     """The namespace is labelled before the application is applied, after it runs, or never."""
-    namespace = space(POLICY if labelled == "before" else None)
-    tool.apply(namespace, "one")
-    until_rolled_out(admin, namespace)
-    if labelled == "after":
-        admin.run("label", "namespace", namespace, f"sovereignty.dev/enforce={POLICY}")
-    adopt(admin, namespace)
-    eventually(lambda: all_inside(admin, namespace, "one"), what="all pods inside")
-    assert not drift(admin, namespace, tool.manifest(namespace, "one"))
-    assert drift(admin, namespace, yaml.safe_dump_all(applications("two")))
 
-    before = state(admin, namespace)
-    tool.apply(namespace, "one")
-    assert state(admin, namespace) == before
+    def check(namespace: str, tool: Tool) -> None:
+        tool.apply(namespace, "one")
+        until_rolled_out(admin, namespace)
+        if labelled == "after":
+            admin.run("label", "namespace", namespace, f"sovereignty.dev/enforce={POLICY}")
+        adopt(admin, namespace)
+        eventually(lambda: all_inside(admin, namespace, "one"), what="all pods inside")
+        assert not drift(admin, namespace, tool.manifest(namespace, "one"))
+        assert drift(admin, namespace, yaml.safe_dump_all(applications("two")))
 
-    tool.apply(namespace, "two")
-    until_rolled_out(admin, namespace)
-    eventually(lambda: all_inside(admin, namespace, "two"), what="all pods inside")
-    assert not drift(admin, namespace, tool.manifest(namespace, "two"))
+        before = state(admin, namespace)
+        tool.apply(namespace, "one")
+        assert state(admin, namespace) == before
 
-    own = {name: found["spec"]["template"]["spec"] for name, found in live(admin, namespace).items()}
-    assert (own["choosy"]["nodeSelector"], own["choosy"]["affinity"]) == (SELECTOR, AFFINITY)
-    assert "nodeSelector" not in own["plain"]
-    for pod in living_pods(admin, namespace, "app=choosy"):
-        assert SELECTOR.items() <= pod["spec"]["nodeSelector"].items()
-        assert pod["spec"]["affinity"] == AFFINITY
+        tool.apply(namespace, "two")
+        until_rolled_out(admin, namespace)
+        eventually(lambda: all_inside(admin, namespace, "two"), what="all pods inside")
+        assert not drift(admin, namespace, tool.manifest(namespace, "two"))
+
+        own = {name: found["spec"]["template"]["spec"] for name, found in live(admin, namespace).items()}
+        assert (own["choosy"]["nodeSelector"], own["choosy"]["affinity"]) == (SELECTOR, AFFINITY)
+        assert "nodeSelector" not in own["plain"]
+        for pod in living_pods(admin, namespace, "app=choosy"):
+            assert SELECTOR.items() <= pod["spec"]["nodeSelector"].items()
+            assert pod["spec"]["affinity"] == AFFINITY
+
+    check_all(tools, check, lambda: space(POLICY if labelled == "before" else None))
 
 
-def test_an_application_given_back_is_as_it_was(admin: Kubectl, space: Space, tool: Tool) -> None:
-    namespace = space(None)
-    tool.apply(namespace, "one")
-    until_rolled_out(admin, namespace)
-    before = live(admin, namespace)
-    adopt(admin, namespace)
-    eventually(lambda: all_inside(admin, namespace, "one"), what="all pods inside")
+def test_an_application_given_back_is_as_it_was(admin: Kubectl, space: Space, tools: dict[str, Tool]) -> None:
 
-    admin.delete("swl", "--all", namespace=namespace)
-    eventually(lambda: as_it_was(before, live(admin, namespace)), what="all as before")
-    until_rolled_out(admin, namespace)
-    assert not drift(admin, namespace, tool.manifest(namespace, "one"))
-    # The agent runs on all nodes again, and no pod selects on the policy's label.
-    eventually(lambda: len(nodes_of(living_pods(admin, namespace, "app=agent"))) == 4, what="agents everywhere")
-    assert not any(placed_for(pod) for pod in living_pods(admin, namespace))
+    def check(namespace: str, tool: Tool) -> None:
+        tool.apply(namespace, "one")
+        until_rolled_out(admin, namespace)
+        before = live(admin, namespace)
+        adopt(admin, namespace)
+        eventually(lambda: all_inside(admin, namespace, "one"), what="all pods inside")
+
+        admin.delete("swl", "--all", namespace=namespace)
+        eventually(lambda: as_it_was(before, live(admin, namespace)), what="all as before")
+        until_rolled_out(admin, namespace)
+        assert not drift(admin, namespace, tool.manifest(namespace, "one"))
+        # The agent runs on all nodes again, and no pod selects on the policy's label.
+        eventually(lambda: len(nodes_of(living_pods(admin, namespace, "app=agent"))) == 4, what="agents everywhere")
+        assert not any(placed_for(pod) for pod in living_pods(admin, namespace))
+
+    check_all(tools, check, lambda: space(None))
 
 
 def as_it_was(before: dict[str, Json], now: dict[str, Json]) -> bool:
