@@ -1,6 +1,6 @@
 """Generate the tables in the documentation: reasons, metrics, and the chart's values.
 
-Their texts stand beside the constants of the reasons, in the help texts of metrics, and in the comments of values.yaml;
+Their texts are beside the constants of the reasons, in the help texts of metrics, and in the comments of values.yaml;
 types of values are in values.schema.json. Markers in a page say where a table goes. ``python -m hack.reference`` writes
 the tables; ``--check`` only compares them.
 """

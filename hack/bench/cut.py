@@ -110,7 +110,7 @@ class Bench:
         return {said.what: said.good for said in self.said(client)}
 
     def suspend(self) -> dict[str, list[float]]:
-        """Suspend the service until all clients are refused. Return the seconds until each client's first failures."""
+        """Suspend the service until all clients are refused. Return the seconds of the write, and to each failure."""
         begun = time.time()
         try:
             qualified.set_status(self._admin, SERVICE, "Suspended")

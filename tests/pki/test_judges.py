@@ -1,4 +1,4 @@
-"""OpenSSL and Go accept every certificate of ours, and detect each fault."""
+"""OpenSSL and Go accept all our certificates, and detect each fault."""
 
 import re
 import subprocess

@@ -39,7 +39,7 @@ class Api:
         try:
             return dict(json.loads(self._ask("GET", path)))
         except urllib.error.HTTPError as error:
-            if error.code == 404:  # noqa: PLR2004  # known to everyone
+            if error.code == 404:  # noqa: PLR2004  # HTTP: not found
                 return None
             raise
 

@@ -72,14 +72,14 @@ def create_node_group(cluster: str, node: str) -> None:
 
 
 def list_new_controllers(group: Path) -> list[str]:
-    """Return the controllers that kubelets want and a version 2 group has, but does not hand on yet."""
+    """Return the controllers that kubelets use and a version 2 group has, but does not hand on yet."""
     available = (group / "cgroup.controllers").read_text().split()
     handed_on = (group / "cgroup.subtree_control").read_text().split()
     return [name for name in WANTED if name in available and name not in handed_on]
 
 
 def hand_on_controllers(group: Path) -> None:
-    """Let a version 2 group's children use the controllers that kubelets want."""
+    """Let a version 2 group's children use the controllers that kubelets use."""
     for name in list_new_controllers(group):
         (group / "cgroup.subtree_control").write_text(f"+{name}")
 
