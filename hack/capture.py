@@ -1,4 +1,4 @@
-"""What crosses a cluster's network: frames between nodes, as somebody on the cable sees them. Local backend only."""
+"""Capture the frames between a cluster's nodes, as an eavesdropper on their network would. Local backend only."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from hack.cluster.errors import ClusterError
 from hack.cluster.local import LocalCluster
 
 TLS_DATA = b"\x17\x03\x03"
-"""With this a record of TLS 1.3 begins, whatever is in it."""
+"""The first bytes of a TLS 1.3 record, whatever its content."""
 
 _PROGRAM = """
 import json, signal, socket, sys
@@ -43,23 +43,23 @@ print(json.dumps(counts | {"lost": int.from_bytes(lost, sys.byteorder)}))
 
 @dataclass
 class Seen:
-    """What was seen. It is filled in when the look ends."""
+    """The result of a capture. It is filled in when the capture ends."""
 
     bare: int = 0
-    """Frames in which the word could be read."""
+    """Frames in which the word is readable."""
     encrypted: int = 0
-    """Frames with data in TLS."""
+    """Frames with TLS data."""
     bare_bytes: list[bytes] = field(default_factory=list)
-    """Of the first three: the word, and what follows."""
+    """From the first three: the word, and the bytes after it."""
     encrypted_bytes: list[bytes] = field(default_factory=list)
-    """Of the first three: how a record begins."""
+    """From the first three: the beginning of a TLS record."""
 
 
 @contextmanager
 def captured(cluster: Cluster, word: str) -> Iterator[Seen]:
-    """Look for a word in all that passes between nodes, in the namespace of the bridge that they hang on.
+    """Search all frames between nodes for a word, in the namespace of the bridge that connects the nodes.
 
-    Raises ClusterError if another backend runs the cluster, or if more passed than could be looked at.
+    Raises ClusterError if another backend runs the cluster, or if frames were lost.
     """
     holder = cluster.find_process("holder") if isinstance(cluster, LocalCluster) else None
     if holder is None:

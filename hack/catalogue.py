@@ -1,7 +1,7 @@
 """Generate the catalogue that the chart ships from ``hack/data/cloud-services.yaml``.
 
 ``python -m hack.catalogue`` writes the file, ``--check`` only says whether it is up to date. Dates and
-sources are kept; what the data does not say stays absent.
+sources are kept; fields that the data does not have stay absent.
 """
 
 import argparse
@@ -37,7 +37,8 @@ KNOWN = {
 def service(row: Json, authority: str, sources: Mapping[str, str]) -> Json:
     """Return the CloudService that a row of the data describes.
 
-    ``sources`` says what the ids stand for. Raises ValueError for a field, and KeyError for a source, that is unknown.
+    ``sources`` has the text of each source by its id. Raises ValueError for an unknown field, KeyError for an unknown
+    source.
     """
     if unknown := set(row) - KNOWN:
         raise ValueError(f"{row['id']}: fields that the catalogue would lose: {', '.join(sorted(unknown))}")

@@ -1,8 +1,8 @@
 """Generate ``crds/`` from the models in ``api/``.
 
 ``python -m hack.crds`` writes the files; ``python -m hack.crds --check`` only says whether they are
-up to date. What pydantic emits and a structural schema are two dialects; `structural` holds each
-difference that a real API server refused.
+up to date. Pydantic's schemas are not structural; `structural` translates each difference that a real
+API server refused.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def structural(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _inline(schema: Schema, definitions: Schema) -> Schema:
-    """Replace a reference by what it refers to; what stands beside the reference wins."""
+    """Replace a reference by its target; keys beside the reference take precedence."""
     if "$ref" not in schema:
         return dict(schema)
     target = definitions[schema["$ref"].removeprefix("#/$defs/")]
@@ -55,7 +55,7 @@ def _inline(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _unwrap_optional(schema: Schema, definitions: Schema) -> Schema:
-    """``X or None`` is X: in an object, absence says None."""
+    """Turn ``X or None`` into X: in an object, an absent field means None."""
     options = [option for option in schema.pop("anyOf", ()) if option != {"type": "null"}]
     if not options:
         return schema
@@ -130,7 +130,7 @@ def render(kind: Kind) -> str:
 
 
 def files() -> dict[Path, str]:
-    """Return what ``crds/`` has to hold."""
+    """Return the files that ``crds/`` has to contain, by path."""
     return {CRDS / f"{kind.plural}.yaml": render(kind) for kind in v1alpha1.KINDS}
 
 

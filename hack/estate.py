@@ -1,7 +1,7 @@
-"""An example estate: four nodes in four datacentres of four services, for the demo and the tests.
+"""Example infrastructure: four nodes in four datacentres of four services, for the demo and the tests.
 
-Providers, services and decisions are invented, so that nothing depends on a real one's dates, and
-none is said to be what it is not. What nodes carry has the form that real clouds give them.
+Providers, services and decisions are invented, so that nothing depends on the dates of real ones, and
+nothing false is claimed of them. The nodes' labels and provider ids have the form that real clouds use.
 """
 
 from datetime import date, timedelta
@@ -101,7 +101,7 @@ def datacentres(kubectl: Kubectl) -> list[Json]:
 
 
 def policy(kubectl: Kubectl, name: str, **spec: Any) -> Json:
-    """Return a policy that demands what the preset does, and what else is said."""
+    """Return a policy with the demands of the preset secnumcloud, and these further fields."""
     return {
         "apiVersion": "sovereignty.dev/v1alpha1",
         "kind": "SovereigntyPolicy",
@@ -111,7 +111,7 @@ def policy(kubectl: Kubectl, name: str, **spec: Any) -> Json:
 
 
 def network(cluster: Cluster) -> str:
-    """Return a network that holds the addresses of a cluster's nodes, pods and Services, as CIDR."""
+    """Return a network that contains the addresses of a cluster's nodes, pods and Services, as CIDR."""
     block = ".".join(str(cluster.machine).split(".")[:2])
     return f"{block}.0.0/16"
 

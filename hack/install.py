@@ -1,4 +1,4 @@
-"""Install the operator on a cluster: build its image, load it, and let Helm do the rest.
+"""Install the operator on a cluster: build its images, load them, and install the chart with Helm.
 
 ``python -m hack.install [--name CLUSTER]`` is what ``make install`` runs.
 """
@@ -27,7 +27,7 @@ VALUES: Json = {
     "encryption": {"enabled": True},
     "presets": {"enabled": True},
 }
-"""What Helm is told besides the images: that all there is be installed."""
+"""Helm values besides the images: they enable certificates, encryption and presets."""
 CONTROLLER_PODS = "app.kubernetes.io/component=controller"
 """The label that selects the pods of all replicas."""
 
@@ -37,7 +37,7 @@ class HelmError(Exception):
 
 
 def find(name: str) -> Cluster:
-    """Return a cluster that is up. Raises ClusterError."""
+    """Return the cluster of that name. Raises ClusterError if there is none."""
     cluster = get(name)
     if cluster is None:
         raise ClusterError(f"there is no cluster {name}: bring it up with `make up NAME={name}`")
@@ -56,8 +56,8 @@ def helm(cluster: Cluster, *arguments: str, stdin: str | None = None) -> str:
 def install(cluster: Cluster, *options: str) -> str:
     """Install or upgrade the operator with the presets, and wait until it can be used.
 
-    Options are Helm's, and win over what is set here. Raises ImageBuildError, ClusterError, HelmError, or TimedOutError
-    if the API server does not take our kinds.
+    Options are Helm's, and override what is set here. Raises ImageBuildError, ClusterError, HelmError, or TimedOutError
+    if the API server does not accept our kinds.
     """
 
     def load(build: Callable[[], tuple[str, Path]]) -> Json:
@@ -75,11 +75,11 @@ def install(cluster: Cluster, *options: str) -> str:
 
 
 def wait_for_kinds(kubectl: Kubectl) -> None:
-    """Wait until the API server takes SovereignWorkloads and namespaces. Raises TimedOutError.
+    """Wait until the API server accepts SovereignWorkloads and namespaces. Raises TimedOutError.
 
-    A mutating admission policy, as the one that stamps their requester, needs the kind's schema, which the
-    server reads some seconds after the CRD is Established. Until then it answers 503 to each write. The guard of
-    namespaces reads SovereigntyPolicies, which the server learns of within half a minute.
+    A mutating admission policy, such as the one that stamps their requester, needs the kind's schema, which the
+    server reads some seconds after the CRD is Established. Until then it answers each write with 503. The guard of
+    namespaces reads SovereigntyPolicies, which the server discovers within half a minute.
     """
     probe = {
         "apiVersion": "sovereignty.dev/v1alpha1",

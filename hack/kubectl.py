@@ -1,4 +1,4 @@
-"""kubectl, as tests and the demo use it: what a person would type, with the answer as text or JSON."""
+"""kubectl for tests and the demo: the commands that a person would type, with the answer as text or JSON."""
 
 import subprocess
 import time
@@ -22,7 +22,7 @@ class KubectlError(Exception):
 
 
 class TimedOutError(Exception):
-    """Something did not come true in time. The text says what was last seen."""
+    """A condition was not met in time. The text says what was last seen."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Kubectl:
         return done.stdout
 
     def attempt(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run kubectl, whatever comes of it."""
+        """Run kubectl, whether it succeeds or not."""
         command = [str(self.program), "--kubeconfig", str(self.kubeconfig), *arguments]
         return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=300)
 
     def refusal(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run kubectl, which must fail, and return why. Raises AssertionError if it does not."""
+        """Run kubectl, which must fail, and return its error. Raises AssertionError if it succeeds."""
         done = self.attempt(*arguments, stdin=stdin)
         if not done.returncode:
             raise AssertionError(f"kubectl {' '.join(arguments)} was not refused: {done.stdout.strip()}")
@@ -70,7 +70,7 @@ class Kubectl:
         return Reader(self.kubeconfig)
 
     def apply(self, *manifests: Json | str, namespace: str = "", options: Sequence[str] = ()) -> str:
-        """Apply manifests, given as objects or as YAML, and return what kubectl said."""
+        """Apply manifests, given as objects or as YAML, and return what kubectl printed."""
         return self.run("apply", *_in(namespace), *options, "-f", "-", stdin=_as_yaml(manifests))
 
     def create(self, manifest: Json | str, namespace: str = "") -> str:
@@ -78,7 +78,7 @@ class Kubectl:
         return self.run("create", *_in(namespace), "-f", "-", stdin=_as_yaml((manifest,)))
 
     def delete(self, *arguments: str, namespace: str = "") -> None:
-        """Delete objects and wait until they are gone; one that is not there is gone."""
+        """Delete objects and wait until they are gone; a missing object is not an error."""
         self.run("delete", *arguments, *_in(namespace), "--ignore-not-found", "--wait=true")
 
 
@@ -94,11 +94,11 @@ def _as_yaml(manifests: Sequence[Json | str]) -> str:
 def eventually(
     look: Callable[[], T | Literal[False] | None], *, seconds: float = 60, what: str = "", pause: float = 0.1
 ) -> T:
-    """Look again and again until something true is seen, and return it.
+    """Call ``look`` again and again until it returns something true, and return that.
 
-    An AssertionError, a KubectlError and a key that is not there count as not yet. Raises TimedOutError with what was
-    last seen. ``pause``: seconds between the first two looks; it grows to four times that, as a look may run kubectl,
-    which takes a tenth of a second of a core.
+    An AssertionError, a KubectlError and a KeyError count as "not yet". Raises TimedOutError with what was last seen.
+    ``pause``: seconds between the first two calls; it grows to four times that, since a call that runs kubectl
+    takes a tenth of a second of a core.
     """
     longest = 4 * pause
     deadline = time.monotonic() + seconds

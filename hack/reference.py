@@ -1,8 +1,8 @@
-"""Write the generated tables of our pages: reasons, metrics, and the chart's values.
+"""Generate the tables in the documentation: reasons, metrics, and the chart's values.
 
-What they say is beside the constants, in the help texts of metrics, and in the comments of values.yaml; types of values
-are in values.schema.json. A page marks where a table goes. ``python -m hack.reference`` writes, with ``--check`` it
-only compares.
+Their texts are beside the constants of the reasons, in the help texts of metrics, and in the comments of values.yaml;
+types of values are in values.schema.json. Markers in a page say where a table goes. ``python -m hack.reference`` writes
+the tables; ``--check`` only compares them.
 """
 
 import argparse
@@ -33,13 +33,13 @@ REASONS: Final[tuple[type[Reason], ...]] = (NodeReason, ConditionReason, GuardRe
 STATUSES: Final = ("True", "False", "Unknown")
 
 SHARED: Final = frozenset({"aio", "kube", "runtime"})
-"""Packages whose metrics every process may have."""
+"""Packages whose metrics every process may export."""
 
 BLOCK: Final = re.compile(r"^<!-- (?P<what>\w+): (?P<of>[^\n]+) -->\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE)
 
 
 def reason_rows(of: str) -> Iterator[str]:
-    """Yield the lines of a table of reasons; of conditions, if any are named, in this order."""
+    """Yield the lines of a table of reasons; if conditions are named, of their reasons, in the order of the names."""
     table, _, names = of.partition(" ")
     found = [(row, reason) for reasons in REASONS for reason in reasons for row in reason.rows if row.table == table]
     if not found:
@@ -86,7 +86,7 @@ KEY: Final = re.compile(r"^(?P<indent> *)(?P<key>\w+):(?: (?P<value>.*))?$")
 
 
 def values() -> Iterator[tuple[str, str, str]]:
-    """Yield path, default and comment of each value of the chart, a group's with an empty default."""
+    """Yield path, default and comment of each value of the chart; a group has an empty default."""
     path: list[str] = []
     comment: list[str] = []
     for line in (CHART / "values.yaml").read_text(encoding="utf-8").splitlines():
@@ -114,13 +114,13 @@ def schema_of(path: str, schema: Schema) -> Schema:
 
 
 def _resolved(found: Schema, schema: Schema) -> Schema:
-    """Return what a reference refers to, or the schema itself if it is none."""
+    """Return the target of a reference, or the schema itself if it is not a reference."""
     definition: Schema = schema["$defs"][found["$ref"].removeprefix("#/$defs/")] if "$ref" in found else found
     return definition
 
 
 def type_of(found: Schema, schema: Schema) -> str:
-    """Return the type of a value in words, with the values or the range that its schema takes."""
+    """Return the type of a value in words, with the values or the range that its schema allows."""
     if "enum" in found:
         return ", ".join(f"`{value}`" for value in found["enum"])
     words = str(found.get("type", "object"))
@@ -130,7 +130,7 @@ def type_of(found: Schema, schema: Schema) -> str:
 
 
 def value_rows(of: str) -> Iterator[str]:
-    """Yield the lines of the table of all values below a key, or of the keys that stand alone."""
+    """Yield the lines of the table of all values below a key, or of the keys without any below them."""
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     groups = {path.partition(".")[0] for path, _, _ in values() if "." in path}
     yield from ("| Value | Type | Default | Meaning |", "|---|---|---|---|")
@@ -149,7 +149,7 @@ TABLES: Final[dict[str, Callable[[str], Iterator[str]]]] = {
 
 
 def render(block: re.Match[str]) -> str:
-    """Return a block of a page with its table. Raises an error if the marker means nothing."""
+    """Return a block of a page with its table. Raises an error if the marker is invalid."""
     lines = [line.replace("|  |", "| |") for line in TABLES[block["what"]](block["of"])]
     return "\n".join([f"<!-- {block['what']}: {block['of']} -->", *lines, "<!-- end -->"])
 

@@ -1,10 +1,10 @@
-"""What encryption adds to the start of a pod, and what the agent has to do with it.
+"""What encryption adds to the start of a pod, and the agent's share of it.
 
-``python -m hack.bench.agent --name CLUSTER`` on a cluster with the operator installed. On one node, pods start one at a
-time, with and without a sidecar, in turns: from when the API server is asked to when the pod is Ready, beside what one
-write takes in the same run; we aim at 2 s more. Of each with a sidecar the agent says how long it waited from its
-network to its rules. Then so many start at once (``--at-once``), and the agent says how many waited for how long. It
-shows what memory and CPU that took it, with the programs that it starts.
+Run ``python -m hack.bench.agent --name CLUSTER`` on a cluster with the operator installed. On one node, pods start one
+at a time, alternately with and without a sidecar, timed from the request to the API server until the pod is Ready, and
+compared with one write in the same run; we aim at 2 s more. For each pod with a sidecar the agent's metrics say how
+long it waited from its network to its rules. Then ``--at-once`` pods start at once, and the metrics say how long they
+waited. Printed are also the memory and CPU that this cost the agent, with the programs that it starts.
 """
 
 import argparse
@@ -35,7 +35,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Used:
-    """What the agent has used up to now."""
+    """What the agent has used so far."""
 
     cpu: float
     """In seconds."""
@@ -55,16 +55,16 @@ class Agent:
         return next(pod for pod in replicas.pods(self.admin, "agent") if pod["spec"]["nodeName"] == NODE)
 
     def waited(self) -> dict[str, float]:
-        """Return how long pods waited: count, sum, and how many for no longer than what, as it counts them."""
+        """Return the agent's histogram of how long pods waited: count, sum and buckets."""
         shown = replicas.metrics(self.cluster, self._pod())
         return {name.removeprefix(f"{WAITED}_"): value for name, value in shown.items() if name.startswith(WAITED)}
 
     def used(self) -> Used:
-        """Return what it has used."""
+        """Return what the agent has used."""
         name = self._pod()["metadata"]["name"]
         said = self.admin.run("-n", NAMESPACE, "exec", name, "--", "cat", "/proc/1/stat", "/proc/1/smaps_rollup")
         stat, _, *rollup = said.splitlines()
-        # utime, stime, and those of children.
+        # utime and stime, of the process and of its children.
         ticks = sum(map(int, stat.rpartition(")")[2].split()[11:15]))
         kilobytes = {key: int(value.split()[0]) for key, value in (line.split(":") for line in rollup)}
         return Used(ticks / TICKS, kilobytes["Anonymous"] * 1.024e-3, kilobytes["Rss"] * 1.024e-3)
@@ -95,7 +95,7 @@ class Bench:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def first(self) -> None:
-        """Start the first pods of both namespaces, and print: the one with a sidecar waits for its settings too."""
+        """Start the first pod of each namespace, and print: one with a sidecar also waits for its transit config."""
         taken = {}
         for namespace in (BARE, WITH):
             _, taken[namespace] = await self.start(namespace, "first")
@@ -103,7 +103,7 @@ class Bench:
         print(f"created to Ready, the first of a namespace: {taken[BARE]:.3f} s, with sidecar {taken[WITH]:.3f} s")
 
     async def one_at_a_time(self, rounds: int) -> None:
-        """Start pods of both kinds in turns, and print."""
+        """Start pods of both kinds alternately, and print the figures."""
         written: list[float] = []
         taken: dict[str, list[float]] = {BARE: [], WITH: []}
         redirected: list[float] = []
@@ -131,7 +131,7 @@ class Bench:
         )
 
     async def at_once(self, count: int) -> None:
-        """Start so many with sidecars at once, and print."""
+        """Start ``count`` pods with sidecars at once, and print the figures."""
         begun, used = await asyncio.to_thread(self._agent.waited), await asyncio.to_thread(self._agent.used)
         async with asyncio.timeout(PATIENCE_SECONDS):
             started = await asyncio.gather(*(self.start(WITH, f"many-{number}") for number in range(count)))
@@ -172,7 +172,7 @@ async def measure(agent: Agent, rounds: int, count: int) -> None:
 
 
 def main() -> None:
-    """Read which cluster, have a policy that encrypts, and measure."""
+    """Create a policy that encrypts on the chosen cluster, and measure."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.agent", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
     parser.add_argument("--rounds", type=int, default=20)

@@ -26,20 +26,20 @@ from sovereign_operator.pki.authority import Authority
 from sovereign_operator.signer.fair_share import BURST, RATE
 
 AT_A_TIME: Final = 16
-"""As many as one signer looks at."""
+"""As many as one signer handles at a time."""
 PATCHED: Final = "bench.example.org/patched"
-"""A signer's name that ours leaves alone, and so does the guard."""
+"""A signer's name that our signer and the guard ignore."""
 TRUST_DOMAIN: Final = "bench.example.org"
 DAY: Final = timedelta(days=1)
 QUICK_SECONDS: Final = 1.0
-"""Well below the time after which another replica looks."""
+"""Well below the time after which another replica handles a request."""
 PROBES: Final = 8
 PATIENCE_SECONDS: Final = 120
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request whose key was made before, and the status with which the client answers it."""
+    """A request with a key made in advance, and the status with which the client answers it."""
 
     name: str
     spec: Json
@@ -48,16 +48,16 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Batch:
-    """How fast a batch was done."""
+    """The results of a batch."""
 
     rate: float
     latencies: list[float]
     busy: float
-    """The share of one CPU that this program took meanwhile."""
+    """The share of one CPU that this program used meanwhile."""
 
 
 async def timed(works: Sequence[Awaitable[float]], width: int = AT_A_TIME) -> Batch:
-    """Do works, so many at a time; each returns its own seconds."""
+    """Await works, ``width`` at a time; each returns its own seconds."""
     gate = asyncio.Semaphore(width)
 
     async def one(work: Awaitable[float]) -> float:
@@ -72,16 +72,16 @@ async def timed(works: Sequence[Awaitable[float]], width: int = AT_A_TIME) -> Ba
 
 
 class Asking:
-    """Makes requests for pods in one namespace, and sees by a watch when each is issued."""
+    """Creates requests for pods in one namespace, and watches when each is issued."""
 
     def __init__(self, api: Api, namespace: str, pods: Sequence[Json]) -> None:
         self._api = api
         self._namespace = namespace
         self._pods = pods
-        """What a request for each pod says, but for signer and key."""
+        """The spec of a request for each pod, without signer and key."""
         self._numbers = itertools.count()
         self.issued = 0
-        """How many certificates a signer has issued, of which none has ended yet."""
+        """How many certificates our signers have issued; none has expired yet."""
         self._issued: dict[str, asyncio.Future[float]] = {}
         self._answers: dict[str, Json] = {}
         self._patching: set[asyncio.Task[float]] = set()
@@ -94,7 +94,7 @@ class Asking:
         )
 
     async def ready(self) -> None:
-        """Wait until requests are watched, and until the guard, which counts some moments longer, lets them in."""
+        """Wait until requests are watched, and until the deleted guard, which still acts for a moment, admits them."""
         await self._requests.synced.wait()
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
@@ -110,7 +110,7 @@ class Asking:
         self._watching.cancel()
 
     def prepare(self, count: int, signer: str = names.SIGNER) -> list[Prepared]:
-        """Make the keys of so many requests, for one pod after the other, and what answers them."""
+        """Prepare ``count`` requests with their keys and answers, for one pod after the other."""
         return [self._prepare(pod, signer) for pod in itertools.islice(itertools.cycle(self._pods), count)]
 
     def _prepare(self, pod: Json, signer: str) -> Prepared:
@@ -138,7 +138,7 @@ class Asking:
         return Prepared(f"bench-{number}", pod | {"signerName": signer, "stubPKCS10Request": encoded}, status)
 
     async def ask(self, request: Prepared) -> float:
-        """Make a request, and return the seconds until the watch says that it is issued."""
+        """Create a request, and return the seconds until the watch shows that it is issued."""
         issued: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._issued[request.name] = issued
         if request.spec["signerName"] == PATCHED:
@@ -150,7 +150,7 @@ class Asking:
         return seconds
 
     async def create(self, request: Prepared) -> float:
-        """Make a request, and return the seconds that it took."""
+        """Create a request, and return the seconds that it took."""
         begun = time.perf_counter()
         metadata = {"name": request.name}
         body = {"apiVersion": CERTIFICATE_REQUESTS.api_version, "kind": "PodCertificateRequest", "metadata": metadata}
@@ -172,7 +172,7 @@ class Asking:
         return time.perf_counter() - begun
 
     async def settle(self, width: int = AT_A_TIME) -> None:
-        """Wait until each node may ask as much as it ever may, and all signers answer; open so many connections."""
+        """Wait until each node has its whole budget and all signers answer; open ``width`` connections."""
         full = self._asked + BURST / RATE
         quick = 0
         while quick < PROBES or asyncio.get_running_loop().time() < full:

@@ -1,4 +1,4 @@
-"""An object that is away for a while."""
+"""Delete an object for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from hack.kubectl import Kubectl
 
 @contextmanager
 def away(admin: Kubectl, kind: str, name: str) -> Iterator[None]:
-    """Take an object without a namespace away, and put it back in the end."""
+    """Delete a cluster-scoped object, and create it again at the end."""
     found = admin.get(kind, name)
     kept = {key: found["metadata"][key] for key in ("name", "labels", "annotations") if key in found["metadata"]}
     admin.delete(kind, name)

@@ -1,8 +1,8 @@
-"""The smallest pair of Envoys that puts mutual TLS between a client and a server: what a sidecar can come close to.
+"""The smallest pair of Envoys that puts mutual TLS between a client and a server: the best that a sidecar could reach.
 
-No redirect, no look at what is sent, one listener with one chain each, addresses that are known from the start, and
-certificates that never change. What TLS demands of the two is what it demands of sidecars: TLS 1.3, both certificates,
-and no session that is resumed.
+No redirect, no inspection of the data, one listener with one filter chain each, addresses that are fixed at start, and
+certificates that never change. The TLS settings are those of sidecars: TLS 1.3, certificates on both sides, and no
+session resumption.
 """
 
 import json
@@ -18,14 +18,14 @@ from sovereign_operator.dataplane.envoy import TLS, Json, extension, socket, typ
 
 LOCAL: Final = "127.0.0.1"
 CLIENT_PORT: Final = 9000
-"""Where the application of the client's pod finds the server."""
+"""The port on which the client's application reaches the server."""
 _TLS_PORT: Final = 8443
 _TCP_PROXY: Final = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 
 
 @contextmanager
 def proxies(road: Road, port: int, concurrency: int) -> Iterator[list[int]]:
-    """Lead the client's CLIENT_PORT to a port of the server. The pods have certificates. Yields both processes' ids."""
+    """Forward the client's CLIENT_PORT to a port of the server; the pods need certificates. Yield both process ids."""
     server = _start(road.server, concurrency, ("0.0.0.0", _TLS_PORT), (LOCAL, port), tls="downstream")  # noqa: S104
     client = _start(road.client, concurrency, (LOCAL, CLIENT_PORT), (road.server.address, _TLS_PORT), tls="upstream")
     try:

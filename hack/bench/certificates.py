@@ -1,12 +1,12 @@
-"""How fast certificates are issued, and refused, beside what the API server can do in the same run.
+"""How fast certificates are issued, and refused, compared with what the API server can do in the same run.
 
-``python -m hack.bench.certificates --name CLUSTER`` on a cluster where the demo or the tests have run. A cluster
-admin takes the guard of requests away for some minutes, and asks for one real pod on each accepted node as its kubelet
-would, 16 requests at a time. Answered in turns by one signer, by two, and by a client that decides nothing: it patches
-a status made before, as soon as it sees the request ("patched"), or with all requests there before the clock starts
-("limit": what the API server can do, or this client, if it is busy; we aim at 0.7 of it). Then as for 100 new pods at
-once, and then until so many certificates are live (``--live``), as fast as a signer lets two nodes ask. Then see
-``handshakes``.
+Run ``python -m hack.bench.certificates --name CLUSTER`` on a cluster where the demo or the tests have run. A cluster
+admin deletes the guard of requests for some minutes, and creates requests for one real pod on each accepted node, as
+its kubelet would, 16 at a time. They are answered alternately by one signer, by two, and by a client that decides
+nothing: it patches a prepared status as soon as it sees the request ("patched"), or with all requests created before
+the clock starts ("limit": what the API server can do, or this client, if it is busy; we aim at 0.7 of it). Then 100
+requests are made at once, as for 100 new pods, and then more until ``--live`` certificates are live, as fast as a
+signer lets two nodes request them. Last comes the measurement of handshakes.py.
 """
 
 import argparse
@@ -32,17 +32,17 @@ from sovereign_operator.kube.client.clock import ServerClock
 
 SPACE = "bench-certificates"
 EACH, AT_ONCE, ROUNDS = 80, 100, 3
-"""Requests of a batch, half of them for each node: within what a signer lets a node ask at once."""
+"""Requests of a batch, half of them for each node: no more than a signer lets a node make at once."""
 LIVE_BATCH = 500
 SIGNER = "signer"
 GUARD = "sovereignty-guard-requests"
 RARE = 0.25
-"""Requests that a signer makes less often, for each certificate, are housekeeping."""
+"""Requests that a signer makes less often than this per certificate are housekeeping."""
 
 
 @dataclass(frozen=True)
 class Used:
-    """What a signer has used up to now."""
+    """What a signer has used so far."""
 
     memory: float
     """Resident, in bytes."""
@@ -58,7 +58,7 @@ class Signers:
     admin: Kubectl
 
     def used(self) -> dict[str, Used]:
-        """Return what each has used, by the name of its pod."""
+        """Return what each replica has used, by the name of its pod."""
         return {pod["metadata"]["name"]: self._used(pod) for pod in replicas.pods(self.admin, SIGNER)}
 
     def _used(self, pod: Json) -> Used:
@@ -67,7 +67,7 @@ class Signers:
 
 
 def request_for(admin: Kubectl, pod: Json) -> Json:
-    """Return what a kubelet asks for a pod, but for signer and key."""
+    """Return the spec of a kubelet's request for a pod, without signer and key."""
     node, account = pod["spec"]["nodeName"], pod["spec"]["serviceAccountName"]
     return {
         "podName": pod["metadata"]["name"],
@@ -81,7 +81,7 @@ def request_for(admin: Kubectl, pod: Json) -> Json:
 
 
 async def measure(asking: Asking, signers: Signers, live: int) -> None:
-    """Print rates, latencies, and what the signers use until so many certificates are live."""
+    """Print rates, latencies, and what the signers use until ``live`` certificates are live."""
     batches: defaultdict[str, list[Batch]] = defaultdict(list)
     fresh = signers.used()
     spent = 0.0
@@ -113,7 +113,7 @@ async def measure(asking: Asking, signers: Signers, live: int) -> None:
 
 
 def report(batches: dict[str, list[Batch]]) -> None:
-    """Print what the batches took."""
+    """Print the rates and latencies of the batches."""
     rates = {who: statistics.median(batch.rate for batch in several) for who, several in batches.items()}
     for who, several in batches.items():
         latencies = sorted(second * 1000 for batch in several for second in batch.latencies)
@@ -128,7 +128,7 @@ def report(batches: dict[str, list[Batch]]) -> None:
 
 @contextmanager
 def counted(cluster: Cluster) -> Iterator[None]:
-    """Print what the signers asked the API server meanwhile, for each certificate."""
+    """Print the signers' API requests meanwhile, per certificate."""
     with cluster.audit_log.open(encoding="utf-8") as log:
         log.seek(0, 2)
         yield
@@ -148,7 +148,7 @@ def counted(cluster: Cluster) -> Iterator[None]:
 
 
 async def run(cluster: Cluster, admin: Kubectl, pods: list[Json], live: int) -> None:
-    """Measure on a cluster, for pods that run."""
+    """Measure on a cluster, for running pods."""
     signers = Signers(cluster, admin)
     async with await connect(cluster.kubeconfig) as client:
         asking = Asking(Api(client, ServerClock()), SPACE, pods)
@@ -161,7 +161,7 @@ async def run(cluster: Cluster, admin: Kubectl, pods: list[Json], live: int) -> 
 
 
 def main() -> None:
-    """Read which cluster, start pods on it, and measure."""
+    """Start pods on the chosen cluster, and measure."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.certificates", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
     parser.add_argument("--live", type=int, default=1_000, help="how many certificates are live in the end")

@@ -1,7 +1,7 @@
-"""What deciding costs: every node by every policy, without a cluster.
+"""What decisions cost: each policy judges each node, without a cluster.
 
-``python -m hack.bench.core`` prints seconds and the ratio to a tenth of the nodes: 10 means that the cost
-grows with the number of nodes and no faster.
+``python -m hack.bench.core`` prints seconds and the ratio to the time for a tenth of the nodes: 10 means that the cost
+grows no faster than the number of nodes.
 """
 
 import statistics
@@ -22,7 +22,7 @@ SITES = 20
 
 
 def estate(nodes: int, policies: int) -> Facts:
-    """Return so many nodes in twenty datacentres of ten services, and so many policies."""
+    """Return this many nodes, in twenty datacentres of ten services, and this many policies."""
     services = {
         f"service-{number}": CloudServiceSpec(
             provider="P",
@@ -67,7 +67,7 @@ def estate(nodes: int, policies: int) -> Facts:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return the median of a few runs."""
+    """Return the median duration of a few runs."""
     taken = []
     for _ in range(ROUNDS):
         begun = time.perf_counter()
@@ -77,7 +77,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def decide(facts: Facts) -> object:
-    """Do what one look at the whole cluster does, but for reading and writing."""
+    """Decide what one reconciliation of the cluster decides, without reading or writing."""
     return plan_placement(facts, judge(facts), frozenset()), next_change(facts)
 
 

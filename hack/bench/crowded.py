@@ -1,4 +1,4 @@
-"""A large cluster of which most is fake: the objects of it, and KWOK, which plays the kubelets."""
+"""A large cluster that is mostly fake: its objects, and KWOK, which simulates the kubelets."""
 
 import subprocess
 from collections.abc import Iterator
@@ -22,15 +22,15 @@ REFUSED: Final = SERVICES - 1
 """The number of the one service that is not qualified."""
 NAMESPACES: Final = 20
 IMAGES: Final = 50
-"""On each node: the most that a kubelet reports, unless it is told otherwise."""
+"""Images on each node: the most that a kubelet reports by default."""
 LEASE_SECONDS: Final = 40
-"""As kubelets have it: they renew every ten seconds, and KWOK writes a status every ten minutes besides."""
+"""As for kubelets: these renew every ten seconds, and KWOK also writes a status every ten minutes."""
 VERSION: Final = resource.OURS[CLOUD_SERVICE.plural].api_version
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is of each."""
+    """How many objects there are of each kind."""
 
     nodes: int
     policies: int
@@ -39,7 +39,7 @@ class Size:
 
 
 def node(number: int) -> Json:
-    """Return a node of about 15 kB, as a cloud's is after some weeks."""
+    """Return a node of about 15 kB, the size of a cloud's node after some weeks."""
     name = node_name(number)
     labels = {FAKE: "true", "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
     labels |= {f"feature.node.example.org/cpu-{index}": "true" for index in range(20)}
@@ -69,7 +69,7 @@ def node_name(number: int) -> str:
 
 
 def service_name(number: int) -> str:
-    """Return the name of a CloudService; that with number ``REFUSED`` is not qualified."""
+    """Return the name of a CloudService; the one with number ``REFUSED`` is not qualified."""
     return f"bench-{number}"
 
 
@@ -84,7 +84,7 @@ def namespace_name(number: int) -> str:
 
 
 def service(number: int, status: str = "Qualified") -> Json:
-    """Return a CloudService; those with even numbers are certified for health data, too."""
+    """Return a CloudService; those with even numbers are also certified for health data."""
     today = ServerClock().now().date()
     dates = {"validFrom": str(today - timedelta(days=100)), "validUntil": str(today + timedelta(days=500 + number))}
     held = [("SecNumCloud", "3.2")] * (number != REFUSED) + [("HDS", "2")] * (number % 2 == 0)
@@ -97,14 +97,14 @@ def service(number: int, status: str = "Qualified") -> Json:
 
 
 def datacentre(number: int, uids: dict[str, str]) -> Json:
-    """Return a site, in which every ``SITES``-th of these nodes (uids by name) stands."""
+    """Return a Datacentre that holds every ``SITES``-th of these nodes (uids by name)."""
     stand = [{"name": name, "uid": uids[name]} for name in sorted(uids)[number::SITES]]
     spec = {"serviceRef": {"name": service_name(number // 2)}, "country": "FR", "nodes": stand}
     return _ours(DATACENTRE.name, f"bench-{number}", spec)
 
 
 def policy(number: int) -> Json:
-    """Return a policy; those with odd numbers ask for health data, too."""
+    """Return a policy; those with odd numbers also demand certification for health data."""
     demands = [{"scheme": "SecNumCloud", "minimumVersion": "3.2"}] + [{"scheme": "HDS"}] * (number % 2)
     spec = {"countries": ["FR"], "qualifications": demands, "acceptedForeignLaws": []}
     return _ours(SOVEREIGNTY_POLICY.name, policy_name(number), spec)
@@ -145,7 +145,7 @@ def sovereign_workload(number: int, size: Size) -> Json:
 
 @contextmanager
 def kubelets(cluster: Cluster, log: Path) -> Iterator[None]:
-    """Have KWOK keep the fake nodes and their pods alive."""
+    """Run KWOK, which keeps the fake nodes and their pods alive."""
     command = [str(binaries.path("kwok")), f"--kubeconfig={cluster.kubeconfig}", "--server-address="]
     command += [f"--config={stage}" for stage in _stages()]
     command += [f"--manage-nodes-with-label-selector={FAKE}", f"--node-lease-duration-seconds={LEASE_SECONDS}"]
@@ -157,7 +157,7 @@ def kubelets(cluster: Cluster, log: Path) -> Iterator[None]:
 
 
 def _stages() -> Iterator[Path]:
-    """Yield what KWOK's own module says of the lives of nodes and pods."""
+    """Yield the files of KWOK's module that define the stages of nodes and pods."""
     listed = subprocess.run(
         ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"],
         cwd=binaries.path_of_module(binaries.KWOK),

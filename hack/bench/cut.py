@@ -1,11 +1,11 @@
-"""How long pods of a datacentre still talk to others once its service is suspended, under a policy in Strict.
+"""How long pods of a datacentre can talk to others once its service is suspended, under a policy in Strict.
 
-``python -m hack.bench.cut --name CLUSTER`` on a cluster with the operator installed. So many clients in Lyon
-(``--pairs``) each keep one connection to a server in Brest and use it all the time, and open a new one four times a
-second. Lyon's service is suspended; every new connection has to be refused (we aim at 10 s), and every open one to end
-(30 s). Then the service is set back, and it begins again with new pods. One client in Brest must be let
-in throughout; its open connection ends with the others, and it opens another. Pods and this program read one clock, as
-their nodes are on this machine.
+Run ``python -m hack.bench.cut --name CLUSTER`` on a cluster with the operator installed. ``--pairs`` clients in Lyon
+each keep one connection to a server in Brest and use it all the time, and open a new one four times a second. Lyon's
+service is suspended: every new connection must be refused (we aim at 10 s), and every open one must end (30 s). Then
+the service is restored, and the next round begins with new pods. One client in Brest must be accepted throughout; its
+open connection ends with the others, and it opens another. Pods and this program read the same clock, since the nodes
+are on this machine.
 """
 
 import argparse
@@ -36,7 +36,7 @@ listener = socket.create_server(("", 8080))
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
-"""Sends back what it gets."""
+"""Sends back what it receives."""
 
 ASK = """
 import socket, sys, threading, time
@@ -72,12 +72,12 @@ while True:
     before = found
     time.sleep(0.25)
 """
-"""Says of the connection that it keeps when it is open and when it ends, and of new ones when it is let in or not."""
+"""Prints when the connection that it keeps opens and ends, and when new ones begin to be accepted or refused."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a client said."""
+    """A line that a client printed."""
 
     moment: float
     """In seconds of Unix time."""
@@ -94,12 +94,12 @@ class Bench:
         self._clients = clients
 
     def said(self, client: str) -> list[Said]:
-        """Return all that a client said so far."""
+        """Return all lines that a client has printed."""
         lines = self._admin.run("-n", SPACE, "logs", client, "-c", "app", "--tail=-1").splitlines()
         return [Said(float(moment), what, good == "yes") for moment, what, good in map(str.split, lines)]
 
     def until_let_in(self) -> None:
-        """Wait until all clients have an open connection, and get new ones."""
+        """Wait until all clients have an open connection and can open new ones."""
         eventually(
             lambda: all(self._last(client) == {"open": True, "new": True} for client in (*self._clients, WITNESS)),
             seconds=PATIENCE_SECONDS,
@@ -110,7 +110,7 @@ class Bench:
         return {said.what: said.good for said in self.said(client)}
 
     def suspend(self) -> dict[str, list[float]]:
-        """Suspend the service until nobody is let in. Return the seconds from then to what each client said first."""
+        """Suspend the service until all clients are refused. Return the seconds of the write, and to each failure."""
         begun = time.time()
         try:
             qualified.set_status(self._admin, SERVICE, "Suspended")
@@ -159,7 +159,7 @@ def measure(admin: Kubectl, pairs: int, rounds: int) -> None:
     """Print the figures."""
     seen = []
     for _ in range(rounds):
-        # A service that is set back gets an authority of which the pods of before have no certificate.
+        # A restored service gets a new authority, from which the existing pods have no certificate.
         with peers.space(admin, SPACE, POLICY):
             bench = Bench(admin, start(admin, pairs))
             bench.until_let_in()
@@ -174,7 +174,7 @@ def measure(admin: Kubectl, pairs: int, rounds: int) -> None:
 
 
 def main() -> None:
-    """Read which cluster, have a policy that encrypts, and measure."""
+    """Create a policy that encrypts on the chosen cluster, and measure."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.cut", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
     parser.add_argument("--pairs", type=int, default=10)

@@ -1,4 +1,4 @@
-"""A policy that encrypts, and pods under it, for as long as a benchmark needs them."""
+"""A policy that encrypts, and pods under it, for the duration of a benchmark."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from hack.kubectl import Json, Kubectl, eventually
 
 
 def prepared(name: str) -> tuple[Cluster, Kubectl]:
-    """Return a cluster with the operator on it, once the estate and what pods run is there too."""
+    """Add the example services and datacentres, and the pods' image, to a cluster with the operator; return it."""
     cluster = find(name)
     admin = Kubectl(cluster.kubeconfig)
     admin.apply(*estate.services(datetime.now(UTC).date()), *estate.datacentres(admin))
@@ -23,7 +23,7 @@ def prepared(name: str) -> tuple[Cluster, Kubectl]:
 
 @contextmanager
 def policy(cluster: Cluster, admin: Kubectl, name: str) -> Iterator[str]:
-    """Have a policy that demands what the preset demands, and Strict."""
+    """Create a policy with the demands of the preset and mode Strict; delete it at the end."""
     strict = {"mode": "Strict", "clusterNetworks": [estate.network(cluster)]}
     admin.create(estate.policy(admin, name, encryptionInTransit=strict))
     try:
@@ -37,7 +37,7 @@ def policy(cluster: Cluster, admin: Kubectl, name: str) -> Iterator[str]:
 
 
 def pod(name: str, node: str, command: Sequence[str]) -> Json:
-    """Return a pod on a node, which may do nothing that a sidecar's pod must not."""
+    """Return a pod on a node, without privileges that a pod with a sidecar must not have."""
     context = {"runAsUser": 1000, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     container = {
         "name": "app",

@@ -1,10 +1,10 @@
-"""What the guards cost: pods and Bindings in a namespace in scope against one that is not, in turns, in one run.
+"""What the guards cost: pods and Bindings in a namespace in scope and in one out of scope, alternately, in one run.
 
-``python -m hack.bench.guards --name CLUSTER`` on a cluster with the operator installed. A policy made for this lists
-5,000 nodes. Requests are dry runs: they go through admission and are not stored.
+Run ``python -m hack.bench.guards --name CLUSTER`` on a cluster with the operator installed. A host role made for this
+lists 5,000 nodes. Requests are dry runs: they go through admission and are not stored.
 
-In the end some clients create pods without pause: how many a second, and how much CPU the API server takes for them,
-which needs a cluster of the local backend.
+At the end several clients create pods without pause: how many a second, and how much CPU the API server uses for them,
+which can only be read on the local backend.
 """
 
 import argparse
@@ -35,13 +35,13 @@ DRY = "?dryRun=All"
 
 
 def pod(selects: dict[str, str]) -> dict[str, Any]:
-    """Return a pod that no scheduler takes."""
+    """Return a pod that no scheduler handles."""
     spec = {"schedulerName": "nobody", "nodeSelector": selects, "containers": [{"name": "c", "image": "none"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bench"}, "spec": spec}
 
 
 async def milliseconds(requests: dict[str, Callable[[], Awaitable[object]]]) -> dict[str, list[float]]:
-    """Time requests in turns."""
+    """Time the requests alternately."""
     taken: dict[str, list[float]] = {name: [] for name in requests}
     for _ in range(ROUNDS):
         for name, request in requests.items():
@@ -63,7 +63,7 @@ def report(what: str, taken: dict[str, list[float]]) -> None:
 
 
 async def throughput(api: Api, server: int) -> None:
-    """Create pods as fast as the API server takes them, in turns, and print."""
+    """Create pods as fast as the API server accepts them, in each namespace in turn, and print the figures."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in SPACES}
 
     async def create(namespace: str) -> None:
@@ -98,8 +98,8 @@ def api_server(cluster: Cluster) -> int:
 
 
 async def measure(api: Api, server: int) -> None:
-    """Make what is measured, measure, and take it away."""
-    # The controller takes roles away whose policy does not exist; these carry no label of ours.
+    """Create the objects, measure, and delete them."""
+    # The controller deletes host roles of policies that do not exist; it ignores these, which lack its label.
     objects = host_role_objects(POLICY, NODES, NAMESPACE)
     roles = (resource.CLUSTER_ROLES, resource.CLUSTER_ROLE_BINDINGS)
     try:
@@ -157,7 +157,7 @@ async def run(cluster: Cluster) -> None:
 
 
 def main() -> None:
-    """Read which cluster, and measure."""
+    """Measure on the chosen cluster."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.guards", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
     asyncio.run(run(find(parser.parse_args().name)))

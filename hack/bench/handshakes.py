@@ -1,10 +1,10 @@
-"""How long pods of a datacentre are still let in once its service is suspended.
+"""How long servers still accept pods of a datacentre once its service is suspended.
 
-On three nodes: pods in Brest and Nantes serve, and each pod in Lyon connects to its share of them once a second. The
-last server to refuse is the last whose kubelet has written the new trust bundle. Seen twice: as it is meant to be, and
-with the controller stopped, when nothing pokes the kubelets. One pod in Brest connects to one in Nantes, and must be
-let in throughout. Pods and this program read one clock, as their nodes are on this machine.
-``python -m hack.bench.certificates`` runs it.
+Pods in Brest and Nantes serve, and each pod in Lyon connects to its share of them once a second. The last server to
+refuse is the one whose kubelet is the last to write the new trust bundle. This is measured twice: normally, and with
+the controller stopped, so that nothing makes the kubelets write it early. One pod in Brest connects to one in Nantes
+and must be accepted throughout. Pods and this program read the same clock, since the nodes are on this machine.
+``python -m hack.bench.certificates`` runs this.
 """
 
 import re
@@ -21,7 +21,7 @@ from hack.kubectl import Json, Kubectl, eventually
 SPACE = "bench-handshakes"
 SERVICE, FROM, TO = "hexa-gouv", "lyon-1", ("brest-1", "nantes-1")
 BESIDE = "armor-public"
-"""The service of the node that is accepted only for this."""
+"""The service of the node that is accepted only for this benchmark."""
 CONTROLLER = "controller"
 CERTIFICATES = Path(__file__).parents[2] / "crds" / "certificates.md"
 
@@ -50,12 +50,12 @@ while True:
         print(time.time(), server, said, flush=True)
     time.sleep(max(0.0, begun + 1 - time.time()))
 """
-"""Serves, and prints of each server that it was given when an answer came, and "welcome" or what went wrong."""
+"""Serves, and prints for each answer of the given servers its time, and "welcome" or the error."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server said to a client."""
+    """A server's answer to a client."""
 
     moment: float
     """In seconds of Unix time."""
@@ -64,12 +64,12 @@ class Answer:
 
     @property
     def welcome(self) -> bool:
-        """Whether the client was let in."""
+        """Whether the server accepted the client."""
         return self.said == "welcome"
 
 
 def measure(admin: Kubectl, count: int) -> None:
-    """Print the figures for so many pods, and put the estate right."""
+    """Print the figures for ``count`` pods, and restore the services."""
     with _accepted(admin, BESIDE), peers.space(admin, SPACE) as space:
         servers = _serve(admin, space, max(1, count // 3))
         with _connecting(admin, space, servers) as clients:
@@ -81,7 +81,7 @@ def measure(admin: Kubectl, count: int) -> None:
 
 @contextmanager
 def _accepted(admin: Kubectl, service: str) -> Iterator[None]:
-    """Have the policy accept a service that it does not, and wait until all is as before in the end."""
+    """Make the policy accept a service that it otherwise refuses; undo this at the end, and wait for it."""
     spec = admin.get("cloudservice", SERVICE)["spec"]
     qualified.patch(admin, service, [{"op": "add", "path": "/spec/qualifications", "value": spec["qualifications"]}])
     try:
@@ -99,7 +99,7 @@ def _accepts(admin: Kubectl, nodes: int) -> None:
 
 
 def _serve(admin: Kubectl, space: str, each: int) -> list[str]:
-    """Start so many servers on each node that serves, and return their addresses."""
+    """Start ``each`` servers on each serving node, and return their addresses."""
     (recipe,) = re.findall(r"^```python\n(.*?)^```", CERTIFICATES.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     data = {"recipe.py": recipe, "program.py": PROGRAM}
     admin.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "peer"}, "data": data}, space)
@@ -109,7 +109,7 @@ def _serve(admin: Kubectl, space: str, each: int) -> list[str]:
 
 @contextmanager
 def _connecting(admin: Kubectl, space: str, servers: Sequence[str]) -> Iterator[list[str]]:
-    """Have half as many clients as servers, all let in, and return their names. They go in the end."""
+    """Start half as many clients as servers and yield their names once all are accepted; delete them at the end."""
     each = len(servers) // len(TO)
     pods = [_pod(f"client-{number}", FROM, servers[number::each]) for number in range(each)]
     witness = _pod("witness", TO[0], [servers[-1]])
@@ -145,13 +145,13 @@ def _answers(admin: Kubectl, clients: Sequence[str]) -> list[Answer]:
 
 
 def _welcome(admin: Kubectl, clients: Sequence[str]) -> set[str]:
-    """Return which servers let all in that connected to them last."""
+    """Return the servers whose last answer accepted the client."""
     last = {answer.server: answer.welcome for answer in _answers(admin, clients)}
     return {server for server, welcome in last.items() if welcome}
 
 
 def _first_refusals(admin: Kubectl, clients: Sequence[str], begun: float) -> dict[str, Answer]:
-    """Return what each server said when it first refused after a moment."""
+    """Return each server's first refusal after the moment ``begun``."""
     refused: dict[str, Answer] = {}
     for answer in _answers(admin, clients):
         if answer.moment > begun and not answer.welcome:

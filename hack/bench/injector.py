@@ -1,12 +1,12 @@
 """How fast the injector answers, and what it adds to the creation of a pod.
 
-``python -m hack.bench.injector --name CLUSTER`` on a cluster with the operator installed. Two replicas are asked about
-one pod that needs a sidecar, straight at their pods, with TLS as the webhook configuration has it. First by 1, 10, 50
-and 200 clients that each ask again at once: on so few cores this shows how queues grow, and what a core can do. Then at
-a rate that a busy cluster has, by 50 clients, which is where we aim at a p99 under 10 ms.
+Run ``python -m hack.bench.injector --name CLUSTER`` on a cluster with the operator installed. Reviews of one pod that
+needs a sidecar go directly to the pods of two replicas, with TLS as in the webhook configuration. First 1, 10, 50 and
+200 clients each send the next review as soon as the last one is answered: on few cores this shows how queues grow, and
+what a core can do. Then 50 clients send reviews at the rate of a busy cluster; there we aim at a p99 under 10 ms.
 
-Then the API server is asked to create a pod, as a dry run, in turns: out of scope, in scope of a policy that does not
-encrypt, and of one that does, so that it gets a sidecar; and for some rounds without the webhook.
+Then pods are created as dry runs, alternately out of scope, in scope of a policy that does not encrypt, and in scope
+of one that does, which adds a sidecar. Each round repeats the first two without the webhook.
 """
 
 import argparse
@@ -48,18 +48,18 @@ Load = Callable[[Sequence[Client]], Coroutine[Any, Any, Batch]]
 
 @dataclass(frozen=True)
 class Asked:
-    """What became of a load."""
+    """The results of a load, and what it cost."""
 
     batch: Batch
     cpu: float
-    """Seconds that the replicas took."""
+    """Seconds of CPU that the replicas used."""
     busy: float
-    """The share of one CPU that this program took meanwhile."""
+    """The share of one CPU that this program used meanwhile."""
 
 
 @dataclass(frozen=True)
 class Injectors:
-    """Two replicas."""
+    """Two replicas of the injector."""
 
     cluster: Cluster
     admin: Kubectl
@@ -69,7 +69,7 @@ class Injectors:
     review: Json
 
     async def put(self, count: int, load: Load) -> Asked:
-        """Have so many clients ask."""
+        """Put a load on the replicas with ``count`` clients."""
         addresses = [pod["status"]["podIP"] for pod in self.pods]
         server = Server(addresses, PORT, HOST, self.trusted)
         clients = await reviewing.connect(server, self.review, count)
@@ -89,7 +89,7 @@ class Injectors:
 
 
 def review_of(pod: Json) -> Json:
-    """Return what an API server asks about a pod that it has completed."""
+    """Return the AdmissionReview that an API server sends for a pod that it has completed."""
     kind, kinds = {"group": "", "version": "v1", "kind": "Pod"}, {"group": "", "version": "v1", "resource": "pods"}
     metadata = {key: value for key, value in pod["metadata"].items() if key in ("name", "labels", "annotations")}
     request = {
@@ -111,7 +111,7 @@ def review_of(pod: Json) -> Json:
 
 
 async def measure_reviews(injectors: Injectors, rounds: int, seconds: float, rate: float) -> None:
-    """Ask the injectors, and print."""
+    """Send reviews to the injectors, and print the figures."""
     loads: list[tuple[str, int, Load]] = [
         (f"{count} client(s) without pause", count, lambda clients: reviewing.closed_loop(clients, seconds))
         for count in CLIENTS
@@ -143,23 +143,23 @@ class Creating:
     def __init__(self, api: Api) -> None:
         self._api = api
         self.taken: defaultdict[str, list[float]] = defaultdict(list)
-        """In milliseconds, by what was asked."""
+        """Milliseconds, by kind of request."""
 
     async def pod(self, namespace: str) -> Json:
-        """Return what would become of a pod. Raises RefusedError."""
+        """Return the pod that would be created. Raises RefusedError."""
         body = encrypted.pod("bench", NODE, ("sleep", "1000"))
         made: Json = await self._api.request("POST", resource.PODS.path(namespace=namespace) + "?dryRun=All", body)
         return made
 
     async def has_sidecar(self) -> bool:
-        """Whether a pod that needs one would get it; it is refused if not."""
+        """Return whether a pod that needs a sidecar would get one; if not, the pod is refused."""
         try:
             return sidecar.container_of(await self.pod(ENCRYPTING)) is not None
         except RefusedError:
             return False
 
     async def time(self, kinds: Mapping[str, str]) -> None:
-        """Create pods in namespaces, in turns. ``kinds`` says what a namespace stands for."""
+        """Create pods in the namespaces, alternately. ``kinds`` describes each namespace."""
         for _ in range(DRY_RUNS):
             for namespace, what in kinds.items():
                 begun = time.perf_counter()
@@ -167,7 +167,7 @@ class Creating:
                 self.taken[what].append((time.perf_counter() - begun) * 1000)
 
     def show(self) -> None:
-        """Print what it took."""
+        """Print the times."""
         least = min(map(statistics.median, self.taken.values()))
         for what, values in self.taken.items():
             median, tail = statistics.median(values), statistics.quantiles(values, n=100)[98]
@@ -177,7 +177,7 @@ class Creating:
 
 
 async def measure_creations(creating: Creating, admin: Kubectl, rounds: int) -> None:
-    """Create pods with the webhook and without it, and print."""
+    """Create pods with the webhook and without it, and print the times."""
     asked = {FREE: "out of scope", HELD: "in scope, no encryption", ENCRYPTING: "in scope, gets a sidecar"}
     unasked = {FREE: "out of scope, no webhook", HELD: "in scope, no webhook"}
     for _ in range(rounds):
@@ -210,7 +210,7 @@ async def measure(cluster: Cluster, admin: Kubectl, given: argparse.Namespace) -
 
 
 def main() -> None:
-    """Read which cluster, have a policy that encrypts, and measure."""
+    """Create a policy that encrypts on the chosen cluster, and measure."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.injector", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,8 +1,8 @@
-"""Load on an HTTP server, open loop, and what processes take meanwhile.
+"""Open-loop load on an HTTP server, and what processes use meanwhile.
 
-The generator (vegeta) begins requests at its rate, whatever becomes of those before. A request that finds all
-connections busy waits for one, and its time counts from before that. At the rate 0 it is a few workers, each of which
-begins when it is done.
+The generator (vegeta) begins requests at its rate, whether or not earlier ones are answered. A request that finds all
+connections busy waits for one, and its latency includes the wait. At rate 0, a few workers each begin the next request
+when the last one is answered.
 """
 
 import json
@@ -18,27 +18,27 @@ from hack.images import gotool
 
 SATURATING_WORKERS: Final = 16
 MOST_CONNECTIONS: Final = 64
-"""At once. Without a limit one slow moment makes hundreds, whose handshakes would be what is measured."""
+"""At once. Without a limit one slow moment opens hundreds, and their handshakes would dominate the measurement."""
 GRACE_SECONDS: Final = 60
 
 
 class LoadError(Exception):
-    """The load did not come about, or not all requests were answered. The text says what was seen."""
+    """The load failed, or not all requests were answered. The text gives details."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What a process has, in MB (of 1,000,000 bytes)."""
+    """The memory of a process, in MB (of 1,000,000 bytes)."""
 
     anonymous: float
-    """Its own."""
+    """Its private data."""
     resident: float
-    """With the pages of files that others may share."""
+    """Including pages of files, which other processes may share."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked of a server."""
+    """Requests to a server."""
 
     url: str
     rate: int
@@ -50,7 +50,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of a load."""
+    """The results of a load."""
 
     rate: float
     """Answers a second."""
@@ -58,20 +58,20 @@ class Seen:
     """In milliseconds, as is ``p99``."""
     p99: float
     cpu: float
-    """Seconds that the processes took for each answer."""
+    """Seconds of CPU that the processes used for each answer."""
     memory: tuple[Memory, ...]
-    """Of each process, in the midst of it."""
+    """Of each process, in the middle of the load."""
 
 
 def memory_of(pid: int) -> Memory:
-    """Return what a process has now."""
+    """Return the current memory of a process."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
     kilobytes = {name: int(rest.split()[0]) for name, rest in (line.split(":") for line in lines)}
     return Memory(kilobytes["Anonymous"] * 1.024e-3, kilobytes["Rss"] * 1.024e-3)
 
 
 def cpu_of(pids: Iterable[int]) -> float:
-    """Return the seconds of CPU that processes took so far, with all their threads that live."""
+    """Return the seconds of CPU that all live threads of processes have used so far."""
     tasks = (task for pid in pids for task in Path(f"/proc/{pid}/task").iterdir())
     return sum(int((task / "schedstat").read_text(encoding="ascii").split()[0]) for task in tasks) * 1e-9
 
@@ -83,7 +83,7 @@ def put(load: Load, net: str, pids: Sequence[int], folder: Path) -> Seen:
     pace += [f"-max-connections={MOST_CONNECTIONS}"]
     if not load.rate:
         pace += [f"-workers={load.workers}", f"-max-workers={load.workers}"]
-    # Bodies are read and forgotten.
+    # Bodies are read and discarded.
     attack = ["nsenter", f"--net=/run/netns/{net}", vegeta, "attack", *pace, "-max-body=0", f"-output={results}"]
     before = cpu_of(pids)
     with subprocess.Popen(attack, stdin=subprocess.PIPE, text=True) as attacking:

@@ -1,4 +1,4 @@
-"""Pods that mount a certificate and whom to trust, in a namespace in scope, for as long as a benchmark needs them."""
+"""Pods that mount a certificate and a trust bundle, in a namespace in scope, for the duration of a benchmark."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ POLICY = "secnumcloud"
 
 @contextmanager
 def space(admin: Kubectl, name: str, policy: str | None = POLICY) -> Iterator[str]:
-    """Have a namespace in which pods are held to a policy, or to none; it goes in the end, with all that is in it."""
+    """Create a namespace that enforces a policy, or none; delete it, with all that is in it, at the end."""
     labels = {names.ENFORCE_LABEL: policy} if policy else {}
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     try:

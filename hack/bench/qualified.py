@@ -12,5 +12,5 @@ def set_status(admin: Kubectl, service: str, status: str) -> None:
 
 
 def patch(admin: Kubectl, service: str, body: Sequence[Json]) -> None:
-    """Change a service."""
+    """Apply a JSON patch to a service."""
     admin.run("patch", "cloudservice", service, "--type=json", "-p", json.dumps(body))

@@ -1,4 +1,4 @@
-"""How many replicas of a process of ours run, and what they say of themselves."""
+"""Replicas of the operator's processes: their number, and their metrics."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +10,12 @@ from hack.kubectl import Json, Kubectl, eventually
 
 
 def pods(admin: Kubectl, component: str) -> list[Json]:
-    """Return the pods of a process: of ``signer``, say."""
+    """Return the pods of a process, for example ``signer``."""
     return admin.list("pods", NAMESPACE, f"app.kubernetes.io/component={component}")
 
 
 def metrics(cluster: Cluster, pod: Json) -> dict[str, float]:
-    """Return what a pod of ours shows, by name and labels."""
+    """Return the metrics of one of the operator's pods, by name and labels."""
     curl = ["curl", "--silent", "--fail", f"http://{pod['status']['podIP']}:8080/metrics"]
     lines = cluster.node_exec(estate.REFUSED[0], curl).stdout.splitlines()
     shown = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
@@ -23,7 +23,7 @@ def metrics(cluster: Cluster, pod: Json) -> dict[str, float]:
 
 
 def scale(admin: Kubectl, component: str, replicas: int) -> None:
-    """Have so many, and wait until they are ready, and no others there."""
+    """Scale to this number, and wait until all are ready and there are no others."""
     deployment = f"sovereign-{component}"
     admin.run("-n", NAMESPACE, "scale", "deployment", deployment, f"--replicas={replicas}")
     admin.run("-n", NAMESPACE, "rollout", "status", f"deployment/{deployment}", "--timeout=3m")
@@ -32,7 +32,7 @@ def scale(admin: Kubectl, component: str, replicas: int) -> None:
 
 @contextmanager
 def restored(admin: Kubectl, component: str) -> Iterator[None]:
-    """Have as many as before in the end."""
+    """Restore the number of replicas at the end."""
     before = admin.get("deployment", f"sovereign-{component}", NAMESPACE)["spec"]["replicas"]
     try:
         yield

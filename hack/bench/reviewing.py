@@ -1,4 +1,4 @@
-"""Clients that ask an injector about a pod, as an API server would, on connections that are kept."""
+"""Clients that send an injector reviews of a pod, as an API server would, on connections that are kept."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ class Client:
     request: bytes
 
     async def ask(self) -> bytes:
-        """Ask, and return the answer. Raises AssertionError if it is no answer."""
+        """Send the review, and return the answer. Raises AssertionError if the injector reports an error."""
         self.writer.write(self.request)
         head = await self.reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200 "):
@@ -32,7 +32,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Batch:
-    """How questions were answered."""
+    """The results of a load."""
 
     latencies: list[float]
     """In seconds."""
@@ -41,18 +41,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class Server:
-    """Where replicas are, and how they are known."""
+    """The addresses of replicas, and what authenticates them."""
 
     addresses: Sequence[str]
     port: int
     host: str
-    """In their certificates."""
+    """The name in their certificates."""
     trusted: str
-    """Who signs these, as PEM."""
+    """The authority that signs their certificates, as PEM."""
 
 
 async def connect(server: Server, review: Json, count: int) -> list[Client]:
-    """Open so many connections, to one replica after the other. Each has been answered once, with a sidecar."""
+    """Open ``count`` connections, to the replicas in turn. Each has had one answer, which adds a sidecar."""
     context = ssl.create_default_context(cadata=server.trusted)
     body = json.dumps(review).encode()
     fields = {"Host": server.host, "Content-Type": "application/json", "Content-Length": len(body)}
@@ -78,7 +78,7 @@ async def close(clients: Sequence[Client]) -> None:
 
 
 async def closed_loop(clients: Sequence[Client], seconds: float) -> Batch:
-    """Have each client ask again as soon as it is answered."""
+    """Have each client send the next review as soon as the last one is answered."""
     latencies: list[float] = []
     begun = time.perf_counter()
 
@@ -92,7 +92,7 @@ async def closed_loop(clients: Sequence[Client], seconds: float) -> Batch:
 
 
 async def open_loop(clients: Sequence[Client], seconds: float, rate: float) -> Batch:
-    """Ask at a rate, whoever of the clients is free. Time counts from when a question was due."""
+    """Send reviews at a fixed rate, each by any idle client. Latency counts from when a review was due."""
     latencies: list[float] = []
     due: asyncio.Queue[float] = asyncio.Queue()
 

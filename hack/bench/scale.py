@@ -1,9 +1,9 @@
-"""What the controller takes for one change, the more there is: CPU, time, memory, on a cluster with thousands of nodes.
+"""What one change costs the controller on a large cluster: CPU, time and memory.
 
 ``python -m hack.bench.scale`` brings up a cluster of its own with four real nodes, adds fake ones (KWOK) with policies,
-workloads and pods, and takes it down in the end; by default 500 nodes, 12 policies, 200 workloads and 800 pods. All
-figures are of the controller's one process alone. Changes are made one at a time, and each is over when the controller
-is idle again; what idling takes meanwhile is subtracted. Only the local backend shows processes.
+workloads and pods, and takes it down at the end; by default 500 nodes, 12 policies, 200 workloads and 800 pods. All
+figures are of the controller's process alone. Changes are made one at a time, and each is over when the controller is
+idle again; the cost of idling meanwhile is subtracted. Only the local backend shows processes.
 """
 
 import argparse
@@ -34,9 +34,9 @@ PROGRAM = "sovereign_operator.controller"
 AT_A_TIME = 20
 LOOK_SECONDS = 0.5
 CALM_LOOKS = 6
-"""So many looks in a row see it idle: longer than any of its pauses between two writes of one change."""
+"""How many looks in a row have to find it idle: longer than any of its pauses between two writes of one change."""
 BUSY = 0.04
-"""The share of a CPU above which it is not idle."""
+"""The share of a CPU above which the controller is not idle."""
 STARTED_SECONDS = 900
 """All fake pods are ready within that time, or KWOK does not work."""
 IDLE_SECONDS = 60
@@ -50,22 +50,22 @@ class Controller:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self.idle = 0.0
-        """The share of a CPU that it takes with nothing to do."""
+        """The share of a CPU that it uses with nothing to do."""
 
     @classmethod
     def find(cls, admin: Kubectl) -> "Controller":
-        """Return the process of the one pod of it."""
+        """Return the process in the controller's only pod."""
         (pod,) = replicas.pods(admin, "controller")
         uid: str = pod["metadata"]["uid"]
         (pid,) = (pid for pid in _pids_of(uid) if PROGRAM in _read(pid, "cmdline"))
         return cls(pid)
 
     def cpu(self) -> float:
-        """Return the seconds of CPU that it took so far."""
+        """Return the seconds of CPU that it has used so far."""
         return cpu_of([self._pid])
 
     def memory(self) -> str:
-        """Return what it has now and had at most."""
+        """Return its resident memory now and at most, in words."""
         highest = next(line for line in _read(self._pid, "status").splitlines() if line.startswith("VmHWM"))
         return f"{memory_of(self._pid).resident:.0f} MB, {int(highest.split()[1]) * 1.024e-3:.0f} MB at most"
 
@@ -89,7 +89,7 @@ class Controller:
 
 
 class Bench:
-    """One cluster, and what is made on it."""
+    """One cluster, and the objects created on it."""
 
     def __init__(self, api: Api, controller: Controller, size: Size) -> None:
         self._api = api
@@ -97,7 +97,7 @@ class Bench:
         self._size = size
 
     async def nodes(self) -> None:
-        """Make nodes and policies, then say where they stand, and print what marking them takes."""
+        """Create nodes and policies, then the nodes' Datacentres, and print what marking the nodes costs."""
         size = self._size
         await self._create(resource.NODES, map(crowded.node, range(size.nodes)))
         await self._create(_ours("cloudservices"), map(crowded.service, range(crowded.SERVICES)))
@@ -111,7 +111,7 @@ class Bench:
         assert policy["status"]["nodes"] == wanted, policy["status"]
 
     async def workloads(self) -> None:
-        """Make Deployments, wait for their pods, and print what taking all in takes."""
+        """Create Deployments, wait for their pods, and print what their SovereignWorkloads cost."""
         size = self._size
         await self._create(resource.NAMESPACES, (crowded.namespace(n, size) for n in range(crowded.NAMESPACES)))
         await self._create(DEPLOYMENTS, (crowded.deployment(number, size) for number in range(size.workloads)))
@@ -123,7 +123,7 @@ class Bench:
         await self._say("all workloads taken in", self._create(_ours("sovereignworkloads"), made))
 
     async def idle(self) -> None:
-        """Print what doing nothing takes; from here on it is subtracted."""
+        """Print what idling costs; from here on it is subtracted."""
         begun, used = time.perf_counter(), self._controller.cpu()
         await asyncio.sleep(IDLE_SECONDS)
         taken = self._controller.cpu() - used
@@ -131,7 +131,7 @@ class Bench:
         print(f"idle for {IDLE_SECONDS} s: {taken:.2f} s of CPU; memory {self._controller.memory()}", flush=True)
 
     async def changes(self) -> None:
-        """Print what one small change takes."""
+        """Print what small changes cost."""
 
         async def label(number: int) -> None:
             body = {"metadata": {"labels": {"note.example.org/round": str(number)}}}
@@ -146,7 +146,7 @@ class Bench:
         await self._each("a pod deleted, and made again", delete)
 
     async def suspension(self) -> None:
-        """Suspend one service and take it back; print when the last role follows, and what all of it takes."""
+        """Suspend one service and restore it; print when the last host role follows, and the cost."""
         gone = {crowded.node_name(number) for number in range(self._size.nodes)}
         holding: dict[ObjectKey, bool] = {}
         moved = [0.0]
@@ -253,7 +253,7 @@ async def measure(cluster: Cluster, admin: Kubectl, size: Size) -> None:
 
 
 def main() -> None:
-    """Read how much there shall be, make the cluster, measure, and take it down."""
+    """Create a cluster of the chosen size, measure, and take it down."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.scale", description=__doc__)
     parser.add_argument("--name", default="bench-scale", help="of a cluster that is not there yet")
     for what, number in (("nodes", 500), ("policies", 12), ("workloads", 200), ("pods", 800)):

@@ -1,15 +1,15 @@
-"""What a sidecar costs, beside the smallest Envoys that do mutual TLS ("bare": see bare.py), in the same run.
+"""What a sidecar costs, compared with the smallest Envoys that do mutual TLS ("bare": see bare.py), in the same run.
 
-``sudo python -m hack.bench.sidecar`` needs root, nft and Go, and no cluster. Five pairs of network namespaces, each
-with the same HTTP server (fortio): with no sidecar, with sidecars that send plaintext, with sidecars that send mutual
-TLS, with bare Envoys, and with such ones where the kernel tracks connections, as it does for any redirect ("tracked").
-Each pair in turn has the same load, for some rounds: requests on connections that are kept, and requests on new ones,
-at a tenth, a third and two thirds of what the bare Envoys can do, then as many as go; and bodies of 64 MB, one after
-the other. Load is open loop: see load.py.
+``sudo python -m hack.bench.sidecar`` needs root, nft and Go, but no cluster. There are five pairs of network
+namespaces, each with the same HTTP server (fortio): without sidecars, with sidecars that send plaintext, with sidecars
+that use mutual TLS, with bare Envoys, and with bare Envoys while the kernel tracks connections, as it does for any
+redirect ("tracked"). In each round every pair in turn gets the same load: requests on kept connections and on new
+ones, at a tenth, a third and two thirds of what the bare Envoys can do, then as many as possible; and bodies of 64 MB,
+one after the other. Load is open loop: see load.py.
 
 Printed are medians of the rounds, and the median of each round's ratio to the bare Envoys, which is what counts on a
-machine that others use; we aim at 1.1. CPU is that of both proxies, and what load, server and others do hardly touches
-it. Memory is that of the larger one of the two; we aim at 25 MB anonymous.
+shared machine; we aim at 1.1. CPU is that of both proxies; the load generator, the server and other programs hardly
+affect it. Memory is that of the larger proxy; we aim at 25 MB anonymous.
 """
 
 import argparse
@@ -54,7 +54,7 @@ table inet bench {
     }
 }
 """
-"""Changes nothing, but the kernel does not know that."""
+"""These rules change no packet, but make the kernel track connections."""
 MEMORY: Final = "memory"
 GREETING: Final = b"GET /echo?size=128 HTTP/1.1\r\nHost: bench\r\n\r\n"
 
@@ -66,12 +66,12 @@ class Pair:
     name: str
     client: Pod
     address: tuple[str, int]
-    """Where the client finds the server."""
+    """The address to which the client connects."""
     proxies: tuple[int, ...]
     """Ids of their processes."""
 
     def put(self, path: str, rate: int, seconds: float, *, keep_alive: bool = True, workers: int = 16) -> Seen:
-        """Put a load on it."""
+        """Put a load on the pair."""
         address, port = self.address
         load = Load(f"http://{address}:{port}{path}", rate, seconds, keep_alive, workers)
         return put(load, self.client.net.name, self.proxies, self.client.folder)
@@ -79,7 +79,7 @@ class Pair:
 
 @contextmanager
 def pairs(folder: Path) -> Iterator[list[Pair]]:
-    """Have all pairs, ready."""
+    """Start all pairs, and yield them once they are ready."""
     with ExitStack() as stack:
         made = []
         for name in PAIRS:
@@ -138,7 +138,7 @@ def _listens(pod: Pod) -> bool:
 
 
 class Table:
-    """What was measured of each pair, a row for each measure and a value for each round."""
+    """The measurements of each pair, with a row for each measure and a value for each round."""
 
     def __init__(self) -> None:
         self._rows: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -148,7 +148,7 @@ class Table:
         self._rows[row][pair].append(value)
 
     def show(self) -> None:
-        """Print it, memory last."""
+        """Print the table, memory last."""
         others = (BARE, TRACKED)
         heads = [*(f"{name:>9}" for name in PAIRS), *(f"{MTLS}/{name}".rjust(14) for name in others)]
         print(f"{'':46}{''.join(heads)}")
@@ -163,10 +163,10 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def measure(made: Sequence[Pair], rounds: int, seconds: float) -> Table:
-    """Put all loads on all pairs, in turns."""
+    """Put all loads on each pair in turn."""
     table = Table()
     by_name = {pair.name: pair for pair in made}
-    # The least of several: more than can be borne would only show how queues grow.
+    # The least of several: a load above the capacity would only show how queues grow.
     kept, anew = (
         min(by_name[BARE].put(SMALL, 0, seconds, keep_alive=keep_alive).rate for _ in range(TRIALS))
         for keep_alive in (True, False)
@@ -201,7 +201,7 @@ def _note(table: Table, row: str, pair: Pair, seen: Seen) -> None:
 
 
 def crowd(made: Sequence[Pair], table: Table, connections: int) -> None:
-    """Hold so many connections open at once, after one request on each."""
+    """Hold this many connections open at once, after one request on each."""
     for pair in made:
         if not pair.proxies:
             continue

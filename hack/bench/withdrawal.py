@@ -1,9 +1,9 @@
-"""How long a suspension takes to bite, beside what one write to the API server takes in the same run.
+"""How long a suspension takes to have effect, compared with one write to the API server in the same run.
 
-``python -m hack.bench.withdrawal --name CLUSTER`` on a cluster where the demo or the tests have run. A service's
-qualification is suspended and set back, in turns. Looks are as close together as the API server answers. With
-``--crowd`` it is measured once more right after a tenant has made so many SovereignWorkloads that name workloads which
-are not there, and five of a megabyte.
+Run ``python -m hack.bench.withdrawal --name CLUSTER`` on a cluster where the demo or the tests have run. A service's
+qualification is suspended and restored, alternately; the effect is polled as fast as the API server answers. With
+``--crowd NUMBER`` it is measured again right after a tenant has created that many SovereignWorkloads that name missing
+workloads, and five of a megabyte.
 """
 
 import argparse
@@ -40,18 +40,18 @@ Look = Callable[[], Awaitable[bool]]
 
 
 class Bench:
-    """One cluster, and whether the node may host the policy's pods, as several see it."""
+    """One cluster, and several ways to find out whether the node may host the policy's pods."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     async def role(self) -> bool:
-        """Whether RBAC lists the node."""
+        """Return whether the host role lists the node."""
         role = await self._api.get(resource.CLUSTER_ROLES, f"sovereignty:host:{POLICY}")
         return any(NODE in rule["resourceNames"] for rule in role["rules"])
 
     async def guard(self) -> bool:
-        """Whether the API server lets a pod be bound to the node."""
+        """Return whether the API server accepts a Binding to the node."""
         body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "bench"}}
         path = resource.PODS.path("bench", SPACE, "binding") + "?dryRun=All"
         try:
@@ -61,7 +61,7 @@ class Bench:
         return True
 
     async def status(self) -> bool:
-        """Whether the policy's status counts the node."""
+        """Return whether the policy's status counts the node."""
         policy = await self._api.get(POLICIES, POLICY)
         nodes: int = policy["status"]["nodes"]
         return nodes == len(estate.ACCEPTED)
@@ -72,7 +72,7 @@ class Bench:
         await self._api.patch(SERVICES, SERVICE, body, content_type=JSON_PATCH)
 
     async def waiting_pod(self) -> None:
-        """Make the pod that is bound by hand."""
+        """Create the pod that is bound by hand."""
         labels = {"sovereignty.dev/enforce": POLICY}
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE, "labels": labels}}
         await self._api.apply(resource.NAMESPACES, namespace)
@@ -84,7 +84,7 @@ class Bench:
         )
 
     async def crowd(self, number: int) -> None:
-        """Be the tenant who makes much work, as fast as the API server takes it."""
+        """Create many SovereignWorkloads as a tenant could, as fast as the API server accepts them."""
         await self._api.apply(
             resource.NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CROWD}}
         )
@@ -106,14 +106,14 @@ class Bench:
         print(f"a tenant has made {len(specs)} SovereignWorkloads in {time.perf_counter() - begun:.1f} s")
 
     async def clean(self) -> None:
-        """Take away what was made."""
+        """Delete the namespaces that were created."""
         for namespace in (SPACE, CROWD):
             with suppress(NotFoundError):
                 await self._api.request("DELETE", resource.NAMESPACES.path(namespace))
 
 
 async def until(look: Look, begun: float, *, wanted: bool) -> float:
-    """Return the seconds from ``begun`` until a look sees what is wanted."""
+    """Return the seconds from ``begun`` until ``look`` returns ``wanted``."""
     while await look() is not wanted:
         pass
     return time.perf_counter() - begun
@@ -158,7 +158,7 @@ async def run(kubeconfig: Path, crowd: int) -> None:
 
 
 def main() -> None:
-    """Read which cluster, put the estate on it, and measure."""
+    """Apply the example services and datacentres to the chosen cluster, and measure."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.withdrawal", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
     parser.add_argument("--crowd", type=int, default=0, metavar="NUMBER", help="for example 2000")

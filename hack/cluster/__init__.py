@@ -1,4 +1,4 @@
-"""A real Kubernetes cluster on one machine: by kind where a Docker engine can run it, else without any engine.
+"""A real Kubernetes cluster on one machine: with kind where a Docker engine can run it, else without an engine.
 
 ::
 

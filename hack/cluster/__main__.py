@@ -15,7 +15,7 @@ from hack.cluster.state import list_names, load
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Return the parsed command line; ends the program if it does not make sense."""
+    """Return the parsed command line; exit if it is invalid."""
     parser = argparse.ArgumentParser(prog="python -m hack.cluster", description="A Kubernetes cluster on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -40,7 +40,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def choose_nodes(count: int | None, file: Path | None, known: tuple[NodeSpec, ...]) -> tuple[NodeSpec, ...]:
-    """Return the nodes that were asked for; if none were, those that the cluster has already."""
+    """Return the requested nodes; without a request those that the cluster has, or the default."""
     if file:
         try:
             return parse_nodes(file.read_text())

@@ -1,9 +1,9 @@
 """The programs of a cluster, built once from their Go modules and kept in a cache.
 
-Each folder of ``go/`` is an ordinary Go module whose ``tool`` lines name the programs: other people's, but for CoreDNS,
-which a few lines of Go put together of its plugins. A module's programs are kept in a folder whose name is made of
-everything that decides what they are, so a change of version is another folder; it gets that name when all of them are
-built, so an unfinished build is never taken for a finished one.
+Each folder of ``go/`` is an ordinary Go module whose ``tool`` lines name the programs. Only CoreDNS has code here: a
+few lines of Go that select its plugins. A module's programs are cached in a folder whose name is a digest of all build
+inputs, so another version gets another folder. The folder gets that name once all programs are built, so an unfinished
+build is never mistaken for a finished one.
 """
 
 import functools
@@ -27,16 +27,16 @@ _BUILD_ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs
 
 @dataclass(frozen=True)
 class Module:
-    """A Go module in ``go/NAME``. ``patience`` is what a first build takes on two cores, for the terminal."""
+    """A Go module in ``go/NAME``. ``patience`` is how long a first build takes on two cores, for the terminal."""
 
     name: str
     programs: tuple[str, ...]
     patience: str
     tags: str = ""
     version_of: str = ""
-    """The required module whose version the programs shall report, as Kubernetes' build scripts do."""
+    """The required module whose version the programs report; it is set as Kubernetes' build scripts do."""
     renamed: tuple[tuple[str, str], ...] = ()
-    """(what the Go tool builds, what it is called)"""
+    """(name that the Go tool gives, name in the cache)"""
 
 
 KUBERNETES = Module(
@@ -57,20 +57,20 @@ CNI = Module("cni", ("host-local", "loopback", "portmap", "ptp"), "seconds")
 HELM = Module("helm", ("helm",), "about 3 minutes")
 KIND = Module("kind", ("kind",), "seconds")
 KWOK = Module("kwok", ("kwok",), "about 3 minutes")
-"""Plays kubelets, for benchmarks with more nodes than a machine can run."""
+"""Simulates kubelets, for benchmarks with more nodes than a machine can run."""
 
 LOCAL = (ETCD, CONTAINERD, CNI, KUBERNETES, COREDNS, HELM)
-"""What the local backend needs, and what tests and the demo use."""
+"""The modules that the local backend, the tests and the demo use."""
 TOOLS = (KUBERNETES, HELM)
-"""What tests and the demo use, whatever the backend."""
+"""The modules that the tests and the demo use with either backend."""
 
 _MODULES = {program: module for module in (*LOCAL, KIND, KWOK) for program in module.programs}
 
 
 def path(program: str) -> Path:
-    """Return where a program such as ``kubectl`` or ``helm`` is; built first if need be.
+    """Return the path of a program such as ``kubectl`` or ``helm``, which is built first if needed.
 
-    Raises ClusterError if there is no such program or it can not be built.
+    Raises ClusterError if there is no such program or it cannot be built.
     """
     if program not in _MODULES:
         raise ClusterError(f"no program {program!r}: there are {', '.join(sorted(_MODULES))}")
@@ -92,7 +92,7 @@ def ensure(modules: Sequence[Module] = LOCAL) -> tuple[Path, ...]:
 
 @functools.cache
 def ensure_module(module: Module) -> Path:
-    """Return the folder of one module's programs, built first if need be. Raises ClusterError."""
+    """Return the folder of one module's programs, which are built first if needed. Raises ClusterError."""
     source = _GO_FILES / module.name
     key = make_key(
         [path.read_bytes() for path in sorted(source.iterdir())],
@@ -108,7 +108,7 @@ def ensure_module(module: Module) -> Path:
 
 
 def make_key(files: Sequence[bytes], go_version: str, flags: Sequence[str]) -> str:
-    """Return the name of what these inputs build: 12 hexadecimal digits."""
+    """Return the cache key of these build inputs: 12 hexadecimal digits."""
     digest = hashlib.sha256()
     for part in (*files, go_version.encode(), *(flag.encode() for flag in flags)):
         digest.update(len(part).to_bytes(8))
@@ -129,7 +129,7 @@ def render_flags(module: Module, go_mod: str) -> list[str]:
 
 
 def read_version(go_mod: str, required: str) -> str:
-    """Return the version (``v1.2.3``) in which a go.mod requires a module. Raises ClusterError."""
+    """Return the version (``v1.2.3``) of a module that a go.mod requires. Raises ClusterError."""
     found = re.search(rf"^(?:require)?\s*{re.escape(required)} (v\S+)", go_mod, re.MULTILINE)
     if not found:
         raise ClusterError(f"a go.mod in {_GO_FILES} does not require {required}")
@@ -143,7 +143,7 @@ def read_go_version(source: Path) -> str:
         raise ClusterError(
             "Go is missing: the cluster's programs are built with it. Install Go 1.26 or later from go.dev/dl"
         )
-    # go env says nothing about a go.mod that is too new for it, go list does.
+    # go list fails if the go.mod requires a newer Go; go env does not.
     for command in (["go", "list", "-m"], ["go", "env", "GOVERSION"]):
         done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -1,4 +1,4 @@
-"""What a cluster can do, whichever backend runs it."""
+"""The interface of a cluster, the same for both backends."""
 
 import abc
 import subprocess
@@ -11,7 +11,7 @@ from hack.cluster.spec import Backend
 
 
 class Cluster(abc.ABC):
-    """A running cluster. All methods raise ClusterError when they can not do their work."""
+    """A running cluster. All methods raise ClusterError if they fail."""
 
     name: str
     backend: Backend
@@ -34,26 +34,26 @@ class Cluster(abc.ABC):
     @property
     @abc.abstractmethod
     def machine(self) -> IPv4Address:
-        """This machine's address, as pods see it."""
+        """This machine's address as seen from pods."""
 
     @abc.abstractmethod
     def machine_certificate(self) -> tuple[Path, Path]:
-        """Return (certificate, key) files for a server at that address, signed as the API server's own is."""
+        """Return (certificate, key) files for a server at that address, signed by the cluster's authority."""
 
     @abc.abstractmethod
     def down(self) -> None:
-        """Remove the cluster and whatever it made."""
+        """Remove the cluster and everything it created."""
 
     @abc.abstractmethod
     def load_image(self, archive: Path) -> tuple[str, ...]:
-        """Give all nodes the images of an OCI archive; return their fully qualified names."""
+        """Load the images of an OCI archive onto all nodes; return their fully qualified names."""
 
     @abc.abstractmethod
     def node_exec(self, node: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a command in a node's network, for example curl to a ClusterIP or a pod's address.
 
-        With the local backend the command is this machine's, with kind it is the node image's. Its failure is
-        for the caller to see in ``returncode``.
+        The local backend runs this machine's program, kind the one in the node image. A failure is only reported
+        in ``returncode``.
         """
 
     @abc.abstractmethod
@@ -62,27 +62,27 @@ class Cluster(abc.ABC):
 
     @abc.abstractmethod
     def user_kubeconfig(self, user: str, groups: Sequence[str] = ()) -> Path:
-        """Return credentials of a user by that name, in these groups, signed by the cluster's authority."""
+        """Return credentials of a user with this name and these groups, signed by the cluster's authority."""
 
     def stop_kubelet(self, node: str) -> None:
-        """End a node's kubelet; its pods go on."""
+        """Stop a node's kubelet; its pods keep running."""
         raise self._refuse(f"stop the kubelet of {node}")
 
     def start_kubelet(self, node: str) -> None:
-        """Start a node's kubelet, if it does not run."""
+        """Start a node's kubelet, if it is not running."""
         raise self._refuse(f"start the kubelet of {node}")
 
     def restart_kubelet(self, node: str) -> None:
-        """End a node's kubelet and start it again."""
+        """Stop a node's kubelet and start it again."""
         self.stop_kubelet(node)
         self.start_kubelet(node)
 
     def stop_apiserver(self) -> None:
-        """End the API server."""
+        """Stop the API server."""
         raise self._refuse("stop the API server")
 
     def start_apiserver(self) -> None:
-        """Start the API server, if it does not run, and wait until it is ready."""
+        """Start the API server, if it is not running, and wait until it is ready."""
         raise self._refuse("start the API server")
 
     def stop_node(self, node: str) -> None:
@@ -90,7 +90,7 @@ class Cluster(abc.ABC):
         raise self._refuse(f"stop {node}")
 
     def start_node(self, node: str) -> None:
-        """Boot a node whose power was cut: it finds its disk as it was, and nothing running."""
+        """Boot a node whose power was cut: its disk is unchanged, and nothing runs on it."""
         raise self._refuse(f"start {node}")
 
     def _refuse(self, what: str) -> ClusterError:

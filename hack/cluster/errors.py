@@ -1,5 +1,5 @@
-"""What goes wrong with a cluster, said so that a person can do something about it."""
+"""The error that clusters raise."""
 
 
 class ClusterError(Exception):
-    """A cluster cannot be made, found or changed; the message says why and what to do."""
+    """A cluster cannot be created, found or changed; the message says why and what to do."""

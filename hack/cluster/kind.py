@@ -1,11 +1,11 @@
-"""The kind backend, for where a Docker engine runs privileged containers. Thin: a configuration file and commands.
+"""The kind backend, for machines whose Docker engine runs privileged containers.
 
-It was written where kind can not run, so no cluster was ever made by it. Its configuration was put through kind's own
-loading, patching and kubeadm code; see the tests for what it looks like.
+It was written on a machine that cannot run kind, so it has never created a cluster. Its configuration was checked with
+kind's own loading, patching and kubeadm code; the tests show what it looks like.
 
-What differs from the local backend: the control plane is a node of its own, which the specification does not
-list; DNS is kind's own, which asks the outside for what it does not know; images are what ``kind load`` gives, so that
-an image with the tag ``latest`` and no pull policy is still pulled from its registry; and faults are not offered.
+Differences from the local backend: the control plane is a node of its own, which the specification does not list;
+kind's DNS forwards other names to outside servers; images are loaded with ``kind load``, so an image with the tag
+``latest`` and no pull policy is still pulled from its registry; and faults are not supported.
 """
 
 import io
@@ -33,16 +33,16 @@ from hack.cluster.state import State, forget
 
 NODE_PATIENCE = 300.0
 PROBE_IMAGE = "sovereign-operator-probe"
-# Where kind and kubeadm keep things inside the control plane's container.
+# Paths of kind and kubeadm inside the control plane's container.
 AUDIT_FOLDER = "/audit"
 AUTHORITY_FILES = "/etc/kubernetes/pki"
 KUBEADM = {"group": "kubeadm.k8s.io", "version": "v1beta4"}
 
 
 def can_run_kind() -> bool:
-    """Return whether a Docker engine answers and may run privileged containers, which is what nodes are.
+    """Return whether a Docker engine answers and may run privileged containers, which kind's nodes are.
 
-    Tries one, from an image made for that and removed again.
+    Runs one from an image that is created for this and then removed.
     """
     busybox = Path("/bin/busybox")
     if not shutil.which("docker") or not busybox.exists():
@@ -74,7 +74,7 @@ def render_config(state: State) -> dict[str, Any]:
 
 
 def _render_control_plane(state: State) -> dict[str, Any]:
-    """Return the control plane, with the same audit log as the local backend's, in a folder shared with us."""
+    """Return the control plane, with the same audit log as the local backend's, in a folder of this machine."""
     arguments = {
         "audit-policy-file": f"{AUDIT_FOLDER}/policy.yaml",
         "audit-log-path": f"{AUDIT_FOLDER}/audit.log",
@@ -118,7 +118,7 @@ def _render_patch(kind: str, operations: Sequence[dict[str, object]]) -> dict[st
 
 
 def name_container(cluster: str, number: int) -> str:
-    """Return kind's name for the container of the worker of that number, counted from 0."""
+    """Return kind's name for the container of the worker with this number, counted from 0."""
     return f"{cluster}-worker{number + 1 if number else ''}"
 
 
@@ -156,7 +156,7 @@ class KindCluster(Cluster):
         raise ClusterError(f"kind's network has no IPv4 gateway: {shown.strip() or 'none at all'}")
 
     def ensure_up(self) -> None:
-        """Make the cluster, unless kind knows it and its API server answers; then wait for its nodes."""
+        """Create the cluster, unless kind lists it and its API server answers; then wait for its nodes."""
         with hold_lock(self._state.folder), Step(f"Starting cluster {self.name} with {len(self.nodes)} nodes"):
             if not self._is_up():
                 self._create()
@@ -207,7 +207,7 @@ class KindCluster(Cluster):
         for name in ("ca.crt", "ca.key"):
             shown = _run("docker", "exec", f"{self.name}-control-plane", "cat", f"{AUTHORITY_FILES}/{name}")
             replace_text(self._state.keys / name, shown)
-        # kind calls the context kind-NAME. An administrator of our own has the context that is promised.
+        # kind names its context kind-NAME. Our administrator's context is named after the cluster, see Cluster.
         certificates.write_user(
             self._state.keys, "admin", ADMIN, self.kubeconfig, server=self._server, context=self.name
         )

@@ -10,9 +10,9 @@ from hack.cluster.state import State, allocate, load
 
 
 def up(spec: ClusterSpec) -> Cluster:
-    """Return a running cluster that is as specified, made or repaired if need be.
+    """Return a running cluster that matches the specification; create or repair it if needed.
 
-    Raises ClusterError if it can not be, or if a cluster by that name exists with other nodes, backend or addresses.
+    Raises ClusterError if that fails, or if a cluster of that name exists with other nodes, backend or addresses.
     """
     check_spec(spec)
     state = load(spec.name)
@@ -32,13 +32,13 @@ def up(spec: ClusterSpec) -> Cluster:
 
 
 def get(name: str) -> Cluster | None:
-    """Return the cluster of that name, which may be half dead; None if there is none."""
+    """Return the cluster of that name, of which parts may not run; None if there is none."""
     state = load(name)
     return _open(state) if state else None
 
 
 def down(name: str) -> bool:
-    """Remove a cluster, whatever is left of it; return whether there was anything to remove."""
+    """Remove a cluster, complete or not; return whether there was one."""
     state = load(name)
     if state is None:
         return False

@@ -1,7 +1,7 @@
 """The local backend: the control plane and all nodes as processes of this machine, in namespaces of their own.
 
-It needs root, and no container engine. engine/namespaces.py says how it stays apart from the rest of the
-machine, network/links.py how its traffic stays at home.
+It needs root but no container engine. engine/namespaces.py explains how it is isolated from the rest of the machine,
+network/links.py how its traffic stays inside.
 """
 
 import subprocess
@@ -66,10 +66,9 @@ class LocalCluster(Cluster):
         return self._state.addresses.machine
 
     def ensure_up(self) -> None:
-        """Start whatever of the cluster does not run; wait until it works as a whole.
+        """Start all parts of the cluster that are not running; wait until the whole cluster works.
 
-        On a cluster that runs it does nothing, so it repairs one that runs in part, too: with the data, the
-        images and the containers' disks as they were.
+        This also repairs a cluster that runs in part, which keeps its data, its images and its containers' disks.
         """
         Host().claim(self._state.addresses.link, self._state.folder)
         if not self.list_dead():
@@ -84,11 +83,11 @@ class LocalCluster(Cluster):
             etcd, api_server, *others = components.render_units(self._state)
             self._machine.ensure_control_plane_unit(etcd)
             self._machine.ensure_control_plane_unit(api_server)
-            # The API server takes seconds to get ready: time for the nodes to get as far as they can without.
+            # The API server takes seconds to become ready; meanwhile the nodes start what does not need it.
             _in_parallel(self._prepare_node, self._state.nodes)
             dns.add_image(self._state.images)
             self._wait_for_api()
-            for unit in others:  # these end if it refuses them, and kubelets wait longer and longer
+            for unit in others:  # these exit if the API server refuses them, and kubelets back off
                 self._machine.ensure_control_plane_unit(unit)
             dns.install(self._state, self._api)
             _in_parallel(self._join_node, self._state.nodes)
@@ -154,7 +153,7 @@ class LocalCluster(Cluster):
         self._join_node(spec)
 
     def list_dead(self) -> list[str]:
-        """Return the units and holders that should run and do not."""
+        """Return the units and holders that should be running but are not."""
         units = ["holder", *(unit.name for unit in components.render_units(self._state))]
         for node in self._state.nodes:
             units.append(node_components.name_unit(node.name, "holder"))
@@ -172,7 +171,7 @@ class LocalCluster(Cluster):
         return Api(components.locate_api(self._state), authority.certificate, pair)
 
     def _prepare_node(self, node: NodeSpec) -> None:
-        """Start all of a node that needs no API server."""
+        """Start the parts of a node that do not need the API server."""
         cni = next(folder.name for folder in self._machine.programs if folder.name.startswith("cni-"))
         node_components.write_files(self._state, node, cni)
         self._machine.ensure_node_holder(node)
@@ -182,7 +181,7 @@ class LocalCluster(Cluster):
         containerd = node_components.name_unit(node.name, "containerd")
         waiting.wait_until(
             lambda: self._machine.accepts_containers(node.name),
-            f"containerd of {node.name} does not get ready",  # and a kubelet ends if it is not
+            f"containerd of {node.name} does not get ready",  # a kubelet exits if containerd is not ready
             seconds=CONTAINERD_PATIENCE,
             explain=lambda: self._machine.explain_death(containerd),
         )
@@ -245,7 +244,7 @@ class LocalCluster(Cluster):
 
 
 def take_down(state: State) -> None:
-    """Remove a local cluster, whatever is left of it. Needs none of its programs."""
+    """Remove a local cluster, complete or not. Needs none of its programs."""
     prerequisites.check_root()
     with hold_lock(state.folder):
         Machine(state, ()).end()

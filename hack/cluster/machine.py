@@ -26,13 +26,13 @@ KILL_PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Machine:
-    """Starts and ends what a cluster's state says. ``programs`` are the folders of the cluster's binaries."""
+    """Starts and stops the processes of a cluster. ``programs`` are the folders of its binaries."""
 
     state: State
     programs: tuple[Path, ...]
 
     def find(self, unit: str) -> Process | None:
-        """Return a unit's or holder's process, None if it does not run."""
+        """Return a unit's or holder's process, None if it is not running."""
         return Process.load(self.state.process(unit))
 
     def find_holder(self, node: str = "") -> Process:
@@ -44,24 +44,24 @@ class Machine:
         return holder
 
     def ensure_cluster_holder(self) -> Process:
-        """Make the cluster's namespaces and its network, unless they are there."""
+        """Create the cluster's namespaces and its network, unless they exist."""
         holder = self.find(HOLDER)
         if holder is None:
             self._end_marked()
             holder = processes.hold_namespaces(self.state.folder, ["net", "pid"], sysctls=self.state.sysctls)
             links.connect_cluster(self.state.addresses, holder, self.state.folder)
-            # Written down last: a holder on record is one whose network is complete.
+            # Recorded last: the network of a recorded holder is complete.
             holder.save(self.state.process(HOLDER))
         return holder
 
     def ensure_node_holder(self, node: NodeSpec) -> Process:
-        """Make a node's cgroup, namespaces, mounts and network, unless they are there."""
+        """Create a node's cgroup, namespaces, mounts and network, unless they exist."""
         unit = node_components.name_unit(node.name, HOLDER)
         holder = self.find(unit)
         if holder is None:
             cluster = self.find_holder()
-            # A node that boots has none. One whose power was cut left them, and its kubelet would look for each
-            # container, three seconds long.
+            # A node whose power was cut leaves its cgroups behind, and its new kubelet would look for each container
+            # for three seconds.
             cgroups.remove_groups(f"{self.state.cgroup}/{node.name}")
             cgroups.create_node_group(self.state.cgroup, node.name)
             node_components.make_folders(self.state, node.name)
@@ -79,11 +79,11 @@ class Machine:
         return holder
 
     def ensure_control_plane_unit(self, unit: Unit) -> Process:
-        """Start a unit of the control plane, unless it runs."""
+        """Start a unit of the control plane, unless it is running."""
         return self._ensure(unit, self.find_holder(), ["net", "pid"], [str(path) for path in self.programs])
 
     def ensure_node_unit(self, node: str, unit: Unit) -> Process:
-        """Start a unit of a node, unless it runs."""
+        """Start a unit of a node, unless it is running."""
         path = node_components.render_path(self.programs)
         return self._ensure(unit, self.find_holder(node), node_components.NAMESPACES, path)
 
@@ -103,7 +103,7 @@ class Machine:
         return process
 
     def accepts_containers(self, node: str) -> bool:
-        """Return whether a node's containerd answers: it listens when it has all its parts together."""
+        """Return whether a node's containerd accepts connections, which it does once it is initialized."""
         path = f"/proc/{self.find_holder(node).pid}/root{node_components.CONTAINERD_SOCKET}"
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(path) == 0
@@ -115,15 +115,15 @@ class Machine:
         return subprocess.run([*enter, *argv], env=environment, capture_output=True, text=True, check=False)
 
     def stop(self, unit: str) -> None:
-        """End a unit or holder, politely at first, and wait until it is gone."""
+        """Stop a unit (SIGTERM, then SIGKILL) or a holder (SIGKILL), and wait until it is gone."""
         if process := self.find(unit):
-            # A holder is the first process of its PID namespace: nothing less ends it, and all else with it.
+            # A holder is the first process of its PID namespace: only SIGKILL ends it, and all other processes with it.
             signals = [signal.SIGKILL] if unit.endswith(HOLDER) else [signal.SIGTERM, signal.SIGKILL]
             process.stop(signals, STOP_PATIENCE)
         self.state.process(unit).unlink(missing_ok=True)
 
     def explain_death(self, unit: str) -> str:
-        """Return the end of a unit's log if it does not run any more, else nothing."""
+        """Return the last lines of a unit's log if the unit has ended, else an empty string."""
         if self.find(unit):
             return ""
         log = self.state.log(unit)
@@ -131,7 +131,7 @@ class Machine:
         return "\n".join([f"{unit} has ended; the last lines of {log}:", *lines])
 
     def end(self) -> None:
-        """End everything and remove what was made outside the cluster's folder, complete or not."""
+        """End all processes and remove everything made outside the cluster's folder, even of an incomplete cluster."""
         if holder := self.find(HOLDER):
             holder.stop([signal.SIGKILL], KILL_PATIENCE)
         self._end_marked()
@@ -140,8 +140,8 @@ class Machine:
         Host().release(self.state.addresses.link)
 
     def _end_marked(self) -> None:
-        """End what was started but never written down, and what outlived the holder it was started for."""
-        # Parents first, in most cases: a holder takes all of its PID namespace along.
+        """End processes that were started but never recorded, and those that outlived their holder."""
+        # Oldest first: ending a holder also ends all processes in its PID namespace.
         while found := processes.find_marked(self.state.folder):
             for process in sorted(found, key=lambda process: process.started):
                 process.stop([signal.SIGKILL], KILL_PATIENCE)

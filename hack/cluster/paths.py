@@ -26,7 +26,7 @@ def locate_binaries() -> Path:
 
 @contextlib.contextmanager
 def hold_lock(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a folder, which is made if need be, and wait for whoever has it.
+    """Hold an exclusive lock on a folder, which is created if missing; wait while another process holds it.
 
     The folder itself is locked, so that no lock file is left behind when it is removed. The kernel releases
     the lock when the process ends, however it ends. Not reentrant.
@@ -50,9 +50,9 @@ def _lock(folder: Path) -> int:
 
 
 def replace_text(path: Path, text: str, mode: int = 0o600) -> bool:
-    """Write a file whole or not at all, and only if it differs; return whether it did.
+    """Write a file atomically, and only if its content differs; return whether it was written.
 
-    Some programs (kube-proxy) end when their configuration is touched.
+    Some programs (kube-proxy) exit when their configuration file is written.
     """
     with contextlib.suppress(FileNotFoundError):
         if path.read_text() == text:

@@ -1,4 +1,4 @@
-"""What the local backend needs of this machine, and how to get it."""
+"""What the local backend needs on this machine, and how to install it."""
 
 import os
 import platform
@@ -33,7 +33,7 @@ def check() -> None:
             f"these programs are missing: {programs}. To install them from Debian's packages, as root: {COMMAND}"
         )
     if "overlay" not in Path("/proc/filesystems").read_text():
-        # A module, most likely, that is loaded by the first mount; if there is no such module, nothing helps.
+        # Probably a module that the first mount would load. If modprobe fails, the kernel does not have it.
         done = subprocess.run(["modprobe", "overlay"], capture_output=True, text=True, check=False)
         if done.returncode:
             raise ClusterError(f"this kernel has no overlay file system: {done.stderr.strip()}")
@@ -53,7 +53,7 @@ def list_missing() -> dict[str, str]:
 
 
 def install() -> None:
-    """Install what is missing, after saying what. Raises ClusterError where that is not possible."""
+    """Print what is missing and install it. Raises ClusterError if that is not possible."""
     missing = list_missing()
     if not missing:
         print("Nothing is missing.")
@@ -71,7 +71,7 @@ def install() -> None:
 
 
 def _apt(*arguments: str) -> None:
-    """Run apt-get, whose output is of interest only where it fails. Raises ClusterError."""
+    """Run apt-get; show its output only if it fails. Raises ClusterError."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "--quiet", *arguments]
     done = subprocess.run(

@@ -8,9 +8,9 @@ from typing import Self
 
 
 class Step:
-    """Something that takes a while. Says so on standard error when it begins and when it is done.
+    """A step that takes a while. It prints to standard error when it begins and when it is done.
 
-    On a terminal the seconds count while it lasts.
+    On a terminal it also counts the seconds.
     """
 
     def __init__(self, what: str) -> None:

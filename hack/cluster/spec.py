@@ -1,4 +1,4 @@
-"""What a cluster shall look like: its name, its nodes and what those carry."""
+"""The specification of a cluster: its name, its nodes, and their labels and taints."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ LARGEST_CLUSTER = 64
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 _TAINT = re.compile(r"(?P<key>[^=:]+)(=(?P<value>[^=:]*))?:(?P<effect>NoSchedule|PreferNoSchedule|NoExecute)")
 
-# What the kubelet may set on its own Node (k8s.io/kubelet/pkg/apis/well_known_labels.go).
+# Labels that a kubelet may set on its own Node (k8s.io/kubelet/pkg/apis/well_known_labels.go).
 _KUBELET_LABELS = frozenset(
     {
         "beta.kubernetes.io/arch",
@@ -41,7 +41,7 @@ _RESERVED_NAMESPACES = ("kubernetes.io", "k8s.io")
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """One node. ``taints`` read as for ``kubectl taint``: ``key=value:NoSchedule`` or ``key:NoExecute``.
+    """One node. ``taints`` are written as for ``kubectl taint``: ``key=value:NoSchedule`` or ``key:NoExecute``.
 
     ``name`` is the Node object's name: lower-case letters, digits and dashes, at most 40 characters.
     """
@@ -56,7 +56,7 @@ class NodeSpec:
 class ClusterSpec:
     """A cluster. ``backend`` None means kind where a Docker engine can run it, else local.
 
-    In one that is ``dual_stack`` nodes and pods have IPv6 addresses besides, and Services may ask for them.
+    With ``dual_stack`` nodes and pods also have IPv6 addresses, and Services may request them.
     """
 
     name: str = DEFAULT_NAME
@@ -73,7 +73,7 @@ def name_nodes(count: int) -> tuple[NodeSpec, ...]:
 
 
 def check_name(name: str, what: str) -> None:
-    """Raise ClusterError unless a name suits folders, cgroups, host names and Node objects alike."""
+    """Raise ClusterError unless a name is valid for folders, cgroups, host names and Node objects."""
     if not _NAME.fullmatch(name):
         raise ClusterError(
             f"{what} {name!r}: use 1 to 40 lower-case letters, digits and dashes, with no dash at either end"
@@ -81,7 +81,7 @@ def check_name(name: str, what: str) -> None:
 
 
 def check_spec(spec: ClusterSpec) -> None:
-    """Raise ClusterError for a specification that no cluster can be made of."""
+    """Raise ClusterError if a specification is invalid."""
     check_name(spec.name, "cluster name")
     if not 1 <= len(spec.nodes) <= LARGEST_CLUSTER:
         raise ClusterError(f"a cluster has 1 to {LARGEST_CLUSTER} nodes, not {len(spec.nodes)}")
@@ -95,7 +95,7 @@ def check_spec(spec: ClusterSpec) -> None:
 
 
 def parse_taint(text: str) -> dict[str, str]:
-    """Return a taint as the Kubernetes API has it. Raises ClusterError if it does not read as one."""
+    """Parse a taint into its form in the Kubernetes API. Raises ClusterError if it is malformed."""
     match = _TAINT.fullmatch(text)
     if not match:
         raise ClusterError(
@@ -113,7 +113,7 @@ def may_kubelet_set(label: str) -> bool:
 
 
 def list_admin_labels(node: NodeSpec) -> dict[str, str]:
-    """Return the labels that a kubelet may not give itself, so that an administrator has to."""
+    """Return the labels that a kubelet may not set on its own Node, so that an administrator has to."""
     return {key: value for key, value in node.labels.items() if not may_kubelet_set(key)}
 
 
@@ -156,7 +156,7 @@ def _parse_node(entry: Any, number: int) -> NodeSpec:
 
 
 def render_node(node: NodeSpec) -> dict[str, Any]:
-    """Return a node as a nodes file has it."""
+    """Return a node as an entry of a nodes file."""
     return {
         "name": node.name,
         "labels": dict(node.labels),

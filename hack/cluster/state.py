@@ -1,7 +1,7 @@
-"""What is written down about a cluster, and where in its folder things are.
+"""The record of a cluster, and the paths in its folder.
 
-``cluster.json`` is written before anything is made and removed after everything is gone: as long as there may
-be something to take down, it says what.
+``cluster.json`` is written before anything is created and removed after everything is gone: it exists for as long as
+there may be something to take down.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _FOLDERS = "folders.json"
 
 @dataclass(frozen=True)
 class State:
-    """A cluster as it is on record. ``index`` decides its addresses, its network interface and its cgroup."""
+    """The record of a cluster. ``index`` determines its addresses, its network interface and its cgroup."""
 
     name: str
     index: int
@@ -38,7 +38,7 @@ class State:
 
     @property
     def sysctls(self) -> dict[str, str]:
-        """What the cluster's network namespaces need, to pass on what is not for them."""
+        """The settings with which the cluster's network namespaces forward packets."""
         return {"net.ipv4.ip_forward": "1"} | ({"net.ipv6.conf.all.forwarding": "1"} if self.dual_stack else {})
 
     @property
@@ -48,7 +48,7 @@ class State:
 
     @property
     def folder(self) -> Path:
-        """Everything that the cluster writes."""
+        """The folder of everything that the cluster writes."""
         return locate_folder(self.name)
 
     @property
@@ -57,7 +57,7 @@ class State:
         return self.folder / "kubeconfig"
 
     def locate_kubeconfig(self, name: str) -> Path:
-        """Return where the credentials of somebody else are kept."""
+        """Return the path of another user's kubeconfig."""
         return self.folder / "kubeconfigs" / name
 
     @property
@@ -67,15 +67,15 @@ class State:
 
     @property
     def images(self) -> Path:
-        """What the cluster's registry serves."""
+        """The images that the cluster's registry serves."""
         return self.folder / "images"
 
     def log(self, unit: str) -> Path:
-        """Return where a unit's output goes."""
+        """Return the path of a unit's log."""
         return self.folder / "logs" / f"{unit}.log"
 
     def process(self, unit: str) -> Path:
-        """Return where it is written down which process a unit is."""
+        """Return the path of the file that identifies a unit's process."""
         return self.folder / "processes" / f"{unit}.json"
 
     def node_folder(self, node: str) -> Path:
@@ -91,13 +91,13 @@ class State:
 
 
 def locate_folder(name: str) -> Path:
-    """Return a cluster's folder, which may not exist. Raises ClusterError for a name that none can have."""
+    """Return a cluster's folder, which may not exist. Raises ClusterError for an invalid name."""
     check_name(name, "cluster name")
     return locate_clusters() / name
 
 
 def load(name: str) -> State | None:
-    """Return what is on record about a cluster, None if nothing is. Raises ClusterError if it is unreadable."""
+    """Return the record of a cluster, None if there is none. Raises ClusterError if it is unreadable."""
     path = locate_folder(name) / "cluster.json"
     try:
         saved = json.loads(path.read_text())
@@ -117,13 +117,13 @@ def list_names() -> list[str]:
 
 
 def allocate(spec: ClusterSpec, backend: Backend) -> State:
-    """Put a new cluster on record, with addresses of its own. Raises ClusterError if none are free.
+    """Record a new cluster, with addresses of its own. Raises ClusterError if none are free.
 
-    Returns what is on record if the cluster is.
+    Returns the existing record if there is one.
     """
     _make_folders()
     with hold_lock(locate_clusters()):
-        if known := load(spec.name):  # by another process, a moment ago
+        if known := load(spec.name):  # recorded by another process a moment ago
             return known
         taken = [state.index for name in list_names() if (state := load(name))]
         index = choose_index(taken, [network for network, _ in read_routes()])
@@ -141,7 +141,7 @@ def allocate(spec: ClusterSpec, backend: Backend) -> State:
 
 
 def forget(name: str) -> None:
-    """Remove a cluster's folder, its record last, and the folders above it that are empty then."""
+    """Remove a cluster's folder, its record last. The last cluster also removes what _make_folders created."""
     folder = locate_folder(name)
     if folder.exists():
         for entry in _order_last(sorted(folder.iterdir()), "cluster.json"):
@@ -154,7 +154,7 @@ def forget(name: str) -> None:
 
 
 def _make_folders() -> None:
-    """Make the folder of all clusters, and write down which folders that made: the last cluster removes them."""
+    """Create the folder of all clusters, and record which folders that created: the last cluster removes them."""
     folder = locate_clusters()
     missing = [str(parent) for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ def _remove_folders() -> None:
         if [entry.name for entry in folder.iterdir()] == [_FOLDERS]:
             made = json.loads((folder / _FOLDERS).read_text())
             (folder / _FOLDERS).unlink()
-            with contextlib.suppress(OSError):  # somebody else has put something there
+            with contextlib.suppress(OSError):  # another program has put a file there
                 for path in map(Path, made):
                     path.rmdir()
 

@@ -1,4 +1,4 @@
-"""Waiting for a condition, with an end, and with a reason if it does not come true."""
+"""Wait for a condition, with a timeout, and with a reason if it is never met."""
 
 import time
 from collections.abc import Callable
@@ -11,8 +11,8 @@ INTERVAL = 0.05
 def wait_until(probe: Callable[[], bool], what: str, *, seconds: float, explain: Callable[[], str] = str) -> None:
     """Return once the probe is true.
 
-    ``explain`` is asked at every round; if it returns something, that is why it will never be true. Raises
-    ClusterError then, and when the time is over.
+    ``explain`` is called in every round; a non-empty result is the reason why the probe will never be true. Raises
+    ClusterError in that case and on timeout.
     """
     deadline = time.monotonic() + seconds
     while not probe():

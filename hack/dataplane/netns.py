@@ -1,4 +1,4 @@
-"""Network namespaces of this machine: sockets in them, of any user, without a process of their own."""
+"""Network namespaces of this machine: sockets of any user in them, without a process of their own."""
 
 import contextlib
 import ctypes
@@ -19,22 +19,22 @@ CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
 SO_ORIGINAL_DST = 80
 PATIENCE = 5.0
-"""How long a socket waits for what has to come, in seconds."""
+"""How long a socket waits for data that must arrive, in seconds."""
 IMPATIENCE = 0.5
-"""How long it waits for what must not come."""
+"""How long a socket waits for data that must not arrive, in seconds."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Somebody who listens for TCP."""
+    """A listening TCP socket."""
 
     bound: socket.socket
     uid: int
 
     def accept(self) -> socket.socket:
-        """Wait for a connection. What is accepted belongs to the same user."""
+        """Wait for a connection. Its socket belongs to the same user."""
 
         def take() -> socket.socket:
             _libc.setfsuid(self.uid)
@@ -46,7 +46,7 @@ class Listener:
             return thread.submit(take).result()
 
     def hears_nothing(self) -> bool:
-        """Whether nobody has connected."""
+        """Return whether no client has connected."""
         self.bound.settimeout(0)
         try:
             self.bound.accept()[0].close()
@@ -67,30 +67,30 @@ class Net:
         self.ip("link", "set", "lo", "up")
 
     def remove(self) -> None:
-        """Close its sockets, and remove it."""
+        """Close the namespace's sockets, and remove it."""
         for made in self._made:
             made.close()
         _run("ip", "netns", "delete", self.name)
 
     def ip(self, *arguments: str) -> str:
-        """Run the program ip in it."""
+        """Run the program ip in the namespace."""
         return _run("ip", "-netns", self.name, *arguments)
 
     def nft(self, script: str) -> str:
-        """Load rules."""
+        """Load nftables rules."""
         return _run("nsenter", f"--net=/run/netns/{self.name}", "nft", "-f", "-", given=script)
 
     def sysctl(self, name: str, value: int | str) -> None:
-        """Set a sysctl of it."""
+        """Set a sysctl of the namespace."""
         _run("nsenter", f"--net=/run/netns/{self.name}", "sysctl", "-qw", f"{name}={value}")
 
     def open(
         self, family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0, *, uid: int = 0, wait: float = PATIENCE
     ) -> socket.socket:
-        """Make a socket in it, of a user."""
+        """Create a socket in the namespace that belongs to a user."""
 
         def make() -> socket.socket:
-            # Whose a socket is, is who its maker was to the file system; this changes for this thread alone.
+            # A socket belongs to the file system user of the thread that creates it; only this thread's changes.
             _libc.setfsuid(uid)
             made = socket.socket(family, kind, protocol)
             made.settimeout(wait)
@@ -100,7 +100,7 @@ class Net:
         return self.within(make)
 
     def within(self, act: Callable[[], T]) -> T:
-        """Do something in it, in a thread of its own that enters it for good."""
+        """Call a function in the namespace, in a thread of its own that never leaves it."""
 
         def enter() -> T:
             with Path(f"/run/netns/{self.name}").open() as file:
@@ -131,14 +131,14 @@ class Net:
         return connection
 
     def datagrams(self, address: str, port: int = 0, *, uid: int = 0, wait: float = PATIENCE) -> socket.socket:
-        """Return a socket of UDP."""
+        """Return a UDP socket."""
         made = self.open(family_of(address), socket.SOCK_DGRAM, uid=uid, wait=wait)
         made.bind((address, port))
         return made
 
 
 class Capture:
-    """All that a namespace receives by eth0, from when this is made."""
+    """The packets that pass a namespace's eth0, from the creation of this object."""
 
     def __init__(self, net: Net) -> None:
         self._frames = net.open(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
@@ -154,7 +154,7 @@ class Capture:
         return found
 
     def until(self, mark: bytes) -> list[bytes]:
-        """Return the packets that came before the one that has these bytes, without those that this side sends."""
+        """Return the packets received before the one that contains these bytes, without those that this side sends."""
         found: list[bytes] = []
         while True:
             packet, (_, _, direction, *_) = self._frames.recvfrom(65536)
@@ -171,7 +171,7 @@ def family_of(address: str) -> int:
 
 
 def original_destination(connection: socket.socket) -> tuple[str, int]:
-    """Return whom the other side wanted, address and port."""
+    """Return the address and port to which the client connected."""
     if connection.family == socket.AF_INET6:
         found = connection.getsockopt(socket.IPPROTO_IPV6, SO_ORIGINAL_DST, 28)
         port, _, address = struct.unpack_from("!2xHI16s", found)
@@ -182,13 +182,13 @@ def original_destination(connection: socket.socket) -> tuple[str, int]:
 
 
 def send(sender: socket.socket, words: bytes, address: str, port: int = 0) -> None:
-    """Send a datagram. That it was refused here says nothing: the other side is who is asked."""
+    """Send a datagram. A refusal is ignored: what counts is what the other side receives."""
     with suppress(PermissionError):
         sender.sendto(words, (address, port))
 
 
 def hears_nothing(listener: socket.socket) -> bool:
-    """Whether nothing came. Who looks has to know that all that was to come has come."""
+    """Return whether nothing arrived. The caller ensures that everything sent before would have arrived."""
     listener.settimeout(0)
     try:
         listener.recv(1)

@@ -38,7 +38,7 @@ TRUST_DOMAIN = "hospital.example.org"
 NETWORK = "10.77.0.0/16"
 PATIENCE = 20.0
 
-# As the sidecar's user, who has to be able to read this Python wherever it is.
+# Runs a command as the sidecar's user, who has to be able to read this Python wherever it is.
 ENTER = """\
 mount -t tmpfs tmpfs /run
 mkdir /run/sovereignty
@@ -80,15 +80,15 @@ class Pod:
     folder: Path
     envoy: subprocess.Popen[bytes] | None = None
     before_keepalive: bool = False
-    """Whether it mounts what pods of before are told."""
+    """Whether it mounts the listeners of a pod from before there was keepalive."""
     probes: Sequence[Probe] = ()
     datagrams: tuple[Datagrams, ...] | None = None
-    """Which may pass; None: all."""
+    """Those that may pass; None: all."""
     cgroup: Path | None = None
-    """What its sidecar runs in, and sees as its own."""
+    """The cgroup in which its sidecar runs, and that the sidecar sees as its own."""
 
     def certify(self, signer: Authority, trusted: Sequence[Authority]) -> None:
-        """Give it a new key and certificate, and a trust bundle, as a kubelet does."""
+        """Give the pod a new key and certificate, and a trust bundle, as a kubelet does."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC).replace(microsecond=0)
         chain = leaf.issue(
@@ -104,7 +104,7 @@ class Pod:
         project(self.folder / "identity", {sidecar.CREDENTIALS: pem + chain, sidecar.TRUSTED: anchors})
 
     def tell(self, mode: EncryptionMode, plain: Sequence[Destination] = (), cuts: int = 0, **fields: Any) -> str:
-        """Tell the sidecar what to do, as the controller and a kubelet do. Return the version."""
+        """Write the sidecar's transit config, as the controller and a kubelet do. Return its version."""
         wanted = EncryptionInTransit.model_validate({"mode": mode, "clusterNetworks": [NETWORK], **fields})
         listeners = discovery(outbound(wanted, plain), inbound(wanted), cuts)
         mounted = former(listeners)[-1] if self.before_keepalive else listeners
@@ -115,7 +115,7 @@ class Pod:
         return listeners.split('"')[3]
 
     def start(self, probes: Sequence[Probe] = ()) -> None:
-        """Load the redirect, and start the sidecar. It needs to have been told and certified."""
+        """Load the redirect, and start the sidecar. Call ``tell`` and ``certify`` first."""
         self.probes = probes
         self._redirect()
         within = ["nsenter", f"--net=/run/netns/{self.net.name}", "unshare", "--mount", "sh", "-ec", ENTER, "sh"]
@@ -132,7 +132,7 @@ class Pod:
         self.net.nft(redirect.rules_of(self.probes, self.datagrams))
 
     def stop(self) -> None:
-        """End the sidecar."""
+        """Stop the sidecar."""
         if self.envoy:
             self.envoy.send_signal(signal.SIGTERM)
             self.envoy.wait(PATIENCE)
@@ -141,14 +141,14 @@ class Pod:
 
 @dataclass(frozen=True)
 class Road:
-    """Two pods, and a node between them that sees what passes."""
+    """Two pods, and a node between them through which their packets pass."""
 
     node: Net
     client: Pod
     server: Pod
 
     def ask(self, pod: Pod, path: str, port: int = sidecar.REDIRECTED_PORT) -> tuple[int, bytes]:
-        """Ask a pod from the node, as a kubelet does. Return status and body."""
+        """Send a GET to a pod from the node, as a kubelet does. Return status and body."""
 
         def get() -> tuple[int, bytes]:
             with closing(HTTPConnection(pod.address, port, timeout=5)) as connection:
@@ -159,7 +159,7 @@ class Road:
         return self.node.within(get)
 
     def until_ready(self, pod: Pod) -> None:
-        """Wait for the sidecar of a pod."""
+        """Wait until the sidecar of a pod is ready."""
 
         def ready() -> bool:
             assert pod.envoy
@@ -172,12 +172,12 @@ class Road:
         eventually(ready, seconds=PATIENCE, what=f"sidecar of {pod.net.name}")
 
     def state(self, pod: Pod) -> dict[str, Any]:
-        """Return what a sidecar says of itself."""
+        """Return the statistics of a sidecar."""
         _, body = self.ask(pod, sidecar.STATE_PATH)
         return {stat["name"]: stat["value"] for stat in json.loads(body)["stats"]}
 
     def until_loaded(self, pod: Pod, version: str) -> None:
-        """Wait until a sidecar has loaded what it was told."""
+        """Wait until a sidecar has loaded this version of its transit config."""
         eventually(
             lambda: self.state(pod)["listener_manager.lds.version_text"] == version,
             seconds=PATIENCE,
@@ -203,7 +203,7 @@ def project(folder: Path, files: dict[str, bytes]) -> None:
 
 @contextmanager
 def memory_cgroup(limit: int) -> Iterator[Path]:
-    """Make a cgroup with so many bytes of memory."""
+    """Create a cgroup with a memory limit, in bytes."""
     unified = find_unified_root()
     if unified:
         hand_on_controllers(unified)
@@ -222,7 +222,7 @@ def _sources() -> str:
 
 @contextmanager
 def road(folder: Path) -> Iterator[Road]:
-    """Make two pods without sidecars yet. Needs root and nft."""
+    """Create two pods whose sidecars do not run yet. Needs root and nft."""
     pods: list[Pod] = []
     node = Net(unique("node"))
     try:

@@ -1,1 +1,1 @@
-"""The demo: what a platform admin sees in one screen, on a real cluster."""
+"""The demo: what a platform admin sees on one screen, with a real cluster."""

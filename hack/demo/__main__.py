@@ -1,7 +1,7 @@
 """Show what the operator does, on a real cluster on this machine, and leave the cluster running.
 
-Each line of a result is what the API server answered. What is refused must be refused: with the guards
-gone, the demo fails.
+Results are real answers of the API server and of pods, and captured frames. Attacks must be refused: without the
+guards, the demo fails.
 """
 
 import argparse
@@ -43,7 +43,7 @@ NODE_COLUMNS = ",".join(
 
 
 def prepare(name: str) -> Cluster:
-    """Bring the cluster up, install the operator, and say what there is and what is demanded."""
+    """Bring the cluster up, install the operator, and load the images of the demo's applications."""
     cluster = up(ClusterSpec(name, estate.NODES))
     install(cluster)
     for image in IMAGES:
@@ -77,14 +77,14 @@ def accepted_nodes(kubectl: Kubectl) -> int:
 
 
 def show_nodes(kubectl: Kubectl) -> None:
-    """Show what the operator thinks of each node, and why."""
+    """Show the policy's verdict on each node, with the reason."""
     screen.title("The nodes: their datacentres, and the policy's verdict on each")
     screen.ran(f"kubectl get nodes -o custom-columns=...,VERDICT:.metadata.annotations.verdict.../{POLICY}")
     screen.result(kubectl.run("get", "nodes", "-o", f"custom-columns={NODE_COLUMNS}"))
 
 
 def show_adoption(cluster: Cluster, kubectl: Kubectl) -> None:
-    """Take a running application of others into scope while it answers."""
+    """Put a running application in scope while it answers requests."""
     screen.title("An existing application, running on any node, is put in scope of the policy")
     kubectl.run("create", "namespace", SPACE)
     kubectl.apply(*application(), namespace=SPACE)
@@ -92,7 +92,7 @@ def show_adoption(cluster: Cluster, kubectl: Kubectl) -> None:
     screen.ran("kubectl get pods", kubectl.run("-n", SPACE, "get", "pods", "-o", "custom-columns=:.spec.nodeName"))
     address = kubectl.get("service", "httpbin", SPACE)["spec"]["clusterIP"]
     traffic = Traffic(cluster, "nantes-1", f"http://{address}:8000/get")
-    # Pods are ready a moment before a node's kube-proxy sends anybody to them.
+    # Pods are ready a moment before a node's kube-proxy forwards connections to them.
     eventually(lambda: not traffic.ask(), what="a first answer")
     with traffic:
         eventually(lambda: traffic.answered > 20, what="requests answered")  # noqa: PLR2004 - enough to begin with
@@ -109,9 +109,9 @@ def show_adoption(cluster: Cluster, kubectl: Kubectl) -> None:
 
 
 def application() -> list[Json]:
-    """Return it as others wrote it, with what any application needs so that no roll-out fails a request.
+    """Return the public application, with the settings that any application needs so that a roll-out fails no request.
 
-    From its first pod on: one that ended at once, before kube-proxy heard of it, would fail a request of ours.
+    Its first pods have them too: a pod that ended before kube-proxy noticed would fail one of our requests.
     """
     objects = [found for found in yaml.safe_load_all(APPLICATION.read_text()) if found]
     (deployment,) = (found for found in objects if found["kind"] == "Deployment")
@@ -124,7 +124,7 @@ def application() -> list[Json]:
 
 
 def show_attacks(cluster: Cluster, kubectl: Kubectl) -> None:
-    """Attack with the operator stopped. Each attacker is somebody whom RBAC fully allows."""
+    """Attack with the operator stopped. RBAC allows each attack."""
     screen.title("The operator is stopped. Cluster admins and a kubelet try to get around the policy")
     screen.ran(f"kubectl -n {NAMESPACE} scale {CONTROLLER} --replicas=0")
     kubectl.run("-n", NAMESPACE, "scale", CONTROLLER, "--replicas=0")
@@ -138,18 +138,18 @@ def show_attacks(cluster: Cluster, kubectl: Kubectl) -> None:
 
 
 def is_led(kubectl: Kubectl) -> bool:
-    """Return whether one of the controllers that run holds the Lease."""
+    """Return whether one of the running controllers holds the Lease."""
     pods = {pod["metadata"]["name"] for pod in kubectl.list("pods", NAMESPACE, CONTROLLER_PODS)}
     return kubectl.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity") in pods
 
 
 def status_patch(status: str) -> str:
-    """Return the patch of a CloudService that gives its first qualification a status."""
+    """Return the patch that sets the status of a CloudService's first qualification."""
     return json.dumps([{"op": "replace", "path": "/spec/qualifications/0/status", "value": status}])
 
 
 def show_suspension(kubectl: Kubectl, show_cut: Callable[[float], None]) -> None:
-    """Suspend a qualification, and see what follows."""
+    """Suspend a qualification, and show what follows."""
     screen.title("ANSSI suspends a qualification")
     screen.ran("kubectl patch cloudservice hexa-gouv ...   # status: Suspended")
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""What somebody with every right may try, and what the API server says to it."""
+"""Attacks that a user with every right may try, and how the API server answers them."""
 
 import json
 import re
@@ -51,13 +51,13 @@ def binding(name: str, node: str) -> Json:
 
 
 def name_a_node(_: Cluster, kubectl: Kubectl, space: str) -> str:
-    """Create a pod that names its node, so that no scheduler and no Binding comes into it."""
+    """Create a pod that names its node, so that neither a scheduler nor a Binding is involved."""
     manifest = json.dumps(pod("by-name", nodeName=TARGET))
     return kubectl.refusal("-n", space, "create", "-f", "-", stdin=manifest)
 
 
 def brief(answer: str) -> str:
-    """Shorten what the API server said to who refused it and why."""
+    """Shorten an answer of the API server to the policy that refused the request, and the reason."""
     found = re.search(r"ValidatingAdmissionPolicy '([^']+)' .*?denied request: (.*)", answer, re.DOTALL)
     return f"{found[1]}: {found[2]}" if found else answer
 
@@ -76,7 +76,7 @@ def bind_by_hand(_: Cluster, kubectl: Kubectl, space: str) -> str:
 
 
 def open_affinity(_: Cluster, kubectl: Kubectl, space: str) -> str:
-    """Ask for any node at all. This is no crime: the pod is let in, and runs where the policy accepts."""
+    """Request any node at all. This is allowed: the pod is admitted, and runs on a node that the policy accepts."""
     kubectl.delete("pod", "anywhere", namespace=space)
     terms = [
         {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [TARGET]}]},

@@ -90,7 +90,7 @@ def reset(kubectl: Kubectl) -> None:
 
 
 def prepare(kubectl: Kubectl) -> None:
-    """Have two pods talk, and a third one elsewhere."""
+    """Start two pods that talk, and a third one in another namespace."""
     kubectl.apply(estate.policy(kubectl, POLICY))
     eventually(lambda: kubectl.get("sovereigntypolicy", POLICY)["status"]["nodes"], what="nodes for the policy")
     for name, labels in ((SPACE, {"sovereignty.dev/enforce": POLICY}), (OUTSIDE, {})):
@@ -130,13 +130,13 @@ def deployment(name: str, node: str, program: str) -> Json:
 
 
 def roll_out(kubectl: Kubectl, namespace: str, *names: str) -> None:
-    """Wait until Deployments run as they are wanted."""
+    """Wait until Deployments are rolled out."""
     for name in names:
         kubectl.run("-n", namespace, "rollout", "status", f"deployment/{name}", "--timeout=120s")
 
 
 def last_word(kubectl: Kubectl) -> str:
-    """Return how the doctor's last request went."""
+    """Return the result of the doctor's last request."""
     return kubectl.run("-n", SPACE, "logs", "deployment/doctor", "-c", "doctor", "--tail=1").strip()
 
 
@@ -147,7 +147,7 @@ def until_answered(kubectl: Kubectl) -> None:
 
 
 def encrypt(cluster: Cluster, kubectl: Kubectl) -> None:
-    """Go to Strict. Sidecars come in by a roll-out, and what was opened before Preferred has to end."""
+    """Switch to Strict. A roll-out adds the sidecars, and connections opened before Preferred have to end."""
     spec = {"mode": "Strict", "clusterNetworks": [estate.network(cluster)], "quietSeconds": 1}
     body = json.dumps({"spec": {"encryptionInTransit": spec}})
     kubectl.run("patch", "sovereigntypolicy", POLICY, "--type=merge", "-p", body)
@@ -160,12 +160,12 @@ def encrypt(cluster: Cluster, kubectl: Kubectl) -> None:
 
 
 def encrypted_mode(kubectl: Kubectl) -> str:
-    """Return how far encryption has come."""
+    """Return the mode that encryption has reached."""
     return str(kubectl.get("sovereigntypolicy", POLICY)["status"]["encryption"]["mode"])
 
 
 def read_issuer(cluster: Cluster, server: str) -> str:
-    """Return who signed the certificate that a pod shows to whoever asks."""
+    """Return the issuer of the certificate that a pod shows to any client."""
     connect = ["openssl", "s_client", "-connect", f"{server}:{PORT}", "-alpn", "sovereign/1", "-showcerts"]
     said = cluster.node_exec(OTHER_NODE, ["timeout", "5", *connect]).stdout
     issuers = re.findall(r"i:(.*)", said)
@@ -174,7 +174,7 @@ def read_issuer(cluster: Cluster, server: str) -> str:
 
 
 def ask_from_outside(kubectl: Kubectl, server: str) -> str:
-    """Ask the server from a pod without a sidecar, and return how it fails. Raises AssertionError if it is answered."""
+    """Send a request from a pod without a sidecar, and return the error. Raises AssertionError if it is answered."""
     program = f"import urllib.request as r; print(r.urlopen('http://{server}:{PORT}/', timeout=5).read())"
     done = kubectl.attempt("-n", OUTSIDE, "exec", "deployment/stranger", "--", "python3", "-c", program)
     assert done.returncode, f"a pod outside was answered: {done.stdout}"

@@ -1,4 +1,4 @@
-"""How the demo looks: titles, commands, results, notes."""
+"""The demo's output: titles, commands, results, notes."""
 
 import sys
 
@@ -6,7 +6,7 @@ BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else
 
 
 def title(text: str) -> None:
-    """Begin a part."""
+    """Print the title of a part."""
     print(f"\n{BOLD}{text}{PLAIN}", flush=True)
 
 
@@ -17,7 +17,7 @@ def ran(command: str, outcome: str = "") -> None:
 
 
 def result(text: str) -> None:
-    """Show what the API server answered."""
+    """Print an answer."""
     print("\n".join(f"  {line.rstrip()}" for line in text.strip().splitlines()), flush=True)
 
 

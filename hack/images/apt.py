@@ -1,6 +1,6 @@
 """The machine's own apt settings, as far as a build needs them.
 
-Nothing here names a mirror: a build asks those that the machine asks, through the machine's proxy.
+No mirror is named here: a build uses the machine's mirrors, through the machine's proxy.
 """
 
 import os
@@ -18,12 +18,12 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 _AUTHORITIES = "ca-certificates.crt"
 _UNWANTED = ("Acquire::IndexTargets", "Acquire::Changelogs", "Acquire::cdrom")
-"""Settings that would fetch indexes no build reads."""
+"""Settings that would fetch indexes that no build reads."""
 
 
 @dataclass(frozen=True)
 class Mirrors:
-    """Addresses of Debian's archives; ``security`` is None where the machine names none."""
+    """Addresses of Debian's archives; ``security`` is None if the machine's settings name none."""
 
     main: str
     security: str | None
@@ -39,7 +39,7 @@ def find_mirrors(apt: Path = Path("/etc/apt")) -> Mirrors:
 
 
 def write_settings(folder: Path) -> None:
-    """Write what stands in for ``/etc/apt`` during a build: sources, fetch settings, credentials."""
+    """Write the folder that replaces ``/etc/apt`` during a build: sources, fetch settings, credentials."""
     mirrors = find_mirrors()
     (folder / "apt.conf.d").mkdir(parents=True)
     (folder / "preferences.d").mkdir()
@@ -62,12 +62,12 @@ def write_settings(folder: Path) -> None:
 
 
 def list_proxies() -> dict[str, str]:
-    """Return the variables that name proxies, the only ones of this machine that a build sees."""
+    """Return the environment variables that name proxies, the only variables that a build inherits."""
     return {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
 
 
 def _read_fetch_settings() -> list[str]:
-    """Return the machine's ``Acquire`` settings. Its other settings (hooks above all) are of no use in a build."""
+    """Return the machine's ``Acquire`` settings. A build does not use others, such as hooks."""
     dump = subprocess.run(["apt-config", "dump"], check=True, capture_output=True, text=True).stdout
     return [line for line in dump.splitlines() if line.startswith("Acquire::") and not line.startswith(_UNWANTED)]
 

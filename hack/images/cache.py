@@ -1,7 +1,7 @@
-"""Where built layers and archives are kept, so that a second build takes no time.
+"""The cache of built layers and archives, which makes a second build immediate.
 
-Two processes may build at once: what one of them is making, the other waits for (a file lock per entry).
-What is half made never has its final name: it is written beside it and renamed.
+Two processes may build at once: if both need the same entry, one waits for the other (a file lock per entry).
+An unfinished entry never has its final name: it is written under another name and renamed.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any
 
 
 def locate_root() -> Path:
-    """Return the cache's folder: below ``$XDG_CACHE_HOME``, or ``~/.cache``."""
+    """Return the cache's folder, below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "sovereign-operator" / "images"
 
@@ -35,9 +35,9 @@ def hash_file(path: Path) -> str:
 
 @contextlib.contextmanager
 def hold_lock(name: str) -> Iterator[None]:
-    """Hold the lock of one cache entry, waiting for whoever has it.
+    """Hold the lock of one cache entry; wait while another process holds it.
 
-    The kernel releases it when the process ends, however it ends. Not reentrant.
+    The kernel releases the lock when the process ends, however it ends. Not reentrant.
     """
     folder = locate_root() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def hold_lock(name: str) -> Iterator[None]:
 def make_scratch() -> Iterator[Path]:
     """Yield a new folder on the cache's own file system (so that renames work), removed afterwards.
 
-    Folders of processes that were killed are removed on the way.
+    This also removes the folders of processes that were killed.
     """
     base = locate_root() / "scratch"
     base.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def _remove_if_abandoned(lock: Path) -> None:
 
 @contextlib.contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a new name beside ``path``; what is written there replaces ``path`` if all goes well."""
+    """Yield a temporary path near ``path``; the file written there replaces ``path`` unless an exception is raised."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         made = Path(folder) / path.name
@@ -88,7 +88,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 def produce(path: Path, make: Callable[[Path], None]) -> Path:
-    """Return ``path``, made by ``make(temporary)`` if it is not there yet; file or folder.
+    """Return ``path``, a file or folder, created by ``make(temporary)`` if it does not exist.
 
     An interrupted or failing ``make`` leaves nothing at ``path``.
     """

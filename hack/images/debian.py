@@ -1,7 +1,7 @@
 """Root folders and image layers from Debian's packages.
 
-A base (debootstrap) is made once. Further packages are installed on an overlay mount of it, whose upper folder
-becomes a layer of its own. Every mount is made in a mount namespace that ends with the build, so none can stay.
+A base (debootstrap) is built once. Further packages are installed on an overlay mount of it, whose upper folder
+becomes a layer of its own. All mounts are in a mount namespace that ends with the build, so none is left behind.
 """
 
 import json
@@ -30,7 +30,7 @@ path-exclude=/usr/share/lintian/*
 path-exclude=/usr/share/locale/*
 path-exclude=/usr/share/man/*
 """
-"""dpkg's instruction to leave out what no container reads; licences stay."""
+"""dpkg's settings to leave out files that no container reads; licences stay."""
 
 LEFTOVERS = (
     "etc/*-",
@@ -50,7 +50,7 @@ LEFTOVERS = (
     "var/lib/dpkg/*-old",
     "var/log/*",
 )
-"""What building leaves behind and an image has no use for. Files named ``copyright`` stay all the same."""
+"""Files that building leaves behind and an image does not need. Files named ``copyright`` are kept nevertheless."""
 
 _ENTER = """\
 set -e
@@ -84,8 +84,8 @@ dpkg-query -W -f '${{Package}} ${{Version}}\\n' {packages} >/tmp/versions
 class Root:
     """A root folder made of packages.
 
-    ``layers`` are its image layers and ``folders`` the same unpacked, both with the lowest first; ``versions`` says
-    which version each requested package has.
+    ``layers`` are its image layers and ``folders`` the same unpacked, both with the lowest first; ``versions`` has the
+    version of each requested package.
     """
 
     layers: tuple[Layer, ...]
@@ -94,16 +94,16 @@ class Root:
 
 
 def build_base() -> Root:
-    """Return a minimal Debian, made on first use. Raises ImageBuildError."""
+    """Return a minimal Debian, built on first use. Raises ImageBuildError."""
     key = cache.make_key(RECIPE, apt.SUITE, SLIMMING, LEFTOVERS)
     return _load_or_make(key, Root((), (), {}), _bootstrap)
 
 
 def install(*packages: str, script: str = "", below: Root | None = None) -> Root:
-    """Return what is ``below``, a minimal Debian unless given, plus packages in one layer more.
+    """Return ``below`` (default: a minimal Debian) with packages in one more layer.
 
-    ``script`` (sh, as root, in the new root folder) then runs. Made on first use, for each choice of all these. Raises
-    ImageBuildError.
+    ``script`` (sh, as root, in the new root folder) runs afterwards. The result is built on first use for each
+    combination of arguments. Raises ImageBuildError.
     """
     base = below or build_base()
     key = cache.make_key(RECIPE, *(layer.digest for layer in base.layers), sorted(packages), script)
@@ -113,7 +113,7 @@ def install(*packages: str, script: str = "", below: Root | None = None) -> Root
 def run(root: Root, tree: Path, script: str) -> None:
     """Run a script (sh, as root) inside a root folder, with the folder ``tree`` at ``/mnt``.
 
-    Whatever it changes elsewhere is forgotten. Raises ImageBuildError if it fails.
+    Its changes elsewhere are discarded. Raises ImageBuildError if it fails.
     """
     _check_machine()
     with cache.make_scratch() as scratch:
@@ -121,7 +121,7 @@ def run(root: Root, tree: Path, script: str) -> None:
 
 
 def _load_or_make(key: str, base: Root, make: Callable[[Path], Mapping[str, str]]) -> Root:
-    """Return ``base`` and one layer more: what ``make`` leaves in the folder it is given. It returns versions."""
+    """Return ``base`` with one more layer: the folder that ``make`` fills. ``make`` returns the versions."""
     folder = cache.locate_root() / "roots" / key[:16]
     record = folder.with_suffix(".json")
     with cache.hold_lock(folder.name):
@@ -154,7 +154,7 @@ def _bootstrap(target: Path) -> Mapping[str, str]:
     for folder in ("var/cache/apt/archives", "var/lib/apt/lists"):
         (target / folder).mkdir(parents=True, exist_ok=True)
     for file in ("etc/hosts", "etc/resolv.conf"):
-        (target / file).write_text("")  # there to be mounted over
+        (target / file).write_text("")  # mount points
     return {}
 
 
@@ -196,7 +196,7 @@ def _check_machine() -> None:
 
 
 def _run_isolated(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Run a command whose mounts and processes cannot outlive it, nor this process. Raises ImageBuildError."""
+    """Run a command whose mounts and processes outlive neither it nor this process. Raises ImageBuildError."""
     isolate = ["unshare", "--mount", "--propagation=private", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
     result = subprocess.run(
         ["setpriv", "--pdeathsig=KILL", "--", *isolate, "--", *command],

@@ -1,4 +1,4 @@
-"""What can go wrong when images are built."""
+"""The error of building images."""
 
 
 class ImageBuildError(Exception):

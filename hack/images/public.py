@@ -1,4 +1,4 @@
-"""Stand-ins for public images, by the names that other people's manifests use."""
+"""Stand-ins for public images, under the names that public manifests use."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,14 +18,14 @@ def list_stand_ins() -> tuple[StandIn, ...]:
 
 
 def available() -> tuple[str, ...]:
-    """Return the fully qualified names of all public images that can be had, sorted. Nothing is built."""
+    """Return the fully qualified names of all public images with a stand-in, sorted. Nothing is built."""
     return tuple(sorted(_index()))
 
 
 def build(name: str) -> Image:
-    """Return the stand-in for a public image, with its layers in the cache, under all of its names.
+    """Build the stand-in for a public image and return it, with its layers in the cache, under all its names.
 
-    ``name`` may be short. Raises ImageBuildError, also for a name that is not available.
+    ``name`` may be short. Raises ImageBuildError, also for a name without a stand-in.
     """
     stand_in = _index().get(qualify(name))
     if stand_in is None:
@@ -39,7 +39,7 @@ def archive(name: str) -> Path:
 
 
 def archive_all(names: Sequence[str]) -> Path:
-    """Return one archive of several stand-ins, in which each layer is once. Raises ImageBuildError."""
+    """Return one archive of several stand-ins, which holds each layer once. Raises ImageBuildError."""
     images = {identify(image): image for image in map(build, names)}
     key = cache.make_key([[digest, sorted(image.names)] for digest, image in sorted(images.items())])
     first = make_file_name(qualify(names[0])) if len(images) == 1 else "public"

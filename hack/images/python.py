@@ -14,15 +14,15 @@ from hack.images.layers import Layer
 PACKAGES = ("python3",)
 
 VERSION = "3.11"
-"""What ``python3`` is in Debian 12."""
+"""The version of ``python3`` in Debian 12."""
 
 SITE = f"usr/local/lib/python{VERSION}/dist-packages"
-"""Where Debian's Python looks for modules that are not Debian's."""
+"""The folder in which Debian's Python looks for modules that are not from Debian."""
 
 COMPILE = "python3 -m compileall -q -f -j 0 --invalidation-mode unchecked-hash"
-"""Compiles modules so that Python takes the result unseen.
+"""Compiles modules so that Python uses the result without a check.
 
-Usually it compares times with the source's, which images do not keep; it would compile at every start.
+By default Python compares it with the source's time, which images do not keep, and would compile at every start.
 """
 
 SCRIPT = f"{COMPILE} /usr/lib/python3 /usr/lib/python{VERSION}"
@@ -35,12 +35,15 @@ _GLIBC_MINOR = 36
 
 
 def install_python() -> debian.Root:
-    """Return a minimal Debian with Python, made on first use. Raises ImageBuildError."""
+    """Return a minimal Debian with Python, built on first use. Raises ImageBuildError."""
     return debian.install(*PACKAGES, script=SCRIPT)
 
 
 def install_wheels(folder: Path, constraints: Path, requirements: Sequence[str]) -> None:
-    """Install distributions and what they need into a folder, as wheels for the image. Raises ImageBuildError."""
+    """Install distributions and their dependencies into a folder, from wheels that suit the image's platform.
+
+    Raises ImageBuildError.
+    """
     machine = platform.machine()
     platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in range(_GLIBC_MINOR, 16, -1)]
     target = [*platforms, f"--python-version={VERSION}", "--implementation=cp", "--only-binary=:all:"]
@@ -50,7 +53,7 @@ def install_wheels(folder: Path, constraints: Path, requirements: Sequence[str])
 def make_site_layer(root: debian.Root, recipe: Sequence[object], fill: Callable[[Path], None]) -> Layer:
     """Return a layer of Python modules, which ``fill`` puts into a folder, compiled by the root folder's Python.
 
-    Made once for each root folder and recipe.
+    It is built once for each root folder and recipe.
     """
 
     def make(target: Path) -> Layer:
@@ -59,7 +62,7 @@ def make_site_layer(root: debian.Root, recipe: Sequence[object], fill: Callable[
         fill(site)
         shutil.rmtree(site / "bin", ignore_errors=True)
         for made_here in site.glob("*.dist-info/direct_url.json"):
-            made_here.unlink()  # says where on this machine the wheel was
+            made_here.unlink()  # names the wheel's path on this machine
         debian.run(root, site, f"{COMPILE} -s /mnt -p /{SITE} /mnt")
         return Layer.from_tree(target)
 
@@ -67,7 +70,7 @@ def make_site_layer(root: debian.Root, recipe: Sequence[object], fill: Callable[
 
 
 def keep_layer(key: str, make: Callable[[Path], Layer]) -> Layer:
-    """Return the layer that was made under a key; ``make`` gets a new folder, and makes it, if there is none."""
+    """Return the layer cached under a key; if there is none, ``make`` builds it in a new folder."""
     record = cache.locate_root() / "sites" / key[:16]
     known = Layer.load(record.read_text()) if record.exists() else None
     if known is None:
@@ -82,7 +85,7 @@ def run_pip(command: str, *arguments: str) -> None:
     """Run this Python's pip. Raises ImageBuildError."""
     options = ["--quiet", "--disable-pip-version-check"]
     if command == "install":
-        # The image's Python compiles: this one may be another version.
+        # The image's Python compiles the modules: this Python may have another version.
         options += ["--no-compile", "--no-warn-script-location", "--root-user-action=ignore"]
     result = subprocess.run(
         [sys.executable, "-m", "pip", command, *options, *arguments], check=False, capture_output=True, text=True

@@ -1,4 +1,4 @@
-"""Stand-ins for servers, made from Debian's packages of the same servers.
+"""Stand-ins for servers, built from Debian's packages of the same servers.
 
 Names, ports, folders, users and variables are those of the public images, as far as manifests rely on them.
 """
@@ -71,7 +71,7 @@ _POSTGRES = make_debian(
     "postgres",
     "postgres:15",
     packages=["postgresql-15"],
-    # A third of the size is a compiler for long queries, and a database that the entry point makes anew.
+    # A third of the size is a compiler for long queries and a database that the entry point creates itself.
     script="""
     rm -rf /var/lib/postgresql/15 /usr/lib/postgresql/15/lib/bitcode /usr/lib/postgresql/15/lib/llvmjit*
     rm -f /usr/lib/*/libLLVM-14.so* /usr/lib/*/libz3.so*

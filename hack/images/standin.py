@@ -1,4 +1,4 @@
-"""What a stand-in is: an image under a public name, made here from packages or source, which says so itself."""
+"""A stand-in: an image under a public name, built here from packages or source and labelled as such."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -10,14 +10,14 @@ from hack.images.layers import Entry, File, Layer
 from hack.images.oci import Image, ImageConfig
 
 LABEL = "dev.sovereignty.stand-in"
-"""Label and annotation of every stand-in: what really is inside."""
+"""Label and annotation of every stand-in: what it really contains."""
 
 FILES = Path(__file__).parent / "files"
 
 
 @dataclass(frozen=True)
 class StandIn:
-    """An image and the public names it goes by, as people write them; ``summary`` says what is inside."""
+    """An image and its public names as manifests write them; ``summary`` says what it contains."""
 
     names: tuple[str, ...]
     summary: str
@@ -32,9 +32,9 @@ def make_debian(
     script: str = "",
     note: str = "",
 ) -> StandIn:
-    """Describe an image of Debian packages, with ``files`` on top.
+    """Return a stand-in made of Debian packages, with ``files`` on top.
 
-    ``script`` (sh) runs as root after the installation; ``note`` says in what else the image differs.
+    ``script`` (sh) runs as root after the installation; ``note`` describes further differences from the public image.
     """
 
     def assemble() -> Image:
@@ -47,14 +47,14 @@ def make_debian(
 
 
 def label(image: Image, contents: str, note: str = "") -> Image:
-    """Return the image with the label that says what is inside."""
+    """Return the image with the label that says what it contains."""
     text = f"not the image of this name: {contents}{_add_note(note)}"
     config = dataclasses.replace(image.config, labels={**image.config.labels, LABEL: text})
     return dataclasses.replace(image, config=config)
 
 
 def read_script(name: str) -> File:
-    """Return a file of ``files/`` as an executable one."""
+    """Return a file of ``files/`` as an executable file."""
     return File((FILES / name).read_bytes(), 0o755)
 
 

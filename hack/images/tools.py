@@ -1,4 +1,4 @@
-"""Stand-ins that need no Debian below them: BusyBox, and servers that are one Go program each."""
+"""Stand-ins without Debian as their base: BusyBox, and servers that are a single Go program each."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,12 +19,12 @@ _ACCOUNTS: Mapping[str, Entry] = {
 
 
 def list_tools() -> tuple[StandIn, ...]:
-    """Return the stand-ins that are a program or two. Nothing is built yet."""
+    """Return the stand-ins that consist of one or two programs. Nothing is built yet."""
     return (_BUSYBOX, _AGNHOST, _HTTPBIN, _FORTIO)
 
 
 def _make_busybox_layer() -> tuple[Layer, str]:
-    """Return a layer of Debian's static BusyBox, and what to say of it."""
+    """Return a layer with Debian's static BusyBox, and its description."""
     root = debian.install("busybox-static", script="busybox --list >/usr/share/busybox-applets")
     folder = root.folders[-1]
     files: dict[str, Entry] = dict(_ACCOUNTS)

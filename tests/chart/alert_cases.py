@@ -1,10 +1,10 @@
-"""What Prometheus sees of a healthy estate, how it changes case by case, and which alerts must then fire."""
+"""The metrics of a healthy installation, how each case changes them, and which alerts must then fire."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MINUTES = 80
-"""How long a case lasts: longer than any rule looks back. It is judged at its end, and time begins at 0."""
+"""How long a case lasts: longer than any rule looks back. It is evaluated at its end, and time begins at 0."""
 NOW = MINUTES * 60
 DAY = 86400
 
@@ -17,14 +17,14 @@ def always(value: float) -> str:
 
 
 def since(minutes: int, value: float, before: float | None = 0) -> str:
-    """Change so many minutes ago. ``None``: there was no such series before."""
+    """Return a series that changed this many minutes ago. ``before`` is None if it did not exist until then."""
     earlier = MINUTES - minutes
     # In promtool's notation 0x9 are ten samples, but _x9 are nine.
     return f"{f'_x{earlier}' if before is None else f'{before}x{earlier - 1}'} {value}x{minutes}"
 
 
 def gone(minutes: int, value: float) -> str:
-    """End so many minutes ago, as when Prometheus finds no such pod any more."""
+    """Return a series that ended this many minutes ago, as when its pod is gone."""
     return f"{value}x{MINUTES - minutes - 1} stale"
 
 
@@ -102,10 +102,10 @@ HEALTHY: Series = {
 
 @dataclass(frozen=True)
 class Case:
-    """What differs from the healthy estate, and what must then fire.
+    """A change of the healthy installation, and the alerts that must then fire.
 
-    ``fires`` are names of alerts without ``Sovereign``, ``labels`` what they have besides the rule's own, and ``says``
-    is a part of what they say.
+    ``fires`` are names of alerts without ``Sovereign``, ``labels`` those that they have besides the rule's own, and
+    ``says`` is a part of their texts.
     """
 
     change: Series
@@ -143,13 +143,13 @@ def repeated(values: str, started: str, *, fires: bool = True, pod: Mapping[str,
 
 
 def absent(component: str, **leading: str) -> Case:
-    """Let the pods of one process say this of who leads; one that says nothing is not there."""
+    """Set whether the pods of one process lead; a pod for which nothing is given does not exist."""
     change = {f"{component}-{pod}": {LEADING: leading[pod]} if pod in leading else {} for pod in "ab"}
     return Case(change, (f"{component.title()}Absent",), says=f"No replica of the {component} is active")
 
 
 def injectors(a: str | None, b: str | None, *, fires: bool = True) -> Case:
-    """Let injectors say this of their certificates; one that says nothing is not there."""
+    """Set when the injectors' certificates end; an injector for which None is given does not exist."""
     change = {f"injector-{pod}": {SERVES: end} if end else {} for pod, end in (("a", a), ("b", b))}
     return Case(change, ("InjectorAbsent",) if fires else (), says="New pods of policies that encrypt are refused")
 
@@ -178,12 +178,12 @@ def pods(metric: str, values: str, *, fires: tuple[str, ...], **more: str) -> Ca
 
 
 def said(metric: str, values: str, *fires: str, labels: Mapping[str, str], says: str) -> Case:
-    """Let the active controller say this."""
+    """Change a metric of the active controller."""
     return Case({"controller-a": {metric: values}}, fires, labels, says)
 
 
 def handed_over(metric: str, value: float, minutes: int, *fires: str, labels: Mapping[str, str], says: str) -> Case:
-    """Let one controller say this until it went, and the next one a minute later, so many minutes ago."""
+    """Set a metric of one controller until it ends, and of the next one from a minute later, ``minutes`` ago."""
     change = {
         "controller-a": {LEADING: gone(minutes + 1, 1), metric: gone(minutes + 1, value)},
         "controller-b": {LEADING: since(minutes, 1), metric: since(minutes, value, before=None)},
@@ -314,7 +314,7 @@ CASES: dict[str, Case] = {
     "some request always waits, but none for long": Case({"signer-a": {OLDEST: f"-240+60x{MINUTES}"}}),
     "a certificate was repeated": repeated(since(30, 3, before=2), always(0)),
     "a certificate was repeated over an hour ago": repeated(since(70, 3, before=2), always(0), fires=False),
-    # A process reads all requests as it begins, so Prometheus may never see its 0.
+    # A process reads all requests as it begins, so Prometheus may never scrape the value 0.
     "a new pod's first sample is 1": repeated(since(30, 1, before=None), since(30, NOW - 1800, before=None), pod=POD_C),
     "a new pod's first sample is 0": repeated(
         since(30, 0, before=None), since(30, NOW - 1800, before=None), pod=POD_C, fires=False

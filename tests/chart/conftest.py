@@ -13,7 +13,7 @@ def render() -> Render:
     def run(*options: str) -> list[Json]:
         done = template(*options)
         assert done.returncode == 0, done.stderr
-        # The parser in C: what the chart renders would take the one in Python seconds.
+        # The parser in C: the one in Python would take seconds for the rendered chart.
         return [document for document in yaml.load_all(done.stdout, yaml.CSafeLoader) if document]
 
     return run

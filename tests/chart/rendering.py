@@ -1,4 +1,4 @@
-"""The chart as Helm renders it, and how to find something in what it renders."""
+"""The chart as Helm renders it, and functions to find rendered objects."""
 
 import subprocess
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Render = Callable[..., list[Json]]
 
 
 def run_helm(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run helm, whatever comes of it."""
+    """Run helm, whether it succeeds or not."""
     helm = binaries.path("helm")
     command = [str(helm), *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120)

@@ -1,4 +1,4 @@
-"""The agent, as Helm renders it: it runs on every node, so what it may do is worth a look of its own."""
+"""The agent, as Helm renders it: it runs on every node, so its privileges are tested here in detail."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_it_takes_what_the_chart_tells_it(daemon_set: Json, monkeypatch: pytest.
 def test_it_has_two_capabilities_and_is_in_no_namespace_of_the_node(daemon_set: Json) -> None:
     spec = daemon_set["spec"]["template"]["spec"]
     assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & set(spec)
-    # What it is told of name servers has to be what other pods are told.
+    # Its name servers have to be those of other pods.
     assert not {"dnsPolicy", "dnsConfig"} & set(spec)
     context = container_of(daemon_set)["securityContext"]
     assert context["capabilities"] == {"drop": ["ALL"], "add": ["SYS_ADMIN", "NET_ADMIN"]}

@@ -1,6 +1,6 @@
-"""When the chart's alerts fire and what they then say, as Prometheus itself judges them (promtool).
+"""When the chart's alerts fire, and with which texts, as Prometheus itself evaluates them (promtool).
 
-Every case (alert_cases.py) changes some series of one healthy estate and names all alerts that fire; no other may.
+Every case (alert_cases.py) changes some series of a healthy installation and names all alerts that fire; no other may.
 """
 
 import os
@@ -35,7 +35,7 @@ def read_rules(objects: list[Json]) -> dict[str, Json]:
 
 
 def read_targets(objects: list[Json]) -> dict[str, Json]:
-    """Return what the PodMonitor makes of the labels of each process's pods."""
+    """Return the labels that the PodMonitor copies from each process's pods to their metrics."""
     (monitor,) = of_kind(objects, "PodMonitor").values()
     return {
         name.removeprefix("sovereign-"): {
@@ -50,7 +50,7 @@ def write_series(change: Series, targets: Mapping[str, Json]) -> list[Json]:
     written = []
     for pod in sorted(HEALTHY.keys() | change.keys()):
         if change.get(pod) == {}:
-            continue  # it is not there
+            continue  # this pod does not exist
         metrics = {**HEALTHY.get(pod, {}), **change.get(pod, {})}
         target = {**targets[pod.rpartition("-")[0]], "pod": pod}
         labels = ",".join(f'{label}="{value}"' for label, value in target.items())
@@ -61,10 +61,10 @@ def write_series(change: Series, targets: Mapping[str, Json]) -> list[Json]:
 
 
 def expect(case: Case, rule: Json) -> list[Json]:
-    """Return what promtool must find of one alert in one case."""
+    """Return the alerts that promtool must find for one rule in one case."""
     if rule["alert"].removeprefix("Sovereign") not in case.fires:
         return []
-    # Stays as it is if it uses anything but the labels that the case names; then it is no readable text.
+    # A template that uses anything but the labels that the case names stays as it is, and is no readable text.
     texts = {
         key: re.sub(r"{{ \$labels\.(\w+) }}", lambda found: case.labels.get(found[1], found[0]), text)
         for key, text in rule["annotations"].items()
@@ -93,7 +93,7 @@ def write_tests(objects: list[Json]) -> Json:
 
 
 def ask_promtool(folder: Path, *arguments: str) -> tuple[bool, str]:
-    """Return whether promtool is content, and what it says."""
+    """Return whether promtool succeeds, and its output."""
     command = f"cd /mnt; if promtool {' '.join(arguments)} >said 2>&1; then echo yes >content; fi"
     debian.run(debian.install("prometheus"), folder, command)
     return (folder / "content").exists(), (folder / "said").read_text(encoding="utf-8")
@@ -138,7 +138,7 @@ WIKI = "https://wiki.hospital.example.org/sovereign/RUNBOOK.md"
 
 
 def test_each_alert_names_a_section_that_exists(render: Render) -> None:
-    """The heading of a section becomes the end of its address, in lower case, as where such pages are shown."""
+    """The fragment of a section's address is its heading in lower case, as web sites that show Markdown make it."""
     runbook = (CHART / "RUNBOOK.md").read_text(encoding="utf-8")
     sections = re.findall(r"^## (Sovereign\w+)$", runbook, re.MULTILINE)
     plain = read_rules(render(*ALL_ALERTS))
@@ -148,7 +148,7 @@ def test_each_alert_names_a_section_that_exists(render: Render) -> None:
     assert len(sections) == len(set(sections))
     for name, rule in linked.items():
         assert rule["annotations"]["runbook_url"] == named[name].replace("RUNBOOK.md", WIKI)
-        # So that whoever has only the name finds it, too.
+        # So that the section can be found by the alert's name alone.
         assert re.sub(r"In\d+Days$", "", name).lower() == named[name].partition("#")[2]
 
 
@@ -178,10 +178,10 @@ def test_the_pod_monitor_finds_the_pods_and_their_port(render: Render) -> None:
         assert monitor["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
         ports = {port["name"] for container in template["spec"]["containers"] for port in container["ports"]}
         assert endpoint["port"] in ports
-    # Else Prometheus gives each metric the namespace of the pod that it is from.
+    # Otherwise Prometheus overwrites a metric's label namespace with the namespace of the pod that exports it.
     assert endpoint["honorLabels"]
 
 
 def test_a_process_says_when_it_started() -> None:
-    """An alert asks for it; it is the Prometheus client's own metric."""
+    """An alert uses this metric, which the Prometheus client itself defines."""
     assert REGISTRY.get_sample_value(STARTED)

@@ -58,7 +58,7 @@ def expressions(spec: Any) -> Iterator[str]:
 
 
 def test_no_guard_asks_for_a_subresource_that_a_request_may_lack(render: Render) -> None:
-    """The API server leaves out what is empty. The error would open a guard that fails open."""
+    """The API server omits an empty subresource. The resulting error would disable a guard that fails open."""
     policies = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
     asking = {
         name for name, policy in policies.items() if "request.subResource =" in str([*expressions(policy["spec"])])
@@ -71,11 +71,11 @@ FILLED = {
     *("nodeSelector", "oldNodeSelector", "taints", "owners", "ownerReferences"),
     *("volumes", "initial", "containers", "ephemeral", "users", "sysctls"),
 }
-"""What others put as many entries into as they like, as CEL calls it."""
+"""CEL names of the fields into which users may put any number of entries."""
 
 
 def test_no_guard_goes_through_what_others_fill_before_it_has_counted_it(render: Render) -> None:
-    """For 30,000 entries the API server takes longer than a request may. All wait for what it does meanwhile."""
+    """For 30,000 entries the API server takes longer than a request may take, and other requests wait meanwhile."""
     policies = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
     uncounted = set()
     for name, policy in policies.items():
@@ -108,7 +108,7 @@ def test_the_controller_is_told_of_every_guard(render: Render) -> None:
 
 
 def test_the_table_of_guards_has_every_file_of_the_folder() -> None:
-    """A file that it lacks is not installed, and Helm says nothing."""
+    """A file that is not in the table is not installed, and Helm reports no error."""
     templates = CHART / "templates"
     table = re.findall(r"^([a-z-]+): ", (templates / "_guards.tpl").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(table) == sorted(path.stem for path in (templates / "admission").iterdir())
@@ -119,7 +119,7 @@ def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
     for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():
         assert binding["spec"]["validationActions"] == ["Warn" if "-warn-" in name else "Deny"]
     for name, policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").items():
-        # It needs our kinds to judge anything. All others do without.
+        # This guard needs our kinds; all others work without them.
         assert ("paramKind" in policy["spec"]) == (name == "sovereignty-guard-grants")
 
 
@@ -244,7 +244,7 @@ def test_only_the_signer_signs_and_reads_keys(render: Render) -> None:
 
 
 def secret_rules(objects: list[Json]) -> dict[tuple[str, str], set[str]]:
-    """Return what roles let their accounts do with Secrets, by namespace and name."""
+    """Return the verbs that Roles grant for Secrets, by namespace and name of the Role."""
     return {
         (role["metadata"]["namespace"], role["metadata"]["name"]): set(rule["verbs"])
         for role in objects
@@ -271,7 +271,7 @@ def test_the_former_place_of_keys_is_open_as_long_as_they_move(render: Render) -
 
 
 def test_values_of_a_former_version_render_as_the_defaults(render: Render) -> None:
-    """With helm upgrade --reuse-values, what a version brought is not there."""
+    """With helm upgrade --reuse-values, values that a new version introduced are missing."""
     for options in ((), ENCRYPTION):
         missing = ("identity.keysNamespace", "identity.moveKeys", "controller.templateNamespaces", "networkPolicies")
         former = ("--set", ",".join(f"{value}=null" for value in missing))

@@ -1,4 +1,4 @@
-"""What the chart installs to have sidecars written into pods, and to refuse pods without."""
+"""What the chart installs to add sidecars to pods, and to refuse pods that lack one."""
 
 import json
 import re
@@ -115,7 +115,7 @@ def guards(objects: list[Json]) -> dict[str, Json]:
 
 
 def test_the_guard_demands_what_the_injector_writes(render: Render) -> None:
-    """The names stand once on each side; the tests on a real API server show that the rest agrees, too."""
+    """Each side has its own copy of the names; tests on a real API server show that the rest agrees, too."""
     objects = render(*ENCRYPTION, "--set", "sidecar.image.repository=example.org/sidecar,sidecar.image.tag=v7")
     found = guards(objects)
     assert set(found) == {"sovereignty-guard-sidecars-by-namespace", "sovereignty-guard-sidecars-by-label"}

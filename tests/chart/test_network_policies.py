@@ -1,4 +1,4 @@
-"""Who may talk to the pods of the chart, and they to whom: its NetworkPolicies, judged as Kubernetes defines them."""
+"""Which connections to and from the chart's pods its NetworkPolicies allow, evaluated as Kubernetes defines them."""
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
@@ -34,7 +34,7 @@ def selects(selector: Json, labels: Json) -> bool:
 
 
 def is_meant(clause: Json, peer: Peer) -> bool:
-    """Whether one entry of ``from`` or ``to`` means a peer."""
+    """Return whether one entry of ``from`` or ``to`` selects a peer."""
     if block := clause.get("ipBlock"):
         return ip_address(peer.address) in ip_network(block["cidr"])
     assert "namespaceSelector" in clause
@@ -44,7 +44,7 @@ def is_meant(clause: Json, peer: Peer) -> bool:
 
 
 def admits(objects: list[Json], pod: Json, direction: str, peer: Peer, port: int) -> bool:
-    """Whether a pod may be connected to (Ingress), or connect (Egress); a pod that no policy selects may."""
+    """Return whether a peer may connect to a pod (Ingress), or the pod to the peer (Egress)."""
     policies = [
         policy["spec"]
         for policy in of_kind(objects, "NetworkPolicy").values()
@@ -63,19 +63,19 @@ def admits(objects: list[Json], pod: Json, direction: str, peer: Peer, port: int
 
 
 def pods(objects: list[Json]) -> dict[str, Json]:
-    """Return the pods that the chart makes, by the name of what makes them."""
+    """Return the chart's pod templates, by the name of their Deployment, DaemonSet or Job."""
     makers = of_kind(objects, "Deployment", "DaemonSet", "Job")
     return {name.removeprefix("sovereign-"): maker["spec"]["template"] for name, maker in makers.items()}
 
 
 @dataclass(frozen=True)
 class Port:
-    """A port where processes are asked."""
+    """A port on which processes listen."""
 
     number: int
     open_at: set[str]
     may: set[str]
-    """The peers that may ask."""
+    """The peers that may connect."""
     options: tuple[str, ...] = ()
 
 
@@ -114,7 +114,7 @@ def test_all_reach_the_api_server_and_nothing_else_where_it_is_known(render: Ren
         made = pods(objects)
         assert len(made) > len(PROCESSES)
         for name, pod in made.items():
-            # No NetworkPolicy is about a pod with its node's network.
+            # No NetworkPolicy applies to a pod in its node's network.
             assert not pod["spec"].get("hostNetwork")
             assert admits(objects, pod, "Egress", API_SERVER, 6443), name
             assert admits(objects, pod, "Egress", ELSEWHERE, 443) is elsewhere, name

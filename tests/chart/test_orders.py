@@ -1,6 +1,6 @@
-"""What the guard of the controller's token lets it tell sidecars: what the operator writes, and nothing else.
+"""The guard of the controller's token accepts the transit configs that the operator writes, and no others.
 
-The guard is CEL, which the API server alone evaluates. What it does to a text is read from it here, and done.
+The guard is CEL, which the API server alone evaluates. These tests read its replacements and patterns, and apply them.
 """
 
 import json
@@ -19,14 +19,14 @@ Guard = Callable[[str], bool]
 
 
 def literal(text: str) -> str:
-    """Return what a string of CEL says."""
+    """Return the value of a CEL string."""
     read: str = json.loads(text if text.startswith('"') else '"' + text[1:-1].replace('"', '\\"') + '"')
     return read
 
 
 @pytest.fixture(scope="module")
 def steps(render: Render) -> list[tuple[str, str]]:
-    """Return what the guard puts in the place of what, in order."""
+    """Return the replacements that the guard makes, in order, as (before, after)."""
     guard = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy")[GUARD]["spec"]
     expressions = {entry["name"]: entry["expression"] for entry in guard["variables"]}
     assert re.fullmatch(r"variables.listeners.map\(text, text[.].*\)", expressions["flat"])
@@ -41,7 +41,7 @@ def steps(render: Render) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def known(render: Render, steps: list[tuple[str, str]]) -> Guard:
-    """Return whether the guard lets a text through."""
+    """Return a function that says whether the guard accepts a text."""
     guard = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy")[GUARD]["spec"]
     validations = [entry["expression"] for entry in guard["validations"]]
     assert "variables.listeners.all(text, !text.contains('<'))" in validations
@@ -73,7 +73,7 @@ def test_it_lets_nothing_else_through(known: Guard, text: str) -> None:
 
 
 def test_each_piece_that_it_knows_is_one_that_the_operator_writes(steps: list[tuple[str, str]]) -> None:
-    """What is no longer written is not to be let through."""
+    """The guard must not accept text that is no longer written."""
     used = set()
     for order in orders():
         for text in order.values():
@@ -85,7 +85,7 @@ def test_each_piece_that_it_knows_is_one_that_the_operator_writes(steps: list[tu
 
 
 def test_no_string_can_begin_in_one_piece_and_end_in_another(steps: list[tuple[str, str]]) -> None:
-    """Each begins outside of strings, and ends there: so whatever is left between pieces is outside of them, too."""
+    """Each piece begins and ends outside of strings, so the text between pieces is outside of strings, too."""
     for before, after in steps:
         if not before.isspace() and before != "\n}":
             assert before.startswith('"')

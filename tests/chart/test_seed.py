@@ -1,4 +1,4 @@
-"""One manifest installs everything: what it holds, and what the Job that creates presets and catalogue may do."""
+"""The manifest that installs everything, and the rights of the Job that creates presets and catalogue."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ ALL = (*BOTH, *ENCRYPTION, "--set", "alerts.enabled=true")
 
 
 def seed_objects(objects: list[Json]) -> dict[str, Json]:
-    """Return what the Job is to create, by name."""
+    """Return the objects that the Job creates, by name."""
     listed = json.loads(of_kind(objects, "ConfigMap")[seeding.CONFIG_MAP]["data"][seeding.OBJECTS])
     return {obj["metadata"]["name"]: obj for obj in listed["items"]}
 
@@ -32,7 +32,7 @@ def job(objects: list[Json]) -> Json:
 
 
 def test_everything_renders_without_a_cluster_and_holds_no_object_of_our_kinds() -> None:
-    """A manifest that held both a kind and an object of it could not be applied in one go."""
+    """A manifest that contained both a kind and an object of it could not be applied in one step."""
     done = run_helm("template", "release", str(CHART), *ALL)
     assert done.returncode == 0, done.stderr
     objects = [document for document in yaml.safe_load_all(done.stdout) if document]
@@ -56,7 +56,7 @@ def test_what_is_created_is_what_the_files_say(render: Render) -> None:
 
 
 def test_no_tool_takes_what_is_created_for_a_part_of_the_release(render: Render) -> None:
-    """Argo CD may know its objects by a label, and deletes one that no manifest has."""
+    """Argo CD may identify its objects by a label, and deletes those that no manifest contains."""
     assert all(set(obj["metadata"]) == {"name"} for obj in seed_objects(render(*BOTH)).values())
 
 
@@ -77,7 +77,7 @@ def test_the_seed_may_only_create(render: Render, options: tuple[str, ...], plur
 
 
 def test_the_seed_may_not_write_what_people_create_from(render: Render) -> None:
-    """A command of the documentation creates it, with the rights of a cluster admin."""
+    """A command in the documentation creates these objects with the rights of a cluster admin."""
     rules = of_kind(render(*BOTH), "Role")["sovereign-seed"]["rules"]
     assert {
         name: {verb for rule in rules if name in rule["resourceNames"] for verb in rule["verbs"]}
@@ -87,7 +87,7 @@ def test_the_seed_may_not_write_what_people_create_from(render: Render) -> None:
 
 
 def test_the_guard_lets_through_what_is_shipped_with_the_defaults_of_its_kind(render: Render) -> None:
-    """The API server compares with an object that has all of them."""
+    """The API server compares it with an object in which all defaults are set."""
     assert GUARD not in of_kind(render(), "ValidatingAdmissionPolicy")
     for options in (PRESETS, BOTH):
         objects = render(*options)
@@ -107,7 +107,7 @@ def test_the_guard_lets_through_what_is_shipped_with_the_defaults_of_its_kind(re
 
 
 def quoted(text: str) -> str:
-    """Return a string of CEL as Helm writes it."""
+    """Return a CEL string as Helm writes it."""
     return json.dumps(text, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

@@ -1,4 +1,4 @@
-"""Who has the API server trust the injector: Jobs that end, or the values; never a process that runs on."""
+"""The API server's trust in the injector comes from Jobs that end, or from values, never from a running process."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 @pytest.fixture
 def given(tmp_path: Path) -> tuple[str, ...]:
-    """Options that name a Secret, and whom to trust for it."""
+    """Options that name a Secret, and the CA bundle for it."""
     file = tmp_path / "values.yaml"
     file.write_text(yaml.safe_dump({"injector": {"tls": {"secretName": "mine", "caBundle": PEM}}}), encoding="utf-8")
     return (*ENCRYPTION, "--values", str(file))
@@ -42,7 +42,7 @@ def hooks(obj: Json) -> set[str]:
 
 
 def ours(objects: list[Json]) -> list[Json]:
-    """Return what the Jobs run as, and with which rights."""
+    """Return the Jobs' service account, and the objects that grant its rights."""
     return [obj for obj in objects if obj["metadata"]["name"] == NAME]
 
 
@@ -66,7 +66,7 @@ def test_only_the_jobs_account_may_write_webhook_configurations_and_it_goes_when
 
 
 def test_what_it_may_do_besides_has_names(render: Render) -> None:
-    """With the right to create any Secret come a token of the controller, and authorities that the signer uses."""
+    """The right to create any Secret would give it a token of the controller, and authorities that the signer uses."""
     for rule in of_kind(render(*ENCRYPTION), "Role")[NAME]["rules"]:
         assert set(rule["resources"]) <= {"secrets", "configmaps"}
         assert set(rule["verbs"]) <= {"get", "create", "patch"}
@@ -87,7 +87,7 @@ def test_one_job_is_before_everything_and_one_after_it_and_their_rights_before_e
 
 
 def test_nothing_that_they_make_is_an_object_of_the_release(render: Render) -> None:
-    """An upgrade would take it away, or write it again."""
+    """An upgrade would delete it, or overwrite it."""
     objects = render(*ENCRYPTION)
     assert names.INJECTOR_CA not in of_kind(objects, "Secret", "ConfigMap")
     for webhook in of_kind(objects, "MutatingWebhookConfiguration")[names.INJECTOR]["webhooks"]:
@@ -95,7 +95,7 @@ def test_nothing_that_they_make_is_an_object_of_the_release(render: Render) -> N
 
 
 def test_another_job_has_another_name(render: Render) -> None:
-    """The template of a Job cannot be changed, and not everybody deletes it before another one is made."""
+    """The template of a Job cannot be changed, and not every tool deletes the Job before it creates another one."""
     rendered = [render(*ENCRYPTION, *options) for options in ((), ("--set", "image.tag=v2"))]
     assert len({job["metadata"]["name"] for objects in rendered for job in jobs(objects).values()}) == 4
 
@@ -176,5 +176,5 @@ def test_without_encryption_there_is_nothing_of_it(render: Render) -> None:
 
 
 def test_values_of_before_there_was_a_choice_still_do(render: Render) -> None:
-    """helm upgrade --reuse-values has no new defaults."""
+    """helm upgrade --reuse-values does not add new defaults."""
     assert jobs(render(*ENCRYPTION, "--set", "injector.tls=null"))

@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def machine() -> None:
-    """Skips where no local cluster can run."""
+    """Skips tests if no local cluster can run."""
     try:
         prerequisites.check()
     except ClusterError as error:
@@ -58,9 +58,9 @@ def kubectl(cluster: Cluster) -> Kubectl:
 
 @pytest.fixture
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A place for clusters' folders that nobody else uses, with a path longer than a socket's may be.
+    """A separate place for clusters' folders, with a path longer than a socket's may be.
 
-    A test that fails leaves its clusters there: they are taken down.
+    Clusters that a failed test leaves there are taken down.
     """
     home = tmp_path / ("long" * 30)
     monkeypatch.setenv("XDG_STATE_HOME", str(home))

@@ -1,4 +1,4 @@
-"""Pods that need no image of others: BusyBox of this machine, which says which pod it is."""
+"""Pods that need no public image: BusyBox of this machine serves the name of the pod."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ WEB = "mkdir -p /www && hostname > /www/index.html && exec httpd -f -p 80 -h /ww
 
 
 def write_busybox_archive(path: Path) -> Path:
-    """An image whose containers serve their host name on port 80."""
+    """Write an archive of an image whose containers serve their host name on port 80."""
     layer = Layer.from_files(
         {
             "bin/busybox": File(Path("/bin/busybox").read_bytes(), 0o755),
@@ -38,7 +38,7 @@ def make_pod(name: str, *, node: str = "", **container: Any) -> dict[str, Any]:
 
 
 def start_pod(kubectl: Kubectl, pod: Mapping[str, Any]) -> Any:
-    """Apply a pod and return it as it is when it is ready."""
+    """Apply a pod, and return it once it is ready."""
     kubectl.apply(dict(pod))
     name = pod["metadata"]["name"]
     kubectl.run("wait", "--for=condition=Ready", "--timeout=60s", f"pod/{name}")

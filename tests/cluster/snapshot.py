@@ -1,4 +1,4 @@
-"""What a cluster could leave on a machine. Other clusters, which may come and go meanwhile, are left out."""
+"""What a cluster could leave on a machine. Other clusters, which may come and go meanwhile, are ignored."""
 
 import contextlib
 import json
@@ -61,9 +61,9 @@ class Snapshot:
     files: frozenset[str]
 
     def list_changes(self, later: "Snapshot", own: int) -> list[str]:
-        """What is there later and was not, or was there and is not later.
+        """Return what was added or removed until the later snapshot.
 
-        ``own`` is the index of the cluster that came and went; what is another's does not count.
+        ``own`` is the index of the tested cluster; items of other clusters are ignored.
         """
         return [
             f"{field.name}: {sign} {item}"
@@ -78,7 +78,7 @@ class Snapshot:
 
 
 def find_index(item: str) -> int | None:
-    """The index of the cluster that something belongs to, by its name or address."""
+    """Return the index of the cluster that an item belongs to, by its name or address."""
     if found := CLUSTER.search(item):
         return int(found["index"])
     block = BLOCK.search(item)
@@ -86,7 +86,7 @@ def find_index(item: str) -> int | None:
 
 
 def take_snapshot(folder: Path) -> Snapshot:
-    """``folder`` is a place for clusters' folders."""
+    """Take a snapshot. ``folder`` is a place for clusters' folders."""
     return Snapshot(
         processes=frozenset(_list_processes(folder)),
         mounts=frozenset(_list_mounts(folder)),
@@ -102,7 +102,7 @@ def take_snapshot(folder: Path) -> Snapshot:
 
 
 def _list_processes(folder: Path) -> Iterator[str]:
-    """Processes of clusters in that folder: by their environment, or by that of a process they come from."""
+    """Yield the processes of clusters in that folder, found by their environment or that of an ancestor."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and _find_marker(int(entry.name)).startswith(str(folder)):
             with contextlib.suppress(OSError):
@@ -131,7 +131,7 @@ def _list_mounts(folder: Path) -> Iterator[str]:
 
 
 def _list_cgroups() -> Iterator[str]:
-    """Topmost groups: what is below them comes and goes with whatever else the machine does."""
+    """Yield the topmost groups; those below come and go with other activity of the machine."""
     for line in Path("/proc/mounts").read_text().splitlines():
         _, point, kind, *_ = line.split()
         if kind in {"cgroup", "cgroup2"}:

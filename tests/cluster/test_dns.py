@@ -1,4 +1,4 @@
-"""Names: of Services, of the pods behind a headless one, and of nobody."""
+"""Names of Services, names of the pods behind a headless Service, and names that do not exist."""
 
 import re
 from collections.abc import Iterator
@@ -125,4 +125,4 @@ def test_services_and_peers_have_names_on_each_node(database: Kubectl, pod: str)
 def test_whoever_asks_for_nobody_is_told_so_at_once(database: Kubectl, pod: str, name: str) -> None:
     begun = monotonic()
     assert f"can't find {name}: NXDOMAIN" in ask(database, pod, name)
-    assert monotonic() - begun < 3  # a lost question is repeated after five seconds
+    assert monotonic() - begun < 3  # a lost query is repeated after five seconds

@@ -120,7 +120,7 @@ def test_up_repairs_a_cluster_whose_parts_were_killed(archive: Path) -> None:
 
         up(SPEC)
 
-        # The same pods, in new containers: the machine's power was cut, as far as they know.
+        # The same pods, in new containers, as after a power cut of the machine.
         kubectl.run("wait", "--for=condition=Ready", "--timeout=60s", "pod/web", "pod/another")
     finally:
         cluster.down()

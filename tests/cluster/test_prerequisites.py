@@ -1,4 +1,4 @@
-"""What the machine needs is installed without a word, and where that fails it is said what to do."""
+"""Missing packages are installed without apt's output; if that fails, the error says what to do."""
 
 from pathlib import Path
 

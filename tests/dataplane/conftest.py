@@ -1,4 +1,4 @@
-"""A pod and what is outside of it, as network namespaces with a link between them. Needs root and nft."""
+"""A pod and the network outside it, as network namespaces with a link between them. Needs root and nft."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from tests.dataplane.roads import BREST, LYON
 
 @pytest.fixture(params=[V4, V6], ids=["IPv4", "IPv6"])
 def addresses(request: pytest.FixtureRequest) -> Addresses:
-    """Each test is made for both families."""
+    """The addresses of one family; each test runs with both."""
     found: Addresses = request.param
     return found
 
@@ -62,7 +62,7 @@ def _connect(pod: Net, outside: Net) -> None:
 
 @pytest.fixture
 def pods() -> Iterator[Road]:
-    """A client in Brest and a server in Lyon, which trust both, without sidecars yet."""
+    """A client in Brest and a server in Lyon, which trust both datacentres; their sidecars do not run yet."""
     if os.geteuid() or not shutil.which("nft"):
         pytest.skip("needs root and nft")
     with tempfile.TemporaryDirectory() as folder, road(Path(folder)) as made:

@@ -1,4 +1,4 @@
-"""A pod and what is outside of it, with a link between them: addresses, ports, and rules."""
+"""A pod and the network outside it, with a link between them: addresses, ports and rules."""
 
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -34,21 +34,21 @@ class Addresses:
     outside: str
     """The other end of the pod's link."""
     remote: str
-    """Another one outside."""
+    """Another address outside."""
     nowhere: str
-    """Outside says of this that there is no way to it."""
+    """An address that outside reports as unreachable."""
 
 
 V4: Final = Addresses("0.0.0.0", "127.0.0.1", "10.77.0.2", "10.77.0.1", "10.78.0.9", "10.79.0.9")
 V6: Final = Addresses("::", "::1", "fd77::2", "fd77::1", "fd78::9", "fd79::9")
 
 NAME_SERVERS: Final = (ip_network(V4.remote), ip_network(V6.remote))
-"""Names are asked for at the other address outside."""
+"""The name server has the other address outside."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """A pod, and what is outside."""
+    """A pod, and the network outside it."""
 
     pod: Net
     outside: Net

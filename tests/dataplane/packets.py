@@ -14,12 +14,12 @@ MARK: Final = b"all that was to leave has left"
 
 
 def mark(link: Link, addresses: Addresses = V4) -> None:
-    """Send what a capture outside can look for: to the name server, which may always be asked."""
+    """Send a mark that a capture outside can look for, to the name server, to which datagrams always pass."""
     send(link.pod.datagrams(addresses.any), MARK, addresses.remote, DNS_PORT)
 
 
 def segments(packets: list[bytes], port: int) -> list[bytes]:
-    """Return the segments of TCP among packets that go to a port, each without the header of IP."""
+    """Return the TCP segments to a port among packets, each without its IP header."""
     found = []
     for packet in packets:
         version = packet[0] >> 4
@@ -39,7 +39,7 @@ def segment(
     data: bytes,
     words: int = 5,
 ) -> bytes:
-    """Return a segment of TCP, with its checksum. ``words`` is the length of its header."""
+    """Return a TCP segment with its checksum. ``words`` is the length of its header, in words of 32 bits."""
     header = struct.pack("!HHIIBBHHH", *ports, *numbers, words << 4, flags, 65535, 0, 0)
     header += NO_OPERATION * 4 * (words - 5)
     pseudo = b"".join(socket.inet_pton(family_of(source), address) for address in (source, target))
@@ -48,7 +48,7 @@ def segment(
 
 
 def checksum(words: bytes) -> bytes:
-    """Return the sum of the internet."""
+    """Return the internet checksum."""
     total = sum(word for (word,) in struct.iter_unpack("!H", words + b"\0" * (len(words) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -56,7 +56,7 @@ def checksum(words: bytes) -> bytes:
 
 
 def packet(source: str, target: str, words: bytes, protocol: int = socket.IPPROTO_TCP) -> bytes:
-    """Return a packet of IP that carries this."""
+    """Return an IP packet with this payload."""
     addresses = b"".join(socket.inet_pton(family_of(source), address) for address in (source, target))
     if family_of(source) == socket.AF_INET6:
         return struct.pack("!IHBB", 6 << 28, len(words), protocol, 64) + addresses + words

@@ -1,4 +1,4 @@
-"""Two pods with sidecars and a road between them."""
+"""Two pods with sidecars, and the network between them."""
 
 from typing import Any
 

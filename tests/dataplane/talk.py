@@ -1,4 +1,4 @@
-"""Applications that know nothing of sidecars."""
+"""Applications without any support for sidecars: a server and clients."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ REFUSAL_SECONDS = 5.0
 
 
 class Echo:
-    """A server that sends back what it gets, or does as told."""
+    """A server that sends back what it receives, unless its arguments say otherwise."""
 
     def __init__(self, net: Net, port: int, *, answer: bytes = b"", greeting: bytes = b"", late: bool = False) -> None:
         self._listener = net.listen("", port, uid=APP_USER).bound
@@ -25,14 +25,14 @@ class Echo:
         self.heard: list[bytes] = []
 
     def __enter__(self) -> Self:
-        """Serve."""
+        """Start serving."""
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop serving, and end what is open."""
-        # Closing alone does not wake who accepts.
+        """Stop serving, and end open connections."""
+        # Closing alone does not wake the thread that accepts.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in list(self._open):
@@ -65,14 +65,14 @@ class Echo:
 
 
 def said(net: Net, address: str, port: int, words: bytes) -> bytes:
-    """Say something to a server, and return as much of an answer."""
+    """Send bytes to a server, and return as many bytes of its answer."""
     with net.connect(address, port, uid=APP_USER) as connection:
         connection.sendall(words)
         return connection.recv(len(words), socket.MSG_WAITALL)
 
 
 def refused(net: Net, address: str, port: int, uid: int = APP_USER) -> bool:
-    """Whether a server does not answer but ends the connection. Raises TimeoutError if it does neither."""
+    """Return whether a server ends the connection without an answer. Raises TimeoutError if it does neither."""
     try:
         with net.connect(address, port, uid=uid, wait=REFUSAL_SECONDS) as connection:
             connection.sendall(b"hello")
@@ -82,7 +82,7 @@ def refused(net: Net, address: str, port: int, uid: int = APP_USER) -> bool:
 
 
 class Steady:
-    """A client that never rests: one session that lasts, and a new connection each time."""
+    """A client that sends without pause: in each round on one lasting session and on a new connection."""
 
     def __init__(self, net: Net, address: str, port: int) -> None:
         self._net, self._address, self._port = net, address, port
@@ -91,19 +91,19 @@ class Steady:
         self.rounds = 0
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start, and wait for the first rounds."""
         self._thread = threading.Thread(target=self._talk, daemon=True)
         self._thread.start()
         self.goes_on()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End."""
+        """Stop."""
         self._over.set()
         self._thread.join(PATIENCE)
 
     def goes_on(self, rounds: int = 20) -> None:
-        """Wait until some more rounds are done."""
+        """Wait until more rounds are done, or something has failed."""
         until = self.rounds + rounds
         eventually(lambda: self.rounds >= until or bool(self.failures), seconds=PATIENCE, what=f"{rounds} rounds")
 
@@ -132,17 +132,17 @@ class Steady:
 
 
 def frame(kind: int, flags: int, content: bytes, stream: int = 1) -> bytes:
-    """Return a frame of HTTP/2."""
+    """Return an HTTP/2 frame."""
     return len(content).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + content
 
 
 def literal(name: str, value: str) -> bytes:
-    """Return a header of HTTP/2 as it is, without compression."""
+    """Return an HTTP/2 header without compression."""
     return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
 def exchange(one: socket.socket, other: socket.socket) -> None:
-    """See that bytes pass both ways."""
+    """Check that bytes pass in both directions."""
     for sender, receiver in ((one, other), (other, one)):
         sender.sendall(b"word")
         assert receiver.recv(4, socket.MSG_WAITALL) == b"word"

@@ -1,4 +1,4 @@
-"""The agent enters the network namespace of a pod, and never another one, whatever the runtime's file contains."""
+"""The agent only ever enters the network namespace of the pod, whatever the runtime's file contains."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.dataplane.sandboxes import FOLDER, sandbox_of
 RULES: Final = redirect.rules_of([], None)
 STRICT: Final = redirect.rules_of([], ())
 FORMER: Final = Path(__file__).parents[1] / "data" / "redirect-without-marks.nft"
-"""Rules of Strict, as an agent of an earlier version loaded them."""
+"""Rules for Strict as an earlier version of the agent loaded them."""
 
 
 def load(sandbox: Sandbox, rules: str = RULES, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -102,7 +102,7 @@ def test_a_missing_network_namespace_has_an_error_of_its_own(bare_link: Link) ->
 
 @pytest.fixture
 def strange(tmp_path: Path) -> Iterator[Path]:
-    """A folder with files that are no network namespace of a pod."""
+    """A folder with files that are not the network namespace of a pod."""
     if os.geteuid():
         pytest.skip("needs root")
     mounted = {"own": "/proc/self/ns/net", "uts": "/proc/self/ns/uts"}
@@ -137,7 +137,7 @@ def test_what_is_no_network_namespace_of_a_pod_is_refused(strange: Path, name: s
 
 
 def test_the_descriptor_that_was_verified_is_entered(bare_link: Link) -> None:
-    """The path may lead to another network namespace a moment later."""
+    """The path may lead to another network namespace by then."""
     pod, outside = bare_link.pod, bare_link.outside
     here, there = str(FOLDER / pod.name), str(FOLDER / outside.name)
     load(sandbox_of(bare_link), meanwhile=lambda: subprocess.run(["mount", "--bind", there, here], check=True))
@@ -148,7 +148,7 @@ def test_the_descriptor_that_was_verified_is_entered(bare_link: Link) -> None:
 
 
 def closing(link: Link, size: int) -> tuple[socket.socket, bytes]:
-    """Have the sidecar send data and close, before the peer has read it. Return the peer's socket, and the data."""
+    """Have the sidecar send data and close before the peer has read it. Return the peer's socket and the data."""
     words = b"the rest " * size
     own = link.listen(V4, sidecar.INBOUND_PORT)
     client = link.outside.connect(V4.pod, 8080, wait=20)

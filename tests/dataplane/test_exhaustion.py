@@ -1,4 +1,4 @@
-"""Who opens connections and reads nothing fills buffers: these fit into the sidecar's memory, and it goes on."""
+"""Clients that open connections and read nothing fill buffers: these fit into the sidecar's memory, and it survives."""
 
 import contextlib
 import re
@@ -23,10 +23,10 @@ from tests.dataplane.talk import Echo, frame, literal, said
 
 MIB: Final = 1024 * 1024
 LIMITS: Final = (LEAST_MEMORY, 512 * MIB)
-"""The least that a sidecar takes, and what the chart gives it."""
+"""The least memory that a sidecar may have, and the chart's default."""
 MANY: Final = 600
 ALL: Final = 1100
-"""More than Envoy takes on any port."""
+"""More connections than Envoy accepts on any port."""
 GREEDY_PORT: Final = 8081
 
 
@@ -44,13 +44,13 @@ def group(limit: int) -> Iterator[Path]:
 
 @pytest.fixture
 def limited(group: Path, pods: Road) -> Road:
-    """The client's sidecar has no more memory than that."""
+    """Two pods, of which the client's sidecar has this memory limit."""
     pods.client.cgroup = group
     return pods
 
 
 def used(pod: Pod) -> int:
-    """Return how much memory a sidecar and the kernel use for it."""
+    """Return how much memory the cgroup of a sidecar uses."""
     assert pod.cgroup
     names = ("memory.current", "memory.usage_in_bytes")
     (found,) = (pod.cgroup / name for name in names if (pod.cgroup / name).exists())
@@ -58,7 +58,7 @@ def used(pod: Pod) -> int:
 
 
 def kept_by_kernel(pod: Pod) -> int:
-    """Return how much memory the kernel uses for a sidecar's connections, where a cgroup does not count that."""
+    """Return how much memory the kernel uses for a sidecar's connections, if its cgroup does not count that."""
     assert pod.cgroup
     if (pod.cgroup / "memory.current").exists():
         return 0
@@ -71,7 +71,7 @@ def alive(pod: Pod) -> bool:
 
 
 def hoard(pods: Road) -> Iterator[socket.socket]:
-    """Connect as often as possible, and read nothing of what comes."""
+    """Open as many connections as possible, and read nothing from them."""
     with contextlib.suppress(OSError):
         for _ in range(MANY):
             connection = pods.client.net.open(socket.AF_INET, uid=APP_USER, wait=IMPATIENCE)
@@ -108,12 +108,12 @@ def test_connections_that_read_nothing_do_not_take_the_sidecar_away(limited: Roa
 
 
 def http(path: str) -> bytes:
-    """Return questions by HTTP, of which nobody reads the answers."""
+    """Return many HTTP requests for a path."""
     return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 1000
 
 
 def grpc() -> bytes:
-    """Return many questions at once by gRPC, none of which comes to its end."""
+    """Return many concurrent gRPC requests, none of which is complete."""
     method = ((":method", "POST"), (":scheme", "http"), (":path", HEALTH_CHECK), (":authority", "x"))
     asked, content = b"".join(literal(*each) for each in method), b"x" * 16384
     calls = b"".join(frame(1, 4, asked, stream) + frame(0, 0, content, stream) for stream in range(1, 400, 2))
@@ -126,11 +126,11 @@ OPEN_PORTS: Final = {
     sidecar.PROBE_PORTS[0]: http("/healthz"),
     sidecar.PROBE_PORTS[1]: grpc(),
 }
-"""The ports that anybody may connect to, and what is said there."""
+"""The ports that accept connections from anyone, and what the test sends there."""
 
 
 def test_nobody_fills_the_memory_through_the_ports_of_kubelets(limited: Road, limit: int) -> None:
-    """These are open to everybody, without a certificate."""
+    """These accept connections from anyone, without a certificate."""
     pod = limited.client
     pod.tell(EncryptionMode.STRICT)
     pod.start(PROBES)

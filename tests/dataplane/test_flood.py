@@ -1,4 +1,4 @@
-"""More connections are begun than a kernel keeps in mind: it answers with SYN cookies, which no socket owns."""
+"""More connections are begun than the kernel can queue: it answers with SYN cookies, which no socket owns."""
 
 import contextlib
 import socket
@@ -32,7 +32,7 @@ def cookies_sent(pod: Pod) -> int:
 
 @contextmanager
 def flood(source: Net, target: Pod, port: int) -> Iterator[None]:
-    """Begin connections with a pod, one after the other, from addresses that do not answer."""
+    """Begin connections to a pod, one after the other, from addresses that do not answer."""
     over = threading.Event()
     raw = source.open(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 
@@ -60,7 +60,7 @@ def flood(source: Net, target: Pod, port: int) -> Iterator[None]:
 
 
 def test_a_flood_neither_stops_the_sidecar_nor_opens_the_application(pods: Road) -> None:
-    """The kernel turns to cookies by itself, as soon as more connections have begun than a listener asked for."""
+    """By default the kernel sends cookies as soon as more connections have begun than a listener's backlog allows."""
     start(pods, EncryptionMode.STRICT)
     with Echo(pods.server.net, APP_PORT), flood(pods.node, pods.server, APP_PORT):
         before = cookies_sent(pods.server)
@@ -68,7 +68,7 @@ def test_a_flood_neither_stops_the_sidecar_nor_opens_the_application(pods: Road)
             assert said(pods.client.net, pods.server.address, APP_PORT, SECRET) == SECRET
         assert cookies_sent(pods.server) > before
     pods.server.stop()
-    # The application is in the sidecar's place, and asks for so short a queue that it is always full.
+    # The application takes the sidecar's port, with a backlog so short that it is always full.
     thief = pods.server.net.listen("", sidecar.INBOUND_PORT, uid=APP_USER)
     thief.bound.listen(1)
     with flood(pods.node, pods.server, APP_PORT):

@@ -1,4 +1,4 @@
-"""Frames that carry no IP, of which the redirect hears nothing: in Strict they neither leave a pod nor enter it."""
+"""In Strict, frames that carry no IP, to which the redirect does not apply, neither leave nor enter a pod."""
 
 import asyncio
 import re
@@ -23,7 +23,7 @@ KINDS: Final = {"PPPoE": 0x8864, "PPPoE discovery": 0x8863, "AppleTalk": 0x809B,
 
 
 def say(net: Net, peer: Net, kind: int, interface: str = "eth0") -> None:
-    """Send a frame to the other end of a link. That it was refused here says nothing."""
+    """Send a frame to the other end of a link. An error is ignored: what counts is what the other end receives."""
     (hardware,) = re.findall(r"link/ether (\S+)", peer.ip("link", "show", interface))
     sender = net.open(socket.AF_PACKET, socket.SOCK_DGRAM)
     with suppress(OSError):
@@ -31,7 +31,7 @@ def say(net: Net, peer: Net, kind: int, interface: str = "eth0") -> None:
 
 
 def keep(link: Link, *, strict: bool = True, fence: Fence | None = None) -> None:
-    """Do what the agent does beside the redirect."""
+    """Update the rules for frames, as the agent does besides loading the redirect."""
     asyncio.run((fence or Fence(FOLDER)).update(sandbox_of(link), strict=strict))
 
 
@@ -54,7 +54,7 @@ def test_a_frame_without_ip_does_not_leave(link: Link, kind: str) -> None:
 
 def test_a_frame_without_ip_does_not_enter(link: Link) -> None:
     link.redirect(strict=True)
-    # Who captures all sees what comes before any rule, so this asks for one kind.
+    # A socket for all kinds of frames receives them before any rule applies, so this one is for a single kind.
     hears = link.pod.open(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(KINDS["PPPoE"]))
     say(link.outside, link.pod, KINDS["PPPoE"])
     assert hears.recv(100).startswith(SECRET)
@@ -89,7 +89,7 @@ def test_an_interface_that_comes_later_is_looked_at_too(link: Link) -> None:
     assert hears.recv(100).startswith(SECRET)
     keep(link, fence=fence)
     say(link.pod, link.outside, KINDS["PPPoE"], "net1")
-    # An answer to what is asked afterwards says that it would have come.
+    # When a later connection succeeds, the frame would have arrived as well.
     link.pod.ip("address", "add", "10.76.0.2/24", "dev", "net1")
     link.outside.ip("address", "add", "10.76.0.1/24", "dev", "net1")
     remote = link.outside.listen("10.76.0.1", 80)

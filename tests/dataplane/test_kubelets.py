@@ -1,4 +1,4 @@
-"""What a kubelet asks of an application is answered through the sidecar as the application would answer the kubelet."""
+"""The sidecar answers a kubelet's probes and hooks as the application would answer them."""
 
 import re
 import ssl
@@ -40,11 +40,11 @@ def probed(pods: Road, *probes: Probe) -> Pod:
 
 
 class Web(BaseHTTPRequestHandler):
-    """Answers, and keeps its connections."""
+    """Answers, and keeps its connections open."""
 
     protocol_version = "HTTP/1.1"
     seconds = 0.0
-    """How long it takes."""
+    """How long an answer takes."""
     asked_from: list[tuple[str, int]]
 
     def do_GET(self) -> None:
@@ -57,12 +57,12 @@ class Web(BaseHTTPRequestHandler):
         self.wfile.write(b"fine")
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @contextmanager
 def web(pod: Pod, context: ssl.SSLContext | None = None, seconds: float = 0) -> Iterator[list[tuple[str, int]]]:
-    """Serve in a pod, and yield from where it is asked."""
+    """Serve in a pod, and yield the list of addresses from which requests come."""
     asked_from: list[tuple[str, int]] = []
     handler = type("Handler", (Web,), {"asked_from": asked_from, "seconds": seconds})
     server = ThreadingHTTPServer((pod.address, APP_PORT), handler, bind_and_activate=False)
@@ -79,7 +79,7 @@ def web(pod: Pod, context: ssl.SSLContext | None = None, seconds: float = 0) -> 
 
 
 def certified(folder: Path, key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> Path:
-    """Write a certificate that nobody trusts, with its key."""
+    """Write a self-signed certificate with its key."""
     name, now = x509.Name([]), datetime.now(UTC)
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
     signed = made.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
@@ -90,7 +90,7 @@ def certified(folder: Path, key: ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 
 
 def tls(pem: Path, *, oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> ssl.SSLContext:
-    """Return what a server goes by."""
+    """Return the TLS settings of a server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = oldest
     context.load_cert_chain(pem)
@@ -105,7 +105,7 @@ def test_probes_of_a_kubelet_mean_what_they_meant(pods: Road) -> None:
     assert pods.ask(pods.server, "/healthz", live)[0] == 503
     with Echo(pods.server.net, APP_PORT, answer=b"HTTP/1.0 200 OK\r\n\r\nfine"):
         assert pods.ask(pods.server, "/healthz", live) == (200, b"")
-        # Nothing but what is probed can be asked for.
+        # Only the path of the probe can be requested.
         for other in ("/admin", "/healthz?verbose=1", "/healthz?"):
             assert pods.ask(pods.server, other, live)[0] == 404
         pods.node.connect(pods.server.address, open_port).close()
@@ -140,7 +140,7 @@ def test_the_port_of_a_probe_is_for_looking_only(pods: Road, question: bytes) ->
 
 
 def test_a_server_of_tls_that_a_kubelet_could_ask_is_asked(pods: Road, tmp_path: Path) -> None:
-    """Each is what some servers are set to, and all of them pass with a kubelet, which is written in Go."""
+    """Some servers have each of these settings, and a kubelet, which is written in Go, accepts all of them."""
     usual = certified(tmp_path, ec.generate_private_key(ec.SECP256R1()))
     newest = tls(usual, oldest=ssl.TLSVersion.TLSv1_3)
     old = tls(usual)
@@ -186,7 +186,7 @@ def test_a_server_that_speaks_only_http_2_by_tls_is_asked(pods: Road, tmp_path: 
 
 
 def test_each_question_is_asked_on_a_connection_of_its_own(pods: Road) -> None:
-    """As a kubelet does: one that is kept could be closed just as the next question comes, which would then fail."""
+    """As a kubelet does: a kept connection could be closed just as the next request comes, which would then fail."""
     server = probed(pods, Probe(ProbeKind.HTTP, APP_PORT))
     with web(server) as asked_from:
         for _ in range(5):
@@ -195,7 +195,7 @@ def test_each_question_is_asked_on_a_connection_of_its_own(pods: Road) -> None:
 
 
 def test_a_hook_takes_as_long_as_it_takes_and_who_does_not_ask_is_let_go(pods: Road) -> None:
-    """It takes longer than all that has a limit on this port, which asking has."""
+    """The hook takes longer than any time limit of this port; sending the request has one."""
     limit = float(CLIENT_SECONDS.removesuffix("s"))
     server = probed(pods, Probe(ProbeKind.HTTP, APP_PORT, "/drain"))
     slow = pods.node.connect(server.address, FIRST, wait=PATIENCE)
@@ -207,7 +207,7 @@ def test_a_hook_takes_as_long_as_it_takes_and_who_does_not_ask_is_let_go(pods: R
             answer = connection.getresponse()
             return answer.status, answer.read()
 
-    # To a kubelet that runs a hook only a location that leads nowhere is a failure.
+    # When a kubelet runs a hook, only an invalid Location header counts as a failure.
     assert b"\r\nlocation: : no answer\r\n" in raw(
         pods, FIRST, "Host: x", f"User-Agent: {HOOK_AGENT}1.37", path="/drain"
     )
@@ -231,7 +231,7 @@ SECRET = "the-patient-has-measles"
 
 
 def raw(pods: Road, port: int, *lines: str, path: str = "/healthz") -> bytes:
-    """Ask the server for what is probed, with these headers, and return all of the answer."""
+    """Request a probed path from the server with these headers, and return the whole answer."""
     connection = pods.node.connect(pods.server.address, port)
     connection.sendall("\r\n".join((f"GET {path} HTTP/1.1", *lines, "Connection: close", "", "")).encode())
     with connection.makefile("rb") as stream:
@@ -288,7 +288,7 @@ def test_a_probe_asks_what_it_was_told_to_ask(pods: Road) -> None:
 
 
 class Health:
-    """A server of gRPC that answers one question, and keeps what it heard: headers as they came, and content."""
+    """A gRPC server that answers one request, and keeps the request's headers, not decoded, and its content."""
 
     def __init__(self, pod: Pod, message: bytes, word: str) -> None:
         self._listener, self._message, self._word = pod.net.listen("", APP_PORT, uid=1000), message, word
@@ -323,7 +323,7 @@ class Health:
 
 
 def call(pods: Road, content: bytes, *headers: bytes) -> dict[int, list[bytes]]:
-    """Call what a kubelet calls, as anybody may. Return the content of the frames that answer, by their kind."""
+    """Call the method that a kubelet calls. Return the content of the answer's frames by their kind."""
     method = ((":method", "POST"), (":scheme", "http"), (":path", "/grpc.health.v1.Health/Check"), (":authority", "x"))
     asked = b"".join((*(literal(*each) for each in method), literal("te", "trailers"), *headers))
     found: dict[int, list[bytes]] = {}
@@ -350,7 +350,7 @@ SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
     ],
 )
 def test_the_port_of_a_grpc_probe_is_no_tunnel(pods: Road, message: bytes, expected: bytes) -> None:
-    """What either side hears is the same, whatever the other one says beside it."""
+    """Each side receives the same, whatever else the other side sends."""
     probed(pods, Probe(ProbeKind.GRPC, APP_PORT, "/ward"))
     request = b"\0\0\0\0\6\n\4ward"
     heard, answers = [], []
@@ -361,6 +361,6 @@ def test_the_port_of_a_grpc_probe_is_no_tunnel(pods: Road, message: bytes, expec
     assert heard[0] == heard[1]
     assert heard[0][1] == request
     assert [answer[0] for answer in answers] == 2 * [[b"\0\0\0\0\2" + expected]]
-    # Letters may be packed, so that one would not find them, but they have a length.
+    # Headers may be compressed, so that the secret would not be found, but not without changing their length.
     assert [list(map(len, answer[1])) for answer in answers] == 2 * [[len(part) for part in answers[0][1]]]
     assert answers[0][1][1] == answers[1][1][1]

@@ -1,4 +1,4 @@
-"""Who waits for a peer that is gone hears of it, and who is only silent is left alone."""
+"""A connection ends if its peer is gone, and stays open if its peer is only silent."""
 
 import socket
 import time
@@ -28,7 +28,7 @@ table inet firewall {
     }
 }
 """
-"""Lets nothing through of what it does not know."""
+"""Drops packets of connections that it does not track."""
 CUT = f"""
 table inet cut {{
     chain forward {{
@@ -38,21 +38,21 @@ table inet cut {{
     }}
 }}
 """
-"""As if the other node were dead: no reset, no word of ICMP."""
+"""As if the other node were dead: no reset, no ICMP error."""
 
 TOO_MUCH = 1 << 20
-"""More at a time than all buffers on the way hold when it is sent again and again."""
+"""Bytes of one write; sent again and again, they fill all buffers on the way."""
 
 
 @pytest.fixture
 def ends() -> Iterator[ExitStack]:
-    """What is to be closed."""
+    """Connections to close after the test."""
     with ExitStack() as stack:
         yield stack
 
 
 def connected(pods: Road, ends: ExitStack, listener: Listener, port: int) -> tuple[socket.socket, socket.socket]:
-    """Return both ends of a connection by which a question came, which is not answered yet."""
+    """Return both ends of a connection on which a request has arrived that is not answered yet."""
     client = pods.client.net.connect(pods.server.address, port, uid=1000, wait=LOST_SECONDS + 10)
     client.sendall(b"?")
     server = ends.enter_context(listener.accept())
@@ -62,13 +62,13 @@ def connected(pods: Road, ends: ExitStack, listener: Listener, port: int) -> tup
 
 
 def ended(some: Sequence[socket.socket]) -> None:
-    """Wait until all of them have ended. Raises TimeoutError."""
+    """Wait until all connections have ended. Raises TimeoutError."""
     with ThreadPoolExecutor(len(some)) as threads:
         assert set(threads.map(lambda end: end.recv(1), some)) == {b""}
 
 
 def fill(sender: socket.socket) -> int:
-    """Send until nobody takes any more, and return how much that was."""
+    """Send until no more is accepted, and return how many bytes were."""
     sent, sender_waits = 0, sender.gettimeout()
     sender.settimeout(1)
     try:
@@ -95,7 +95,7 @@ def test_who_waits_for_a_dead_node_hears_of_it_and_who_is_silent_lives(pods: Roa
     begun = time.monotonic()
     for client, _ in sending:
         client.sendall(b"select 1")
-    # Neither side of those that wait; of those that send, the side to which nothing came is one that waits, too.
+    # Both ends of all pairs: if one end has sent something, the other one still waits.
     ended([end for pair in (*waiting, *sending) for end in pair])
     assert LOST_SECONDS - SILENT_SECONDS < time.monotonic() - begun < LOST_SECONDS + 10
     client, server = idle
@@ -109,7 +109,7 @@ def test_who_waits_for_a_dead_node_hears_of_it_and_who_is_silent_lives(pods: Roa
 
 
 def test_a_pod_that_was_made_before_there_was_keepalive_follows_what_it_is_told(pods: Road, ends: ExitStack) -> None:
-    """Envoy refuses to change options of an open socket, and would not learn the new mode either."""
+    """Envoy refuses to change options of an open socket, and would not load the new mode either."""
     pods.server.before_keepalive = True
     start(pods, EncryptionMode.PERMISSIVE)
     listener = pods.server.net.listen("", QUIET_PORT, uid=1000)

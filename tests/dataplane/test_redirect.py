@@ -1,4 +1,4 @@
-"""What goes where, once the rules are loaded: real sockets in real network namespaces."""
+"""Where connections go once the rules are loaded, with real sockets in real network namespaces."""
 
 import socket
 import threading
@@ -39,7 +39,7 @@ def test_what_the_application_sends_goes_to_the_sidecar(link: Link, addresses: A
 def test_what_the_sidecar_sends_leaves_the_pod(link: Link, addresses: Addresses) -> None:
     taken = link.listen(addresses, sidecar.OUTBOUND_PORT)
     remote = link.outside.listen(addresses.remote, REMOTE_PORT)
-    # From a port, too, at which nobody could be reached.
+    # Also from a port that is closed to connections from outside.
     for source in (0, sidecar.RESERVED_PORTS[50]):
         with (
             link.pod.connect(addresses.remote, REMOTE_PORT, uid=sidecar.UID, source=source) as own,
@@ -107,11 +107,11 @@ def test_a_tcp_probe_finds_the_port_open_and_learns_nothing_else(link: Link, add
 
 
 def test_a_tcp_probe_hears_no_greeting(link: Link, addresses: Addresses) -> None:
-    """Databases and mail servers speak first, and say which version they are."""
+    """Databases and mail servers speak first, and disclose their version."""
     app = link.pod.listen(addresses.any, DATABASE_PORT, uid=APP_USER)
     with link.outside.connect(addresses.pod, LIVE_PROBE, wait=IMPATIENCE) as thief, app.accept() as found:
         found.sendall(b"version 1.2.3")
-        # The application is told at once, so that it does not try again for minutes.
+        # The application's connection is reset at once, so that the kernel does not retransmit for minutes.
         with pytest.raises(ConnectionResetError):
             found.recv(1)
         with pytest.raises(TimeoutError):

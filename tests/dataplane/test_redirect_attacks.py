@@ -1,6 +1,6 @@
-"""What somebody may try who is in the pod, or outside of it, to get around the sidecar.
+"""Attempts, from within the pod or from outside, to bypass the sidecar.
 
-Each test says how the attack would show, and most see first that it works where the rules do not know of it.
+Each test shows how the attack would be noticed, and most check that it works without the rule that prevents it.
 """
 
 import re
@@ -44,7 +44,7 @@ def test_nobody_outside_reaches_a_port_of_the_sidecar(link: Link, addresses: Add
 
 @pytest.mark.parametrize("port", [sidecar.OUTBOUND_PORT, sidecar.INBOUND_PORT])
 def test_nobody_inside_has_the_sidecar_call_itself(link: Link, addresses: Addresses, port: int) -> None:
-    """Its original destination would be itself, for ever."""
+    """The original destination of the connection would be the sidecar itself, in an endless loop."""
     listening = link.listen(addresses, port)
     for address in (addresses.own, addresses.pod):
         for user in (APP_USER, sidecar.UID):
@@ -54,7 +54,7 @@ def test_nobody_inside_has_the_sidecar_call_itself(link: Link, addresses: Addres
 
 
 def test_a_socket_bound_to_the_link_does_not_leave_by_it(link: Link, addresses: Addresses) -> None:
-    """Anybody may bind to a device, and what is redirected is routed with it in mind."""
+    """Any user may bind a socket to a device, and redirected packets are routed with that device in mind."""
     remote = link.outside.listen(addresses.remote, REMOTE_PORT)
     capture = Capture(link.outside)
     bound = link.pod.open(family_of(addresses.any), uid=APP_USER, wait=IMPATIENCE)
@@ -68,7 +68,7 @@ def test_a_socket_bound_to_the_link_does_not_leave_by_it(link: Link, addresses: 
 
 
 def link_local(net: Net) -> str:
-    """Return the address that is good on the link alone."""
+    """Return the link-local address."""
     (address,) = re.findall(r"fe80:[0-9a-f:]+", net.ip("-6", "address", "show", "scope", "link"))
     return str(address)
 
@@ -77,14 +77,14 @@ def test_an_address_of_the_link_is_the_pods(link: Link) -> None:
     own = link.listen(V6, sidecar.INBOUND_PORT)
     address, number = link_local(link.pod), link.outside.within(lambda: socket.if_nametoindex("eth0"))
     client = link.outside.open(socket.AF_INET6)
-    # Both sides look for a while whether somebody else has it.
+    # Both sides check for a while whether another host has their address.
     eventually(lambda: "tentative" not in link.pod.ip("address") + link.outside.ip("address"))
     client.connect((address, APP_PORT, 0, number))
     own.accept().close()
 
 
 def test_an_address_of_the_link_is_no_way_out(link: Link) -> None:
-    """Sockets for such addresses are bound to the link."""
+    """Sockets for link-local addresses are bound to the link."""
     address = link_local(link.outside)
     outside = link.outside.open(socket.AF_INET6)
     outside.bind(("::", REMOTE_PORT))
@@ -99,7 +99,7 @@ def test_an_address_of_the_link_is_no_way_out(link: Link) -> None:
 
 
 def send_past_routes(link: Link, words: bytes) -> None:
-    """Send a packet to the pod from outside, whichever address it is for, as a neighbour can who has CAP_NET_RAW."""
+    """Send a packet for any address to the pod from outside, as a neighbour with CAP_NET_RAW can."""
     frames = link.outside.open(socket.AF_PACKET, socket.SOCK_DGRAM)
     (hardware,) = re.findall(r"link/ether (\S+)", link.pod.ip("link", "show", "eth0"))
     kind = ETH_P_IPV6 if words[0] >> 4 == 6 else ETH_P_IP
@@ -111,14 +111,14 @@ def send_past_routes(link: Link, words: bytes) -> None:
 def test_a_neighbour_reaches_no_address_that_is_not_the_pods(
     bare_link: Link, addresses: Addresses, target: str, *, strict: bool
 ) -> None:
-    """What is redirected gets an address of the link before the kernel asks for whom it is.
+    """A redirected packet gets an address of the link before the kernel checks its destination.
 
-    The sidecar would connect to wherever it was for: to what listens on ``localhost`` alone, or anywhere else.
+    The sidecar would connect to its original destination: to a port that is open on ``localhost`` alone, or anywhere.
     """
     bare_link.redirect(strict=strict)
     bare_link.listen(addresses, sidecar.INBOUND_PORT)
     capture = Capture(bare_link.outside)
-    # So that the pod knows its neighbour.
+    # So that the pod has the hardware address of its neighbour.
     mark(bare_link, addresses)
     capture.until(MARK)
     for port, address in ((40000, getattr(addresses, target)), (40001, addresses.pod)):
@@ -132,7 +132,7 @@ def test_a_neighbour_reaches_no_address_that_is_not_the_pods(
 
 @pytest.mark.parametrize("listens", [APP_USER, sidecar.UID])
 def test_what_translation_of_addresses_misses_is_refused(bare_link: Link, addresses: Addresses, listens: int) -> None:
-    """Were there ever a way past it, it would lead nowhere."""
+    """If packets ever got past it, they would be dropped."""
     app = bare_link.listen(addresses, APP_PORT, listens)
     remote = bare_link.outside.listen(addresses.remote, REMOTE_PORT)
     script = redirect.rules_of(PROBES, None)
@@ -150,7 +150,7 @@ def test_what_translation_of_addresses_misses_is_refused(bare_link: Link, addres
 
 
 def test_a_segment_of_which_conntrack_makes_nothing_does_not_leave(link: Link) -> None:
-    """An answer to nothing is redirected nowhere."""
+    """An answer that belongs to no connection is not redirected."""
     capture = Capture(link.outside)
     raw = link.pod.open(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
     words = segment(V4.pod, V4.remote, ports=(40000, REMOTE_PORT), numbers=(1, 1), flags=SYN | ACK, data=b"secret")
@@ -164,14 +164,14 @@ def test_a_segment_of_which_conntrack_makes_nothing_does_not_leave(link: Link) -
 
 
 def test_a_socket_without_an_owner_says_nothing_outside(link: Link) -> None:
-    """What a closed socket has still to send is nobody's any more, and conntrack may have forgotten where to."""
+    """Data that a closed socket still has to send has no owner, and conntrack may have forgotten the connection."""
     link.listen(V4, sidecar.OUTBOUND_PORT)
     link.pod.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
     for state in ("established", "fin_wait", "unacknowledged", "max_retrans"):
         link.pod.sysctl(f"net.netfilter.nf_conntrack_tcp_timeout_{state}", 1)
     capture = Capture(link.outside)
     app = link.pod.connect(V4.remote, REMOTE_PORT, uid=APP_USER)
-    # Nobody hears it, so that it is said again and again.
+    # No acknowledgement arrives, so the data is sent again and again.
     link.pod.ip("link", "set", "lo", "down")
     app.sendall(b"secret")
     app.close()
@@ -189,32 +189,32 @@ def test_a_socket_without_an_owner_says_nothing_outside(link: Link) -> None:
 
 
 def tracked(link: Link) -> int:
-    """Return how many connections conntrack knows of in the pod."""
+    """Return how many connections conntrack tracks in the pod."""
     path = Path("/proc/sys/net/netfilter/nf_conntrack_count")
     return int(link.pod.within(path.read_text))
 
 
 def said_again(link: Link) -> int:
-    """Return how many segments were sent once more in the pod."""
+    """Return how many segments were retransmitted in the pod."""
     path = Path("/proc/thread-self/net/snmp")
     names, values = (line.split() for line in link.pod.within(path.read_text).splitlines() if line.startswith("Tcp:"))
     return int(values[names.index("RetransSegs")])
 
 
 def until_said_again(link: Link) -> None:
-    """Wait until a segment was sent once more."""
+    """Wait until another segment is retransmitted."""
     before = said_again(link)
     eventually(lambda: said_again(link) > before)
 
 
 def test_the_way_of_an_old_connection_of_the_sidecar_is_open_to_nobody_else(link: Link, addresses: Addresses) -> None:
-    """Conntrack remembers a connection for longer than the socket lives, and a new one with the same ports meets it."""
+    """Conntrack keeps a connection for longer than its socket exists, and a new one with the same ports matches it."""
     link.pod.sysctl("net.ipv4.tcp_fin_timeout", 1)
     remote = link.outside.listen(addresses.remote, REMOTE_PORT)
     with link.pod.connect(addresses.remote, REMOTE_PORT, uid=sidecar.UID) as own:
         port = own.getsockname()[1]
         peer = remote.accept()
-    assert peer.recv(1) == b""  # and does not close its side, so that the socket in the pod goes without an answer
+    assert peer.recv(1) == b""  # the peer does not close its side, so that the socket in the pod ends without an answer
     capture = Capture(link.outside)
     thief = link.pod.open(family_of(addresses.any), uid=APP_USER, wait=IMPATIENCE)
     while True:
@@ -230,7 +230,7 @@ def test_the_way_of_an_old_connection_of_the_sidecar_is_open_to_nobody_else(link
 
 
 def test_a_tcp_probe_is_no_door_for_what_conntrack_does_not_follow(link: Link) -> None:
-    """What is sent past it, straight to the application's port, would belong to the connection that the probe made."""
+    """A segment sent straight to the application's port would belong to the connection that the probe made."""
     link.pod.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
     app = link.pod.listen(V4.pod, DATABASE_PORT, uid=APP_USER)
     capture = Capture(link.outside)
@@ -257,7 +257,7 @@ def test_a_tcp_probe_is_no_door_for_what_conntrack_does_not_follow(link: Link) -
         smuggle()
         assert last.recv(10) == b"last"
         assert hears_nothing(found)
-        # That it is well made shows without the filter that refuses it.
+        # Without the rule that drops it, the segment arrives: it is well formed.
         script = redirect.rules_of(PROBES, None)
         refusal = "ct state invalid drop"
         assert script.count(refusal) == 1
@@ -267,7 +267,7 @@ def test_a_tcp_probe_is_no_door_for_what_conntrack_does_not_follow(link: Link) -
 
 
 def test_payload_in_the_first_segment_is_refused_too(link: Link) -> None:
-    """TCP Fast Open hands it to an application before the handshake ends."""
+    """TCP Fast Open passes it to an application before the handshake ends."""
     app = link.pod.listen(V4.pod, DATABASE_PORT, uid=APP_USER)
     capture = Capture(link.outside)
     raw = link.outside.open(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)

@@ -1,4 +1,4 @@
-"""Two pods with real sidecars: what passes between them, what does not, and what a change loses."""
+"""Two pods with real sidecars: what passes between them, what does not, and which connections a change ends."""
 
 import contextlib
 import socket
@@ -29,7 +29,7 @@ PARIS = authority("paris")
 
 @pytest.fixture
 def echo(pods: Road) -> Iterator[Echo]:
-    """The server's application, which sends back what it gets."""
+    """The server's application, which sends back what it receives."""
     with Echo(pods.server.net, APP_PORT) as app:
         yield app
 
@@ -53,7 +53,7 @@ def test_plaintext_is_refused_in_strict(pods: Road, echo: Echo) -> None:
     start(pods, STRICT)
     assert refused(pods.node, pods.server.address, APP_PORT)
     pods.client.stop()
-    # As the sidecar's user, which nothing redirects.
+    # As the sidecar's user, whose connections are not redirected.
     assert refused(pods.client.net, pods.server.address, APP_PORT, uid=sidecar.UID)
     assert not echo.heard
 
@@ -73,7 +73,7 @@ def test_exceptions_let_plaintext_in_and_are_counted_apart(pods: Road) -> None:
 
 @pytest.mark.parametrize("mode", [PREFERRED, STRICT])
 def test_what_an_exception_let_in_ends_with_it_and_nothing_else_does(pods: Road, mode: EncryptionMode) -> None:
-    """It would not count as plaintext that is open, so that nothing would wait for it."""
+    """Otherwise it would stay open without being counted as plaintext, so no step would wait for it."""
     kept = [{"port": EXCEPTED_PORT, "reason": "metrics"}]
     peers = [{"network": "10.77.2.1/32", "reason": "ingress"}]
     start(pods, mode, plainPorts=[*kept, {"port": EXCEPTED_PORT + 1, "reason": "debugging"}], plainPeers=peers)
@@ -88,7 +88,7 @@ def test_what_an_exception_let_in_ends_with_it_and_nothing_else_does(pods: Road,
             connection.settimeout(PATIENCE)
             with contextlib.suppress(ConnectionError):
                 assert connection.recv(1) == b""
-        # Nor does one end because there is another.
+        # Nor does a connection end because an exception is added.
         pods.until_loaded(pods.server, pods.server.tell(mode, plainPorts=kept, plainPeers=peers))
         kept_open.sendall(SECRET)
         assert kept_open.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
@@ -109,7 +109,7 @@ def test_a_peer_whose_authority_is_not_trusted_is_refused(pods: Road, echo: Echo
 
 
 def test_an_authority_that_has_ended_is_trusted_no_more_though_nobody_says_so(pods: Road, echo: Echo) -> None:
-    """Nothing of ours runs here but the sidecars, and their files stay as they are."""
+    """Of the operator only the sidecars run here, and their files do not change."""
     ending = authority("brest", ends_in=timedelta(seconds=8))
     pods.client.certify(ending, [ending, LYON])
     pods.server.certify(LYON, [ending, LYON])
@@ -129,7 +129,7 @@ def test_a_client_does_not_talk_to_a_server_that_it_does_not_trust(pods: Road, e
 
 @pytest.mark.usefixtures("echo")
 def test_no_connection_is_lost_on_the_way_to_strict_and_back(pods: Road) -> None:
-    """The two sides switch at different times; a session lasts to the end, but for plaintext, which Strict ends."""
+    """The two sides switch at different times. Sessions last to the end, except in plaintext, which Strict ends."""
     start(pods, OFF)
     for modes in ((PERMISSIVE, PREFERRED), (STRICT, PREFERRED, PERMISSIVE, OFF)):
         with Steady(pods.client.net, pods.server.address, APP_PORT) as traffic:
@@ -144,7 +144,7 @@ def test_no_connection_is_lost_on_the_way_to_strict_and_back(pods: Road) -> None
 @pytest.mark.usefixtures("echo")
 @pytest.mark.parametrize("before", [OFF, PERMISSIVE, PREFERRED])
 def test_plaintext_of_before_does_not_outlast_the_step_to_strict(pods: Road, before: EncryptionMode) -> None:
-    """As where the step is forced, or where somebody connects in its last moment. What is excepted goes on."""
+    """For example if the step is forced, or a client connects at the last moment. Excepted connections stay open."""
     excepted = [{"port": EXCEPTED_PORT, "reason": "metrics"}]
     start(pods, before, plainPorts=excepted)
     with Echo(pods.server.net, EXCEPTED_PORT):
@@ -181,7 +181,7 @@ def test_no_connection_is_lost_when_leaf_authority_and_bundle_change(pods: Road)
 
 @pytest.mark.parametrize("port", [sidecar.INBOUND_PORT, sidecar.OUTBOUND_PORT, sidecar.HEALTH_PORT])
 def test_nobody_takes_a_port_of_the_sidecars_by_naming_an_address(pods: Road, port: int) -> None:
-    """Not even as the same user: the more specific of two sockets that share a port is preferred."""
+    """Not even as the same user: the kernel prefers the more specific of two sockets that share a port."""
     start(pods, STRICT)
     taking = pods.server.net.open(socket.AF_INET, uid=sidecar.UID)
     for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
@@ -219,7 +219,7 @@ def test_a_server_may_speak_first(pods: Road, mode: EncryptionMode) -> None:
 
 
 def rewrite(pods: Road, before: str, after: str) -> None:
-    """Change a duration in what the server is told, before it starts: it would be too long or too short here."""
+    """Change a duration in the server's listeners before it starts: it would be too long or too short here."""
     told = pods.server.folder / "transit" / "..data" / sidecar.LISTENERS
     assert before in told.read_text()
     told.write_text(told.read_text().replace(before, after))
@@ -228,7 +228,7 @@ def rewrite(pods: Road, before: str, after: str) -> None:
 @pytest.mark.parametrize("ports", [(APP_PORT,), (EXCEPTED_PORT, APP_PORT)])
 def test_who_is_known_to_speak_first_is_not_waited_for(pods: Road, ports: tuple[int, ...]) -> None:
     pods.server.tell(STRICT, plainPorts=[{"port": port, "serverFirst": True, "reason": "greets"} for port in ports])
-    # Whoever is waited for waits for ever.
+    # If the sidecar waits for the client to speak first, the test times out.
     rewrite(pods, DETECTION_SECONDS, "3600s")
     pods.server.start()
     pods.until_ready(pods.server)
@@ -298,7 +298,7 @@ def test_a_withdrawn_peer_loses_its_open_connections_and_a_good_one_can_connect_
 
 
 def test_a_sidecar_that_has_not_been_told_ends_and_says_why(pods: Road) -> None:
-    """Nothing leaves the pod before its sidecar knows what may; the kubelet starts it again."""
+    """Nothing leaves the pod before its sidecar has its transit config; the kubelet starts the sidecar again."""
     (pods.client.folder / "transit").mkdir()
     pods.client.start()
     assert pods.client.envoy

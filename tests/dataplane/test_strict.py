@@ -1,4 +1,4 @@
-"""Beside TCP, which goes through the sidecar, nothing leaves or enters in Strict but what a network needs to work."""
+"""In Strict, besides TCP, which goes through the sidecar, only packets that a network needs leave or enter a pod."""
 
 import errno
 import socket
@@ -29,7 +29,7 @@ PROTOCOLS: Final = {
     "IGMP": 2,
     "experiments": 253,
 }
-"""Some open sockets of these to anybody, and others carry what has no socket."""
+"""Any user may open sockets of some of these; others carry packets that have no socket."""
 UDP_PORT: Final = 4000
 OTHER_PORT: Final = 4001
 # linux/in.h
@@ -39,7 +39,7 @@ MARK: Final = b"the last one"
 
 
 def mark(link: Link, addresses: Addresses, *, inwards: bool) -> None:
-    """Have a datagram pass that always may: what was sent before it has come by then, or never will."""
+    """Send a datagram that always passes: everything sent before it has arrived by then, or never will."""
     dns = link.outside.datagrams(addresses.remote, DNS_PORT)
     client = link.pod.datagrams(addresses.any, uid=APP_USER)
     send(client, MARK, addresses.remote, DNS_PORT)
@@ -103,7 +103,7 @@ def udp_out_as_if_it_asked_for_names(link: Link, addresses: Addresses) -> socket
 
 
 def nothing_known_out(link: Link, addresses: Addresses) -> socket.socket:
-    """IPv6 has a number for no further header; to IPv4 it is one of many."""
+    """In IPv6 this number means that no header follows; in IPv4 it is an ordinary protocol number."""
     received = link.outside.open(family_of(addresses.any), socket.SOCK_RAW, socket.IPPROTO_NONE)
     sender = link.pod.open(family_of(addresses.any), socket.SOCK_RAW, socket.IPPROTO_NONE)
     send(sender, b"words", addresses.outside)
@@ -157,7 +157,7 @@ def test_no_other_protocol_passes_in_strict(bare_link: Link, addresses: Addresse
 
 
 def ping(link: Link, addresses: Addresses, *, inwards: bool) -> None:
-    """Ask for an echo and wait for it. Raises TimeoutError."""
+    """Send an echo request and wait for the reply. Raises TimeoutError."""
     asking, asked = (link.outside, addresses.pod) if inwards else (link.pod, addresses.outside)
     version = family_of(addresses.any)
     protocol = socket.IPPROTO_ICMP if version == socket.AF_INET else socket.IPPROTO_ICMPV6
@@ -255,7 +255,7 @@ def test_allowed_datagrams_of_one_family_say_nothing_of_the_other(bare_link: Lin
 
 
 def reports(link: Link) -> list[int]:
-    """Return how many packets the pod's kernel has had to send by itself, by IPv6 and by IPv4."""
+    """Return how many packets the pod's kernel was to send, by IPv6 and by IPv4."""
     by_six, by_four = (link.pod.within((Path("/proc/thread-self/net") / name).read_text) for name in ("snmp6", "snmp"))
     names, values = (line.split() for line in by_four.splitlines() if line.startswith("Ip:"))
     found = dict(line.split() for line in by_six.splitlines())
@@ -263,12 +263,12 @@ def reports(link: Link) -> list[int]:
 
 
 def until_reported(link: Link, before: list[int]) -> None:
-    """Wait until the kernel has reported twice, by either family, since ``before`` a join: once may be of another."""
+    """Wait until the kernel has sent two packets in each family since ``before``: one may be of an earlier join."""
     eventually(lambda: all(now > then + 1 for now, then in zip(reports(link), before, strict=True)), what="reports")
 
 
 def test_nobody_says_anything_by_joining_groups(bare_link: Link) -> None:
-    """Anybody may join: the kernel tells the whole link of the group and of the sources, 16 bytes each."""
+    """Any user may join a group: the kernel reports the group and its sources, 16 bytes each, to the whole link."""
     link = bare_link
     capture, index = Capture(link.outside), link.pod.within(lambda: socket.if_nametoindex("eth0"))
 
@@ -283,7 +283,7 @@ def test_nobody_says_anything_by_joining_groups(bare_link: Link) -> None:
         joined = struct.pack("@I4x", index) + whole(group) + whole(source)
         member.setsockopt(socket.IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP, joined)
         member = link.pod.datagrams(V4.any, uid=APP_USER)
-        # By IPv4 as well: of a source, there are 4 bytes.
+        # By IPv4 as well, where a source has 4 bytes.
         joined = b"\xe8\1\1\1" + socket.inet_aton(V4.pod) + words[:4]
         member.setsockopt(socket.IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, joined)
 

@@ -1,7 +1,7 @@
-"""The sidecar is away, and the application has taken its port: in Strict nothing passes but what the sidecar owned.
+"""The sidecar is gone and the application has taken its port: in Strict only packets of the sidecar's sockets pass.
 
-The kernel answers for an application too, in packets that no socket owns: SYN cookies, and what a socket that was
-closed has still to send.
+The kernel also sends packets for an application that no socket owns: SYN cookies, and data that a closed socket still
+has to send.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ REMOTE_PORT: Final = 80
 NEVER, WHEN_FULL, ALWAYS = range(3)
 """When the kernel answers with a SYN cookie."""
 PORTS: Final = {sidecar.INBOUND_PORT: APP_PORT, HTTP_PROBE: HTTP_PROBE, sidecar.HEALTH_PORT: sidecar.REDIRECTED_PORT}
-"""Where the sidecar listens, and where one connects from outside to get there."""
+"""The ports on which the sidecar listens, and the ports by which clients outside reach them."""
 
 
 def cookies(link: Link, when: int) -> None:
@@ -33,14 +33,14 @@ def cookies(link: Link, when: int) -> None:
 
 
 def connected(link: Link, addresses: Addresses, port: int = APP_PORT) -> socket.socket | None:
-    """Connect from outside, if that is possible."""
+    """Connect from outside; return None on timeout."""
     with contextlib.suppress(TimeoutError):
         return link.outside.connect(addresses.pod, port, wait=IMPATIENCE)
     return None
 
 
 def taken(listener: Listener) -> socket.socket | None:
-    """Accept what has come."""
+    """Accept a connection; return None on timeout."""
     listener.bound.settimeout(IMPATIENCE)
     with contextlib.suppress(TimeoutError):
         return listener.accept()
@@ -48,7 +48,7 @@ def taken(listener: Listener) -> socket.socket | None:
 
 
 def rest(connection: socket.socket) -> bytes:
-    """Return all that comes until the end."""
+    """Return all data until the end of a connection."""
     with connection.makefile("rb") as stream:
         return stream.read()
 
@@ -70,7 +70,7 @@ def test_who_takes_a_port_of_the_sidecar_hears_nothing(link: Link, addresses: Ad
 @pytest.mark.parametrize("port", PORTS)
 @pytest.mark.parametrize("when", [NEVER, ALWAYS])
 def test_who_takes_a_port_of_the_sidecar_says_nothing(link: Link, addresses: Addresses, port: int, when: int) -> None:
-    """Whether it keeps its connection open or leaves the rest to the kernel."""
+    """Neither if it keeps its connection open nor if it closes it and leaves the rest to the kernel."""
     link.redirect(strict=True)
     cookies(link, when)
     thief = link.listen(addresses, port, APP_USER)
@@ -97,7 +97,7 @@ def test_the_sidecar_goes_on_whatever_the_kernel_answers_with(link: Link, addres
     remote = link.outside.listen(addresses.remote, REMOTE_PORT)
     with link.outside.connect(addresses.pod, APP_PORT) as client, own.accept() as found:
         exchange(client, found)
-        # Who has the answer in hand may go before the other side has read it.
+        # The sidecar may close before the other side has read everything.
         found.sendall(LONG)
         found.close()
         assert rest(client) == LONG
@@ -109,14 +109,14 @@ def test_the_sidecar_goes_on_whatever_the_kernel_answers_with(link: Link, addres
 
 
 def test_who_knocks_where_nobody_listens_is_told_so(link: Link, addresses: Addresses) -> None:
-    """As before: the kernel's refusal says nothing of the application's."""
+    """As without the redirect: the kernel's refusal contains nothing from the application."""
     link.redirect(strict=True)
     with pytest.raises(ConnectionRefusedError):
         link.outside.connect(addresses.pod, APP_PORT)
 
 
 def test_a_cookie_of_the_sidecar_is_worth_nothing_to_who_takes_its_port(link: Link) -> None:
-    """It is good for two minutes, for any process that listens by then. Here both sides want to talk."""
+    """A cookie is valid for two minutes, for any process that listens by then. Here both sides cooperate."""
     link.redirect(strict=True)
     cookies(link, ALWAYS)
     link.pod.sysctl("net.ipv4.tcp_fin_timeout", 1)
@@ -143,7 +143,7 @@ def test_a_cookie_of_the_sidecar_is_worth_nothing_to_who_takes_its_port(link: Li
     thief = link.listen(V4, sidecar.INBOUND_PORT, APP_USER)
     say(SYN, (1, 0), source=40001)
     say(ACK, (2, cookie + 1))
-    # Nobody owns it until it is accepted.
+    # No process owns the connection until it is accepted.
     say(PSH | ACK, (2, cookie + 1), SECRET)
     with thief.accept() as found:
         found.settimeout(IMPATIENCE)
@@ -153,6 +153,6 @@ def test_a_cookie_of_the_sidecar_is_worth_nothing_to_who_takes_its_port(link: Li
 
 
 def knows(link: Link, port: int) -> bool:
-    """Whether the pod has a socket whose peer has this port."""
+    """Return whether the pod has a socket whose peer has this port."""
     path = Path("/proc/thread-self/net/tcp")
     return f":{port:04X} " in link.pod.within(path.read_text)

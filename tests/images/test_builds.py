@@ -1,4 +1,4 @@
-"""What is built of packages: layers that hold the packages, and nothing of the machine that made them."""
+"""Layers that are built from packages hold the packages, and nothing from the machine that built them."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The cache: what is there is whole, and nobody makes it twice."""
+"""The cache: its entries are complete, and none is built twice."""
 
 import fcntl
 import threading

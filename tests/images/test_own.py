@@ -1,4 +1,4 @@
-"""The operator's own images: each has the programs that its process starts, and shares what it can with the others."""
+"""The operator's own images: each has the programs that its process starts, and shares all other layers."""
 
 import json
 import os
@@ -29,7 +29,7 @@ ENTER = """\
 mount -t overlay overlay -o "lowerdir=$LAYERS" "$ROOT"
 exec chroot --userspec="$AS" "$ROOT" env -i "$@"
 """
-"""Without an upper layer, nobody can write."""
+"""Without an upper layer, the root is read-only."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The list of public images: names, and what is refused."""
+"""The list of public images: their names, and names that are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The table of questions fits the manifests."""
+"""The table of requests to workloads (``QUESTIONS``) matches the manifests."""
 
 import pytest
 

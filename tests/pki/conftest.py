@@ -1,4 +1,4 @@
-"""Other people's programs, which judge our certificates."""
+"""External programs that verify our certificates: OpenSSL, and one that uses Go's library."""
 
 import os
 import shutil

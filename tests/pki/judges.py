@@ -1,4 +1,4 @@
-"""Other people's programs, which judge our certificates."""
+"""External programs that verify our certificates: OpenSSL, and one that uses Go's library."""
 
 import subprocess
 import tempfile
@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 Judge = Callable[[Sequence[x509.Certificate], x509.Certificate, datetime], str]
-"""Says what is wrong with a leaf (the last certificate) below these roots at this time; nothing if it is good."""
+"""Returns what is wrong with a leaf (the second argument) under these roots at this time; "" if it is valid."""
 
 
 def ask_openssl(roots: Sequence[x509.Certificate], leaf: x509.Certificate, now: datetime) -> str:

@@ -1,6 +1,6 @@
-"""The SPIFFE standards, sentence by sentence (SPIFFE-ID and X509-SVID), written without a look at our code.
+"""The SPIFFE standards, sentence by sentence (SPIFFE-ID and X509-SVID), written independently of our code.
 
-Each function returns the sentences that a certificate breaks, none if it is sound.
+Each function returns the sentences that a certificate violates, none if it is valid.
 """
 
 import re
@@ -14,7 +14,7 @@ Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 
 def is_spiffe_id(text: str) -> bool:
-    """Whether this is a SPIFFE ID: scheme, trust domain, and a path of segments or none."""
+    """Return whether this is a SPIFFE ID: scheme, trust domain, and optionally a path of segments."""
     parts = re.fullmatch(r"spiffe://([a-z0-9._-]{1,255})((?:/[a-zA-Z0-9._-]+)*)", text)
     return bool(parts) and len(text) <= 2048 and not {".", ".."} & set(text.split("/")[3:])
 

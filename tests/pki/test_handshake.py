@@ -1,4 +1,4 @@
-"""Two pods meet: mutual TLS 1.3, with what Python's ssl (OpenSSL) makes of our files."""
+"""Two pods connect by mutual TLS 1.3, with our files as Python's ssl (OpenSSL) reads them."""
 
 import ssl
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ BREST, PARIS = found("brest"), found("paris")
 
 @dataclass(frozen=True)
 class Pod:
-    """A leaf, its key and whom it trusts."""
+    """A leaf, the kind of its key, and the authorities that it trusts."""
 
     certificate: bytes
     kind: str = "p256"
@@ -40,7 +40,7 @@ class Pod:
         return self._context(folder, ssl.PROTOCOL_TLS_CLIENT)
 
     def _context(self, folder: Path, purpose: int) -> ssl.SSLContext:
-        """Return one end's settings, from the files that its programs would find in a volume."""
+        """Return one end's settings, from files as its programs would find them in a volume."""
         key = private_key(self.kind).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         credentials = folder / "credentials.pem"
         credentials.write_bytes(key + self.certificate)
@@ -63,7 +63,7 @@ GOOD = Pod(issue())
 
 
 def meet(server: ssl.SSLContext, client: ssl.SSLContext) -> tuple[ssl.SSLObject, ssl.SSLObject]:
-    """Shake hands in memory; raises what either end thinks of the other."""
+    """Do a handshake in memory; raise the error of the end that refuses the other."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     one = server.wrap_bio(to_server, to_client, server_side=True)
     other = client.wrap_bio(to_client, to_server)
@@ -115,7 +115,7 @@ REFUSED = {
         Pod(issue(), trusts=(ENDED.certificate, BREST.certificate)),
         "certificate has expired",
     ),
-    # It says so because its peer sends the authority too, which OpenSSL finds among those that the peer trusts.
+    # The error is this one because the peer sends its authority too, which OpenSSL finds among those it trusts.
     "anybody, where nobody is trusted": (
         GOOD,
         Pod(issue(), trusts=(NOBODY,)),

@@ -1,4 +1,4 @@
-"""Every certificate of ours is good for OpenSSL and for Go, which do not know us; and each fault is seen."""
+"""OpenSSL and Go accept all our certificates, and detect each fault."""
 
 import re
 import subprocess
@@ -155,7 +155,7 @@ def hosts(*names: str) -> list[x509.UniformResourceIdentifier]:
 
 
 def mostly(harmless: list[Any], *harmful: Any) -> st.SearchStrategy[Any]:
-    """Draw what may be brought often enough that all of it often may."""
+    """Draw harmless values so often that a combination of several is often harmless."""
     return st.sampled_from([*harmless * 8, *harmful])
 
 

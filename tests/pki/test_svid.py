@@ -1,4 +1,4 @@
-"""The standards' sentences: our certificates break none, and each one can be broken."""
+"""Our certificates violate no sentence of the standards, and a violation of each sentence is detected."""
 
 import pytest
 from cryptography import x509

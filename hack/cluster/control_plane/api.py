@@ -1,4 +1,4 @@
-"""As much of a client of the API server as bringing up a cluster takes."""
+"""A minimal client of the API server, for bringing up a cluster."""
 
 import json
 import ssl
@@ -14,9 +14,9 @@ FIELD_MANAGER = "hack.cluster"
 
 
 class Api:
-    """An API server, as a user with a client certificate.
+    """An API server, accessed with a client certificate.
 
-    Proxies and certificate bundles that the environment names do not count: the server is on this machine.
+    Proxies and certificate bundles that the environment names are ignored: the server is on this machine.
     """
 
     def __init__(self, server: str, authority: Path, pair: tuple[Path, Path]) -> None:
@@ -28,7 +28,7 @@ class Api:
         )
 
     def is_ready(self) -> bool:
-        """Return whether the server answers that it is ready, which includes its data and its start-up."""
+        """Return whether the server reports that it is ready, which includes etcd and its start-up."""
         try:
             return self._ask("GET", "/readyz") == b"ok"
         except OSError:
@@ -39,7 +39,7 @@ class Api:
         try:
             return dict(json.loads(self._ask("GET", path)))
         except urllib.error.HTTPError as error:
-            if error.code == 404:  # noqa: PLR2004  # known to everyone
+            if error.code == 404:  # noqa: PLR2004  # HTTP: not found
                 return None
             raise
 
@@ -52,7 +52,7 @@ class Api:
         self._ask("PATCH", path, json.dumps(change).encode(), {"Content-Type": MERGE_PATCH})
 
     def apply(self, path: str, wanted: Mapping[str, Any]) -> str:
-        """Make the object at this path what is wanted; return the server's words if it refuses. Raises OSError."""
+        """Apply the object at this path; return the server's answer if it refuses, else "". Raises OSError."""
         content = json.dumps(wanted).encode()
         try:
             self._ask(
@@ -73,7 +73,7 @@ class Api:
 
 
 def is_node_usable(node: Mapping[str, Any]) -> bool:
-    """Return whether a Node is Ready and no longer tainted for not having been."""
+    """Return whether a Node is Ready and no longer has the not-ready taint."""
     conditions = {entry["type"]: entry["status"] for entry in node.get("status", {}).get("conditions", [])}
     taints = {taint["key"] for taint in node.get("spec", {}).get("taints", [])}
     return conditions.get("Ready") == "True" and "node.kubernetes.io/not-ready" not in taints

@@ -1,7 +1,7 @@
 """The cluster's keys, certificates and kubeconfigs, all below one folder.
 
-One authority signs everything, since nobody else will ever trust it; it is valid for years, the rest too: a
-cluster on one machine has no use for rotation, and pod certificates, which are another matter, have their own signer.
+One authority signs everything but the front proxy's client certificate. All certificates are valid for years: a
+cluster on one machine needs no rotation. Pod certificates have a signer of their own.
 """
 
 import base64
@@ -25,7 +25,7 @@ VALIDITY = dt.timedelta(days=3650)
 
 @dataclass(frozen=True)
 class Subject:
-    """Who a certificate is for: a user or server name, and the groups that Kubernetes reads from it."""
+    """The subject of a certificate: a user or server name, and the groups that Kubernetes reads from it."""
 
     name: str
     groups: tuple[str, ...] = ()
@@ -35,19 +35,19 @@ ADMIN = Subject("sovereign-admin", ("system:masters",))
 
 
 def make_kubelet(node: str) -> Subject:
-    """Return the subject that the API server knows as a node's kubelet."""
+    """Return the subject that identifies a node's kubelet to the API server."""
     return Subject(f"system:node:{node}", ("system:nodes",))
 
 
 def name_files(subject: Subject) -> str:
-    """Return a file name, the same for the same subject only: user names may hold any character."""
+    """Return a file name that is unique to the subject: user names may contain any character."""
     text = "\n".join([subject.name, *subject.groups])
     return f"user-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority in ``folder/NAME.crt`` and ``folder/NAME.key``; made on first use."""
+    """A certificate authority in ``folder/NAME.crt`` and ``folder/NAME.key``."""
 
     folder: Path
     name: str = "ca"
@@ -58,7 +58,7 @@ class Authority:
         return self.folder / f"{self.name}.crt"
 
     def ensure(self) -> None:
-        """Make the authority unless it is there."""
+        """Create the authority unless it exists."""
         if not self.certificate.exists():
             key = ec.generate_private_key(ec.SECP256R1())
             subject = _render_name(Subject(f"sovereign-{self.name}"))
@@ -89,9 +89,9 @@ class Authority:
         names: Sequence[str] = (),
         addresses: Sequence[IPv4Address | IPv6Address] = (),
     ) -> tuple[Path, Path]:
-        """Return (certificate, key) files called ``name``, made unless they are there.
+        """Return (certificate, key) files called ``name``, created unless they exist.
 
-        With ``names`` or ``addresses`` it is for a server, and for a client too; without, for a client only.
+        With ``names`` or ``addresses`` the certificate is for a server and a client, else for a client only.
         """
         certificate, key_file = self.folder / f"{name}.crt", self.folder / f"{name}.key"
         if certificate.exists():
@@ -113,7 +113,7 @@ class Authority:
 
 
 def ensure_key_pair(folder: Path, name: str) -> tuple[Path, Path]:
-    """Return (public, private) key files, made unless they are there: for service account tokens."""
+    """Return (public, private) key files for service account tokens, created unless they exist."""
     public, private = folder / f"{name}.pub", folder / f"{name}.key"
     if not public.exists():
         key = ec.generate_private_key(ec.SECP256R1())
@@ -126,7 +126,7 @@ def ensure_key_pair(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def write_kubeconfig(path: Path, *, server: str, context: str, authority: Path, pair: tuple[Path, Path]) -> Path:
-    """Write a kubeconfig that holds all it needs, with one context; return its path."""
+    """Write a self-contained kubeconfig with one context; return its path."""
     certificate, key = pair
     content = {
         "apiVersion": "v1",
@@ -182,7 +182,7 @@ def _start(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 
 
 def _write_pair(folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
-    # The certificate last: it is what says that the pair is complete.
+    # The certificate is written last: if it exists, the pair is complete.
     replace_text(folder / f"{name}.key", _dump_key(key))
     replace_text(folder / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM).decode())
 
@@ -197,6 +197,6 @@ def _dump_key(key: ec.EllipticCurvePrivateKey) -> str:
 
 def _load_key(path: Path) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    # Ours is the former; kubeadm makes the latter, which is what kind's clusters have.
+    # Our authority has an EC key; kubeadm's, in kind's clusters, has an RSA key.
     assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
     return key

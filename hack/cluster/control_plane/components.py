@@ -1,7 +1,7 @@
 """The control plane: etcd, API server, controller manager, scheduler and the image registry, as units.
 
-They share the cluster's own network namespace. etcd and the registry ask for no credentials: etcd listens on
-that namespace's loopback, which nobody else can reach, and the registry only reads.
+They share the cluster's own network namespace. etcd and the registry need no credentials: etcd listens only on that
+namespace's loopback, and the registry is read-only.
 """
 
 import sys
@@ -45,7 +45,7 @@ def locate_registry(state: State) -> str:
 
 
 AUDIT_LOG_MEGABYTES = "2000"
-"""All of a cluster's short life is in one file. By default the API server begins another after 100."""
+"""Enough to keep all of a cluster's short life in one file. By default the API server rotates the log at 100."""
 
 
 def locate_audit_log(state: State) -> Path:
@@ -54,7 +54,7 @@ def locate_audit_log(state: State) -> Path:
 
 
 def write_credentials(state: State) -> None:
-    """Make what the control plane and the administrator need to trust each other."""
+    """Create the certificates, keys and kubeconfigs of the control plane and the administrator."""
     authority, front_proxy = Authority(state.keys), Authority(state.keys, "front-proxy-ca")
     authority.ensure()
     front_proxy.ensure()
@@ -72,7 +72,7 @@ def write_credentials(state: State) -> None:
         ("admin", ADMIN),
         ("controller-manager", Subject("system:kube-controller-manager")),
         ("scheduler", Subject("system:kube-scheduler")),
-        ("kube-proxy", Subject("system:kube-proxy")),  # one for all nodes, which are made at the same time
+        ("kube-proxy", Subject("system:kube-proxy")),  # one for all nodes, which are created concurrently
     ):
         path = state.kubeconfig if subject == ADMIN else state.locate_kubeconfig(name)
         write_user(state, name, subject, path)
@@ -100,7 +100,7 @@ def render_units(state: State) -> list[Unit]:
 
 
 def render_etcd(state: State) -> Unit:
-    """Return etcd, which does not wait for the disk: the data is worth no more than the machine's uptime."""
+    """Return etcd, without fsync: its data need not survive a crash of the machine."""
     flags = {
         "data-dir": state.folder / "etcd",
         "listen-client-urls": "http://127.0.0.1:2379",
@@ -123,7 +123,7 @@ def render_api_server(state: State) -> Unit:
         "allow-privileged": "true",
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
-        # Webhooks and aggregated APIs are dialled at their pods: there is no kube-proxy here.
+        # The API server connects to webhooks and aggregated APIs at their pods: there is no kube-proxy here.
         "enable-aggregator-routing": "true",
         "audit-log-path": locate_audit_log(state),
         "audit-log-maxsize": AUDIT_LOG_MEGABYTES,
@@ -134,7 +134,7 @@ def render_api_server(state: State) -> Unit:
         "kubelet-certificate-authority": keys / "ca.crt",
         "kubelet-client-certificate": keys / "apiserver-kubelet-client.crt",
         "kubelet-client-key": keys / "apiserver-kubelet-client.key",
-        # Node names mean nothing to any resolver here.
+        # No resolver here resolves node names.
         "kubelet-preferred-address-types": "InternalIP",
         "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
         "service-account-key-file": keys / "service-accounts.pub",
@@ -151,7 +151,7 @@ def render_api_server(state: State) -> Unit:
 
 
 def render_controller_manager(state: State) -> Unit:
-    """Return the controller manager. It hands out no pod ranges: each node's is in its CNI configuration."""
+    """Return the controller manager. It allocates no pod CIDRs: each node's is in its CNI configuration."""
     kubeconfig = state.locate_kubeconfig("controller-manager")
     flags = {
         "kubeconfig": kubeconfig,
@@ -161,7 +161,7 @@ def render_controller_manager(state: State) -> Unit:
         "leader-elect": "false",
         "use-service-account-credentials": "true",
         "allocate-node-cidrs": "false",
-        # Its usual place is outside the cluster's folder, and is made if it is not there.
+        # The default is outside the cluster's folder, and the controller manager creates it if missing.
         "flex-volume-plugin-dir": state.folder / "volume-plugins",
         "root-ca-file": state.keys / "ca.crt",
         "service-account-private-key-file": state.keys / "service-accounts.key",

@@ -1,10 +1,10 @@
 """A read-only OCI registry over a cluster's image store. Run as a program; nodes/images.py fills the store.
 
-Every node's containerd has it as the only mirror of every registry. So ``image: nginx`` without a pull policy, which
-means *always pull*, runs what ``load-image`` put there; and an image that is not there is
-answered with 404 in a millisecond, instead of a node trying to reach the internet.
+Every node's containerd uses it as the only mirror of every registry. So ``image: nginx`` without a pull policy, which
+means *always pull*, runs the image that ``load-image`` put there. A missing image is answered with 404 in a
+millisecond; the node does not try to reach the internet.
 
-``python -I -S registry.py STORE ADDRESS PORT``. The store has ``index.json``, which maps fully qualified names to
+``python -I -S registry.py STORE ADDRESS PORT``. The store contains ``index.json``, which maps fully qualified names to
 descriptors, and ``blobs/sha256/HEX``.
 """
 
@@ -73,9 +73,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def find(store: Path, host: str, repository: str, reference: str) -> tuple[Path, str] | None:
-    """Return (blob, media type) of what a tag or digest stands for, None if it is not in the store.
+    """Return the (blob, media type) that a tag or digest refers to, None if it is not in the store.
 
-    ``host`` is the registry that the client meant.
+    ``host`` is the registry in the name of the image that the client pulls.
     """
     digest, media_type = reference, ""
     if not DIGEST.fullmatch(reference):
@@ -92,7 +92,7 @@ def find(store: Path, host: str, repository: str, reference: str) -> tuple[Path,
 
 
 def _read_media_type(path: Path) -> str:
-    """Return what a manifest says it is. Only a manifest's type matters to clients."""
+    """Return the media type that a manifest states. Clients only need the type of manifests."""
     if path.stat().st_size > 1 << 20:
         return "application/octet-stream"
     try:

@@ -1,7 +1,7 @@
-"""The cgroups below which a cluster's kubelets make theirs: ``/sovereignINDEX/NODE`` in every hierarchy.
+"""The cgroups below which a cluster's kubelets create their own: ``/sovereignINDEX/NODE`` in every hierarchy.
 
-Version 1 has a hierarchy per controller (this is what the project was developed on). Version 2 has one, in which
-each level has to hand its controllers on; it is written by the book, and tested only as far as it is pure.
+Version 1 has a hierarchy per controller; the project was developed on it. Version 2 has a single one, in which each
+level has to hand on its controllers; that code follows the documentation, and only its pure functions are tested.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ from hack.cluster.errors import ClusterError
 
 ROOT = Path("/sys/fs/cgroup")
 WANTED = ("cpu", "cpuset", "hugetlb", "io", "memory", "pids")
-"""Controllers that a kubelet uses, as version 2 calls them; those the kernel has are handed on."""
+"""Controllers that a kubelet uses, by their names in version 2; those that the kernel has are handed on."""
 
 REMOVAL_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """A mounted cgroup hierarchy; ``unified`` is version 2, which may be there next to version 1."""
+    """A mounted cgroup hierarchy; ``unified`` is version 2, which may be mounted next to version 1."""
 
     root: Path
     unified: bool
@@ -54,9 +54,9 @@ def find_unified_root() -> Path | None:
 
 
 def create_node_group(cluster: str, node: str) -> None:
-    """Make a node's cgroup in every hierarchy, ready for a kubelet.
+    """Create a node's cgroup in every hierarchy, ready for a kubelet.
 
-    With version 2 the root group has to hand on its controllers before; see host.py.
+    With version 2 the root group has to hand on its controllers first; see host.py.
     """
     unified = find_unified_root()
     for hierarchy in read_hierarchies():
@@ -72,34 +72,34 @@ def create_node_group(cluster: str, node: str) -> None:
 
 
 def list_new_controllers(group: Path) -> list[str]:
-    """Return the controllers that kubelets want and a version 2 group has, but does not hand on yet."""
+    """Return the controllers that kubelets use and a version 2 group has, but does not hand on yet."""
     available = (group / "cgroup.controllers").read_text().split()
     handed_on = (group / "cgroup.subtree_control").read_text().split()
     return [name for name in WANTED if name in available and name not in handed_on]
 
 
 def hand_on_controllers(group: Path) -> None:
-    """Let a version 2 group's children use the controllers that kubelets want."""
+    """Let a version 2 group's children use the controllers that kubelets use."""
     for name in list_new_controllers(group):
         (group / "cgroup.subtree_control").write_text(f"+{name}")
 
 
 def take_back_controllers(group: Path, names: Iterable[str]) -> None:
-    """Stop handing on these controllers, unless other software has come to use them."""
+    """Stop handing on these controllers, unless other software uses them by now."""
     for name in names:
         with contextlib.suppress(OSError):
             (group / "cgroup.subtree_control").write_text(f"-{name}")
 
 
 def copy_cpuset(parent: Path, group: Path) -> None:
-    """Fill a new version 1 cpuset, which is empty: no process may join it like that."""
+    """Fill a new version 1 cpuset: it is empty, and no process may join an empty one."""
     for name in ("cpuset.mems", "cpuset.cpus"):
         if (group / name).exists() and not (group / name).read_text().strip():
             (group / name).write_text((parent / name).read_text())
 
 
 def remove_groups(group: str) -> None:
-    """Remove a cgroup, and all below it, everywhere. Raises ClusterError if processes stay in them."""
+    """Remove a cgroup and all below it from every hierarchy. Raises ClusterError if processes remain in them."""
     deadline = time.monotonic() + REMOVAL_PATIENCE
     for hierarchy in parse_hierarchies(Path("/proc/mounts").read_text()):
         for folder, _, _ in os.walk(hierarchy.root / group, topdown=False):
@@ -113,7 +113,7 @@ def _remove_group(group: Path, deadline: float) -> None:
         except FileNotFoundError:
             return
         except OSError as error:
-            # The last process has been killed, but the kernel takes its time to let go of it.
+            # The last process has been killed, but the kernel needs a moment to remove it from the group.
             if error.errno != errno.EBUSY or time.monotonic() > deadline:
                 raise ClusterError(f"cannot remove the cgroup {group}: {error.strerror}") from error
             time.sleep(0.02)

@@ -1,20 +1,20 @@
-"""Linux namespaces: make them, keep them, start programs in them. Run as a program, never imported.
+"""Linux namespaces: create them, keep them, start programs in them. Run as a program, never imported.
 
 A cluster is a tree of namespaces. The outer one has a PID namespace, whose first process is the cluster's
 *holder*, and a network namespace with the control plane and the bridge. Each node has PID, network, mount and
-host name namespaces inside it, with a holder of its own. This is what makes ``down`` sure: when a holder is
-killed, the kernel kills whatever runs in its PID namespace (pods too, however deep), and with the last process
-every mount and network interface in there is gone. It takes no program that still works and no complete list.
+host name namespaces inside it, with a holder of its own. This makes ``down`` reliable: when a holder is killed, the
+kernel kills all processes in its PID namespace (pods too, at any depth), and with the last process every mount and
+network interface in there is gone. That depends on no working program and no complete list.
 
-``python -I -S namespaces.py`` reads one request as JSON from its input and answers, on its output, with the id
-of the process it started, as the caller sees it. There are two kinds of request::
+``python -I -S namespaces.py`` reads one request as JSON from its input and prints the id of the process it started, as
+the caller sees it. There are two kinds of request::
 
     {"do": "hold", "inside": 12, "namespaces": ["pid", "net"], "mounts": [], "sysctls": {}, "hostname": ""}
     {"do": "run", "inside": 12, "namespaces": ["mnt", "pid"], "log": "/path", "argv": ["etcd", "--help"]}
 
-``inside`` is the process whose namespaces to enter first, 0 for none. It is a program of its own, because a
-process with threads can not change its namespaces; and util-linux' unshare and nsenter stay around as parents
-that can be killed, without telling what they started.
+``inside`` is the process whose namespaces to enter first, 0 for none. This is a program of its own because a process
+with threads cannot change its namespaces. util-linux' unshare and nsenter would stay around as parents that can be
+killed, and do not print the id of the process they started.
 """
 
 import ctypes
@@ -42,10 +42,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def hold(request: dict[str, Any]) -> None:
-    """Make namespaces and keep them for as long as the new process lives."""
+    """Create namespaces and keep them for as long as the new process lives."""
     if request["inside"]:
         _enter(request["inside"], ["pid"])
-        if child := os.fork():  # a process gets into a PID namespace by being born there
+        if child := os.fork():  # only children of this process are in the PID namespace that it entered
             os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
     flags = 0
     for name in request["namespaces"]:
@@ -53,7 +53,7 @@ def hold(request: dict[str, Any]) -> None:
     _check(_libc.unshare(flags), f"make namespaces {request['namespaces']}")
     if os.fork():
         os._exit(0)
-    # From here on this is process 1 of the new PID namespace. /proc is still the caller's: so is the id.
+    # From here on this is process 1 of the new PID namespace. /proc is still the caller's, and so is the id.
     pid = Path("/proc/self").readlink()
     os.setsid()
     if request["mounts"]:
@@ -69,7 +69,7 @@ def hold(request: dict[str, Any]) -> None:
 
 
 def run(request: dict[str, Any]) -> None:
-    """Start a program in the namespaces of another process, in a session of its own, output to a file."""
+    """Start a program in the namespaces of another process, in a session of its own, with its output in a file."""
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     _enter(request["inside"], request["namespaces"])
     failed, failing = os.pipe()  # closed by a successful exec
@@ -91,7 +91,7 @@ def run(request: dict[str, Any]) -> None:
 
 
 def _reap_forever() -> NoReturn:
-    """Do what process 1 has to: bury orphans, such as shims whose containerd has gone."""
+    """Reap orphans, as process 1 must, such as shims whose containerd has ended."""
     while True:
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
@@ -108,20 +108,20 @@ def _redirect(output: int) -> None:
 
 
 def _enter(pid: int, names: list[str]) -> None:
-    # Opened before any is entered: the way to them may not exist in the mount namespace.
+    # Opened before any is entered: these paths may not exist in the mount namespace.
     opened = [(name, os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)) for name in names]
     for name, descriptor in opened:
         _check(_libc.setns(descriptor, FLAGS[name]), f"enter the {name} namespace of process {pid}")
 
 
 def _mount_all(mounts: list[dict[str, str]]) -> None:
-    """Do a node's mounts, in order, seen by nobody else.
+    """Make a node's mounts, in order, visible in its mount namespace only.
 
     Each has a ``kind`` (bind, tmpfs, proc, sysfs), a ``target`` and, for bind, a ``source`` as the machine
-    sees it. Targets below a tmpfs of the same list are made.
+    sees it. Targets below a tmpfs of the same list are created.
     """
     _mount("", "/", flags=MS_REC | MS_PRIVATE)
-    # Sources as descriptors, taken before the first mount, which may well hide a later source's path.
+    # Sources are opened before the first mount, because a mount may hide a later source's path.
     sources = {
         mount["source"]: os.open(mount["source"], os.O_PATH | os.O_CLOEXEC)
         for mount in mounts
@@ -136,7 +136,7 @@ def _mount_all(mounts: list[dict[str, str]]) -> None:
             _mount(f"/proc/self/fd/{sources[mount['source']]}", str(target), flags=MS_BIND | MS_REC)
         else:
             _mount(mount["kind"], str(target), mount["kind"], MOUNT_FLAGS[mount["kind"]])
-    # Containers may ask for shared mounts; what is shared here is shared within the node only.
+    # Containers may ask for shared mounts; these are shared within the node only.
     _mount("", "/", flags=MS_REC | MS_SHARED)
 
 

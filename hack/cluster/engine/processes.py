@@ -1,8 +1,8 @@
-"""The processes of a cluster: start them in its namespaces, know them again, end them.
+"""The processes of a cluster: start them in its namespaces, identify them later, end them.
 
-A process id alone says nothing, since ids are used again. With the process's start time and the machine's boot it names
-one process for ever. On top, all of a cluster's processes carry its folder in their environment: this is how
-``down`` finds one that was started but not yet written down when its starter was killed.
+A process id alone is ambiguous, since ids are reused. Together with the process's start time and the machine's boot id
+it identifies one process. All of a cluster's processes also carry its folder in their environment: this is how ``down``
+finds a process that was started but not yet recorded when its starter was killed.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ class Process:
 
     @classmethod
     def load(cls, path: Path) -> "Process | None":
-        """Return the process that a file names, None if there is no such file or no such process any more."""
+        """Return the process that a file names, None if there is no such file or the process has ended."""
         try:
             saved = cls(**json.loads(path.read_text()))
         except FileNotFoundError:
@@ -57,24 +57,24 @@ class Process:
         return saved if saved.is_running() else None
 
     def save(self, path: Path) -> None:
-        """Write down the process for later programs."""
+        """Record the process for later programs."""
         replace_text(path, json.dumps(asdict(self)))
 
     def is_running(self) -> bool:
-        """Return whether this very process still runs."""
+        """Return whether exactly this process is still running."""
         return Process.identify(self.pid) == self
 
     def stop(self, signals: Iterable[signal.Signals], patience: float) -> None:
-        """Send the signals one after the other, giving the process ``patience`` seconds after each to end.
+        """Send the signals one after the other; after each, give the process ``patience`` seconds to end.
 
-        Raises ClusterError if it outlives them all.
+        Raises ClusterError if the process outlives them all.
         """
         try:
             descriptor = os.pidfd_open(self.pid)
         except ProcessLookupError:
             return
         with contextlib.closing(os.fdopen(descriptor)):
-            if not self.is_running():  # checked after the descriptor was taken, which cannot change any more
+            if not self.is_running():  # checked last: the open descriptor always refers to the same process
                 return
             ended = select.poll()
             ended.register(descriptor, select.POLLIN)
@@ -135,7 +135,7 @@ def start(
 ) -> Process:
     """Start a program in a holder's namespaces. ``path`` is put before the system's PATH.
 
-    Raises ClusterError if it can not be executed; if it ends later on, its log says why.
+    Raises ClusterError if the program cannot be executed; if it ends later, its log says why.
     """
     request = {
         "do": "run",
@@ -150,7 +150,7 @@ def start(
 def _request(
     request: Mapping[str, Any], folder: Path, path: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> Process:
-    """Have the helper program do something, in an environment that has nothing of the caller's."""
+    """Send a request to the helper program, in an environment that inherits nothing from the caller's."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(_HELPER)],
         input=json.dumps(request),

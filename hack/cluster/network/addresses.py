@@ -1,13 +1,13 @@
-"""A cluster's addresses, all of them inside one /16 that the cluster has to itself.
+"""A cluster's addresses, all inside one /16 of its own.
 
 ====================  =========================================================
 ``10.B.0.0/24``       nodes: the control plane is .1, the nodes are .10 and up
-``10.B.1.0/30``       the cable between this machine (.1) and the cluster (.2)
+``10.B.1.0/30``       the link between this machine (.1) and the cluster (.2)
 ``10.B.16.0/20``      services: .16.1 is the API server, .16.10 is the DNS server
 ``10.B.128.0/17``     pods: one /24 per node
 ====================  =========================================================
 
-B is 128 plus the cluster's index. A dual-stack cluster has IPv6 addresses besides, which only its own namespaces know:
+B is 128 plus the cluster's index. A dual-stack cluster also has IPv6 addresses, which only its namespaces can reach:
 
 ==========================  ===================================================
 ``fd73:6f76:B::/64``        nodes: the control plane is ::1, the nodes are ::a and up
@@ -28,13 +28,13 @@ INDICES = range(64)
 
 @dataclass(frozen=True)
 class Addresses6:
-    """The addresses of the second family that the cluster with this index may have (RFC 4193)."""
+    """The IPv6 addresses (RFC 4193) of the cluster with this index, if it is dual-stack."""
 
     index: int
 
     @property
     def block(self) -> IPv6Network:
-        """Everything that belongs to the cluster."""
+        """The network of all the cluster's addresses."""
         return IPv6Network(f"fd73:6f76:{FIRST_BLOCK + self.index:x}::/48")
 
     @property
@@ -44,7 +44,7 @@ class Addresses6:
 
     @property
     def control_plane(self) -> IPv6Address:
-        """The way out of the nodes' network."""
+        """The gateway of the nodes' network."""
         return self.block[1]
 
     @property
@@ -58,11 +58,11 @@ class Addresses6:
         return IPv6Network((self.block[0x100 << 64], 56))
 
     def node(self, number: int) -> IPv6Address:
-        """Return the address of the node of that number, counted from 0."""
+        """Return the address of the node with this number, counted from 0."""
         return self.nodes[10 + number]
 
     def pods_of(self, number: int) -> IPv6Network:
-        """Return the pods' range on the node of that number, counted from 0."""
+        """Return the pods' range on the node with this number, counted from 0."""
         return IPv6Network((self.pods[number << 64], 64))
 
 
@@ -75,7 +75,7 @@ class Addresses:
 
     @property
     def families(self) -> "tuple[Addresses | Addresses6, ...]":
-        """These addresses, and those of the other family if there are any."""
+        """These addresses, and the IPv6 ones of a dual-stack cluster."""
         return (self, Addresses6(self.index)) if self.dual_stack else (self,)
 
     @property
@@ -85,7 +85,7 @@ class Addresses:
 
     @property
     def block(self) -> IPv4Network:
-        """Everything that belongs to the cluster."""
+        """The network of all the cluster's addresses."""
         return IPv4Network((f"10.{FIRST_BLOCK + self.index}.0.0", 16))
 
     @property
@@ -95,17 +95,17 @@ class Addresses:
 
     @property
     def control_plane(self) -> IPv4Address:
-        """Where the API server listens."""
+        """The address of the API server."""
         return self.block[1]
 
     @property
     def machine(self) -> IPv4Address:
-        """This machine, as seen from the cluster."""
+        """This machine's address as seen from the cluster."""
         return self.block[0x0101]
 
     @property
     def uplink(self) -> IPv4Address:
-        """The cluster's end of the cable to this machine."""
+        """The cluster's end of the link to this machine."""
         return self.block[0x0102]
 
     @property
@@ -120,7 +120,7 @@ class Addresses:
 
     @property
     def dns_service(self) -> IPv4Address:
-        """The ClusterIP that kubelets tell pods to ask for names."""
+        """The ClusterIP of the DNS server, which kubelets write into the pods' resolv.conf."""
         return self.services[10]
 
     @property
@@ -129,11 +129,11 @@ class Addresses:
         return IPv4Network((self.block[0x8000], 17))
 
     def node(self, number: int) -> IPv4Address:
-        """Return the address of the node of that number, counted from 0."""
+        """Return the address of the node with this number, counted from 0."""
         return self.nodes[10 + number]
 
     def pods_of(self, number: int) -> IPv4Network:
-        """Return the pods' range on the node of that number, counted from 0."""
+        """Return the pods' range on the node with this number, counted from 0."""
         return IPv4Network((self.pods[number * 256], 24))
 
 

@@ -1,7 +1,7 @@
-"""Names of Services and pods: CoreDNS, as a Deployment in kube-system behind the Service kube-dns.
+"""DNS for Services and pods: CoreDNS, as a Deployment in kube-system behind the Service kube-dns.
 
-It is what kubeadm's clusters have, with less to it: nothing is asked of the outside, which this cluster does not have.
-Other names do not exist, and whoever asks for one is told so at once instead of waiting.
+It is what kubeadm's clusters have, but forwards nothing to outside servers, which this cluster cannot reach. Other
+names get the answer NXDOMAIN at once, instead of a timeout.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ NAME = "coredns"
 ROLE = "system:coredns"
 NAMESPACE = "kube-system"
 LABELS = {"k8s-app": "kube-dns"}
-"""What everyone selects the cluster's DNS by, whichever program it is."""
+"""The usual labels of a cluster's DNS pods, whichever program they run."""
 
 PROBE = f"kubernetes.default.svc.{DOMAIN}"
 REPLICAS = 2
@@ -52,19 +52,19 @@ CONFIG = f"""\
 
 
 def name_image(program: Path) -> str:
-    """Return the image's name, which another build of the program does not have."""
+    """Return the image's name, which differs for each build of the program."""
     return f"localhost/{program.parent.name.replace('-', ':')}"
 
 
 def add_image(store: Path) -> None:
-    """Put the image into a cluster's store, unless it is there; the program is built first if need be."""
+    """Put the image into a cluster's store, unless it is already there; build the program first if needed."""
     program = binaries.path(NAME)
     config = ImageConfig(entrypoint=(f"/bin/{NAME}", "-conf", "/etc/coredns/Corefile"), user=f"{USER}:{USER}")
     images.add_program(store, name_image(program), program, config)
 
 
 def install(state: State, api: Api) -> None:
-    """Put everything on the API server. Raises ClusterError, with the server's words, if it does not take it."""
+    """Apply all objects. Raises ClusterError, with the API server's answer, if it refuses one."""
     for path, wanted in render_objects(state, name_image(binaries.path(NAME))):
         _apply(api, path, wanted)
 
@@ -80,7 +80,7 @@ def wait_for_answer(server: IPv4Address, holder: Process) -> None:
 
 
 def _apply(api: Api, path: str, wanted: Mapping[str, Any]) -> None:
-    """Apply an object. When a new API server is ready, namespaces and ClusterIPs are still a moment away."""
+    """Apply an object, with retries: namespaces and ClusterIPs exist a moment after the API server is ready."""
     refusal = ""
 
     def is_taken() -> bool:
@@ -138,7 +138,7 @@ def _render_service(state: State) -> dict[str, Any]:
 
 
 def render_deployment(nodes: Sequence[NodeSpec], image: str) -> dict[str, Any]:
-    """Return the Deployment: one pod on each of two nodes, whatever taints they were given."""
+    """Return the Deployment: one pod on each of two nodes, whatever their taints."""
     elsewhere = {"labelSelector": {"matchLabels": LABELS}, "topologyKey": "kubernetes.io/hostname"}
     pod = {
         "serviceAccountName": NAME,
@@ -153,7 +153,7 @@ def render_deployment(nodes: Sequence[NodeSpec], image: str) -> dict[str, Any]:
     spec = {
         "replicas": min(REPLICAS, len(nodes)),
         "selector": {"matchLabels": LABELS},
-        # No pod more than wanted: on two nodes there is no room for a third.
+        # No surge: on two nodes there is no room for a third pod.
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
         "template": {"metadata": {"labels": LABELS}, "spec": pod},
     }
@@ -170,7 +170,7 @@ def _render_container(image: str) -> dict[str, Any]:
             {"name": "dns-tcp", "protocol": "TCP", "containerPort": 53},
         ],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
-        # Whoever waits for the cluster waits for this.
+        # Probed often, because bringing up the cluster waits for it.
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
         "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}, "initialDelaySeconds": 30},
         "securityContext": {

@@ -1,9 +1,9 @@
-"""The cables: this machine, the cluster's own network namespace, the nodes.
+"""The network links between this machine, the cluster's own network namespace and the nodes.
 
-The cluster's namespace has no default route, so nothing leaves it. This machine's namespace gets one interface
-and a route for the cluster's addresses, with an ``unreachable`` one behind it for when the cable is gone. An
-address that nobody in the cluster has ends, at once, in another ``unreachable`` route, whichever side asks. That
-takes no packet filter and changes none of this machine's settings.
+The cluster's namespace has no default route, so nothing leaves it. This machine's namespace gets one interface and a
+route to the cluster's addresses, and an ``unreachable`` route that takes over when the link is gone. Packets to an
+unused address of the cluster, from either side, end at once in another ``unreachable`` route. This takes no packet
+filter and changes none of this machine's settings.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ def read_routes() -> list[tuple[IPv4Network, str]]:
 
 
 def connect_cluster(addresses: Addresses, holder: Process, folder: Path) -> None:
-    """Lay the cable between this machine and a cluster's namespace, and make the bridge for its nodes."""
+    """Link this machine to a cluster's namespace, and create the bridge for its nodes."""
     remove_link(addresses)  # left by a holder that has just gone
     _batch(render_machine(addresses, holder.pid, folder), None)
     _batch(render_cluster(addresses), holder)
 
 
 def connect_node(addresses: Addresses, number: int, count: int, cluster: Process, node: Process) -> None:
-    """Lay the cable between a node (counted from 0) and its cluster's bridge; ``count`` nodes there are."""
+    """Link a node (counted from 0) to its cluster's bridge; ``count`` is the number of nodes."""
     with contextlib.suppress(ClusterError):  # left by a node's holder that has just gone
         _ip("link", "delete", f"node{number}", inside=cluster)
     _batch(render_bridge_port(addresses, number, node.pid), cluster)
@@ -47,14 +47,14 @@ def connect_node(addresses: Addresses, number: int, count: int, cluster: Process
 
 
 def render_machine(addresses: Addresses, holder: int, folder: Path) -> list[str]:
-    """Return the ``ip`` commands for this machine's namespace. The alias tells a person whose link it is."""
+    """Return the ``ip`` commands for this machine's namespace. The alias shows whose link it is."""
     return [
         f"link add {addresses.link} type veth peer name {UPLINK} netns {holder}",
         f"link set {addresses.link} alias {str(folder)[-200:]}",
         f"address add {addresses.machine}/30 dev {addresses.link}",
         f"link set {addresses.link} up",
         f"route replace {addresses.block} via {addresses.uplink} dev {addresses.link}",
-        # Ranks last: it only counts when the cable is gone. Traffic must not take the default route then.
+        # Lowest priority: it only applies when the link is gone, when traffic must not take the default route.
         f"route replace unreachable {addresses.block} metric {LAST_METRIC}",
     ]
 
@@ -84,7 +84,7 @@ def render_bridge_port(addresses: Addresses, number: int, holder: int) -> list[s
 
 
 def render_node(addresses: Addresses, number: int, count: int) -> list[str]:
-    """Return the ``ip`` commands for a node's namespace: itself, its default route, the others' pods."""
+    """Return the ``ip`` commands for a node's namespace: addresses, default route, routes to other nodes' pods."""
     others = [other for other in range(count) if other != number]
     return [
         "link set lo up",
@@ -100,27 +100,27 @@ def render_node(addresses: Addresses, number: int, count: int) -> list[str]:
 
 
 def _add_address(address: str, device: str) -> str:
-    # Nobody else can have it, so that nobody need be asked before it is used.
+    # No other interface can have the address, so duplicate address detection is unnecessary.
     unasked = " nodad" if ip_interface(address).version == 6 else ""  # noqa: PLR2004 - the version of IP
     return f"address add {address} dev {device}{unasked}"
 
 
 def has_link(addresses: Addresses) -> bool:
-    """Return whether a cluster's cable is there."""
+    """Return whether a cluster's link exists."""
     return Path("/sys/class/net", addresses.link).exists()
 
 
 def disconnect_cluster(addresses: Addresses) -> None:
-    """Remove what connecting a cluster added to this machine's own namespace, as far as it is there."""
+    """Remove what connecting a cluster added to this machine's own namespace, if it is there."""
     remove_link(addresses)
     if any(network == addresses.block for network, _ in read_routes()):
         _ip("route", "delete", "unreachable", str(addresses.block), "metric", str(LAST_METRIC))
 
 
 def remove_link(addresses: Addresses) -> None:
-    """Remove a cluster's cable, and the routes over it, if it is there."""
+    """Remove a cluster's link, and the routes over it, if it exists."""
     if has_link(addresses):
-        with contextlib.suppress(ClusterError):  # the kernel may be about to do it
+        with contextlib.suppress(ClusterError):  # the kernel may be removing it already
             _ip("link", "delete", addresses.link)
         if has_link(addresses):
             raise ClusterError(f"cannot remove the network interface {addresses.link}")

@@ -1,4 +1,4 @@
-"""A cluster's image store: what its registry serves, and the nodes pull."""
+"""A cluster's image store: the images that its registry serves and its nodes pull."""
 
 import json
 import re
@@ -19,14 +19,14 @@ _BLOB = re.compile(r"blobs/sha256/(?P<hex>[0-9a-f]{64})")
 _NAME_ANNOTATION = "io.containerd.image.name"
 
 _BUSYBOX = Path("/bin/busybox")
-# Process 1 gets no signal that it does not ask for, and has to bury what it adopts: sh does both.
+# Process 1 gets only signals that it handles, and has to reap the orphans that it adopts: sh does both.
 _PAUSE = 'trap "exit 0" TERM INT; while :; do sleep 3600 & wait $!; done'
 
 
 def add_archive(store: Path, archive: Path) -> list[str]:
     """Put an OCI archive's images into a store; return their fully qualified names, sorted.
 
-    Raises ClusterError if the file is no such archive or its images have no names.
+    Raises ClusterError if the file is not an OCI archive or its images have no names.
     """
     with hold_lock(store):
         blobs = store / "blobs" / "sha256"
@@ -44,9 +44,9 @@ def read_index(store: Path) -> dict[str, Any]:
 
 
 def add_pause_image(store: Path) -> None:
-    """Put the image of the sandbox container into a store, unless it is there.
+    """Put the image of the sandbox container into a store, unless it is already there.
 
-    Raises ClusterError if this machine has no busybox to make it of.
+    Raises ClusterError if this machine has no busybox to build it from.
     """
     if not _BUSYBOX.exists():
         raise ClusterError(f"{_BUSYBOX} is missing; run: python -m hack.cluster prerequisites")
@@ -55,7 +55,7 @@ def add_pause_image(store: Path) -> None:
 
 
 def add_program(store: Path, name: str, program: Path, config: ImageConfig) -> None:
-    """Put an image of one static program, below ``/bin``, into a store, unless one of that name is there."""
+    """Put an image with one static program in ``/bin`` into a store, unless the store has one of that name."""
     if qualify(name) in read_index(store):
         return
     layer = Layer.from_files({f"bin/{program.name}": File(program.read_bytes(), 0o755)})

@@ -1,8 +1,8 @@
 """A node: its files, its mounts, and its units containerd, kubelet and kube-proxy.
 
-Inside its mount namespace a node has /run, /var and /tmp to itself, so that everything is at its usual place
-without being on this machine's, and so that socket paths stay short (the kernel allows 107 bytes) whatever the
-cluster's folder is called. The sysctls that a kubelet sets for the whole machine are covered with plain files.
+In its mount namespace a node has its own /run, /var and /tmp. So all files have their usual paths without being this
+machine's, and socket paths stay short (the kernel allows 107 bytes) whatever the path of the cluster's folder. Plain
+files are mounted over the machine-wide sysctls that a kubelet sets.
 """
 
 import json
@@ -22,9 +22,9 @@ PROGRAMS = "/run/node/bin"
 FILES = "/run/node/etc"
 PAUSE_IMAGE = "localhost/pause:1"
 DOMAIN = "cluster.local"
-"""What names of Services end with."""
+"""The domain in which the names of Services end."""
 
-# Written by the kubelet. They belong to the whole machine, not to a namespace.
+# The kubelet writes these sysctls, which apply to the whole machine, not to a namespace.
 COVERED_SYSCTLS = (
     "kernel/keys/root_maxbytes",
     "kernel/keys/root_maxkeys",
@@ -36,7 +36,7 @@ COVERED_SYSCTLS = (
 
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 
-# What is of no use here, would look for things on this machine, or would put some there.
+# Plugins that are useless here, or would read or write files of this machine.
 _DISABLED_PLUGINS = (
     "io.containerd.image-verifier.v1.bindir",
     "io.containerd.internal.v1.opt",
@@ -51,7 +51,7 @@ _DISABLED_PLUGINS = (
 
 
 def name_unit(node: str, program: str) -> str:
-    """Return the name of a node's unit: it has a log and a record of that name."""
+    """Return the name of a node's unit, and of its log and record."""
     return f"{node}.{program}"
 
 
@@ -79,7 +79,7 @@ def write_files(state: State, node: NodeSpec, cni_folder: str) -> None:
 
 
 def make_folders(state: State, node: str) -> None:
-    """Make the folders that become a node's /var and /tmp, and the files that cover sysctls."""
+    """Create the folders that become a node's /var and /tmp, and the files that cover sysctls."""
     folder = state.node_folder(node)
     for name in ("var/cache", "var/lib", "var/log/pods", "var/tmp", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def make_folders(state: State, node: str) -> None:
         if not link.is_symlink():
             link.symlink_to(target)
     for name in _list_covered():
-        # Copied once: later on the file has what a kubelet wrote.
+        # Copied once: afterwards the file holds what a kubelet wrote.
         if not (folder / "sysctls" / name).exists():
             replace_text(folder / "sysctls" / name, Path("/proc/sys", name).read_text(), 0o644)
 
@@ -130,7 +130,7 @@ def render_units(state: State, node: NodeSpec) -> dict[str, Unit]:
 
 
 def render_kubelet_flags(state: State, node: NodeSpec) -> list[str]:
-    """Return the kubelet's flags: what has no place in its configuration file."""
+    """Return the kubelet's flags, for settings that its configuration file does not have."""
     own = {key: value for key, value in node.labels.items() if may_kubelet_set(key)}
     labels = ",".join(f"{key}={value}" for key, value in sorted(own.items()))
     return [
@@ -166,7 +166,7 @@ def render_kubelet_config(state: State, node: NodeSpec) -> dict[str, object]:
         "resolvConf": f"{FILES}/resolv.conf",
         "volumePluginDir": "/var/lib/kubelet/volume-plugins",
         "serializeImagePulls": False,
-        # The disk is the machine's: how full it is, is not the cluster's business.
+        # The disk belongs to the machine: a kubelet must not react to how full it is.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"imagefs.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%"},
     }
@@ -178,7 +178,7 @@ def render_kubelet_config(state: State, node: NodeSpec) -> dict[str, object]:
 
 
 def render_proxy_config(state: State, node: NodeSpec) -> dict[str, object]:
-    """Return a node's KubeProxyConfiguration. nftables: it needs one program, and leaves nothing elsewhere."""
+    """Return a node's KubeProxyConfiguration, with nftables: one program, and nothing left outside the node."""
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
@@ -186,7 +186,7 @@ def render_proxy_config(state: State, node: NodeSpec) -> dict[str, object]:
         "clusterCIDR": ",".join(str(family.pods) for family in state.addresses.families),
         "hostnameOverride": node.name,
         "clientConnection": {"kubeconfig": f"{FILES}/kube-proxy.kubeconfig"},
-        # Zero: leave alone. The table's size belongs to the whole machine.
+        # 0 means unchanged: the size of the conntrack table applies to the whole machine.
         "conntrack": {"maxPerCore": 0, "min": 0},
     }
 
@@ -194,8 +194,8 @@ def render_proxy_config(state: State, node: NodeSpec) -> dict[str, object]:
 def render_cni_config(state: State, node: NodeSpec) -> dict[str, object]:
     """Return a node's CNI configuration.
 
-    ptp rather than a bridge: all traffic between pods is routed then, and so is seen by kube-proxy's rules
-    without the kernel module br_netfilter. The addresses in use are kept on the tmpfs: they end with the node.
+    ptp instead of a bridge routes all traffic between pods, so kube-proxy's rules apply to it without the kernel
+    module br_netfilter. The addresses in use are recorded on the tmpfs and end with the node.
     """
     families = state.addresses.families
     ipam = {
@@ -245,7 +245,7 @@ disabled_plugins = [{disabled}]
 
 
 def render_registry_config(registry: str) -> str:
-    """Return the hosts.toml that sends every pull, from whichever registry, to the cluster's own."""
+    """Return the hosts.toml that sends pulls from all registries to the cluster's own."""
     return f"""\
 server = '{registry}'
 
@@ -255,5 +255,5 @@ server = '{registry}'
 
 
 def render_path(programs: Sequence[Path]) -> list[str]:
-    """Return the PATH, as a node has it, for these folders of the cache."""
+    """Return the PATH inside a node for these folders of the cache."""
     return [f"{PROGRAMS}/{folder.name}" for folder in programs]

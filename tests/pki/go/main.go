@@ -1,6 +1,6 @@
-// Asks Go's crypto/x509 what Go programs think of our certificates, and makes requests as a kubelet does.
+// Verifies our certificates with Go's crypto/x509, as Go programs do, and makes requests as a kubelet does.
 //
-//	verify ROOTS LEAF TIME    is the leaf (PEM) good at this time (RFC 3339), as a server's and as a client's?
+//	verify ROOTS LEAF TIME    verify the leaf (PEM) at this time (RFC 3339), for a server and for a client
 //	request KIND              write a stub PKCS#10 request (DER) for a new key of this kind
 package main
 

@@ -1,4 +1,4 @@
-// CoreDNS with the plugins that a cluster without an outside needs. What asks other servers, or clouds, is left out.
+// CoreDNS with the plugins that a cluster without internet access needs: none that queries other servers or clouds.
 package main
 
 import (
