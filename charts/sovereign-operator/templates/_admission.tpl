@@ -215,7 +215,7 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
 - expression: "{{ $spare }}!variables.overgranted"
   reason: Forbidden
   messageExpression: >-
-    'meaningless roles: ' + variables.object + ' is refused because RBAC allows policy ' + variables.policy + ' every node there could be, ' +
-    'so that none can be told from another; a cluster admin must find and remove what grants it: kubectl auth can-i --list ' +
+    'meaningless roles: ' + variables.object + ' is refused because RBAC grants policy ' + variables.policy + ' every node, ' +
+    'so acceptance cannot be checked; a cluster admin must find and remove the rule that grants it: kubectl auth can-i --list ' +
     '--as=system:serviceaccount:{{ .namespace }}:policy-' + variables.policy
 {{- end }}

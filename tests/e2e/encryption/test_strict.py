@@ -259,7 +259,9 @@ def alone(admin: Kubectl) -> None:
 def agents_word(admin: Kubectl) -> Json | None:
     """Return the condition if it is True, or if it says that exactly one node's agent has not loaded rules."""
     found = encrypted(admin, POLICY)
-    return found if found["status"] == "True" or "the agents of 1 node(s) have not said" in found["message"] else None
+    return (
+        found if found["status"] == "True" or "the agents of 1 node(s) have not reported" in found["message"] else None
+    )
 
 
 def test_strict_waits_for_the_agent_of_each_node_and_names_the_one_that_is_silent(

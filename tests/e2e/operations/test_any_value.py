@@ -96,7 +96,7 @@ def unreadable(admin: Kubectl, kind: str, name: str, namespace: str = "") -> str
 
 @pytest.mark.usefixtures("changed_estate")
 def test_a_datacentre_that_cannot_be_read_says_so_and_frees_no_node(admin: Kubectl) -> None:
-    """A node that two Datacentres claim counts for neither. A user who may edit one must not decide for the other."""
+    """A node that two Datacentres claim gets no datacentre. A user who may edit one must not decide for the other."""
     rival = {
         "apiVersion": "sovereignty.dev/v1alpha1",
         "kind": "Datacentre",

@@ -172,7 +172,10 @@ def test_a_webhook_that_is_changed_is_told_and_helm_upgrade_puts_it_back(
     widen = [{"op": "replace", "path": "/webhooks/0/rules/0/operations", "value": ["*"]}]
     trust = [{"op": "replace", "path": "/webhooks/1/clientConfig/caBundle", "value": bundle}]
     try:
-        for patch, says in ((trust, "trusts somebody else than the injector"), (widen, "was changed")):
+        for patch, says in (
+            (trust, "trusts another certificate authority than the injector's"),
+            (widen, "was changed"),
+        ):
             admin.run("patch", kind, WEBHOOKS, "--type=json", "--field-manager=mallory", "-p", json.dumps(patch))
             mend = eventually(
                 lambda: told(admin, "GuardsBroken", f"{WEBHOOKS} {says}", "written last by mallory"),  # noqa: B023

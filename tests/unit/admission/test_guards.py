@@ -197,7 +197,7 @@ def test_guards_that_are_not_there_yet_are_no_alarm_in_the_first_minute() -> Non
 
 def test_without_its_list_nothing_can_be_told() -> None:
     assert say(as_served(), versions(None, NEXT)) == [
-        "ConfigMap sovereign-guards-0 is missing, so that nobody can tell what the guards should be"
+        "ConfigMap sovereign-guards-0 is missing, so the guards cannot be compared with what the chart installed"
     ]
     assert not find(as_served(NEXT), versions(None, NEXT, changed=9))
 
@@ -300,13 +300,25 @@ TRUSTED: dict[str, tuple[Guards, tuple[str, ...], str | None, str, str]] = {
     "whom the Job says": (installed(), ("ours",), pem("ours"), "", ""),
     "both of two in the course of a replacement": (installed(), ("new", "old"), pem("new", "old"), "", ""),
     "one of them": (installed(), ("old",), pem("new", "old"), "", ""),
-    "somebody else": (installed(), ("thief",), pem("ours"), "trusts somebody else", "trusts somebody else"),
-    "somebody else besides": (installed(), ("ours", "thief"), pem("ours"), "trusts somebody", "trusts somebody else"),
+    "somebody else": (installed(), ("thief",), pem("ours"), "trusts another", "trusts another"),
+    "somebody else besides": (
+        installed(),
+        ("ours", "thief"),
+        pem("ours"),
+        "trusts a certificate authority",
+        "trusts another",
+    ),
     "nobody": (installed(), (), pem("ours"), "", "does not trust the injector"),
     "nobody, and nothing is published": (installed(), (), None, "", "does not trust the injector"),
-    "somebody, and nothing is published": (installed(), ("any",), None, "", "nobody can tell whether it should"),
+    "somebody, and nothing is published": (installed(), ("any",), None, "", "cannot be checked"),
     "whom the values say": (installed("Given", "mine"), ("mine",), None, "", ""),
-    "not whom they say": (installed("Given", "mine"), ("thief",), None, "trusts somebody", "trusts somebody else"),
+    "not whom they say": (
+        installed("Given", "mine"),
+        ("thief",),
+        None,
+        "trusts a certificate authority",
+        "trusts another",
+    ),
     "whom cert-manager says": (installed("Others"), ("any",), None, "", ""),
 }
 

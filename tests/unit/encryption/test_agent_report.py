@@ -99,7 +99,7 @@ def test_no_number_comes_twice_for_other_rules(same: list[bool], first: int) -> 
 def test_who_is_silent_is_named_with_what_to_do() -> None:
     pods = (("brest-1", "shop/web-0"), *(("lyon-1", f"shop/web-{number}") for number in range(1, 13)))
     said = str(SilentAgents("sovereign-system", pods))
-    assert "the agents of 2 node(s) have not said that they have loaded the rules of 13 pod(s)" in said
+    assert "the agents of 2 node(s) have not reported that they loaded the rules of 13 pod(s)" in said
     assert "brest-1 (shop/web-0), lyon-1 (shop/web-1, " in said
     assert "and 2 more)" in said
     assert "kubectl -n sovereign-system get pods -o wide -l app.kubernetes.io/component=agent" in said

@@ -69,7 +69,12 @@ WAITS = {
         replace(READY, addresses=("10.244.1.7", "fd00::1")),
         "outside of clusterNetworks",
     ),
-    "not asked anew": (PREFERRED, STRICT, replace(READY, heard=False), "have not said yet whether plaintext comes"),
+    "not asked anew": (
+        PREFERRED,
+        STRICT,
+        replace(READY, heard=False),
+        "have not reported yet whether they take plaintext",
+    ),
     "open": (PREFERRED, STRICT, replace(READY, plain_open=1), "open plaintext connections"),
     "heard": (PREFERRED, STRICT, replace(READY, plain_seen=NOW - timedelta(minutes=59)), "took plaintext"),
 }

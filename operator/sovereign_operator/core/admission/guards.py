@@ -125,7 +125,7 @@ class GuardFinding:
 def inspect(versions: Versions, live: Mapping[GuardKey, Guard]) -> tuple[GuardFinding, ...]:
     """Return what is wrong with the guards, in one order."""
     if not versions.allowed:
-        what = "is missing, so that nobody can tell what the guards should be"
+        what = "is missing, so the guards cannot be compared with what the chart installed"
         return (GuardFinding("ConfigMap", versions.name, what, PUT_BACK),)
     keys = {key for guards in versions.allowed for key in guards}
     found = (inspect_one(versions, key, live.get(key)) for key in sorted(keys))

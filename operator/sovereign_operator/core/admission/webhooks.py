@@ -41,13 +41,13 @@ def trust_fault(live: Any, installed: Any, published: frozenset[str] | None, *, 
         trusted = _certificates_of(webhook)
         right = _certificates_of(wanted) if trust == GIVEN else published
         if right is not None and not trusted <= right:
-            return "trusts somebody else than the injector"
+            return "trusts another certificate authority than the injector's"
         if settling:
             continue
         if not trusted:
             return "does not trust the injector, so that pods that need a sidecar are refused"
         if right is None:
-            return "trusts somebody, and nobody can tell whether it should: its authority is not published"
+            return "trusts a certificate authority that cannot be checked: the injector's is not published"
     return ""
 
 

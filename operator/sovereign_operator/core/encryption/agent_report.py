@@ -81,7 +81,7 @@ class SilentAgents:
         """Return a sentence that names nodes and pods, and says what to do."""
         said = (f"{node} ({examples(pod for at, pod in self.pods if at == node)})" for node in self.nodes)
         return (
-            f"the agents of {len(self.nodes)} node(s) have not said that they have loaded the rules of "
+            f"the agents of {len(self.nodes)} node(s) have not reported that they loaded the rules of "
             f"{len(self.pods)} pod(s): {examples(said)}: this takes them seconds; have one run on each of these nodes "
             f"(kubectl -n {self.namespace} get pods -o wide -l app.kubernetes.io/component=agent), and read its log"
         )

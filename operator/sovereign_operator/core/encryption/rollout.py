@@ -199,7 +199,7 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
     if following is EncryptionMode.STRICT:
         talking = [pod.name for pod in facts.pods if pod.plain_open]
         unheard = [pod.name for pod in facts.pods if pod.loaded == facts.version and not pod.heard]
-        yield from _said(unheard, "have not said yet whether plaintext comes, which takes them seconds")
+        yield from _said(unheard, "have not reported yet whether they take plaintext, which takes seconds")
         yield from _said(
             talking,
             "have open plaintext connections, maybe from before Preferred: have these end (roll their clients out "

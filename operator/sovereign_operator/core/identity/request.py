@@ -168,8 +168,8 @@ def _delays(facts: RequestFacts) -> Iterator[WaitForFacts]:
         yield WaitForFacts(Delay.UNKNOWN_POLICY, message)
     if facts.overgranted:
         message = (
-            f"RBAC allows policy {policy} every node there could be, so that none can be told from another: "
-            "a cluster admin must find and remove what grants it"
+            f"RBAC grants policy {policy} every node, so acceptance cannot be checked: "
+            "a cluster admin must find and remove the rule that grants it"
         )
         yield WaitForFacts(Delay.MEANINGLESS_ROLES, message)
     if facts.known and not facts.granted:

@@ -131,14 +131,14 @@ def _refuse_target(facts: WorkloadFacts) -> RefuseWorkload | None:
     if facts.template_problem:
         return RefuseWorkload(ConditionReason.TEMPLATE_TOO_LARGE, facts.template_problem)
     if facts.taken_by:
-        message = f"SovereignWorkload {facts.taken_by} already speaks of {called}: delete one of the two"
+        message = f"SovereignWorkload {facts.taken_by} already refers to {called}: delete one of the two"
         return RefuseWorkload(ConditionReason.ALREADY_TAKEN, message)
     if facts.spec.workload_ref and facts.target is None:
         message = f"there is no {called} in namespace {facts.namespace}: create it, it is taken into scope then"
         return RefuseWorkload(ConditionReason.WORKLOAD_NOT_FOUND, message)
     if facts.spec.template and facts.target and facts.target.owner_uid != facts.uid:
         message = (
-            f"{called} exists and belongs to somebody else: take it into scope with spec.workloadRef, "
+            f"{called} exists, and this SovereignWorkload did not create it: take it into scope with spec.workloadRef, "
             "or choose another name for this SovereignWorkload"
         )
         return RefuseWorkload(ConditionReason.NAME_TAKEN, message)

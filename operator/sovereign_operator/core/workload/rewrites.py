@@ -49,7 +49,7 @@ def say_contested(facts: WorkloadFacts) -> RefuseWorkload | None:
     if last is None or last.times < FEW:
         return None
     called, policy = f"{facts.kind.value} {facts.workload_name}", facts.policy
-    writer = (facts.target.last_writer if facts.target else "") or "somebody unknown"
+    writer = (facts.target.last_writer if facts.target else "") or "an unknown writer"
     following = timestamp(last.at + _pause(last))
     if facts.spec.template:
         advice = f"have {writer} leave it alone, or change spec.template instead"
