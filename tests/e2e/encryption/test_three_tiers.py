@@ -157,9 +157,16 @@ def shown(admin: Kubectl, cluster: Cluster, namespace: str, app: str, port: int)
     return Shown(certificate.serial_number, issuer[1] if issuer else "", frozenset(trusted))
 
 
-def recorded(admin: Kubectl, policy: str) -> int:
-    """Return how many CAs of Lyon the controller has recorded as trusted by a policy's sidecars."""
-    return sum(anchor.pair == f"{policy}/lyon" for anchor in disconnects(admin, policy).trusted)
+def recorded(admin: Kubectl, policy: str) -> list[str]:
+    """Return the CAs of Lyon that the controller has recorded as trusted by a policy's sidecars."""
+    return [str(anchor) for anchor in disconnects(admin, policy).trusted if anchor.pair == f"{policy}/lyon"]
+
+
+def one_recorded(admin: Kubectl, policy: str) -> bool:
+    """Return whether the controller has recorded one CA of Lyon. Raises AssertionError with the CAs if not."""
+    found = recorded(admin, policy)
+    assert len(found) == 1, found
+    return True
 
 
 @pytest.fixture
@@ -228,7 +235,7 @@ def test_leaf_authority_and_bundle_are_renewed_and_nobody_notices(
         assert successor in database().trusted
         for policy in (FRONT, BACK):
             # Had the controller taken this for a CA withdrawn early, it would have ended all connections first.
-            eventually(lambda policy=policy: recorded(admin, policy) == 1, what="the controller's record of one CA")  # type: ignore[misc]
+            eventually(lambda policy=policy: one_recorded(admin, policy), what="the controller's record of one CA")  # type: ignore[misc]
         goes_on()
     goes_on()
     assert [disconnects(admin, policy).number for policy in (FRONT, BACK)] == before
