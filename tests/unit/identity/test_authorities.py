@@ -83,6 +83,20 @@ CASES: dict[str, tuple[Plan, tuple[NewAuthority, ...], tuple[str, ...], tuple[st
     ),
     "accepted, and there is one": (ask(accepting(), OLD), (), (), ("old",), "old"),
     "accepted, and it ends with its window": (ask(accepting(335 * A_DAY), OLD), (), (), ("old",), "old"),
+    "accepted, and somebody took it out of the bundle": (
+        ask(accepting(), replace(OLD, listed=False)),
+        (),
+        (),
+        ("old",),
+        "old",
+    ),
+    "a successor took its place, and its key is kept until both clocks agree": (
+        ask(accepting(), replace(OLD, listed=False), replace(NEW, published=NOW - 2 * A_DAY)),
+        (),
+        ("old",),
+        ("new",),
+        "new",
+    ),
     "accepted, and it ended": (
         ask(accepting(), authority(left=timedelta(0))),
         new(CA_LIFETIME),

@@ -55,11 +55,12 @@ AROUND: Final = st.builds(
 )
 AUTHORITIES: Final = st.lists(
     st.builds(
-        lambda pair, begins, ends, published: KnownAuthority("", pair, begins, ends, published),
+        lambda pair, begins, ends, published, listed: KnownAuthority("", pair, begins, ends, published, listed=listed),
         st.sampled_from((*PAIRS, Pair("gone", "gra-1"))),
         AROUND,
         AROUND,
         AROUND | st.none(),
+        st.booleans(),
     ),
     max_size=8,
 ).map(lambda drawn: [replace(authority, id=f"ca-{number}") for number, authority in enumerate(drawn)])
@@ -115,6 +116,20 @@ def test_an_authority_is_retired_or_in_its_policys_bundle(
             assert window
             assert window.until is None or window.until > NOW
             assert authority.not_after > NOW
+
+
+@given(AUTHORITIES)
+def test_the_bundle_settles_while_no_key_may_be_destroyed(authorities: list[KnownAuthority]) -> None:
+    """As long as the clock of the signer's node is behind, what the plan retires stays in the store."""
+    pair = PAIRS[0]
+    line = [replace(entry, pair=pair, not_after=NOW + CA_LIFETIME) for entry in authorities]
+
+    def after_a_plan(line: list[KnownAuthority]) -> list[KnownAuthority]:
+        said = plan({pair: TrustWindow(accepting=True, until=None)}, {pair.policy: ()}, line, NOW)
+        return [replace(entry, listed=entry.id in said.bundles[pair.policy]) for entry in line]
+
+    settled = after_a_plan(after_a_plan(line))
+    assert after_a_plan(settled) == settled
 
 
 @given(TENURES, TRUSTED, AUTHORITIES)

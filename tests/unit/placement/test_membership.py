@@ -96,7 +96,7 @@ def test_a_node_claimed_by_two_datacentres_stands_in_neither(first: object, seco
     member = locate_all(facts(node(labels=GRA), datacentres=claims))["worker-1"]  # type: ignore[arg-type]
     assert member.datacentre is None
     assert sentences(member.findings) == (
-        "worker-1 is claimed by the datacentres gra-1 and sbg-1, so no datacentre gets it: correct all Datacentres but one"
+        "worker-1 is claimed by the datacentres gra-1 and sbg-1, so it is in none of them: correct all but one"
     )
     assert words(member.findings) == (NodeReason.CLAIMED_TWICE,)
 

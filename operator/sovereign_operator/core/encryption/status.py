@@ -55,7 +55,8 @@ def _judge(seen: ObservedEncryption) -> tuple[Any, EncryptionReason, str]:
     if seen.step.mode is EncryptionMode.OFF:
         return "False", EncryptionReason.NOT_ENCRYPTED, "the mode is Off: "
     if seen.untrusted and seen.step.mode is not EncryptionMode.PERMISSIVE:
-        cut_off = f"no peer connects to {examples(seen.untrusted)}, as the authority of their certificates is not trusted: "
+        pods = examples(seen.untrusted)
+        cut_off = f"no peer connects to {pods}, as the authority of their certificates is not trusted: "
         return "False", EncryptionReason.CERTIFICATES_NOT_TRUSTED, f"{cut_off}{ROLL_OUT}: "
     if seen.step.mode is not EncryptionMode.STRICT:
         return "False", EncryptionReason.PLAINTEXT_ACCEPTED, "plaintext is accepted: "

@@ -50,14 +50,21 @@ class KnownAuthority:
     not_before: datetime
     not_after: datetime
     published: datetime | None
-    """Since when at the latest it has been in its own policy's bundle. None: it is not in it."""
+    """When it was recorded that its own policy's bundle lists it. None: it never was."""
     propagation: timedelta = PROPAGATION
     """How long after a change of the bundle all pods have seen it."""
+    listed: bool = True
+    """Whether its own policy's bundle lists it now. One that was published may have left, with its key kept."""
+
+    @property
+    def follows_from(self) -> datetime:
+        """When it could follow another. The CAs of a pair follow each other in this order, listed or not."""
+        return NEVER if self.published is None else max(self.published + self.propagation, self.not_before)
 
     @property
     def signs_from(self) -> datetime:
         """When it may begin to sign in place of another."""
-        return NEVER if self.published is None else max(self.published + self.propagation, self.not_before)
+        return self.follows_from if self.listed else NEVER
 
 
 @dataclass(frozen=True, order=True)
@@ -146,8 +153,8 @@ def _leave(authorities: list[KnownAuthority], now: datetime) -> _Decision:
     """Keep the CAs of a pair, except those that have ended."""
     living = [authority for authority in authorities if authority.not_after > now]
     return _Decision(
-        kept=tuple(authority.id for authority in living if authority.published),
-        spared=tuple(authority.id for authority in living if not authority.published),
+        kept=tuple(authority.id for authority in living if authority.published and authority.listed),
+        spared=tuple(authority.id for authority in living if not (authority.published and authority.listed)),
     )
 
 
@@ -156,7 +163,7 @@ def _decide(window: TrustWindow | None, authorities: list[KnownAuthority], now: 
         return _Decision()
     living = sorted(
         (authority for authority in authorities if authority.not_after > now),
-        key=lambda authority: (authority.signs_from, authority.not_before, authority.id),
+        key=lambda authority: (authority.follows_from, authority.not_before, authority.id),
     )
     if not window.accepting:
         return _Decision(kept=tuple(authority.id for authority in living))

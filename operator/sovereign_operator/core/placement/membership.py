@@ -72,7 +72,7 @@ def _locate(
         return _nowhere(node, NodeFinding(NodeReason.UNREADABLE, message))
     if claims or unread:
         several = " and ".join(sorted([*claims, *unread]))
-        message = f"{node.name} is claimed by the datacentres {several}, so no datacentre gets it: correct all Datacentres but one"
+        message = f"{node.name} is claimed by the datacentres {several}, so it is in none of them: correct all but one"
         return _nowhere(node, NodeFinding(NodeReason.CLAIMED_TWICE, message))
     if declared:
         former = ", ".join(declared)

@@ -157,8 +157,9 @@ def _plan(
             entry.pair,
             entry.certificate.not_valid_before_utc,
             entry.certificate.not_valid_after_utc,
-            entry.published if _is_listed(state, entry) else None,
+            entry.published,
             state.settings.propagation,
+            _is_listed(state, entry),
         )
         for name, entry in usable.items()
         if entry.certificate
