@@ -70,7 +70,9 @@ class Agent(Process):
         self._refused: set[str] = set()
         """Uids of the pods whose refusal was logged."""
         metrics.REDIRECTED.set_function(lambda: len(self._loaded))
-        metrics.SILENCE.set_function(lambda: time.monotonic() - min(self._pods.heard, self._configs.heard))
+        metrics.SILENCE.set_function(
+            lambda: time.monotonic() - min(self._pods.last_received, self._configs.last_received)
+        )
 
     async def run(self) -> None:
         """Work until a task ends."""

@@ -67,7 +67,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
         self._objects: defaultdict[str, dict[str, T]] = defaultdict(dict)
         self._unreadable = UnreadableObjects(resource.plural)
         self.synced = asyncio.Event()
-        self.heard = time.monotonic()
+        self.last_received = time.monotonic()
         """When the last event or page arrived, on the monotonic clock."""
 
     @property
@@ -106,7 +106,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
                     failed = False
                 async for kind, obj in self._api.watch(self._resource, version, *self._which):
                     version = obj["metadata"]["resourceVersion"]
-                    self.heard = time.monotonic()
+                    self.last_received = time.monotonic()
                     pause, failed = FIRST_PAUSE, False
                     self._take(kind, obj)
                     # Free its memory, which may be megabytes: the next event may take long.
@@ -116,7 +116,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
                 version = ""
             except ApiError as error:
                 if isinstance(error, NotFoundError):
-                    self.heard = time.monotonic()
+                    self.last_received = time.monotonic()
                 # A kind that the API server does not serve now is not an empty collection, so keep all objects. The
                 # watch of a quiet collection may break off now and then: warn only if the next attempt fails, too.
                 level = logging.WARNING if failed else logging.INFO
@@ -139,7 +139,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
         present: set[ObjectKey] = set()
         version = ""
         async for objects, version in self._api.pages(self._resource, *self._which):  # noqa: B007
-            self.heard = time.monotonic()
+            self.last_received = time.monotonic()
             for obj in objects:
                 present.add(key_of(obj))
                 converted = self._see(obj)
@@ -193,4 +193,4 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
 def stalled(mirrors: Iterable[Mirror[Any]]) -> list[str]:
     """Return the names of mirrors that have received nothing for STALLED_SECONDS."""
     now = time.monotonic()
-    return [mirror.name for mirror in mirrors if now - mirror.heard > STALLED_SECONDS]
+    return [mirror.name for mirror in mirrors if now - mirror.last_received > STALLED_SECONDS]

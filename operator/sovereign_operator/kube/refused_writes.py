@@ -81,7 +81,7 @@ class RefusedWrites:
 
 def _message(name: str, error: RefusedError) -> str:
     return (
-        f"{name} does not take what the operator has to say: {error}. What it said before is taken away "
-        "where it is no longer so. If the object is too large, or has thousands of labels or annotations, it has to be "
+        f"{name} cannot be written: {error}. What the operator wrote on it before is removed "
+        "where it no longer holds. If the object is too large, or has thousands of labels or annotations, it has to be "
         "made smaller by those who filled it"
     )

@@ -88,12 +88,12 @@ def same_key(one: PublicKeyTypes, other: PublicKeyTypes) -> bool:
 
 
 def encode_key(key: PublicKeyTypes) -> bytes:
-    """Return a public key as bytes by which it can be told from others."""
+    """Return a public key as bytes that identify it."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _read_all(certificate: x509.Certificate) -> None:
-    certificate.extensions  # noqa: B018 - cryptography reads what is asked for, and no sooner
+    certificate.extensions  # noqa: B018 - cryptography parses extensions only on access
     certificate.subject  # noqa: B018
     certificate.issuer  # noqa: B018
     certificate.not_valid_before_utc  # noqa: B018

@@ -79,7 +79,7 @@ class WaitingRequests(Mirror[ObservedRequest]):
         # A request that gets its place meanwhile is newer than this list, so it is not among the former ones.
         former, present, version = {*self}, set(), ""
         async for objects, version in self._api.pages(self._resource, *self._which):  # noqa: B007
-            self.heard = time.monotonic()
+            self.last_received = time.monotonic()
             for obj in objects:
                 key = key_of(obj)
                 self._set(key, self._see(obj))

@@ -13,7 +13,7 @@ from sovereign_operator.core.encryption.rollout import ObservedEncryption, PodTr
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
 NOW = datetime(2030, 6, 15, 12, tzinfo=UTC)
-READY = PodTraffic("shop/web", ("10.244.1.7",), sidecar=True, loaded="v2", heard=True)
+READY = PodTraffic("shop/web", ("10.244.1.7",), sidecar=True, loaded="v2", answered=True)
 OTHER = replace(READY, name="shop/api")
 ARRIVED = Step(STRICT, ())
 SILENT = SilentAgents("sovereign-system", (("lyon-1", "shop/web"),))

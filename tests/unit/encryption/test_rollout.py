@@ -21,7 +21,7 @@ from sovereign_operator.core.encryption.rollout import (
 
 OFF, PERMISSIVE, PREFERRED, STRICT = LADDER
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-READY = PodTraffic("shop/web-0", ("10.244.1.7",), sidecar=True, loaded="v1", heard=True)
+READY = PodTraffic("shop/web-0", ("10.244.1.7",), sidecar=True, loaded="v1", answered=True)
 
 
 SILENT = SilentAgents("sovereign-system", (("lyon-1", "shop/web-0"),))
@@ -72,11 +72,11 @@ WAITS = {
     "not asked anew": (
         PREFERRED,
         STRICT,
-        replace(READY, heard=False),
+        replace(READY, answered=False),
         "have not reported yet whether they take plaintext",
     ),
     "open": (PREFERRED, STRICT, replace(READY, plain_open=1), "open plaintext connections"),
-    "heard": (PREFERRED, STRICT, replace(READY, plain_seen=NOW - timedelta(minutes=59)), "took plaintext"),
+    "plaintext was seen": (PREFERRED, STRICT, replace(READY, plain_seen=NOW - timedelta(minutes=59)), "took plaintext"),
 }
 
 

@@ -214,7 +214,7 @@ def _pod_traffic(sidecars: Sidecars, pod: ObservedPod, policy: str, since: float
         loaded=stats.loaded,
         plain_open=stats.plain_open,
         plain_seen=stats.plain_seen,
-        heard=sidecars.polling.answered_since(pod.pod.uid, since),
+        answered=sidecars.polling.answered_since(pod.pod.uid, since),
         claimant=sidecars.claimant(pod) if sidecar else "",
     )
 

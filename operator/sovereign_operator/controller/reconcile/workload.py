@@ -136,8 +136,8 @@ def _retry_seconds(state: ControllerState, key: SovereignWorkloadKey, why: str) 
     now = asyncio.get_running_loop().time()
     # The hash alone, as the reason may quote a whole template.
     reason = hash(why)
-    said, since = state.refused.get(key, (reason, now))
-    if said != reason:
+    reported, since = state.refused.get(key, (reason, now))
+    if reported != reason:
         since = now
     state.refused[key] = reason, since
     return patience(now - since)

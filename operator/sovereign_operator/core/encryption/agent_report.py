@@ -79,10 +79,10 @@ class SilentAgents:
 
     def __str__(self) -> str:
         """Return a sentence that names nodes and pods, and says what to do."""
-        said = (f"{node} ({examples(pod for at, pod in self.pods if at == node)})" for node in self.nodes)
+        parts = (f"{node} ({examples(pod for at, pod in self.pods if at == node)})" for node in self.nodes)
         return (
             f"the agents of {len(self.nodes)} node(s) have not reported that they loaded the rules of "
-            f"{len(self.pods)} pod(s): {examples(said)}: this takes them seconds; have one run on each of these nodes "
+            f"{len(self.pods)} pod(s): {examples(parts)}: this takes them seconds; have one run on each of these nodes "
             f"(kubectl -n {self.namespace} get pods -o wide -l app.kubernetes.io/component=agent), and read its log"
         )
 
@@ -110,7 +110,7 @@ def text_of(pods: Mapping[str, LoadedRules]) -> str:
 
 
 def parse(text: str) -> dict[str, LoadedRules]:
-    """Read such a text. A line that is none counts for nothing, as if nobody had said it, and so does one too many."""
+    """Parse such a text. Invalid lines, and lines beyond MOST_PODS, are ignored."""
     found = {}
     for line in text.splitlines()[:MOST_PODS]:
         parts = line.split(" ") if len(line) <= _LONGEST_LINE and line.isascii() else ()

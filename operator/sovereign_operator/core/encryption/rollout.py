@@ -52,7 +52,7 @@ class PodTraffic:
     """When it was last seen to accept one."""
     claimant: str = ""
     """A Service that claims its address, so that answers of its sidecar do not count; empty if none does."""
-    heard: bool = False
+    answered: bool = False
     """Whether it has answered since the policy has its present mode: earlier answers may be outdated."""
 
 
@@ -116,7 +116,7 @@ class ObservedEncryption:
     beyond: tuple[str, ...] = ()
     """Those with an address to which other pods send plaintext, in order."""
     silence: SilentAgents = NO_SILENT_AGENTS
-    """Those for which no agent has said that it has loaded the rules."""
+    """Those for which no agent has reported that it loaded the rules."""
     claimed: tuple[str, ...] = ()
     """Those whose address a Service claims, each with the Service, in order."""
     static: tuple[str, ...] = ()
@@ -179,17 +179,17 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
     """Yield why a step cannot be taken yet."""
     if facts.current is not EncryptionMode.OFF:
         claimed = [claim(pod.name, pod.claimant) for pod in facts.pods if pod.claimant]
-        yield from _said(claimed, f"cannot be believed, as somebody else may answer for them: {CLAIMED}")
-        heard = (pod for pod in facts.pods if pod.sidecar and not pod.claimant)
-        late = [pod.name for pod in heard if pod.loaded != facts.version]
-        yield from _said(late, f"have not loaded {facts.current} yet, which takes them seconds")
+        yield from _named(claimed, f"cannot be believed, as somebody else may answer for them: {CLAIMED}")
+        credible = (pod for pod in facts.pods if pod.sidecar and not pod.claimant)
+        late = [pod.name for pod in credible if pod.loaded != facts.version]
+        yield from _named(late, f"have not loaded {facts.current} yet, which takes them seconds")
     if not up:
         return
     if following in (EncryptionMode.PREFERRED, EncryptionMode.STRICT):
         yield from _bare(facts)
         past = [f"{pod.name} ({pod.bypass})" for pod in facts.pods if pod.bypass]
-        yield from _said(past, f"have a container whose traffic goes past the sidecar: {OTHER_USER}")
-        yield from _said(beyond(facts), f"have addresses {OUTSIDE}")
+        yield from _named(past, f"have a container whose traffic goes past the sidecar: {OTHER_USER}")
+        yield from _named(beyond(facts), f"have addresses {OUTSIDE}")
         networks = cluster_networks(facts.wanted)
         apart = [service for service in facts.services if not is_within_any(service, networks)]
         if apart:
@@ -198,14 +198,14 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
             yield f"no Service {facts.missing_dns} answers for DNS by TCP: {OTHER_DNS}"
     if following is EncryptionMode.STRICT:
         talking = [pod.name for pod in facts.pods if pod.plain_open]
-        unheard = [pod.name for pod in facts.pods if pod.loaded == facts.version and not pod.heard]
-        yield from _said(unheard, "have not reported yet whether they take plaintext, which takes seconds")
-        yield from _said(
+        unanswered = [pod.name for pod in facts.pods if pod.loaded == facts.version and not pod.answered]
+        yield from _named(unanswered, "have not reported yet whether they take plaintext, which takes seconds")
+        yield from _named(
             talking,
             "have open plaintext connections, maybe from before Preferred: have these end (roll their clients out "
             "again) or name them in plainPorts or plainPeers",
         )
-        yield from _heard(facts)
+        yield from _plaintext_seen(facts)
 
 
 def beyond(facts: StepFacts) -> list[str]:
@@ -225,18 +225,18 @@ def claim(pod: str, service: str) -> str:
 
 def _bare(facts: StepFacts) -> Iterator[str]:
     bare = [pod.name for pod in facts.pods if not pod.sidecar]
-    return _said(bare, "run without a sidecar: roll them out again (kubectl rollout restart)")
+    return _named(bare, "run without a sidecar: roll them out again (kubectl rollout restart)")
 
 
-def _heard(facts: StepFacts) -> Iterator[str]:
+def _plaintext_seen(facts: StepFacts) -> Iterator[str]:
     """Yield which pods accepted plaintext recently, and whether they were observed for long enough to know."""
     quiet = timedelta(seconds=facts.wanted.quiet_seconds)
-    heard = [pod.name for pod in facts.pods if pod.plain_seen and facts.now - pod.plain_seen < quiet]
-    yield from _said(heard, f"took plaintext in the last {quiet.total_seconds():.0f} s: find out from whom")
-    if (left := quiet - (facts.now - facts.watched_since)) > timedelta(0) and not heard:
+    receiving = [pod.name for pod in facts.pods if pod.plain_seen and facts.now - pod.plain_seen < quiet]
+    yield from _named(receiving, f"took plaintext in the last {quiet.total_seconds():.0f} s: find out from whom")
+    if (left := quiet - (facts.now - facts.watched_since)) > timedelta(0) and not receiving:
         yield f"no plaintext has been seen so far: watched for {left.total_seconds():.0f} s more (quietSeconds)"
 
 
-def _said(pods: Iterable[str], what: str) -> Iterator[str]:
+def _named(pods: Iterable[str], what: str) -> Iterator[str]:
     if found := sorted(pods):
         yield f"{len(found)} pod(s) {what}: {examples(found)}"

@@ -45,7 +45,7 @@ class Destination:
 
     network: Network
     ports: tuple[int, ...] = ()
-    """None: all of them."""
+    """Empty: all of them."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Datagrams:
 
     peers: Network
     ports: range
-    """Those of who is asked."""
+    """Of the side that receives the first datagram."""
 
     def __str__(self) -> str:
         """As a network and ports: ``10.244.0.0/16 5004-5104``."""

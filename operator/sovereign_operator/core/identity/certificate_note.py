@@ -46,8 +46,8 @@ class CertificateNote:
 
     def __str__(self) -> str:
         """As ``until 2027-01-31T12:00:00Z`` and what the signer says."""
-        said = str(self.issued)
-        return f"until {timestamp(self.until)}" + (f", {said}" if said else "")
+        issued = str(self.issued)
+        return f"until {timestamp(self.until)}" + (f", {issued}" if issued else "")
 
     @classmethod
     def parse(cls, text: str) -> Self | None:

@@ -127,23 +127,23 @@ def decide_request(facts: RequestFacts) -> Answer:
 
 
 def _denials(facts: RequestFacts) -> Iterator[Deny]:
-    asked, pod = facts.request, facts.pod
-    if pod is None or pod.uid != asked.pod_uid:
-        yield Deny(Denial.POD_GONE, f"there is no pod {asked.pod} with uid {asked.pod_uid}")
+    request, pod = facts.request, facts.pod
+    if pod is None or pod.uid != request.pod_uid:
+        yield Deny(Denial.POD_GONE, f"there is no pod {request.pod} with uid {request.pod_uid}")
         return
     if pod.ending:
-        yield Deny(Denial.POD_ENDING, f"pod {asked.pod} has ended or is about to")
+        yield Deny(Denial.POD_ENDING, f"pod {request.pod} has ended or is about to")
     if pod.mirror:
-        yield Deny(Denial.MIRROR_POD, f"{asked.pod} is a static pod: nothing decides where it runs but its node")
-    if pod.node != asked.node:
-        yield Deny(Denial.NOT_ON_NODE, f"pod {asked.pod} does not run on node {asked.node}")
-    if pod.service_account != asked.service_account:
-        message = f"pod {asked.pod} does not run as service account {asked.service_account}"
+        yield Deny(Denial.MIRROR_POD, f"{request.pod} is a static pod: nothing decides where it runs but its node")
+    if pod.node != request.node:
+        yield Deny(Denial.NOT_ON_NODE, f"pod {request.pod} does not run on node {request.node}")
+    if pod.service_account != request.service_account:
+        message = f"pod {request.pod} does not run as service account {request.service_account}"
         yield Deny(Denial.NOT_ITS_SERVICE_ACCOUNT, message)
     if not pod.mounts_signer:
-        yield Deny(Denial.NOT_MOUNTED, f"no volume of pod {asked.pod} asks for a certificate of this signer")
-    if asked.user_annotations:
-        keys = ", ".join(sorted(asked.user_annotations))
+        yield Deny(Denial.NOT_MOUNTED, f"no volume of pod {request.pod} asks for a certificate of this signer")
+    if request.user_annotations:
+        keys = ", ".join(sorted(request.user_annotations))
         message = f"this signer knows no userAnnotations, the pod's volume has {keys}: leave them out"
         yield Deny(Denial.UNKNOWN_USER_ANNOTATION, message)
     if not facts.supported_key:
@@ -152,14 +152,14 @@ def _denials(facts: RequestFacts) -> Iterator[Deny]:
 
 
 def _delays(facts: RequestFacts) -> Iterator[WaitForFacts]:
-    asked, policy = facts.request, facts.policy
-    if facts.service_account_uid != asked.service_account_uid:
-        message = f"service account {asked.service_account} is not there or was created again: delete the pod"
+    request, policy = facts.request, facts.policy
+    if facts.service_account_uid != request.service_account_uid:
+        message = f"service account {request.service_account} is not there or was created again: delete the pod"
         yield WaitForFacts(Delay.SERVICE_ACCOUNT_REPLACED, message)
     if policy is None:
         message = (
-            f"in scope of no policy: label namespace {asked.namespace} with sovereignty.dev/enforce, or take the pod's "
-            "workload into scope with a SovereignWorkload"
+            f"in scope of no policy: label namespace {request.namespace} with sovereignty.dev/enforce, or take the "
+            "pod's workload into scope with a SovereignWorkload"
         )
         yield WaitForFacts(Delay.NOT_IN_SCOPE, message)
         return
@@ -174,7 +174,7 @@ def _delays(facts: RequestFacts) -> Iterator[WaitForFacts]:
         yield WaitForFacts(Delay.MEANINGLESS_ROLES, message)
     if facts.known and not facts.granted:
         message = (
-            f"policy {policy} gives no certificates to namespace {asked.namespace}: a security officer names it in "
+            f"policy {policy} gives no certificates to namespace {request.namespace}: a security officer names it in "
             f"spec.certificateNamespaces of the policy; where that is absent, the namespace needs the label "
             f"sovereignty.dev/enforce={policy}"
         )
@@ -183,21 +183,21 @@ def _delays(facts: RequestFacts) -> Iterator[WaitForFacts]:
 
 
 def _delays_by_place(facts: RequestFacts, policy: str) -> Iterator[WaitForFacts]:
-    asked = facts.request
+    request = facts.request
     node = facts.node
-    if node is None or node.uid != asked.node_uid:
-        yield WaitForFacts(Delay.NODE_REPLACED, f"node {asked.node} is not there or registered again: delete the pod")
+    if node is None or node.uid != request.node_uid:
+        yield WaitForFacts(Delay.NODE_REPLACED, f"node {request.node} is not there or registered again: delete the pod")
         return
     if not facts.hosted or node.verified_uid != node.uid or not node.datacentre:
         message = (
-            f"node {asked.node} is not accepted by policy {policy}: a cluster admin sees why with "
-            f"kubectl describe node {asked.node}; once another node is accepted, delete the pod"
+            f"node {request.node} is not accepted by policy {policy}: a cluster admin sees why with "
+            f"kubectl describe node {request.node}; once another node is accepted, delete the pod"
         )
         yield WaitForFacts(Delay.NODE_NOT_ACCEPTED, message)
         return
     if why := _marked_wrongly(facts.verdict, node):
         message = (
-            f"node {asked.node} is marked as accepted by policy {policy}, but {line(why, 500)}. If this lasts longer "
+            f"node {request.node} is marked as accepted by policy {policy}, but {line(why, 500)}. If this lasts longer "
             "than a minute, a cluster admin must look at the controller: it does not follow, or somebody else may have "
             "its token"
         )

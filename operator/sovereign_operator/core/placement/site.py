@@ -49,7 +49,7 @@ def check_country(site: Site) -> tuple[NodeFinding, ...]:
         findings.append(NodeFinding(NodeReason.COUNTRY_NOT_ACCEPTED, message))
     if site.service.countries and country not in site.service.countries:
         message = (
-            f"{site.name} is said to stand in {country}, but {title(site.service)} "
+            f"{site.name} is declared to stand in {country}, but {title(site.service)} "
             f"is in {_listed(site.service.countries)}: correct one of the two"
         )
         findings.append(NodeFinding(NodeReason.COUNTRY_CONTRADICTED, message))

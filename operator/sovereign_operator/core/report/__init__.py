@@ -1,1 +1,1 @@
-"""What is said to users: reasons, conditions, and the sentences that explain them."""
+"""What users read: reasons, conditions, and the sentences that explain them."""

@@ -170,10 +170,10 @@ def _volumes(policy: str) -> tuple[Json, ...]:
         "path": sidecar.TRUSTED,
     }
     items = [{"key": sidecar.LISTENERS_KEY, "path": sidecar.LISTENERS}]
-    told = {"name": sidecar.transit_config_map(policy), "items": items}
+    config = {"name": sidecar.transit_config_map(policy), "items": items}
     return (
         _projected(sidecar.IDENTITY_VOLUME, {"podCertificate": certificate}, {"clusterTrustBundle": trusted}),
-        _projected(sidecar.TRANSIT_VOLUME, {"configMap": told}),
+        _projected(sidecar.TRANSIT_VOLUME, {"configMap": config}),
         {"name": sidecar.RUN_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": RUN_SIZE}},
     )
 

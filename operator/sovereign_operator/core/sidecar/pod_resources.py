@@ -24,7 +24,7 @@ def make_room(spec: Json, sidecar: Mapping[str, Any]) -> None:
     whole = spec.get("resources") or {}
     requests: Json = dict(whole.get("requests") or {})
     limits: Json = dict(whole.get("limits") or {})
-    # The API server fills in a request once all webhooks have spoken: what the containers request, or else the limit.
+    # The API server fills in a request once all webhooks have answered: what the containers request, or else the limit.
     # Once the sidecar requests something, that would be the whole request.
     requested = _requested(spec)
     requests |= {name: limit for name, limit in limits.items() if name not in requests and name not in requested}

@@ -25,7 +25,7 @@ def observe_workload(facts: WorkloadFacts) -> Observation | None:
 
 
 def _hindered(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, EncryptionReason, str] | None:
-    """Say what keeps some of its pods from what they are told; None if nothing does."""
+    """Return why some of its pods have not loaded their settings; None if all have."""
     mode, there = known.mode, {pod.name for pod in facts.pods}
     bare = sorted(there - known.sidecars - known.static)
     if bare:
@@ -51,7 +51,7 @@ def _hindered(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, Enc
 
 
 def _judge_workload(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, EncryptionReason, str]:
-    """Say how it stands where all pods have loaded what they are told."""
+    """Return the condition of a workload whose pods have all loaded their settings."""
     everything = f"all {len(facts.pods) - len(known.static)} pod(s)"
     if known.mode is not known.wanted:
         message = (
