@@ -11,7 +11,7 @@ from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror, stalled
 from sovereign_operator.kube.objects.spec import see_spec
-from sovereign_operator.kube.objects.transit_config import TransitConfigs, encrypts
+from sovereign_operator.kube.objects.transit_config import TransitConfigs, policy_needs_sidecar
 from sovereign_operator.kube.unreadable import Unreadable
 
 LAG_SECONDS: Final = 1.5
@@ -63,10 +63,10 @@ class PolicyView:
                 return
             await asyncio.sleep(CHECK_SECONDS)
 
-    def encrypts(self, policy: str) -> bool:
+    def needs_sidecar(self, policy: str) -> bool:
         """Whether pods of a policy get a sidecar. False if the policy does not exist or cannot be read."""
         spec = self._policies.get(("", policy))
-        return isinstance(spec, SovereigntyPolicySpec) and encrypts(spec, self._configs.of(policy))
+        return isinstance(spec, SovereigntyPolicySpec) and policy_needs_sidecar(spec, self._configs.of(policy))
 
 
 def see_enforced(namespace: Json) -> str | None:

@@ -93,7 +93,7 @@ class Hook:
             review = read(body)
         policy = policy_of(review, self._view.enforced(review.namespace), never_in_scope)
         answer = decide_review(
-            review, policy if policy and self._view.encrypts(policy) else None, self._settings.sidecar
+            review, policy if policy and self._view.needs_sidecar(policy) else None, self._settings.sidecar
         )
         result = result_of(answer)
         metrics.REVIEWS.labels(result).inc()

@@ -221,7 +221,7 @@ def test_sidecars_are_asked_until_off_is_wanted_and_reached() -> None:
     for wanted in EncryptionMode:
         for mode in EncryptionMode:
             seen = ObservedEncryption(Step(mode, ()), wanted, 0, 0, 0)
-            assert seen.encrypts is ((wanted, mode) != (EncryptionMode.OFF, EncryptionMode.OFF))
+            assert seen.needs_sidecar is ((wanted, mode) != (EncryptionMode.OFF, EncryptionMode.OFF))
 
 
 @pytest.mark.parametrize("wanted", [None, *EncryptionMode])

@@ -32,7 +32,7 @@ class Observed:
     def enforced(self, _: str) -> str:
         return "hds"
 
-    def encrypts(self, policy: str) -> bool:
+    def needs_sidecar(self, policy: str) -> bool:
         return {"hds": True}.get(policy, False)
 
 

@@ -12,7 +12,12 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.disconnects import Disconnects, TrustedAnchor
 from sovereign_operator.core.encryption.traffic_rules import Datagrams
-from sovereign_operator.kube.objects.transit_config import TransitConfig, data_of, encrypts, see_transit_config
+from sovereign_operator.kube.objects.transit_config import (
+    TransitConfig,
+    data_of,
+    policy_needs_sidecar,
+    see_transit_config,
+)
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
 
@@ -85,4 +90,4 @@ def test_pods_need_a_sidecar_until_both_the_spec_and_the_transit_config_are_off(
 ) -> None:
     encryption = EncryptionInTransit(mode=wanted, cluster_networks=("10.0.0.0/8",)) if wanted else None
     config = TransitConfig("hds", mode, "", (), None, Disconnects()) if mode else None
-    assert encrypts(SovereigntyPolicySpec(encryption_in_transit=encryption), config) is needed
+    assert policy_needs_sidecar(SovereigntyPolicySpec(encryption_in_transit=encryption), config) is needed

@@ -46,13 +46,13 @@ def test_a_role_lists_exactly_the_accepted_nodes(told: Facts) -> None:
         assert rules["sovereigntypolicies"] == [policy]
 
 
-@pytest.mark.parametrize("encrypts", [False, True])
-def test_the_role_says_whether_pods_need_a_sidecar(*, encrypts: bool) -> None:
-    (existence,) = host_role_rules("demo", (), encrypts=encrypts)
-    assert existence["verbs"] == (["enforce", "encrypt"] if encrypts else ["enforce"])
+@pytest.mark.parametrize("needs_sidecar", [False, True])
+def test_the_role_says_whether_pods_need_a_sidecar(*, needs_sidecar: bool) -> None:
+    (existence,) = host_role_rules("demo", (), needs_sidecar=needs_sidecar)
+    assert existence["verbs"] == (["enforce", "encrypt"] if needs_sidecar else ["enforce"])
     assert existence["resourceNames"] == ["demo"]
     # The verb host in this rule means that some node is accepted; the other rule lists the nodes.
-    assert host_role_rules("demo", ("a",), encrypts=encrypts)[0]["verbs"] == [
+    assert host_role_rules("demo", ("a",), needs_sidecar=needs_sidecar)[0]["verbs"] == [
         "enforce",
         "host",
         *existence["verbs"][1:],

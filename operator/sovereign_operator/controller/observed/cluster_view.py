@@ -23,7 +23,7 @@ from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import ObjectKey
 from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.spec import M, Specs, gather, readable, see_spec
-from sovereign_operator.kube.objects.transit_config import encrypts
+from sovereign_operator.kube.objects.transit_config import policy_needs_sidecar
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
 
 
@@ -165,9 +165,9 @@ class ClusterView:
         placed = ((pod.pod.node, self.placed_for(pod)) for pod in self.mirrors.placed_pods.values() if not pod.ended)
         return frozenset((node, policy) for node, policy in placed if node and policy)
 
-    def encrypts(self, policy: str, spec: SovereigntyPolicySpec) -> bool:
+    def needs_sidecar(self, policy: str, spec: SovereigntyPolicySpec) -> bool:
         """Whether the pods of a policy need a sidecar."""
-        return encrypts(spec, self.sidecars.record(policy) if self.sidecars else None)
+        return policy_needs_sidecar(spec, self.sidecars.record(policy) if self.sidecars else None)
 
     def _with_sidecars(self) -> Iterable[ObservedPod]:
         """Return the pods whose sidecar is to be polled: in scope of the sidecar's policy, which encrypts or did.
@@ -179,7 +179,7 @@ class ClusterView:
         if self.sidecars is None:
             return ()
         seen, record = self.sidecars.seen, self.sidecars.record
-        encrypting = {policy for policy in seen if seen[policy].encrypts or record(policy)}
+        encrypting = {policy for policy in seen if seen[policy].needs_sidecar or record(policy)}
         return (pod for pod in self.pods() if pod.transit in encrypting and pod.transit == self.policy_of(pod))
 
     # What verdicts depend on

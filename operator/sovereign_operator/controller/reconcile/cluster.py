@@ -94,7 +94,7 @@ def _role_writes(
             policy,
             nodes,
             operator_namespace,
-            encrypts=state.view.encrypts(policy, policies[policy]),
+            needs_sidecar=state.view.needs_sidecar(policy, policies[policy]),
             namespaces=listed_namespaces(policies[policy], assessment.granted[policy]),
         )
         for policy, nodes in assessment.placement.roles.items()

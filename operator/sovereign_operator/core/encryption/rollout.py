@@ -123,7 +123,7 @@ class ObservedEncryption:
     """Beside them all, the static pods in scope, each with its node, in order."""
 
     @property
-    def encrypts(self) -> bool:
+    def needs_sidecar(self) -> bool:
         """Whether pods need a sidecar."""
         return needs_sidecar(self.wanted, self.step.mode)
 

@@ -42,7 +42,7 @@ def report_encryption(wanted: EncryptionInTransit | None, seen: ObservedEncrypti
     counted = (
         f"{seen.pods} pod(s) run, {seen.sidecars} with a sidecar, {seen.loaded} of them have loaded {seen.step.mode}"
     )
-    apart = f"; {static_pods(seen.static)}" if seen.static and seen.encrypts else ""
+    apart = f"; {static_pods(seen.static)}" if seen.static and seen.needs_sidecar else ""
     if seen.step.waits_for:
         message = f"{seen.step.mode} on the way to {seen.wanted}: {'; '.join(seen.step.waits_for)}{apart}"
         return _report(status, "False", EncryptionReason.STEP_PENDING, message)

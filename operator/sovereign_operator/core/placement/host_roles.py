@@ -6,7 +6,7 @@ from sovereign_operator.core import names
 
 
 def host_role_rules(
-    policy: str, nodes: tuple[str, ...], *, encrypts: bool = False, namespaces: tuple[str, ...] | None = None
+    policy: str, nodes: tuple[str, ...], *, needs_sidecar: bool = False, namespaces: tuple[str, ...] | None = None
 ) -> list[dict[str, Any]]:
     """Return the rules of a policy's ClusterRole: it exists, these nodes may host its pods, and they need a sidecar.
 
@@ -15,7 +15,7 @@ def host_role_rules(
     An RBAC rule with empty ``resourceNames`` allows every name, so without an accepted node there is no rule. RBAC
     cannot be queried for "any node", so the verb ``host`` on the policy itself says that there is one.
     """
-    verbs = {"enforce": True, "host": bool(nodes), "encrypt": encrypts, "certify": namespaces is not None}
+    verbs = {"enforce": True, "host": bool(nodes), "encrypt": needs_sidecar, "certify": namespaces is not None}
     existence = _rule("sovereigntypolicies", [verb for verb, holds in verbs.items() if holds], (policy,))
     hosting = [_rule("nodes", ["host"], nodes)] if nodes else []
     return [existence, *hosting, *([_rule("namespaces", ["certify"], namespaces)] if namespaces else [])]
@@ -37,7 +37,7 @@ def host_role_objects(
     nodes: tuple[str, ...],
     operator_namespace: str,
     *,
-    encrypts: bool = False,
+    needs_sidecar: bool = False,
     namespaces: tuple[str, ...] | None = None,
 ) -> tuple[dict[str, Any], ...]:
     """Return the ClusterRole of a policy and its binding to the service account that stands for it.
@@ -50,7 +50,7 @@ def host_role_objects(
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": metadata,
-        "rules": host_role_rules(policy, nodes, encrypts=encrypts, namespaces=namespaces),
+        "rules": host_role_rules(policy, nodes, needs_sidecar=needs_sidecar, namespaces=namespaces),
     }
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -74,7 +74,7 @@ class TransitConfigs(Mirror[TransitConfig]):
         return self.get((self._namespace, transit_config_map(policy)))
 
 
-def encrypts(spec: SovereigntyPolicySpec, config: TransitConfig | None) -> bool:
+def policy_needs_sidecar(spec: SovereigntyPolicySpec, config: TransitConfig | None) -> bool:
     """Whether pods of a policy need a sidecar: its spec or its transit config has a mode that demands one."""
     wanted = spec.encryption_in_transit
     return needs_sidecar(wanted.mode if wanted else None, config.encryption_mode if config else None)
