@@ -23,6 +23,7 @@ from sovereign_operator.controller.keys import (
 from sovereign_operator.controller.observed.kopf_watch import listen
 from sovereign_operator.controller.reconcile.cluster import reconcile_cluster, write_statuses
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
+from sovereign_operator.controller.reconcile.guards import reconcile_guards
 from sovereign_operator.controller.reconcile.namespace_left import announce_leave
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.reconcile.pod_annotations import annotate_pod
@@ -94,7 +95,7 @@ class Controller(Process):
             case EncryptionKey():
                 return await keep_encryption(self._state, key)
             case GuardsKey():
-                return await self._state.view.guards.compare()
+                return await reconcile_guards(self._state)
             case PodCountsKey():
                 count_pods(self._state)
                 count_processes(self._state)
