@@ -198,21 +198,21 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
 {{- end }}
 
 {{/* Whether the policy accepts any node: a rule of its own in its role, because RBAC cannot be queried for "any name". */}}
-{{- define "sovereign-operator.hosted" -}}
-- name: hosted
+{{- define "sovereign-operator.acceptsAnyNode" -}}
+- name: acceptsAnyNode
   expression: >-
     variables.named && {{ include "sovereign-operator.policyMay" (list . "variables.policy" "host") | nindent 4 | trim }}
 {{- end }}
 
 {{/* The validations about the policy itself: it must exist, and its role must mean something. */}}
 {{- define "sovereign-operator.policyValidations" -}}
-{{- $spare := .spare -}}
-- expression: "{{ $spare }}variables.known"
+{{- $unlessMirror := .unlessMirror -}}
+- expression: "{{ $unlessMirror }}variables.known"
   reason: Forbidden
   messageExpression: >-
     'unknown policy: ' + variables.object + ' is held to sovereignty policy "' + variables.policy +
     '", which does not exist; correct the label {{ .label }} or create the SovereigntyPolicy'
-- expression: "{{ $spare }}!variables.overgranted"
+- expression: "{{ $unlessMirror }}!variables.overgranted"
   reason: Forbidden
   messageExpression: >-
     'meaningless roles: ' + variables.object + ' is refused because RBAC grants policy ' + variables.policy + ' every node, ' +

@@ -11,6 +11,7 @@ from sovereign_operator.core.identity.retirement import (
     KeyChanges,
     State,
     Stored,
+    idle_authorities,
     is_candidate,
     latest_end,
     plan_key_changes,
@@ -197,3 +198,25 @@ def test_where_an_admin_brings_keys_no_others_are_made(state: State | None) -> N
     house = plan_key_changes(planned, planned, [stored(state=state, pair=GRA, problems=(FAULT,))], ())
     admins = state in {State.BROUGHT, State.WITHDRAWN}
     assert house == KeyChanges(publish=(), destroy=(), create=wanted[1:] if admins else wanted)
+
+
+IDLE: dict[str, tuple[Stored, str]] = {
+    "one that an admin has to label again": (stored(state=State.WITHDRAWN), "label its Secret"),
+    "one of a pair that is not accepted": (
+        stored(state=State.BROUGHT, pair=Pair("hds", "mistyped")),
+        "there is no SovereigntyPolicy hds that accepts Datacentre mistyped now",
+    ),
+    "one that is used": (stored(state=State.BROUGHT), ""),
+    "one with a problem, which is reported by itself": (
+        stored(state=State.BROUGHT, pair=Pair("hds", "mistyped"), problems=("its key is too short",)),
+        "",
+    ),
+    "one of the operator's": (stored(state=State.ACTIVE, pair=Pair("hds", "gone")), ""),
+}
+
+
+@pytest.mark.parametrize(("one", "why"), IDLE.values(), ids=IDLE.keys())
+def test_an_imported_authority_that_no_pod_trusts_is_named(one: Stored, why: str) -> None:
+    found = idle_authorities([one], {GRA})
+    assert found.keys() == ({one.name} if why else set())
+    assert why in found.get(one.name, "")

@@ -42,7 +42,7 @@ class AllChanges(Changes, Protocol):
     def bundle_changed(self, name: str) -> None:
         """Handle a change of a trust bundle."""
 
-    def encryption_progressed(self, policy: str) -> None:
+    def encryption_may_progress(self, policy: str) -> None:
         """Handle a new answer of a sidecar, or a new report of an agent, about a policy."""
 
     def services_changed(self) -> None:
@@ -83,7 +83,7 @@ class ClusterView:
                 settings.replica.namespace,
                 settings.dns,
                 pods=self._with_sidecars,
-                policy_changed=changes.encryption_progressed,
+                policy_changed=changes.encryption_may_progress,
                 services_changed=changes.services_changed,
                 config_changed=changes.transit_config_changed,
             )

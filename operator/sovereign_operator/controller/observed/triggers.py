@@ -73,7 +73,7 @@ class Triggers:
             # Before its pods are unwatched: their annotations are to be removed.
             self._add_pods(key[1])
             self._follow_pods()
-            self._add_workloads(key[1])
+            self._add_sovereign_workloads(key[1])
         elif plural == SOVEREIGN_WORKLOAD.plural:
             found = self.view.object(plural, key[1], key[0])
             if found is None or not self.view.mirrors.is_followed(key[0]):
@@ -87,7 +87,7 @@ class Triggers:
         else:
             self._queue.add(ClusterKey())
             if plural == SOVEREIGNTY_POLICY.plural:
-                self.encryption_progressed(key[1])
+                self.encryption_may_progress(key[1])
 
     def _note_scope(self, namespace: str) -> None:
         """Remember the policy that a namespace enforces, and have an Event posted if it left one."""
@@ -120,7 +120,7 @@ class Triggers:
     def workload_changed(self, kind: WorkloadKind, key: ObjectKey) -> None:
         """Reconcile the workload, and the SovereignWorkloads of its namespace."""
         self._queue.add(LabelledWorkloadKey(kind, *key))
-        self._add_workloads(key[0])
+        self._add_sovereign_workloads(key[0])
 
     def pod_changed(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
         """Reconcile the pod, the SovereignWorkloads of its namespace, and its policy's encryption.
@@ -130,8 +130,8 @@ class Triggers:
         self._queue.add(PodAnnotationsKey(*key))
         self._count_pods()
         for seen in (old, new):
-            self.encryption_progressed(self.view.policy_of(seen) if seen else None)
-        self._add_workloads(key[0])
+            self.encryption_may_progress(self.view.policy_of(seen) if seen else None)
+        self._add_sovereign_workloads(key[0])
         if old and old.annotations and not (new and new.annotations) and names.PLACED_LABEL not in old.labels:
             self._follow_pods()
         for seen in (old, new):
@@ -146,7 +146,7 @@ class Triggers:
 
     def guard_findings_changed(self) -> None:
         """Update the status of all SovereignWorkloads."""
-        self._add_all_workloads()
+        self._add_all_sovereign_workloads()
 
     def certificate_changed(self, namespace: str, pod: str) -> None:
         """Update the pod's audit annotations."""
@@ -155,13 +155,13 @@ class Triggers:
     def bundle_changed(self, name: str) -> None:
         """Reconcile everything that shows which certificate authorities a policy trusts."""
         self._queue.add(ClusterKey())
-        self._add_all_workloads()
+        self._add_all_sovereign_workloads()
         for pod in self.view.pods():
             if pod.bundles & {name, ANY_BUNDLE}:
                 self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
-        self.encryption_progressed(name.removeprefix(names.trust_bundle("")))
+        self.encryption_may_progress(name.removeprefix(names.trust_bundle("")))
 
-    def encryption_progressed(self, policy: str | None) -> None:
+    def encryption_may_progress(self, policy: str | None) -> None:
         """Reconcile the policy's encryption, which may take its next step."""
         if policy and self.view.sidecars:
             self._queue.add(EncryptionKey(policy))
@@ -169,11 +169,11 @@ class Triggers:
     def services_changed(self) -> None:
         """Update the transit configs of all policies."""
         for _, policy in self.view.keys(SOVEREIGNTY_POLICY.plural):
-            self.encryption_progressed(policy)
+            self.encryption_may_progress(policy)
 
     def transit_config_changed(self, namespace: str, policy: str) -> None:
         """Reconcile what depends on a policy's mode: while it is not Off, its pods need a sidecar."""
-        self.encryption_progressed(policy)
+        self.encryption_may_progress(policy)
         self._add_pods(namespace)
         self._queue.add(ClusterKey())
 
@@ -182,7 +182,7 @@ class Triggers:
     def verdicts_changed(self) -> None:
         """Reconcile everything that depends on verdicts."""
         self._count_pods()
-        self._add_all_workloads()
+        self._add_all_sovereign_workloads()
         self._add_pods()
 
     def encryption_changed(self, policy: str) -> None:
@@ -191,14 +191,14 @@ class Triggers:
         for namespace in {
             pod.namespace for pod in self.view.pods() if policy in (pod.transit, self.view.policy_of(pod))
         }:
-            self._add_workloads(namespace)
+            self._add_sovereign_workloads(namespace)
 
-    def _add_workloads(self, namespace: str) -> None:
+    def _add_sovereign_workloads(self, namespace: str) -> None:
         for key in self.view.keys(SOVEREIGN_WORKLOAD.plural):
             if key[0] == namespace:
                 self._queue.add(SovereignWorkloadKey(*key))
 
-    def _add_all_workloads(self) -> None:
+    def _add_all_sovereign_workloads(self) -> None:
         for key in self.view.keys(SOVEREIGN_WORKLOAD.plural):
             self._queue.add(SovereignWorkloadKey(*key))
 

@@ -25,9 +25,9 @@ def is_granted(policy: str, spec: SovereigntyPolicySpec, namespace: str, labels:
 
 
 def listed_namespaces(spec: SovereigntyPolicySpec, granted: Sequence[str]) -> tuple[str, ...] | None:
-    """Return the namespaces that a policy grants them to, sorted; None if the label of a namespace says so by itself.
+    """Return the namespaces to which a policy grants certificates, sorted; None if the namespace's label decides.
 
-    ``granted`` are those of them that there are. Those that a policy names need not be there.
+    ``granted`` are the existing ones. Names in the policy are added even if no such namespace exists.
     """
     grant = spec.certificate_namespaces
     return None if grant is None else tuple(sorted({*grant.names, *granted}))
@@ -36,7 +36,7 @@ def listed_namespaces(spec: SovereigntyPolicySpec, granted: Sequence[str]) -> tu
 def granted_namespaces(
     policy: str, spec: SovereigntyPolicySpec, namespaces: Mapping[str, Mapping[str, str]]
 ) -> tuple[str, ...]:
-    """Return those of the namespaces that there are to which a policy grants them, sorted."""
+    """Return the existing namespaces to which a policy grants certificates, sorted."""
     return tuple(sorted(name for name, labels in namespaces.items() if is_granted(policy, spec, name, labels)))
 
 

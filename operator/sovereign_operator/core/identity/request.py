@@ -1,4 +1,6 @@
-"""May a pod have the certificate that its kubelet asks for? The one place that decides it.
+"""May a pod have the certificate that its kubelet asks for? The signer decides it here.
+
+Guard-certificates refuses some pods earlier, as they are created.
 
 A certificate says: this pod of this service account runs in a datacentre that this policy accepts. The
 request itself proves nothing, so everything it names is looked up and compared.
@@ -81,7 +83,7 @@ class RequestFacts:
     """Whether the policy gives certificates to the pod's namespace."""
     hosted: bool
     """Whether RBAC lets the node host the policy's pods: the question that the guards ask."""
-    overgranted: bool
+    meaningless_roles: bool
     """Whether RBAC lets a node host them that does not exist: then its answers mean nothing."""
     verdict: NodeVerdict | None
     """The verdict on the node, independent of its labels and of RBAC. None: the node or the policy does not exist."""
@@ -166,7 +168,7 @@ def _delays(facts: RequestFacts) -> Iterator[WaitForFacts]:
     if not facts.known:
         message = f"there is no SovereigntyPolicy {policy}: create it or correct the label that names it"
         yield WaitForFacts(Delay.UNKNOWN_POLICY, message)
-    if facts.overgranted:
+    if facts.meaningless_roles:
         message = (
             f"RBAC grants policy {policy} every node, so acceptance cannot be checked: "
             "a cluster admin must find and remove the rule that grants it"

@@ -82,7 +82,7 @@ class Delay(Reason):
         "NoAuthority",
         REQUEST(
             "the policy has no certificate authority for the datacentre yet",
-            "wait some seconds; if it lasts, read the signer's log",
+            "wait some seconds; if it lasts, read the signer's log, which also says why an imported CA is not used",
         ),
     )
     AUTHORITY_ENDS = (

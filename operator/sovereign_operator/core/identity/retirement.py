@@ -84,6 +84,25 @@ def unusable_authorities(stored: Collection[Stored]) -> dict[str, tuple[str, ...
     return found
 
 
+def idle_authorities(stored: Iterable[Stored], accepted: Collection[Pair]) -> dict[str, str]:
+    """Return the imported CAs that no pod trusts although they could be used, by name, and why.
+
+    ``accepted``: the pairs that have certificates now.
+    """
+    found = {}
+    for one in stored:
+        if one.state is State.WITHDRAWN:
+            found[one.name] = (
+                f"it was withdrawn: label its Secret {names.AUTHORITY_LABEL}={State.BROUGHT} to use it again"
+            )
+        elif one.state is State.BROUGHT and not one.problems and one.pair not in accepted:
+            found[one.name] = (
+                f"there is no SovereigntyPolicy {one.pair.policy} that accepts Datacentre {one.pair.datacentre} now: "
+                "correct the annotations of its Secret, or the policy"
+            )
+    return found
+
+
 def latest_end(window: TrustWindow | None, *, listed: bool) -> datetime:
     """Return the latest end that an imported CA may have to count.
 

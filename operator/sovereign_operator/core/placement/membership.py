@@ -24,7 +24,7 @@ ZONE_LABEL = "topology.kubernetes.io/zone"
 class Membership:
     """In which datacentre a node is; ``datacentre`` is None if in none. ``findings`` say what is wrong.
 
-    ``open`` names the datacentres that cannot be read and may claim the node as well.
+    ``maybe_claimed_by`` names the datacentres that cannot be read and may claim the node as well.
     """
 
     node: str
@@ -32,7 +32,7 @@ class Membership:
     datacentre: str | None
     evidence: NodeEvidence | None
     findings: tuple[NodeFinding, ...]
-    open: tuple[str, ...] = ()
+    maybe_claimed_by: tuple[str, ...] = ()
 
 
 def locate_all(facts: Facts) -> dict[str, Membership]:
@@ -65,8 +65,8 @@ def _locate(
     if len(claims) == 1 and not unread:
         ((name, evidence),) = claims.items()
         findings = tuple(_contradictions(node, name, facts.datacentres[name], facts.services))
-        left_open = tuple(sorted(name for name, found in facts.unread.datacentres.items() if found.anything))
-        return Membership(node.name, node.uid, name, evidence, findings, left_open)
+        unread_claimants = tuple(sorted(name for name, found in facts.unread.datacentres.items() if found.anything))
+        return Membership(node.name, node.uid, name, evidence, findings, unread_claimants)
     if len(claims) + len(unread) == 1:
         message = f"{node.name} is claimed by the datacentre {unread[0]}, which cannot be read: {SEE_READY}"
         return _nowhere(node, NodeFinding(NodeReason.UNREADABLE, message))

@@ -1,7 +1,8 @@
 """May pods of a policy start on a node? The one place that decides it.
 
-A verdict joins three answers: where the node stands (`membership`), whether the policy accepts that
-site (`site`), and whether the evidence for the node's place is strong enough (`check_evidence`).
+A verdict joins four answers: where the node stands (`membership`), whether the policy accepts that site (`site`),
+whether the evidence for the node's place is strong enough (`check_evidence`), and whether a datacentre that cannot be
+read may claim the node as well (`check_claims`).
 """
 
 import hashlib
@@ -118,12 +119,11 @@ def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPoli
 
 
 def check_claims(member: Membership, policy_name: str, facts: Facts) -> tuple[NodeFinding, ...]:
-    """Refuse a node that another datacentre may claim, for all that can be read, unless it was accepted before."""
-    if not member.open or member.node in facts.hosts.get(policy_name, ()):
+    """Refuse a node that a Datacentre which cannot be read may also claim, unless the host role lists the node."""
+    if not member.maybe_claimed_by or member.node in facts.hosts.get(policy_name, ()):
         return ()
-    message = (
-        f"{member.node} may be claimed by {' and '.join(member.open)}, too, whose nodes cannot be read: {SEE_READY}"
-    )
+    claimants = " and ".join(member.maybe_claimed_by)
+    message = f"{member.node} may be claimed by {claimants}, too, whose nodes cannot be read: {SEE_READY}"
     return (NodeFinding(NodeReason.UNREADABLE, message),)
 
 
@@ -132,7 +132,7 @@ def judge(facts: Facts) -> Verdicts:
     sites = judge_sites(facts)
     members = locate_all(facts)
     nodes = {
-        (member.node, policy): _judge_node(member, policy, facts, sites)
+        (member.node, policy): _verdict(member, policy, facts, sites)
         for member in members.values()
         for policy in sorted(facts.policies)
     }
@@ -147,10 +147,10 @@ def judge_node(node: Node, policy: str, facts: Facts) -> NodeVerdict | None:
     sites = {}
     if member.datacentre is not None:
         sites[Pair(policy, member.datacentre)] = judge_site(member.datacentre, policy, facts)
-    return _judge_node(member, policy, facts, sites)
+    return _verdict(member, policy, facts, sites)
 
 
-def _judge_node(member: Membership, policy: str, facts: Facts, sites: Mapping[Pair, SiteVerdict]) -> NodeVerdict:
+def _verdict(member: Membership, policy: str, facts: Facts, sites: Mapping[Pair, SiteVerdict]) -> NodeVerdict:
     if member.datacentre is None:
         return NodeVerdict(member.node, member.uid, policy, None, None, None, member.findings, ())
     site = sites[Pair(policy, member.datacentre)]

@@ -17,6 +17,7 @@ from sovereign_operator.core.identity.retirement import (
     KeyChanges,
     State,
     Stored,
+    idle_authorities,
     is_candidate,
     latest_end,
     plan_key_changes,
@@ -60,6 +61,8 @@ async def reconcile_authorities(state: SignerState, store: KeyStore) -> float:
     windows = trust_windows(facts)
     stored = [_stored(state, entry, windows, facts.now) for entry in held.values()]
     usable = _usable(stored, held)
+    for name, why in idle_authorities(stored, windows).items():
+        logger.warning("imported authority %s is not used: %s", name, why, extra={"authority": name})
     planned = _plan(state, facts, windows, usable)
     before, state.signing_authorities = state.signing_authorities, _signing(planned, usable, windows)
     _show_ends(state)

@@ -103,9 +103,9 @@ async def _gather(
     )
     policy = _policy_of(state, pod, namespace)
     operator = state.settings.replica.namespace
-    hosted, overgranted = False, False
+    hosted, meaningless_roles = False, False
     if policy:
-        hosted, overgranted = await asyncio.gather(
+        hosted, meaningless_roles = await asyncio.gather(
             state.reads.read(("host", policy, request.node), lambda: may_host(api, operator, policy, request.node)),
             state.reads.read(("host any", policy), lambda: may_host_any(api, operator, policy)),
         )
@@ -123,7 +123,7 @@ async def _gather(
         known=known,
         granted=_is_granted(state, policy, namespace),
         hosted=hosted,
-        overgranted=overgranted,
+        meaningless_roles=meaningless_roles,
         verdict=judge_node(see_node(node).node, policy, state.facts_of(request.node)) if node and policy else None,
         authority_end=signing.time.until if signing else None,
         now=api.clock.now(),
