@@ -110,6 +110,10 @@ def policy(kubectl: Kubectl, name: str, **spec: Any) -> Json:
     }
 
 
+IPV6_NETWORK = "fd73:6f76::/32"
+"""A network that contains the IPv6 addresses of all dual-stack clusters, as CIDR."""
+
+
 def network(cluster: Cluster) -> str:
     """Return a network that contains the addresses of a cluster's nodes, pods and Services, as CIDR."""
     block = ".".join(str(cluster.machine).split(".")[:2])

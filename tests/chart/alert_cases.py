@@ -134,7 +134,7 @@ def ended(days: float) -> Case:
 def authority(days: float, *fires: str) -> Case:
     change = {pod: {AUTHORITY: ends_in(days)} for pod in ("signer-a", "signer-b")}
     names = tuple(f"AuthorityEndsIn{end}Days" for end in fires)
-    return Case(change, names, CERTIFIED, "Policy secnumcloud, datacentre brest: its pods get no")
+    return Case(change, names, CERTIFIED, "Policy secnumcloud, datacentre brest: from then on pods there get no")
 
 
 def repeated(values: str, started: str, *, fires: bool = True, pod: Mapping[str, str] = POD_A) -> Case:
@@ -156,14 +156,14 @@ def injectors(a: str | None, b: str | None, *, fires: bool = True) -> Case:
 
 def injector_authority(days: float, *, fires: bool = True) -> Case:
     change = {f"injector-{pod}": {SIGNED_BY: ends_in(days)} for pod in "ab"}
-    return Case(change, ("InjectorAuthorityEnds",) if fires else (), says="no pod of a policy that encrypts is created")
+    return Case(change, ("InjectorAuthorityEnds",) if fires else (), says="policies that encrypt are refused")
 
 
 AGENT = {"app_kubernetes_io_component": "agent", "pod": "agent-a"}
 POLICY = {"policy": "secnumcloud"}
 SCOPE = {"namespace": "cardio", **POLICY}
 DATACENTRE = {"datacentre": "brest"}
-CARDIO = "Namespace cardio, policy secnumcloud: nothing moves them"
+CARDIO = "Namespace cardio, policy secnumcloud: the operator moves no"
 
 
 def agent(metric: str, values: str, *, fires: bool = True) -> Case:
@@ -205,7 +205,7 @@ CASES: dict[str, Case] = {
     "guards are broken, and the controller began again": said(
         GUARDS, f"2x{MINUTES - 2} 0 0", "GuardsBroken", labels={}, says="were changed"
     ),
-    "guards also audit": said(DRIFTED, since(5, 1), "GuardsDrifted", labels={}, says="They guard as ever"),
+    "guards also audit": said(DRIFTED, since(5, 1), "GuardsDrifted", labels={}, says="They still guard"),
     "guards have audited for four minutes": said(DRIFTED, since(4, 1), labels={}, says=""),
     "pods have run outside for five minutes": said(OUTSIDE, since(5, 1), "PodsOutside", labels=SCOPE, says=CARDIO),
     "pods have run outside for four minutes": said(OUTSIDE, since(4, 1), labels=SCOPE, says=""),
@@ -214,7 +214,7 @@ CASES: dict[str, Case] = {
         since(20, 1, before=None),
         "ProcessOutside",
         labels={"component": "signer", "process": "signer-a", "node": "paris-1"},
-        says="Pod signer-a on node paris-1: whoever controls the node has its token",
+        says="Pod signer-a on node paris-1: anyone who controls the node has its token",
     ),
     "the signer ran on a refused node until it was moved": said(EXPOSED, gone(6, 1), labels={}, says=""),
     "pods ran outside until a minute ago": said(OUTSIDE, f"0x20 2x{MINUTES - 22} 0", labels=SCOPE, says=""),
@@ -231,7 +231,7 @@ CASES: dict[str, Case] = {
         since(5, 0, before=2),
         "PolicyWithoutNode",
         labels=POLICY,
-        says="Policy secnumcloud: pods that are created",
+        says="Policy secnumcloud: new pods wait",
     ),
     "a policy in use has had no node for four minutes": said(NODES, since(4, 0, before=2), labels=POLICY, says=""),
     "a policy without a node to which no pod is held": Case({"controller-a": {NODES: always(0), INSIDE: always(0)}}),
@@ -274,7 +274,7 @@ CASES: dict[str, Case] = {
                 {f"{component}-a": {UNREADABLE: since(5, 1, before=None)}},
                 ("ObjectsUnreadable",),
                 {"resource": "datacentres"},
-                "Resource datacentres: each such object counts at its worst",
+                "Resource datacentres: the operator assumes the worst about it",
             ),
             "an object could not be read for a while": Case({f"{component}-a": {UNREADABLE: since(4, 1, before=None)}}),
         }.items()

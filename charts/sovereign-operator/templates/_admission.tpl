@@ -126,7 +126,7 @@ Takes the verb for what the controller does to the objects.
   expression: >-
     (variables.tooFull ? 'too many labels or annotations' : 'not the operator\'s') + ': the controller may not {{ . }} '
     + request.resource.resource + ' ' + request.?name.orValue('') + (has(request.namespace) ? ' in namespace ' + request.namespace : '')
-    + (variables.tooFull ? '; remove those beyond {{ include "sovereign-operator.most" . }}, in one request' : ' like this; somebody else may have its token')
+    + (variables.tooFull ? '; remove those beyond {{ include "sovereign-operator.most" . }}, in one request' : ' in this way; an attacker may have its token')
 - name: metadata
   expression: "dyn(object).?metadata.orValue({})"
 - name: oldMetadata

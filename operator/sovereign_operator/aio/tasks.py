@@ -15,7 +15,7 @@ FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 
 TASKS_FAILED: Final = Counter(
-    "sovereign_tasks_failed", "How often a task failed that should not end, and was started again: report it.", ["task"]
+    "sovereign_tasks_failed", "How often a background task failed unexpectedly and was restarted. Report it.", ["task"]
 )
 
 

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 UNREADABLE: Final = Gauge(
     "sovereign_unreadable_objects",
-    "Objects that this process cannot read, by resource. Each counts at its worst until it is corrected.",
+    "Objects that this process cannot read, by resource. Until one is corrected, the operator assumes the worst.",
     ["resource"],
 )
 

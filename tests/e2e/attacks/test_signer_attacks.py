@@ -185,4 +185,4 @@ def test_the_controllers_token_gets_no_certificate_for_a_node_that_no_datacentre
 
     said = eventually(told, what="an Event")
     assert f"node {REFUSED} is marked as accepted by policy secnumcloud" in said
-    assert "somebody else may have its token" in said
+    assert "an attacker may have its token" in said

@@ -103,7 +103,7 @@ IMPOSSIBLE: dict[str, tuple[Json, str]] = {
     "the node's network": (pod("app", hostNetwork=True), "spec.hostNetwork is true"),
     "no such port": (
         pod("app", containers=[pod_spec()["containers"][0] | {"livenessProbe": {"httpGet": {"port": "web"}}}]),
-        "livenessProbe of container idle asks port 'web'",
+        "livenessProbe of container idle names port 'web'",
     ),
     "more than any quantity": (
         pod("app", resources={"limits": {"cpu": "1e40"}}),

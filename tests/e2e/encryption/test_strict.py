@@ -513,6 +513,6 @@ def test_an_image_that_runs_as_the_sidecars_user_is_reported_and_gets_nowhere(
     said = eventually(
         lambda: (seen := encrypted(admin, POLICY))["reason"] == "SidecarBypassed" and seen, what="a report"
     )
-    assert f"of {namespace}/past a container's traffic goes past the sidecar" in said["message"]
+    assert f"a container in {namespace}/past bypasses the sidecar" in said["message"]
     admin.delete("pod", "past", namespace=namespace)
     eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict again")

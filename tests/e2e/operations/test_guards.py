@@ -92,7 +92,7 @@ def told(admin: Kubectl, reason: str, *words: str) -> str:
         if (event["reason"], about) == (reason, "sovereign-controller") and all(
             word in event["message"] for word in words
         ):
-            return str(event["message"].partition("To mend it: ")[2])
+            return str(event["message"].partition("To repair it: ")[2])
     raise AssertionError(f"no Event {reason} says {words}")
 
 
@@ -111,7 +111,7 @@ def test_one_that_is_hollowed_out_is_told_with_its_writer_and_what_mends_it(
             lambda: told(admin, "GuardsBroken", f"{GUARD} was changed", f"delete {kind} ", "written last by mallory"),
             what="an Event",
         )
-        assert mend.startswith(f"kubectl delete {kind} {GUARD}, and helm upgrade at once")
+        assert mend.startswith(f"kubectl delete {kind} {GUARD}, then helm upgrade at once")
     finally:
         admin.delete(kind, GUARD)
         upgrade(cluster, "--no-hooks")
@@ -184,7 +184,7 @@ def test_a_webhook_that_is_changed_is_told_and_helm_upgrade_puts_it_back(
         eventually(
             lambda: f"{WEBHOOKS} was changed" in enforced(admin, namespace)["message"], what="it at the workload"
         )
-        assert mend.startswith(f"kubectl delete {kind} {WEBHOOKS}, and helm upgrade at once")
+        assert mend.startswith(f"kubectl delete {kind} {WEBHOOKS}, then helm upgrade at once")
     finally:
         admin.delete(kind, WEBHOOKS)
         upgrade(cluster)

@@ -1,4 +1,4 @@
-"""IPv6 traffic is encrypted as well. The test has a dual-stack cluster of its own: the shared cluster is IPv4 only."""
+"""IPv6 traffic is encrypted as well. The test needs a dual-stack cluster: the shared cluster is IPv4 only."""
 
 from collections.abc import Iterator
 
@@ -6,17 +6,14 @@ import pytest
 
 from hack import estate
 from hack.capture import captured
-from hack.cluster import Cluster, ClusterSpec, up
+from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.support.installation import admin_of, prepare
 from tests.e2e.support.sidecars import encrypted
 from tests.e2e.support.spaces import Space
 from tests.e2e.support.strict_pods import ECHO, PORT, change, encrypting_policy, python, ready, run
 
 POLICY = "hospital-six"
 SECRET = "the-patient-has-measles"
-BOTH = "fd73:6f76::/32"
-"""A network with the IPv6 addresses of all test clusters."""
 
 ASK = f"""
 import socket, sys
@@ -30,23 +27,6 @@ for host in sys.argv[1:]:
         print("refused")
 """
 """Connects by IPv6 only, even if a name also has IPv4 addresses."""
-
-
-@pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A dual-stack cluster with the operator on it."""
-    name = f"{request.config.getoption('--cluster')}-six"
-    made = up(ClusterSpec(name, estate.NODES, dual_stack=True))
-    prepare(made)
-    yield made
-    if not request.config.getoption("--keep-cluster"):
-        made.down()
-
-
-@pytest.fixture(scope="module")
-def admin(cluster: Cluster) -> Kubectl:
-    """The admin of that cluster."""
-    return admin_of(cluster)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +80,7 @@ def test_it_comes_to_strict_and_nothing_can_be_read(
         lambda: "2 pod(s) have addresses outside of clusterNetworks" in encrypted(admin, policy)["message"],
         what="word of the other addresses",
     )
-    change(admin, policy, clusterNetworks=[estate.network(cluster), BOTH])
+    change(admin, policy, clusterNetworks=[estate.network(cluster), estate.IPV6_NETWORK])
     eventually(lambda: encrypted(admin, policy)["status"] == "True", seconds=90, what="Strict")
     with captured(cluster, SECRET) as seen:
         assert ask() == ["answered"] * 3

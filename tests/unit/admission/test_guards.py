@@ -115,7 +115,7 @@ def test_one_that_is_hollowed_out_is_named_in_an_upgrade_as_ever(hollow: Hollow,
     assert broken([found]) == (str(found),)
     assert found.notice.reason == GuardReason.GUARDS_BROKEN
     assert WRITER in found.notice.message
-    assert f"kubectl delete {found.kind.lower()} guard, and helm upgrade" in found.notice.message
+    assert f"kubectl delete {found.kind.lower()} guard, then helm upgrade" in found.notice.message
 
 
 @pytest.mark.parametrize("gone", [POLICY, BINDING])
@@ -124,7 +124,7 @@ def test_one_that_is_gone_is_named_in_an_upgrade_as_ever(gone: GuardKey, minutes
     live: Guards = {key: spec for key, spec in as_served().items() if key != gone}
     (found,) = find(live, versions(INSTALLED, NEXT, changed=minutes))
     assert str(found) == f"{gone[0]} guard is missing"
-    assert "helm upgrade puts it back" in found.notice.message
+    assert "run helm upgrade" in found.notice.message
 
 
 @pytest.mark.parametrize("actions", [["Deny", "Audit"], ["Audit", "Deny"]])
@@ -284,8 +284,8 @@ WIDENED: dict[str, Any] = {
 def test_a_webhook_that_says_something_else_is_named_in_an_upgrade_as_ever(change: Any, minutes: float) -> None:
     (said,) = judge(trusting("ours", **change), installed(), pem("ours"), minutes)
     assert said.startswith("MutatingWebhookConfiguration injector was changed")
-    assert "others may see and change what is written to the cluster" in said
-    assert "kubectl delete mutatingwebhookconfiguration injector, and helm upgrade at once" in said
+    assert "an attacker may read and change what is written to the cluster" in said
+    assert "kubectl delete mutatingwebhookconfiguration injector, then helm upgrade at once" in said
 
 
 def test_one_webhook_more_is_named() -> None:
@@ -330,7 +330,7 @@ def test_whom_the_api_server_trusts_to_be_our_webhook_is_looked_at(
     for minutes, says in ((9, soon), (10, later)):
         said = judge(trusting(*trusts), guards, published, minutes)
         assert len(said) == bool(says)
-        assert all(says in text and "helm upgrade puts it back" in text for text in said)
+        assert all(says in text and "run helm upgrade" in text for text in said)
 
 
 def test_a_webhook_is_kept_as_it_is() -> None:

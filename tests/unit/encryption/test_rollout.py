@@ -60,7 +60,7 @@ WAITS = {
     "not loaded, on the way down": (STRICT, OFF, replace(READY, loaded="v0"), "have not loaded Strict"),
     "no sidecar": (PERMISSIVE, PREFERRED, replace(READY, sidecar=False), "run without a sidecar"),
     "no sidecar, before Strict": (PREFERRED, STRICT, replace(READY, sidecar=False), "run without a sidecar"),
-    "past the sidecar": (PERMISSIVE, PREFERRED, replace(READY, bypass="app"), "whose traffic goes past the sidecar"),
+    "past the sidecar": (PERMISSIVE, PREFERRED, replace(READY, bypass="app"), "that bypasses the sidecar because"),
     "elsewhere": (PERMISSIVE, PREFERRED, replace(READY, addresses=("10.9.0.1",)), "outside of clusterNetworks"),
     "IPv6 in none": (PERMISSIVE, PREFERRED, replace(READY, addresses=("fd00::1",)), "outside of clusterNetworks"),
     "one of two elsewhere": (

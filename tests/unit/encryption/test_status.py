@@ -61,16 +61,16 @@ def seen(mode: EncryptionMode, *waits_for: str, loaded: int = 3, wanted: Encrypt
             replace(seen(STRICT, loaded=2), talking=("shop/web-0",)),
             "False",
             "PlaintextOpen",
-            "plaintext connections of before are open in shop/web-0",
+            "plaintext connections that Strict forbids are open in shop/web-0",
         ),
         (
             replace(seen(STRICT, loaded=2), claimed=("shop/web-0 (Service b/ext)",), talking=("shop/web-0",)),
             "False",
             "AddressClaimed",
-            "what the sidecars of shop/web-0 (Service b/ext) say cannot be trusted: Services claim",
+            "other pods may answer for the sidecars of shop/web-0 (Service b/ext), because Services claim",
         ),
         (replace(seen(STRICT), beyond=("shop/web-0",)), "False", "NetworksMissing", "to shop/web-0, as they have"),
-        (replace(seen(STRICT), bypassed=("shop/web-0",)), "False", "SidecarBypassed", "of shop/web-0 a container"),
+        (replace(seen(STRICT), bypassed=("shop/web-0",)), "False", "SidecarBypassed", "a container in shop/web-0"),
     ],
 )
 def test_it_says_how_far_it_has_come(

@@ -26,7 +26,7 @@ from tests.builders import NOW, datacentre, facts, policy, service
 A_DAY = timedelta(days=1)
 GRA, RBX = Pair("hds", "gra"), Pair("hds", "rbx")
 FAULT = "it is no CA"
-TWICE = "another Secret holds the same key: one authority is of one policy and one datacentre"
+TWICE = "another Secret holds the same key: each policy and datacentre needs an authority with its own key"
 
 
 def stored(name: str = "a", *, state: State | None = State.ACTIVE, pair: Pair = GRA, **fields: Any) -> Stored:

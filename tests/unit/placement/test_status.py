@@ -160,10 +160,10 @@ NOWHERE: dict[str, tuple[Facts, str]] = {
         facts(WORKER, datacentres=HERE, services={"acme-cloud": service()}),
         "no datacentre is accepted: gra: Acme Cloud has no SecNumCloud qualification",
     ),
-    "no node stands in the accepted one": (facts(datacentres=HERE), "gra would do, but no node stands there"),
+    "no node stands in the accepted one": (facts(datacentres=HERE), "the policy accepts gra, but no node stands there"),
     "its node is contradicted": (
         facts(WORKER, datacentres=HERE, services={"acme-cloud": service(qualification(), regions=("rbx",))}),
-        "gra would do, but worker-1 has region gra",
+        "the policy accepts gra, but worker-1 has region gra",
     ),
 }
 
@@ -198,7 +198,7 @@ def test_a_policy_says_which_datacentres_it_accepts_and_what_ends_first() -> Non
         # The end of rbx is earlier, but no node depends on it.
         "nextEnd": NEXT_YEAR.isoformat(),
     }
-    assert report.observations[0].message.endswith("in gra; rbx would do, but no node stands there")
+    assert report.observations[0].message.endswith("in gra; the policy accepts rbx, but no node stands there")
     assert [entry["datacentre"] for entry in report.status["refused"]] == ["par"]
 
 

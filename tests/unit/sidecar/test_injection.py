@@ -258,11 +258,11 @@ IMPOSSIBLE: dict[str, tuple[Json, str]] = {
     ),
     "a port that has no such name": (
         pod(app(ports=[{"name": "web", "containerPort": 80}], readinessProbe={"httpGet": {"port": "wbe"}})),
-        "readinessProbe of container app asks port 'wbe', which is none of the container's",
+        "readinessProbe of container app names port 'wbe', which the container does not have",
     ),
     "a hook's port that has no such name": (
         pod(app(lifecycle={"preStop": {"httpGet": {"port": "web"}}})),
-        "lifecycle.preStop of container app asks port 'web'",
+        "lifecycle.preStop of container app names port 'web'",
     ),
     "too many probes": (pod(*MANY), "65 different probes and hooks, and the sidecar has ports for 64"),
     "a path that Go would encode": (
@@ -275,7 +275,7 @@ IMPOSSIBLE: dict[str, tuple[Json, str]] = {
     ),
     "a header of two lines": (
         pod(app(livenessProbe={"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "value": "b\nC: d"}]}})),
-        "livenessProbe of container app sends header A with what cannot be printed",
+        "livenessProbe of container app sends header A with unprintable characters",
     ),
     "a path that is a host": (pod(app(livenessProbe={"httpGet": {"port": 1, "path": "//a/b"}})), "with one slash"),
     "a path that is a URL": (pod(app(livenessProbe={"httpGet": {"port": 1, "path": "a:b"}})), "with one slash"),

@@ -302,7 +302,7 @@ def test_where_somebody_else_may_answer_it_is_said_who() -> None:
         found for found in report_workload(told, decide_workload(told)).observations if found.type == "Encrypted"
     ]
     assert (said.status, said.reason) == ("False", "AddressClaimed")
-    assert "the sidecars of b (Service other/ext) say cannot be trusted: Services claim their addresses" in said.message
+    assert "answer for the sidecars of b (Service other/ext), because Services claim their addresses" in said.message
 
 
 def test_on_the_way_to_a_mode_it_says_so() -> None:

@@ -222,9 +222,9 @@ class CloudServiceStatus(Status):
 
     qualified: str | None = Field(
         default=None,
-        description="Schemes in force now, each with version and last day. Example: SecNumCloud 3.2.",
+        description="Schemes in force now, each with its version. Example: SecNumCloud 3.2.",
     )
-    until: str | None = Field(default=None, description="Last day of the first of them to end, YYYY-MM-DD, as text.")
+    until: str | None = Field(default=None, description="The earliest last day of these schemes, YYYY-MM-DD, as text.")
     datacentres: int | None = Field(default=None, description="How many Datacentres refer to it.", ge=0)
 
 
@@ -241,7 +241,7 @@ CLOUD_SERVICE = Kind(
         Column("Provider", ".spec.provider", "Who provides it."),
         Column("Service", ".spec.service", "The service as the authority lists it."),
         Column("Qualified", ".status.qualified", "Schemes in force now."),
-        Column("Until", ".status.until", "Last day of the first of them to end."),
+        Column("Until", ".status.until", "The earliest last day of these schemes."),
         Column("Technology", ".spec.technologyOrigin", "Who controls its technology."),
         Column("Foreign laws", ".spec.foreignLaws", "Laws outside the EU that reach it.", priority=1),
         Column("Datacentres", ".status.datacentres", "How many Datacentres refer to it.", type="integer"),

@@ -82,9 +82,9 @@ class PlainPort(Model):
     port: Port = Field(description="The application's own TCP port. Example: 9090.")
     server_first: bool = Field(
         default=False,
-        description="The server speaks first, and clients send plaintext: then a client does not wait for the second "
-        "in which a sidecar looks for mutual TLS. It finds none there any more, so name the port in plainDestinations "
-        "of those who send, too. A change ends open connections. Default: false.",
+        description="The server speaks first, and clients send plaintext: the sidecar does not wait a second to look "
+        "for mutual TLS, so it accepts only plaintext on this port. Name the port in plainDestinations "
+        "of its clients' policies, too. A change ends open connections. Default: false.",
     )
     reason: Reason = Field(description="Why, for the auditor. Example: scraped by Prometheus.")
 

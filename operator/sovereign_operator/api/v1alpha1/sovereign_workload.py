@@ -162,7 +162,7 @@ class LastWriteStatus(Model):
         description="What stands for the content: the policy of a label, the digest of a template.", max_length=253
     )
     generation: int = Field(description="The workload's metadata.generation after it.", ge=0)
-    times: int = Field(description="How often the same was written because somebody took it back.", ge=1)
+    times: int = Field(description="How often in a row the same was written.", ge=1)
     at: datetime = Field(description="When it last changed the workload, RFC 3339, UTC.")
 
 
@@ -189,10 +189,10 @@ class SovereignWorkloadStatus(Status):
         default=(), description="At most ten pods that wait, and why.", json_schema_extra=list_map("pod")
     )
     run: JobRunStatus | None = Field(
-        default=None, description="The run of an owned Job, by which it is known that it ran."
+        default=None, description="The run of an owned Job, recorded so that it runs only once."
     )
     last_write: LastWriteStatus | None = Field(
-        default=None, description="The operator's last write into the workload, by which it is seen who takes it back."
+        default=None, description="The operator's last write into the workload, recorded to detect reverts."
     )
 
 

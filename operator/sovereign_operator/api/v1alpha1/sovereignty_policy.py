@@ -135,7 +135,7 @@ class CertificateNamespaces(Model):
     )
     selector: NamespaceSelector | None = Field(
         default=None,
-        description="By label. Who gives a namespace a label that is read here needs the verb use on this policy.",
+        description="By label. A user who sets such a label on a namespace needs the verb use on this policy.",
     )
 
 
@@ -181,9 +181,9 @@ class SovereigntyPolicySpec(Model):
     )
     grace_period_seconds: int = Field(
         default=86400,
-        description="How long, in seconds, certificates of a datacentre stay valid after what its acceptance rests on "
-        "has ended by its date. None is renewed in that time, and each lives for 24 hours or less, so that more than a "
-        "day changes nothing. Default: 86400, a day, in which a renewal can still be recorded. 0: not at all. What is "
+        description="How long, in seconds, certificates of a datacentre stay valid after the qualification or "
+        "derogation behind its acceptance ends by its date. None is renewed then, each lasts at most a day, so that "
+        "more than a day changes nothing. Default: 86400, a day, to record a late renewal. 0: not at all. What is "
         "suspended, withdrawn or deleted ends at once.",
         ge=0,
         le=31536000,
@@ -195,14 +195,14 @@ class SovereigntyPolicySpec(Model):
     )
     trusted_policies: tuple[ObjectName, ...] = Field(
         default=(),
-        description="Other SovereigntyPolicies whose pods the pods of this policy also trust, by name. It goes one "
-        "way, and whom those trust in turn does not count. Example: [hds]. Empty, the default: none.",
+        description="Other SovereigntyPolicies whose pods the pods of this policy also trust, by name. Trust is "
+        "neither mutual nor transitive. Example: [hds]. Empty, the default: none.",
         json_schema_extra=LIST_SET,
         max_length=64,
     )
     encryption_in_transit: EncryptionInTransit | None = Field(
         default=None,
-        description="What becomes of the traffic of its pods, where the chart installs encryption. Absent: nothing.",
+        description="How sidecars encrypt the traffic of its pods, if the chart installs encryption. Absent: no.",
     )
 
 

@@ -42,7 +42,7 @@ INSTALLATION: Final = timedelta(minutes=1)
 """How long guards may be missing after the Deployment was made: Helm writes them after it."""
 
 AUDIT: Final = "Audit"
-PUT_BACK: Final = "helm upgrade puts it back"
+PUT_BACK: Final = "run helm upgrade"
 
 
 @dataclass(frozen=True)
@@ -112,14 +112,14 @@ class GuardFinding:
     def notice(self) -> Notice:
         """Return the Event about it for a cluster admin."""
         reason = GuardReason.GUARDS_DRIFTED if self.drifted else GuardReason.GUARDS_BROKEN
-        stake = "what it guards is open"
+        stake = "the API server might not check what it guards"
         if self.drifted:
             stake = "it still guards"
         elif self.kind == WEBHOOKS:
-            stake = "others may see and change what is written to the cluster, or no pod gets a sidecar"
+            stake = "an attacker may read and change what is written to the cluster, or no pod gets a sidecar"
         log = "the API server's audit log has the user"
         who = f"It was written last by {self.writer}; {log}." if self.writer else f"Who did this: {log}."
-        return Notice("Warning", reason, f"{self}: {stake}. To mend it: {self.mend}. {who}")
+        return Notice("Warning", reason, f"{self}: {stake}. To repair it: {self.mend}. {who}")
 
 
 def inspect(versions: Versions, live: Mapping[GuardKey, Guard]) -> tuple[GuardFinding, ...]:
@@ -147,11 +147,11 @@ def inspect_one(versions: Versions, key: GuardKey, live: Guard | None) -> GuardF
         if _same(_without_audit(live.spec, spec), spec):
             patch = json.dumps({"spec": {"validationActions": spec["validationActions"]}}, separators=(",", ":"))
             mend = f"kubectl patch {_resource(key)} --type=merge -p '{patch}'"
-            return GuardFinding(*key, "also audits, as the chart does not have it", mend, live.writer, drifted=True)
+            return GuardFinding(*key, "also audits, which the chart does not set", mend, live.writer, drifted=True)
     if any(_same(without_trust(live.spec), without_trust(guards.get(key))) for guards in versions.others):
-        mend = "run helm upgrade again: one that was begun has not come to its end"
+        mend = "run the upgrade or the rollback again: the last one did not complete"
         return GuardFinding(*key, "is as another version of the chart has it", mend, live.writer)
-    mend = f"kubectl delete {_resource(key)}, and helm upgrade at once, which alone would leave what others added"
+    mend = f"kubectl delete {_resource(key)}, then helm upgrade at once: an upgrade alone keeps what others added"
     return GuardFinding(*key, "was changed", mend, live.writer)
 
 

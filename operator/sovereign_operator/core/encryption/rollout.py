@@ -29,7 +29,7 @@ CLAIMED: Final = (
     "and have the API server refuse such Services (DenyServiceExternalIPs)"
 )
 
-OTHER_USER: Final = f"it runs as the sidecar's user {UID}; have its image run as another"
+OTHER_USER: Final = f"it runs as the sidecar's user {UID}: build the image with another user"
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _last_step(facts: StepFacts, waits: tuple[str, ...]) -> Step:
     if waits:
         return Step(facts.current, waits, facts.ahead)
     if not facts.ahead:
-        return Step(facts.current, ("agents load its rules, which takes them seconds",), ahead=True)
+        return Step(facts.current, ("agents are loading the rules of Strict, which takes seconds",), ahead=True)
     return Step(EncryptionMode.STRICT, ())
 
 
@@ -179,7 +179,7 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
     """Yield why a step cannot be taken yet."""
     if facts.current is not EncryptionMode.OFF:
         claimed = [claim(pod.name, pod.claimant) for pod in facts.pods if pod.claimant]
-        yield from _named(claimed, f"cannot be believed, as somebody else may answer for them: {CLAIMED}")
+        yield from _named(claimed, f"cannot be polled reliably, because {CLAIMED}")
         credible = (pod for pod in facts.pods if pod.sidecar and not pod.claimant)
         late = [pod.name for pod in credible if pod.loaded != facts.version]
         yield from _named(late, f"have not loaded {facts.current} yet, which takes them seconds")
@@ -188,7 +188,7 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
     if following in (EncryptionMode.PREFERRED, EncryptionMode.STRICT):
         yield from _bare(facts)
         past = [f"{pod.name} ({pod.bypass})" for pod in facts.pods if pod.bypass]
-        yield from _named(past, f"have a container whose traffic goes past the sidecar: {OTHER_USER}")
+        yield from _named(past, f"have a container that bypasses the sidecar because {OTHER_USER}")
         yield from _named(beyond(facts), f"have addresses {OUTSIDE}")
         networks = cluster_networks(facts.wanted)
         apart = [service for service in facts.services if not is_within_any(service, networks)]

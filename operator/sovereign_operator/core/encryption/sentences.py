@@ -17,8 +17,8 @@ def unsaid(silence: SilentAgents) -> str:
 def plaintext_open(pods: Iterable[str]) -> str:
     """Return a sentence about pods with open plaintext connections, and what ends these."""
     return (
-        f"plaintext connections of before are open in {examples(sorted(pods))}: their sidecars end these within "
-        "seconds; restart (kubectl rollout restart) what is named here for longer"
+        f"plaintext connections that Strict forbids are open in {examples(sorted(pods))}: sidecars end them within "
+        "seconds; restart a pod that stays in this message (kubectl rollout restart)"
     )
 
 
@@ -32,9 +32,9 @@ def static_pods(pods: Iterable[str]) -> str:
 
 def claimed(pods: Iterable[str]) -> str:
     """Return a sentence about pods whose addresses Services claim."""
-    return f"what the sidecars of {examples(sorted(pods))} say cannot be trusted: {CLAIMED}"
+    return f"other pods may answer for the sidecars of {examples(sorted(pods))}, because {CLAIMED}"
 
 
 def bypassed(pods: Iterable[str]) -> str:
     """Return a sentence about pods that bypass their sidecar."""
-    return f"of {examples(sorted(pods))} a container's traffic goes past the sidecar: {OTHER_USER}"
+    return f"a container in {examples(sorted(pods))} bypasses the sidecar because {OTHER_USER}"

@@ -19,8 +19,8 @@ from sovereign_operator.core.report.report import Report
 ROLL_OUT: Final = "roll them out again where their nodes are accepted (kubectl rollout restart)"
 
 BARE_IN_STRICT: Final = (
-    "some are cut off, as they have no sidecar: roll them out again if they ran before they came into scope, "
-    "else find out who forced them in: "
+    "some pods have no sidecar, so no pod connects to them: roll them out again; if they were created in scope "
+    "after the policy encrypted, find out which client created them past the guards: "
 )
 
 

@@ -68,9 +68,9 @@ def report_grants(policy: str, namespaces: Sequence[str], pods: Sequence[str]) -
         observation = Observation(CONDITION, "True", ConditionReason.ALL_GRANTED, message)
     else:
         message = (
-            f"{len(pods)} pod(s) mount its certificates in namespaces to which it gives none: {examples(pods)}; nobody "
-            "talks to them once those that they have run out, within a day; name their namespaces in "
-            f"spec.certificateNamespaces, or, where that is absent, label them {names.ENFORCE_LABEL}={policy}"
+            f"{len(pods)} pod(s) mount its certificates in namespaces to which it gives none: {examples(pods)}; their "
+            "certificates expire within a day, and then no pod connects to them; name their namespaces in "
+            f"spec.certificateNamespaces, or, if that field is absent, label them {names.ENFORCE_LABEL}={policy}"
         )
         observation = Observation(CONDITION, "False", ConditionReason.NAMESPACE_NOT_TRUSTED, message)
     return Report(status, (observation,))

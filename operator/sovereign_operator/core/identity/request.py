@@ -200,7 +200,7 @@ def _delays_by_place(facts: RequestFacts, policy: str) -> Iterator[WaitForFacts]
     if why := _marked_wrongly(facts.verdict, node):
         message = (
             f"node {request.node} is marked as accepted by policy {policy}, but {line(why, 500)}. If this lasts longer "
-            "than a minute, a cluster admin must look at the controller: it does not follow, or somebody else may have "
+            "than a minute, a cluster admin must check the controller: it does not keep up, or an attacker may have "
             "its token"
         )
         yield WaitForFacts(Delay.NODE_MARKED_WRONGLY, message)
@@ -213,7 +213,7 @@ def _delays_by_place(facts: RequestFacts, policy: str) -> Iterator[WaitForFacts]
     elif facts.authority_end - facts.now < SHORTEST_LEAF:
         message = (
             f"the certificate authority of policy {policy} for datacentre {node.datacentre} ends at "
-            f"{facts.authority_end:%Y-%m-%dT%H:%MZ}: a security officer must record the renewal of its qualification"
+            f"{facts.authority_end:%Y-%m-%dT%H:%MZ}: record the renewal, or replace the authority if you brought it"
         )
         yield WaitForFacts(Delay.AUTHORITY_ENDS, message)
 

@@ -89,6 +89,6 @@ class Delay(Reason):
         "AuthorityEnds",
         REQUEST(
             "the certificate authority expires within the hour, as the qualification that it rests on ends",
-            "record the renewal of the qualification",
+            "record the renewal of the qualification; if you brought the authority, bring its successor",
         ),
     )

@@ -78,7 +78,7 @@ def unusable_authorities(stored: Collection[Stored]) -> dict[str, tuple[str, ...
     found = {}
     for one in candidates:
         shared = keys[one.public_key] > 1
-        twice = ("another Secret holds the same key: one authority is of one policy and one datacentre",)
+        twice = ("another Secret holds the same key: each policy and datacentre needs an authority with its own key",)
         if problems := (*one.problems, *(twice if shared else ())):
             found[one.name] = problems
     return found

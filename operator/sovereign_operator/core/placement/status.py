@@ -36,7 +36,7 @@ def report_service(name: str, facts: Facts) -> Report:
         message = f"{title(spec)} holds {', '.join(schemes)}, {until if until == NO_END else f'until {until}'}"
         observation = Observation("Qualified", "True", ConditionReason.IN_FORCE, message)
     else:
-        message = f"{title(spec)} holds no qualification that is in force today: see its spec"
+        message = f"{title(spec)} holds no qualification in force today: correct its spec.qualifications"
         observation = Observation("Qualified", "False", ConditionReason.NONE_IN_FORCE, message)
     return Report(status, (observation,))
 
@@ -171,7 +171,7 @@ def _why_empty(policy: str, sites: list[SiteVerdict], verdicts: Verdicts) -> str
         for finding in verdict.findings
     ]
     why = examples(finding.message for finding in findings) or "no node stands there"
-    return f"{examples(sorted(named))} would do, but {why}"
+    return f"the policy accepts {examples(sorted(named))}, but {why}"
 
 
 def _first_end(days: Iterable[date | None]) -> str:

@@ -107,7 +107,7 @@ def _port(request: ProbeRequest) -> int:
         if port and named.get("name") == port:
             return int(named["containerPort"])
     raise CannotInjectError(
-        f"{request} asks port {port!r}, which is none of the container's: name it in its ports, or write the number"
+        f"{request} names port {port!r}, which the container does not have: add it to its ports, or write a number"
     )
 
 
@@ -124,5 +124,5 @@ def _headers(request: ProbeRequest) -> tuple[tuple[str, str], ...]:
     headers = tuple((header["name"], header.get("value") or "") for header in request.action.get("httpHeaders") or ())
     for name, value in headers:
         if not value.isprintable():
-            raise CannotInjectError(f"{request} sends header {name} with what cannot be printed: write it without")
+            raise CannotInjectError(f"{request} sends header {name} with unprintable characters: remove them")
     return headers

@@ -59,8 +59,8 @@ def _refuse_crowd(target: Workload) -> RefuseWorkload | None:
     if not target.crowd:
         return None
     message = (
-        f"{target.kind} {target.name} has {target.crowd}, and may have {MOST_ENTRIES}, as the API server takes too "
-        "long to write one that has more: remove some"
+        f"{target.kind} {target.name} has {target.crowd}, but only {MOST_ENTRIES} are allowed: the API server takes "
+        "too long to write more; remove some"
     )
     return RefuseWorkload(ConditionReason.WORKLOAD_TOO_LARGE, message)
 
@@ -72,7 +72,7 @@ def _refuse_to_stop(facts: WorkloadFacts, policy: str) -> RefuseWorkload | None:
     called = f"{facts.kind.value} {facts.workload_name}"
     message = (
         f"policy {policy} accepts no node now, and taking {called} into scope would stop its {len(facts.pods)} pod(s) "
-        f"for nothing: it is taken once a node is accepted; kubectl get sovereigntypolicy {policy} says what is missing"
+        f"for nothing, so the operator waits for an accepted node; kubectl describe sovereigntypolicy {policy} says why"
     )
     return RefuseWorkload(ConditionReason.NO_NODE_ACCEPTED, message)
 

@@ -30,8 +30,8 @@ def _hindered(facts: WorkloadFacts, known: WorkloadEncryption) -> tuple[Any, Enc
     bare = sorted(there - known.sidecars - known.static)
     if bare:
         message = (
-            f"{len(bare)} of {len(there)} pod(s) have no sidecar, {bare[0]} among them: they were made before the "
-            "policy asked for encryption; roll them out again"
+            f"{len(bare)} of {len(there)} pod(s) have no sidecar, {bare[0]} among them: roll them out again; if "
+            "they are newer than the policy's encryption, find out which client created them past the guards"
         )
         return "False", EncryptionReason.PODS_WITHOUT_SIDECAR, message
     if known.bypassed:

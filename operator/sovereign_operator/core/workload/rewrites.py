@@ -57,12 +57,12 @@ def say_contested(facts: WorkloadFacts) -> RefuseWorkload | None:
         label = f"{names.POLICY_LABEL}: {policy}"
         advice = (
             f"have {writer} write the label {label} on the object and on its pod template, or label the namespace "
-            f"(kubectl label namespace {facts.namespace} {names.ENFORCE_LABEL}={policy}), where the operator "
-            "writes nothing into it"
+            f"(kubectl label namespace {facts.namespace} {names.ENFORCE_LABEL}={policy}), so that the operator "
+            "need not write into it"
         )
     message = (
-        f"what the operator writes into {called} was taken back {last.times} times in a row, probably by {writer}, its "
-        f"last field manager besides ours. Each write rolls its pods out; the next comes after {following}: {advice}"
+        f"another client reverted the operator's writes to {called} {last.times} times in a row, probably {writer}, "
+        f"its last other field manager. Each write rolls the pods out; the next one is after {following}: {advice}"
     )
     return RefuseWorkload(ConditionReason.CONTESTED, message)
 

@@ -161,8 +161,8 @@ def _placed(facts: WorkloadFacts, places: _Places, *, in_scope: bool) -> Observa
 def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
     if facts.guards_broken:
         message = (
-            f"{examples(facts.guards_broken)}: ask a cluster admin, to whom Events about the Deployment "
-            "sovereign-controller say how to mend it"
+            f"{examples(facts.guards_broken)}: ask a cluster admin to repair this: Events about the Deployment "
+            "sovereign-controller give the command"
         )
         return Observation("Enforced", "False", GuardReason.GUARDS_BROKEN, message)
     if not in_scope:
@@ -170,7 +170,7 @@ def _enforced(facts: WorkloadFacts, *, in_scope: bool) -> Observation:
         return Observation("Enforced", "Unknown", ConditionReason.NOT_IN_SCOPE, message)
     if facts.enforced is None:
         message = (
-            "not enforced, as a Binding by hand shows no labels of the pod: "
+            "the API server does not check Bindings in this namespace; to have it check them: "
             f"kubectl label namespace {facts.namespace} {names.ENFORCE_LABEL}={facts.policy}"
         )
         return Observation("Enforced", "False", ConditionReason.NAMESPACE_NOT_LABELLED, message)

@@ -50,7 +50,7 @@ def tiers(admin: Kubectl, policies: tuple[str, str], space: Space) -> ThreeTiers
 
 def ask_for(admin: Kubectl, cluster: Cluster, policy: str, mode: str) -> None:
     """Set a policy's mode."""
-    change(admin, policy, mode=mode, clusterNetworks=[estate.network(cluster)], quietSeconds=2)
+    change(admin, policy, mode=mode, clusterNetworks=[estate.network(cluster), estate.IPV6_NETWORK], quietSeconds=2)
 
 
 def until(admin: Kubectl, policy: str, mode: str) -> None:
