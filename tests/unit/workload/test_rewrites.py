@@ -49,7 +49,7 @@ def test_after_a_few_times_it_is_written_after_minutes_only(last: LastWrite | No
     assert isinstance(action, RefuseWorkload if held else AdoptWorkload)
     if isinstance(action, RefuseWorkload):
         assert action.reason is ConditionReason.CONTESTED
-        assert "probably by other-operator" in action.message
+        assert "probably other-operator" in action.message
         assert "enforce=secnumcloud" in action.message
 
 

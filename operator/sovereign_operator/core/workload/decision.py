@@ -72,7 +72,7 @@ def _refuse_to_stop(facts: WorkloadFacts, policy: str) -> RefuseWorkload | None:
     called = f"{facts.kind.value} {facts.workload_name}"
     message = (
         f"policy {policy} accepts no node now, and taking {called} into scope would stop its {len(facts.pods)} pod(s) "
-        f"for nothing, so the operator waits for an accepted node; kubectl describe sovereigntypolicy {policy} says why"
+        f"for nothing: the operator waits for an accepted node; kubectl describe sovereigntypolicy {policy} says why"
     )
     return RefuseWorkload(ConditionReason.NO_NODE_ACCEPTED, message)
 
