@@ -437,9 +437,8 @@ def shown(admin: Kubectl, cluster: Cluster, ward: tuple[str, str]) -> Iterator[s
     cluster.stop_kubelet("paris-1")
     try:
         kubelet.run(*where, "create", "-f", "-", stdin=json.dumps(mirror))
-        told = admin.get("pod", "static-paris-1", namespace) | running
-        path = f"/api/v1/namespaces/{namespace}/pods/static-paris-1/status"
-        kubelet.run("replace", "--raw", path, "-f", "-", stdin=json.dumps(told))
+        report = ("patch", "pod", "static-paris-1", "--subresource=status", "--type=merge", "-p", json.dumps(running))
+        kubelet.run(*where, *report)
         yield f"{namespace}/static-paris-1 on paris-1"
         admin.run(*where, "delete", "pod", "static-paris-1", "--force", "--grace-period=0")
     finally:

@@ -160,7 +160,7 @@ def test_one_that_was_gone_for_a_moment_is_told(admin: Kubectl, namespace: str) 
     with without_bindings(admin, name):
         pass
     assert eventually(lambda: told(admin, "GuardsBroken", f"{name} is missing"), what="an Event")
-    assert enforced(admin, namespace)["status"] == "True"
+    eventually(lambda: enforced(admin, namespace)["status"] == "True", what="the status that all is well again")
 
 
 def test_a_webhook_that_is_changed_is_told_and_helm_upgrade_puts_it_back(
