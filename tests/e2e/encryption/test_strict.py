@@ -437,8 +437,13 @@ def shown(admin: Kubectl, cluster: Cluster, ward: tuple[str, str]) -> Iterator[s
     cluster.stop_kubelet("paris-1")
     try:
         kubelet.run(*where, "create", "-f", "-", stdin=json.dumps(mirror))
-        report = ("patch", "pod", "static-paris-1", "--subresource=status", "--type=merge", "-p", json.dumps(running))
-        kubelet.run(*where, *report)
+        path = f"/api/v1/namespaces/{namespace}/pods/static-paris-1/status"
+
+        def report() -> str:
+            current = admin.get("pod", "static-paris-1", namespace) | running
+            return kubelet.run("replace", "--raw", path, "-f", "-", stdin=json.dumps(current))
+
+        eventually(report, what="a report that meets no other write")
         yield f"{namespace}/static-paris-1 on paris-1"
         admin.run(*where, "delete", "pod", "static-paris-1", "--force", "--grace-period=0")
     finally:
