@@ -12,10 +12,12 @@ from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import urllib3
 from kubernetes import config
+
+from sovereign_operator.kube.client.resource import Resource
 
 Json = dict[str, Any]
 
@@ -29,27 +31,18 @@ class ReadError(Exception):
 
 
 @dataclass(frozen=True)
-class Resource:
-    """A kind of objects that the API server serves."""
+class Served:
+    """A resource type that the API server serves, and what kubectl calls it."""
 
-    path: str
-    """Of its API version, such as ``/apis/apps/v1``."""
+    resource: Resource
     group: str
-    plural: str
-    kind: str
     names: frozenset[str]
-    """All that kubectl takes for it, in lower case."""
-    namespaced: bool
+    """In lower case."""
 
     def is_named(self, name: str) -> bool:
         """Whether a name is one of its names, with or without its group."""
         short, _, group = name.lower().partition(".")
         return short in self.names and (not group or group == self.group)
-
-    def url(self, namespace: str, name: str = "") -> str:
-        """Return the path of its objects in a namespace, in all if none is named, or of one of them."""
-        where = f"/namespaces/{quote(namespace)}" if self.namespaced and namespace else ""
-        return f"{self.path}{where}/{self.plural}" + (f"/{quote(name)}" if name else "")
 
 
 class Reader:
@@ -57,11 +50,11 @@ class Reader:
 
     def __init__(self, kubeconfig: Path) -> None:
         self._kubeconfig = kubeconfig
-        self._resources: tuple[Resource, ...] = ()
+        self._served: tuple[Served, ...] = ()
 
     def get(self, kind: str, name: str, namespace: str) -> Json:
         """Return an object; of the namespace ``default`` if none is named. Raises ReadError."""
-        return _without_managed_fields(self._read(self._resource(kind).url(namespace or "default", name)))
+        return _without_managed_fields(self._read(self._resource(kind).path(name, namespace or "default")))
 
     def list(self, kinds: str, namespace: str, selector: str) -> list[Json]:
         """Return the objects of one or more kinds, of all namespaces if none is named. Raises ReadError.
@@ -72,10 +65,10 @@ class Reader:
 
     def _list(self, kind: str, namespace: str, selector: str) -> Iterator[Json]:
         resource = self._resource(kind)
-        found = self._read(f"{resource.url(namespace)}?{urlencode({'labelSelector': selector})}")
+        found = self._read(f"{resource.path(namespace=namespace)}?{urlencode({'labelSelector': selector})}")
         for item in found["items"]:
             # The API server names their kind only once, in the list.
-            yield {"apiVersion": found["apiVersion"], "kind": resource.kind} | _without_managed_fields(item)
+            yield resource.header | _without_managed_fields(item)
 
     @cached_property
     def _client(self) -> Any:
@@ -85,18 +78,18 @@ class Reader:
         """Return what a name stands for; if it is unknown, discover again first, as its CRD may be new."""
         found = self._find(kind)
         if not found:
-            self._resources = self._discover()
+            self._served = self._discover()
             found = self._find(kind)
         if not found:
             raise ReadError(f'error: the server doesn\'t have a resource type "{kind}"')
         return found
 
     def _find(self, kind: str) -> Resource | None:
-        return next((each for each in self._resources if each.is_named(kind)), None)
+        return next((each.resource for each in self._served if each.is_named(kind)), None)
 
-    def _discover(self) -> tuple[Resource, ...]:
+    def _discover(self) -> tuple[Served, ...]:
         groups = [group for path in ("/api", "/apis") for group in self._read(path, accept=DISCOVERY)["items"]]
-        return tuple(resource for group in groups for resource in _resources_of(group))
+        return tuple(served for group in groups for served in _served_by(group))
 
     def _read(self, path: str, accept: str = JSON) -> Json:
         try:
@@ -105,24 +98,27 @@ class Reader:
             found: Json = json.loads(answer.read())
         except (urllib3.exceptions.HTTPError, config.ConfigException) as error:
             raise ReadError(f"the API server could not be asked: {error}") from error
+        except RecursionError as error:
+            raise ReadError(f"{path} nests deeper than Python can parse: read it with kubectl -o jsonpath") from error
         except ValueError as error:
             # Only an unknown path is answered in plain text: a version that is no longer served.
-            self._resources = ()
+            self._served = ()
             raise ReadError(f"Error from server (NotFound): nothing is served at {path}") from error
         if answer.status != HTTPStatus.OK:
             raise ReadError(f"Error from server ({found.get('reason', answer.status)}): {found.get('message', '')}")
         return found
 
 
-def _resources_of(group: Json) -> Iterator[Resource]:
-    """Yield the resources of a group, those of the preferred version first."""
+def _served_by(group: Json) -> Iterator[Served]:
+    """Yield the resource types of a group, those of the preferred version first."""
     name = group["metadata"].get("name", "")
     for version in group["versions"]:
-        path = f"/apis/{name}/{version['version']}" if name else f"/api/{version['version']}"
+        api_version = f"{name}/{version['version']}" if name else version["version"]
         for found in version.get("resources", ()):
             kind = found["responseKind"]["kind"]
+            resource = Resource(api_version, found["resource"], kind, namespaced=found["scope"] == "Namespaced")
             terms = {found["resource"], found.get("singularResource", ""), kind.lower(), *found.get("shortNames", ())}
-            yield Resource(path, name, found["resource"], kind, frozenset(terms), found["scope"] == "Namespaced")
+            yield Served(resource, name, frozenset(terms))
 
 
 def _without_managed_fields(obj: Json) -> Json:
