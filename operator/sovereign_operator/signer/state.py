@@ -1,7 +1,7 @@
 """The state of one signer replica: the observed cluster, and the keys that its changes add to the queue."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -71,6 +71,8 @@ class SignerState:
         """
         self.signing_authorities: dict[Pair, SigningAuthority] = {}
         """By pair, the CA that signs."""
+        self.idle_authorities: Mapping[str, str] = {}
+        """The imported CAs that are not used, by name, and why."""
         self._declarations: dict[str, dict[str, str]] | None = None
         """By node, the datacentres that declare it; None after one of them changed."""
         self.budgets = NodeBudgets()

@@ -61,8 +61,7 @@ async def reconcile_authorities(state: SignerState, store: KeyStore) -> float:
     windows = trust_windows(facts)
     stored = [_stored(state, entry, windows, facts.now) for entry in held.values()]
     usable = _usable(stored, held)
-    for name, why in idle_authorities(stored, windows).items():
-        logger.warning("imported authority %s is not used: %s", name, why, extra={"authority": name})
+    _report_idle(state, idle_authorities(stored, windows))
     planned = _plan(state, facts, windows, usable)
     before, state.signing_authorities = state.signing_authorities, _signing(planned, usable, windows)
     _show_ends(state)
@@ -118,6 +117,13 @@ def _usable(stored: Collection[Stored], held: Mapping[str, StoredAuthority]) -> 
         logger.error("authority %s cannot be used: %s", name, "; ".join(problems), extra={"authority": name})
     metrics.AUTHORITIES_REFUSED.set(len(refused))
     return {entry.name: held[entry.name] for entry in stored if is_candidate(entry.state) and entry.name not in refused}
+
+
+def _report_idle(state: SignerState, idle: Mapping[str, str]) -> None:
+    """Log the imported CAs that are not used: once for each reason, as an admin may mean them to wait."""
+    for name, why in idle.items() - state.idle_authorities.items():
+        logger.warning("imported authority %s is not used: %s", name, why, extra={"authority": name})
+    state.idle_authorities = idle
 
 
 def _problems(state: SignerState, entry: StoredAuthority, latest: datetime, now: datetime) -> Iterator[str]:
