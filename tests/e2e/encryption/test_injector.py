@@ -288,8 +288,7 @@ BODIES: dict[str, tuple[list[str], str]] = {
     "no JSON": (["--data", "{"], "400"),
     "a pod": (["--data", '{"apiVersion": "v1", "kind": "Pod"}'], "400"),
     "a pod whose metadata is none": (["--data", json.dumps(NO_METADATA)], "400"),
-    # The injector does not wait for the rest of the body: the connection may end before curl has read the answer.
-    "too much": (["--header", "Expect:", "--data-binary", "@-"], "413 000"),
+    "too much": (["--header", "Expect:", "--data-binary", "@-"], "413"),
     "another method": (["--request", "GET"], "404"),
 }
 
@@ -312,4 +311,6 @@ def test_whatever_is_sent_is_answered(admin: Kubectl, cluster: Cluster, options:
             *options,
             url,
         ]
-        assert cluster.node_exec("nantes-1", command).stdout in status.split()
+        # The injector does not wait for the rest of a body that is too large: the connection may end before curl has
+        # read the answer.
+        eventually(lambda command=command: cluster.node_exec("nantes-1", command).stdout == status, what=status)  # type: ignore[misc]
