@@ -14,6 +14,7 @@ from hack.cluster import Cluster
 from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
+from sovereign_operator.core.encryption.disconnects import TrustedAnchor
 from tests.e2e.support.certificates import requests, trusted
 from tests.e2e.support.estate import host_names, restore_estate
 from tests.e2e.support.manifests import pod
@@ -157,16 +158,11 @@ def shown(admin: Kubectl, cluster: Cluster, namespace: str, app: str, port: int)
     return Shown(certificate.serial_number, issuer[1] if issuer else "", frozenset(trusted))
 
 
-def recorded(admin: Kubectl, policy: str) -> list[str]:
-    """Return the CAs of Lyon that the controller has recorded as trusted by a policy's sidecars."""
-    return [str(anchor) for anchor in disconnects(admin, policy).trusted if anchor.pair == f"{policy}/lyon"]
-
-
-def one_recorded(admin: Kubectl, policy: str) -> bool:
-    """Return whether the controller has recorded one CA of Lyon. Raises AssertionError with the CAs if not."""
-    found = recorded(admin, policy)
+def one_recorded(admin: Kubectl, policy: str) -> TrustedAnchor:
+    """Return the only CA of Lyon that the controller has recorded as trusted by a policy's sidecars."""
+    found = [anchor for anchor in disconnects(admin, policy).trusted if anchor.pair == f"{policy}/lyon"]
     assert len(found) == 1, found
-    return True
+    return found[0]
 
 
 @pytest.fixture

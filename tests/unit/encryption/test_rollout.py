@@ -69,7 +69,7 @@ WAITS = {
         replace(READY, addresses=("10.244.1.7", "fd00::1")),
         "outside of clusterNetworks",
     ),
-    "not asked anew": (
+    "no answer since the mode changed": (
         PREFERRED,
         STRICT,
         replace(READY, answered=False),

@@ -152,10 +152,8 @@ def plan(
 def _leave(authorities: list[KnownAuthority], now: datetime) -> _Decision:
     """Keep the CAs of a pair, except those that have ended."""
     living = [authority for authority in authorities if authority.not_after > now]
-    return _Decision(
-        kept=tuple(authority.id for authority in living if authority.published and authority.listed),
-        spared=tuple(authority.id for authority in living if not (authority.published and authority.listed)),
-    )
+    kept = tuple(authority.id for authority in living if authority.published and authority.listed)
+    return _Decision(kept, spared=tuple(authority.id for authority in living if authority.id not in kept))
 
 
 def _decide(window: TrustWindow | None, authorities: list[KnownAuthority], now: datetime) -> _Decision:
