@@ -1,7 +1,7 @@
 """One cluster with the operator, as the chart installs it, for all tests of this folder."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from uuid import uuid4
 
 import pytest
@@ -14,7 +14,18 @@ from hack.kubectl import Kubectl, eventually
 from tests.e2e.support import manifests
 from tests.e2e.support.estate import host_names, restore_estate
 from tests.e2e.support.installation import MALLORY, admin_of, prepare
+from tests.e2e.support.observed import operator_state
 from tests.e2e.support.spaces import Held, Space
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the state of the operator to the report of a failure, as the cluster is gone when somebody reads it."""
+    report = yield
+    admin = getattr(item, "funcargs", {}).get("admin")
+    if report.failed and isinstance(admin, Kubectl):
+        report.sections.append(("The operator after the failure", operator_state(admin)))
+    return report
 
 
 @pytest.fixture(scope="session")

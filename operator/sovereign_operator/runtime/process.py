@@ -4,6 +4,9 @@ Controller, signer, injector and agent implement ``Process`` and start with ``ru
 """
 
 import asyncio
+import logging
+import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -12,10 +15,12 @@ from typing import Any
 from sovereign_operator.aio.tasks import until_first_ends
 from sovereign_operator.kube.client.api import Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
-from sovereign_operator.kube.client.lease import hand_over, lead
+from sovereign_operator.kube.client.lease import LeaseLostError, hand_over, lead
 from sovereign_operator.runtime import health
 from sovereign_operator.runtime.replica import Replica, log_as_json
 from sovereign_operator.runtime.stopping import until_stopped
+
+logger = logging.getLogger(__name__)
 
 
 class Process(ABC):
@@ -42,9 +47,18 @@ class Process(ABC):
 
 
 def run_replica(replica: Replica, make: Callable[[Api], Process]) -> None:
-    """Run one replica until SIGTERM or until its ``run`` ends. Its log is JSON, one object a line."""
+    """Run one replica until SIGTERM or until its ``run`` ends. Its log is JSON, one object a line.
+
+    When the Lease is lost, a new program takes the place of this one in the same process, so that two replicas never
+    work at once. If the process ended instead, the kubelet would start it again after a pause that doubles each time,
+    up to five minutes: after an hour in which the API server is slow, no replica would work for that long.
+    """
     log_as_json(replica.log_level)
-    asyncio.run(_run(replica, make))
+    try:
+        asyncio.run(_run(replica, make))
+    except LeaseLostError as error:
+        logger.error("%s: starting again, so that two replicas never work at once", error)  # noqa: TRY400 - expected
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell
 
 
 async def _run(replica: Replica, make: Callable[[Api], Process]) -> None:
@@ -64,7 +78,8 @@ async def leading(
 ) -> None:
     """Run ``work`` while this replica holds the Lease, and the coroutines ``beside`` all the time.
 
-    Returns when the Lease is lost or any of them ends, after it has released the Lease. Raises what that one raised.
+    Returns when any of them ends, after it has released the Lease. Raises what that one raised, and LeaseLostError when
+    the Lease is lost.
     """
     held = lead(
         name=lease,

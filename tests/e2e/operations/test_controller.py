@@ -112,6 +112,31 @@ def test_another_replica_takes_over_when_the_active_one_is_killed(admin: Kubectl
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=90s")
 
 
+def test_a_replica_that_loses_its_lease_starts_again_in_its_container(admin: Kubectl, cluster: Cluster) -> None:
+    """If its container ended, the kubelet would wait longer each time before it starts it again, up to five minutes."""
+    before = endings(admin)
+    for _ in range(2):
+        first = eventually(lambda: leader(admin), seconds=30, what="a leader")
+        address = admin.get("pod", first, NAMESPACE)["status"]["podIP"]
+        healthy = ["curl", "--silent", "--fail", f"http://{address}:8080/healthz"]
+        lost = times_logged(admin, first, "could not renew the Lease")
+        taken = {"holderIdentity": "somebody-else", "renewTime": datetime.now(UTC).isoformat(timespec="microseconds")}
+        spec = json.dumps({"spec": taken})
+        admin.run("-n", NAMESPACE, "patch", "lease", "sovereign-controller", "--type=merge", "-p", spec)
+        eventually(
+            lambda: times_logged(admin, first, "could not renew the Lease") > lost,  # noqa: B023
+            what="the Lease lost",
+        )
+        eventually(lambda: cluster.node_exec("nantes-1", healthy).stdout == "ok", what="a process that runs")  # noqa: B023
+    assert endings(admin) == before
+    eventually(lambda: leader(admin), seconds=30, what="a leader")
+
+
+def times_logged(admin: Kubectl, pod_name: str, words: str) -> int:
+    """Return how often a pod of the operator has logged these words since its container started."""
+    return admin.run("-n", NAMESPACE, "logs", pod_name).count(words)
+
+
 @pytest.mark.usefixtures("changed_estate")
 def test_a_restart_changes_nothing(admin: Kubectl, space: Space) -> None:
     """An adopted workload stays adopted: giving it back, even for a moment, would cause two roll-outs."""

@@ -50,6 +50,16 @@ def told(admin: Kubectl, namespace: str, words: str) -> bool:
     return any(words in event.get("message", "") for event in admin.list("events", namespace))
 
 
+def operator_state(admin: Kubectl) -> str:
+    """Return the operator's pods and the last lines of the controllers' logs. It explains a test that failed."""
+    pods = admin.attempt("-n", NAMESPACE, "get", "pods", "-o", "wide").stdout
+    logs = [
+        admin.attempt("-n", NAMESPACE, "logs", "-l", CONTROLLER_PODS, "--prefix", "--tail=8", *which).stdout
+        for which in ((), ("--previous",))
+    ]
+    return "\n".join(line[:200] for text in (pods, *logs) for line in text.splitlines())
+
+
 def placed_for(pod: Json) -> set[str]:
     """Return the policies whose node label a pod selects on."""
     prefix = "policy.sovereignty.node-restriction.kubernetes.io/"

@@ -21,6 +21,10 @@ from sovereign_operator.kube.client.resource import LEASES
 logger = logging.getLogger(__name__)
 
 
+class LeaseLostError(Exception):
+    """Another replica may hold the Lease now. The process must not go on, as its requests may still be under way."""
+
+
 class _Lock(BaseLock):
     """The lock for the library's election.
 
@@ -102,9 +106,9 @@ async def lead(
     lease_seconds: int,
     work: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
-    """Wait for the Lease, then run ``work``. Return when the Lease is lost; raise what the work raises.
+    """Wait for the Lease, then run ``work``. Return when it ends, or raise what it raises.
 
-    The caller must then end the process, as requests of the work may still be under way.
+    Raises LeaseLostError when the Lease is lost. The caller must then end the process or replace it.
 
     A separate thread renews the Lease over a separate connection, so that work which blocks the event loop for long, on
     an object of a megabyte for example, does not lose the Lease. The liveness probe detects a loop that is stuck.
@@ -130,16 +134,17 @@ async def lead(
                     renew_deadline=lease_seconds * 2 / 3,
                     retry_period=pause,
                     onstarted_leading=began,
-                    onstopped_leading=_lost,
+                    onstopped_leading=_stopped,
                 )
             )
             await election.run()
+        raise LeaseLostError(f"{identity} could not renew the Lease {name} in time")
 
     await until_first_ends(in_thread(campaign), work_once_leading())
 
 
-async def _lost() -> None:
-    logger.error("the Lease is lost: ending, so that two controllers never act at once")
+async def _stopped() -> None:
+    """Do nothing: ``lead`` raises LeaseLostError. The library requires a callback."""
 
 
 async def hand_over(api: Api, *, name: str, namespace: str, identity: str) -> None:
