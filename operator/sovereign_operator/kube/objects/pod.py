@@ -49,7 +49,7 @@ class ObservedPod:
 
 
 def see_pod(obj: Json) -> ObservedPod:
-    """Read a Pod. Raises TypeError if its node name is not text."""
+    """Read a Pod. Raises TypeError if its node name or an address is not text."""
     metadata, status = obj["metadata"], obj.get("status", {})
     node, selector = text(obj["spec"], "nodeName"), obj["spec"].get("nodeSelector", {})
     annotations = with_prefix(metadata.get("annotations", {}), AUDIT_PREFIX)
@@ -72,7 +72,7 @@ def see_pod(obj: Json) -> ObservedPod:
         transit=transit_policy(obj) if names.PLACED_LABEL in metadata.get("labels", {}) else "",
         bypass=bypass_of(obj),
         static=is_mirror_pod(metadata.get("annotations", {})),
-        addresses=tuple(entry["ip"] for entry in status.get("podIPs", ())),
+        addresses=tuple(text(entry, "ip") for entry in status.get("podIPs", ())),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
     )
