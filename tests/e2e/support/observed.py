@@ -52,12 +52,12 @@ def told(admin: Kubectl, namespace: str, words: str) -> bool:
 
 def operator_state(admin: Kubectl) -> str:
     """Return the operator's pods and the last lines of the controllers' logs. It explains a test that failed."""
-    pods = admin.attempt("-n", NAMESPACE, "get", "pods", "-o", "wide").stdout
-    logs = [
-        admin.attempt("-n", NAMESPACE, "logs", "-l", CONTROLLER_PODS, "--prefix", "--tail=8", *which).stdout
-        for which in ((), ("--previous",))
-    ]
-    return "\n".join(line[:200] for text in (pods, *logs) for line in text.splitlines())
+    # A kubectl that hangs would end the whole run, as this is asked after the test.
+    soon = ("-n", NAMESPACE, "--request-timeout=10s")
+    logs = ("logs", "-l", CONTROLLER_PODS, "--prefix", "--tail=8")
+    commands = (("get", "pods", "-o", "wide"), logs, (*logs, "--previous"))
+    shown = (admin.attempt(*soon, *command).stdout for command in commands)
+    return "\n".join(line[:200] for text in shown for line in text.splitlines())
 
 
 def placed_for(pod: Json) -> set[str]:

@@ -119,6 +119,9 @@ async def lead(
         logger.info("%s holds the Lease and begins to work", identity)
         loop.call_soon_threadsafe(leading.set)
 
+    async def lost() -> None:
+        raise LeaseLostError(f"{identity} could not renew the Lease {name} in time")
+
     async def work_once_leading() -> None:
         await leading.wait()
         await work()
@@ -134,17 +137,12 @@ async def lead(
                     renew_deadline=lease_seconds * 2 / 3,
                     retry_period=pause,
                     onstarted_leading=began,
-                    onstopped_leading=_stopped,
+                    onstopped_leading=lost,
                 )
             )
             await election.run()
-        raise LeaseLostError(f"{identity} could not renew the Lease {name} in time")
 
     await until_first_ends(in_thread(campaign), work_once_leading())
-
-
-async def _stopped() -> None:
-    """Do nothing: ``lead`` raises LeaseLostError. The library requires a callback."""
 
 
 async def hand_over(api: Api, *, name: str, namespace: str, identity: str) -> None:
