@@ -39,7 +39,7 @@ def locate_all(facts: Facts) -> dict[str, Membership]:
     """Find the one datacentre that claims each node, keyed by node."""
     declared = declarations(facts.datacentres)
     selecting = {name: spec for name, spec in facts.datacentres.items() if spec.node_selector}
-    return {name: _locate(facts.nodes[name], declared.get(name, {}), selecting, facts) for name in sorted(facts.nodes)}
+    return {name: locate(facts.nodes[name], declared.get(name, {}), selecting, facts) for name in sorted(facts.nodes)}
 
 
 def declarations(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, dict[str, str]]:
@@ -51,14 +51,14 @@ def declarations(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, dict[st
     return found
 
 
-def _locate(
+def locate(
     node: Node, declared: Mapping[str, str], selecting: Mapping[str, DatacentreSpec], facts: Facts
 ) -> Membership:
-    """Find where one node stands. ``declared`` holds, by datacentre, the uid that it names this node with."""
+    """Find where a node stands. ``declared`` holds, by datacentre, the uid that it names this node with."""
     claims = {
         name: evidence
         for name, datacentre in selecting.items()
-        if (evidence := _selected(node, datacentre.node_selector or {})) is not None
+        if (evidence := selects(node, datacentre.node_selector or {})) is not None
     }
     claims |= {name: NodeEvidence.DECLARED for name, uid in declared.items() if uid == node.uid}
     unread = sorted(name for name, found in facts.unread.datacentres.items() if _claims(found, node))
@@ -105,7 +105,7 @@ def unfound(datacentre: DatacentreSpec, nodes: Mapping[str, Node]) -> Unfound:
     )
 
 
-def _selected(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
+def selects(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
     """Return the strength of a selector's claim on a node, or None if it does not match.
 
     Labels that the operator writes follow from its verdicts, so they are no evidence.
@@ -118,7 +118,7 @@ def _selected(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
 def _claims(claims: Claims, node: Node) -> bool:
     """Whether a Datacentre that cannot be read claims a node for certain."""
     by_name = bool({(node.name, node.uid), (node.name, "")} & claims.nodes)
-    return by_name or bool(claims.selector and _selected(node, claims.selector))
+    return by_name or bool(claims.selector and selects(node, claims.selector))
 
 
 def _is_restricted(key: str) -> bool:

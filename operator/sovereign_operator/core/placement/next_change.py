@@ -7,26 +7,41 @@ from datetime import datetime
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.placement.calendar import end_instant, first_instant, seconds_past
-from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.site import judge_sites
+from sovereign_operator.core.placement.facts import Facts, Pair
+from sovereign_operator.core.placement.site import SiteVerdict, judge_site
 
 
 def next_change(facts: Facts) -> datetime | None:
     """Return the first instant after now at which a verdict changes by itself, or None.
 
-    Verdicts change only where a validity begins or ends, so it is enough to look at those
-    instants. Where a node stands does not depend on time.
+    Where a node stands does not depend on time, so it is enough to look at sites.
     """
-    today = judge_sites(facts)
-    for instant in sorted(set(_boundaries(facts))):
-        if instant > facts.now and judge_sites(replace(facts, now=instant)) != today:
+    pairs = (Pair(policy, datacentre) for datacentre in facts.datacentres for policy in facts.policies)
+    changes = (next_change_of(pair, judge_site(pair.datacentre, pair.policy, facts), facts) for pair in pairs)
+    return min(filter(None, changes), default=None)
+
+
+def next_change_of(pair: Pair, today: SiteVerdict, facts: Facts) -> datetime | None:
+    """Return the first instant after now at which the verdict on a site changes by itself, or None.
+
+    ``today``: the verdict now. It changes only where a validity begins or ends, so only those instants are looked at.
+    """
+    service = facts.services.get(facts.datacentres[pair.datacentre].service_ref.name)
+    if service is None:
+        return None
+    for instant in sorted(set(_boundaries(service, facts.policies[pair.policy]))):
+        if instant > facts.now and judge_site(pair.datacentre, pair.policy, replace(facts, now=instant)) != today:
             return instant
     return None
 
 
 def seconds_to_next_change(facts: Facts, now: datetime, longest: float) -> float:
     """Return in how many seconds to look again: past the next change by time alone, but not later than ``longest``."""
-    change = next_change(facts)
+    return seconds_to(next_change(facts), now, longest)
+
+
+def seconds_to(change: datetime | None, now: datetime, longest: float) -> float:
+    """Return in how many seconds to look again after ``now``: past a change, but not later than ``longest``."""
     return longest if change is None else min(seconds_past(change, now), longest)
 
 
@@ -41,9 +56,8 @@ def ends(services: Iterable[CloudServiceSpec], policies: Iterable[SovereigntyPol
             yield end_instant(derogation.until)
 
 
-def _boundaries(facts: Facts) -> Iterator[datetime]:
-    for service in facts.services.values():
-        for qualification in service.qualifications:
-            if qualification.valid_from:
-                yield first_instant(qualification.valid_from)
-    yield from ends(facts.services.values(), facts.policies.values())
+def _boundaries(service: CloudServiceSpec, policy: SovereigntyPolicySpec) -> Iterator[datetime]:
+    for qualification in service.qualifications:
+        if qualification.valid_from:
+            yield first_instant(qualification.valid_from)
+    yield from ends((service,), (policy,))

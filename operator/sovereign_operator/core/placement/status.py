@@ -12,7 +12,7 @@ from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.qualification import in_force, title
 from sovereign_operator.core.placement.site import SiteVerdict, no_service
-from sovereign_operator.core.placement.verdict import Verdicts
+from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.report.reasons import NodeReason, sentences, words
@@ -43,7 +43,7 @@ def report_service(name: str, facts: Facts) -> Report:
 
 def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
     """Report which nodes are in a datacentre, and which policies accept it."""
-    members = [member.node for member in verdicts.members.values() if member.datacentre == name]
+    members = verdicts.nodes_in(name)
     answers = [verdicts.sites[Pair(policy, name)] for policy in sorted(facts.policies)]
     accepting = [answer.policy for answer in answers if answer.accepted]
     refusals_first = sorted(answers, key=lambda answer: (answer.accepted, answer.policy))
@@ -115,7 +115,7 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
     accepted = [answer for answer in answers if answer.accepted]
     refused = [answer for answer in answers if not answer.accepted]
     nodes = verdicts.accepted_nodes(name)
-    where = {verdicts.nodes[node, name].datacentre for node in nodes}
+    where = {verdicts.members[node].datacentre for node in nodes}
     in_use = [answer for answer in accepted if answer.datacentre in where]
     empty = [answer for answer in accepted if answer.datacentre not in where]
     status = {
@@ -164,12 +164,8 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
 def _why_empty(policy: str, sites: list[SiteVerdict], verdicts: Verdicts) -> str:
     """Return why no node may host a policy's pods, for the datacentres that the policy accepts."""
     named = {site.datacentre for site in sites}
-    findings = [
-        finding
-        for (_, name), verdict in sorted(verdicts.nodes.items())
-        if name == policy and verdict.datacentre in named
-        for finding in verdict.findings
-    ]
+    nodes = sorted(node for datacentre in named for node in verdicts.nodes_in(datacentre))
+    findings = [finding for node in nodes for finding in verdicts.nodes[node, policy].findings]
     why = examples(finding.message for finding in findings) or "no node stands there"
     return f"the policy accepts {examples(sorted(named))}, but {why}"
 

@@ -76,36 +76,6 @@ def place_of(node: str | None, verdict: NodeVerdict | None, *, unreadable: bool 
     return Place.OUTSIDE if node else Place.PENDING
 
 
-@dataclass(frozen=True)
-class Verdicts:
-    """Every answer at one instant."""
-
-    sites: Mapping[Pair, SiteVerdict]
-    members: Mapping[str, Membership]
-    """Keyed by node."""
-    nodes: Mapping[tuple[str, str], NodeVerdict]
-    """Keyed by (node, policy)."""
-    policies: frozenset[str]
-    """The policies that could be read."""
-
-    def nodes_without_policy(self) -> frozenset[str]:
-        """Return the nodes that no policy accepts."""
-        accepted = {node for (node, _), verdict in self.nodes.items() if verdict.accepted}
-        return frozenset(self.members.keys() - accepted)
-
-    def accepted_nodes(self, policy: str) -> tuple[str, ...]:
-        """Return the names of the nodes that may host a policy's pods, sorted."""
-        return tuple(
-            sorted(node for (node, name), verdict in self.nodes.items() if name == policy and verdict.accepted)
-        )
-
-
-def changed_verdicts(before: Verdicts | None, now: Verdicts) -> tuple[NodeVerdict, ...]:
-    """Return the verdicts that are new or differ from before."""
-    known = before.nodes if before else {}
-    return tuple(verdict for key, verdict in now.nodes.items() if known.get(key) != verdict)
-
-
 def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPolicySpec) -> tuple[NodeFinding, ...]:
     """Refuse a node if the evidence for its datacentre is weaker than the policy demands."""
     if member.evidence is None or STRENGTH.index(member.evidence) >= STRENGTH.index(policy.node_evidence):
@@ -127,18 +97,6 @@ def check_claims(member: Membership, policy_name: str, facts: Facts) -> tuple[No
     return (NodeFinding(NodeReason.UNREADABLE, message),)
 
 
-def judge(facts: Facts) -> Verdicts:
-    """Decide for every node and every policy."""
-    sites = judge_sites(facts)
-    members = locate_all(facts)
-    nodes = {
-        (member.node, policy): _verdict(member, policy, facts, sites)
-        for member in members.values()
-        for policy in sorted(facts.policies)
-    }
-    return Verdicts(sites, members, nodes, frozenset(facts.policies))
-
-
 def judge_node(node: Node, policy: str, facts: Facts) -> NodeVerdict | None:
     """Decide for one node and one policy as `judge` does, whatever nodes ``facts`` holds. None: no such policy."""
     if policy not in facts.policies:
@@ -147,10 +105,11 @@ def judge_node(node: Node, policy: str, facts: Facts) -> NodeVerdict | None:
     sites = {}
     if member.datacentre is not None:
         sites[Pair(policy, member.datacentre)] = judge_site(member.datacentre, policy, facts)
-    return _verdict(member, policy, facts, sites)
+    return verdict_on(member, policy, facts, sites)
 
 
-def _verdict(member: Membership, policy: str, facts: Facts, sites: Mapping[Pair, SiteVerdict]) -> NodeVerdict:
+def verdict_on(member: Membership, policy: str, facts: Facts, sites: Mapping[Pair, SiteVerdict]) -> NodeVerdict:
+    """Join where a node stands with the verdict on its site."""
     if member.datacentre is None:
         return NodeVerdict(member.node, member.uid, policy, None, None, None, member.findings, ())
     site = sites[Pair(policy, member.datacentre)]

@@ -1,0 +1,279 @@
+"""The verdicts on all nodes by all policies, kept up to date: a change costs what it affects."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import product
+from typing import TypeVar
+
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
+from sovereign_operator.core.placement.facts import Facts, Node, Pair
+from sovereign_operator.core.placement.membership import Membership, declarations, locate, selects
+from sovereign_operator.core.placement.next_change import next_change_of
+from sovereign_operator.core.placement.site import SiteVerdict, judge_site
+from sovereign_operator.core.placement.verdict import NodeVerdict, verdict_on
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an update of the verdicts changed."""
+
+    verdicts: tuple[NodeVerdict, ...]
+    """The verdicts that are new or differ from before."""
+    nodes: frozenset[str]
+    """The nodes that are gone, or on which a verdict is new, differs or is gone."""
+    accepted: frozenset[str]
+    """The policies that accept other nodes than before, and those that are new or gone."""
+    sites: frozenset[Pair]
+    """The pairs with a site verdict that is new, differs or is gone."""
+    datacentres: frozenset[str]
+    """The datacentres that are new, gone or changed, and those whose nodes are others, or contradict them otherwise."""
+
+
+class NodeVerdicts(Mapping[tuple[str, str], NodeVerdict]):
+    """All verdicts by (node, policy). Each is joined when it is read, as the nodes of a site share its verdict."""
+
+    def __init__(self, verdicts: "Verdicts") -> None:
+        self._verdicts = verdicts
+
+    def __getitem__(self, key: tuple[str, str]) -> NodeVerdict:
+        node, policy = key
+        if policy not in self._verdicts.facts.policies:
+            raise KeyError(key)
+        return verdict_on(self._verdicts.members[node], policy, self._verdicts.facts, self._verdicts.sites)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return product(sorted(self._verdicts.members), sorted(self._verdicts.facts.policies))
+
+    def __len__(self) -> int:
+        return len(self._verdicts.members) * len(self._verdicts.facts.policies)
+
+
+class Verdicts:
+    """Every answer at one instant."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._nodes: dict[str, Node] = {}
+        self.facts = Facts({}, {}, {}, self._nodes, facts.now)
+        """What the verdicts follow from."""
+        self.sites: dict[Pair, SiteVerdict] = {}
+        self.members: dict[str, Membership] = {}
+        """Where each node is, by its name."""
+        self.nodes = NodeVerdicts(self)
+        self._change_at: dict[Pair, datetime] = {}
+        """When the verdict on a site changes by itself."""
+        self._declared: Mapping[str, Mapping[str, str]] = {}
+        """By node, the datacentres that declare it, each with the uid."""
+        self._selecting: Mapping[str, DatacentreSpec] = {}
+        """The datacentres that select nodes by labels."""
+        self._standing: dict[str, set[str]] = defaultdict(set)
+        """The nodes in each datacentre."""
+        self._in_doubt: set[str] = set()
+        """The nodes that a datacentre which cannot be read may claim as well."""
+        self._accepted: dict[str, set[str]] = {}
+        """By policy, the nodes that may host its pods."""
+        self._sorted: dict[str, tuple[str, ...]] = {}
+        self.update(facts, facts.nodes)
+
+    @property
+    def policies(self) -> Collection[str]:
+        """The policies that could be read."""
+        return self.facts.policies.keys()
+
+    @property
+    def next_change(self) -> datetime | None:
+        """The first instant at which a verdict changes by itself; None: there is none."""
+        return min(self._change_at.values(), default=None)
+
+    def accepted_nodes(self, policy: str) -> tuple[str, ...]:
+        """Return the names of the nodes that may host a policy's pods, sorted."""
+        if policy not in self._sorted:
+            self._sorted[policy] = tuple(sorted(self._accepted.get(policy, ())))
+        return self._sorted[policy]
+
+    def nodes_without_policy(self) -> frozenset[str]:
+        """Return the nodes that no policy accepts."""
+        return frozenset(self.members.keys() - set().union(*self._accepted.values()))
+
+    def nodes_in(self, datacentre: str) -> list[str]:
+        """Return the names of the nodes in a datacentre, sorted."""
+        return sorted(self._standing.get(datacentre, ()))
+
+    def update(self, facts: Facts, nodes: Mapping[str, Node | None]) -> Changes:
+        """Take new facts, and return what they change.
+
+        ``nodes``: those that may have changed since the last update; None: gone. Those of ``facts`` are not read.
+        """
+        after = replace(facts, nodes=self._nodes)
+        seen = {name: node for name, node in nodes.items() if node != self._nodes.get(name)}
+        revised = _revised(self.facts, after)
+        declared, selecting = self._declared, self._selecting
+        if revised:
+            declared = declarations(after.datacentres)
+            selecting = {name: spec for name, spec in after.datacentres.items() if spec.node_selector}
+        judged = {pair: _judge(pair, after) for pair in self._outdated(after)}
+        sites = {pair: site for pair, site in judged.items() if site != self.sites.get(pair)}
+        moved = {}
+        for name in seen.keys() | self._to_locate(after, revised):
+            node = seen.get(name, None if name in seen else self._nodes[name])
+            member = locate(node, declared.get(name, {}), selecting, after) if node else None
+            if member != self.members.get(name):
+                moved[name] = member
+        keys = set(self._touched(after, sites, moved, revised))
+        former = {key: self.nodes.get(key) for key in keys}
+        renumbered = {
+            datacentre for name in seen for datacentre in (*self._declared.get(name, ()), *declared.get(name, ()))
+        } | {
+            member.datacentre
+            for name, now in moved.items()
+            for member in (self.members.get(name), now)
+            if member and member.datacentre
+        }
+
+        self.facts, self._declared, self._selecting = after, declared, selecting
+        for name, node in seen.items():
+            _put(self._nodes, name, node)
+        for name, member in moved.items():
+            self._move(name, member)
+        for pair, site in judged.items():
+            _put(self.sites, pair, site)
+            _put(self._change_at, pair, next_change_of(pair, site, after) if site else None)
+        verdicts = {key: self.nodes.get(key) for key in keys}
+        changed = {key: verdict for key, verdict in verdicts.items() if verdict != former[key]}
+        return Changes(
+            verdicts=tuple(verdict for _, verdict in sorted(changed.items()) if verdict),
+            nodes=frozenset({node for node, _ in changed} | {name for name, node in seen.items() if node is None}),
+            accepted=self._accept(changed),
+            sites=frozenset(sites),
+            datacentres=frozenset(renumbered | revised),
+        )
+
+    def _outdated(self, after: Facts) -> Iterator[Pair]:
+        """Yield the pairs whose site has to be judged, and those that are gone."""
+        before = self.facts
+        pairs = {Pair(policy, datacentre) for policy, datacentre in product(after.policies, after.datacentres)}
+        yield from self.sites.keys() - pairs
+        for pair in pairs:
+            due = self._change_at.get(pair)
+            if (
+                pair not in self.sites
+                or after.now < before.now
+                or (due and due <= after.now)
+                or _basis(pair, before) != _basis(pair, after)
+            ):
+                yield pair
+
+    def _to_locate(self, after: Facts, revised: Collection[str]) -> set[str]:
+        """Return the nodes that datacentres or services may have moved."""
+        before = self.facts
+        if before.unread.datacentres != after.unread.datacentres:
+            return {*self._nodes}
+        names = {name for datacentre in revised for name in self._standing.get(datacentre, ())}
+        for datacentre in revised:
+            old, new = before.datacentres.get(datacentre), after.datacentres.get(datacentre)
+            if old and new and (old.nodes, old.node_selector) == (new.nodes, new.node_selector):
+                continue
+            for spec in filter(None, (old, new)):
+                names.update(entry.name for entry in spec.nodes)
+                selector = spec.node_selector
+                if selector:
+                    names.update(name for name, node in self._nodes.items() if selects(node, selector) is not None)
+        return names & self._nodes.keys()
+
+    def _touched(
+        self,
+        after: Facts,
+        sites: Iterable[Pair],
+        moved: Iterable[str],
+        revised: Collection[str],
+    ) -> Iterator[tuple[str, str]]:
+        """Yield (node, policy) for each verdict that may differ."""
+        before = self.facts
+        policies = before.policies.keys() | after.policies.keys()
+        # Verdicts name the service, whatever else stays as it is.
+        restated = (
+            name
+            for datacentre in revised
+            if _service(datacentre, before) != _service(datacentre, after)
+            for name in self._standing.get(datacentre, ())
+        )
+        yield from product({*moved, *restated}, policies)
+        for policy, datacentre in sites:
+            yield from ((name, policy) for name in self._standing.get(datacentre, ()))
+        for policy in policies:
+            if _evidence(policy, before) != _evidence(policy, after):
+                yield from ((name, policy) for name in self.members)
+            if self._in_doubt and before.hosts.get(policy) != after.hosts.get(policy):
+                yield from ((name, policy) for name in self._in_doubt)
+
+    def _move(self, name: str, member: Membership | None) -> None:
+        before = self.members.get(name)
+        if before and before.datacentre:
+            self._standing[before.datacentre].discard(name)
+        self._in_doubt.discard(name)
+        _put(self.members, name, member)
+        if member and member.datacentre:
+            self._standing[member.datacentre].add(name)
+        if member and member.maybe_claimed_by:
+            self._in_doubt.add(name)
+
+    def _accept(self, changed: Mapping[tuple[str, str], NodeVerdict | None]) -> frozenset[str]:
+        """Bring the accepted nodes up to date. Return the policies whose nodes are others, and those new or gone."""
+        others = self._accepted.keys() ^ self.facts.policies.keys()
+        for policy in self._accepted.keys() - self.facts.policies.keys():
+            del self._accepted[policy]
+        for policy in self.facts.policies:
+            self._accepted.setdefault(policy, set())
+        for (name, policy), verdict in changed.items():
+            nodes = self._accepted.get(policy, set())
+            if (name in nodes) is not (verdict is not None and verdict.accepted):
+                nodes ^= {name}
+                others.add(policy)
+        for policy in others:
+            self._sorted.pop(policy, None)
+        return frozenset(others)
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _put(mapping: dict[K, V], key: K, value: V | None) -> None:
+    """Set a key, or remove it if the value is None."""
+    if value is None:
+        mapping.pop(key, None)
+    else:
+        mapping[key] = value
+
+
+def _judge(pair: Pair, facts: Facts) -> SiteVerdict | None:
+    there = pair.policy in facts.policies and pair.datacentre in facts.datacentres
+    return judge_site(pair.datacentre, pair.policy, facts) if there else None
+
+
+def _basis(pair: Pair, facts: Facts) -> tuple[object, ...]:
+    """Return what the verdict on a site follows from, apart from the time."""
+    return facts.policies.get(pair.policy), *_site(pair.datacentre, facts)
+
+
+def _site(datacentre: str, facts: Facts) -> tuple[object, ...]:
+    service = _service(datacentre, facts)
+    return facts.datacentres.get(datacentre), facts.services.get(service), service in facts.unread.services
+
+
+def _service(datacentre: str, facts: Facts) -> str:
+    spec = facts.datacentres.get(datacentre)
+    return spec.service_ref.name if spec else ""
+
+
+def _revised(before: Facts, after: Facts) -> set[str]:
+    """Return the datacentres that are new, gone or changed, or whose service is."""
+    datacentres = before.datacentres.keys() | after.datacentres.keys()
+    return {name for name in datacentres if _site(name, before) != _site(name, after)}
+
+
+def _evidence(policy: str, facts: Facts) -> NodeEvidence | None:
+    spec = facts.policies.get(policy)
+    return spec.node_evidence if spec else None

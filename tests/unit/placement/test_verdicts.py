@@ -1,0 +1,109 @@
+"""Verdicts that are kept up to date are those that would be decided afresh, whatever changes in whatever order."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.core.placement.facts import Claims, Facts, Unread
+from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service
+from sovereign_operator.core.placement.verdicts import Verdicts
+from tests import strategies
+from tests.unit.placement.brute_force import accepted_nodes, node_verdicts, site_verdicts
+
+PARTS = ("services", "datacentres", "policies", "nodes", "now", "unread", "hosts")
+
+UNREAD = st.builds(
+    Unread,
+    st.frozensets(st.sampled_from(strategies.SERVICES)),
+    st.dictionaries(
+        st.just("unread-1"),
+        st.builds(
+            Claims,
+            st.frozensets(st.tuples(st.sampled_from(strategies.NODES), st.just(""))),
+            st.none() | strategies.SELECTORS,
+            anything=st.booleans(),
+        ),
+    ),
+)
+HOSTS = st.dictionaries(st.sampled_from(strategies.POLICIES), st.frozensets(st.sampled_from(strategies.NODES)))
+
+
+@st.composite
+def successors(draw: st.DrawFn, told: Facts) -> Facts:
+    """Draw facts of which some parts, or some objects of a part, are as before."""
+    drawn = replace(draw(strategies.facts()), unread=draw(UNREAD), hosts=draw(HOSTS))
+    for part in PARTS:
+        match draw(st.sampled_from(("old", "new", "mixed"))), getattr(told, part):
+            case "old", before:
+                drawn = replace(drawn, **{part: before})
+            case "mixed", dict() as before:
+                drawn = replace(drawn, **{part: before | getattr(drawn, part)})
+            case _:
+                pass
+    return drawn
+
+
+@given(st.data())
+def test_they_are_those_that_would_be_decided_afresh(data: st.DataObject) -> None:
+    told = data.draw(strategies.facts())
+    verdicts = Verdicts(told)
+    for _ in range(data.draw(st.integers(1, 4))):
+        before, told = told, data.draw(successors(told))
+        changed = {
+            name: told.nodes.get(name)
+            for name in before.nodes.keys() | told.nodes.keys()
+            if before.nodes.get(name) != told.nodes.get(name) or data.draw(st.booleans())
+        }
+        changes = verdicts.update(told, changed)
+        assert dict(verdicts.facts.nodes) == dict(told.nodes)
+
+        old, new = node_verdicts(before), node_verdicts(told)
+        assert dict(verdicts.nodes) == new
+        assert changes.verdicts == tuple(new[key] for key in sorted(new) if new[key] != old.get(key))
+        different = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+        gone = before.nodes.keys() - told.nodes.keys()
+        assert changes.nodes == {name for name, _ in different} | gone
+
+        old_sites, sites = site_verdicts(before), site_verdicts(told)
+        assert verdicts.sites == sites
+        assert changes.sites == {key for key in old_sites.keys() | sites.keys() if old_sites.get(key) != sites.get(key)}
+        assert verdicts.next_change == next_change(told)
+
+        accepted, accepted_before = accepted_nodes(told), accepted_nodes(before)
+        assert {policy: verdicts.accepted_nodes(policy) for policy in told.policies} == accepted
+        assert changes.accepted == {
+            policy
+            for policy in accepted.keys() | accepted_before.keys()
+            if accepted.get(policy) != accepted_before.get(policy)
+        }
+        assert verdicts.nodes_without_policy() == told.nodes.keys() - {
+            name for names in accepted.values() for name in names
+        }
+
+
+@given(st.data())
+def test_no_other_datacentre_has_another_report(data: st.DataObject) -> None:
+    told = data.draw(strategies.facts())
+    verdicts = Verdicts(told)
+    for _ in range(2):
+        before = {name: report_datacentre(name, verdicts.facts, verdicts) for name in told.datacentres}
+        services = {name: report_service(name, verdicts.facts) for name in told.services}
+        policies = {name: report_policy(name, verdicts.facts, verdicts) for name in told.policies}
+        former, told = told, data.draw(successors(told))
+        told = replace(told, now=former.now)
+        changes = verdicts.update(told, dict.fromkeys(former.nodes) | dict(told.nodes))
+        outdated = changes.datacentres | {pair.datacentre for pair in changes.sites}
+        for name in told.datacentres.keys() - outdated:
+            assert report_datacentre(name, verdicts.facts, verdicts) == before[name]
+        outdated = (
+            {pair.policy for pair in changes.sites}
+            | {verdict.policy for verdict in changes.verdicts}
+            | changes.accepted
+        )
+        for name in told.policies.keys() - outdated:
+            assert report_policy(name, verdicts.facts, verdicts) == policies[name]
+        for name in told.services.keys() & former.services.keys():
+            if told.services[name] == former.services[name] and not changes.datacentres:
+                assert report_service(name, verdicts.facts) == services[name]
