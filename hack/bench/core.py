@@ -13,9 +13,8 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qual
 from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand, SovereigntyPolicySpec
 from sovereign_operator.core.placement.facts import Facts, Node
-from sovereign_operator.core.placement.next_change import next_change
-from sovereign_operator.core.placement.node_metadata import plan_placement
-from sovereign_operator.core.placement.verdict import judge
+from sovereign_operator.core.placement.node_metadata import node_metadata
+from sovereign_operator.core.placement.verdicts import Verdicts
 
 ROUNDS = 5
 SITES = 20
@@ -77,8 +76,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def decide(facts: Facts) -> object:
-    """Decide what one reconciliation of the cluster decides, without reading or writing."""
-    return plan_placement(facts, judge(facts), frozenset()), next_change(facts)
+    """Decide what the first reconciliation of the cluster decides, without reading or writing."""
+    verdicts = Verdicts(facts)
+    return [node_metadata(name, verdicts, frozenset()) for name in facts.nodes], verdicts.next_change
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from sovereign_operator.controller import settings as controller_settings
 from sovereign_operator.controller import state as controller_state
 from sovereign_operator.core.names import SYSTEM_NAMESPACES
+from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror
 from sovereign_operator.runtime.replica import Replica
@@ -48,6 +49,14 @@ def controller(objects: Objects) -> controller_state.ControllerState:
     ):
         show(mirror, objects.get(plural, ()))
     return state
+
+
+def decide(state: controller_state.ControllerState) -> Verdicts:
+    """Publish the verdicts on all that the controller has observed, and return them."""
+    verdicts = Verdicts(state.view.facts())
+    verdicts.update(verdicts.facts, state.view.observed_nodes(name for _, name in state.mirrors.nodes))
+    state.published.verdicts = verdicts
+    return verdicts
 
 
 def signer(objects: Objects) -> signer_state.SignerState:

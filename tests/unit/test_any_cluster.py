@@ -12,19 +12,16 @@ from sovereign_operator.api.v1alpha1 import KINDS, SOVEREIGN_WORKLOAD, SOVEREIGN
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.keys import SovereignWorkloadKey
-from sovereign_operator.controller.observed.published import ClusterAssessment
 from sovereign_operator.controller.reconcile import cluster, nodes, pod_counts
 from sovereign_operator.controller.reconcile import encryption as transit
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import next_step as decide_step
-from sovereign_operator.core.identity.grant import granted_namespaces
 from sovereign_operator.core.identity.trust_window import trust_windows
 from sovereign_operator.core.placement.facts import Node
-from sovereign_operator.core.placement.next_change import next_change, seconds_to_next_change
-from sovereign_operator.core.placement.node_metadata import plan_placement
-from sovereign_operator.core.placement.verdict import judge, judge_node
+from sovereign_operator.core.placement.next_change import next_change
+from sovereign_operator.core.placement.verdict import judge_node
 from sovereign_operator.core.workload import decision as workload
 from sovereign_operator.core.workload.facts import (
     AdoptWorkload,
@@ -121,26 +118,20 @@ RANDOM = st.integers(min_value=0, max_value=2**32).map(Random)
 def test_the_controller_decides_about_any_cluster(random: Random) -> None:
     objects = some_cluster(random)
     state = states.controller(objects)
-    facts = state.view.facts()
-    verdicts = judge(facts)
-    assert verdicts.policies == facts.policies.keys()
-    placement = plan_placement(facts, verdicts, state.view.occupied())
-    state.published.verdicts, state.view.guards.findings = verdicts, ()
-    namespaces = state.view.namespace_labels()
-    granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
-    state.published.assessment = ClusterAssessment(facts, verdicts, placement, granted)
-    cluster._measure(facts, verdicts, placement)  # noqa: SLF001
+    verdicts, state.view.guards.findings = states.decide(state), ()
+    assert verdicts.policies == state.view.facts().policies.keys()
+    cluster._grant(state, verdicts.facts)  # noqa: SLF001
     writer = nodes.NodeWriter(state)
+    compared = [writer._compare(name) for _, name in state.mirrors.nodes]  # noqa: SLF001
+    cluster._measure(verdicts, {}, sites=True)  # noqa: SLF001
+    statuses = {(kind.plural, name) for kind in KINDS for _, name in state.view.keys(kind.plural)}
     for write in (
-        *cluster._role_writes(state, state.published.assessment, "sovereign-system"),  # noqa: SLF001
-        *(
-            nodes._write_node(state.api, wanted, observed)  # noqa: SLF001
-            for wanted, observed in writer._outdated(state.published.assessment)  # noqa: SLF001
-        ),
-        *cluster._status_writes(state, state.published.assessment),  # noqa: SLF001
+        *cluster._role_writes(state, verdicts, verdicts.policies, "sovereign-system"),  # noqa: SLF001
+        *(nodes._write_node(state.api, *found) for found in compared if found),  # noqa: SLF001
+        *cluster._status_writes(state, verdicts, statuses),  # noqa: SLF001
     ):
         write.close()  # type: ignore[attr-defined]
-    seconds_to_next_change(facts, facts.now, 600.0)
+    assert len(compared) == len(NAMES)
     pod_counts.count_pods(state)
     pod_counts.count_processes(state)
     for seen in state.view.pods():
@@ -152,7 +143,8 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
 def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> None:
     objects = some_cluster(random)
     state = states.controller(objects)
-    state.published.verdicts, state.view.guards.findings = judge(state.view.facts()), ()
+    states.decide(state)
+    state.view.guards.findings = ()
     for obj in objects[SOVEREIGN_WORKLOAD.plural]:
         key = SovereignWorkloadKey(NAMESPACE, obj["metadata"]["name"])
         seen = sovereign._see(state, key, obj)  # noqa: SLF001

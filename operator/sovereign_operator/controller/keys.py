@@ -15,7 +15,7 @@ class ClusterKey:
 
 @dataclass(frozen=True)
 class NodeKey:
-    """The labels, annotations and taint of one node, as the last assessment has them.
+    """The labels, annotations and taint of one node, as the verdicts have them.
 
     It belongs to the queue of ``reconcile.nodes``, not to the controller's own.
     """
@@ -25,7 +25,7 @@ class NodeKey:
 
 @dataclass(frozen=True)
 class StatusesKey:
-    """The statuses of CloudServices, Datacentres and SovereigntyPolicies, as the last assessment has them."""
+    """The statuses of CloudServices, Datacentres and SovereigntyPolicies."""
 
 
 @dataclass(frozen=True)

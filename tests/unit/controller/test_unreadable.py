@@ -8,7 +8,7 @@ from sovereign_operator.api.v1alpha1 import DATACENTRE
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.status import report_unreadable
-from sovereign_operator.core.placement.verdict import judge, judge_node
+from sovereign_operator.core.placement.verdict import judge_node
 from sovereign_operator.core.report.reasons import NodeReason
 from sovereign_operator.core.workload.status import report_unread
 from sovereign_operator.kube.objects.node import see_node
@@ -48,7 +48,7 @@ def estate(*, hosts: tuple[str, ...] = (), **datacentres: Any) -> states.Objects
 
 def accepted(objects: states.Objects) -> tuple[str, ...]:
     """Return the nodes that the controller accepts. The signer never accepts any other."""
-    found = judge(states.controller(objects).view.facts()).accepted_nodes("demo")
+    found = states.decide(states.controller(objects)).accepted_nodes("demo")
     signer = states.signer(objects)
     for one in objects["nodes"]:
         seen = see_node(one).node
@@ -78,7 +78,7 @@ def test_one_that_cannot_be_read_claims_what_it_says_and_nothing_else(spoilt: Js
 def test_a_node_that_only_one_claims_which_cannot_be_read_is_accepted_by_nobody() -> None:
     objects = estate(hosts=(NODE, OTHER), gra=datacentre(OTHER), rbx=UNREADABLE | {"nodes": [{"name": NODE}]})
     assert accepted(objects) == (OTHER,)
-    (refused,) = judge(states.controller(objects).view.facts()).nodes[NODE, "demo"].findings
+    (refused,) = states.decide(states.controller(objects)).nodes[NODE, "demo"].findings
     assert refused.reason is NodeReason.UNREADABLE
 
 
@@ -103,7 +103,7 @@ def test_the_signer_signs_nothing_new_where_nobody_can_read_which_nodes_are_clai
 
 def test_a_service_that_cannot_be_read_is_not_said_to_be_missing() -> None:
     objects = {**estate(gra=datacentre(NODE)), "cloudservices": [obj("acme", {})]}
-    (refused,) = judge(states.controller(objects).view.facts()).nodes[NODE, "demo"].findings
+    (refused,) = states.decide(states.controller(objects)).nodes[NODE, "demo"].findings
     assert (refused.reason, "cannot be read" in refused.message) == (NodeReason.UNREADABLE, True)
 
 

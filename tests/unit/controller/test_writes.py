@@ -2,22 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Container, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sovereign_operator.controller.observed.published import ClusterAssessment
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.core import names
-from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.node_metadata import NodeMetadata, Placement
-from sovereign_operator.core.placement.verdict import Verdicts
+from sovereign_operator.core.placement.node_metadata import node_metadata
+from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.errors import RefusedError, UnavailableError
 from sovereign_operator.kube.client.owned_metadata import MARK_SECONDS, apply_owned_metadata
 from sovereign_operator.kube.client.resource import Resource
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime.writes import write_all
+from tests import builders
 from tests.builders import NOW
 from tests.unit import virtual_time
 from tests.unit.states import Json, controller
@@ -75,9 +74,22 @@ class CrowdedServer:
             raise RefusedError(403, "actual cost limit exceeded")
 
 
-def node(name: str) -> Json:
-    labels = {names.node_policy_label("hds"): "accepted"}
-    annotations = {names.verdict_annotation("hds"): "accepted"}
+NODES = {name: builders.node(name, name) for name in map("node-{}".format, range(30))}
+
+
+def verdicts(names: Collection[str], accepted: Iterable[str]) -> Verdicts:
+    """Return the verdicts of a policy that accepts some of these nodes."""
+    site = builders.datacentre(*(NODES[name] for name in sorted(accepted)))
+    estate = builders.facts(
+        *(NODES[name] for name in names), datacentres={"gra-1": site}, policies={"hds": builders.policy()}
+    )
+    return Verdicts(estate)
+
+
+def node(name: str, verdicts: Verdicts) -> Json:
+    """Return a node that is marked by these verdicts."""
+    marks = node_metadata(name, verdicts, ())
+    labels, annotations = dict(marks.labels), dict(marks.annotations)
     return {
         "metadata": {"name": name, "uid": name, "resourceVersion": "1", "labels": labels, "annotations": annotations},
         "spec": {},
@@ -86,7 +98,8 @@ def node(name: str) -> Json:
 
 def test_a_label_goes_where_annotations_cannot_be_written_in_time() -> None:
     server = CrowdedServer("lyon-1")
-    found = node("lyon-1")["metadata"]
+    labels = {names.node_policy_label("hds"): "accepted"}
+    found = {"labels": labels, "annotations": {"a": "b"}}
     body = {"kind": "Node", "metadata": {"name": "lyon-1", "uid": "lyon-1", "labels": {}, "annotations": {}}}
     ended = []
 
@@ -103,30 +116,18 @@ def test_a_label_goes_where_annotations_cannot_be_written_in_time() -> None:
     assert at <= 3 * MARK_SECONDS + 1
 
 
-def marked(nodes: Iterable[Json], accepted: Container[str] = ()) -> ClusterAssessment:
-    """Return an assessment that accepts these nodes and refuses the others."""
-    metadata = []
-    for name in (one["metadata"]["name"] for one in nodes):
-        verdict, labels = "refused", {}
-        if name in accepted:
-            verdict, labels = "accepted", {names.node_policy_label("hds"): "accepted"}
-        metadata.append(NodeMetadata(name, name, labels, {names.verdict_annotation("hds"): verdict}, avoid=False))
-    return ClusterAssessment(
-        cast("Facts", None), cast("Verdicts", None), Placement(tuple(metadata), {}, frozenset()), {}
-    )
-
-
 @contextlib.asynccontextmanager
-async def writing(nodes: list[Json], server: CrowdedServer) -> AsyncIterator[Callable[[ClusterAssessment], None]]:
-    """Run a NodeWriter, and yield a function that gives it an assessment."""
+async def writing(nodes: list[Json], server: CrowdedServer) -> AsyncIterator[Callable[[Verdicts], None]]:
+    """Run a NodeWriter, and yield a function that gives it verdicts."""
     state = controller({"nodes": nodes})
     state.api = cast("Any", server)
     state.refusals._api = cast("Any", server)  # noqa: SLF001 - the state was built without a server
     writer = NodeWriter(state)
+    state.published.frozen = False
 
-    def look(assessment: ClusterAssessment) -> None:
-        state.published.assessment = assessment
-        writer.enqueue_outdated(assessment)
+    def look(verdicts: Verdicts) -> None:
+        state.published.verdicts = verdicts
+        writer.enqueue_outdated(verdicts.members)
 
     task = asyncio.create_task(writer.run())
     yield look
@@ -136,20 +137,21 @@ async def writing(nodes: list[Json], server: CrowdedServer) -> AsyncIterator[Cal
 
 
 def test_nodes_are_marked_while_one_of_them_is_slow_and_people_are_told() -> None:
-    nodes = [node(f"node-{number}") for number in range(30)]
+    nodes = [node(name, verdicts(NODES, NODES)) for name in NODES]
+    none = verdicts(NODES, ())
     server = CrowdedServer("node-0")
 
     async def run() -> None:
         async with writing(nodes, server) as look:
-            look(marked(nodes))
+            look(none)
             await asyncio.sleep(5)
             assert len(server.marked) == 29
             await asyncio.sleep(45)
             assert len(server.events) == 1
-            # Nothing has changed since then: another assessment does not retry the slow node, but the passing of time
+            # Nothing has changed since then: another look does not retry the slow node, but the passing of time
             # does.
             server.begun.clear()
-            look(marked(nodes))
+            look(none)
             await asyncio.sleep(1)
             assert "node-0" not in server.begun
             await asyncio.sleep(AGAIN_SECONDS)
@@ -161,15 +163,15 @@ def test_nodes_are_marked_while_one_of_them_is_slow_and_people_are_told() -> Non
 
 
 def test_what_is_withdrawn_while_another_node_is_slow_does_not_wait_for_it() -> None:
-    nodes = [node(f"node-{number}") for number in range(4)]
-    everybody = {one["metadata"]["name"] for one in nodes}
+    everybody = {f"node-{number}" for number in range(4)}
+    nodes = [node(name, verdicts(everybody, everybody)) for name in sorted(everybody)]
     server = CrowdedServer("node-0")
 
     async def run() -> None:
         async with writing(nodes, server) as look:
-            look(marked(nodes, everybody - {"node-0"}))
+            look(verdicts(everybody, everybody - {"node-0"}))
             await asyncio.sleep(1)
-            look(marked(nodes, everybody - {"node-0", "node-1"}))
+            look(verdicts(everybody, everybody - {"node-0", "node-1"}))
             await asyncio.sleep(1)
             assert [name for _, name in server.marked] == ["node-1"]
 

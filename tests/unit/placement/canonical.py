@@ -3,14 +3,14 @@
 import json
 from dataclasses import asdict
 
-from sovereign_operator.core.placement.verdict import Verdicts
+from sovereign_operator.core.placement.verdicts import Verdicts
 
 
 def canonical(verdicts: Verdicts) -> bytes:
-    """Return everything that judge() returns as bytes, in the same order."""
+    """Return all verdicts as bytes, in the same order."""
     said = {
-        "sites": [asdict(verdict) | {"accepted": verdict.accepted} for verdict in verdicts.sites.values()],
-        "members": [asdict(member) for member in verdicts.members.values()],
+        "sites": [asdict(verdict) | {"accepted": verdict.accepted} for _, verdict in sorted(verdicts.sites.items())],
+        "members": [asdict(member) for _, member in sorted(verdicts.members.items())],
         "nodes": [
             asdict(verdict) | {"sentence": verdict.sentence, "decisionId": verdict.decision_id}
             for verdict in verdicts.nodes.values()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.next_change import next_change, seconds_to_next_change
-from sovereign_operator.core.placement.verdict import judge
+from sovereign_operator.core.placement.verdicts import Verdicts
 from tests import strategies
 from tests.builders import (
     NEXT_YEAR,
@@ -112,22 +112,22 @@ def sampled(told: Facts, data: st.DataObject) -> list[datetime]:
 @given(st.data())
 def test_nothing_changes_before_the_next_change_and_something_changes_at_it(data: st.DataObject) -> None:
     told = data.draw(strategies.facts())
-    now = canonical(judge(told))
+    now = canonical(Verdicts(told))
     change = next_change(told)
     for instant in sampled(told, data):
         if change is None or instant < change:
-            assert canonical(judge(replace(told, now=instant))) == now
+            assert canonical(Verdicts(replace(told, now=instant))) == now
     if change is not None:
         assert change > told.now
-        assert canonical(judge(replace(told, now=change))) != now
+        assert canonical(Verdicts(replace(told, now=change))) != now
 
 
 def test_the_strategies_reach_facts_that_change_and_facts_that_do_not() -> None:
     def change_of_a_node(told: Facts) -> bool:
-        return next_change(told) is not None and bool(judge(told).nodes)
+        return next_change(told) is not None and bool(Verdicts(told).nodes)
 
     def no_change_of_a_site(told: Facts) -> bool:
-        return next_change(told) is None and bool(judge(told).sites)
+        return next_change(told) is None and bool(Verdicts(told).sites)
 
     assert find(strategies.facts(), change_of_a_node, settings=ANY_EXAMPLE)
     assert find(strategies.facts(), no_change_of_a_site, settings=ANY_EXAMPLE)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.membership import declarations
 from sovereign_operator.core.placement.next_change import next_change
-from sovereign_operator.core.placement.verdict import judge, judge_node
+from sovereign_operator.core.placement.verdict import judge_node
+from sovereign_operator.core.placement.verdicts import Verdicts
 from tests import strategies
 from tests.builders import qualification, service
 from tests.unit.hypothesis_settings import ANY_EXAMPLE
@@ -19,14 +20,14 @@ from tests.unit.placement.canonical import canonical
 
 @given(strategies.facts())
 def test_a_site_is_accepted_exactly_if_all_demands_are_met(facts: Facts) -> None:
-    for (policy, datacentre), verdict in judge(facts).sites.items():
+    for (policy, datacentre), verdict in Verdicts(facts).sites.items():
         expected = oracle.accepts_site(facts, facts.policies[policy], facts.datacentres[datacentre])
         assert verdict.accepted is expected
 
 
 @given(strategies.facts())
 def test_a_node_alone_is_judged_as_among_all(facts: Facts) -> None:
-    for (name, policy), verdict in judge(facts).nodes.items():
+    for (name, policy), verdict in Verdicts(facts).nodes.items():
         declaring = declarations(facts.datacentres).get(name, {})
         near = {site: spec for site, spec in facts.datacentres.items() if spec.node_selector or site in declaring}
         alone = replace(facts, nodes={}, datacentres=near)
@@ -36,7 +37,7 @@ def test_a_node_alone_is_judged_as_among_all(facts: Facts) -> None:
 @given(strategies.facts())
 def test_where_a_scheme_is_demanded_nothing_is_accepted_without_qualification_or_derogation(facts: Facts) -> None:
     today = oracle.today_in_paris(facts.now)
-    for (_, policy_name), verdict in judge(facts).nodes.items():
+    for (_, policy_name), verdict in Verdicts(facts).nodes.items():
         policy = facts.policies[policy_name]
         for demand in policy.qualifications if verdict.accepted else ():
             assert verdict.service is not None
@@ -47,7 +48,7 @@ def test_where_a_scheme_is_demanded_nothing_is_accepted_without_qualification_or
 
 @given(strategies.facts())
 def test_an_accepted_node_is_claimed_by_one_datacentre_whose_site_is_accepted(facts: Facts) -> None:
-    verdicts = judge(facts)
+    verdicts = Verdicts(facts)
     for (name, policy), verdict in verdicts.nodes.items():
         claimed = [site for site, spec in facts.datacentres.items() if oracle.claims(spec, facts.nodes[name])]
         assert verdict.datacentre == (claimed[0] if len(claimed) == 1 else None)
@@ -61,7 +62,7 @@ def test_a_policy_that_demands_more_never_accepts_more(data: st.DataObject) -> N
     facts = data.draw(strategies.facts())
     for name, policy in facts.policies.items():
         strict = data.draw(strategies.stricter(policy))
-        before, after = judge(facts), judge(replace(facts, policies={**facts.policies, name: strict}))
+        before, after = Verdicts(facts), Verdicts(replace(facts, policies={**facts.policies, name: strict}))
         assert set(after.accepted_nodes(name)) <= set(before.accepted_nodes(name))
         for key, verdict in after.sites.items():
             assert before.sites[key].accepted or not verdict.accepted
@@ -70,19 +71,19 @@ def test_a_policy_that_demands_more_never_accepts_more(data: st.DataObject) -> N
 @given(st.data())
 def test_the_same_facts_in_any_order_give_the_same_bytes(data: st.DataObject) -> None:
     facts = data.draw(strategies.facts())
-    assert canonical(judge(data.draw(strategies.reordered(facts)))) == canonical(judge(facts))
+    assert canonical(Verdicts(data.draw(strategies.reordered(facts)))) == canonical(Verdicts(facts))
 
 
 @given(strategies.facts())
 def test_the_decision_id_tells_verdicts_apart(facts: Facts) -> None:
-    verdicts = judge(facts).nodes.values()
+    verdicts = Verdicts(facts).nodes.values()
     said = {verdict.decision_id: verdict for verdict in verdicts}
     assert len(said) == len(verdicts)
 
 
 @given(strategies.facts())
 def test_a_refusal_always_says_why_and_an_acceptance_never_does(facts: Facts) -> None:
-    for verdict in judge(facts).nodes.values():
+    for verdict in Verdicts(facts).nodes.values():
         assert verdict.accepted is verdict.sentence.startswith("accepted: ")
         assert verdict.accepted is not bool(verdict.findings)
         assert all(finding.message for finding in verdict.findings)
@@ -94,13 +95,13 @@ def test_the_strategies_reach_what_the_properties_are_about() -> None:
     def accepted_by_a_demanding_policy(facts: Facts) -> bool:
         return any(
             verdict.accepted and facts.policies[policy].qualifications
-            for (_, policy), verdict in judge(facts).nodes.items()
+            for (_, policy), verdict in Verdicts(facts).nodes.items()
         )
 
     def accepted_by_derogation(facts: Facts) -> bool:
         return any(
             basis.text.startswith("derogation")
-            for verdict in judge(facts).nodes.values()
+            for verdict in Verdicts(facts).nodes.values()
             if verdict.accepted
             for basis in verdict.basis
         )
@@ -113,6 +114,6 @@ def test_the_strategies_reach_what_the_properties_are_about() -> None:
 def test_any_date_and_any_instant_can_be_judged(facts: Facts, now: datetime, one: date, other: date) -> None:
     entry = qualification(since=min(one, other), until=max(one, other))
     told = replace(facts, services={**facts.services, "acme-cloud": service(entry)}, now=now)
-    assert len(judge(told).sites) == len(told.datacentres) * len(told.policies)
+    assert len(Verdicts(told).sites) == len(told.datacentres) * len(told.policies)
     change = next_change(told)
     assert change is None or change > now

@@ -12,7 +12,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qual
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.next_change import next_change
-from sovereign_operator.core.placement.verdict import judge
+from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.reasons import NodeReason, words
 from tests.builders import (
     NEXT_YEAR,
@@ -82,7 +82,7 @@ def one_node(seen: Node, claimed: CloudServiceSpec, demanded: SovereigntyPolicyS
 
 def refusals(told: Facts) -> set[str]:
     """Return the reasons for which the one node is refused."""
-    (verdict,) = judge(told).nodes.values()
+    (verdict,) = Verdicts(told).nodes.values()
     return set(words(verdict.findings))
 
 
@@ -150,7 +150,7 @@ def test_e_a_provider_with_qualified_services_is_not_itself_qualified() -> None:
         datacentres={"gra-1": datacentre(IN_GRA7, service="ovhcloud-public")},
         policies={"demo": SECNUMCLOUD},
     )
-    (verdict,) = judge(told).nodes.values()
+    (verdict,) = Verdicts(told).nodes.values()
     assert verdict.sentence == "refused: gra-1: OVHcloud Public Cloud has no SecNumCloud qualification"
 
 

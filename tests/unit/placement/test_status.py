@@ -15,7 +15,7 @@ from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.status import Trusted, report_datacentre, report_policy, report_service
-from sovereign_operator.core.placement.verdict import judge
+from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.conditions import merge
 from sovereign_operator.core.report.report import Report
 from tests import strategies
@@ -41,7 +41,7 @@ HERE = {"gra": datacentre(WORKER)}
 
 def reports(told: Facts) -> Iterator[tuple[Kind, Report]]:
     """Yield the report of every cluster-scoped object."""
-    verdicts = judge(told)
+    verdicts = Verdicts(told)
     yield from ((v1alpha1.CLOUD_SERVICE, report_service(name, told)) for name in told.services)
     yield from ((v1alpha1.DATACENTRE, report_datacentre(name, told, verdicts)) for name in told.datacentres)
     yield from ((v1alpha1.SOVEREIGNTY_POLICY, report_policy(name, told, verdicts)) for name in told.policies)
@@ -126,7 +126,7 @@ READY: dict[str, tuple[Facts, tuple[str, str]]] = {
 def test_a_datacentre_is_ready_if_nodes_stand_there_and_nothing_contradicts_them(
     told: Facts, expected: tuple[str, str]
 ) -> None:
-    assert condition(report_datacentre("gra", told, judge(told))) == expected
+    assert condition(report_datacentre("gra", told, Verdicts(told))) == expected
 
 
 def test_a_datacentre_names_the_entries_that_are_no_node_of_the_cluster() -> None:
@@ -134,7 +134,7 @@ def test_a_datacentre_names_the_entries_that_are_no_node_of_the_cluster() -> Non
     told = facts(
         WORKER, node("worker-2", "anew"), datacentres={"gra": datacentre(WORKER, node("worker-2"), node("wroker-3"))}
     )
-    (ready,) = report_datacentre("gra", told, judge(told)).observations
+    (ready,) = report_datacentre("gra", told, Verdicts(told)).observations
     assert (ready.status, ready.reason) == ("True", "NodesPresent")
     assert "1 node(s) of Acme Cloud: worker-1; 2 of spec.nodes not found: " in ready.message
     assert "worker-2 has the uid anew, not " in ready.message
@@ -144,7 +144,7 @@ def test_a_datacentre_names_the_entries_that_are_no_node_of_the_cluster() -> Non
 def test_a_datacentre_lists_what_policies_say_of_it_refusals_first() -> None:
     policies = {"a-lenient": policy(), "b-hds": policy(demand("HDS")), "c-secnumcloud": policy(demand())}
     told = facts(WORKER, datacentres=HERE, policies=policies)
-    status = report_datacentre("gra", told, judge(told)).status
+    status = report_datacentre("gra", told, Verdicts(told)).status
     assert [(entry["policy"], entry["accepted"], entry["reasons"]) for entry in status["policies"]] == [
         ("b-hds", False, ["QualificationMissing"]),
         ("a-lenient", True, []),
@@ -170,7 +170,7 @@ NOWHERE: dict[str, tuple[Facts, str]] = {
 
 @pytest.mark.parametrize(("told", "why"), NOWHERE.values(), ids=NOWHERE.keys())
 def test_a_policy_that_accepts_no_node_says_why(told: Facts, why: str) -> None:
-    report = report_policy("demo", told, judge(told))
+    report = report_policy("demo", told, Verdicts(told))
     assert condition(report) == ("False", "NoNodeAccepted")
     assert why in report.observations[0].message
 
@@ -184,7 +184,7 @@ def test_a_policy_says_which_datacentres_it_accepts_and_what_ends_first() -> Non
         datacentres=sites,
         policies={"demo": policy(demand(), countries=("FR",), derogations=(waiver,))},
     )
-    report = report_policy("demo", told, judge(told))
+    report = report_policy("demo", told, Verdicts(told))
     assert condition(report) == ("True", "NodesAccepted")
     assert {key: value for key, value in report.status.items() if key != "refused"} == {
         "datacentresAccepted": 1,
@@ -206,7 +206,7 @@ def test_a_node_that_contradicts_its_claim_twice_is_one_node() -> None:
     other = service(qualification(), regions=("rbx",), zones=("rbx-a",))
     worker = node("worker-1", region="gra", zone="gra-b")
     told = facts(worker, datacentres={"gra": datacentre(worker)}, services={"acme-cloud": other})
-    message = report_datacentre("gra", told, judge(told)).observations[0].message
+    message = report_datacentre("gra", told, Verdicts(told)).observations[0].message
     assert message.startswith("1 node(s) contradict the claim: ")
     assert "zone gra-b" in message
 
@@ -214,7 +214,7 @@ def test_a_node_that_contradicts_its_claim_twice_is_one_node() -> None:
 def test_a_policy_says_which_authorities_its_pods_trust_the_first_to_end_first() -> None:
     told = facts(WORKER, datacentres=HERE)
     trusted = tuple(Trusted(NOW + timedelta(days=12 - day), f"{day:064x}", "demo", "gra") for day in range(12))
-    report = report_policy("demo", told, judge(told), trusted)
+    report = report_policy("demo", told, Verdicts(told), trusted)
     status = report.status
     ends = [entry["notAfter"] for entry in status["authorities"]]
     assert len(ends) == 10
@@ -225,12 +225,12 @@ def test_a_policy_says_which_authorities_its_pods_trust_the_first_to_end_first()
 
 @pytest.mark.parametrize("told", [facts(), replace(facts(), datacentres=HERE, services={})])
 def test_a_policy_that_accepts_nothing_has_no_end_to_come(told: Facts) -> None:
-    assert report_policy("demo", told, judge(told)).status["nextEnd"] == "none"
+    assert report_policy("demo", told, Verdicts(told)).status["nextEnd"] == "none"
 
 
 @given(strategies.facts())
 def test_what_is_accepted_and_what_is_refused_add_up(told: Facts) -> None:
-    verdicts = judge(told)
+    verdicts = Verdicts(told)
     for name in told.policies:
         status = report_policy(name, told, verdicts).status
         counts = ("datacentresAccepted", "datacentresWithoutNode", "datacentresRefused")

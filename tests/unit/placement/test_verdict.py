@@ -5,7 +5,8 @@ import pytest
 from sovereign_operator.api.v1alpha1.cloud_service import TechnologyOrigin
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.verdict import NodeVerdict, changed_verdicts, judge
+from sovereign_operator.core.placement.verdict import NodeVerdict
+from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.reasons import NodeReason, words
 from tests.builders import (
     NEXT_YEAR,
@@ -26,7 +27,7 @@ STRONG = {SITE_LABEL: "gra"}
 
 def verdict_of(facts: Facts) -> NodeVerdict:
     """Judge the one node of the facts by their one policy."""
-    (verdict,) = judge(facts).nodes.values()
+    (verdict,) = Verdicts(facts).nodes.values()
     return verdict
 
 
@@ -115,7 +116,7 @@ def test_a_derogation_waives_neither_evidence_nor_a_contradiction() -> None:
 
 def test_every_node_is_judged_by_every_policy() -> None:
     lenient, strict = policy(), policy(demand("HDS"))
-    verdicts = judge(
+    verdicts = Verdicts(
         facts(
             node("a"),
             node("b"),
@@ -143,10 +144,10 @@ def test_the_decision_id_stands_for_the_verdict() -> None:
 
 def test_what_is_new_or_says_something_else_has_changed() -> None:
     both = (node("worker-1"), node("worker-2"))
-    here = {"gra-1": datacentre(*both)}
-    before = judge(facts(*both, datacentres=here))
-    after = judge(facts(*both, datacentres={"gra-1": datacentre(both[0])}))
-    assert changed_verdicts(None, before) == tuple(before.nodes.values())
-    assert changed_verdicts(before, before) == ()
-    assert [verdict.node for verdict in changed_verdicts(before, after)] == ["worker-2"]
-    assert changed_verdicts(before, judge(facts(both[0], datacentres=here))) == (), "a node that is gone says nothing"
+    here = facts(*both, datacentres={"gra-1": datacentre(*both)})
+    verdicts = Verdicts(here)
+    assert verdicts.update(here, here.nodes).verdicts == ()
+    changes = verdicts.update(facts(datacentres={"gra-1": datacentre(both[0])}), {})
+    assert [verdict.node for verdict in changes.verdicts] == ["worker-2"]
+    gone = verdicts.update(verdicts.facts, {"worker-2": None})
+    assert (gone.verdicts, set(gone.nodes)) == ((), {"worker-2"}), "a node that is gone says nothing"

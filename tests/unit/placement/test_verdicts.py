@@ -97,12 +97,12 @@ def test_no_other_datacentre_has_another_report(data: st.DataObject) -> None:
         outdated = changes.datacentres | {pair.datacentre for pair in changes.sites}
         for name in told.datacentres.keys() - outdated:
             assert report_datacentre(name, verdicts.facts, verdicts) == before[name]
-        outdated = (
+        shown = (
             {pair.policy for pair in changes.sites}
             | {verdict.policy for verdict in changes.verdicts}
             | changes.accepted
         )
-        for name in told.policies.keys() - outdated:
+        for name in told.policies.keys() - shown:
             assert report_policy(name, verdicts.facts, verdicts) == policies[name]
         for name in told.services.keys() & former.services.keys():
             if told.services[name] == former.services[name] and not changes.datacentres:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from sovereign_operator.api import v1alpha1
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.node_metadata import plan_placement
+from sovereign_operator.core.placement.node_metadata import node_metadata
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service
-from sovereign_operator.core.placement.verdict import judge
+from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import Observation, merge, notices
 from sovereign_operator.core.report.reasons import MAX_LINE, line
@@ -72,8 +72,8 @@ def test_a_line_of_a_line_is_the_same_line(text: str) -> None:
 
 @given(strategies.hostile())
 def test_what_nodes_and_pods_carry_is_one_line_and_fits(told: Facts) -> None:
-    verdicts = judge(told)
-    for mark in plan_placement(told, verdicts, frozenset()).nodes:
+    verdicts = Verdicts(told)
+    for mark in (node_metadata(name, verdicts, ()) for name in told.nodes):
         assert all(map(is_one_line, mark.annotations.values()))
         assert size(mark.annotations.items()) < ALL_ANNOTATIONS / 4
     for verdict in verdicts.nodes.values():
@@ -84,7 +84,7 @@ def test_what_nodes_and_pods_carry_is_one_line_and_fits(told: Facts) -> None:
 
 @given(strategies.hostile())
 def test_a_status_is_of_lines_and_fits_its_schema(told: Facts) -> None:
-    verdicts = judge(told)
+    verdicts = Verdicts(told)
     reports = [
         *((v1alpha1.CLOUD_SERVICE, report_service(name, told)) for name in told.services),
         *((v1alpha1.DATACENTRE, report_datacentre(name, told, verdicts)) for name in told.datacentres),

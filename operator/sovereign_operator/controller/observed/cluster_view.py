@@ -1,7 +1,7 @@
 """Answers questions about the cluster as the controller has observed it, from mirrors and kopf's indexes."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
@@ -11,13 +11,14 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.controller.observed.guards import GuardWatch
 from sovereign_operator.controller.observed.identity import ObservedIdentity
 from sovereign_operator.controller.observed.mirrors import Changes, Mirrors
+from sovereign_operator.controller.observed.pending import Pending
 from sovereign_operator.controller.observed.references import WorkloadReferences
 from sovereign_operator.controller.observed.sidecars import Sidecars
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core import names
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.workload.facts import Workload
-from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
+from sovereign_operator.core.workload.scope import effective_policy, enforced_policy, policy_of_pod
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import ObjectKey
@@ -60,6 +61,11 @@ class ClusterView:
         self.system_namespaces = settings.replica.system_namespaces
         self.mirrors = Mirrors(api, settings, changes)
         self.references = WorkloadReferences()
+        self.pending = Pending()
+        self._pods_on: dict[str, set[ObjectKey]] = {}
+        """By node, the pods that are watched."""
+        self._read: dict[str, dict[ObjectKey, tuple[Json, Any]]] = {plural: {} for plural in resource.OURS}
+        """By plural, each object that was read last, and its spec."""
         self.unreadable = {plural: UnreadableObjects(plural) for plural in resource.OURS}
         """The objects that kopf has indexed and that do not fit their schema, by plural."""
         self.guards = GuardWatch(
@@ -150,6 +156,11 @@ class ClusterView:
         """Return the policy that a pod is held to, or None if it is not in scope."""
         return policy_of_pod(pod.namespace, self.enforced(pod.namespace), pod.labels, self.system_namespaces)
 
+    def policy_of_workload(self, namespace: str, obj: Json) -> str | None:
+        """Return the policy in effect for a SovereignWorkload, as far as it can be read."""
+        ref = obj.get("spec", {}).get("policyRef")
+        return effective_policy(self.enforced(namespace), ref.get("name") if isinstance(ref, dict) else None)
+
     def placed_for(self, pod: ObservedPod) -> str | None:
         """Return the policy that admission placed a pod for, whose node label it needs to go on running.
 
@@ -160,10 +171,29 @@ class ClusterView:
             return None
         return placed
 
-    def occupied(self) -> frozenset[tuple[str, str]]:
-        """Return (node, policy) for each node on which a pod that needs that policy's label has not ended."""
-        placed = ((pod.pod.node, self.placed_for(pod)) for pod in self.mirrors.placed_pods.values() if not pod.ended)
-        return frozenset((node, policy) for node, policy in placed if node and policy)
+    def pods_on(self, node: str) -> Iterator[ObservedPod]:
+        """Yield the watched pods that are bound to a node."""
+        for namespace, name in self._pods_on.get(node, ()):
+            if pod := self.pod(namespace, name):
+                yield pod
+
+    def note_pod(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
+        """Keep up to date which pods are on which node."""
+        if old and old.pod.node and not (new and new.pod.node == old.pod.node):
+            self._pods_on[old.pod.node].discard(key)
+            if not self._pods_on[old.pod.node]:
+                del self._pods_on[old.pod.node]
+        if new and new.pod.node:
+            self._pods_on.setdefault(new.pod.node, set()).add(key)
+
+    def occupies(self, pod: ObservedPod | None) -> tuple[str, str] | None:
+        """Return node and policy if a pod needs the policy's label on the node to go on running there."""
+        policy = self.placed_for(pod) if pod and not pod.ended else None
+        return (pod.pod.node, policy) if pod and pod.pod.node and policy else None
+
+    def occupied(self, node: str) -> frozenset[str]:
+        """Return the policies whose label pods need on a node to go on running there."""
+        return frozenset(needed[1] for pod in self.pods_on(node) if (needed := self.occupies(pod)))
 
     def needs_sidecar(self, policy: str, spec: SovereigntyPolicySpec) -> bool:
         """Whether the pods of a policy need a sidecar."""
@@ -185,13 +215,12 @@ class ClusterView:
     # What verdicts depend on
 
     def facts(self) -> Facts:
-        """Gather what verdicts depend on."""
+        """Gather what verdicts depend on, apart from nodes."""
         return gather(
             self._specs(CLOUD_SERVICE.plural, CloudServiceSpec),
             self._specs(DATACENTRE.plural, DatacentreSpec),
             self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec),
             self._now(),
-            nodes={name: seen.node for (_, name), seen in self.mirrors.nodes.items()},
             hosts={
                 seen.policy: seen.hosts
                 for (_, name), seen in self.mirrors.roles.items()
@@ -199,12 +228,23 @@ class ClusterView:
             },
         )
 
+    def observed_nodes(self, names: Iterable[str]) -> dict[str, Node | None]:
+        """Return these nodes; None: gone."""
+        seen = {name: self.mirrors.nodes.get(("", name)) for name in names}
+        return {name: observed.node if observed else None for name, observed in seen.items()}
+
     def policies(self) -> dict[str, SovereigntyPolicySpec]:
         """Return the policies that can be read, by name."""
         return readable(self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec))
 
     def _specs(self, plural: str, model: type[M]) -> Specs[M]:
-        found = {key: see_spec(obj, model) for key, obj in self.objects(plural).items()}
+        """Read the specs of the objects of a kind: of those that have changed, as reading one costs a millisecond."""
+        before, objects = self._read[plural], self.objects(plural)
+        self._read[plural] = {
+            key: before[key] if key in before and before[key][0] is obj else (obj, see_spec(obj, model))
+            for key, obj in objects.items()
+        }
+        found = {key: spec for key, (_, spec) in self._read[plural].items()}
         for key, spec in found.items():
             self.unreadable[plural].note(key, spec.error if isinstance(spec, Unreadable) else "")
         self.unreadable[plural].keep(found)

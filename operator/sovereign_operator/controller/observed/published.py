@@ -1,28 +1,8 @@
 """The results of the last reconciliation of the cluster, which the other reconcilers use until the next one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
-from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.node_metadata import NodeMetadata, Placement
-from sovereign_operator.core.placement.verdict import Verdicts
-
-
-@dataclass(frozen=True)
-class ClusterAssessment:
-    """The facts of one reconciliation of the cluster, and what follows from them."""
-
-    facts: Facts
-    verdicts: Verdicts
-    placement: Placement
-    granted: Mapping[str, tuple[str, ...]]
-    """The existing namespaces to which each policy gives certificates, by policy."""
-
-    @cached_property
-    def node_metadata(self) -> Mapping[str, NodeMetadata]:
-        """The labels, annotations and taint that each node should have, by its name."""
-        return {metadata.name: metadata for metadata in self.placement.nodes}
+from sovereign_operator.core.placement.verdicts import Verdicts
 
 
 class Published:
@@ -30,9 +10,14 @@ class Published:
 
     def __init__(self) -> None:
         self.verdicts: Verdicts | None = None
-        self.assessment: ClusterAssessment | None = None
-        """What nodes and statuses should show, published after the roles are written. None: write nothing now."""
-        self.retained: frozenset[tuple[str, str]] = frozenset()
-        """(node, policy) where the node keeps the policy's label only for pods that still run there."""
+        """None before the first reconciliation."""
+        self.frozen = True
+        """Whether nodes and statuses stay as they are: nothing is decided, or CRDs are missing or being deleted."""
+        self.granted: Mapping[str, tuple[str, ...]] = {}
+        """The existing namespaces to which each policy gives certificates, by policy."""
+        self.retained: dict[str, frozenset[str]] = {}
+        """By node, the policies whose label it keeps only for pods that still run there."""
+        self.statuses: set[tuple[str, str]] = set()
+        """Plural and name of the cluster-scoped objects whose status may differ."""
         self.not_trusted: Mapping[str, tuple[str, ...]] = {}
         """By policy, the pods that mount its certificates in a namespace to which it grants none, as its status has."""

@@ -25,6 +25,7 @@ from sovereign_operator.controller.observed.published import Published
 from sovereign_operator.controller.observed.references import WorkloadReferences
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core import names
+from sovereign_operator.core.placement.verdicts import Changes
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import ObjectKey
 from sovereign_operator.kube.objects.host_role import ObservedRole
@@ -69,6 +70,7 @@ class Triggers:
         if plural == "namespaces":
             self._note_scope(key[1])
             # Policies may grant certificates by the namespace's labels.
+            self.view.pending.grants = True
             self._queue.add(ClusterKey())
             # Before its pods are unwatched: their annotations are to be removed.
             self._add_pods(key[1])
@@ -85,8 +87,11 @@ class Triggers:
                 for other in self.view.references.referring_to(workload):
                     self._queue.add(SovereignWorkloadKey(*other))
         else:
+            self.view.pending.statuses.add((plural, key[1]))
             self._queue.add(ClusterKey())
             if plural == SOVEREIGNTY_POLICY.plural:
+                self.view.pending.roles.add(key[1])
+                self.view.pending.grants = True
                 self.encryption_may_progress(key[1])
 
     def _note_scope(self, namespace: str) -> None:
@@ -105,12 +110,14 @@ class Triggers:
 
     # Changes that mirrors observed
 
-    def node_changed(self, _key: ObjectKey, _old: ObservedNode | None, _new: ObservedNode | None) -> None:
-        """Judge all nodes again."""
+    def node_changed(self, key: ObjectKey, _old: ObservedNode | None, _new: ObservedNode | None) -> None:
+        """Judge the node again."""
+        self.view.pending.nodes.add(key[1])
         self._queue.add(ClusterKey())
 
-    def role_changed(self, _key: ObjectKey, _old: ObservedRole | None, _new: ObservedRole | None) -> None:
+    def role_changed(self, _key: ObjectKey, old: ObservedRole | None, new: ObservedRole | None) -> None:
         """Restore the role if it differs."""
+        self.view.pending.roles |= {seen.policy for seen in (old, new) if seen}
         self._queue.add(ClusterKey())
 
     def own_pod_changed(self, _key: ObjectKey, _old: ObservedPod | None, _new: ObservedPod | None) -> None:
@@ -125,8 +132,9 @@ class Triggers:
     def pod_changed(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
         """Reconcile the pod, the SovereignWorkloads of its namespace, and its policy's encryption.
 
-        If its node keeps a policy's label only for such pods, the cluster as well: the label may be removed now.
+        If it began or ceased to need a policy's label on its node, the node as well: that may lose the label now.
         """
+        self.view.note_pod(key, old, new)
         self._queue.add(PodAnnotationsKey(*key))
         self._count_pods()
         for seen in (old, new):
@@ -134,9 +142,10 @@ class Triggers:
         self._add_sovereign_workloads(key[0])
         if old and old.annotations and not (new and new.annotations) and names.PLACED_LABEL not in old.labels:
             self._follow_pods()
-        for seen in (old, new):
-            if seen and (seen.pod.node, self.view.placed_for(seen)) in self._published.retained:
-                self._queue.add(ClusterKey())
+        needed = {self.view.occupies(old), self.view.occupies(new)}
+        if len(needed) > 1:
+            self.view.pending.nodes |= {found[0] for found in needed if found}
+            self._queue.add(ClusterKey())
 
     # Changes of things that consist of several objects
 
@@ -154,6 +163,7 @@ class Triggers:
 
     def bundle_changed(self, name: str) -> None:
         """Reconcile everything that shows which certificate authorities a policy trusts."""
+        self.view.pending.statuses.add((SOVEREIGNTY_POLICY.plural, name.removeprefix(names.trust_bundle(""))))
         self._queue.add(ClusterKey())
         self._add_all_sovereign_workloads()
         for pod in self.view.pods():
@@ -175,18 +185,31 @@ class Triggers:
         """Reconcile what depends on a policy's mode: while it is not Off, its pods need a sidecar."""
         self.encryption_may_progress(policy)
         self._add_pods(namespace)
+        self.view.pending.roles.add(policy)
         self._queue.add(ClusterKey())
 
     # Decisions of reconcilers
 
-    def verdicts_changed(self) -> None:
-        """Reconcile everything that depends on verdicts."""
-        self._count_pods()
-        self._add_all_sovereign_workloads()
-        self._add_pods()
+    def verdicts_changed(self, changes: Changes, *, first: bool) -> None:
+        """Reconcile everything that depends on the verdicts that changed; on the ``first``, all."""
+        if first:
+            self._count_pods()
+            self._add_all_sovereign_workloads()
+            self._add_pods()
+            return
+        if changes.nodes or changes.accepted:
+            self._count_pods()
+        namespaces = set()
+        for pod in (pod for node in changes.nodes for pod in self.view.pods_on(node)):
+            self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
+            namespaces.add(pod.namespace)
+        for key, obj in self.view.objects(SOVEREIGN_WORKLOAD.plural).items():
+            if key[0] in namespaces or self.view.policy_of_workload(key[0], obj) in changes.accepted:
+                self._queue.add(SovereignWorkloadKey(*key))
 
     def encryption_changed(self, policy: str) -> None:
         """Reconcile everything that shows how far a policy's encryption has come."""
+        self.view.pending.statuses.add((SOVEREIGNTY_POLICY.plural, policy))
         self._queue.add(ClusterKey())
         for namespace in {
             pod.namespace for pod in self.view.pods() if policy in (pod.transit, self.view.policy_of(pod))

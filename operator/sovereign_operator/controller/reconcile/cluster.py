@@ -3,13 +3,13 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import StatusesKey
-from sovereign_operator.controller.observed.published import ClusterAssessment
+from sovereign_operator.controller.observed.pending import Pending
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.reconcile.pod_counts import pods_not_trusted
 from sovereign_operator.controller.reconcile.write_status import write_status
@@ -21,10 +21,10 @@ from sovereign_operator.core.placement.calendar import end_instant
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.host_roles import host_role_objects
 from sovereign_operator.core.placement.membership import unfound
-from sovereign_operator.core.placement.next_change import seconds_to_next_change
-from sovereign_operator.core.placement.node_metadata import Placement, plan_placement
+from sovereign_operator.core.placement.next_change import seconds_to
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
-from sovereign_operator.core.placement.verdict import NodeVerdict, Verdicts, changed_verdicts, judge
+from sovereign_operator.core.placement.verdict import NodeVerdict
+from sovereign_operator.core.placement.verdicts import Changes, Verdicts
 from sovereign_operator.core.workload.next_look import RESYNC_SECONDS
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
@@ -40,76 +40,126 @@ FROZEN_RETRY_SECONDS = 15.0
 
 
 async def reconcile_cluster(state: ControllerState, nodes: NodeWriter, operator_namespace: str) -> float:
-    """Judge all nodes, write the host roles, and queue nodes and statuses. Return in how many seconds to judge again.
+    """Bring the verdicts up to date, write the host roles that differ, and queue everything that follows.
 
-    This waits for no write to a node, which the node's kubelet may make slow: ``NodeWriter`` writes nodes afterwards.
+    Return in how many seconds to look again. This waits for no write to a node, which the node's kubelet may make slow:
+    ``NodeWriter`` writes nodes afterwards.
     """
-    # Lists the pods of namespaces that came into scope. After this no await comes until all facts are gathered.
+    # Lists the pods of namespaces that came into scope.
     await state.mirrors.until_complete()
-    facts = state.view.facts()
-    verdicts = judge(facts)
-    placement = plan_placement(facts, verdicts, state.view.occupied())
-    namespaces = state.view.namespace_labels()
-    granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
-    assessment = ClusterAssessment(facts, verdicts, placement, granted)
+    pending = state.view.pending.take()
+    try:
+        return await _reconcile(state, nodes, operator_namespace, pending)
+    except BaseException:
+        # To look at something twice costs time and nothing else.
+        state.view.pending.add(pending)
+        raise
+
+
+async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespace: str, pending: Pending) -> float:
+    view, published = state.view, state.published
+    # No await comes until all facts are gathered. If nothing is known to have changed, everything is compared.
+    facts, whole = view.facts(), published.frozen or not pending
+    every_node = [name for _, name in state.mirrors.nodes]
+    changed = view.observed_nodes(every_node if published.verdicts is None else pending.nodes)
     # After the facts, so that objects that vanish with their CRD are not mistaken for objects that a user deleted.
-    if gone := await kinds_going(state.api):
+    if (whole or pending.statuses) and (gone := await kinds_going(state.api)):
         runtime_metrics.FROZEN.set(1)
-        state.published.assessment = None
+        published.frozen = True
+        view.pending.add(pending)
         logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
+    first = published.verdicts is None
+    verdicts = published.verdicts or Verdicts(Facts({}, {}, {}, {}, facts.now))
+    changes = verdicts.update(facts, changed)
     # Before anything that follows from the verdicts is written: no workload may be rolled out by former verdicts.
-    for verdict in changed_verdicts(state.published.verdicts, verdicts):
+    for verdict in changes.verdicts:
         _log(verdict)
-    _publish(state, verdicts, placement.retained)
-    _measure(facts, verdicts, placement)
+    published.verdicts = verdicts
+    regranted = _grant(state, facts) if whole or pending.grants else frozenset()
+    state.triggers.verdicts_changed(changes, first=first)
     # Roles first: a refused node may then start no more pods, and an accepted node may host pods before its label
     # sends the scheduler there.
-    failures = await write_all(_role_writes(state, assessment, operator_namespace))
-    state.published.assessment = assessment
-    nodes.enqueue_outdated(assessment)
+    known = verdicts.policies | {seen.policy for seen in state.mirrors.roles.values()}
+    roles = known if whole else changes.accepted | pending.roles | regranted
+    failures = await write_all(_role_writes(state, verdicts, sorted(roles), operator_namespace))
+    published.frozen = False
+    nodes.enqueue_outdated(every_node if first else changes.nodes | pending.nodes)
+    published.statuses |= _outdated_statuses(state, changes, pending, regranted, whole=whole)
     state.queue.add(StatusesKey())
+    _measure(verdicts, published.retained, sites=whole or bool(changes.datacentres))
     if failures:
         raise failures[0]
-    return seconds_to_next_change(facts, state.api.clock.now(), RESYNC_SECONDS)
+    return seconds_to(verdicts.next_change, state.api.clock.now(), RESYNC_SECONDS)
+
+
+def _grant(state: ControllerState, facts: Facts) -> frozenset[str]:
+    """Publish to which namespaces policies give certificates. Return the policies for which these changed."""
+    namespaces, before = state.view.namespace_labels(), state.published.granted
+    granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
+    state.published.granted = granted
+    return frozenset(policy for policy in granted if granted[policy] != before.get(policy))
+
+
+def _outdated_statuses(
+    state: ControllerState, changes: Changes, pending: Pending, regranted: frozenset[str], *, whole: bool
+) -> set[tuple[str, str]]:
+    """Return the objects whose statuses may differ, as plural and name."""
+    if whole:
+        kinds = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY)
+        return {(kind.plural, name) for kind in kinds for _, name in state.view.keys(kind.plural)}
+    policies = changes.accepted | regranted | {pair.policy for pair in changes.sites}
+    policies |= {verdict.policy for verdict in changes.verdicts}
+    datacentres = changes.datacentres | {pair.datacentre for pair in changes.sites}
+    # A service shows how many datacentres it has.
+    services = [name for _, name in state.view.keys(CLOUD_SERVICE.plural)] if changes.datacentres else []
+    return (
+        pending.statuses
+        | {(SOVEREIGNTY_POLICY.plural, name) for name in policies}
+        | {(DATACENTRE.plural, name) for name in datacentres}
+        | {(CLOUD_SERVICE.plural, name) for name in services}
+    )
 
 
 async def write_statuses(state: ControllerState) -> float | None:
-    """Write the statuses that follow from the last assessment. Return in how many seconds to try again, if refused."""
-    assessment = state.published.assessment
-    if assessment is None:
+    """Write the statuses that may differ. Return in how many seconds to try again, if one is refused."""
+    if state.published.frozen or state.published.verdicts is None:
         return None
-    for failure in await write_all(_status_writes(state, assessment)):
-        raise failure
+    for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
+        state.refusals.keep(resource.OURS[kind.plural], state.view.objects(kind.plural))
+    outdated, state.published.statuses = state.published.statuses, set()
+    failures = await write_all(_status_writes(state, state.published.verdicts, outdated))
+    if failures or state.refusals:
+        state.published.statuses |= outdated
+    if failures:
+        raise failures[0]
     return AGAIN_SECONDS if state.refusals else None
 
 
 def _role_writes(
-    state: ControllerState, assessment: ClusterAssessment, operator_namespace: str
+    state: ControllerState, verdicts: Verdicts, policies: Iterable[str], operator_namespace: str
 ) -> Iterator[Awaitable[None]]:
-    policies = assessment.facts.policies
-    wanted: dict[str, tuple[Json, ...]] = {
-        names.host_role(policy): host_role_objects(
+    kinds = (
+        (resource.CLUSTER_ROLES, state.mirrors.roles),
+        (resource.CLUSTER_ROLE_BINDINGS, state.mirrors.role_bindings),
+    )
+    for policy in policies:
+        name, spec = names.host_role(policy), verdicts.facts.policies.get(policy)
+        if spec is None:
+            for kind, mirror in kinds:
+                there = [(key[1], seen) for key, seen in mirror.items() if seen.policy == policy]
+                yield from (_delete_role(state.api, kind, role, seen) for role, seen in there)
+            continue
+        objects = host_role_objects(
             policy,
-            nodes,
+            verdicts.accepted_nodes(policy),
             operator_namespace,
-            needs_sidecar=state.view.needs_sidecar(policy, policies[policy]),
-            namespaces=listed_namespaces(policies[policy], assessment.granted[policy]),
+            needs_sidecar=state.view.needs_sidecar(policy, spec),
+            namespaces=listed_namespaces(spec, state.published.granted[policy]),
         )
-        for policy, nodes in assessment.placement.roles.items()
-    }
-    for position, (kind, mirror) in enumerate(
-        (
-            (resource.CLUSTER_ROLES, state.mirrors.roles),
-            (resource.CLUSTER_ROLE_BINDINGS, state.mirrors.role_bindings),
-        )
-    ):
-        for name, objects in wanted.items():
-            yield _write_role(state.api, kind, objects[position], mirror.get(("", name)))
-        for (_, name), seen in list(mirror.items()):
-            if name not in wanted:
-                yield _delete_role(state.api, kind, name, seen)
+        for (kind, mirror), wanted in zip(kinds, objects, strict=True):
+            yield _write_role(state.api, kind, wanted, mirror.get(("", name)))
 
 
 async def _delete_role(api: Api, kind: resource.Resource, name: str, seen: ObservedRole) -> None:
@@ -126,14 +176,6 @@ async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: Obs
     if see_role(fenced | {"metadata": fenced["metadata"] | {"uid": seen.uid}}).content != seen.content:
         logger.info("the nodes that may host policy %s change", seen.policy)
         await api.apply(kind, fenced)
-
-
-def _publish(state: ControllerState, verdicts: Verdicts, retained: frozenset[tuple[str, str]]) -> None:
-    """Publish the verdicts, and have everything that depends on them reconciled if they changed."""
-    before, state.published.verdicts = state.published.verdicts, verdicts
-    state.published.retained = retained
-    if before is None or before.nodes != verdicts.nodes:
-        state.triggers.verdicts_changed()
 
 
 def _log(verdict: NodeVerdict) -> None:
@@ -156,17 +198,22 @@ def _log(verdict: NodeVerdict) -> None:
     )
 
 
-def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
+def _measure(verdicts: Verdicts, retained: Mapping[str, frozenset[str]], *, sites: bool) -> None:
+    """Show accepted and retained nodes, and, with ``sites``, what follows from services and datacentres."""
     metrics.NODES_ACCEPTED.clear()
     metrics.NODES_RETAINED.clear()
-    for policy, nodes in placement.roles.items():
-        metrics.NODES_ACCEPTED.labels(policy).set(len(nodes))
-        metrics.NODES_RETAINED.labels(policy).set(sum(kept == policy for _, kept in placement.retained))
-    present = Counter(member.datacentre for member in verdicts.members.values())
+    kept = Counter(policy for policies in retained.values() for policy in policies)
+    for policy in verdicts.policies:
+        metrics.NODES_ACCEPTED.labels(policy).set(len(verdicts.accepted_nodes(policy)))
+        metrics.NODES_RETAINED.labels(policy).set(kept[policy])
+    if not sites:
+        return
+    facts = verdicts.facts
     metrics.DATACENTRE_NODES.clear()
     for name, datacentre in facts.datacentres.items():
         missing = unfound(datacentre, facts.nodes)
-        states = {"present": present[name], "lost": len(missing.lost), "replaced": len(missing.replaced)}
+        present = len(verdicts.nodes_in(name))
+        states = {"present": present, "lost": len(missing.lost), "replaced": len(missing.replaced)}
         for label, number in states.items():
             metrics.DATACENTRE_NODES.labels(name, label).set(number)
     metrics.QUALIFICATION_END.clear()
@@ -178,26 +225,31 @@ def _measure(facts: Facts, verdicts: Verdicts, placement: Placement) -> None:
                 metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)
 
 
-def _status_writes(state: ControllerState, assessment: ClusterAssessment) -> Iterator[Awaitable[object]]:
-    facts, verdicts = assessment.facts, assessment.verdicts
-    for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
-        state.refusals.keep(resource.OURS[kind.plural], state.view.objects(kind.plural))
-    for name in sorted(facts.services):
-        yield write_status(state, CLOUD_SERVICE, name, report_service(name, facts))
-    for name in sorted(facts.datacentres):
-        yield write_status(state, DATACENTRE, name, report_datacentre(name, facts, verdicts))
+def _status_writes(
+    state: ControllerState, verdicts: Verdicts, outdated: Iterable[tuple[str, str]]
+) -> Iterator[Awaitable[object]]:
+    facts = verdicts.facts
     state.published.not_trusted = pods_not_trusted(state, facts.policies)
-    metrics.PODS_NOT_TRUSTED.clear()
-    for name in sorted(facts.policies):
-        trusted = state.view.identity.trusted(name) if state.view.identity else ()
-        report = report_policy(name, facts, verdicts, trusted)
-        if name in state.published.not_trusted:
-            metrics.PODS_NOT_TRUSTED.labels(name).set(len(state.published.not_trusted[name]))
-            report += report_grants(name, assessment.granted[name], state.published.not_trusted[name])
-        seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
-        report += report_encryption(facts.policies[name].encryption_in_transit, seen)
-        before = (state.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
-        yield write_status(state, SOVEREIGNTY_POLICY, name, report, news=changed_grants(before, report.status))
+    for plural, name in sorted(outdated):
+        if plural == CLOUD_SERVICE.plural and name in facts.services:
+            yield write_status(state, CLOUD_SERVICE, name, report_service(name, facts))
+        elif plural == DATACENTRE.plural and name in facts.datacentres:
+            yield write_status(state, DATACENTRE, name, report_datacentre(name, facts, verdicts))
+        elif plural == SOVEREIGNTY_POLICY.plural and name in facts.policies:
+            yield _write_policy_status(state, verdicts, name)
     for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
         for (_, name), why in sorted(state.view.unreadable[kind.plural].errors.items()):
             yield write_status(state, kind, name, report_unreadable(kind, why))
+
+
+def _write_policy_status(state: ControllerState, verdicts: Verdicts, name: str) -> Awaitable[object]:
+    trusted = state.view.identity.trusted(name) if state.view.identity else ()
+    report = report_policy(name, verdicts.facts, verdicts, trusted)
+    not_trusted = state.published.not_trusted.get(name)
+    if not_trusted is not None:
+        metrics.PODS_NOT_TRUSTED.labels(name).set(len(not_trusted))
+        report += report_grants(name, state.published.granted[name], not_trusted)
+    seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
+    report += report_encryption(verdicts.facts.policies[name].encryption_in_transit, seen)
+    before = (state.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
+    return write_status(state, SOVEREIGNTY_POLICY, name, report, news=changed_grants(before, report.status))

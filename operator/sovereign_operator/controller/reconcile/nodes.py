@@ -3,14 +3,13 @@
 Each node is written by itself, since a kubelet may fill its own node's object until writes to it are slow or refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sovereign_operator.controller.keys import NodeKey
-from sovereign_operator.controller.observed.published import ClusterAssessment
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
-from sovereign_operator.core.placement.node_metadata import NodeMetadata
+from sovereign_operator.core.placement.node_metadata import NodeMetadata, node_metadata
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import MERGE, Api
 from sovereign_operator.kube.client.errors import RefusedError
@@ -24,7 +23,7 @@ AT_ONCE: Final = 8
 
 
 class NodeWriter:
-    """Writes the nodes that differ from the last assessment, none of which delays another."""
+    """Writes the nodes that differ from the verdicts, none of which delays another."""
 
     def __init__(self, state: ControllerState) -> None:
         self._state = state
@@ -36,31 +35,37 @@ class NodeWriter:
         """Write until cancelled."""
         await self._queue.run(AT_ONCE)
 
-    def enqueue_outdated(self, assessment: ClusterAssessment) -> None:
-        """Queue the nodes that differ. One that refused the same write waits until it has changed."""
+    def enqueue_outdated(self, names: Iterable[str]) -> None:
+        """Queue those of these nodes that differ. One that refused the same write waits until it has changed."""
         self._state.refusals.keep(resource.NODES, self._state.mirrors.nodes)
         self._refused = {
             key: tried for key, tried in self._refused.items() if ("", key.name) in self._state.mirrors.nodes
         }
-        for wanted, observed in self._outdated(assessment):
-            key = NodeKey(wanted.name)
-            if self._refused.get(key) != (wanted, observed.version):
+        for name in names:
+            key, found = NodeKey(name), self._compare(name)
+            retained = found[0].retained if found else frozenset()
+            if retained:
+                self._state.published.retained[name] = retained
+            else:
+                self._state.published.retained.pop(name, None)
+            if found and not _is_current(*found) and self._refused.get(key) != (found[0], found[1].version):
                 self._queue.add(key)
 
-    def _outdated(self, assessment: ClusterAssessment) -> Iterator[tuple[NodeMetadata, ObservedNode]]:
-        for wanted in assessment.node_metadata.values():
-            observed = self._state.mirrors.nodes.get(("", wanted.name))
-            if observed is not None and observed.node.uid == wanted.uid and not _is_current(wanted, observed):
-                yield wanted, observed
+    def _compare(self, name: str) -> tuple[NodeMetadata, ObservedNode] | None:
+        """Return what a node should have, and what it has; None if it changed since the cluster was reconciled."""
+        verdicts, observed = self._state.published.verdicts, self._state.mirrors.nodes.get(("", name))
+        node = verdicts.facts.nodes.get(name) if verdicts else None
+        if verdicts is None or node is None or observed is None or observed.node.uid != node.uid:
+            return None
+        return node_metadata(name, verdicts, self._state.view.occupied(name)), observed
 
     async def _write(self, key: NodeKey) -> float | None:
-        """Write one node as the last assessment has it. Return in how many seconds to try again if it is refused."""
-        assessment = self._state.published.assessment
-        wanted = assessment.node_metadata.get(key.name) if assessment else None
-        observed = self._state.mirrors.nodes.get(("", key.name))
-        if wanted is None or observed is None or observed.node.uid != wanted.uid:
-            # The node has changed: the next assessment queues it again.
+        """Write one node. Return in how many seconds to try again if it is refused."""
+        found = None if self._state.published.frozen else self._compare(key.name)
+        if found is None:
+            # If the node has changed, the next reconciliation of the cluster queues it again.
             return None
+        wanted, observed = found
         about = resource.NODES.header | {"metadata": {"name": wanted.name, "uid": wanted.uid}}
         write = _write_node(self._state.api, wanted, observed)
         if await self._state.refusals.attempt(resource.NODES, about, write):

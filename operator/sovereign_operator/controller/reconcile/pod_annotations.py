@@ -4,7 +4,7 @@ from sovereign_operator.controller.keys import PodAnnotationsKey
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
 from sovereign_operator.core.names import audit_annotation
-from sovereign_operator.core.placement.verdict import Verdicts
+from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.workload.pod_annotations import audit_annotations, unjudged_annotations
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.keys import ClusterKey
+from sovereign_operator.controller.keys import StatusesKey
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.grant import ungranted_pods
@@ -14,7 +14,7 @@ from sovereign_operator.core.placement.verdict import Place, place_of
 
 
 def count_pods(state: ControllerState) -> None:
-    """Count the pods in scope by namespace, policy and place. Reconcile the cluster if a status counts others."""
+    """Count the pods in scope by namespace, policy and place. Write the statuses that count others."""
     if state.published.verdicts is None:
         return
     policies = {name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural)}
@@ -29,8 +29,11 @@ def count_pods(state: ControllerState) -> None:
     for (namespace, policy), places in counts.items():
         for place in Place:
             metrics.PODS_IN_SCOPE.labels(namespace, policy, place).set(places[place])
-    if pods_not_trusted(state, state.view.policies()) != state.published.not_trusted:
-        state.queue.add(ClusterKey())
+    before, now = state.published.not_trusted, pods_not_trusted(state, state.view.policies())
+    for policy in before.keys() | now.keys():
+        if before.get(policy) != now.get(policy):
+            state.published.statuses.add((SOVEREIGNTY_POLICY.plural, policy))
+            state.queue.add(StatusesKey())
 
 
 def pods_not_trusted(

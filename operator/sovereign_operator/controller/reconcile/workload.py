@@ -184,7 +184,7 @@ async def _gather(
         target=target,
         taken_by=_older_rival(state, key, kind, name, policies),
         pods=tuple(pod.pod for pod in pods),
-        verdicts={node: verdict for (node, name), verdict in verdicts.nodes.items() if name == policy},
+        verdicts=verdicts.nodes.by(policy) if policy else {},
         accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
         wanted=wanted,
         as_rendered=bool(found and wanted and manifests.stands(found, wanted, last_write)),

@@ -16,7 +16,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence, Sov
 from sovereign_operator.core.placement.facts import Facts, Node, Pair
 from sovereign_operator.core.placement.membership import SEE_READY, Membership, locate_all
 from sovereign_operator.core.placement.qualification import Basis
-from sovereign_operator.core.placement.site import SiteVerdict, judge_site, judge_sites
+from sovereign_operator.core.placement.site import SiteVerdict, judge_site
 from sovereign_operator.core.report.reasons import NodeFinding, NodeReason, sentences
 
 STRENGTH: Final = (NodeEvidence.SELF_ASSERTED, NodeEvidence.DECLARED)

@@ -1,7 +1,7 @@
 """The verdicts on all nodes by all policies, kept up to date: a change costs what it affects."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
@@ -23,7 +23,7 @@ class Changes:
     verdicts: tuple[NodeVerdict, ...]
     """The verdicts that are new or differ from before."""
     nodes: frozenset[str]
-    """The nodes that are gone, or on which a verdict is new, differs or is gone."""
+    """The nodes that are new, gone or elsewhere, or on which a verdict is new, differs or is gone."""
     accepted: frozenset[str]
     """The policies that accept other nodes than before, and those that are new or gone."""
     sites: frozenset[Pair]
@@ -49,6 +49,26 @@ class NodeVerdicts(Mapping[tuple[str, str], NodeVerdict]):
 
     def __len__(self) -> int:
         return len(self._verdicts.members) * len(self._verdicts.facts.policies)
+
+    def by(self, policy: str) -> Mapping[str, NodeVerdict]:
+        """Return the verdicts of one policy by node, each joined when it is read."""
+        return VerdictsOfPolicy(self._verdicts, policy)
+
+
+class VerdictsOfPolicy(Mapping[str, NodeVerdict]):
+    """The verdicts of one policy on all nodes."""
+
+    def __init__(self, verdicts: "Verdicts", policy: str) -> None:
+        self._verdicts, self._policy = verdicts, policy
+
+    def __getitem__(self, node: str) -> NodeVerdict:
+        return self._verdicts.nodes[node, self._policy]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._verdicts.members) if self._policy in self._verdicts.facts.policies else ())
+
+    def __len__(self) -> int:
+        return len(self._verdicts.members) if self._policy in self._verdicts.facts.policies else 0
 
 
 class Verdicts:
@@ -78,7 +98,7 @@ class Verdicts:
         self.update(facts, facts.nodes)
 
     @property
-    def policies(self) -> Collection[str]:
+    def policies(self) -> KeysView[str]:
         """The policies that could be read."""
         return self.facts.policies.keys()
 
@@ -144,7 +164,7 @@ class Verdicts:
         changed = {key: verdict for key, verdict in verdicts.items() if verdict != former[key]}
         return Changes(
             verdicts=tuple(verdict for _, verdict in sorted(changed.items()) if verdict),
-            nodes=frozenset({node for node, _ in changed} | {name for name, node in seen.items() if node is None}),
+            nodes=frozenset({node for node, _ in changed} | moved.keys()),
             accepted=self._accept(changed),
             sites=frozenset(sites),
             datacentres=frozenset(renumbered | revised),
