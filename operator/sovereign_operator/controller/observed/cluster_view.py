@@ -12,10 +12,13 @@ from sovereign_operator.controller.observed.guards import GuardWatch
 from sovereign_operator.controller.observed.identity import ObservedIdentity
 from sovereign_operator.controller.observed.mirrors import Changes, Mirrors
 from sovereign_operator.controller.observed.pending import Pending
+from sovereign_operator.controller.observed.pod_index import PodIndex
 from sovereign_operator.controller.observed.references import WorkloadReferences
+from sovereign_operator.controller.observed.selectors import Selectors
 from sovereign_operator.controller.observed.sidecars import Sidecars
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core import names
+from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.workload.facts import Workload
 from sovereign_operator.core.workload.scope import effective_policy, enforced_policy, policy_of_pod
@@ -62,8 +65,8 @@ class ClusterView:
         self.mirrors = Mirrors(api, settings, changes)
         self.references = WorkloadReferences()
         self.pending = Pending()
-        self._pods_on: dict[str, set[ObjectKey]] = {}
-        """By node, the pods that are watched."""
+        self.selectors = Selectors()
+        self._pods = PodIndex()
         self._read: dict[str, dict[ObjectKey, tuple[Json, Any]]] = {plural: {} for plural in resource.OURS}
         """By plural, each object that was read last, and its spec."""
         self.unreadable = {plural: UnreadableObjects(plural) for plural in resource.OURS}
@@ -116,11 +119,28 @@ class ClusterView:
 
     def pods(self, namespace: str | None = None) -> Iterable[ObservedPod]:
         """Return the pods that are watched, of one namespace or all, each once."""
-        return self.mirrors.pods(namespace)
+        return self._pods.all(namespace)
 
     def pod(self, namespace: str, name: str) -> ObservedPod | None:
         """Return one pod, if it is among those that are watched."""
-        return self.mirrors.pod(namespace, name)
+        return self._pods.get(namespace, name)
+
+    def pods_on(self, node: str) -> Iterator[ObservedPod]:
+        """Yield the watched pods that are bound to a node."""
+        return self._pods.on(node)
+
+    def pods_selected(self, namespace: str, selectors: Iterable[Selector]) -> dict[str, ObservedPod]:
+        """Return the watched pods of a namespace that one of these selectors selects, by name."""
+        return {pod.pod.name: pod for selector in selectors for pod in self._pods.selected(namespace, selector)}
+
+    def note_pod(self, key: ObjectKey) -> None:
+        """Index a pod as it is now. Two mirrors may hold it for a moment: that of placed pods, and its namespace's."""
+        self._pods.update(key, self.mirrors.pod(*key))
+
+    def follow_pods(self) -> None:
+        """Watch the pods of the namespaces in scope, and forget those of the namespaces that left."""
+        for key in self.mirrors.follow_pods(set(self.namespaces_in_scope())):
+            self.note_pod(key)
 
     def workload(self, kind: WorkloadKind, namespace: str, name: str) -> Workload | None:
         """Return a workload that carries our label."""
@@ -170,21 +190,6 @@ class ClusterView:
         if pod.static or pod.namespace in self.system_namespaces or placed not in pod.pod.placed_for:
             return None
         return placed
-
-    def pods_on(self, node: str) -> Iterator[ObservedPod]:
-        """Yield the watched pods that are bound to a node."""
-        for namespace, name in self._pods_on.get(node, ()):
-            if pod := self.pod(namespace, name):
-                yield pod
-
-    def note_pod(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
-        """Keep up to date which pods are on which node."""
-        if old and old.pod.node and not (new and new.pod.node == old.pod.node):
-            self._pods_on[old.pod.node].discard(key)
-            if not self._pods_on[old.pod.node]:
-                del self._pods_on[old.pod.node]
-        if new and new.pod.node:
-            self._pods_on.setdefault(new.pod.node, set()).add(key)
 
     def occupies(self, pod: ObservedPod | None) -> tuple[str, str] | None:
         """Return node and policy if a pod needs the policy's label on the node to go on running there."""

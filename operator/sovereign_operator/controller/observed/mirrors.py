@@ -105,11 +105,13 @@ class Mirrors:
         """The mirrors that have received neither an event nor a list for too long."""
         return stalled(self._all())
 
-    def follow_pods(self, wanted: set[str]) -> None:
+    def follow_pods(self, wanted: set[str]) -> list[ObjectKey]:
         """Watch the pods that admission has not placed in exactly these namespaces.
 
-        A namespace that leaves is watched until its pods carry no audit annotations any more.
+        A namespace that leaves is watched until its pods carry no audit annotations any more. Return the pods that are
+        not watched any more.
         """
+        left: list[ObjectKey] = []
         for namespace in self._followed.keys() - wanted:
             mirror, task = self._followed[namespace]
             if any(pod.annotations and not pod.ended for pod in mirror.values()):
@@ -118,6 +120,7 @@ class Mirrors:
             task.cancel()
             # Ends a wait for it.
             mirror.synced.set()
+            left += mirror
         for namespace in wanted - self._followed.keys():
             mirror = Mirror(
                 self._api,
@@ -129,15 +132,11 @@ class Mirrors:
                 label_selector=f"!{names.PLACED_LABEL}",
             )
             self._followed[namespace] = (mirror, self._group.create_task(mirror.run()))
+        return left
 
     def is_followed(self, namespace: str) -> bool:
         """Whether the pods of a namespace that admission has not placed are watched."""
         return namespace in self._followed
-
-    def pods(self, namespace: str | None = None) -> Iterable[ObservedPod]:
-        """Return the pods that are watched, of one namespace or all, each once."""
-        for mirror in (self.placed_pods, *(mirror for mirror, _ in self._followed.values())):
-            yield from (mirror.values() if namespace is None else mirror.within(namespace).values())
 
     def pod(self, namespace: str, name: str) -> ObservedPod | None:
         """Return one pod, if it is among those that are watched."""

@@ -1,8 +1,9 @@
 """Which SovereignWorkloads refer to which workload, kept up to date as SovereignWorkloads change."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.controller.observed.multimap import Multimap
 from sovereign_operator.core.workload.facts import workload_of
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.mirror import ObjectKey
@@ -17,7 +18,8 @@ class WorkloadReferences:
 
     def __init__(self, objects: Mapping[ObjectKey, Json] | None = None) -> None:
         self._target: dict[ObjectKey, ReferencedWorkload] = {}
-        self._referrers: dict[ReferencedWorkload, set[ObjectKey]] = {}
+        self._referrers: Multimap[ReferencedWorkload, ObjectKey] = Multimap()
+        self._within: Multimap[str, ObjectKey] = Multimap()
         for key, obj in (objects or {}).items():
             self.update(key, obj)
 
@@ -25,17 +27,23 @@ class WorkloadReferences:
         """Record a SovereignWorkload (None: deleted). Return the workloads that it referred to and refers to."""
         before, now = self._target.pop(key, None), _target(key, obj) if obj else None
         if before:
-            self._referrers[before].discard(key)
-            if not self._referrers[before]:
-                del self._referrers[before]
+            self._referrers.discard(before, key)
         if now:
             self._target[key] = now
-            self._referrers.setdefault(now, set()).add(key)
+            self._referrers.add(now, key)
+        if obj:
+            self._within.add(key[0], key)
+        else:
+            self._within.discard(key[0], key)
         return [workload for workload in dict.fromkeys((before, now)) if workload]
 
-    def referring_to(self, workload: ReferencedWorkload) -> Iterable[ObjectKey]:
+    def referring_to(self, workload: ReferencedWorkload) -> Collection[ObjectKey]:
         """Return the SovereignWorkloads that refer to a workload, in no order."""
-        return tuple(self._referrers.get(workload, ()))
+        return self._referrers.of(workload)
+
+    def within(self, namespace: str) -> Collection[ObjectKey]:
+        """Return the SovereignWorkloads of a namespace, in no order."""
+        return self._within.of(namespace)
 
 
 def _target(key: ObjectKey, obj: Json) -> ReferencedWorkload | None:

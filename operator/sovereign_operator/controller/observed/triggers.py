@@ -4,7 +4,7 @@ To know what happens when an object changes, find its method here. The reconcile
 again, so a change that adds a key too many costs time and nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
@@ -59,7 +59,7 @@ class Triggers:
         """Take kopf's indexes, once they are complete."""
         self.view.mirrors.take_indexes(indexes)
         self.view.references = WorkloadReferences(self.view.objects(SOVEREIGN_WORKLOAD.plural))
-        self._follow_pods()
+        self.view.follow_pods()
         # Last: after a failure before this line the replica decides nothing, rather than on half of the facts.
         self.view.mirrors.open()
         self._queue.add(GuardsKey())
@@ -74,18 +74,17 @@ class Triggers:
             self._queue.add(ClusterKey())
             # Before its pods are unwatched: their annotations are to be removed.
             self._add_pods(key[1])
-            self._follow_pods()
+            self.view.follow_pods()
             self._add_sovereign_workloads(key[1])
         elif plural == SOVEREIGN_WORKLOAD.plural:
             found = self.view.object(plural, key[1], key[0])
             if found is None or not self.view.mirrors.is_followed(key[0]):
-                self._follow_pods()
+                self.view.follow_pods()
             self._queue.add(SovereignWorkloadKey(*key))
             # Those that refer to the same workload, and workloads to which none refers any more.
             for workload in self.view.references.update(key, found):
                 self._queue.add(LabelledWorkloadKey(*workload))
-                for other in self.view.references.referring_to(workload):
-                    self._queue.add(SovereignWorkloadKey(*other))
+                self._add(self.view.references.referring_to(workload))
         else:
             self.view.pending.statuses.add((plural, key[1]))
             self._queue.add(ClusterKey())
@@ -105,9 +104,6 @@ class Triggers:
         if there is not None and before is not None and before != now:
             self._queue.add(NamespaceLeftKey(before, namespace))
 
-    def _follow_pods(self) -> None:
-        self.view.mirrors.follow_pods(set(self.view.namespaces_in_scope()))
-
     # Changes that mirrors observed
 
     def node_changed(self, key: ObjectKey, _old: ObservedNode | None, _new: ObservedNode | None) -> None:
@@ -125,23 +121,24 @@ class Triggers:
         self._count_pods()
 
     def workload_changed(self, kind: WorkloadKind, key: ObjectKey) -> None:
-        """Reconcile the workload, and the SovereignWorkloads of its namespace."""
+        """Reconcile the workload, and the SovereignWorkloads that refer to it."""
         self._queue.add(LabelledWorkloadKey(kind, *key))
-        self._add_sovereign_workloads(key[0])
+        self._add(self.view.references.referring_to((kind, *key)))
 
     def pod_changed(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
-        """Reconcile the pod, the SovereignWorkloads of its namespace, and its policy's encryption.
+        """Reconcile the pod, the SovereignWorkloads of whose workloads it is or was, and its policy's encryption.
 
         If it began or ceased to need a policy's label on its node, the node as well: that may lose the label now.
         """
-        self.view.note_pod(key, old, new)
+        self.view.note_pod(key)
         self._queue.add(PodAnnotationsKey(*key))
         self._count_pods()
         for seen in (old, new):
-            self.encryption_may_progress(self.view.policy_of(seen) if seen else None)
-        self._add_sovereign_workloads(key[0])
+            if seen:
+                self.encryption_may_progress(self.view.policy_of(seen))
+                self._add(self.view.selectors.referring_to_pod(key[0], seen.labels))
         if old and old.annotations and not (new and new.annotations) and names.PLACED_LABEL not in old.labels:
-            self._follow_pods()
+            self.view.follow_pods()
         needed = {self.view.occupies(old), self.view.occupies(new)}
         if len(needed) > 1:
             self.view.pending.nodes |= {found[0] for found in needed if found}
@@ -199,13 +196,12 @@ class Triggers:
             return
         if changes.nodes or changes.accepted:
             self._count_pods()
-        namespaces = set()
         for pod in (pod for node in changes.nodes for pod in self.view.pods_on(node)):
             self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
-            namespaces.add(pod.namespace)
-        for key, obj in self.view.objects(SOVEREIGN_WORKLOAD.plural).items():
-            if key[0] in namespaces or self.view.policy_of_workload(key[0], obj) in changes.accepted:
-                self._queue.add(SovereignWorkloadKey(*key))
+            self._add(self.view.selectors.referring_to_pod(pod.namespace, pod.labels))
+        if changes.accepted:
+            objects = self.view.objects(SOVEREIGN_WORKLOAD.plural)
+            self._add(key for key in objects if self.view.policy_of_workload(key[0], objects[key]) in changes.accepted)
 
     def encryption_changed(self, policy: str) -> None:
         """Reconcile everything that shows how far a policy's encryption has come."""
@@ -217,12 +213,13 @@ class Triggers:
             self._add_sovereign_workloads(namespace)
 
     def _add_sovereign_workloads(self, namespace: str) -> None:
-        for key in self.view.keys(SOVEREIGN_WORKLOAD.plural):
-            if key[0] == namespace:
-                self._queue.add(SovereignWorkloadKey(*key))
+        self._add(self.view.references.within(namespace))
 
     def _add_all_sovereign_workloads(self) -> None:
-        for key in self.view.keys(SOVEREIGN_WORKLOAD.plural):
+        self._add(self.view.keys(SOVEREIGN_WORKLOAD.plural))
+
+    def _add(self, sovereign_workloads: Iterable[ObjectKey]) -> None:
+        for key in sovereign_workloads:
             self._queue.add(SovereignWorkloadKey(*key))
 
     def _add_pods(self, namespace: str | None = None) -> None:

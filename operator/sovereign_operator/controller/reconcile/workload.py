@@ -155,7 +155,7 @@ async def _gather(
     enforced = state.view.enforced(key.namespace)
     policy = effective_policy(enforced, spec.policy_ref.name if spec.policy_ref else None)
     policies = frozenset(name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural))
-    pods = await _pods_of_workload(state, kind, key.namespace, found)
+    pods = await _pods_of_workload(state, key, kind, found)
     target = see_workload(kind, found) if found else None
     wanted = (
         manifests.owned(
@@ -215,27 +215,25 @@ async def _find(state: ControllerState, kind: WorkloadKind, namespace: str, name
 
 
 async def _pods_of_workload(
-    state: ControllerState, kind: WorkloadKind, namespace: str, workload: Json | None
+    state: ControllerState, key: SovereignWorkloadKey, kind: WorkloadKind, workload: Json | None
 ) -> Sequence[ObservedPod]:
     """Return the pods of a workload that have neither ended nor begun to terminate."""
-    if workload is None:
-        return ()
     selectors: list[Selector] = []
-    if kind is WorkloadKind.CRON_JOB:
+    if workload and kind is WorkloadKind.CRON_JOB:
         uid = workload["metadata"]["uid"]
         selectors += [
             selector_of(job)
-            async for jobs, _ in state.api.pages(resource.WORKLOADS[WorkloadKind.JOB], namespace)
+            async for jobs, _ in state.api.pages(resource.WORKLOADS[WorkloadKind.JOB], key.namespace)
             for job in jobs
             if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences", ()))
         ]
-    else:
+    elif workload:
         selectors.append(selector_of(workload))
-    return [
-        pod
-        for pod in state.view.pods(namespace)
-        if not pod.ended and not pod.terminating and any(selector.selects(pod.labels) for selector in selectors)
-    ]
+    # No watch reports a new workload or a new Job of a CronJob, but the pods that it makes are seen.
+    may_change = workload is None or kind is WorkloadKind.CRON_JOB
+    state.view.selectors.record((key.namespace, key.name), None if may_change else selectors)
+    found = state.view.pods_selected(key.namespace, selectors).values()
+    return [pod for pod in found if not pod.ended and not pod.terminating]
 
 
 def _older_rival(
@@ -277,6 +275,7 @@ async def _act(
 def _forget(state: ControllerState, key: SovereignWorkloadKey) -> None:
     state.writes.pop(key, None)
     state.refused.pop(key, None)
+    state.view.selectors.forget((key.namespace, key.name))
     state.refusals.forget(resource.OURS[SOVEREIGN_WORKLOAD.plural], (key.namespace, key.name))
     for place in Place:
         metrics.PODS.labels(key.namespace, key.name, place)

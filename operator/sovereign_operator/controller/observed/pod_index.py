@@ -1,0 +1,62 @@
+"""The watched pods by node and by label, so that a change costs what it affects."""
+
+from collections.abc import Iterable, Iterator
+
+from sovereign_operator.controller.observed.multimap import Multimap
+from sovereign_operator.core.kubernetes.selector import Selector
+from sovereign_operator.kube.mirror import ObjectKey
+from sovereign_operator.kube.objects.pod import ObservedPod
+
+Term = tuple[str, str, str]
+"""Namespace, key and value of a label. A term with an empty key holds all pods of the namespace."""
+
+
+class PodIndex:
+    """All pods that are watched."""
+
+    def __init__(self) -> None:
+        self._pods: dict[ObjectKey, ObservedPod] = {}
+        self._on: Multimap[str, ObjectKey] = Multimap()
+        self._with: Multimap[Term, str] = Multimap()
+
+    def update(self, key: ObjectKey, pod: ObservedPod | None) -> None:
+        """Record a pod as it is now. None: it is not watched any more."""
+        before = self._pods.pop(key, None)
+        if pod:
+            self._pods[key] = pod
+        if before and before.pod.node:
+            self._on.discard(before.pod.node, key)
+        if pod and pod.pod.node:
+            self._on.add(pod.pod.node, key)
+        old, new = _terms(key, before), _terms(key, pod)
+        for term in old - new:
+            self._with.discard(term, key[1])
+        for term in new - old:
+            self._with.add(term, key[1])
+
+    def get(self, namespace: str, name: str) -> ObservedPod | None:
+        """Return one pod, if it is watched."""
+        return self._pods.get((namespace, name))
+
+    def all(self, namespace: str | None = None) -> Iterable[ObservedPod]:
+        """Return the pods of one namespace or all."""
+        if namespace is None:
+            return self._pods.values()
+        return [self._pods[namespace, name] for name in self._with.of((namespace, "", ""))]
+
+    def on(self, node: str) -> Iterator[ObservedPod]:
+        """Yield the pods that are bound to a node."""
+        return (self._pods[key] for key in self._on.of(node))
+
+    def selected(self, namespace: str, selector: Selector) -> Iterator[ObservedPod]:
+        """Yield the pods of a namespace that a selector selects, by name."""
+        terms = [(namespace, *pair) for pair in selector.labels.items()] or [(namespace, "", "")]
+        candidates = min((self._with.of(term) for term in terms), key=len)
+        pods = (self._pods[namespace, name] for name in sorted(candidates))
+        return (pod for pod in pods if selector.selects(pod.labels))
+
+
+def _terms(key: ObjectKey, pod: ObservedPod | None) -> set[Term]:
+    if pod is None:
+        return set()
+    return {(key[0], "", ""), *((key[0], *pair) for pair in pod.labels.items())}
