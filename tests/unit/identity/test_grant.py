@@ -89,15 +89,14 @@ def test_a_policy_lists_those_that_there_are() -> None:
 def test_pods_are_named_that_mount_certificates_where_the_policy_gives_none() -> None:
     policies = {"secnumcloud": asking("absent"), "hds": asking({"names": ["ward"]}), "open": asking("absent")}
     namespaces = {"ward": ENFORCED, "lab": {}}
-    mounting = [
-        ("secnumcloud", "ward", "granted"),
-        ("secnumcloud", "lab", "b"),
-        ("secnumcloud", "lab", "a"),
-        ("secnumcloud", "gone", "c"),
-        ("hds", "ward", "granted"),
-        ("hds", "lab", "a"),
-        ("unknown", "lab", "a"),
-    ]
+    mounting = {
+        ("secnumcloud", "ward"): ["granted"],
+        ("secnumcloud", "lab"): ["b", "a"],
+        ("secnumcloud", "gone"): ["c"],
+        ("hds", "ward"): ["granted"],
+        ("hds", "lab"): ["a"],
+        ("unknown", "lab"): ["a"],
+    }
     assert ungranted_pods(mounting, policies, namespaces) == {
         "secnumcloud": ("gone/c", "lab/a", "lab/b"),
         "hds": ("lab/a",),

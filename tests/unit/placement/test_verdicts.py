@@ -78,9 +78,9 @@ def test_they_are_those_that_would_be_decided_afresh(data: st.DataObject) -> Non
             for policy in accepted.keys() | accepted_before.keys()
             if accepted.get(policy) != accepted_before.get(policy)
         }
-        assert verdicts.nodes_without_policy() == told.nodes.keys() - {
-            name for names in accepted.values() for name in names
-        }
+        anywhere = {name for names in accepted.values() for name in names}
+        assert {name for name in told.nodes if verdicts.accepted_at_all(name)} == anywhere
+        assert verdicts.accept_none is not bool(anywhere)
 
 
 @given(st.data())

@@ -13,6 +13,7 @@ from sovereign_operator.controller.observed.identity import ObservedIdentity
 from sovereign_operator.controller.observed.mirrors import Changes, Mirrors
 from sovereign_operator.controller.observed.pending import Pending
 from sovereign_operator.controller.observed.pod_index import PodIndex
+from sovereign_operator.controller.observed.pod_tally import PodTally
 from sovereign_operator.controller.observed.references import WorkloadReferences
 from sovereign_operator.controller.observed.selectors import Selectors
 from sovereign_operator.controller.observed.sidecars import Sidecars
@@ -66,6 +67,7 @@ class ClusterView:
         self.references = WorkloadReferences()
         self.pending = Pending()
         self.selectors = Selectors()
+        self.tally = PodTally()
         self._pods = PodIndex()
         self._read: dict[str, dict[ObjectKey, tuple[Json, Any]]] = {plural: {} for plural in resource.OURS}
         """By plural, each object that was read last, and its spec."""
@@ -136,6 +138,7 @@ class ClusterView:
     def note_pod(self, key: ObjectKey) -> None:
         """Index a pod as it is now. Two mirrors may hold it for a moment: that of placed pods, and its namespace's."""
         self._pods.update(key, self.mirrors.pod(*key))
+        self.tally.note((key,))
 
     def follow_pods(self) -> None:
         """Watch the pods of the namespaces in scope, and forget those of the namespaces that left."""

@@ -1,6 +1,6 @@
 """A mapping from a key to several values, for indexes that are kept up to date."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -29,3 +29,7 @@ class Multimap(Generic[K, V]):
     def of(self, key: K) -> Collection[V]:
         """Return the values of a key, in no order. Whoever changes the mapping while looping copies them first."""
         return self._values.get(key, frozenset())
+
+    def all(self) -> Mapping[K, Collection[V]]:
+        """Return every key that has values, with its values."""
+        return self._values

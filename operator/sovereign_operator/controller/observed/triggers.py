@@ -51,6 +51,8 @@ class Triggers:
         self._published = published
         self._scope: dict[str, str] = {}
         """By namespace, the policy that it enforced at its last change."""
+        self._policies: set[str] = set()
+        """The policies that there were at their last change."""
         self.view = ClusterView(api, settings, self)
 
     # Changes that kopf observed
@@ -74,6 +76,7 @@ class Triggers:
             self._queue.add(ClusterKey())
             # Before its pods are unwatched: their annotations are to be removed.
             self._add_pods(key[1])
+            self._count_again(self.view.pods(key[1]))
             self.view.follow_pods()
             self._add_sovereign_workloads(key[1])
         elif plural == SOVEREIGN_WORKLOAD.plural:
@@ -92,6 +95,7 @@ class Triggers:
                 self.view.pending.roles.add(key[1])
                 self.view.pending.grants = True
                 self.encryption_may_progress(key[1])
+                self._note_policy(key[1])
 
     def _note_scope(self, namespace: str) -> None:
         """Remember the policy that a namespace enforces, and have an Event posted if it left one."""
@@ -103,6 +107,13 @@ class Triggers:
             self._scope[namespace] = now
         if there is not None and before is not None and before != now:
             self._queue.add(NamespaceLeftKey(before, namespace))
+
+    def _note_policy(self, name: str) -> None:
+        """Have all pods counted again if a policy is new or gone: those of an unknown policy do not count."""
+        there = self.view.object(SOVEREIGNTY_POLICY.plural, name) is not None
+        if there is not (name in self._policies):
+            self._policies ^= {name}
+            self._count_again(self.view.pods())
 
     # Changes that mirrors observed
 
@@ -199,6 +210,7 @@ class Triggers:
         for pod in (pod for node in changes.nodes for pod in self.view.pods_on(node)):
             self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
             self._add(self.view.selectors.referring_to_pod(pod.namespace, pod.labels))
+            self._count_again((pod,))
         if changes.accepted:
             objects = self.view.objects(SOVEREIGN_WORKLOAD.plural)
             self._add(key for key in objects if self.view.policy_of_workload(key[0], objects[key]) in changes.accepted)
@@ -226,6 +238,9 @@ class Triggers:
         for pod in self.view.pods(namespace):
             self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
 
+    def _count_again(self, pods: Iterable[ObservedPod]) -> None:
+        self.view.tally.note((pod.namespace, pod.pod.name) for pod in pods)
+
     def _count_pods(self) -> None:
-        """Count all pods, once for all changes within COUNT_SECONDS."""
+        """Bring the counts of pods up to date, once for all changes within COUNT_SECONDS."""
         self._queue.add(PodCountsKey(), COUNT_SECONDS)

@@ -1,34 +1,23 @@
 """Counts pods: those in scope, those that mount certificates without a grant, and the operator's own."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import StatusesKey
+from sovereign_operator.controller.observed.pod_tally import CountedPod
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.grant import ungranted_pods
 from sovereign_operator.core.placement.verdict import Place, place_of
+from sovereign_operator.core.placement.verdicts import Verdicts
+from sovereign_operator.kube.mirror import ObjectKey
+from sovereign_operator.kube.objects.pod import ObservedPod
 
 
 def count_pods(state: ControllerState) -> None:
     """Count the pods in scope by namespace, policy and place. Write the statuses that count others."""
-    if state.published.verdicts is None:
-        return
-    policies = {name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural)}
-    counts: dict[tuple[str, str], Counter[Place]] = {}
-    for pod in state.view.pods():
-        policy = state.view.policy_of(pod)
-        if policy in policies and not pod.ended and not pod.terminating:
-            verdict = state.published.verdicts.nodes.get((pod.pod.node or "", policy))
-            place = place_of(pod.pod.node, verdict, unreadable=pod.pod.unreadable)
-            counts.setdefault((pod.namespace, policy), Counter())[place] += 1
-    metrics.PODS_IN_SCOPE.clear()
-    for (namespace, policy), places in counts.items():
-        for place in Place:
-            metrics.PODS_IN_SCOPE.labels(namespace, policy, place).set(places[place])
     before, now = state.published.not_trusted, pods_not_trusted(state, state.view.policies())
     for policy in before.keys() | now.keys():
         if before.get(policy) != now.get(policy):
@@ -40,28 +29,54 @@ def pods_not_trusted(
     state: ControllerState, policies: Mapping[str, SovereigntyPolicySpec]
 ) -> dict[str, tuple[str, ...]]:
     """Return the pods that mount a policy's certificates in namespaces to which it grants none, by policy."""
+    _count_outdated(state)
     if state.view.identity is None:
         return {}
-    mounting = (
-        (policy, pod.namespace, pod.pod.name)
-        for pod in state.view.pods()
-        if pod.pod.certificate_volumes
-        and not pod.ended
-        and not pod.terminating
-        and (policy := state.view.policy_of(pod))
-    )
-    return ungranted_pods(mounting, policies, state.view.namespace_labels())
+    return ungranted_pods(state.view.tally.mounting, policies, state.view.namespace_labels())
+
+
+def _count_outdated(state: ControllerState) -> None:
+    """Count the pods again that may have changed, or the verdict on whose node has."""
+    if (verdicts := state.published.verdicts) is None:
+        return
+    outdated, state.view.tally.outdated = state.view.tally.outdated, set()
+    policies = {name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural)}
+    counted = {key: _counted(state, verdicts, policies, key) for key in outdated}
+    for namespace, policy in state.view.tally.update(counted):
+        numbers = {place: state.view.tally.places[namespace, policy, place] for place in Place}
+        for place, number in numbers.items():
+            if any(numbers.values()):
+                metrics.PODS_IN_SCOPE.labels(namespace, policy, place).set(number)
+            else:
+                metrics.PODS_IN_SCOPE.remove_by_labels({"namespace": namespace, "policy": policy})
+
+
+def _counted(
+    state: ControllerState, verdicts: Verdicts, policies: Collection[str], key: ObjectKey
+) -> CountedPod | None:
+    """Return what counts of a pod; None if it is gone, ends, or is not in scope."""
+    pod = state.view.pod(*key)
+    policy = state.view.policy_of(pod) if pod and not pod.ended and not pod.terminating else None
+    if pod is None or policy is None:
+        return None
+    place = _place(pod, policy, verdicts) if policy in policies else None
+    return CountedPod(policy, place, mounts_certificates=bool(pod.pod.certificate_volumes))
+
+
+def _place(pod: ObservedPod, policy: str, verdicts: Verdicts) -> Place:
+    verdict = verdicts.nodes.get((pod.pod.node or "", policy))
+    return place_of(pod.pod.node, verdict, unreadable=pod.pod.unreadable)
 
 
 def count_processes(state: ControllerState) -> None:
     """Show the operator's own pods on nodes that no policy accepts: such a node holds the tokens of these pods."""
-    if state.published.verdicts is None:
+    if (verdicts := state.published.verdicts) is None:
         return
-    refused = state.published.verdicts.nodes_without_policy()
     metrics.PROCESSES_OUTSIDE.clear()
-    if refused == state.published.verdicts.members.keys():
+    if verdicts.accept_none:
         return
     for pod in state.mirrors.own_pods.values():
-        if pod.pod.node in refused and not pod.ended:
+        node = pod.pod.node
+        if node in verdicts.members and not verdicts.accepted_at_all(node) and not pod.ended:
             component = pod.labels.get(names.COMPONENT_LABEL, "")
-            metrics.PROCESSES_OUTSIDE.labels(component, pod.pod.name, pod.pod.node).set(1)
+            metrics.PROCESSES_OUTSIDE.labels(component, pod.pod.name, node).set(1)

@@ -41,18 +41,18 @@ def granted_namespaces(
 
 
 def ungranted_pods(
-    mounting: Iterable[tuple[str, str, str]],
+    mounting: Mapping[tuple[str, str], Iterable[str]],
     policies: Mapping[str, SovereigntyPolicySpec],
     namespaces: Mapping[str, Mapping[str, str]],
 ) -> dict[str, tuple[str, ...]]:
     """Return the pods that mount a policy's certificates in namespaces to which it gives none, for each policy.
 
-    ``mounting`` are all that mount some: the policy that each is held to, its namespace and its name.
+    ``mounting``: by the policy that they are held to and their namespace, the names of all that mount some.
     """
     found: dict[str, list[str]] = {policy: [] for policy in policies}
-    for policy, namespace, name in mounting:
+    for (policy, namespace), pods in mounting.items():
         if policy in policies and not is_granted(policy, policies[policy], namespace, namespaces.get(namespace, {})):
-            found[policy].append(f"{namespace}/{name}")
+            found[policy] += (f"{namespace}/{name}" for name in pods)
     return {policy: tuple(sorted(pods)) for policy, pods in found.items()}
 
 

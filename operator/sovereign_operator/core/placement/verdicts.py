@@ -113,9 +113,14 @@ class Verdicts:
             self._sorted[policy] = tuple(sorted(self._accepted.get(policy, ())))
         return self._sorted[policy]
 
-    def nodes_without_policy(self) -> frozenset[str]:
-        """Return the nodes that no policy accepts."""
-        return frozenset(self.members.keys() - set().union(*self._accepted.values()))
+    def accepted_at_all(self, node: str) -> bool:
+        """Whether any policy accepts a node."""
+        return any(node in nodes for nodes in self._accepted.values())
+
+    @property
+    def accept_none(self) -> bool:
+        """Whether no policy accepts any node."""
+        return not any(self._accepted.values())
 
     def nodes_in(self, datacentre: str) -> list[str]:
         """Return the names of the nodes in a datacentre, sorted."""
