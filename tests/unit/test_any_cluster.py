@@ -12,7 +12,7 @@ from sovereign_operator.api.v1alpha1 import KINDS, SOVEREIGN_WORKLOAD, SOVEREIGN
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.keys import SovereignWorkloadKey
-from sovereign_operator.controller.reconcile import cluster, nodes, pod_counts
+from sovereign_operator.controller.reconcile import cluster, nodes, pod_counts, roles
 from sovereign_operator.controller.reconcile import encryption as transit
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
@@ -126,7 +126,7 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
     cluster._measure(verdicts, {}, sites=True)  # noqa: SLF001
     statuses = {(kind.plural, name) for kind in KINDS for _, name in state.view.keys(kind.plural)}
     for write in (
-        *cluster._role_writes(state, verdicts, verdicts.policies, "sovereign-system"),  # noqa: SLF001
+        *roles.role_writes(state, verdicts, verdicts.policies, "sovereign-system"),
         *(nodes._write_node(state.api, *found) for found in compared if found),  # noqa: SLF001
         *cluster._status_writes(state, verdicts, statuses),  # noqa: SLF001
     ):

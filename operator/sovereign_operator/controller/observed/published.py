@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from sovereign_operator.core.placement.verdicts import Verdicts
+from sovereign_operator.kube.mirror import ObjectKey
 
 
 class Published:
@@ -17,6 +18,10 @@ class Published:
         """The existing namespaces to which each policy gives certificates, by policy."""
         self.retained: dict[str, frozenset[str]] = {}
         """By node, the policies whose label it keeps only for pods that still run there."""
+        self.role_written: dict[str, float] = {}
+        """By policy, when its role was last written, as time.monotonic() has it."""
+        self.status_written: dict[tuple[str, ObjectKey], tuple[str, int]] = {}
+        """By plural and key, the resourceVersion and generation of an object whose status was just written."""
         self.statuses: set[tuple[str, str]] = set()
         """Plural and name of the cluster-scoped objects whose status may differ."""
         self.not_trusted: Mapping[str, tuple[str, ...]] = {}

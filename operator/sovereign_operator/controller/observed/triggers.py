@@ -68,6 +68,8 @@ class Triggers:
 
     def kind_changed(self, plural: str, key: ObjectKey) -> None:
         """Handle a change of one of the operator's kinds, or of a namespace."""
+        if self._is_own_status(plural, key):
+            return
         self._count_pods()
         if plural == "namespaces":
             self._note_scope(key[1])
@@ -96,6 +98,15 @@ class Triggers:
                 self.view.pending.grants = True
                 self.encryption_may_progress(key[1])
                 self._note_policy(key[1])
+
+    def _is_own_status(self, plural: str, key: ObjectKey) -> bool:
+        """Whether nothing has changed but the status that the controller wrote, for the spec that it has."""
+        written = self._published.status_written.get((plural, key))
+        found = self.view.object(plural, key[1], key[0]) if written else None
+        if found is None:
+            self._published.status_written.pop((plural, key), None)
+            return False
+        return written == (found["metadata"]["resourceVersion"], found["metadata"]["generation"])
 
     def _note_scope(self, namespace: str) -> None:
         """Remember the policy that a namespace enforces, and have an Event posted if it left one."""

@@ -12,14 +12,13 @@ from sovereign_operator.controller.keys import StatusesKey
 from sovereign_operator.controller.observed.pending import Pending
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.reconcile.pod_counts import pods_not_trusted
+from sovereign_operator.controller.reconcile.roles import role_writes
 from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.controller.state import ControllerState
-from sovereign_operator.core import names
 from sovereign_operator.core.encryption.status import report_encryption
-from sovereign_operator.core.identity.grant import changed_grants, granted_namespaces, listed_namespaces, report_grants
+from sovereign_operator.core.identity.grant import changed_grants, granted_namespaces, report_grants
 from sovereign_operator.core.placement.calendar import end_instant
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.host_roles import host_role_objects
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.next_change import seconds_to
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
@@ -27,9 +26,7 @@ from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.placement.verdicts import Changes, Verdicts
 from sovereign_operator.core.workload.next_look import RESYNC_SECONDS
 from sovereign_operator.kube.client import resource
-from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.crds import kinds_going
-from sovereign_operator.kube.objects.host_role import ObservedRole, see_role
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.runtime.writes import write_all
@@ -78,12 +75,16 @@ async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespa
         _log(verdict)
     published.verdicts = verdicts
     regranted = _grant(state, facts) if whole or pending.grants else frozenset()
-    state.triggers.verdicts_changed(changes, first=first)
-    # Roles first: a refused node may then start no more pods, and an accepted node may host pods before its label
-    # sends the scheduler there.
-    known = verdicts.policies | {seen.policy for seen in state.mirrors.roles.values()}
-    roles = known if whole else changes.accepted | pending.roles | regranted
-    failures = await write_all(_role_writes(state, verdicts, sorted(roles), operator_namespace))
+    # If a write fails, ``pending`` has them written again.
+    pending.roles |= changes.accepted | regranted
+    if whole:
+        pending.roles |= verdicts.policies | {seen.policy for seen in state.mirrors.roles.values()}
+    # Roles before all else: a refused node may then start no more pods, and an accepted node may host pods before its
+    # label sends the scheduler there.
+    try:
+        failures = await write_all(role_writes(state, verdicts, sorted(pending.roles), operator_namespace))
+    finally:
+        state.triggers.verdicts_changed(changes, first=first)
     published.frozen = False
     nodes.enqueue_outdated(every_node if first else changes.nodes | pending.nodes)
     published.statuses |= _outdated_statuses(state, changes, pending, regranted, whole=whole)
@@ -135,47 +136,6 @@ async def write_statuses(state: ControllerState) -> float | None:
     if failures:
         raise failures[0]
     return AGAIN_SECONDS if state.refusals else None
-
-
-def _role_writes(
-    state: ControllerState, verdicts: Verdicts, policies: Iterable[str], operator_namespace: str
-) -> Iterator[Awaitable[None]]:
-    kinds = (
-        (resource.CLUSTER_ROLES, state.mirrors.roles),
-        (resource.CLUSTER_ROLE_BINDINGS, state.mirrors.role_bindings),
-    )
-    for policy in policies:
-        name, spec = names.host_role(policy), verdicts.facts.policies.get(policy)
-        if spec is None:
-            for kind, mirror in kinds:
-                there = [(key[1], seen) for key, seen in mirror.items() if seen.policy == policy]
-                yield from (_delete_role(state.api, kind, role, seen) for role, seen in there)
-            continue
-        objects = host_role_objects(
-            policy,
-            verdicts.accepted_nodes(policy),
-            operator_namespace,
-            needs_sidecar=state.view.needs_sidecar(policy, spec),
-            namespaces=listed_namespaces(spec, state.published.granted[policy]),
-        )
-        for (kind, mirror), wanted in zip(kinds, objects, strict=True):
-            yield _write_role(state.api, kind, wanted, mirror.get(("", name)))
-
-
-async def _delete_role(api: Api, kind: resource.Resource, name: str, seen: ObservedRole) -> None:
-    logger.info("policy %s was deleted: no node may host its pods any more", seen.policy)
-    await api.delete(kind, name, seen.uid)
-
-
-async def _write_role(api: Api, kind: resource.Resource, wanted: Json, seen: ObservedRole | None) -> None:
-    if seen is None:
-        await api.apply(kind, wanted)
-        return
-    version = {"resourceVersion": seen.version}
-    fenced = wanted | {"metadata": wanted["metadata"] | version}
-    if see_role(fenced | {"metadata": fenced["metadata"] | {"uid": seen.uid}}).content != seen.content:
-        logger.info("the nodes that may host policy %s change", seen.policy)
-        await api.apply(kind, fenced)
 
 
 def _log(verdict: NodeVerdict) -> None:

@@ -7,7 +7,7 @@ from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.report.conditions import Notice, merge, notices
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload.status import REMEMBERED
-from sovereign_operator.kube.client.api import MERGE, Api, Json
+from sovereign_operator.kube.client.api import MERGE, Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError, RefusedError
 from sovereign_operator.kube.client.events import post
 from sovereign_operator.kube.client.resource import OURS
@@ -37,7 +37,7 @@ async def write_status(
         "status": status,
     }
     try:
-        if not await state.refusals.attempt(OURS[kind.plural], body, _apply_status(state.api, kind, body, before)):
+        if not await state.refusals.attempt(OURS[kind.plural], body, _apply_status(state, kind, body, before)):
             return False
     except (ConflictError, NotFoundError):
         # It was deleted or replaced: the event follows.
@@ -47,14 +47,14 @@ async def write_status(
     return True
 
 
-async def _apply_status(api: Api, kind: Kind, body: Json, before: Json) -> None:
+async def _apply_status(state: ControllerState, kind: Kind, body: Json, before: Json) -> None:
     """Apply a status. If that is refused, as the object is full, remove the old status, which may be wrong by now."""
+    metadata = body["metadata"]
     try:
-        await api.apply(OURS[kind.plural], body, subresource="status")
+        written = (await state.api.apply(OURS[kind.plural], body, subresource="status"))["metadata"]
     except RefusedError:
-        metadata = body["metadata"]
         if gone := dict.fromkeys(before.keys() - REMEMBERED):
-            await api.patch(
+            await state.api.patch(
                 OURS[kind.plural],
                 metadata["name"],
                 {"metadata": {"uid": metadata["uid"]}, "status": gone},
@@ -63,3 +63,6 @@ async def _apply_status(api: Api, kind: Kind, body: Json, before: Json) -> None:
                 subresource="status",
             )
         raise
+    if written["generation"] == body["status"]["observedGeneration"]:
+        key = metadata.get("namespace", ""), metadata["name"]
+        state.published.status_written[kind.plural, key] = written["resourceVersion"], written["generation"]

@@ -34,7 +34,8 @@ SILENCE_SECONDS: Final = 120
 
 async def connect(kubeconfig: Path | None = None) -> client.ApiClient:
     """Return a client for the cluster of a kubeconfig, by default for the cluster in which this process runs."""
-    configuration = client.Configuration()
+    # Otherwise aiohttp looks for a proxy and a ``.netrc`` in a thread of its own at each request.
+    configuration = client.Configuration(client_session_kwargs={"trust_env": False})
     if kubeconfig:
         await config.load_kube_config(str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
