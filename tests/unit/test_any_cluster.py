@@ -1,9 +1,7 @@
 """Whatever others write into a cluster's objects, each reconciler gathers and decides with a declared outcome."""
 
 import asyncio
-from copy import deepcopy
 from random import Random
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +14,6 @@ from sovereign_operator.controller.reconcile import cluster, nodes, pod_counts, 
 from sovereign_operator.controller.reconcile import encryption as transit
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
-from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import next_step as decide_step
 from sovereign_operator.core.identity.trust_window import trust_windows
 from sovereign_operator.core.placement.facts import Node
@@ -34,81 +31,8 @@ from sovereign_operator.core.workload.status import report_unread, report_worklo
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.signer.reconcile import authorities
-from tests.schema import schema_of
-from tests.schema_values import some_value
 from tests.unit import states
-
-Json = dict[str, Any]
-
-JUNK: tuple[Any, ...] = (
-    *(None, 5, -1, 1e300, True, "", "x" * 300, "0000-01-01"),
-    *([], {}, [None], [5], {"a": None}, {"a": {"b": []}}),
-)
-NAMES = ("a", "b")
-NAMESPACE = "ns"
-POLICY_LABELS = {names.POLICY_LABEL: "a", names.PLACED_LABEL: "a"}
-POD_SPEC = {
-    "nodeName": "a",
-    "nodeSelector": {names.node_policy_label("a"): names.ACCEPTED},
-    "containers": [{"name": "app", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
-    "volumes": [{"name": "v", "projected": {"sources": [{"podCertificate": {"signerName": names.SIGNER}}]}}],
-}
-POD_STATUS = {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}], "conditions": [{"type": "Ready", "status": "True"}]}
-RULE = {"apiGroups": [names.GROUP], "resources": ["nodes"], "verbs": ["host"], "resourceNames": ["a"]}
-
-
-def metadata(name: str, **more: Any) -> Json:
-    return {
-        "name": name,
-        "uid": f"uid-of-{name}",
-        "resourceVersion": "7",
-        "generation": 1,
-        "creationTimestamp": "2026-01-01T00:00:00Z",
-    } | more
-
-
-def spoilt(value: Any, random: Random) -> Any:
-    """Return a value with random parts replaced by junk."""
-    if random.random() < 0.04:
-        return deepcopy(random.choice(JUNK))
-    if isinstance(value, dict):
-        return {key: spoilt(inner, random) for key, inner in value.items() if random.random() > 0.02}
-    return [spoilt(inner, random) for inner in value] if isinstance(value, list) else value
-
-
-def some_cluster(random: Random) -> states.Objects:
-    """Return objects that refer to each other, with much junk. Their metadata are as an API server writes them."""
-    found: dict[str, list[Json]] = {}
-    for kind in KINDS:
-        where = {"namespace": NAMESPACE} if kind is SOVEREIGN_WORKLOAD else {}
-        found[kind.plural] = [
-            {"metadata": metadata(name, **where), "spec": spoilt(some_value(schema_of(kind, "spec"), random), random)}
-            for name in NAMES
-        ]
-    for one in found["datacentres"]:
-        if isinstance(one["spec"], dict):
-            one["spec"] |= {"serviceRef": {"name": "a"}, "nodes": spoilt([{"name": "a", "uid": "uid-of-a"}], random)}
-    for one in found[SOVEREIGN_WORKLOAD.plural]:
-        one["status"] = {"conditions": [], **{part: spoilt({"uid": "u"}, random) for part in ("run", "lastWrite")}}
-        if isinstance(one["spec"], dict):
-            one["spec"] |= {"policyRef": spoilt({"name": "a"}, random)}
-    built_in: dict[str, Json] = {
-        "nodes": {"spec": {"providerID": "aws:///a", "taints": [{"key": "a", "effect": "NoSchedule"}]}},
-        "pods": {"spec": POD_SPEC, "status": POD_STATUS},
-        "clusterroles": {"rules": [RULE]},
-    }
-    labels = {"clusterroles": {names.HOST_ROLE_LABEL: "a"}, "pods": POLICY_LABELS, "nodes": {names.NODE_UID_LABEL: "a"}}
-    for plural, content in built_in.items():
-        where = {"namespace": NAMESPACE} if plural == "pods" else {}
-        found[plural] = [
-            {part: spoilt(inner, random) for part, inner in content.items()}
-            | {"metadata": metadata(name, labels=labels.get(plural, {}), **where)}
-            for name in NAMES
-        ]
-    enforced = {names.ENFORCE_LABEL: "a"} if random.random() < 0.5 else {}
-    found["namespaces"] = [{"metadata": metadata(NAMESPACE, labels=enforced)}]
-    return found
-
+from tests.unit.clusters import NAMES, NAMESPACE, some_cluster, some_workload
 
 RANDOM = st.integers(min_value=0, max_value=2**32).map(Random)
 
@@ -159,16 +83,6 @@ def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> 
             action = workload.decide_workload(facts)
             assert isinstance(action, AdoptWorkload | OwnWorkload | RefuseWorkload | ObserveWorkload), kind
             report_workload(facts, action)
-
-
-def some_workload(name: str, random: Random) -> Json:
-    """Return a workload with the types that an API server enforces; fields without a schema may contain anything."""
-    labels = {"app": random.choice(("a", "")), names.POLICY_LABEL: random.choice(("a", "b", ""))}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "x"}]}}
-    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "a"}}, "template": template}
-    if random.random() < 0.3:
-        spec = {"jobTemplate": {"spec": spec}, "schedule": "@daily"}
-    return {"metadata": metadata(name, namespace=NAMESPACE, labels=labels), "spec": spec, "status": {}}
 
 
 @settings(max_examples=100)

@@ -77,9 +77,7 @@ def spec(name: str, content: Json) -> Json:
         pytest.param(("a", "b"), 0.0, 0, id="the same nodes"),
     ],
 )
-def test_a_role_that_was_just_written_waits_to_gain_nodes(
-    listed: tuple[str, ...], ago: float, writes: int
-) -> None:
+def test_a_role_that_was_just_written_waits_to_gain_nodes(listed: tuple[str, ...], ago: float, writes: int) -> None:
     state = states.controller(estate(listed))
     verdicts = states.decide(state)
     assert verdicts.accepted_nodes("demo") == ("a", "b")

@@ -179,10 +179,9 @@ class ClusterView:
         """Return the policy that a pod is held to, or None if it is not in scope."""
         return policy_of_pod(pod.namespace, self.enforced(pod.namespace), pod.labels, self.system_namespaces)
 
-    def policy_of_workload(self, namespace: str, obj: Json) -> str | None:
-        """Return the policy in effect for a SovereignWorkload, as far as it can be read."""
-        ref = obj.get("spec", {}).get("policyRef")
-        return effective_policy(self.enforced(namespace), ref.get("name") if isinstance(ref, dict) else None)
+    def policy_in_effect(self, namespace: str, named: str | None) -> str | None:
+        """Return the policy in effect for a SovereignWorkload that names this one."""
+        return effective_policy(self.enforced(namespace), named)
 
     def placed_for(self, pod: ObservedPod) -> str | None:
         """Return the policy that admission placed a pod for, whose node label it needs to go on running.

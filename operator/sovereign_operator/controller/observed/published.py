@@ -1,6 +1,7 @@
 """The results of the last reconciliation of the cluster, which the other reconcilers use until the next one."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.kube.mirror import ObjectKey
@@ -14,6 +15,8 @@ class Published:
         """None before the first reconciliation."""
         self.frozen = True
         """Whether nodes and statuses stay as they are: nothing is decided, or CRDs are missing or being deleted."""
+        self.compared = datetime.min.replace(tzinfo=UTC)
+        """When everything was last compared, by the API server's clock."""
         self.granted: Mapping[str, tuple[str, ...]] = {}
         """The existing namespaces to which each policy gives certificates, by policy."""
         self.retained: dict[str, frozenset[str]] = {}

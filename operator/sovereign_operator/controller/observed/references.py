@@ -1,8 +1,8 @@
-"""Which SovereignWorkloads refer to which workload, kept up to date as SovereignWorkloads change."""
+"""To which workloads and policies SovereignWorkloads refer, kept up to date as SovereignWorkloads change."""
 
 from collections.abc import Collection, Mapping
 
-from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
 from sovereign_operator.controller.observed.multimap import Multimap
 from sovereign_operator.core.workload.facts import workload_of
 from sovereign_operator.kube.client.api import Json
@@ -18,6 +18,7 @@ class WorkloadReferences:
 
     def __init__(self, objects: Mapping[ObjectKey, Json] | None = None) -> None:
         self._target: dict[ObjectKey, ReferencedWorkload] = {}
+        self._named: dict[ObjectKey, str | None] = {}
         self._referrers: Multimap[ReferencedWorkload, ObjectKey] = Multimap()
         self._within: Multimap[str, ObjectKey] = Multimap()
         for key, obj in (objects or {}).items():
@@ -25,7 +26,11 @@ class WorkloadReferences:
 
     def update(self, key: ObjectKey, obj: Json | None) -> list[ReferencedWorkload]:
         """Record a SovereignWorkload (None: deleted). Return the workloads that it referred to and refers to."""
-        before, now = self._target.pop(key, None), _target(key, obj) if obj else None
+        spec = _spec(obj) if obj else None
+        before, now = self._target.pop(key, None), _target(key, spec) if spec else None
+        self._named.pop(key, None)
+        if spec:
+            self._named[key] = spec.policy_ref.name if spec.policy_ref else None
         if before:
             self._referrers.discard(before, key)
         if now:
@@ -41,15 +46,22 @@ class WorkloadReferences:
         """Return the SovereignWorkloads that refer to a workload, in no order."""
         return self._referrers.of(workload)
 
+    @property
+    def named_policies(self) -> Mapping[ObjectKey, str | None]:
+        """The policy that each SovereignWorkload names; None if it names none."""
+        return self._named
+
     def within(self, namespace: str) -> Collection[ObjectKey]:
         """Return the SovereignWorkloads of a namespace, in no order."""
         return self._within.of(namespace)
 
 
-def _target(key: ObjectKey, obj: Json) -> ReferencedWorkload | None:
-    namespace, name = key
+def _spec(obj: Json) -> SovereignWorkloadSpec | None:
     observed = see_sovereign_workload(obj)
-    if not isinstance(observed, tuple):
-        return None
-    kind, workload = workload_of(name, observed[0])
+    return observed[0] if isinstance(observed, tuple) else None
+
+
+def _target(key: ObjectKey, spec: SovereignWorkloadSpec) -> ReferencedWorkload:
+    namespace, name = key
+    kind, workload = workload_of(name, spec)
     return kind, namespace, workload

@@ -120,11 +120,15 @@ class Triggers:
             self._queue.add(NamespaceLeftKey(before, namespace))
 
     def _note_policy(self, name: str) -> None:
-        """Have all pods counted again if a policy is new or gone: those of an unknown policy do not count."""
+        """Look at everything again if a policy is new or gone.
+
+        Pods of an unknown policy do not count, and SovereignWorkloads that name one are told which policies there are.
+        """
         there = self.view.object(SOVEREIGNTY_POLICY.plural, name) is not None
         if there is not (name in self._policies):
             self._policies ^= {name}
             self._count_again(self.view.pods())
+            self._add_all_sovereign_workloads()
 
     # Changes that mirrors observed
 
@@ -222,9 +226,12 @@ class Triggers:
             self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
             self._add(self.view.selectors.referring_to_pod(pod.namespace, pod.labels))
             self._count_again((pod,))
+        if changes.policies:
+            # Also those on nodes without a verdict.
+            self._add_pods()
         if changes.accepted:
-            objects = self.view.objects(SOVEREIGN_WORKLOAD.plural)
-            self._add(key for key in objects if self.view.policy_of_workload(key[0], objects[key]) in changes.accepted)
+            named = self.view.references.named_policies
+            self._add(key for key in named if self.view.policy_in_effect(key[0], named[key]) in changes.accepted)
 
     def encryption_changed(self, policy: str) -> None:
         """Reconcile everything that shows how far a policy's encryption has come."""

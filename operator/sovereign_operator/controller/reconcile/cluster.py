@@ -4,6 +4,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
@@ -18,7 +19,7 @@ from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.core.identity.grant import changed_grants, granted_namespaces, report_grants
 from sovereign_operator.core.placement.calendar import end_instant
-from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.next_change import seconds_to
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
@@ -53,46 +54,88 @@ async def reconcile_cluster(state: ControllerState, nodes: NodeWriter, operator_
         raise
 
 
+@dataclass(frozen=True)
+class Look:
+    """What the controller observed when it began to reconcile."""
+
+    facts: Facts
+    """What verdicts follow from, apart from nodes."""
+    nodes: dict[str, Node | None]
+    """The nodes that may have changed; None: gone."""
+    first: bool
+    """Whether nothing was decided before."""
+    whole: bool
+    """Whether everything is compared: after a pause of all writes, without a known change, and now and then."""
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """What may have to be written."""
+
+    changes: Changes
+    roles: frozenset[str]
+    """The policies whose role may differ."""
+    nodes: frozenset[str]
+    statuses: frozenset[tuple[str, str]]
+    """Plural and name of the cluster-scoped objects whose status may differ."""
+
+
 async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespace: str, pending: Pending) -> float:
-    view, published = state.view, state.published
-    # No await comes until all facts are gathered. If nothing is known to have changed, everything is compared.
-    facts, whole = view.facts(), published.frozen or not pending
-    every_node = [name for _, name in state.mirrors.nodes]
-    changed = view.observed_nodes(every_node if published.verdicts is None else pending.nodes)
+    look = observe(state, pending)
     # After the facts, so that objects that vanish with their CRD are not mistaken for objects that a user deleted.
-    if (whole or pending.statuses) and (gone := await kinds_going(state.api)):
+    if (look.whole or pending.statuses) and (gone := await kinds_going(state.api)):
         runtime_metrics.FROZEN.set(1)
-        published.frozen = True
-        view.pending.add(pending)
+        state.published.frozen = True
+        state.view.pending.add(pending)
         logger.error("CRDs missing or being deleted: %s; roles and nodes stay as they are", ", ".join(gone))
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
-    first = published.verdicts is None
-    verdicts = published.verdicts or Verdicts(Facts({}, {}, {}, {}, facts.now))
-    changes = verdicts.update(facts, changed)
-    # Before anything that follows from the verdicts is written: no workload may be rolled out by former verdicts.
-    for verdict in changes.verdicts:
+    verdicts, outdated = decide(state, pending, look)
+    for verdict in outdated.changes.verdicts:
         _log(verdict)
-    published.verdicts = verdicts
-    regranted = _grant(state, facts) if whole or pending.grants else frozenset()
     # If a write fails, ``pending`` has them written again.
-    pending.roles |= changes.accepted | regranted
-    if whole:
-        pending.roles |= verdicts.policies | {seen.policy for seen in state.mirrors.roles.values()}
+    pending.roles |= outdated.roles
     # Roles before all else: a refused node may then start no more pods, and an accepted node may host pods before its
     # label sends the scheduler there.
     try:
-        failures = await write_all(role_writes(state, verdicts, sorted(pending.roles), operator_namespace))
+        failures = await write_all(role_writes(state, verdicts, sorted(outdated.roles), operator_namespace))
     finally:
-        state.triggers.verdicts_changed(changes, first=first)
-    published.frozen = False
-    nodes.enqueue_outdated(every_node if first else changes.nodes | pending.nodes)
-    published.statuses |= _outdated_statuses(state, changes, pending, regranted, whole=whole)
+        state.triggers.verdicts_changed(outdated.changes, first=look.first)
+    state.published.frozen = False
+    nodes.enqueue_outdated(outdated.nodes)
+    state.published.statuses |= outdated.statuses
     state.queue.add(StatusesKey())
-    _measure(verdicts, published.retained, sites=whole or bool(changes.datacentres))
+    _measure(verdicts, state.published.retained, sites=look.whole or bool(outdated.changes.datacentres))
     if failures:
         raise failures[0]
     return seconds_to(verdicts.next_change, state.api.clock.now(), RESYNC_SECONDS)
+
+
+def observe(state: ControllerState, pending: Pending) -> Look:
+    """Gather all facts, with no await between them."""
+    first, facts = state.published.verdicts is None, state.view.facts()
+    late = abs((facts.now - state.published.compared).total_seconds()) >= RESYNC_SECONDS
+    whole = first or state.published.frozen or late or not pending
+    names = [name for _, name in state.mirrors.nodes] if whole else ()
+    return Look(facts, state.view.observed_nodes({*names, *pending.nodes}), first, whole)
+
+
+def decide(state: ControllerState, pending: Pending, look: Look) -> tuple[Verdicts, Outdated]:
+    """Bring the verdicts up to date. Return them, and what may have to be written.
+
+    They are published before anything that follows from them is written: no workload may be rolled out by former ones.
+    """
+    if look.whole:
+        state.published.compared = look.facts.now
+    verdicts = state.published.verdicts or Verdicts(Facts({}, {}, {}, {}, look.facts.now))
+    changes = verdicts.update(look.facts, look.nodes)
+    state.published.verdicts = verdicts
+    regranted = _grant(state, look.facts) if look.whole or pending.grants else frozenset()
+    roles = changes.accepted | pending.roles | regranted
+    if look.whole:
+        roles |= verdicts.policies | {seen.policy for seen in state.mirrors.roles.values()}
+    statuses = _outdated_statuses(state, changes, pending, regranted, whole=look.whole)
+    return verdicts, Outdated(changes, roles, changes.nodes | look.nodes.keys(), statuses)
 
 
 def _grant(state: ControllerState, facts: Facts) -> frozenset[str]:
@@ -105,17 +148,17 @@ def _grant(state: ControllerState, facts: Facts) -> frozenset[str]:
 
 def _outdated_statuses(
     state: ControllerState, changes: Changes, pending: Pending, regranted: frozenset[str], *, whole: bool
-) -> set[tuple[str, str]]:
+) -> frozenset[tuple[str, str]]:
     """Return the objects whose statuses may differ, as plural and name."""
     if whole:
         kinds = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY)
-        return {(kind.plural, name) for kind in kinds for _, name in state.view.keys(kind.plural)}
+        return frozenset((kind.plural, name) for kind in kinds for _, name in state.view.keys(kind.plural))
     policies = changes.accepted | regranted | {pair.policy for pair in changes.sites}
     policies |= {verdict.policy for verdict in changes.verdicts}
     datacentres = changes.datacentres | {pair.datacentre for pair in changes.sites}
     # A service shows how many datacentres it has.
     services = [name for _, name in state.view.keys(CLOUD_SERVICE.plural)] if changes.datacentres else []
-    return (
+    return frozenset(
         pending.statuses
         | {(SOVEREIGNTY_POLICY.plural, name) for name in policies}
         | {(DATACENTRE.plural, name) for name in datacentres}

@@ -33,21 +33,28 @@ def role_writes(
         (resource.CLUSTER_ROLE_BINDINGS, state.mirrors.role_bindings),
     )
     for policy in policies:
-        spec = verdicts.facts.policies.get(policy)
-        if spec is None:
+        if policy in verdicts.policies:
+            objects = role_and_binding(state, verdicts, policy, operator_namespace)
+            for (kind, mirror), wanted in zip(kinds, objects, strict=True):
+                yield from _write(state, kind, mirror, wanted, policy)
+        else:
             for kind, mirror in kinds:
                 there = [(key[1], seen) for key, seen in mirror.items() if seen.policy == policy]
                 yield from (_delete(state, kind, role, seen) for role, seen in there)
-            continue
-        objects = host_role_objects(
-            policy,
-            verdicts.accepted_nodes(policy),
-            operator_namespace,
-            needs_sidecar=state.view.needs_sidecar(policy, spec),
-            namespaces=listed_namespaces(spec, state.published.granted[policy]),
-        )
-        for (kind, mirror), wanted in zip(kinds, objects, strict=True):
-            yield from _write(state, kind, mirror, wanted, policy)
+
+
+def role_and_binding(
+    state: ControllerState, verdicts: Verdicts, policy: str, operator_namespace: str
+) -> tuple[Json, ...]:
+    """Return the ClusterRole of a policy and its binding as they should be."""
+    spec = verdicts.facts.policies[policy]
+    return host_role_objects(
+        policy,
+        verdicts.accepted_nodes(policy),
+        operator_namespace,
+        needs_sidecar=state.view.needs_sidecar(policy, spec),
+        namespaces=listed_namespaces(spec, state.published.granted[policy]),
+    )
 
 
 def _write(

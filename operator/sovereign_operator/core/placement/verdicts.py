@@ -8,7 +8,7 @@ from itertools import product
 from typing import TypeVar
 
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
-from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
+from sovereign_operator.core.placement.differences import basis_of, evidence_of, revised_datacentres, service_of
 from sovereign_operator.core.placement.facts import Facts, Node, Pair
 from sovereign_operator.core.placement.membership import Membership, declarations, locate, selects
 from sovereign_operator.core.placement.next_change import next_change_of
@@ -26,6 +26,8 @@ class Changes:
     """The nodes that are new, gone or elsewhere, or on which a verdict is new, differs or is gone."""
     accepted: frozenset[str]
     """The policies that accept other nodes than before, and those that are new or gone."""
+    policies: frozenset[str]
+    """The policies that are new or gone."""
     sites: frozenset[Pair]
     """The pairs with a site verdict that is new, differs or is gone."""
     datacentres: frozenset[str]
@@ -133,7 +135,7 @@ class Verdicts:
         """
         after = replace(facts, nodes=self._nodes)
         seen = {name: node for name, node in nodes.items() if node != self._nodes.get(name)}
-        revised = _revised(self.facts, after)
+        revised = revised_datacentres(self.facts, after)
         declared, selecting = self._declared, self._selecting
         if revised:
             declared = declarations(after.datacentres)
@@ -157,6 +159,7 @@ class Verdicts:
             if member and member.datacentre
         }
 
+        policies = frozenset(self.facts.policies.keys() ^ after.policies.keys())
         self.facts, self._declared, self._selecting = after, declared, selecting
         for name, node in seen.items():
             _put(self._nodes, name, node)
@@ -170,7 +173,8 @@ class Verdicts:
         return Changes(
             verdicts=tuple(verdict for _, verdict in sorted(changed.items()) if verdict),
             nodes=frozenset({node for node, _ in changed} | moved.keys()),
-            accepted=self._accept(changed),
+            accepted=self._accept(changed, policies),
+            policies=policies,
             sites=frozenset(sites),
             datacentres=frozenset(renumbered | revised),
         )
@@ -186,7 +190,7 @@ class Verdicts:
                 pair not in self.sites
                 or after.now < before.now
                 or (due and due <= after.now)
-                or _basis(pair, before) != _basis(pair, after)
+                or basis_of(pair, before) != basis_of(pair, after)
             ):
                 yield pair
 
@@ -221,14 +225,14 @@ class Verdicts:
         restated = (
             name
             for datacentre in revised
-            if _service(datacentre, before) != _service(datacentre, after)
+            if service_of(datacentre, before) != service_of(datacentre, after)
             for name in self._standing.get(datacentre, ())
         )
         yield from product({*moved, *restated}, policies)
         for policy, datacentre in sites:
             yield from ((name, policy) for name in self._standing.get(datacentre, ()))
         for policy in policies:
-            if _evidence(policy, before) != _evidence(policy, after):
+            if evidence_of(policy, before) != evidence_of(policy, after):
                 yield from ((name, policy) for name in self.members)
             if self._in_doubt and before.hosts.get(policy) != after.hosts.get(policy):
                 yield from ((name, policy) for name in self._in_doubt)
@@ -244,9 +248,11 @@ class Verdicts:
         if member and member.maybe_claimed_by:
             self._in_doubt.add(name)
 
-    def _accept(self, changed: Mapping[tuple[str, str], NodeVerdict | None]) -> frozenset[str]:
+    def _accept(
+        self, changed: Mapping[tuple[str, str], NodeVerdict | None], policies: frozenset[str]
+    ) -> frozenset[str]:
         """Bring the accepted nodes up to date. Return the policies whose nodes are others, and those new or gone."""
-        others = self._accepted.keys() ^ self.facts.policies.keys()
+        others = {*policies}
         for policy in self._accepted.keys() - self.facts.policies.keys():
             del self._accepted[policy]
         for policy in self.facts.policies:
@@ -276,29 +282,3 @@ def _put(mapping: dict[K, V], key: K, value: V | None) -> None:
 def _judge(pair: Pair, facts: Facts) -> SiteVerdict | None:
     there = pair.policy in facts.policies and pair.datacentre in facts.datacentres
     return judge_site(pair.datacentre, pair.policy, facts) if there else None
-
-
-def _basis(pair: Pair, facts: Facts) -> tuple[object, ...]:
-    """Return what the verdict on a site follows from, apart from the time."""
-    return facts.policies.get(pair.policy), *_site(pair.datacentre, facts)
-
-
-def _site(datacentre: str, facts: Facts) -> tuple[object, ...]:
-    service = _service(datacentre, facts)
-    return facts.datacentres.get(datacentre), facts.services.get(service), service in facts.unread.services
-
-
-def _service(datacentre: str, facts: Facts) -> str:
-    spec = facts.datacentres.get(datacentre)
-    return spec.service_ref.name if spec else ""
-
-
-def _revised(before: Facts, after: Facts) -> set[str]:
-    """Return the datacentres that are new, gone or changed, or whose service is."""
-    datacentres = before.datacentres.keys() | after.datacentres.keys()
-    return {name for name in datacentres if _site(name, before) != _site(name, after)}
-
-
-def _evidence(policy: str, facts: Facts) -> NodeEvidence | None:
-    spec = facts.policies.get(policy)
-    return spec.node_evidence if spec else None

@@ -1,0 +1,32 @@
+"""What verdicts follow from, apart from nodes and time, so that two sets of facts can be compared."""
+
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
+from sovereign_operator.core.placement.facts import Facts, Pair
+
+
+def basis_of(pair: Pair, facts: Facts) -> tuple[object, ...]:
+    """Return what the verdict on a site follows from, apart from the time."""
+    return facts.policies.get(pair.policy), *_site(pair.datacentre, facts)
+
+
+def _site(datacentre: str, facts: Facts) -> tuple[object, ...]:
+    service = service_of(datacentre, facts)
+    return facts.datacentres.get(datacentre), facts.services.get(service), service in facts.unread.services
+
+
+def service_of(datacentre: str, facts: Facts) -> str:
+    """Return the name of a datacentre's service; empty if there is no such datacentre."""
+    spec = facts.datacentres.get(datacentre)
+    return spec.service_ref.name if spec else ""
+
+
+def revised_datacentres(before: Facts, after: Facts) -> set[str]:
+    """Return the datacentres that are new, gone or changed, or whose service is."""
+    datacentres = before.datacentres.keys() | after.datacentres.keys()
+    return {name for name in datacentres if _site(name, before) != _site(name, after)}
+
+
+def evidence_of(policy: str, facts: Facts) -> NodeEvidence | None:
+    """Return the evidence that a policy demands for the place of a node; None if there is no such policy."""
+    spec = facts.policies.get(policy)
+    return spec.node_evidence if spec else None
