@@ -44,7 +44,7 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
     state = states.controller(objects)
     verdicts, state.view.guards.findings = states.decide(state), ()
     assert verdicts.policies == state.view.facts().policies.keys()
-    cluster._grant(state, verdicts.facts)  # noqa: SLF001
+    cluster.decide(state, state.view.pending.take(), cluster.observe(state, state.view.pending))
     writer = nodes.NodeWriter(state)
     compared = [writer._compare(name) for _, name in state.mirrors.nodes]  # noqa: SLF001
     cluster._measure(verdicts, {}, sites=True)  # noqa: SLF001

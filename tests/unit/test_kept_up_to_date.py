@@ -20,7 +20,7 @@ from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.state import ControllerState
-from sovereign_operator.core.identity.grant import report_grants
+from sovereign_operator.core.identity.grant import granted_namespaces, report_grants
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service
 from sovereign_operator.core.workload.decision import decide_workload
 from sovereign_operator.core.workload.facts import workload_of
@@ -101,7 +101,7 @@ class KeptUpToDate(RuleBasedStateMachine):
         """Reconcile because of a change that means nothing, when everything was compared just before."""
         self.now += timedelta(days=days)
         self.state.published.compared = self.now
-        self.state.view.pending.grants = True
+        self.state.view.pending.roles.add("b")
         self.reconcile(services=False)
 
     def put(self, plural: str, name: str, obj: Json | None) -> None:
@@ -168,6 +168,9 @@ class KeptUpToDate(RuleBasedStateMachine):
         assert dict(kept.facts.nodes) == {name: node for name, node in nodes.items() if node}
         assert dict(kept.nodes) == node_verdicts(verdicts.facts)
         assert {policy: kept.accepted_nodes(policy) for policy in facts.policies} == accepted_nodes(verdicts.facts)
+        labels = fresh.view.namespace_labels()
+        granted = {policy: granted_namespaces(policy, spec, labels) for policy, spec in facts.policies.items()}
+        assert self.state.published.granted == granted
         pod_counts.count_pods(fresh)
         assert +self.state.view.tally.places == +fresh.view.tally.places
         for name in self.objects["nodes"]:

@@ -74,7 +74,7 @@ class Triggers:
         if plural == "namespaces":
             self._note_scope(key[1])
             # Policies may grant certificates by the namespace's labels.
-            self.view.pending.grants = True
+            self.view.pending.namespaces.add(key[1])
             self._queue.add(ClusterKey())
             # Before its pods are unwatched: their annotations are to be removed.
             self._add_pods(key[1])
@@ -95,7 +95,7 @@ class Triggers:
             self._queue.add(ClusterKey())
             if plural == SOVEREIGNTY_POLICY.plural:
                 self.view.pending.roles.add(key[1])
-                self.view.pending.grants = True
+                self.view.pending.policies.add(key[1])
                 self.encryption_may_progress(key[1])
                 self._note_policy(key[1])
 

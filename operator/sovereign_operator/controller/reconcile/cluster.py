@@ -66,6 +66,8 @@ class Look:
     """Whether nothing was decided before."""
     whole: bool
     """Whether everything is compared: after a pause of all writes, without a known change, and now and then."""
+    vanished: bool
+    """Whether an object is gone, or cannot be read any more, on which the verdicts rest so far."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Outdated:
 async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespace: str, pending: Pending) -> float:
     look = observe(state, pending)
     # After the facts, so that objects that vanish with their CRD are not mistaken for objects that a user deleted.
-    if (look.whole or pending.statuses) and (gone := await kinds_going(state.api)):
+    if (look.whole or look.vanished) and (gone := await kinds_going(state.api)):
         runtime_metrics.FROZEN.set(1)
         state.published.frozen = True
         state.view.pending.add(pending)
@@ -117,7 +119,16 @@ def observe(state: ControllerState, pending: Pending) -> Look:
     late = abs((facts.now - state.published.compared).total_seconds()) >= RESYNC_SECONDS
     whole = first or state.published.frozen or late or not pending
     names = [name for _, name in state.mirrors.nodes] if whole else ()
-    return Look(facts, state.view.observed_nodes({*names, *pending.nodes}), first, whole)
+    before = state.published.verdicts.facts if state.published.verdicts else facts
+    vanished = any(
+        old.keys() - new.keys()
+        for old, new in (
+            (before.services, facts.services),
+            (before.datacentres, facts.datacentres),
+            (before.policies, facts.policies),
+        )
+    )
+    return Look(facts, state.view.observed_nodes({*names, *pending.nodes}), first, whole, vanished)
 
 
 def decide(state: ControllerState, pending: Pending, look: Look) -> tuple[Verdicts, Outdated]:
@@ -130,7 +141,11 @@ def decide(state: ControllerState, pending: Pending, look: Look) -> tuple[Verdic
     verdicts = state.published.verdicts or Verdicts(Facts({}, {}, {}, {}, look.facts.now))
     changes = verdicts.update(look.facts, look.nodes)
     state.published.verdicts = verdicts
-    regranted = _grant(state, look.facts) if look.whole or pending.grants else frozenset()
+    regranted = (
+        _grant(state, look.facts, pending, whole=look.whole)
+        if look.whole or pending.namespaces or pending.policies
+        else frozenset()
+    )
     roles = changes.accepted | pending.roles | regranted
     if look.whole:
         roles |= verdicts.policies | {seen.policy for seen in state.mirrors.roles.values()}
@@ -138,10 +153,18 @@ def decide(state: ControllerState, pending: Pending, look: Look) -> tuple[Verdic
     return verdicts, Outdated(changes, roles, changes.nodes | look.nodes.keys(), statuses)
 
 
-def _grant(state: ControllerState, facts: Facts) -> frozenset[str]:
+def _grant(state: ControllerState, facts: Facts, pending: Pending, *, whole: bool) -> frozenset[str]:
     """Publish to which namespaces policies give certificates. Return the policies for which these changed."""
-    namespaces, before = state.view.namespace_labels(), state.published.granted
-    granted = {policy: granted_namespaces(policy, spec, namespaces) for policy, spec in facts.policies.items()}
+    before, labels = state.published.granted, state.view.namespace_labels()
+    anew = facts.policies.keys() if whole else pending.policies | facts.policies.keys() - before.keys()
+    changed = {name: labels[name] for name in pending.namespaces if name in labels}
+    granted = {}
+    for policy, spec in facts.policies.items():
+        if policy in anew:
+            granted[policy] = granted_namespaces(policy, spec, labels)
+        else:
+            others = {*before[policy]} - pending.namespaces
+            granted[policy] = tuple(sorted({*granted_namespaces(policy, spec, changed), *others}))
     state.published.granted = granted
     return frozenset(policy for policy in granted if granted[policy] != before.get(policy))
 
