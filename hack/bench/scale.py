@@ -37,7 +37,7 @@ CALM_LOOKS = 6
 """How many looks in a row have to find it idle: longer than any of its pauses between two writes of one change."""
 BUSY = 0.04
 """The share of a CPU above which the controller is not idle."""
-STARTED_SECONDS = 900
+STARTED_SECONDS = 1800
 """All fake pods are ready within that time, or KWOK does not work."""
 IDLE_SECONDS = 60
 CHANGES = 10

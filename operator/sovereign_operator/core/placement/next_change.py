@@ -26,13 +26,15 @@ def next_change_of(pair: Pair, today: SiteVerdict, facts: Facts) -> datetime | N
 
     ``today``: the verdict now. It changes only where a validity begins or ends, so only those instants are looked at.
     """
-    service = facts.services.get(facts.datacentres[pair.datacentre].service_ref.name)
-    if service is None:
-        return None
-    for instant in sorted(set(_boundaries(service, facts.policies[pair.policy]))):
+    for instant in sorted(_instants(pair, facts)):
         if instant > facts.now and judge_site(pair.datacentre, pair.policy, replace(facts, now=instant)) != today:
             return instant
     return None
+
+
+def last_change_of(pair: Pair, facts: Facts) -> datetime | None:
+    """Return the last instant until now at which the verdict on a site may have changed by itself, or None."""
+    return max((instant for instant in _instants(pair, facts) if instant <= facts.now), default=None)
 
 
 def seconds_to_next_change(facts: Facts, now: datetime, longest: float) -> float:
@@ -54,6 +56,11 @@ def ends(services: Iterable[CloudServiceSpec], policies: Iterable[SovereigntyPol
     for policy in policies:
         for derogation in policy.derogations:
             yield end_instant(derogation.until)
+
+
+def _instants(pair: Pair, facts: Facts) -> set[datetime]:
+    service = facts.services.get(facts.datacentres[pair.datacentre].service_ref.name)
+    return {*_boundaries(service, facts.policies[pair.policy])} if service else set()
 
 
 def _boundaries(service: CloudServiceSpec, policy: SovereigntyPolicySpec) -> Iterator[datetime]:

@@ -11,7 +11,7 @@ from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.core.placement.differences import basis_of, evidence_of, revised_datacentres, service_of
 from sovereign_operator.core.placement.facts import Facts, Node, Pair
 from sovereign_operator.core.placement.membership import Membership, declarations, locate, selects
-from sovereign_operator.core.placement.next_change import next_change_of
+from sovereign_operator.core.placement.next_change import last_change_of, next_change_of
 from sovereign_operator.core.placement.site import SiteVerdict, judge_site
 from sovereign_operator.core.placement.verdict import NodeVerdict, verdict_on
 
@@ -84,6 +84,8 @@ class Verdicts:
         self.members: dict[str, Membership] = {}
         """Where each node is, by its name."""
         self.nodes = NodeVerdicts(self)
+        self._since: dict[Pair, datetime] = {}
+        """When the verdict on a site last changed by itself: the clock may have been set back since."""
         self._change_at: dict[Pair, datetime] = {}
         """When the verdict on a site changes by itself."""
         self._declared: Mapping[str, Mapping[str, str]] = {}
@@ -167,6 +169,7 @@ class Verdicts:
             self._move(name, member)
         for pair, site in judged.items():
             _put(self.sites, pair, site)
+            _put(self._since, pair, last_change_of(pair, after) if site else None)
             _put(self._change_at, pair, next_change_of(pair, site, after) if site else None)
         verdicts = {key: self.nodes.get(key) for key in keys}
         changed = {key: verdict for key, verdict in verdicts.items() if verdict != former[key]}
@@ -185,10 +188,10 @@ class Verdicts:
         pairs = {Pair(policy, datacentre) for policy, datacentre in product(after.policies, after.datacentres)}
         yield from self.sites.keys() - pairs
         for pair in pairs:
-            due = self._change_at.get(pair)
+            since, due = self._since.get(pair), self._change_at.get(pair)
             if (
                 pair not in self.sites
-                or after.now < before.now
+                or (since and after.now < since)
                 or (due and due <= after.now)
                 or basis_of(pair, before) != basis_of(pair, after)
             ):
