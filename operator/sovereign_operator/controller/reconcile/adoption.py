@@ -27,10 +27,11 @@ async def preview(
     changed = await _rolled_out(state, facts, action, live) if live and facts.pods else None
     if changed is None:
         return action, ""
+    verdicts = state.published.verdicts
     accepted = [
         NodeTraits(name, seen.node.labels, seen.taints)
-        for name, verdict in sorted(facts.verdicts.items())
-        if verdict.accepted and (seen := state.mirrors.nodes.get(("", name)))
+        for name in (verdicts.accepted_nodes(facts.policy) if verdicts and facts.policy else ())
+        if (seen := state.mirrors.nodes.get(("", name)))
     ]
     roll_out = await read_roll_out(state.api, facts.kind, changed)
     if refusal := refuse_to_stop(facts, roll_out, accepted):
