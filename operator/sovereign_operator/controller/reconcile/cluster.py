@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
@@ -35,6 +36,8 @@ from sovereign_operator.runtime.writes import write_all
 logger = logging.getLogger(__name__)
 
 FROZEN_RETRY_SECONDS = 15.0
+ROLES: Final = 8
+"""How many roles are written at the same time."""
 
 
 async def reconcile_cluster(state: ControllerState, nodes: NodeWriter, operator_namespace: str) -> float:
@@ -100,7 +103,9 @@ async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespa
     # Roles before all else: a refused node may then start no more pods, and an accepted node may host pods before its
     # label sends the scheduler there.
     try:
-        failures = await write_all(role_writes(state, verdicts, sorted(outdated.roles), operator_namespace))
+        failures = await write_all(
+            role_writes(state, verdicts, sorted(outdated.roles), operator_namespace), at_once=ROLES
+        )
     finally:
         state.triggers.verdicts_changed(outdated.changes, first=look.first)
     state.published.frozen = False
