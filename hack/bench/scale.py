@@ -26,6 +26,7 @@ from sovereign_operator.core import names
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import JSON_PATCH, MERGE, Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
+from sovereign_operator.kube.client.errors import UnavailableError
 from sovereign_operator.kube.client.resource import Resource
 from sovereign_operator.kube.mirror import Mirror, ObjectKey
 
@@ -102,8 +103,9 @@ class Bench:
         await self._create(resource.NODES, map(crowded.node, range(size.nodes)))
         await self._create(_ours("cloudservices"), map(crowded.service, range(crowded.SERVICES)))
         await self._create(_ours("sovereigntypolicies"), map(crowded.policy, range(size.policies)))
-        uids = {node["metadata"]["name"]: node["metadata"]["uid"] for node in await self._nodes()}
+        # So late, the API server's own cache has caught up, too; before, it may answer 504.
         await self._controller.calm()
+        uids = {node["metadata"]["name"]: node["metadata"]["uid"] for node in await self._nodes()}
         sites = (crowded.datacentre(number, uids) for number in range(crowded.SITES))
         await self._say("all nodes marked", self._create(_ours("datacentres"), sites))
         policy = await self._api.get(_ours("sovereigntypolicies"), crowded.policy_name(0))
@@ -189,14 +191,18 @@ class Bench:
         return found
 
     async def _available(self) -> int:
-        return sum(
-            [
-                deployment.get("status", {}).get("availableReplicas", 0)
-                async for page, _ in self._api.pages(DEPLOYMENTS)
-                for deployment in page
-                if deployment["metadata"]["namespace"].startswith("bench-")
-            ]
-        )
+        """Return how many pods are ready; 0 if the API server's own cache is too far behind to tell."""
+        try:
+            return sum(
+                [
+                    deployment.get("status", {}).get("availableReplicas", 0)
+                    async for page, _ in self._api.pages(DEPLOYMENTS)
+                    for deployment in page
+                    if deployment["metadata"]["namespace"].startswith("bench-")
+                ]
+            )
+        except UnavailableError:
+            return 0
 
     async def _nodes(self) -> list[Json]:
         return [node async for page, _ in self._api.pages(resource.NODES, label_selector=crowded.FAKE) for node in page]
