@@ -193,14 +193,14 @@ class ClusterView:
             return None
         return placed
 
-    def occupies(self, pod: ObservedPod | None) -> tuple[str, str] | None:
+    def occupies(self, pod: ObservedPod | None) -> tuple[()] | tuple[tuple[str, str]]:
         """Return node and policy if a pod needs the policy's label on the node to go on running there."""
         policy = self.placed_for(pod) if pod and not pod.ended else None
-        return (pod.pod.node, policy) if pod and pod.pod.node and policy else None
+        return ((pod.pod.node, policy),) if pod and pod.pod.node and policy else ()
 
     def occupied(self, node: str) -> frozenset[str]:
         """Return the policies whose label pods need on a node to go on running there."""
-        return frozenset(needed[1] for pod in self.pods_on(node) if (needed := self.occupies(pod)))
+        return frozenset(policy for pod in self.pods_on(node) for _, policy in self.occupies(pod))
 
     def needs_sidecar(self, policy: str, spec: SovereigntyPolicySpec) -> bool:
         """Whether the pods of a policy need a sidecar."""

@@ -34,6 +34,8 @@ from sovereign_operator.kube.objects.pod import ANY_BUNDLE, ObservedPod
 
 COUNT_SECONDS: Final = 5.0
 """Changes within this time cause one count of pods."""
+POD_SECONDS: Final = 0.5
+"""Changes of a workload's pods within this time cause one look: a pod that ends and is replaced changes ten times."""
 
 
 class Queue(Protocol):
@@ -162,13 +164,14 @@ class Triggers:
         for seen in (old, new):
             if seen:
                 self.encryption_may_progress(self.view.policy_of(seen))
-                self._add(self.view.selectors.referring_to_pod(key[0], seen.labels))
+                self._add(self.view.selectors.referring_to_pod(key[0], seen.labels), POD_SECONDS)
         if old and old.annotations and not (new and new.annotations) and names.PLACED_LABEL not in old.labels:
             self.view.follow_pods()
-        needed = {self.view.occupies(old), self.view.occupies(new)}
-        if len(needed) > 1:
-            self.view.pending.nodes |= {found[0] for found in needed if found}
-            self._queue.add(ClusterKey())
+        for node, policy in {*self.view.occupies(old)} ^ {*self.view.occupies(new)}:
+            # An accepted node has the label in any case.
+            if not (self._published.verdicts and self._published.verdicts.accepts(policy, node)):
+                self.view.pending.nodes.add(node)
+                self._queue.add(ClusterKey())
 
     # Changes of things that consist of several objects
 
@@ -248,9 +251,9 @@ class Triggers:
     def _add_all_sovereign_workloads(self) -> None:
         self._add(self.view.keys(SOVEREIGN_WORKLOAD.plural))
 
-    def _add(self, sovereign_workloads: Iterable[ObjectKey]) -> None:
+    def _add(self, sovereign_workloads: Iterable[ObjectKey], delay: float = 0.0) -> None:
         for key in sovereign_workloads:
-            self._queue.add(SovereignWorkloadKey(*key))
+            self._queue.add(SovereignWorkloadKey(*key), delay)
 
     def _add_pods(self, namespace: str | None = None) -> None:
         for pod in self.view.pods(namespace):

@@ -117,6 +117,10 @@ class Verdicts:
             self._sorted[policy] = tuple(sorted(self._accepted.get(policy, ())))
         return self._sorted[policy]
 
+    def accepts(self, policy: str, node: str) -> bool:
+        """Whether a policy accepts a node."""
+        return node in self._accepted.get(policy, ())
+
     def accepted_at_all(self, node: str) -> bool:
         """Whether any policy accepts a node."""
         return any(node in nodes for nodes in self._accepted.values())
