@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence, SovereigntyPolicySpec
@@ -41,7 +42,7 @@ class NodeVerdict:
         """Whether no check failed."""
         return not self.findings
 
-    @property
+    @cached_property
     def sentence(self) -> str:
         """The verdict in words, as nodes and pods carry it."""
         if self.findings:
@@ -49,7 +50,7 @@ class NodeVerdict:
         rests_on = "; ".join(basis.text for basis in self.basis)
         return f"accepted: {self.datacentre}" + (f", {rests_on}" if rests_on else "")
 
-    @property
+    @cached_property
     def decision_id(self) -> str:
         """16 hexadecimal digits that stand for this verdict in annotations and logs: same verdict, same id."""
         content = [self.node, self.uid, self.policy, self.datacentre, self.service, self.evidence, self.sentence]
