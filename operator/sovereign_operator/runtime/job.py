@@ -8,7 +8,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn
 
-from sovereign_operator.runtime.replica import log_as_json
+from sovereign_operator.runtime.logs import log_as_json
 from sovereign_operator.runtime.stopping import until_stopped
 
 logger = logging.getLogger(__name__)

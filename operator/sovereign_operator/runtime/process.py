@@ -17,7 +17,8 @@ from sovereign_operator.kube.client.api import Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.kube.client.lease import LeaseLostError, hand_over, lead
 from sovereign_operator.runtime import health
-from sovereign_operator.runtime.replica import Replica, log_as_json
+from sovereign_operator.runtime.logs import log_as_json
+from sovereign_operator.runtime.replica import Replica
 from sovereign_operator.runtime.stopping import until_stopped
 
 logger = logging.getLogger(__name__)

@@ -1,13 +1,9 @@
-"""Options and logging that every long-running process has: where it runs, its Lease, its port, its log level."""
+"""Options that every long-running process has: where it runs, its Lease, its port, its log level."""
 
 import argparse
-import logging
 import os
 import socket
-import sys
 from dataclasses import dataclass
-
-from pythonjsonlogger.json import JsonFormatter
 
 from sovereign_operator.core.names import SYSTEM_NAMESPACES
 
@@ -52,12 +48,3 @@ def replica(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Repli
         port=given.port,
         log_level=given.log_level,
     )
-
-
-def log_as_json(level: str) -> None:
-    """Log to standard error, one JSON object a line."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter("{levelname}{name}{message}", style="{", rename_fields={"levelname": "severity"}, timestamp=True)
-    )
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

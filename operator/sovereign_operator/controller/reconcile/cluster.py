@@ -31,6 +31,7 @@ from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.crds import kinds_going
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime import metrics as runtime_metrics
+from sovereign_operator.runtime.logs import lines_together
 from sovereign_operator.runtime.writes import write_all
 
 logger = logging.getLogger(__name__)
@@ -96,8 +97,9 @@ async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespa
         return FROZEN_RETRY_SECONDS
     runtime_metrics.FROZEN.set(0)
     verdicts, outdated = decide(state, pending, look)
-    for verdict in outdated.changes.verdicts:
-        _log(verdict)
+    with lines_together():
+        for verdict in outdated.changes.verdicts:
+            _log(verdict)
     # If a write fails, ``pending`` has them written again.
     pending.roles |= outdated.roles
     # Roles before all else: a refused node may then start no more pods, and an accepted node may host pods before its
