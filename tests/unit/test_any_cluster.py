@@ -6,11 +6,11 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sovereign_operator.api.v1alpha1 import KINDS, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.keys import SovereignWorkloadKey
-from sovereign_operator.controller.reconcile import cluster, nodes, pod_counts, roles
+from sovereign_operator.controller.reconcile import cluster, nodes, pod_counts, roles, statuses
 from sovereign_operator.controller.reconcile import encryption as transit
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
@@ -48,13 +48,13 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
     writer = nodes.NodeWriter(state)
     compared = [writer._compare(name) for _, name in state.mirrors.nodes]  # noqa: SLF001
     cluster._measure(verdicts, {}, sites=True)  # noqa: SLF001
-    statuses = {(kind.plural, name) for kind in KINDS for _, name in state.view.keys(kind.plural)}
+    outdated = {(kind.plural, name) for kind in statuses.KINDS for _, name in state.view.keys(kind.plural)}
     for write in (
         *roles.role_writes(state, verdicts, verdicts.policies, "sovereign-system"),
         *(nodes._write_node(state.api, *found) for found in compared if found),  # noqa: SLF001
-        *cluster._status_writes(state, verdicts, statuses),  # noqa: SLF001
     ):
         write.close()  # type: ignore[attr-defined]
+    assert {one.kind for one in statuses.reports(state, verdicts, outdated)} <= {*statuses.KINDS}
     assert len(compared) == len(NAMES)
     pod_counts.count_pods(state)
     pod_counts.count_processes(state)

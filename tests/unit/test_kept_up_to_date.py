@@ -15,7 +15,7 @@ from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.controller.keys import PodAnnotationsKey, SovereignWorkloadKey
 from sovereign_operator.controller.observed.references import WorkloadReferences
-from sovereign_operator.controller.reconcile import cluster, pod_counts, roles
+from sovereign_operator.controller.reconcile import cluster, pod_counts, roles, statuses
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
@@ -137,8 +137,7 @@ class KeptUpToDate(RuleBasedStateMachine):
         _, outdated = cluster.decide(state, pending, look)
         state.triggers.verdicts_changed(outdated.changes, first=look.first)
         state.published.frozen = False
-        pod_counts.count_pods(state)
-        outdated_statuses = outdated.statuses | state.published.statuses
+        outdated_statuses = outdated.statuses | self.report(outdated.statuses)
         self.answers = answers(state, self.workloads)
         keys, state.queue.keys = state.queue.keys, set()  # type: ignore[attr-defined]
         if before is None:
@@ -155,7 +154,21 @@ class KeptUpToDate(RuleBasedStateMachine):
                 "workload": SovereignWorkloadKey(NAMESPACE, key[-1]) in keys,
             }[kind]
             assert again or before.get(what) == answer, what
-        state.published.statuses = set()
+
+    def report(self, outdated: frozenset[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Write the statuses that are outdated, then those that the count of pods, which is late, finds outdated.
+
+        Return the latter.
+        """
+        state = self.state
+        assert state.published.verdicts
+        for _ in statuses.reports(state, state.published.verdicts, outdated):
+            pass
+        pod_counts.count_pods(state)
+        counted, state.published.statuses = state.published.statuses, set()
+        for _ in statuses.reports(state, state.published.verdicts, counted):
+            pass
+        return counted
 
     @invariant()
     def the_rest_is_decided_afresh(self) -> None:

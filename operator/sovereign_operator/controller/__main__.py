@@ -21,7 +21,7 @@ from sovereign_operator.controller.keys import (
     tenant_of,
 )
 from sovereign_operator.controller.observed.kopf_watch import listen
-from sovereign_operator.controller.reconcile.cluster import reconcile_cluster, write_statuses
+from sovereign_operator.controller.reconcile.cluster import reconcile_cluster
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
 from sovereign_operator.controller.reconcile.guards import reconcile_guards
 from sovereign_operator.controller.reconcile.namespace_left import announce_leave
@@ -29,6 +29,7 @@ from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.reconcile.pod_annotations import annotate_pod
 from sovereign_operator.controller.reconcile.pod_counts import count_pods, count_processes
 from sovereign_operator.controller.reconcile.release import release_abandoned
+from sovereign_operator.controller.reconcile.statuses import write_statuses
 from sovereign_operator.controller.reconcile.workload import reconcile_workload
 from sovereign_operator.controller.settings import Settings, parse
 from sovereign_operator.controller.state import ControllerState

@@ -27,5 +27,5 @@ class Published:
         """By plural and key, the resourceVersion and generation of an object whose status was just written."""
         self.statuses: set[tuple[str, str]] = set()
         """Plural and name of the cluster-scoped objects whose status may differ."""
-        self.not_trusted: Mapping[str, tuple[str, ...]] = {}
+        self.not_trusted: dict[str, tuple[str, ...]] = {}
         """By policy, the pods that mount its certificates in a namespace to which it grants none, as its status has."""

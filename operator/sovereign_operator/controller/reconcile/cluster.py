@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,23 +13,17 @@ from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import StatusesKey
 from sovereign_operator.controller.observed.pending import Pending
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
-from sovereign_operator.controller.reconcile.pod_counts import pods_not_trusted
 from sovereign_operator.controller.reconcile.roles import role_writes
-from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.controller.state import ControllerState
-from sovereign_operator.core.encryption.status import report_encryption
-from sovereign_operator.core.identity.grant import changed_grants, granted_namespaces, report_grants
+from sovereign_operator.core.identity.grant import granted_namespaces
 from sovereign_operator.core.placement.calendar import end_instant
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.next_change import seconds_to
-from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.placement.verdicts import Changes, Verdicts
 from sovereign_operator.core.workload.next_look import RESYNC_SECONDS
-from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.crds import kinds_going
-from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.runtime.logs import lines_together
 from sovereign_operator.runtime.writes import write_all
@@ -109,11 +103,12 @@ async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespa
             role_writes(state, verdicts, sorted(outdated.roles), operator_namespace), at_once=ROLES
         )
     finally:
+        # What changed is known only now: no later look would find it.
         state.triggers.verdicts_changed(outdated.changes, first=look.first)
-    state.published.frozen = False
-    nodes.enqueue_outdated(outdated.nodes)
-    state.published.statuses |= outdated.statuses
-    state.queue.add(StatusesKey())
+        state.published.frozen = False
+        nodes.enqueue_outdated(outdated.nodes)
+        state.published.statuses |= outdated.statuses
+        state.queue.add(StatusesKey())
     _measure(verdicts, state.published.retained, sites=look.whole or bool(outdated.changes.datacentres))
     if failures:
         raise failures[0]
@@ -196,21 +191,6 @@ def _outdated_statuses(
     )
 
 
-async def write_statuses(state: ControllerState) -> float | None:
-    """Write the statuses that may differ. Return in how many seconds to try again, if one is refused."""
-    if state.published.frozen or state.published.verdicts is None:
-        return None
-    for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
-        state.refusals.keep(resource.OURS[kind.plural], state.view.objects(kind.plural))
-    outdated, state.published.statuses = state.published.statuses, set()
-    failures = await write_all(_status_writes(state, state.published.verdicts, outdated))
-    if failures or state.refusals:
-        state.published.statuses |= outdated
-    if failures:
-        raise failures[0]
-    return AGAIN_SECONDS if state.refusals else None
-
-
 def _log(verdict: NodeVerdict) -> None:
     """Log a verdict, as a record of why a node was accepted or refused."""
     logger.info(
@@ -256,33 +236,3 @@ def _measure(verdicts: Verdicts, retained: Mapping[str, frozenset[str]], *, site
             if entry.status is QualificationStatus.QUALIFIED:
                 end = end_instant(entry.valid_until).timestamp() if entry.valid_until else math.inf
                 metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)
-
-
-def _status_writes(
-    state: ControllerState, verdicts: Verdicts, outdated: Iterable[tuple[str, str]]
-) -> Iterator[Awaitable[object]]:
-    facts = verdicts.facts
-    state.published.not_trusted = pods_not_trusted(state, facts.policies)
-    for plural, name in sorted(outdated):
-        if plural == CLOUD_SERVICE.plural and name in facts.services:
-            yield write_status(state, CLOUD_SERVICE, name, report_service(name, facts))
-        elif plural == DATACENTRE.plural and name in facts.datacentres:
-            yield write_status(state, DATACENTRE, name, report_datacentre(name, facts, verdicts))
-        elif plural == SOVEREIGNTY_POLICY.plural and name in facts.policies:
-            yield _write_policy_status(state, verdicts, name)
-    for kind in (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY):
-        for (_, name), why in sorted(state.view.unreadable[kind.plural].errors.items()):
-            yield write_status(state, kind, name, report_unreadable(kind, why))
-
-
-def _write_policy_status(state: ControllerState, verdicts: Verdicts, name: str) -> Awaitable[object]:
-    trusted = state.view.identity.trusted(name) if state.view.identity else ()
-    report = report_policy(name, verdicts.facts, verdicts, trusted)
-    not_trusted = state.published.not_trusted.get(name)
-    if not_trusted is not None:
-        metrics.PODS_NOT_TRUSTED.labels(name).set(len(not_trusted))
-        report += report_grants(name, state.published.granted[name], not_trusted)
-    seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
-    report += report_encryption(verdicts.facts.policies[name].encryption_in_transit, seen)
-    before = (state.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
-    return write_status(state, SOVEREIGNTY_POLICY, name, report, news=changed_grants(before, report.status))

@@ -18,11 +18,13 @@ from sovereign_operator.kube.objects.pod import ObservedPod
 
 def count_pods(state: ControllerState) -> None:
     """Count the pods in scope by namespace, policy and place. Write the statuses that count others."""
-    before, now = state.published.not_trusted, pods_not_trusted(state, state.view.policies())
-    for policy in before.keys() | now.keys():
-        if before.get(policy) != now.get(policy):
-            state.published.statuses.add((SOVEREIGNTY_POLICY.plural, policy))
-            state.queue.add(StatusesKey())
+    shown, now = state.published.not_trusted, pods_not_trusted(state, state.view.policies())
+    for policy in shown.keys() - now.keys():
+        del shown[policy]
+    outdated = {policy for policy in now if now[policy] != shown.get(policy)}
+    if outdated:
+        state.published.statuses |= {(SOVEREIGNTY_POLICY.plural, policy) for policy in outdated}
+        state.queue.add(StatusesKey())
 
 
 def pods_not_trusted(

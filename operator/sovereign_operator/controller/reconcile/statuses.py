@@ -1,0 +1,81 @@
+"""Statuses of the cluster-scoped kinds: services, datacentres and policies."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1.kind import Kind
+from sovereign_operator.controller import metrics
+from sovereign_operator.controller.reconcile.pod_counts import pods_not_trusted
+from sovereign_operator.controller.reconcile.write_status import write_status
+from sovereign_operator.controller.state import ControllerState
+from sovereign_operator.core.encryption.status import report_encryption
+from sovereign_operator.core.identity.grant import changed_grants, report_grants
+from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
+from sovereign_operator.core.placement.verdicts import Verdicts
+from sovereign_operator.core.report.conditions import Notice
+from sovereign_operator.core.report.report import Report
+from sovereign_operator.kube.client import resource
+from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
+from sovereign_operator.runtime.writes import write_all
+
+KINDS = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY)
+
+
+@dataclass(frozen=True)
+class NewStatus:
+    """What the status of one object should say."""
+
+    kind: Kind
+    name: str
+    report: Report
+    news: tuple[Notice, ...] = ()
+    """What to post besides changed conditions."""
+
+
+async def write_statuses(state: ControllerState) -> float | None:
+    """Write the statuses that may differ. Return in how many seconds to try again, if one is refused."""
+    if state.published.frozen or state.published.verdicts is None:
+        return None
+    for kind in KINDS:
+        state.refusals.keep(resource.OURS[kind.plural], state.view.objects(kind.plural))
+    outdated, state.published.statuses = state.published.statuses, set()
+    reported = [*reports(state, state.published.verdicts, outdated)]
+    failures = await write_all(write_status(state, one.kind, one.name, one.report, news=one.news) for one in reported)
+    if failures or state.refusals:
+        state.published.statuses |= outdated
+    if failures:
+        raise failures[0]
+    return AGAIN_SECONDS if state.refusals else None
+
+
+def reports(state: ControllerState, verdicts: Verdicts, outdated: Iterable[tuple[str, str]]) -> Iterator[NewStatus]:
+    """Yield what these statuses, by plural and name, should say, and those of all objects that cannot be read."""
+    facts = verdicts.facts
+    not_trusted = pods_not_trusted(state, facts.policies)
+    for plural, name in sorted(outdated):
+        if plural == CLOUD_SERVICE.plural and name in facts.services:
+            yield NewStatus(CLOUD_SERVICE, name, report_service(name, facts))
+        elif plural == DATACENTRE.plural and name in facts.datacentres:
+            yield NewStatus(DATACENTRE, name, report_datacentre(name, facts, verdicts))
+        elif plural == SOVEREIGNTY_POLICY.plural and name in facts.policies:
+            yield _policy_report(state, verdicts, name, not_trusted.get(name))
+    for kind in KINDS:
+        for (_, name), why in sorted(state.view.unreadable[kind.plural].errors.items()):
+            yield NewStatus(kind, name, report_unreadable(kind, why))
+
+
+def _policy_report(
+    state: ControllerState, verdicts: Verdicts, name: str, not_trusted: tuple[str, ...] | None
+) -> NewStatus:
+    trusted = state.view.identity.trusted(name) if state.view.identity else ()
+    report = report_policy(name, verdicts.facts, verdicts, trusted)
+    if not_trusted is not None:
+        # Of this policy alone: what other statuses show is compared with what they showed.
+        state.published.not_trusted[name] = not_trusted
+        metrics.PODS_NOT_TRUSTED.labels(name).set(len(not_trusted))
+        report += report_grants(name, state.published.granted[name], not_trusted)
+    seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
+    report += report_encryption(verdicts.facts.policies[name].encryption_in_transit, seen)
+    before = (state.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
+    return NewStatus(SOVEREIGNTY_POLICY, name, report, tuple(changed_grants(before, report.status)))
