@@ -23,10 +23,9 @@ REFUSED: Final = SERVICES - 1
 NAMESPACES: Final = 20
 IMAGES: Final = 50
 """Images on each node: the most that a kubelet reports by default."""
-LEASE_SECONDS: Final = 120
-"""Fake nodes renew their leases every 30 s, and KWOK also writes a status every ten minutes. Kubelets renew every ten
-seconds: for thousands of nodes on one machine, these writes would leave nothing to what is measured. The node
-controller takes a node for dead after 50 s."""
+LEASE_SECONDS: Final = 400
+"""Fake nodes renew their leases every 100 s, and KWOK also writes a status every ten minutes. Kubelets renew every ten
+seconds: for thousands of nodes on one machine, these writes would leave nothing to what is measured."""
 VERSION: Final = resource.OURS[CLOUD_SERVICE.plural].api_version
 
 

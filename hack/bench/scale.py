@@ -34,6 +34,7 @@ OPTIONS = ("--set", "identity.enabled=false,encryption.enabled=false,presets.ena
 PROGRAM = "sovereign_operator.controller"
 AT_A_TIME = 20
 LOOK_SECONDS = 0.5
+AVAILABLE_LOOK_SECONDS = 5
 CALM_LOOKS = 6
 """How many looks in a row have to find it idle: longer than any of its pauses between two writes of one change."""
 BUSY = 0.04
@@ -119,7 +120,7 @@ class Bench:
         await self._create(DEPLOYMENTS, (crowded.deployment(number, size) for number in range(size.workloads)))
         async with asyncio.timeout(STARTED_SECONDS):
             while await self._available() < size.pods:  # noqa: ASYNC110 - no event for it
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(AVAILABLE_LOOK_SECONDS)
         await self._controller.calm()
         made = (crowded.sovereign_workload(number, size) for number in range(size.workloads))
         await self._say("all workloads taken in", self._create(_ours("sovereignworkloads"), made))

@@ -164,6 +164,8 @@ def render_controller_manager(state: State) -> Unit:
         # By default 20 a second: a benchmark with 4,000 pods would wait for these alone.
         "kube-api-qps": "200",
         "kube-api-burst": "400",
+        # By default 50 s. On a busy machine leases of nodes come late, and pods of dead nodes count as not ready.
+        "node-monitor-grace-period": "5m",
         # The default is outside the cluster's folder, and the controller manager creates it if missing.
         "flex-volume-plugin-dir": state.folder / "volume-plugins",
         "root-ca-file": state.keys / "ca.crt",
