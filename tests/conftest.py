@@ -2,7 +2,8 @@
 
 ``make test`` runs them in two processes (pytest-xdist), which take groups of tests in turn. A group runs in one
 process, in order. Tests on the shared cluster are one group, and those that change the machine itself are another: both
-are long, so they run in parallel. Every other file is a group of its own.
+are long, so they run in parallel. Every other file is a group of its own. The longest of those that need a cluster is
+among them, as the tests on the shared cluster take longer than everything else: its process brings up another one.
 """
 
 from pathlib import Path
@@ -17,6 +18,7 @@ pytest.register_assert_rewrite("tests.dataplane.talk", "tests.e2e.support")
 E2E = Path(__file__).with_name("e2e")
 GROUPS = {
     "tests/e2e/own_cluster/": "machine",
+    "tests/e2e/placement/test_drift.py": "drift",
     "tests/e2e/": "shared cluster",
     "tests/cluster/": "machine",
     "tests/dataplane/": "machine",

@@ -1,5 +1,6 @@
 """One cluster with the operator, as the chart installs it, for all tests of this folder."""
 
+import os
 import re
 from collections.abc import Generator, Iterator
 from uuid import uuid4
@@ -30,8 +31,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session")
 def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Four nodes, each for a datacentre of its own, without the operator."""
-    cluster = up(ClusterSpec(request.config.getoption("--cluster"), estate.NODES))
+    """Four nodes, each for a datacentre of its own, without the operator. Each process of pytest-xdist has its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    name = "-".join(filter(None, (request.config.getoption("--cluster"), worker)))
+    cluster = up(ClusterSpec(name, estate.NODES))
     cluster.load_image(public.archive(manifests.IMAGE))
     yield cluster
     if not request.config.getoption("--keep-cluster"):
