@@ -21,7 +21,7 @@ class Pending:
         return any(getattr(self, part.name) for part in fields(self))
 
     def take(self) -> "Pending":
-        """Return everything and start anew."""
+        """Return everything, and forget it here."""
         taken = Pending()
         for part in fields(self):
             setattr(taken, part.name, getattr(self, part.name))

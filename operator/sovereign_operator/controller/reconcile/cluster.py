@@ -158,11 +158,11 @@ def decide(state: ControllerState, pending: Pending, look: Look) -> tuple[Verdic
 def _grant(state: ControllerState, facts: Facts, pending: Pending, *, whole: bool) -> frozenset[str]:
     """Publish to which namespaces policies give certificates. Return the policies for which these changed."""
     before, labels = state.published.granted, state.view.namespace_labels()
-    anew = facts.policies.keys() if whole else pending.policies | facts.policies.keys() - before.keys()
+    changed_policies = facts.policies.keys() if whole else pending.policies | facts.policies.keys() - before.keys()
     changed = {name: labels[name] for name in pending.namespaces if name in labels}
     granted = {}
     for policy, spec in facts.policies.items():
-        if policy in anew:
+        if policy in changed_policies:
             granted[policy] = granted_namespaces(policy, spec, labels)
         else:
             others = {*before[policy]} - pending.namespaces
