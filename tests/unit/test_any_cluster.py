@@ -54,7 +54,7 @@ def test_the_controller_decides_about_any_cluster(random: Random) -> None:
         *(nodes._write_node(state.api, *found) for found in compared if found),  # noqa: SLF001
     ):
         write.close()  # type: ignore[attr-defined]
-    assert {one.kind for one in statuses.reports(state, verdicts, outdated)} <= {*statuses.KINDS}
+    assert {one.kind for one in statuses.decide_statuses(state, verdicts, outdated)} <= {*statuses.KINDS}
     assert len(compared) == len(NAMES)
     pod_counts.count_pods(state)
     pod_counts.count_processes(state)

@@ -20,8 +20,7 @@ from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.state import ControllerState
-from sovereign_operator.core.identity.grant import granted_namespaces, report_grants
-from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service
+from sovereign_operator.core.identity.grant import granted_namespaces
 from sovereign_operator.core.workload.decision import decide_workload
 from sovereign_operator.core.workload.facts import workload_of
 from sovereign_operator.core.workload.status import report_workload
@@ -162,12 +161,10 @@ class KeptUpToDate(RuleBasedStateMachine):
         """
         state = self.state
         assert state.published.verdicts
-        for _ in statuses.reports(state, state.published.verdicts, outdated):
-            pass
+        statuses.decide_statuses(state, state.published.verdicts, outdated)
         pod_counts.count_pods(state)
         counted, state.published.statuses = state.published.statuses, set()
-        for _ in statuses.reports(state, state.published.verdicts, counted):
-            pass
+        statuses.decide_statuses(state, state.published.verdicts, counted)
         return counted
 
     @invariant()
@@ -201,14 +198,13 @@ def answers(state: ControllerState, workloads: Mapping[str, Json]) -> dict[tuple
         found["node", name] = compared and compared[0]
     for policy in verdicts.policies:
         found["role", policy] = roles.role_and_binding(state, verdicts, policy, "sovereign-system")
-        report = report_policy(policy, verdicts.facts, verdicts)
-        not_trusted = pod_counts.pods_not_trusted(state, verdicts.facts.policies).get(policy, ())
-        granted = report_grants(policy, state.published.granted[policy], not_trusted)
-        found["status", SOVEREIGNTY_POLICY.plural, policy] = report, granted
-    for name in verdicts.facts.services:
-        found["status", CLOUD_SERVICE.plural, name] = report_service(name, verdicts.facts)
-    for name in verdicts.facts.datacentres:
-        found["status", DATACENTRE.plural, name] = report_datacentre(name, verdicts.facts, verdicts)
+    facts = verdicts.facts
+    kinds = ((SOVEREIGNTY_POLICY, facts.policies), (CLOUD_SERVICE, facts.services), (DATACENTRE, facts.datacentres))
+    readable = [(kind.plural, name) for kind, specs in kinds for name in specs]
+    not_trusted = pod_counts.pods_not_trusted(state, facts.policies)
+    for one in statuses.reports(state, verdicts, readable, not_trusted):
+        if (one.kind.plural, one.name) in readable:
+            found["status", one.kind.plural, one.name] = one
     for pod in state.view.pods():
         if pod.pod.node and not pod.ended and not pod.pod.unreadable:
             found["pod", pod.pod.name] = pods._annotations(state, verdicts, pod)  # noqa: SLF001

@@ -1,6 +1,6 @@
 """Statuses of the cluster-scoped kinds: services, datacentres and policies."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
@@ -40,8 +40,8 @@ async def write_statuses(state: ControllerState) -> float | None:
     for kind in KINDS:
         state.refusals.keep(resource.OURS[kind.plural], state.view.objects(kind.plural))
     outdated, state.published.statuses = state.published.statuses, set()
-    reported = [*reports(state, state.published.verdicts, outdated)]
-    failures = await write_all(write_status(state, one.kind, one.name, one.report, news=one.news) for one in reported)
+    decided = decide_statuses(state, state.published.verdicts, outdated)
+    failures = await write_all(write_status(state, one.kind, one.name, one.report, news=one.news) for one in decided)
     if failures or state.refusals:
         state.published.statuses |= outdated
     if failures:
@@ -49,10 +49,28 @@ async def write_statuses(state: ControllerState) -> float | None:
     return AGAIN_SECONDS if state.refusals else None
 
 
-def reports(state: ControllerState, verdicts: Verdicts, outdated: Iterable[tuple[str, str]]) -> Iterator[NewStatus]:
-    """Yield what these statuses, by plural and name, should say, and those of all objects that cannot be read."""
+def decide_statuses(state: ControllerState, verdicts: Verdicts, outdated: Iterable[tuple[str, str]]) -> list[NewStatus]:
+    """Return what these statuses should say, and remember which pods without a grant each of them names."""
+    not_trusted = pods_not_trusted(state, verdicts.facts.policies)
+    decided = [*reports(state, verdicts, outdated, not_trusted)]
+    for one in decided:
+        if one.kind is SOVEREIGNTY_POLICY and one.name in not_trusted:
+            state.published.not_trusted[one.name] = not_trusted[one.name]
+            metrics.PODS_NOT_TRUSTED.labels(one.name).set(len(not_trusted[one.name]))
+    return decided
+
+
+def reports(
+    state: ControllerState,
+    verdicts: Verdicts,
+    outdated: Iterable[tuple[str, str]],
+    not_trusted: Mapping[str, tuple[str, ...]],
+) -> Iterator[NewStatus]:
+    """Yield what these statuses, by plural and name, should say, and those of all objects that cannot be read.
+
+    ``not_trusted``: by policy, the pods that mount its certificates without a grant; empty without certificates.
+    """
     facts = verdicts.facts
-    not_trusted = pods_not_trusted(state, facts.policies)
     for plural, name in sorted(outdated):
         if plural == CLOUD_SERVICE.plural and name in facts.services:
             yield NewStatus(CLOUD_SERVICE, name, report_service(name, facts))
@@ -71,9 +89,6 @@ def _policy_report(
     trusted = state.view.identity.trusted(name) if state.view.identity else ()
     report = report_policy(name, verdicts.facts, verdicts, trusted)
     if not_trusted is not None:
-        # Of this policy alone: what other statuses show is compared with what they showed.
-        state.published.not_trusted[name] = not_trusted
-        metrics.PODS_NOT_TRUSTED.labels(name).set(len(not_trusted))
         report += report_grants(name, state.published.granted[name], not_trusted)
     seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
     report += report_encryption(verdicts.facts.policies[name].encryption_in_transit, seen)
