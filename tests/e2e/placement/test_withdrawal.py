@@ -69,7 +69,7 @@ def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, clus
     assert placed["reason"] == "PodsOutside"
     assert "SecNumCloud 3.2 (decision EX-201) is suspended" in placed["message"]
     assert f"kubectl -n {namespace} rollout restart deployment/app" in placed["message"]
-    assert "PodsOutside" in eventually(lambda: events(admin, namespace, "app"), what="Events")
+    eventually(lambda: "PodsOutside" in events(admin, namespace, "app"), what="an Event")
     outside = f'sovereign_pods_in_scope{{namespace="{namespace}",place="outside",policy="secnumcloud"}}'
     eventually(lambda: metric(admin, cluster, outside) > 0, what="the metric that pages people")
     # The label stays for the running pods, because a kubelet that restarts would kill them without it; the taint makes
