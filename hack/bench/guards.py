@@ -1,166 +1,237 @@
-"""What the guards cost: pods and Bindings in a namespace in scope and in one out of scope, alternately, in one run.
+"""What our admission costs: pods created and bound in five scenarios, in short slices in turn, in one run.
 
-Run ``python -m hack.bench.guards --name CLUSTER`` on a cluster with the operator installed. A host role made for this
-lists 5,000 nodes. Requests are dry runs: they go through admission and are not stored.
+Run ``python -m hack.bench.guards --name CLUSTER`` on a cluster of the local backend with the operator installed.
 
-At the end several clients create pods without pause: how many a second, and how much CPU the API server uses for them,
-which can only be read on the local backend.
+- ``bare``: the bindings of our admission policies and our webhooks are deleted, and the namespace has no policy.
+- ``lean``: like bare, with the least that placement by admission could be (see lean.py).
+- ``out of scope``: ours are installed, and the namespace has no policy.
+- ``placement``: the namespace is held to a policy that does not encrypt. Its host role lists 5,000 nodes.
+- ``encrypting``: the namespace is held to a policy that encrypts, so that the API server calls the injector.
+
+Requests are dry runs: they go through admission and are not stored. CPU is that of the API server and of our injectors,
+for 1,000 requests, without what they use when there are none. The load generator and other programs share the cores,
+but are not counted; latencies and rates suffer from them.
+
+Nothing is placed and guarded on this cluster while ours are deleted, for seconds at a time. They are restored however
+the run ends, unless it is killed (SIGKILL): then install the operator again. No controller runs meanwhile, because it
+would report the missing guards.
 """
 
 import argparse
-import asyncio
+import signal
 import statistics
+import sys
+import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
 
-from hack.bench.load import cpu_of
-from hack.cluster import Cluster, ClusterError
-from hack.cluster.local import LocalCluster
-from hack.install import NAMESPACE, find
+from hack import estate
+from hack.bench import dry_runs, lean, processes, ratios, replicas
+from hack.bench.away import away, there
+from hack.bench.dry_runs import STORED, Server
+from hack.bench.effects import Effects
+from hack.bench.load import Seen, cpu_of
+from hack.cluster import Cluster
+from hack.install import NAMESPACE, RELEASE, find
+from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core import names
 from sovereign_operator.core.placement.host_roles import host_role_objects
-from sovereign_operator.kube.client import resource
-from sovereign_operator.kube.client.api import Api, connect
-from sovereign_operator.kube.client.clock import ServerClock
-from sovereign_operator.kube.client.resource import SERVICE_ACCOUNTS
 
-POLICY = "bench"
-NODES = tuple(f"bench-{number}" for number in range(5000))
-ROUNDS = 200
-CLIENTS = 8
-TURNS = 5
-PODS_OF_A_TURN = 400
-SPACES = {"bench-free": {}, "bench-held": {"sovereignty.dev/enforce": POLICY}}
-DRY = "?dryRun=All"
+POLICY: Final = "bench"
+TRANSIT: Final = "bench-transit"
+NODES: Final = tuple(f"bench-{number}" for number in range(5000))
+FREE, HELD, ENCRYPTING, LEAN = "bench-free", "bench-held", "bench-encrypting", "bench-lean"
+SPACES: Final[dict[str, dict[str, str]]] = {
+    FREE: {},
+    HELD: {names.ENFORCE_LABEL: POLICY},
+    ENCRYPTING: {names.ENFORCE_LABEL: TRANSIT},
+    LEAN: {lean.LABEL: "true"},
+}
+"""Namespaces, and their labels."""
+CREATE, BIND = "CREATE", "BIND"
+REQUESTS: Final = {CREATE: dry_runs.CREATE, BIND: dry_runs.bind(NODES[len(NODES) // 2])}
+SCENARIOS: Final = {
+    "bare": (FREE, (CREATE, BIND)),
+    "lean": (LEAN, (CREATE,)),
+    "out of scope": (FREE, (CREATE, BIND)),
+    "placement": (HELD, (CREATE, BIND)),
+    "encrypting": (ENCRYPTING, (CREATE,)),
+}
+"""The namespace of each scenario, and what is asked for there. Ratios are to the first."""
+BARE, ALONE, *OURS = SCENARIOS
+CLIENTS: Final = (1, 10, 50)
+WARM_CLIENTS: Final = 10
+RELEASED: Final = f"app.kubernetes.io/instance={RELEASE}"
+SEEN_LAST: Final = {
+    "mutatingwebhookconfiguration": "sovereign-injector",
+    "mutatingadmissionpolicybinding": "sovereignty-place-pods-by-namespace",
+    "validatingadmissionpolicybinding": "sovereignty-guard-pods-by-namespace",
+}
+"""The objects whose effect is looked at, by kind. The API server follows changes in their order: these come last."""
 
 
-def pod(selects: dict[str, str]) -> dict[str, Any]:
-    """Return a pod that no scheduler handles."""
-    spec = {"schedulerName": "nobody", "nodeSelector": selects, "containers": [{"name": "c", "image": "none"}]}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bench"}, "spec": spec}
+@dataclass(frozen=True)
+class Bench:
+    """Puts loads on a cluster, and keeps what it sees."""
 
-
-async def milliseconds(requests: dict[str, Callable[[], Awaitable[object]]]) -> dict[str, list[float]]:
-    """Time the requests alternately."""
-    taken: dict[str, list[float]] = {name: [] for name in requests}
-    for _ in range(ROUNDS):
-        for name, request in requests.items():
-            begun = time.perf_counter()
-            await request()
-            taken[name].append((time.perf_counter() - begun) * 1000)
-    return taken
-
-
-def report(what: str, taken: dict[str, list[float]]) -> None:
-    """Print medians, 99th percentiles and the ratio of the medians."""
-    free, held = taken["bench-free"], taken["bench-held"]
-    ratio = statistics.median(held) / statistics.median(free)
-    tails = [statistics.quantiles(values, n=100)[98] for values in (free, held)]
-    print(
-        f"{what:8} out of scope p50 {statistics.median(free):.2f} ms p99 {tails[0]:.2f}; "
-        f"in scope p50 {statistics.median(held):.2f} ms p99 {tails[1]:.2f}; ratio {ratio:.2f}"
+    cluster: Cluster
+    admin: Kubectl
+    server: Server
+    effects: Effects
+    seconds: float
+    """Of each slice."""
+    taken: defaultdict[tuple[str, int], defaultdict[str, list[Seen]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
+    """What was seen in each round, by requests and clients, and by scenario."""
+    idle: list[float] = field(default_factory=list)
+    """How many CPUs the processes used in each round while there were no requests."""
+
+    def warm(self) -> None:
+        """Put a load on the cluster that does not count."""
+        for scenario in OURS:
+            self._put(scenario, CREATE, WARM_CLIENTS)
+
+    def round(self, number: int) -> None:
+        """Measure everything once; in every other round in the opposite order, as what comes first may fare worse."""
+        parts = [self._with_ours, self._without_ours]
+        for part in reversed(parts) if number % 2 else parts:
+            part(number)
+
+    def _with_ours(self, number: int) -> None:
+        self.effects.wait_for_ours(present=True)
+        self._rest()
+        self._slices(OURS[number % len(OURS) :] + OURS[: number % len(OURS)])
+
+    def _without_ours(self, number: int) -> None:
+        parts = [self._bare, self._lean]
+        with without_ours(self.admin):
+            self.effects.wait_for_ours(present=False)
+            for part in reversed(parts) if number % 2 else parts:
+                part()
+
+    def _bare(self) -> None:
+        self.effects.wait_for_lean(present=False)
+        self._slices([BARE])
+
+    def _lean(self) -> None:
+        with lean.installed(self.admin):
+            self.effects.wait_for_lean(present=True)
+            self._slices([ALONE])
+
+    def _rest(self) -> None:
+        pids = self._pids()
+        before, begun = cpu_of(pids), time.perf_counter()
+        time.sleep(self.seconds)
+        self.idle.append((cpu_of(pids) - before) / (time.perf_counter() - begun))
+
+    def _slices(self, scenarios: Sequence[str]) -> None:
+        for clients in CLIENTS:
+            for requests in REQUESTS:
+                for scenario in scenarios:
+                    if requests in SCENARIOS[scenario][1]:
+                        seen = self._put(scenario, requests, clients)
+                        self.taken[requests, clients][scenario].append(seen)
+
+    def _put(self, scenario: str, requests: str, clients: int) -> Seen:
+        namespace, _ = SCENARIOS[scenario]
+        return self.server.put(REQUESTS[requests], namespace, clients, self.seconds, self._pids())
+
+    def _pids(self) -> list[int]:
+        """Return the processes of the API server and of our injectors."""
+        injectors = (pod["metadata"]["uid"] for pod in replicas.pods(self.admin, "injector"))
+        return [processes.api_server(self.cluster), *(pid for uid in injectors for pid in processes.of_pod(uid))]
+
+    def show(self) -> None:
+        """Print the figures and their ratios."""
+        idle = statistics.median(self.idle)
+        for (requests, clients), seen in sorted(self.taken.items(), key=lambda item: item[0][0], reverse=True):
+            ordered = {name: [_measures(each, idle) for each in seen[name]] for name in SCENARIOS if name in seen}
+            ratios.show(f"{requests}, {clients} client(s) without pause", ordered)
+        every = [each for seen in self.taken.values() for several in seen.values() for each in several]
+        client, others = (statistics.median(map(attrgetter(name), every)) for name in ("client", "others"))
+        print(f"\nwithout requests, the API server and our injectors used {idle:.3f} CPUs")
+        print(f"the load generator used {1000 * client:.2f} s of CPU for 1,000 requests")
+        print(f"other programs used {others:.2f} CPUs, at most {max(each.others for each in every):.2f}")
 
 
-async def throughput(api: Api, server: int) -> None:
-    """Create pods as fast as the API server accepts them, in each namespace in turn, and print the figures."""
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in SPACES}
-
-    async def create(namespace: str) -> None:
-        for _ in range(PODS_OF_A_TURN // CLIENTS):
-            await api.request("POST", resource.PODS.path(namespace=namespace) + DRY, pod({}) | _other())
-
-    for _ in range(TURNS):
-        for name, values in taken.items():
-            used, begun = cpu_of([server]), time.perf_counter()
-            await asyncio.gather(*(create(name) for _ in range(CLIENTS)))
-            seconds = time.perf_counter() - begun
-            values.append((PODS_OF_A_TURN / seconds, (cpu_of([server]) - used) / PODS_OF_A_TURN))
-    (free_rate, free_cpu), (held_rate, held_cpu) = (
-        [statistics.median(column) for column in zip(*taken[name], strict=True)] for name in SPACES
-    )
-    print(
-        f"{CLIENTS} clients without pause: out of scope {free_rate:.0f} pods/s; in scope {held_rate:.0f}, "
-        f"ratio {held_rate / free_rate:.2f}"
-    )
-    print(
-        f"CPU seconds of the API server for 1,000 pods: out of scope {1000 * free_cpu:.2f}; "
-        f"in scope {1000 * held_cpu:.2f}, ratio {held_cpu / free_cpu:.2f}"
-    )
+def _measures(seen: Seen, idle: float) -> Mapping[str, float]:
+    return {"p50 ms": seen.p50, "requests/s": seen.rate, "CPU s/1,000": 1000 * (seen.cpu - idle / seen.rate)}
 
 
-def api_server(cluster: Cluster) -> int:
-    """Return the API server's process id. Raises ClusterError."""
-    found = cluster.find_process("kube-apiserver") if isinstance(cluster, LocalCluster) else None
-    if found is None:
-        raise ClusterError("the API server's CPU can be read on the local backend alone: make another cluster")
-    return found.pid
+@contextmanager
+def without_ours(admin: Kubectl) -> Iterator[None]:
+    """Delete what puts our admission into effect, and restore it at the end."""
+    with ExitStack() as stack:
+        for kind, last in SEEN_LAST.items():
+            found = [obj["metadata"]["name"] for obj in admin.list(kind, selector=RELEASED)]
+            stack.enter_context(away(admin, kind, *sorted(found, key=lambda name: name == last)))
+        yield
 
 
-async def measure(api: Api, server: int) -> None:
-    """Create the objects, measure, and delete them."""
+def made() -> Iterator[Json]:
+    """Yield what the scenarios need besides the policy that encrypts."""
     # The controller deletes host roles of policies that do not exist; it ignores these, which lack its label.
-    objects = host_role_objects(POLICY, NODES, NAMESPACE)
-    roles = (resource.CLUSTER_ROLES, resource.CLUSTER_ROLE_BINDINGS)
-    try:
-        for kind, obj in zip(roles, objects, strict=True):
-            await api.apply(kind, obj | {"metadata": {"name": obj["metadata"]["name"]}})
-        for name, labels in SPACES.items():
-            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-            await api.apply(resource.NAMESPACES, body)
-            await _until_account(api, name)
-            await api.create(resource.PODS, pod({}), name)
-        pods = resource.PODS
-        report(
-            "CREATE",
-            await milliseconds(
-                {
-                    name: lambda name=name: api.request("POST", pods.path(namespace=name) + DRY, pod({}) | _other())  # type: ignore[misc]
-                    for name in SPACES
-                }
-            ),
-        )
-        target = {"kind": "Node", "name": NODES[2500]}
-        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "bench"}, "target": target}
-        report(
-            "BIND",
-            await milliseconds(
-                {
-                    name: lambda name=name: api.request("POST", pods.path("bench", name, "binding") + DRY, binding)  # type: ignore[misc]
-                    for name in SPACES
-                }
-            ),
-        )
-        await throughput(api, server)
-    finally:
-        for kind, obj in zip(roles, objects, strict=True):
-            await api.request("DELETE", kind.path(obj["metadata"]["name"]))
-        for name in SPACES:
-            await api.request("DELETE", resource.NAMESPACES.path(name))
+    for obj in host_role_objects(POLICY, NODES, NAMESPACE):
+        yield obj | {"metadata": {"name": obj["metadata"]["name"]}}
+    for name, labels in SPACES.items():
+        yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def _other() -> dict[str, Any]:
-    return {"metadata": {"generateName": "bench-"}}
+def store_pods(admin: Kubectl) -> None:
+    """Create the pods that dry runs bind."""
+    stored = dry_runs.pod() | {"metadata": {"name": STORED}}
+    for namespace in {namespace for namespace, requests in SCENARIOS.values() if BIND in requests}:
+        # It is refused until the namespace has a service account, and the API server knows the policy.
+        eventually(partial(admin.apply, stored, namespace=namespace), what="a stored pod")
 
 
-async def _until_account(api: Api, namespace: str) -> None:
-    """Wait for the namespace's service account, without which no pod is admitted."""
-    while await api.lasting(SERVICE_ACCOUNTS, "default", namespace) is None:  # noqa: ASYNC110 - the API has no event for it
-        await asyncio.sleep(0.1)
+def measure(cluster: Cluster, rounds: int, seconds: float) -> None:
+    """Create what is needed, measure, print the figures, and restore everything."""
+    admin = Kubectl(cluster.kubeconfig)
+    processes.api_server(cluster)
+    transit = estate.policy(admin, TRANSIT, encryptionInTransit={"mode": "Permissive"})
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(there(admin, transit))
+        stack.enter_context(there(admin, *made()))
+        effects = Effects(admin, HELD, ENCRYPTING, LEAN)
+        store_pods(admin)
+        # Only the controller makes what the injector needs for a policy.
+        effects.wait_for_ours(present=True)
+        stack.enter_context(replicas.restored(admin, "controller"))
+        replicas.scale(admin, "controller", 0)
+        bench = Bench(cluster, admin, Server.of(cluster.kubeconfig, folder), effects, seconds)
+        bench.warm()
+        for number in range(rounds):
+            bench.round(number)
+        bench.show()
 
 
-async def run(cluster: Cluster) -> None:
-    """Measure on a cluster."""
-    server = api_server(cluster)
-    async with await connect(cluster.kubeconfig) as client:
-        await measure(Api(client, ServerClock()), server)
+def end(*_: object) -> None:
+    """End the program, after everything is restored, which no further signal interrupts."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit("ended by a signal")
 
 
 def main() -> None:
     """Measure on the chosen cluster."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench.guards", description=__doc__)
     parser.add_argument("--name", default="sovereign-demo")
-    asyncio.run(run(find(parser.parse_args().name)))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each slice")
+    given = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    measure(find(given.name), given.rounds, given.seconds)
 
 
 if __name__ == "__main__":

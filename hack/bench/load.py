@@ -7,6 +7,7 @@ when the last one is answered.
 
 import json
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ SATURATING_WORKERS: Final = 16
 MOST_CONNECTIONS: Final = 64
 """At once. Without a limit one slow moment opens hundreds, and their handshakes would dominate the measurement."""
 GRACE_SECONDS: Final = 60
+_STAT: Final = Path("/proc/stat")
 
 
 class LoadError(Exception):
@@ -37,6 +39,15 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Credentials:
+    """Files (PEM) by which a server knows its client, and the client its server."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+@dataclass(frozen=True)
 class Load:
     """Requests to a server."""
 
@@ -46,6 +57,10 @@ class Load:
     seconds: float
     keep_alive: bool = True
     workers: int = SATURATING_WORKERS
+    body: str = ""
+    """JSON that each request posts; without it, requests are GET."""
+    credentials: Credentials | None = None
+    """For TLS. The workers then share one connection, by HTTP/2, as those of a Kubernetes client do."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,10 @@ class Seen:
     """Seconds of CPU that the processes used for each answer."""
     memory: tuple[Memory, ...]
     """Of each process, in the middle of the load."""
+    client: float
+    """Seconds of CPU that the generator used for each answer."""
+    others: float
+    """How many CPUs all other programs used meanwhile, and other machines on the same host."""
 
 
 def memory_of(pid: int) -> Memory:
@@ -76,30 +95,68 @@ def cpu_of(pids: Iterable[int]) -> float:
     return sum(int((task / "schedstat").read_text(encoding="ascii").split()[0]) for task in tasks) * 1e-9
 
 
-def put(load: Load, net: str, pids: Sequence[int], folder: Path) -> Seen:
-    """Put a load on a server from a network namespace, and watch processes. Raises LoadError."""
+def put(load: Load, net: str, pids: Sequence[int], folder: Path, *, weigh: bool = True) -> Seen:
+    """Put a load on a server from a network namespace, and watch processes. Raises LoadError.
+
+    ``net``: empty for this machine's own. ``weigh``: whether to read the memory of the processes, which holds up large
+    ones for some milliseconds.
+    """
     vegeta, results = str(gotool.build("vegeta")), folder / f"results-{os.urandom(4).hex()}"
-    pace = [f"-rate={load.rate}", f"-duration={load.seconds}s", f"-keepalive={str(load.keep_alive).lower()}"]
-    pace += [f"-max-connections={MOST_CONNECTIONS}"]
-    if not load.rate:
-        pace += [f"-workers={load.workers}", f"-max-workers={load.workers}"]
-    # Bodies are read and discarded.
-    attack = ["nsenter", f"--net=/run/netns/{net}", vegeta, "attack", *pace, "-max-body=0", f"-output={results}"]
-    before = cpu_of(pids)
+    inside = ["nsenter", f"--net=/run/netns/{net}"] if net else []
+    # Bodies of answers are read and discarded.
+    attack = [*inside, vegeta, "attack", *_pace(load), *_tls(load), "-max-body=0", f"-output={results}"]
+    before, client, all_before, begun = cpu_of(pids), _cpu_of_ended(), _cpu_of_all(), time.perf_counter()
     with subprocess.Popen(attack, stdin=subprocess.PIPE, text=True) as attacking:
         assert attacking.stdin
-        attacking.stdin.write(f"GET {load.url}\n")
+        attacking.stdin.write(_target(load, folder))
         attacking.stdin.close()
-        time.sleep(load.seconds / 2)
-        memory = tuple(map(memory_of, pids))
+        memory: tuple[Memory, ...] = ()
+        if weigh:
+            time.sleep(load.seconds / 2)
+            memory = tuple(map(memory_of, pids))
         if attacking.wait(load.seconds + GRACE_SECONDS):
             raise LoadError(f"{attack} failed")
-    cpu = cpu_of(pids) - before
+    cpu, client, seconds = cpu_of(pids) - before, _cpu_of_ended() - client, time.perf_counter() - begun
+    others = max(0.0, _cpu_of_all() - all_before - cpu - client) / seconds
     said = subprocess.run([vegeta, "report", "-type=json", str(results)], capture_output=True, text=True, check=True)
     results.unlink()
     report = json.loads(said.stdout)
     if report["success"] != 1:
         raise LoadError(f"{load}: {report['status_codes']} {report['errors'][:3]}")
-    latencies = report["latencies"]
+    latencies, answers = report["latencies"], report["requests"]
     p50, p99 = latencies["50th"] * 1e-6, latencies["99th"] * 1e-6
-    return Seen(report["throughput"], p50, p99, cpu / report["requests"], memory)
+    return Seen(report["throughput"], p50, p99, cpu / answers, memory, client / answers, others)
+
+
+def _pace(load: Load) -> list[str]:
+    pace = [f"-rate={load.rate}", f"-duration={load.seconds}s", f"-keepalive={str(load.keep_alive).lower()}"]
+    pace += [f"-max-connections={MOST_CONNECTIONS}"]
+    if not load.rate:
+        pace += [f"-workers={load.workers}", f"-max-workers={load.workers}"]
+    return pace
+
+
+def _tls(load: Load) -> list[str]:
+    if not (ours := load.credentials):
+        return []
+    return [f"-cert={ours.certificate}", f"-key={ours.key}", f"-root-certs={ours.authority}"]
+
+
+def _target(load: Load, folder: Path) -> str:
+    if not load.body:
+        return f"GET {load.url}\n"
+    body = folder / "body.json"
+    body.write_text(load.body, encoding="utf-8")
+    return f"POST {load.url}\nContent-Type: application/json\n@{body}\n"
+
+
+def _cpu_of_ended() -> float:
+    """Return the seconds of CPU that this program's children have used that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _cpu_of_all() -> float:
+    """Return the seconds in which the CPUs were not idle so far."""
+    user, nice, system, _idle, _wait, *interrupts_and_stolen = map(int, _STAT.read_text(encoding="ascii").split()[1:9])
+    return (user + nice + system + sum(interrupts_and_stolen)) / os.sysconf("SC_CLK_TCK")

@@ -11,11 +11,11 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from hack import estate
-from hack.bench import crowded, replicas
+from hack.bench import crowded, processes, replicas
 from hack.bench.crowded import Size
 from hack.bench.load import cpu_of, memory_of
 from hack.cluster import Cluster, ClusterSpec, up
@@ -59,7 +59,7 @@ class Controller:
         """Return the process in the controller's only pod."""
         (pod,) = replicas.pods(admin, "controller")
         uid: str = pod["metadata"]["uid"]
-        (pid,) = (pid for pid in _pids_of(uid) if PROGRAM in _read(pid, "cmdline"))
+        (pid,) = (pid for pid in processes.of_pod(uid) if PROGRAM in processes.read(pid, "cmdline"))
         return cls(pid)
 
     def cpu(self) -> float:
@@ -68,7 +68,7 @@ class Controller:
 
     def memory(self) -> str:
         """Return its resident memory now and at most, in words."""
-        highest = next(line for line in _read(self._pid, "status").splitlines() if line.startswith("VmHWM"))
+        highest = next(line for line in processes.read(self._pid, "status").splitlines() if line.startswith("VmHWM"))
         return f"{memory_of(self._pid).resident:.0f} MB, {int(highest.split()[1]) * 1.024e-3:.0f} MB at most"
 
     async def calm(self) -> float:
@@ -232,20 +232,6 @@ class Bench:
 
 def _ours(plural: str) -> Resource:
     return resource.OURS[plural]
-
-
-def _pids_of(uid: str) -> Iterator[int]:
-    """Yield the processes of a pod's containers."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and uid in _read(int(folder.name), "cgroup").replace("_", "-"):
-            yield int(folder.name)
-
-
-def _read(pid: int, name: str) -> str:
-    try:
-        return Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 async def measure(cluster: Cluster, admin: Kubectl, size: Size) -> None:
