@@ -10,7 +10,10 @@ from hack.kubectl import Json, Kubectl
 
 @contextmanager
 def away(admin: Kubectl, kind: str, *names: str) -> Iterator[None]:
-    """Delete cluster-scoped objects, and create those that are missing again at the end; both in this order."""
+    """Delete cluster-scoped objects, and create those that are missing again at the end; both in this order.
+
+    Their fields are Helm's again, so that the next upgrade meets no conflict.
+    """
     kept = {name: _essence(admin.get(kind, name)) for name in names}
     try:
         admin.delete(kind, *kept)
@@ -18,7 +21,7 @@ def away(admin: Kubectl, kind: str, *names: str) -> Iterator[None]:
     finally:
         there = {found["metadata"]["name"] for found in admin.list(kind)}
         if missing := [obj for name, obj in kept.items() if name not in there]:
-            admin.create(_together(missing))
+            admin.apply(_together(missing), options=["--server-side", "--field-manager=helm"])
 
 
 @contextmanager

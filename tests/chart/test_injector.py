@@ -65,12 +65,10 @@ def test_it_is_asked_about_pods_that_need_it_alone_and_stands_in_nobodys_way(ren
         assert webhook["matchPolicy"] == "Equivalent"
         assert "caBundle" not in webhook["clientConfig"]
         conditions = {condition["name"]: condition["expression"] for condition in webhook["matchConditions"]}
-        assert set(conditions) == {"not-a-mirror-pod", "policy-encrypts"}
+        assert set(conditions) == {"policy-encrypts"}
         assert f"labels[?'{names.PLACED_LABEL}']" in conditions["policy-encrypts"]
-        expressions = webhook["namespaceSelector"]["matchExpressions"]
-        (left_out,) = [entry for entry in expressions if entry["key"] == "kubernetes.io/metadata.name"]
-        assert left_out["operator"] == "NotIn"
-        assert set(left_out["values"]) == {"kube-system", "rook-ceph", "sovereign-system", "sovereign-keys"}
+        left_out = "!(request.namespace in ['kube-system','rook-ceph','sovereign-system','sovereign-keys'])"
+        assert left_out in conditions["policy-encrypts"]
     selectors = [(scope(webhook["namespaceSelector"]), scope(webhook.get("objectSelector"))) for webhook in webhooks]
     enforced, claimed = {names.ENFORCE_LABEL: "Exists"}, {names.POLICY_LABEL: "Exists"}
     assert selectors == [(enforced, {}), ({names.ENFORCE_LABEL: "DoesNotExist"}, claimed)]
@@ -146,7 +144,7 @@ def test_the_guard_demands_what_the_injector_writes(render: Render) -> None:
 
 def test_both_guards_are_one_but_for_their_scope(render: Render) -> None:
     one, other = (guard["spec"] for guard in guards(render(*ENCRYPTION)).values())
-    differing = {"matchConstraints", "variables"}
+    differing = {"matchConstraints", "matchConditions", "variables"}
     assert {key: one[key] for key in one if key not in differing} == {
         key: other[key] for key in other if key not in differing
     }

@@ -8,18 +8,37 @@ is for objects that were in scope before.
   by-namespace   the namespace carries sovereignty.dev/enforce; its value names the policy
   by-label       the object carries sovereignty.dev/policy, in a namespace without that label
   formerly       the object carries sovereignty.dev/placed-for, which we wrote, in a namespace without that label
+
+The API server parses the selectors of each policy anew for each request of the cluster, before it looks at the resource. So they
+hold no more than this. Conditions leave out the namespaces of the system: sovereign-operator.outsideSystem.
 */}}
 {{- define "sovereign-operator.scope" -}}
-{{- $root := index . 0 }}{{ $way := index . 1 -}}
 namespaceSelector:
   matchExpressions:
-    - {key: sovereignty.dev/enforce, operator: {{ eq $way "by-namespace" | ternary "Exists" "DoesNotExist" }}}
-    - {key: kubernetes.io/metadata.name, operator: NotIn, values: {{ include "sovereign-operator.systemNamespaces" $root }}}
-{{- if ne $way "by-namespace" }}
+    - {key: sovereignty.dev/enforce, operator: {{ eq . "by-namespace" | ternary "Exists" "DoesNotExist" }}}
+{{- if ne . "by-namespace" }}
 objectSelector:
   matchExpressions:
-    - {key: sovereignty.dev/{{ eq $way "by-label" | ternary "policy" "placed-for" }}, operator: Exists}
+    - {key: sovereignty.dev/{{ eq . "by-label" | ternary "policy" "placed-for" }}, operator: Exists}
 {{- end }}
+{{- end }}
+
+{{/* CEL for whether a request is for a namespace that is none of the system's. */}}
+{{- define "sovereign-operator.outsideSystem" -}}
+!(request.namespace in {{ include "sovereign-operator.systemNamespacesInCel" . }})
+{{- end }}
+
+{{/*
+CEL for the policy of a pod, for conditions, which cannot read the namespace: the label that place-pods.yaml has just written;
+empty if there is none. guard-pods.yaml refuses a pod whose label names another policy than its namespace.
+*/}}
+{{- define "sovereign-operator.placedFor" -}}
+object.metadata.?labels[?'sovereignty.dev/placed-for'].orValue('')
+{{- end }}
+
+{{/* CEL for the policy that a pod itself names; empty if it names none. */}}
+{{- define "sovereign-operator.labelledFor" -}}
+object.metadata.?labels[?'sovereignty.dev/policy'].orValue('')
 {{- end }}
 
 {{/*
@@ -52,23 +71,33 @@ spec:
 {{- define "sovereign-operator.policyName" -}}
 - name: policy
   expression: >-
-    {{ eq . "by-namespace" | ternary "namespaceObject.metadata.labels['sovereignty.dev/enforce']" "object.metadata.?labels[?'sovereignty.dev/policy'].orValue('')" }}
+    {{ eq . "by-namespace" | ternary "namespaceObject.metadata.labels['sovereignty.dev/enforce']" (include "sovereign-operator.labelledFor" .) }}
 # The label that nodes carry which this policy accepts.
 - name: nodeLabel
   expression: "'policy.sovereignty.node-restriction.kubernetes.io/' + variables.policy"
 {{- end }}
 
-{{/* A pod that is created: what to call it, the node that it names, and whether it only shows a static one. */}}
+{{/* A pod that is created: what to call it, and the node that it names. */}}
 {{- define "sovereign-operator.pod" -}}
 - name: object
   expression: "'pod ' + request.namespace + '/' + object.metadata.?name.orValue(object.metadata.?generateName.orValue(''))"
 - name: node
   expression: "object.spec.?nodeName.orValue('')"
-# A static pod runs whatever the guards decide. Its mirror pod is admitted, so that it is visible and reported.
-- name: mirror
-  expression: >-
-    'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
-    && variables.node != '' && request.userInfo.username == 'system:node:' + variables.node
+{{- end }}
+
+{{/*
+CEL for whether a pod is the mirror pod of a static one. A static pod runs whatever the guards decide. The kubelet shows it as a
+mirror pod, and deletes a mirror pod that differs from its file. So it is admitted as it is: it is visible, and reported.
+*/}}
+{{- define "sovereign-operator.isMirrorPod" -}}
+request.userInfo.username.startsWith('system:node:')
+&& request.userInfo.username == 'system:node:' + object.?spec.nodeName.orValue('')
+&& 'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
+{{- end }}
+
+{{/* CEL for whether a request creates a pod; requests that update or bind one go to the same guards. */}}
+{{- define "sovereign-operator.createsPod" -}}
+request.operation == 'CREATE' && request.?subResource.orValue('') == '' && request.resource.resource == 'pods'
 {{- end }}
 
 {{/*
@@ -83,6 +112,11 @@ upper and lower case. Takes the name of a CEL variable.
   in ['ALL', 'BPF', 'DAC_READ_SEARCH', 'NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_MODULE']) ? 'container ' + {{ . }}.name + ' adds a capability that goes past the sidecar'
 : {{ . }}.?volumeMounts.orValue([]).exists(m, m.name in ['sovereignty-identity', 'sovereignty-transit', 'sovereignty-run'])
   ? 'container ' + {{ . }}.name + ' mounts a volume of the sidecar' : ''
+{{- end }}
+
+{{/* CEL for whether an annotation, `key`, is under our prefixes: those of the operator's record on pods. */}}
+{{- define "sovereign-operator.isOurs" -}}
+(key.startsWith('audit.sovereignty.dev/') || key.startsWith('verdict.sovereignty.dev/'))
 {{- end }}
 
 {{/*
@@ -142,16 +176,6 @@ Takes the verb for what the controller does to the objects.
     && variables.metadata.?ownerReferences == variables.oldMetadata.?ownerReferences
 {{- end }}
 
-{{/* A condition that leaves out mirror pods. */}}
-{{- define "sovereign-operator.notAMirrorPod" -}}
-# A static pod runs whatever the guards decide. The kubelet shows it as a mirror pod, and deletes a mirror pod that
-# differs from its file.
-- name: not-a-mirror-pod
-  expression: >-
-    !('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}))
-    || request.userInfo.username != 'system:node:' + object.?spec.nodeName.orValue('')
-{{- end }}
-
 {{/* Whether a policy can have this name. The authorizer fails on any other name. Takes CEL for the name. */}}
 {{- define "sovereign-operator.canNamePolicy" -}}
 {{ . }}.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')
@@ -206,16 +230,16 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
 
 {{/* The validations about the policy itself: it must exist, and its role must mean something. */}}
 {{- define "sovereign-operator.policyValidations" -}}
-{{- $unlessMirror := .unlessMirror -}}
-- expression: "{{ $unlessMirror }}variables.known"
+- expression: "variables.exempt || variables.known"
   reason: Forbidden
   messageExpression: >-
     'unknown policy: ' + variables.object + ' is held to sovereignty policy "' + variables.policy +
-    '", which does not exist; correct the label {{ .label }} or create the SovereigntyPolicy'
-- expression: "{{ $unlessMirror }}!variables.overgranted"
+    '", which does not exist; correct the {{ .label }} or create the SovereigntyPolicy'
+# The API server makes the text of each messageExpression for each request, whether or not it is needed. This one is rare.
+- expression: "variables.exempt || !variables.overgranted"
   reason: Forbidden
-  messageExpression: >-
-    'meaningless roles: ' + variables.object + ' is refused because RBAC grants policy ' + variables.policy + ' every node, ' +
-    'so acceptance cannot be checked; a cluster admin must find and remove the rule that grants it: kubectl auth can-i --list ' +
-    '--as=system:serviceaccount:{{ .namespace }}:policy-' + variables.policy
+  message: >-
+    meaningless roles: RBAC grants the policy in the {{ .label }} every node, so acceptance cannot be checked; a cluster
+    admin must find and remove the rule that grants it: kubectl auth can-i --list
+    --as=system:serviceaccount:{{ .namespace }}:policy-POLICY, with the name of the policy for POLICY
 {{- end }}

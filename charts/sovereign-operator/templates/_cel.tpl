@@ -55,3 +55,8 @@ CEL for key and value.
 ? [JSONPatch{op: 'add', path: '/{{ $path | replace "." "/" }}/' + jsonpatch.escapeKey({{ $key }}), value: {{ $value }}}]
 : [JSONPatch{op: 'add', path: '/{{ $path | replace "." "/" }}', value: { {{- $key }}: {{ $value -}} }}])
 {{- end }}
+
+{{/* CEL for the sources of a volume, `v`. The API server shows a projected volume without any as one whose sources are null. */}}
+{{- define "sovereign-operator.sources" -}}
+(v.?projected.sources.orValue(null) == null ? [] : v.projected.sources)
+{{- end }}
