@@ -127,6 +127,7 @@ def test_the_guard_demands_what_the_injector_writes(render: Render) -> None:
             sidecar.IDENTITY_FOLDER,
             sidecar.TRANSIT_FOLDER,
             sidecar.RUN_FOLDER,
+            sidecar.ACCOUNT_FOLDER,
             sidecar.CREDENTIALS,
             sidecar.TRUSTED,
             sidecar.LISTENERS,

@@ -31,7 +31,8 @@ object.spec.?initContainers[?0].name.orValue('') == 'sovereignty-sidecar'
   && c.?volumeMounts.orValue([]) == [
     {'name': dyn('sovereignty-identity'), 'mountPath': dyn('/run/sovereignty/identity'), 'readOnly': dyn(true)},
     {'name': dyn('sovereignty-transit'), 'mountPath': dyn('/run/sovereignty/transit'), 'readOnly': dyn(true)},
-    {'name': dyn('sovereignty-run'), 'mountPath': dyn('/run/sovereignty/run')}]
+    {'name': dyn('sovereignty-run'), 'mountPath': dyn('/run/sovereignty/run')},
+    {'name': dyn('sovereignty-run'), 'mountPath': dyn('/var/run/secrets/kubernetes.io/serviceaccount'), 'readOnly': dyn(true)}]
   && (object.spec.?restartPolicy.orValue('') == 'Never' || c.?resizePolicy.orValue([]) == [
     {'resourceName': 'cpu', 'restartPolicy': 'NotRequired'}, {'resourceName': 'memory', 'restartPolicy': 'RestartContainer'}])
   && (c.?resources.limits[?'memory'].hasValue() ? !quantity(string(c.resources.limits['memory'])).isLessThan(quantity('128Mi'))

@@ -39,8 +39,6 @@ def exposed(admin: Kubectl, transit: str, roaming: Held) -> Iterator[Exposed]:
     namespace, labels = f"exposed-{uuid4().hex[:6]}", {"sovereignty.dev/enforce": transit}
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
     eventually(lambda: admin.get("serviceaccount", "default", namespace), what="a service account")
-    # The service account plugin mounts the token in every container, and without the injector the sidecar would keep
-    # it.
     plain = pod("app", automountServiceAccountToken=False)
     plain["spec"]["containers"][0]["livenessProbe"] = HTTP
     labelled = copy.deepcopy(plain)
@@ -175,7 +173,11 @@ ATTACKS: dict[str, tuple[Change, str]] = {
     "a mount elsewhere": (mount(0, mountPath="/elsewhere"), "volumeMounts of"),
     "a mount that can be written": (mount(1, readOnly=False), "volumeMounts of"),
     "a mount of a part": (mount(1, subPath="listeners.json"), "volumeMounts of"),
-    "the service account's token": (spec_of(automountServiceAccountToken=True), "volumeMounts of"),
+    "the service account's token": (mount(3, mountPath="/elsewhere"), "volumeMounts of"),
+    "a place for the service account's token": (
+        lambda spec: spec["initContainers"][0]["volumeMounts"].pop() and spec.update(automountServiceAccountToken=True),
+        "volumeMounts of",
+    ),
     "two mounts of one volume": (mount(2, name="sovereignty-identity"), "volumeMounts of"),
     "another user": (context(runAsUser=1000), "securityContext of"),
     "another group": (context(runAsGroup=0), "securityContext of"),

@@ -14,6 +14,7 @@ from hack.cluster import Cluster
 from hack.install import NAMESPACE, install
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
+from sovereign_operator.core.sidecar.contract import VOLUMES
 from sovereign_operator.pki import certificates
 from tests.e2e.support.drift import drift
 from tests.e2e.support.installation import OPTIONS
@@ -49,8 +50,9 @@ def test_every_kind_of_workload_gets_sidecars_and_shows_no_drift(admin: Kubectl,
     sidecar = sidecar_of(found)
     assert sidecar is not None
     assert sidecar["args"] == ["--probe=http://:8080/up"]
-    # The service account plugin mounted its token in the sidecar, and the reinvoked injector removed it.
-    assert len(sidecar["volumeMounts"]) == 3
+    # The service account plugin mounted its token in the application, and found another mount there in the sidecar.
+    assert {mount["name"] for mount in sidecar["volumeMounts"]} == set(VOLUMES)
+    assert len(found["spec"]["containers"][0]["volumeMounts"]) == 1
     assert [each["name"] for each in found["spec"]["initContainers"]] == ["sovereignty-sidecar", "first"]
     assert found["spec"]["containers"][0]["readinessProbe"]["httpGet"]["port"] == 15100
     assert placed_for(found)

@@ -84,6 +84,11 @@ def test_the_sidecar_and_its_volumes() -> None:
                 {"name": "sovereignty-identity", "mountPath": "/run/sovereignty/identity", "readOnly": True},
                 {"name": "sovereignty-transit", "mountPath": "/run/sovereignty/transit", "readOnly": True},
                 {"name": "sovereignty-run", "mountPath": "/run/sovereignty/run"},
+                {
+                    "name": "sovereignty-run",
+                    "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+                    "readOnly": True,
+                },
             ],
         }
     ]

@@ -47,6 +47,9 @@ VOLUMES: Final = (IDENTITY_VOLUME, TRANSIT_VOLUME, RUN_VOLUME)
 IDENTITY_FOLDER: Final = "/run/sovereignty/identity"
 TRANSIT_FOLDER: Final = "/run/sovereignty/transit"
 RUN_FOLDER: Final = "/run/sovereignty/run"
+ACCOUNT_FOLDER: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where API servers mount the pod's token in each container that mounts nothing there. The sidecar mounts RUN_VOLUME:
+it needs no token, and an API server that changes the sidecar has the injector write it again, at twice the cost."""
 CREDENTIALS: Final = "credentials.pem"
 """In IDENTITY_FOLDER: the key, the certificate and its chain."""
 TRUSTED: Final = "trusted.pem"

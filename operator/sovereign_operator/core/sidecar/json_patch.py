@@ -22,7 +22,7 @@ def _differences(path: str, before: Any, after: Any) -> Iterator[Operation]:
         yield from _in_object(path, before, after)
     elif isinstance(before, list) and isinstance(after, list):
         yield from _in_list(path, before, after)
-    elif _canonical(before) != _canonical(after):
+    elif not _same(before, after):
         yield {"op": "replace", "path": path, "value": after}
 
 
@@ -31,17 +31,17 @@ def _in_object(path: str, before: dict[str, Any], after: dict[str, Any]) -> Iter
         if key not in after:
             yield {"op": "remove", "path": f"{path}/{_escape(key)}"}
     for key, value in after.items():
-        if key in before:
-            yield from _differences(f"{path}/{_escape(key)}", before[key], value)
-        else:
+        if key not in before:
             yield {"op": "add", "path": f"{path}/{_escape(key)}", "value": value}
+        elif not _same(before[key], value):
+            yield from _differences(f"{path}/{_escape(key)}", before[key], value)
 
 
 def _in_list(path: str, before: list[Any], after: list[Any]) -> Iterator[Operation]:
     old, new = [*map(_identity, before)], [*map(_identity, after)]
     if len({*old}) < len(old) or len({*new}) < len(new):
         # Equal elements make the matcher slow without a bound, which a user who creates pods could exploit.
-        if _canonical(before) != _canonical(after):
+        if not _same(before, after):
             yield {"op": "replace", "path": path, "value": after}
         return
     matcher = SequenceMatcher(a=old, b=new, autojunk=False)
@@ -67,8 +67,19 @@ def _identity(item: Any) -> str:
     return f"name {item['name']}" if named else _canonical(item)
 
 
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON. Python takes true for 1, and 1 for 1.0."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
+
+
 def _canonical(value: Any) -> str:
-    """Return text that is the same for the same JSON. Python takes true for 1, and 1 for 1.0."""
+    """Return text that is the same for the same JSON."""
     return json.dumps(value, sort_keys=True)
 
 
