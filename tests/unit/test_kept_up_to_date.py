@@ -185,6 +185,11 @@ class KeptUpToDate(RuleBasedStateMachine):
         assert +self.state.view.tally.places == +fresh.view.tally.places
         for name in self.objects["nodes"]:
             assert self.state.view.occupied(name) == fresh.view.occupied(name)
+        for policy in facts.policies:
+            held = [pod.pod.uid for pod in self.state.view.pods_in_scope(policy)]
+            assert sorted(held) == sorted(
+                pod.pod.uid for pod in fresh.view.pods() if fresh.view.policy_of(pod) == policy
+            )
 
 
 def answers(state: ControllerState, workloads: Mapping[str, Json]) -> dict[tuple[str, ...], Any]:

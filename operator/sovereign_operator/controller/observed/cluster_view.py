@@ -12,7 +12,7 @@ from sovereign_operator.controller.observed.guards import GuardWatch
 from sovereign_operator.controller.observed.identity import ObservedIdentity
 from sovereign_operator.controller.observed.mirrors import Changes, Mirrors
 from sovereign_operator.controller.observed.pending import Pending
-from sovereign_operator.controller.observed.pod_index import PodIndex
+from sovereign_operator.controller.observed.pod_index import PodIndex, Use
 from sovereign_operator.controller.observed.pod_tally import PodTally
 from sovereign_operator.controller.observed.references import WorkloadReferences
 from sovereign_operator.controller.observed.selectors import Selectors
@@ -131,6 +131,10 @@ class ClusterView:
         """Yield the watched pods that are bound to a node."""
         return self._pods.on(node)
 
+    def pods_using(self, use: Use, name: str) -> Iterator[ObservedPod]:
+        """Yield the watched pods that use the policy or trust bundle of this name."""
+        return self._pods.using(use, name)
+
     def pods_selected(self, namespace: str, selectors: Iterable[Selector]) -> dict[str, ObservedPod]:
         """Return the watched pods of a namespace that one of these selectors selects, by name."""
         return {pod.pod.name: pod for selector in selectors for pod in self._pods.selected(namespace, selector)}
@@ -179,6 +183,15 @@ class ClusterView:
         """Return the policy that a pod is held to, or None if it is not in scope."""
         return policy_of_pod(pod.namespace, self.enforced(pod.namespace), pod.labels, self.system_namespaces)
 
+    def pods_in_scope(self, policy: str) -> Iterator[ObservedPod]:
+        """Yield the watched pods that are held to a policy."""
+        enforcing = [name for _, name in self.keys("namespaces") if self.enforced(name) == policy]
+        for namespace in enforcing:
+            yield from self.pods(namespace)
+        for pod in self.pods_using(Use.NAMES, policy):
+            if pod.namespace not in enforcing and self.policy_of(pod) == policy:
+                yield pod
+
     def policy_in_effect(self, namespace: str, named: str | None) -> str | None:
         """Return the policy in effect for a SovereignWorkload that names this one."""
         return effective_policy(self.enforced(namespace), named)
@@ -217,7 +230,12 @@ class ClusterView:
             return ()
         seen, record = self.sidecars.seen, self.sidecars.record
         encrypting = {policy for policy in seen if seen[policy].needs_sidecar or record(policy)}
-        return (pod for pod in self.pods() if pod.transit in encrypting and pod.transit == self.policy_of(pod))
+        return (
+            pod
+            for policy in encrypting
+            for pod in self.pods_using(Use.SIDECAR, policy)
+            if self.policy_of(pod) == policy
+        )
 
     # What verdicts depend on
 

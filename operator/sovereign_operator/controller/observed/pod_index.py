@@ -1,14 +1,27 @@
-"""The watched pods by node and by label, so that a change costs what it affects."""
+"""The watched pods by node, label and policy, so that a change costs what it affects."""
 
 from collections.abc import Iterable, Iterator
+from enum import Enum, auto
 
 from sovereign_operator.controller.observed.multimap import Multimap
+from sovereign_operator.core import names
 from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.kube.mirror import ObjectKey
 from sovereign_operator.kube.objects.pod import ObservedPod
 
 Term = tuple[str, str, str]
 """Namespace, key and value of a label. A term with an empty key holds all pods of the namespace."""
+
+
+class Use(Enum):
+    """What a pod uses of a policy, or of a trust bundle."""
+
+    NAMES = auto()
+    """The pod's own label names the policy."""
+    SIDECAR = auto()
+    """Its sidecar loads the policy's transit config."""
+    BUNDLE = auto()
+    """It mounts the trust bundle."""
 
 
 class PodIndex:
@@ -18,6 +31,7 @@ class PodIndex:
         self._pods: dict[ObjectKey, ObservedPod] = {}
         self._on: Multimap[str, ObjectKey] = Multimap()
         self._with: Multimap[Term, str] = Multimap()
+        self._using: Multimap[tuple[Use, str], ObjectKey] = Multimap()
 
     def update(self, key: ObjectKey, pod: ObservedPod | None) -> None:
         """Record a pod as it is now. None: it is not watched any more."""
@@ -33,6 +47,11 @@ class PodIndex:
             self._with.discard(term, key[1])
         for term in new - old:
             self._with.add(term, key[1])
+        used, uses = set(_uses(before)), set(_uses(pod))
+        for use in used - uses:
+            self._using.discard(use, key)
+        for use in uses - used:
+            self._using.add(use, key)
 
     def get(self, namespace: str, name: str) -> ObservedPod | None:
         """Return one pod, if it is watched."""
@@ -48,6 +67,10 @@ class PodIndex:
         """Yield the pods that are bound to a node."""
         return (self._pods[key] for key in self._on.of(node))
 
+    def using(self, use: Use, name: str) -> Iterator[ObservedPod]:
+        """Yield the pods that use the policy or bundle of this name."""
+        return (self._pods[key] for key in self._using.of((use, name)))
+
     def selected(self, namespace: str, selector: Selector) -> Iterator[ObservedPod]:
         """Yield the pods of a namespace that a selector selects, by name."""
         terms = [(namespace, *pair) for pair in selector.labels.items()] or [(namespace, "", "")]
@@ -60,3 +83,13 @@ def _terms(key: ObjectKey, pod: ObservedPod | None) -> set[Term]:
     if pod is None:
         return set()
     return {(key[0], "", ""), *((key[0], *pair) for pair in pod.labels.items())}
+
+
+def _uses(pod: ObservedPod | None) -> Iterator[tuple[Use, str]]:
+    if pod is None:
+        return
+    if policy := pod.labels.get(names.POLICY_LABEL):
+        yield Use.NAMES, policy
+    if pod.transit:
+        yield Use.SIDECAR, pod.transit
+    yield from ((Use.BUNDLE, bundle) for bundle in pod.bundles)

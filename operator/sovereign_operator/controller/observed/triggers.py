@@ -21,6 +21,7 @@ from sovereign_operator.controller.keys import (
     SovereignWorkloadKey,
 )
 from sovereign_operator.controller.observed.cluster_view import ClusterView
+from sovereign_operator.controller.observed.pod_index import Use
 from sovereign_operator.controller.observed.published import Published
 from sovereign_operator.controller.observed.references import WorkloadReferences
 from sovereign_operator.controller.settings import Settings
@@ -192,8 +193,8 @@ class Triggers:
         self.view.pending.statuses.add((SOVEREIGNTY_POLICY.plural, name.removeprefix(names.trust_bundle(""))))
         self._queue.add(ClusterKey())
         self._add_all_sovereign_workloads()
-        for pod in self.view.pods():
-            if pod.bundles & {name, ANY_BUNDLE}:
+        for bundle in (name, ANY_BUNDLE):
+            for pod in self.view.pods_using(Use.BUNDLE, bundle):
                 self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
         self.encryption_may_progress(name.removeprefix(names.trust_bundle("")))
 
@@ -240,9 +241,8 @@ class Triggers:
         """Reconcile everything that shows how far a policy's encryption has come."""
         self.view.pending.statuses.add((SOVEREIGNTY_POLICY.plural, policy))
         self._queue.add(ClusterKey())
-        for namespace in {
-            pod.namespace for pod in self.view.pods() if policy in (pod.transit, self.view.policy_of(pod))
-        }:
+        pods = (*self.view.pods_using(Use.SIDECAR, policy), *self.view.pods_in_scope(policy))
+        for namespace in {pod.namespace for pod in pods}:
             self._add_sovereign_workloads(namespace)
 
     def _add_sovereign_workloads(self, namespace: str) -> None:

@@ -9,6 +9,7 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, Encr
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import EncryptionKey
+from sovereign_operator.controller.observed.pod_index import Use
 from sovereign_operator.controller.observed.sidecar_polling import FAST_SECONDS
 from sovereign_operator.controller.observed.sidecars import Sidecars
 from sovereign_operator.controller.state import ControllerState
@@ -140,7 +141,7 @@ def _namespaces(state: ControllerState, sidecars: Sidecars, policy: str) -> list
 
     A namespace that has a transit config keeps it up to date even while no pod runs there, as new pods load it.
     """
-    found = {pod.namespace for pod in state.view.pods() if pod.transit == policy and not pod.ended}
+    found = {pod.namespace for pod in state.view.pods_using(Use.SIDECAR, policy) if not pod.ended}
     found |= sidecars.configs_of(policy).keys()
     return [*sorted(found - {sidecars.namespace}), sidecars.namespace]
 
@@ -154,9 +155,7 @@ def _pods_in_scope(state: ControllerState, policy: str) -> tuple[list[ObservedPo
 
     Steps do not wait for the latter: any node, accepted or not, can report a static pod in any namespace.
     """
-    found = [
-        pod for pod in state.view.pods() if pod.addresses and not pod.ended and state.view.policy_of(pod) == policy
-    ]
+    found = [pod for pod in state.view.pods_in_scope(policy) if pod.addresses and not pod.ended]
     return [pod for pod in found if not pod.beyond_injection], [pod for pod in found if pod.beyond_injection]
 
 
