@@ -2,9 +2,9 @@
 
 ``make test`` runs them in two processes (pytest-xdist), which take groups of tests in turn. A group runs in one
 process, in order. Tests on the shared cluster are one group, and those that change the machine itself are another: both
-are long, so they run in parallel. The tests on the shared cluster take longer than everything else, so the longest of
-those that need it are a third group: the process that takes it brings up another cluster. Every other file is a group
-of its own.
+are long, so they run in parallel. Every other file is a group of its own. More clusters at once make two cores no
+faster: with a third one, tests ran into their time limits. So each cluster is taken down with the last test of its
+folder.
 """
 
 from pathlib import Path
@@ -19,10 +19,6 @@ pytest.register_assert_rewrite("tests.dataplane.talk", "tests.e2e.support")
 E2E = Path(__file__).with_name("e2e")
 GROUPS = {
     "tests/e2e/own_cluster/": "machine",
-    "tests/e2e/placement/test_drift.py": "second cluster",
-    "tests/e2e/placement/test_workloads_of_others.py": "second cluster",
-    "tests/e2e/encryption/test_no_plaintext.py": "second cluster",
-    "tests/e2e/encryption/test_others_encrypted.py": "second cluster",
     "tests/e2e/": "shared cluster",
     "tests/cluster/": "machine",
     "tests/dataplane/": "machine",

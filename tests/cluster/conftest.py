@@ -41,7 +41,7 @@ def machine() -> None:
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:  # noqa: ARG001
     """A cluster of two nodes with BusyBox as ``nginx`` and as ``localhost/busybox:1``."""
     down(SHARED.name)

@@ -10,7 +10,7 @@ from hack.kubectl import Kubectl
 from tests.e2e.support.installation import admin_of, prepare
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A dual-stack cluster with the operator on it."""
     made = up(ClusterSpec(f"{request.config.getoption('--cluster')}-six", estate.NODES, dual_stack=True))
@@ -20,7 +20,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         made.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin(cluster: Cluster) -> Kubectl:
     """The admin of that cluster."""
     return admin_of(cluster)
