@@ -9,17 +9,19 @@ is for objects that were in scope before.
   by-label       the object carries sovereignty.dev/policy, in a namespace without that label
   formerly       the object carries sovereignty.dev/placed-for, which we wrote, in a namespace without that label
 
-The API server parses the selectors of each policy anew for each request of the cluster, before it looks at the resource. So they
-hold no more than this. Conditions leave out the namespaces of the system: sovereign-operator.outsideSystem.
+The API server parses the selectors of each policy anew for each request of the cluster, before it looks at the resource. The
+policies that fail open leave out the namespaces of the system by a condition instead: sovereign-operator.outsideSystem.
 */}}
 {{- define "sovereign-operator.scope" -}}
+{{- $root := index . 0 }}{{ $way := index . 1 -}}
 namespaceSelector:
   matchExpressions:
-    - {key: sovereignty.dev/enforce, operator: {{ eq . "by-namespace" | ternary "Exists" "DoesNotExist" }}}
-{{- if ne . "by-namespace" }}
+    - {key: sovereignty.dev/enforce, operator: {{ eq $way "by-namespace" | ternary "Exists" "DoesNotExist" }}}
+    - {key: kubernetes.io/metadata.name, operator: NotIn, values: {{ include "sovereign-operator.systemNamespaces" $root }}}
+{{- if ne $way "by-namespace" }}
 objectSelector:
   matchExpressions:
-    - {key: sovereignty.dev/{{ eq . "by-label" | ternary "policy" "placed-for" }}, operator: Exists}
+    - {key: sovereignty.dev/{{ eq $way "by-label" | ternary "policy" "placed-for" }}, operator: Exists}
 {{- end }}
 {{- end }}
 
@@ -230,13 +232,13 @@ account may do. Nothing that is not listed is allowed, and the answer does not n
 
 {{/* The validations about the policy itself: it must exist, and its role must mean something. */}}
 {{- define "sovereign-operator.policyValidations" -}}
-- expression: "variables.exempt || variables.known"
+- expression: "{{ .unless }}variables.known"
   reason: Forbidden
   messageExpression: >-
     'unknown policy: ' + variables.object + ' is held to sovereignty policy "' + variables.policy +
     '", which does not exist; correct the {{ .label }} or create the SovereigntyPolicy'
 # The API server makes the text of each messageExpression for each request, whether or not it is needed. This one is rare.
-- expression: "variables.exempt || !variables.overgranted"
+- expression: "{{ .unless }}!variables.overgranted"
   reason: Forbidden
   message: >-
     meaningless roles: RBAC grants the policy in the {{ .label }} every node, so acceptance cannot be checked; a cluster
