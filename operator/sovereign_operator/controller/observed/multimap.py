@@ -26,6 +26,13 @@ class Multimap(Generic[K, V]):
         if not values:
             del self._values[key]
 
+    def move(self, value: V, old: set[K], new: set[K]) -> None:
+        """Have a value that is under the ``old`` keys under the ``new`` ones."""
+        for key in old - new:
+            self.discard(key, value)
+        for key in new - old:
+            self.add(key, value)
+
     def of(self, key: K) -> Collection[V]:
         """Return the values of a key, in no order. Whoever changes the mapping while looping copies them first."""
         return self._values.get(key, frozenset())

@@ -38,20 +38,9 @@ class PodIndex:
         before = self._pods.pop(key, None)
         if pod:
             self._pods[key] = pod
-        if before and before.pod.node:
-            self._on.discard(before.pod.node, key)
-        if pod and pod.pod.node:
-            self._on.add(pod.pod.node, key)
-        old, new = _terms(key, before), _terms(key, pod)
-        for term in old - new:
-            self._with.discard(term, key[1])
-        for term in new - old:
-            self._with.add(term, key[1])
-        used, uses = set(_uses(before)), set(_uses(pod))
-        for use in used - uses:
-            self._using.discard(use, key)
-        for use in uses - used:
-            self._using.add(use, key)
+        self._on.move(key, _nodes(before), _nodes(pod))
+        self._with.move(key[1], _terms(key, before), _terms(key, pod))
+        self._using.move(key, {*_uses(before)}, {*_uses(pod)})
 
     def get(self, namespace: str, name: str) -> ObservedPod | None:
         """Return one pod, if it is watched."""
@@ -77,6 +66,10 @@ class PodIndex:
         candidates = min((self._with.of(term) for term in terms), key=len)
         pods = (self._pods[namespace, name] for name in sorted(candidates))
         return (pod for pod in pods if selector.selects(pod.labels))
+
+
+def _nodes(pod: ObservedPod | None) -> set[str]:
+    return {pod.pod.node} if pod and pod.pod.node else set()
 
 
 def _terms(key: ObjectKey, pod: ObservedPod | None) -> set[Term]:

@@ -1,8 +1,8 @@
 """Writes the sidecar into a pod.
 
 The sidecar and its volumes are rendered from scratch at each review, except what the cluster's own admission plugins
-may change in any container: resources and imagePullPolicy. So whatever another webhook
-adds to the sidecar is removed when the webhook is invoked again, and the guard sees what the injector wrote.
+may change in any container: resources and imagePullPolicy. So whatever another webhook adds to the sidecar is removed
+when the webhook is invoked again, and the guard sees what the injector wrote.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
