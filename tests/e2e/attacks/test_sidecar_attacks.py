@@ -3,8 +3,6 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from uuid import uuid4
 
 import pytest
 
@@ -12,7 +10,7 @@ from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.sidecar.contract import UID
 from tests.e2e.support.guards import without_bindings
 from tests.e2e.support.manifests import IMAGE, pod
-from tests.e2e.support.sidecars import as_written, dry_run, refusal, without_injector
+from tests.e2e.support.sidecars import Exposed, exposed_to, refusal
 from tests.e2e.support.spaces import Held, Space
 
 GUARD = "sovereignty-guard-sidecars-by-namespace"
@@ -21,32 +19,10 @@ HELPFUL = "the injector writes the sidecar into pods: if it is down or restarts,
 HTTP = {"httpGet": {"port": 8080, "path": "/up"}}
 
 
-@dataclass(frozen=True)
-class Exposed:
-    """Namespaces in scope of an encrypting policy while the injector's webhook is deleted."""
-
-    namespace: str
-    injected: Json
-    """A pod as the injector returned it."""
-    by_label: Json
-    """The same for a pod whose label names its policy, in ``elsewhere``."""
-    elsewhere: str
-    """A namespace without a policy, to which a policy gives certificates."""
-
-
 @pytest.fixture(scope="module")
 def exposed(admin: Kubectl, transit: str, roaming: Held) -> Iterator[Exposed]:
-    namespace, labels = f"exposed-{uuid4().hex[:6]}", {"sovereignty.dev/enforce": transit}
-    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
-    eventually(lambda: admin.get("serviceaccount", "default", namespace), what="a service account")
-    plain = pod("app", automountServiceAccountToken=False)
-    plain["spec"]["containers"][0]["livenessProbe"] = HTTP
-    labelled = copy.deepcopy(plain)
-    labelled["metadata"]["labels"] = {"sovereignty.dev/policy": roaming.policy}
-    found = [as_written(dry_run(admin, *each)) for each in ((plain, namespace), (labelled, roaming.namespace))]
-    with without_injector(admin, namespace, plain):
-        yield Exposed(namespace, found[0], found[1], roaming.namespace)
-    admin.run("delete", "namespace", namespace, "--wait=false")
+    with exposed_to(admin, transit, roaming) as found:
+        yield found
     admin.run("-n", roaming.namespace, "delete", "pods", "--all", "--wait=false")
 
 

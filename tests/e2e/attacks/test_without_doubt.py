@@ -7,15 +7,13 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
-from uuid import uuid4
 
 import pytest
 
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.sidecar.contract import UID
 from tests.e2e.support.guards import VALIDATING
-from tests.e2e.support.manifests import pod
-from tests.e2e.support.sidecars import as_written, dry_run, without_injector
+from tests.e2e.support.sidecars import exposed_to
 from tests.e2e.support.spaces import Held
 
 DOUBT = "in-doubt"
@@ -137,21 +135,8 @@ def in_full(admin: Kubectl) -> Iterator[list[str]]:
 @pytest.fixture(scope="module")
 def spaces(admin: Kubectl, transit: str, roaming: Held) -> Iterator[dict[str, Json]]:
     """By namespace, a pod as the injector returned it, while the injector's webhook is deleted."""
-    namespace = f"doubtful-{uuid4().hex[:6]}"
-    labels = {"sovereignty.dev/enforce": transit}
-    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
-    eventually(lambda: admin.get("serviceaccount", "default", namespace), what="a service account")
-    plain = pod("app", automountServiceAccountToken=False)
-    plain["spec"]["containers"][0]["livenessProbe"] = {"httpGet": {"port": 8080, "path": "/up"}}
-    labelled = copy.deepcopy(plain)
-    labelled["metadata"]["labels"] = {"sovereignty.dev/policy": roaming.policy}
-    found = {
-        namespace: as_written(dry_run(admin, plain, namespace)),
-        roaming.namespace: as_written(dry_run(admin, labelled, roaming.namespace)),
-    }
-    with without_injector(admin, namespace, plain):
-        yield found
-    admin.run("delete", "namespace", namespace, "--wait=false")
+    with exposed_to(admin, transit, roaming) as found:
+        yield {found.namespace: found.injected, found.elsewhere: found.by_label}
 
 
 def warned(said: str, guard: str) -> set[str]:

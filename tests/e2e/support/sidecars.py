@@ -1,8 +1,11 @@
 """Pods with sidecars, and clusters without the injector or an agent."""
 
+import copy
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
 
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
@@ -10,6 +13,8 @@ from sovereign_operator.core.encryption.disconnects import Disconnects
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.objects.transit_config import see_transit_config
 from tests.e2e.support.guards import bare
+from tests.e2e.support.manifests import pod
+from tests.e2e.support.spaces import Held
 
 WEBHOOKS = "sovereign-injector"
 
@@ -54,6 +59,35 @@ def without_injector(admin: Kubectl, namespace: str, pod: Json) -> Iterator[None
     finally:
         admin.create(bare(found))
         eventually(lambda: sidecar_of(dry_run(admin, pod, namespace)), what="the webhook again")
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """Namespaces in scope of an encrypting policy while the injector's webhook is deleted."""
+
+    namespace: str
+    injected: Json
+    """A pod as the injector returned it."""
+    by_label: Json
+    """The same for a pod whose label names its policy, in ``elsewhere``."""
+    elsewhere: str
+    """A namespace without a policy, to which a policy gives certificates."""
+
+
+@contextmanager
+def exposed_to(admin: Kubectl, policy: str, roaming: Held) -> Iterator[Exposed]:
+    """Make a namespace in scope of an encrypting policy, and delete the injector's webhook for a while."""
+    namespace, labels = f"exposed-{uuid4().hex[:6]}", {"sovereignty.dev/enforce": policy}
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
+    eventually(lambda: admin.get("serviceaccount", "default", namespace), what="a service account")
+    plain = pod("app", automountServiceAccountToken=False)
+    plain["spec"]["containers"][0]["livenessProbe"] = {"httpGet": {"port": 8080, "path": "/up"}}
+    labelled = copy.deepcopy(plain)
+    labelled["metadata"]["labels"] = {"sovereignty.dev/policy": roaming.policy}
+    found = [as_written(dry_run(admin, *each)) for each in ((plain, namespace), (labelled, roaming.namespace))]
+    with without_injector(admin, namespace, plain):
+        yield Exposed(namespace, found[0], found[1], roaming.namespace)
+    admin.run("delete", "namespace", namespace, "--wait=false")
 
 
 @contextmanager
