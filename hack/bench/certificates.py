@@ -11,7 +11,6 @@ signer lets two nodes request them. Last comes the measurement of handshakes.py.
 
 import argparse
 import asyncio
-import json
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -19,13 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hack import estate
+from hack import audit_log, estate
 from hack.bench import handshakes, peers, replicas
 from hack.bench.asking import PATCHED, Asking, Batch, timed
 from hack.bench.away import away
 from hack.cluster import Cluster
 from hack.images import public
-from hack.install import NAMESPACE, find
+from hack.install import find
 from hack.kubectl import Json, Kubectl
 from sovereign_operator.kube.client.api import Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
@@ -129,17 +128,11 @@ def report(batches: dict[str, list[Batch]]) -> None:
 @contextmanager
 def counted(cluster: Cluster) -> Iterator[None]:
     """Print the signers' API requests meanwhile, per certificate."""
-    with cluster.audit_log.open(encoding="utf-8") as log:
-        log.seek(0, 2)
-        yield
-        events = [json.loads(line) for line in log if line.endswith("\n")]
-    user = f"system:serviceaccount:{NAMESPACE}:sovereign-{SIGNER}"
+    begun = audit_log.position(cluster)
+    yield
+    requests = audit_log.requests_of(cluster, f"sovereign-{SIGNER}", begun)
     asked = Counter(
-        "/".join([f"{event['verb']} {what['resource']}", *([what["subresource"]] if "subresource" in what else [])])
-        for event in events
-        if (what := event.get("objectRef"))
-        and event["user"]["username"] == user
-        and event["stage"] == "ResponseComplete"
+        f"{entry['verb']} {audit_log.target(entry)}" for entry in requests if entry["stage"] == "ResponseComplete"
     )
     certificates = asked["patch podcertificaterequests/status"]
     each = {what: count / certificates for what, count in asked.most_common() if count > RARE * certificates}

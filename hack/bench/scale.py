@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from hack import estate
-from hack.bench import crowded, processes, replicas
+from hack.bench import crowded
+from hack.bench.controller import Controller, Cost
 from hack.bench.crowded import Size
-from hack.bench.load import cpu_of, memory_of
 from hack.cluster import Cluster, ClusterSpec, up
 from hack.install import install
 from hack.kubectl import Json, Kubectl
@@ -31,63 +31,13 @@ from sovereign_operator.kube.client.resource import Resource
 from sovereign_operator.kube.mirror import Mirror, ObjectKey
 
 OPTIONS = ("--set", "identity.enabled=false,encryption.enabled=false,presets.enabled=false,controller.replicas=1")
-PROGRAM = "sovereign_operator.controller"
 AT_A_TIME = 20
-LOOK_SECONDS = 0.5
 AVAILABLE_LOOK_SECONDS = 5
-CALM_LOOKS = 6
-"""How many looks in a row have to find it idle: longer than any of its pauses between two writes of one change."""
-BUSY = 0.04
-"""The share of a CPU above which the controller is not idle."""
 STARTED_SECONDS = 1800
 """All fake pods are ready within that time, or KWOK does not work."""
 IDLE_SECONDS = 60
 CHANGES = 10
 DEPLOYMENTS = resource.WORKLOADS[WorkloadKind.DEPLOYMENT]
-
-
-class Controller:
-    """The controller's process."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self.idle = 0.0
-        """The share of a CPU that it uses with nothing to do."""
-
-    @classmethod
-    def find(cls, admin: Kubectl) -> "Controller":
-        """Return the process in the controller's only pod."""
-        (pod,) = replicas.pods(admin, "controller")
-        uid: str = pod["metadata"]["uid"]
-        (pid,) = (pid for pid in processes.of_pod(uid) if PROGRAM in processes.read(pid, "cmdline"))
-        return cls(pid)
-
-    def cpu(self) -> float:
-        """Return the seconds of CPU that it has used so far."""
-        return cpu_of([self._pid])
-
-    def memory(self) -> str:
-        """Return its resident memory now and at most, in words."""
-        highest = next(line for line in processes.read(self._pid, "status").splitlines() if line.startswith("VmHWM"))
-        return f"{memory_of(self._pid).resident:.0f} MB, {int(highest.split()[1]) * 1.024e-3:.0f} MB at most"
-
-    async def calm(self) -> float:
-        """Wait until it is idle, and return since when, on the clock of perf_counter."""
-        since, used, looks = time.perf_counter(), self.cpu(), 0
-        while looks < CALM_LOOKS:
-            await asyncio.sleep(LOOK_SECONDS)
-            now, cpu = time.perf_counter(), self.cpu()
-            looks = looks + 1 if cpu - used < BUSY * LOOK_SECONDS else 0
-            used, since = cpu, since if looks else now
-        return since
-
-    async def cost(self, work: Awaitable[object]) -> tuple[float, float]:
-        """Do work, and return the seconds until the controller is idle again, and its seconds of CPU for it."""
-        begun, used = time.perf_counter(), self.cpu()
-        await work
-        since = await self.calm()
-        passed = time.perf_counter() - begun
-        return since - begun, self.cpu() - used - self.idle * passed
 
 
 class Bench:
@@ -133,6 +83,11 @@ class Bench:
         self._controller.idle = taken / (time.perf_counter() - begun)
         print(f"idle for {IDLE_SECONDS} s: {taken:.2f} s of CPU; memory {self._controller.memory()}", flush=True)
 
+    async def restart(self) -> None:
+        """Print what a new controller costs, which finds everything as it should be."""
+        self._show("the controller started again", await self._controller.restart())
+        print(f"  memory {self._controller.memory()}", flush=True)
+
     async def changes(self) -> None:
         """Print what small changes cost."""
 
@@ -171,7 +126,8 @@ class Bench:
             for status, wanted in (("Suspended", False), ("Qualified", True)):
                 begun = time.perf_counter()
                 work = self._suspend(status)
-                await self._say(f"service {status}", work)
+                cost = await self._say(f"service {status}", work)
+                print(f"  {cost.order()}", flush=True)
                 assert wanted is any(holding.values())
                 print(f"  the last role followed after {moved[0] - begun:.1f} s", flush=True)
         finally:
@@ -210,12 +166,19 @@ class Bench:
 
     async def _each(self, what: str, change: Callable[[int], Awaitable[None]]) -> None:
         taken = [await self._controller.cost(change(number)) for number in range(CHANGES)]
-        cpu = statistics.median(cpu for _, cpu in taken)
+        cpu = statistics.median(cost.cpu for cost in taken)
         print(f"{what}: {cpu * 1000:.0f} ms of CPU, median of {CHANGES}", flush=True)
 
-    async def _say(self, what: str, work: Awaitable[object]) -> None:
-        seconds, cpu = await self._controller.cost(work)
-        print(f"{what}: idle again after {seconds:.1f} s, {cpu:.1f} s of CPU", flush=True)
+    async def _say(self, what: str, work: Awaitable[object]) -> Cost:
+        return self._show(what, await self._controller.cost(work))
+
+    @staticmethod
+    def _show(what: str, cost: Cost) -> Cost:
+        print(
+            f"{what}: idle again after {cost.seconds:.1f} s, {cost.cpu:.1f} s of CPU; wrote {cost.written()}",
+            flush=True,
+        )
+        return cost
 
     async def _create(self, kind: Resource, objects: Iterable[Json]) -> None:
         waiting = iter(objects)
@@ -237,12 +200,13 @@ def _ours(plural: str) -> Resource:
 async def measure(cluster: Cluster, admin: Kubectl, size: Size) -> None:
     """Print all figures."""
     async with await connect(cluster.kubeconfig) as client:
-        bench = Bench(Api(client, ServerClock()), Controller.find(admin), size)
+        bench = Bench(Api(client, ServerClock()), Controller(cluster, admin), size)
         await bench.nodes()
         await bench.workloads()
         await bench.idle()
         await bench.changes()
         await bench.suspension()
+        await bench.restart()
 
 
 def main() -> None:

@@ -80,29 +80,30 @@ class Controller(Process):
     async def _handle(self, key: ControllerKey) -> float | None:
         # Before every mirror is listed, an object that was not read yet looks as if it were deleted.
         await self._state.mirrors.until_complete()
+        delay = None
         match key:
             case ClusterKey():
-                return await reconcile_cluster(self._state, self._nodes, self._settings.replica.namespace)
+                delay = await reconcile_cluster(self._state, self._nodes, self._settings.replica.namespace)
             case StatusesKey():
-                return await write_statuses(self._state)
+                delay = await write_statuses(self._state)
             case SovereignWorkloadKey():
-                return await reconcile_workload(self._state, key)
+                delay = await reconcile_workload(self._state, key)
             case LabelledWorkloadKey():
                 await release_abandoned(self._state, key)
             case PodAnnotationsKey():
-                await annotate_pod(self._state, key)
+                delay = await annotate_pod(self._state, key)
             case NamespaceLeftKey():
                 await announce_leave(self._state, key)
             case EncryptionKey():
-                return await keep_encryption(self._state, key)
+                delay = await keep_encryption(self._state, key)
             case GuardsKey():
-                return await reconcile_guards(self._state)
+                delay = await reconcile_guards(self._state)
             case PodCountsKey():
                 count_pods(self._state)
                 count_processes(self._state)
             case _:
                 assert_never(key)
-        return None
+        return delay
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

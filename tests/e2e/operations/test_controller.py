@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from kopf._cogs.structs.references import Insights
 
+from hack import audit_log
 from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE, wait_for_kinds
 from hack.kubectl import Kubectl, eventually
@@ -16,7 +17,7 @@ from sovereign_operator.kube.client.clock import ServerClock
 from tests.e2e.support.estate import host_names, labelled, restore_estate
 from tests.e2e.support.guards import bare, without_bindings
 from tests.e2e.support.manifests import pod, sovereign, workload
-from tests.e2e.support.observed import audit, condition, endings, leader, living_pods, metric, requests_of
+from tests.e2e.support.observed import audit, condition, endings, leader, living_pods, metric
 from tests.e2e.support.spaces import Space
 
 PROCESSES = ("sovereign-controller", "sovereign-injector", "sovereign-seed", "sovereign-signer")
@@ -49,7 +50,7 @@ def test_it_was_never_refused_anything(admin: Kubectl, cluster: Cluster, space: 
         namespace=namespace,
     )
     eventually(lambda: condition(admin, "swl", "app", "Ready", namespace)["status"] == "True", what="ready")
-    requests = [entry for process in PROCESSES for entry in requests_of(cluster, process)]
+    requests = [entry for process in PROCESSES for entry in audit_log.requests_of(cluster, process)]
     assert len(requests) > 100
     forbidden = {
         (entry["verb"], entry["requestURI"].partition("?")[0])
@@ -75,7 +76,7 @@ def test_every_right_that_it_has_is_used(admin: Kubectl, cluster: Cluster, proce
             granted |= {(group, resource, verb) for resource in rule["resources"] for verb in rule["verbs"]}
     used = {
         (ref.get("apiGroup", ""), "/".join(filter(None, (ref["resource"], ref.get("subresource")))), entry["verb"])
-        for entry in requests_of(cluster, process)
+        for entry in audit_log.requests_of(cluster, process)
         if (ref := entry.get("objectRef"))
     }
     # The controller holds these only because it may not grant rights that it does not hold. The API server checks the

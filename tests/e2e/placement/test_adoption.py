@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from hack import estate
+from hack import audit_log, estate
 from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.workload.rewrites import FEW
 from tests.e2e.support.estate import host_names
 from tests.e2e.support.manifests import sovereign, workload
-from tests.e2e.support.observed import condition, events, living_pods, requests_of
+from tests.e2e.support.observed import condition, events, living_pods
 from tests.e2e.support.spaces import Space
 
 POLICY, REFUSED = "secnumcloud", "paris-1"
@@ -166,7 +166,7 @@ def patches_of(cluster: Cluster, namespace: str) -> list[Json]:
     """Return the controller's patches of Deployments in a namespace."""
     return [
         entry
-        for entry in requests_of(cluster, "sovereign-controller")
+        for entry in audit_log.requests_of(cluster, "sovereign-controller")
         if entry["verb"] == "patch"
         and (target := entry.get("objectRef", {})).get("resource") == "deployments"
         and target.get("namespace") == namespace

@@ -67,19 +67,6 @@ def placed_for(pod: Json) -> set[str]:
     return {key.removeprefix(prefix) for key in selector if key.startswith(prefix) and selector[key] == "accepted"}
 
 
-def requests_of(cluster: Cluster, process: str) -> list[Json]:
-    """Return one process's requests from the API server's audit log, without those that a test sent with its token."""
-    account = f"system:serviceaccount:{NAMESPACE}:{process}"
-    lines = cluster.audit_log.read_text(encoding="utf-8").splitlines()
-    entries = [json.loads(line) for line in lines if account in line]
-    of_a_pod = "authentication.kubernetes.io/pod-name"
-    return [
-        entry
-        for entry in entries
-        if entry["user"]["username"] == account and of_a_pod in entry["user"].get("extra", {})
-    ]
-
-
 def leader(admin: Kubectl) -> str:
     """Return the pod that holds the controller's Lease and still runs. Raises AssertionError if none does."""
     holder = admin.get("lease", "sovereign-controller", NAMESPACE)["spec"].get("holderIdentity")

@@ -1,0 +1,129 @@
+"""What the controller writes, in which order, and when it tries again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from hack import audit_log
+from hack.cluster import Cluster
+from hack.install import CONTROLLER_PODS, NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.support.estate import host_names, set_status
+from tests.e2e.support.manifests import pod, sovereign, workload
+from tests.e2e.support.observed import audit, condition, events
+from tests.e2e.support.spaces import Space
+
+ACCOUNT = "sovereign-controller"
+SILENT_SECONDS = 7
+"""Longer than the controller waits before it counts pods or writes a status again."""
+
+
+def requests_besides_the_lease(cluster: Cluster, since: int, former: frozenset[str] = frozenset()) -> list[Json]:
+    """Return the controller's requests after a position, but those about its Lease and those of ``former`` pods."""
+    return [
+        entry
+        for entry in audit_log.requests_of(cluster, ACCOUNT, since)
+        if entry.get("objectRef", {}).get("resource") != "leases"
+        and not former.intersection(entry["user"]["extra"][audit_log.OF_A_POD])
+    ]
+
+
+def wait_until_silent(cluster: Cluster, since: int, former: frozenset[str] = frozenset()) -> None:
+    """Wait until the controller has sent no request for a while."""
+    eventually(
+        lambda: audit_log.silent_for(requests_besides_the_lease(cluster, since, former)) > SILENT_SECONDS,
+        seconds=120,
+        what="a controller that sends nothing",
+        pause=0.5,
+    )
+
+
+@pytest.fixture
+def settled(admin: Kubectl, cluster: Cluster, space: Space) -> str:
+    """Return a namespace whose workload is placed and reported on, once the controller has nothing left to write."""
+    namespace = space()
+    admin.apply(
+        workload("Deployment", "app"),
+        sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}),
+        namespace=namespace,
+    )
+    eventually(lambda: condition(admin, "swl", "app", "Ready", namespace)["status"] == "True", what="ready")
+    wait_until_silent(cluster, 0)
+    return namespace
+
+
+@pytest.mark.usefixtures("changed_estate", "settled")
+def test_a_suspension_writes_roles_before_anything_else(admin: Kubectl, cluster: Cluster) -> None:
+    begun = audit_log.position(cluster)
+    set_status(admin, "hexa-gouv", "Suspended")
+    eventually(lambda: host_names(admin, "secnumcloud") == ["brest-1"], what="the role without lyon-1")
+    wait_until_silent(cluster, begun)
+    writes = audit_log.writes_in(requests_besides_the_lease(cluster, begun))
+    roles = [entry for entry in writes if audit_log.target(entry) == "clusterroles"]
+    others = [entry for entry in writes if entry not in roles]
+    assert {"nodes", "datacentres/status"} <= set(map(audit_log.target, others))
+    assert max(map(audit_log.answered, roles)) <= min(map(audit_log.received, others))
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_restart_writes_nothing_but_the_lease(admin: Kubectl, cluster: Cluster) -> None:
+    former = frozenset(pod["metadata"]["name"] for pod in admin.list("pods", NAMESPACE, CONTROLLER_PODS))
+    begun = audit_log.position(cluster)
+    admin.delete("pods", "-l", CONTROLLER_PODS, namespace=NAMESPACE)
+    admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=90s")
+    eventually(
+        lambda: (
+            {"nodes", "sovereignworkloads"}
+            <= set(map(audit_log.target, requests_besides_the_lease(cluster, begun, former)))
+        ),
+        what="a new controller that reads",
+    )
+    wait_until_silent(cluster, begun, former)
+    requests = requests_besides_the_lease(cluster, begun, former)
+    assert not [
+        (audit_log.target(entry), entry["verb"], entry["requestURI"]) for entry in audit_log.writes_in(requests)
+    ]
+
+
+@contextmanager
+def refusing_audit_annotations(admin: Kubectl, namespace: str) -> Iterator[None]:
+    """Have an admission policy of somebody else refuse audit annotations in a namespace."""
+    name = f"no-audit-in-{namespace}"
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1"}
+    pods = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["UPDATE"]}
+    expression = (
+        "!object.metadata.?annotations.orValue({}).exists(key, key.matches('^(audit[.]sovereignty|probe[.]example)'))"
+    )
+    policy = {
+        "matchConstraints": {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "resourceRules": [pods],
+        },
+        "validations": [{"expression": expression, "message": "this namespace takes no audit annotations"}],
+    }
+    binding = {"policyName": name, "validationActions": ["Deny"]}
+    admin.apply(
+        kind | {"kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": policy},
+        kind | {"kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name}, "spec": binding},
+    )
+    try:
+        refused = ("-n", namespace, "annotate", "pods", "probe", "probe.example.org/x=y", "--dry-run=server")
+        eventually(lambda: "takes no audit annotations" in admin.attempt(*refused).stderr, what="a policy in effect")
+        yield
+    finally:
+        admin.delete("validatingadmissionpolicybinding", name)
+        admin.delete("validatingadmissionpolicy", name)
+
+
+def test_a_refused_annotation_is_written_once_nobody_refuses_it(admin: Kubectl, space: Space) -> None:
+    """Nothing about the pod changes then, so the controller has to try again by itself."""
+    namespace = space()
+    admin.create(pod("probe"), namespace)
+    eventually(lambda: audit(admin.get("pod", "probe", namespace)), what="a pod with audit annotations")
+    with refusing_audit_annotations(admin, namespace):
+        admin.create(pod("one"), namespace)
+        refusal = eventually(lambda: events(admin, namespace, "one").get("NotWritten"), what="an Event")
+        assert "takes no audit annotations" in refusal
+        assert not audit(admin.get("pod", "one", namespace))
+    eventually(lambda: audit(admin.get("pod", "one", namespace)), seconds=90, what="the annotations")
