@@ -1,9 +1,10 @@
 """What one change costs the controller on a large cluster: CPU, time and memory.
 
 ``python -m hack.bench.scale`` brings up a cluster of its own with four real nodes, adds fake ones (KWOK) with policies,
-workloads and pods, and takes it down at the end; by default 500 nodes, 12 policies, 200 workloads and 800 pods. All
-figures are of the controller's process alone. Changes are made one at a time, and each is over when the controller is
-idle again; the cost of idling meanwhile is subtracted. Only the local backend shows processes.
+workloads and pods, and takes it down at the end; by default 500 nodes, 12 policies, 200 workloads and 800 pods. The
+figures are of the controller's process, with ``--everything`` also of the others. Changes are made one at a time, and
+each is over when the controller is idle again; the cost of idling meanwhile is subtracted. Only the local backend shows
+processes.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from hack import estate
 from hack.bench import crowded
+from hack.bench.bystanders import Bystanders
 from hack.bench.controller import Controller, Cost
 from hack.bench.crowded import Size
 from hack.cluster import Cluster, ClusterSpec, up
@@ -30,7 +32,9 @@ from sovereign_operator.kube.client.errors import UnavailableError
 from sovereign_operator.kube.client.resource import Resource
 from sovereign_operator.kube.mirror import Mirror, ObjectKey
 
-OPTIONS = ("--set", "identity.enabled=false,encryption.enabled=false,presets.enabled=false,controller.replicas=1")
+ALONE = ("--set", "identity.enabled=false,encryption.enabled=false")
+"""The controller without the signer, the injector and the agents, whose pods would be on fake nodes, too."""
+OPTIONS = ("--set", "presets.enabled=false,controller.replicas=1")
 AT_A_TIME = 20
 AVAILABLE_LOOK_SECONDS = 5
 STARTED_SECONDS = 1800
@@ -43,10 +47,11 @@ DEPLOYMENTS = resource.WORKLOADS[WorkloadKind.DEPLOYMENT]
 class Bench:
     """One cluster, and the objects created on it."""
 
-    def __init__(self, api: Api, controller: Controller, size: Size) -> None:
+    def __init__(self, api: Api, controller: Controller, size: Size, others: Bystanders | None) -> None:
         self._api = api
         self._controller = controller
         self._size = size
+        self._others = others
 
     async def nodes(self) -> None:
         """Create nodes and policies, then the nodes' Datacentres, and print what marking the nodes costs."""
@@ -78,7 +83,10 @@ class Bench:
     async def idle(self) -> None:
         """Print what idling costs; from here on it is subtracted."""
         begun, used = time.perf_counter(), self._controller.cpu()
-        await asyncio.sleep(IDLE_SECONDS)
+        if self._others:
+            await self._others.idle(IDLE_SECONDS)
+        else:
+            await asyncio.sleep(IDLE_SECONDS)
         taken = self._controller.cpu() - used
         self._controller.idle = taken / (time.perf_counter() - begun)
         print(f"idle for {IDLE_SECONDS} s: {taken:.2f} s of CPU; memory {self._controller.memory()}", flush=True)
@@ -197,16 +205,20 @@ def _ours(plural: str) -> Resource:
     return resource.OURS[plural]
 
 
-async def measure(cluster: Cluster, admin: Kubectl, size: Size) -> None:
+async def measure(cluster: Cluster, admin: Kubectl, size: Size, *, everything: bool) -> None:
     """Print all figures."""
     async with await connect(cluster.kubeconfig) as client:
-        bench = Bench(Api(client, ServerClock()), Controller(cluster, admin), size)
+        api = Api(client, ServerClock())
+        others = Bystanders(api, admin) if everything else None
+        bench = Bench(api, Controller(cluster, admin), size, others)
         await bench.nodes()
         await bench.workloads()
         await bench.idle()
         await bench.changes()
         await bench.suspension()
         await bench.restart()
+        if others:
+            await others.reviews()
 
 
 def main() -> None:
@@ -215,15 +227,16 @@ def main() -> None:
     parser.add_argument("--name", default="bench-scale", help="of a cluster that is not there yet")
     for what, number in (("nodes", 500), ("policies", 12), ("workloads", 200), ("pods", 800)):
         parser.add_argument(f"--{what}", type=int, default=number, metavar="NUMBER")
+    parser.add_argument("--everything", action="store_true", help="also run and measure signer, injector and agents")
     given = parser.parse_args()
     cluster = up(ClusterSpec(given.name, estate.NODES, backend="local"))
     try:
-        install(cluster, *OPTIONS)
+        install(cluster, *OPTIONS, *(() if given.everything else ALONE))
         admin = Kubectl(cluster.kubeconfig)
         with tempfile.TemporaryDirectory() as folder, crowded.kubelets(cluster, Path(folder, "kwok.log")):
             size = Size(given.nodes, given.policies, given.workloads, given.pods)
             print(size, flush=True)
-            asyncio.run(measure(cluster, admin, size))
+            asyncio.run(measure(cluster, admin, size, everything=given.everything))
     finally:
         cluster.down()
 

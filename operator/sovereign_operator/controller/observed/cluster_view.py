@@ -47,7 +47,7 @@ class AllChanges(Changes, Protocol):
     def bundle_changed(self, name: str) -> None:
         """Handle a change of a trust bundle."""
 
-    def encryption_may_progress(self, policy: str) -> None:
+    def sidecars_changed(self, policy: str) -> None:
         """Handle a new answer of a sidecar, or a new report of an agent, about a policy."""
 
     def services_changed(self) -> None:
@@ -94,7 +94,7 @@ class ClusterView:
                 settings.replica.namespace,
                 settings.dns,
                 pods=self._with_sidecars,
-                policy_changed=changes.encryption_may_progress,
+                policy_changed=changes.sidecars_changed,
                 services_changed=changes.services_changed,
                 config_changed=changes.transit_config_changed,
             )

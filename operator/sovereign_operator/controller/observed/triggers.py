@@ -37,6 +37,9 @@ COUNT_SECONDS: Final = 5.0
 """Changes within this time cause one count of pods."""
 POD_SECONDS: Final = 0.5
 """Changes of a workload's pods within this time cause one look: a pod that ends and is replaced changes ten times."""
+ENCRYPTION_SECONDS: Final = 1.0
+"""Changes of pods, and answers of their sidecars, within this time cause one look at their policy's encryption, which
+goes through all of its pods."""
 
 
 class Queue(Protocol):
@@ -164,7 +167,7 @@ class Triggers:
         self._count_pods()
         for seen in (old, new):
             if seen:
-                self.encryption_may_progress(self.view.policy_of(seen))
+                self.sidecars_changed(self.view.policy_of(seen))
                 self._add(self.view.selectors.referring_to_pod(key[0], seen.labels), POD_SECONDS)
         if old and old.annotations and not (new and new.annotations) and names.PLACED_LABEL not in old.labels:
             self.view.follow_pods()
@@ -202,6 +205,11 @@ class Triggers:
         """Reconcile the policy's encryption, which may take its next step."""
         if policy and self.view.sidecars:
             self._queue.add(EncryptionKey(policy))
+
+    def sidecars_changed(self, policy: str | None) -> None:
+        """Reconcile the policy's encryption soon, once for all changes within ENCRYPTION_SECONDS."""
+        if policy and self.view.sidecars:
+            self._queue.add(EncryptionKey(policy), ENCRYPTION_SECONDS)
 
     def services_changed(self) -> None:
         """Update the transit configs of all policies."""

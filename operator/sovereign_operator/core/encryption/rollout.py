@@ -7,6 +7,7 @@ can talk to each other, and only pods that have loaded one mode are ready for th
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Final
 
@@ -210,12 +211,14 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
 
 def beyond(facts: StepFacts) -> list[str]:
     """Return the pods to which others send plaintext by one of their addresses, whatever the mode."""
-    networks = cluster_networks(facts.wanted)
-    return [
-        pod.name
-        for pod in facts.pods
-        if not all(is_within_any(ip_network(address), networks) for address in pod.addresses)
-    ]
+    networks = facts.wanted.cluster_networks
+    return [pod.name for pod in facts.pods if not all(_is_inside(address, networks) for address in pod.addresses)]
+
+
+# All pods of a policy are asked about whenever one of them changes.
+@lru_cache(maxsize=65536)
+def _is_inside(address: str, networks: tuple[str, ...]) -> bool:
+    return is_within_any(ip_network(address), map(ip_network, networks))
 
 
 def claim(pod: str, service: str) -> str:
