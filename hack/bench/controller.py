@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.5
 CALM_LOOKS = 6
 """How many looks in a row have to find it idle: longer than any of its pauses between two writes of one change."""
 BUSY = 0.04
-"""The share of a CPU above which the controller is not idle."""
+"""The share of a CPU above which the controller is not idle, beyond twice what it uses with nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,13 @@ class Controller:
 
     async def calm(self) -> float:
         """Wait until it is idle, and return since when, on the clock of perf_counter."""
-        since, used, looks = time.perf_counter(), self.cpu(), 0
+        since = looked = time.perf_counter()
+        used, looks = self.cpu(), 0
         while looks < CALM_LOOKS:
             await asyncio.sleep(LOOK_SECONDS)
             now, cpu = time.perf_counter(), self.cpu()
-            looks = looks + 1 if cpu - used < BUSY * LOOK_SECONDS else 0
-            used, since = cpu, since if looks else now
+            looks = looks + 1 if cpu - used < (BUSY + 2 * self.idle) * (now - looked) else 0
+            looked, used, since = now, cpu, since if looks else now
         return since
 
     async def cost(self, work: Awaitable[object]) -> Cost:

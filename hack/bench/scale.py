@@ -78,7 +78,26 @@ class Bench:
                 await asyncio.sleep(AVAILABLE_LOOK_SECONDS)
         await self._controller.calm()
         made = (crowded.sovereign_workload(number, size) for number in range(size.workloads))
-        await self._say("all workloads taken in", self._create(_ours("sovereignworkloads"), made))
+        await self._say("all workloads taken in", self._create_and_wait(made))
+
+    async def _create_and_wait(self, sovereign_workloads: Iterable[Json]) -> None:
+        """Create SovereignWorkloads, and wait for the status of each: the API server may be too slow for their writes.
+
+        Without this, a controller that waits for it would look idle.
+        """
+        await self._create(_ours("sovereignworkloads"), sovereign_workloads)
+        async with asyncio.timeout(STARTED_SECONDS):
+            while not await self._reported():  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(AVAILABLE_LOOK_SECONDS)
+
+    async def _reported(self) -> bool:
+        return all(
+            [
+                "conditions" in found.get("status", {})
+                async for page, _ in self._api.pages(_ours("sovereignworkloads"))
+                for found in page
+            ]
+        )
 
     async def idle(self) -> None:
         """Print what idling costs; from here on it is subtracted."""

@@ -108,16 +108,12 @@ def volume_demands(claim: str, volume: Json) -> tuple[Demand, ...]:
 
 def fitting(pod: PodDemands, nodes: Iterable[NodeTraits]) -> list[NodeTraits]:
     """Return the nodes on which a pod can run, room aside."""
-    return [
-        node
-        for node in nodes
-        if not _repelled(pod.tolerations, node) and all(demand.admits(node) for demand in pod.demands)
-    ]
+    return [node for node in nodes if _fits(pod, node)]
 
 
 def obstacle(pod: PodDemands, nodes: Sequence[NodeTraits]) -> str:
     """Return what keeps a pod off every one of these nodes; empty if it can run on one of them."""
-    if fitting(pod, nodes):
+    if any(_fits(pod, node) for node in nodes):
         return ""
     alone = [str(demand) for demand in pod.demands if not any(map(demand.admits, nodes))]
     repelling = sorted({_taint_words(taint) for node in nodes for taint in _repelled(pod.tolerations, node)})
@@ -129,6 +125,10 @@ def obstacle(pod: PodDemands, nodes: Sequence[NodeTraits]) -> str:
     every = [str(demand) for demand in pod.demands]
     taints = [f"the taints {examples(repelling)}"] if repelling else []
     return f"none of them meets all of {', '.join(every + taints)} at once"
+
+
+def _fits(pod: PodDemands, node: NodeTraits) -> bool:
+    return not _repelled(pod.tolerations, node) and all(demand.admits(node) for demand in pod.demands)
 
 
 def _matches(term: Json, node: NodeTraits) -> bool:
