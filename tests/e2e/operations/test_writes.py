@@ -15,24 +15,26 @@ from tests.e2e.support.observed import audit, condition, events
 from tests.e2e.support.spaces import Space
 
 ACCOUNT = "sovereign-controller"
+PERIODICAL = ("leases", "customresourcedefinitions")
+"""What it asks for all the time: the Lease it renews, and of its CRDs it reads the metadata."""
 SILENT_SECONDS = 7
 """Longer than the controller waits before it counts pods or writes a status again."""
 
 
-def requests_besides_the_lease(cluster: Cluster, since: int, former: frozenset[str] = frozenset()) -> list[Json]:
-    """Return the controller's requests after a position, but those about its Lease and those of ``former`` pods."""
+def occasional_requests(cluster: Cluster, since: int, former: frozenset[str] = frozenset()) -> list[Json]:
+    """Return the controller's requests after a position, but the periodical ones and those of ``former`` pods."""
     return [
         entry
         for entry in audit_log.requests_of(cluster, ACCOUNT, since)
-        if entry.get("objectRef", {}).get("resource") != "leases"
+        if entry.get("objectRef", {}).get("resource") not in PERIODICAL
         and not former.intersection(entry["user"]["extra"][audit_log.OF_A_POD])
     ]
 
 
 def wait_until_silent(cluster: Cluster, since: int, former: frozenset[str] = frozenset()) -> None:
-    """Wait until the controller has sent no request for a while."""
+    """Wait until the controller has sent none but periodical requests for a while."""
     eventually(
-        lambda: audit_log.silent_for(requests_besides_the_lease(cluster, since, former)) > SILENT_SECONDS,
+        lambda: audit_log.silent_for(occasional_requests(cluster, since, former)) > SILENT_SECONDS,
         seconds=120,
         what="a controller that sends nothing",
         pause=0.5,
@@ -59,7 +61,7 @@ def test_a_suspension_writes_roles_before_anything_else(admin: Kubectl, cluster:
     set_status(admin, "hexa-gouv", "Suspended")
     eventually(lambda: host_names(admin, "secnumcloud") == ["brest-1"], what="the role without lyon-1")
     wait_until_silent(cluster, begun)
-    writes = audit_log.writes_in(requests_besides_the_lease(cluster, begun))
+    writes = audit_log.writes_in(occasional_requests(cluster, begun))
     roles = [entry for entry in writes if audit_log.target(entry) == "clusterroles"]
     others = [entry for entry in writes if entry not in roles]
     assert {"nodes", "datacentres/status"} <= set(map(audit_log.target, others))
@@ -74,13 +76,12 @@ def test_a_restart_writes_nothing_but_the_lease(admin: Kubectl, cluster: Cluster
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=90s")
     eventually(
         lambda: (
-            {"nodes", "sovereignworkloads"}
-            <= set(map(audit_log.target, requests_besides_the_lease(cluster, begun, former)))
+            {"nodes", "sovereignworkloads"} <= set(map(audit_log.target, occasional_requests(cluster, begun, former)))
         ),
         what="a new controller that reads",
     )
     wait_until_silent(cluster, begun, former)
-    requests = requests_besides_the_lease(cluster, begun, former)
+    requests = occasional_requests(cluster, begun, former)
     assert not [
         (audit_log.target(entry), entry["verb"], entry["requestURI"]) for entry in audit_log.writes_in(requests)
     ]

@@ -25,6 +25,10 @@ APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 
+WHOLE: Final = "application/json"
+METADATA: Final = f"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{WHOLE}"
+"""Of the object that would be returned, its metadata alone: a node has 15 kB and more, most of it in its status."""
+
 REQUEST_SECONDS: Final = 30
 WATCH_SECONDS: Final = 280
 """The API server ends a watch after this time. The mirror then starts another at the last resourceVersion."""
@@ -58,6 +62,11 @@ class Api:
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Json:
         """Return an object. Raises NotFoundError."""
         return await self.request("GET", resource.path(name, namespace))
+
+    async def metadata(self, resource: Resource, name: str, namespace: str | None = None) -> Json:
+        """Return the metadata of an object. Raises NotFoundError."""
+        found: Json = (await self.request("GET", resource.path(name, namespace), accept=METADATA))["metadata"]
+        return found
 
     async def lasting(self, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
         """Return an object; None if it does not exist or is being deleted."""
@@ -100,17 +109,18 @@ class Api:
     async def apply(
         self, resource: Resource, body: Json, subresource: str | None = None, *, dry_run: bool = False
     ) -> Json:
-        """Apply an object (server-side apply) as the operator's field manager, and return the whole object.
+        """Apply an object (server-side apply) as the operator's field manager, and return its metadata, as an object.
 
         The apply is forced: it takes over fields of other managers. If the metadata has a uid or resourceVersion that
-        the object no longer has, raises ConflictError. A dry run returns the object that would result.
+        the object no longer has, raises ConflictError. A dry run returns the whole object that would result.
         """
         metadata = body["metadata"]
         path = resource.path(metadata["name"], metadata.get("namespace"), subresource)
         query = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
-        return await self.request("PATCH", path, query=query, body=body, content_type=APPLY)
+        accept = WHOLE if dry_run else METADATA
+        return await self.request("PATCH", path, query=query, body=body, content_type=APPLY, accept=accept)
 
     async def patch(
         self,
@@ -122,10 +132,10 @@ class Api:
         namespace: str | None = None,
         subresource: str | None = None,
     ) -> Json:
-        """Patch an object. ``content_type`` is MERGE or JSON_PATCH."""
+        """Patch an object, and return its metadata, as an object. ``content_type`` is MERGE or JSON_PATCH."""
         path = resource.path(name, namespace, subresource)
         query = {"fieldManager": FIELD_MANAGER}
-        return await self.request("PATCH", path, query=query, body=body, content_type=content_type)
+        return await self.request("PATCH", path, query=query, body=body, content_type=content_type, accept=METADATA)
 
     async def delete(self, resource: Resource, name: str, uid: str, namespace: str | None = None) -> Json:
         """Delete an object with this uid. Raises ConflictError if it has another."""
@@ -175,9 +185,10 @@ class Api:
         *,
         query: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        accept: str = WHOLE,
     ) -> Json:
-        """Send a request and return the body of the response. Raises ApiError."""
-        answer, _ = await self._request(method, path, query=query, body=body, content_type=content_type)
+        """Send a request and return the body of the response, WHOLE or its METADATA. Raises ApiError."""
+        answer, _ = await self._request(method, path, query=query, body=body, content_type=content_type, accept=accept)
         return answer
 
     async def _request(
@@ -188,11 +199,14 @@ class Api:
         query: Mapping[str, Any] | None,
         body: Any = None,
         content_type: str = "application/json",
+        accept: str = WHOLE,
         longest: int | None = None,
     ) -> tuple[Json, int]:
         """Send a request and return the body and its size in bytes. Raises TooLongError beyond ``longest`` bytes."""
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-        response = await self._send(method, path, query=query, body=body, content_type=content_type, timeout=timeout)
+        response = await self._send(
+            method, path, query=query, body=body, content_type=content_type, accept=accept, timeout=timeout
+        )
         try:
             text = await read_answer(response, longest)
             return read_json(text), len(text)
@@ -211,8 +225,9 @@ class Api:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp enforces it; a watch has no total
         body: Any = None,
         content_type: str = "application/json",
+        accept: str = WHOLE,
     ) -> aiohttp.ClientResponse:
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers = {"Accept": accept, "Content-Type": content_type}
         pairs = [(key, value) for key, value in (query or {}).items() if value != ""]
         request = await self._client.param_serialize(
             method, path, query_params=pairs, header_params=headers, body=body, auth_settings=["BearerToken"]

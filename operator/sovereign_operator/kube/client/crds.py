@@ -3,6 +3,7 @@
 from sovereign_operator.api.v1alpha1 import GROUP, KINDS
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.kube.client.api import Api
+from sovereign_operator.kube.client.errors import NotFoundError
 from sovereign_operator.kube.client.resource import CRDS
 
 
@@ -16,6 +17,12 @@ async def kinds_going(api: Api, *kinds: Kind) -> list[str]:
 
 async def crd_uids(api: Api, *kinds: Kind) -> dict[str, str | None]:
     """Return the uids of the CRDs of these kinds, by default all, by name; None if missing or being deleted."""
-    names = [f"{kind.plural}.{GROUP}" for kind in kinds or KINDS]
-    found = {name: await api.lasting(CRDS, name) for name in names}
-    return {name: crd["metadata"]["uid"] if crd else None for name, crd in found.items()}
+    return {(name := f"{kind.plural}.{GROUP}"): await _uid(api, name) for kind in kinds or KINDS}
+
+
+async def _uid(api: Api, name: str) -> str | None:
+    try:
+        metadata = await api.metadata(CRDS, name)
+    except NotFoundError:
+        return None
+    return None if "deletionTimestamp" in metadata else str(metadata["uid"])
