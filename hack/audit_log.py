@@ -37,12 +37,14 @@ def requests_of(cluster: Cluster, account: str, since: int = 0) -> list[Json]:
 
 def writes_in(requests: Iterable[Json], *, besides: frozenset[str] = frozenset({"leases"})) -> list[Json]:
     """Return those of some requests that write something, but to the resources in ``besides``."""
-    return [entry for entry in requests if entry["verb"] in WRITES and entry["objectRef"]["resource"] not in besides]
+    return [entry for entry in requests if entry["verb"] in WRITES and target(entry) not in besides]
 
 
 def target(entry: Json) -> str:
-    """Return the resource of a request, with its subresource: ``sovereignworkloads/status``."""
-    what = entry["objectRef"]
+    """Return what a request is about: ``sovereignworkloads/status``; its path if that is no resource."""
+    what = entry.get("objectRef")
+    if not what:
+        return str(entry["requestURI"].partition("?")[0])
     return "/".join(filter(None, (what["resource"], what.get("subresource"))))
 
 

@@ -26,7 +26,7 @@ def occasional_requests(cluster: Cluster, since: int, former: frozenset[str] = f
     return [
         entry
         for entry in audit_log.requests_of(cluster, ACCOUNT, since)
-        if entry.get("objectRef", {}).get("resource") not in PERIODICAL
+        if audit_log.target(entry) not in PERIODICAL
         and not former.intersection(entry["user"]["extra"][audit_log.OF_A_POD])
     ]
 
@@ -117,7 +117,7 @@ def refusing_audit_annotations(admin: Kubectl, namespace: str) -> Iterator[None]
         admin.delete("validatingadmissionpolicy", name)
 
 
-def test_a_refused_annotation_is_written_once_nobody_refuses_it(admin: Kubectl, space: Space) -> None:
+def test_a_refused_annotation_is_written_once_nobody_refuses_it(admin: Kubectl, cluster: Cluster, space: Space) -> None:
     """Nothing about the pod changes then, so the controller has to try again by itself."""
     namespace = space()
     admin.create(pod("probe"), namespace)
@@ -126,5 +126,7 @@ def test_a_refused_annotation_is_written_once_nobody_refuses_it(admin: Kubectl, 
         admin.create(pod("one"), namespace)
         refusal = eventually(lambda: events(admin, namespace, "one").get("NotWritten"), what="an Event")
         assert "takes no audit annotations" in refusal
+        admin.run("-n", namespace, "wait", "pod/one", "--for=condition=Ready", "--timeout=60s")
+        wait_until_silent(cluster, 0)
         assert not audit(admin.get("pod", "one", namespace))
     eventually(lambda: audit(admin.get("pod", "one", namespace)), seconds=90, what="the annotations")
