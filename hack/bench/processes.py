@@ -9,9 +9,18 @@ from hack.cluster.local import LocalCluster
 
 def api_server(cluster: Cluster) -> int:
     """Return the API server's process id. Raises ClusterError."""
-    found = cluster.find_process("kube-apiserver") if isinstance(cluster, LocalCluster) else None
+    return _of_control_plane(cluster, "kube-apiserver")
+
+
+def etcd(cluster: Cluster) -> int:
+    """Return etcd's process id. Raises ClusterError."""
+    return _of_control_plane(cluster, "etcd")
+
+
+def _of_control_plane(cluster: Cluster, program: str) -> int:
+    found = cluster.find_process(program) if isinstance(cluster, LocalCluster) else None
     if found is None:
-        raise ClusterError("the API server's CPU can be read on the local backend alone: make another cluster")
+        raise ClusterError(f"the CPU of {program} can be read on the local backend alone: make another cluster")
     return found.pid
 
 
