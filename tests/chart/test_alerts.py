@@ -15,7 +15,9 @@ from prometheus_client import REGISTRY
 
 from hack.images import debian
 from hack.install import CHART
-from tests.chart.alert_cases import CASES, HEALTHY, MINUTES, STARTED, Case, Series
+from tests.chart.alert_cases import CASES
+from tests.chart.alert_changes import Case
+from tests.chart.alert_series import HEALTHY, MINUTES, STARTED, Series
 from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, Render, of_kind
 
 ALERTS = ("--set", "alerts.enabled=true")
