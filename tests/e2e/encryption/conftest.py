@@ -1,4 +1,4 @@
-"""A ward in Strict."""
+"""A namespace whose policy encrypts, and a ward in Strict."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,12 @@ from tests.e2e.support.sidecars import encrypted
 from tests.e2e.support.spaces import Space
 from tests.e2e.support.strict_pods import ASK, encrypting_policy, python, ready, run
 from tests.e2e.support.strict_ward import POLICY, SERVE, named
+
+
+@pytest.fixture
+def encrypting(space: Space, transit: str) -> str:
+    """Return a namespace whose policy encrypts."""
+    return space(transit)
 
 
 @pytest.fixture(scope="package")
