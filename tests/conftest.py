@@ -14,7 +14,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # These modules contain assertions, too, and pytest explains only those in modules that it has rewritten.
-pytest.register_assert_rewrite("tests.dataplane.talk", "tests.e2e.support")
+pytest.register_assert_rewrite("tests.dataplane", "tests.e2e.support", "tests.unit.sidecar.injected_pods")
 
 E2E = Path(__file__).with_name("e2e")
 GROUPS = {

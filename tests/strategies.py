@@ -5,11 +5,9 @@ dangle. Dates gather around changes of summer time and the ends of the calendar.
 drawn from directly, which keeps hundreds of examples cheap.
 """
 
-import random
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from hypothesis import strategies as st
 
@@ -21,7 +19,6 @@ from sovereign_operator.api.v1alpha1.cloud_service import (
     TechnologyOrigin,
 )
 from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
-from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.api.v1alpha1.sovereignty_policy import (
     Derogation,
     NodeEvidence,
@@ -228,131 +225,3 @@ _FACTS: Final = st.builds(
 def facts() -> st.SearchStrategy[Facts]:
     """Facts in which references may dangle, dates border each other and nodes are claimed twice."""
     return _FACTS
-
-
-HOSTILE: Final = ("two\nlines", "\x1b[31mred\x1b[0m", "\u2028", "\x00", "é" * 250, "\U0001f5fa" * 250, "; " * 125)
-"""Text that people and kubelets may write where a schema bounds its length."""
-
-UNBOUNDED: Final = (*HOSTILE, "x://" + "y" * 300_000, "\n" * 300_000)
-"""Text that nothing bounds, such as a kubelet's providerID."""
-
-
-def hostile() -> st.SearchStrategy[Facts]:
-    """Facts in which all free text is hostile."""
-    return st.builds(_hostile, _FACTS, st.sampled_from(HOSTILE), st.sampled_from(UNBOUNDED), st.sampled_from(UNBOUNDED))
-
-
-def _hostile(told: Facts, text: str, seen: str, known: str) -> Facts:
-    form = NodeForm(regions=(known, text), zones=(known,), provider_ids=(known,))
-    services = {
-        name: spec.model_copy(
-            update={
-                "provider": text,
-                "service": text,
-                "node_form": form,
-                "qualifications": tuple(entry.model_copy(update={"decision": text}) for entry in spec.qualifications),
-            }
-        )
-        for name, spec in told.services.items()
-    }
-    policies = {
-        name: spec.model_copy(
-            update={
-                "derogations": tuple(
-                    entry.model_copy(update={"reason": text * 4, "approver": text}) for entry in spec.derogations
-                )
-            }
-        )
-        for name, spec in told.policies.items()
-    }
-    nodes = {name: Node(name, node.uid, node.labels, seen) for name, node in told.nodes.items()}
-    return Facts(services, told.datacentres, policies, nodes, told.now)
-
-
-def crowded() -> st.SearchStrategy[Facts]:
-    """Facts with more datacentres, policies and nodes than a status lists."""
-    return _FACTS.map(_crowd)
-
-
-def _crowd(told: Facts, times: int = 12) -> Facts:
-    """Repeat each datacentre, policy and node under other names."""
-    copies = range(times)
-    return Facts(
-        services=told.services,
-        datacentres={
-            f"{name}-{copy}": spec.model_copy(
-                update={
-                    "nodes": tuple(DeclaredNode(name=f"{node.name}-{copy}", uid=node.uid) for node in spec.nodes),
-                }
-            )
-            for name, spec in told.datacentres.items()
-            for copy in copies
-        },
-        policies={f"{name}-{copy}": spec for name, spec in told.policies.items() for copy in copies},
-        nodes={
-            f"{name}-{copy}": Node(f"{name}-{copy}", node.uid, node.labels, node.provider_id)
-            for name, node in told.nodes.items()
-            for copy in copies
-        },
-        now=told.now,
-    )
-
-
-def stricter(policy: SovereigntyPolicySpec) -> st.SearchStrategy[SovereigntyPolicySpec]:
-    """Policies that demand more than this one, by at most one change."""
-    return st.sampled_from(_stricter_changes(policy)).map(lambda change: policy.model_copy(update=change))
-
-
-def _stricter_changes(policy: SovereigntyPolicySpec) -> list[dict[str, Any]]:
-    held = policy.qualifications
-    demanded = {demand.scheme for demand in held}
-    changes: list[dict[str, Any]] = [{"node_evidence": NodeEvidence.DECLARED}]
-    changes += [
-        {"qualifications": (*held, QualificationDemand(scheme=scheme))} for scheme in SCHEMES if scheme not in demanded
-    ]
-    for index, demand in enumerate(held):
-        harder = (
-            {"activities": (*demand.activities, 6)},
-            {"minimum_version": (demand.minimum_version and f"1{demand.minimum_version}") or "3.2"},
-        )
-        changes += [
-            {"qualifications": (*held[:index], demand.model_copy(update=update), *held[index + 1 :])}
-            for update in harder
-        ]
-    changes += [{"countries": (country,)} for country in policy.countries or COUNTRIES]
-    changes += [{"technology_origins": (origin,)} for origin in policy.technology_origins or tuple(TechnologyOrigin)]
-    for field in ("accepted_foreign_laws", "derogations"):
-        values = getattr(policy, field)
-        changes += [{field: values[:index] + values[index + 1 :]} for index in range(len(values))]
-    for index, entry in enumerate(policy.derogations):
-        if entry.until > date.min:
-            earlier = entry.model_copy(update={"until": entry.until - timedelta(days=1)})
-            changes.append({"derogations": (*policy.derogations[:index], earlier, *policy.derogations[index + 1 :])})
-    return changes
-
-
-def reordered(told: Facts) -> st.SearchStrategy[Facts]:
-    """Build the same facts with every list, set and map in another order."""
-    return st.randoms(use_true_random=False).map(
-        lambda order: Facts(
-            services=_shuffled(told.services, order),
-            datacentres=_shuffled(told.datacentres, order),
-            policies=_shuffled(told.policies, order),
-            nodes=_shuffled(told.nodes, order),
-            now=told.now,
-        )
-    )
-
-
-def _shuffled(value: Any, order: random.Random) -> Any:
-    if isinstance(value, Model):
-        fields = type(value).model_fields
-        return value.model_copy(update={name: _shuffled(getattr(value, name), order) for name in fields})
-    if isinstance(value, Node):
-        return Node(value.name, value.uid, _shuffled(value.labels, order), value.provider_id)
-    if isinstance(value, Mapping):
-        keys = order.sample(list(value), len(value))
-        return {key: _shuffled(value[key], order) for key in keys}
-    if isinstance(value, tuple):
-        return tuple(_shuffled(item, order) for item in order.sample(value, len(value)))
-    return value

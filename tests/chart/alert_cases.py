@@ -1,199 +1,59 @@
-"""The metrics of a healthy installation, how each case changes them, and which alerts must then fire."""
+"""When each alert must fire and when not, case by case."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-MINUTES = 80
-"""How long a case lasts: longer than any rule looks back. It is evaluated at its end, and time begins at 0."""
-NOW = MINUTES * 60
-DAY = 86400
-
-Series = Mapping[str, Mapping[str, str]]
-"""By pod and metric, a sample a minute, in promtool's notation."""
-
-
-def always(value: float) -> str:
-    return f"{value}x{MINUTES}"
-
-
-def since(minutes: int, value: float, before: float | None = 0) -> str:
-    """Return a series that changed this many minutes ago. ``before`` is None if it did not exist until then."""
-    earlier = MINUTES - minutes
-    # In promtool's notation 0x9 are ten samples, but _x9 are nine.
-    return f"{f'_x{earlier}' if before is None else f'{before}x{earlier - 1}'} {value}x{minutes}"
-
-
-def gone(minutes: int, value: float) -> str:
-    """Return a series that ended this many minutes ago, as when its pod is gone."""
-    return f"{value}x{MINUTES - minutes - 1} stale"
-
-
-def ends_in(days: float) -> str:
-    return always(NOW + days * DAY)
-
-
-LEADING = "sovereign_leading"
-FROZEN = "sovereign_frozen"
-UNREADABLE = 'sovereign_unreadable_objects{resource="datacentres"}'
-READ_AGAIN = 'sovereign_unreadable_objects{resource="pods"}'
-NOT_WRITTEN = 'sovereign_objects_not_written{resource="nodes"}'
-GUARDS = "sovereign_guards_broken"
-REPEATED = "sovereign_certificates_repeated_total"
-REFUSED = "sovereign_authorities_refused"
-OLDEST = "sovereign_certificate_requests_oldest_timestamp_seconds"
-STARTED = "process_start_time_seconds"
-FORMER = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="SecNumCloud",id="snc-2023"}'
-CURRENT = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="SecNumCloud",id="snc-2026"}'
-OTHER = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="HDS",id="hds"}'
-AUTHORITY = 'sovereign_authority_end_timestamp_seconds{policy="secnumcloud",datacentre="brest"}'
-SERVES = "sovereign_injector_certificate_end_timestamp_seconds"
-SIGNED_BY = "sovereign_injector_authority_end_timestamp_seconds"
-SILENCE = "sovereign_agent_silence_seconds"
-FAILURES = 'sovereign_redirect_failures_total{reason="rules"}'
-STRICT = 'sovereign_encryption_mode{policy="secnumcloud",mode="Strict"}'
-BARE = 'sovereign_encryption_pods{policy="secnumcloud",state="bare"}'
-LATE = 'sovereign_encryption_pods{policy="secnumcloud",state="late"}'
-OPEN = 'sovereign_plaintext_open_connections{policy="secnumcloud"}'
-SILENT = 'sovereign_silent_agents{policy="secnumcloud"}'
-DRIFTED = "sovereign_guards_drifted"
-PENDING = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="pending"}'
-INSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="inside"}'
-OUTSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="outside"}'
-EXPOSED = 'sovereign_processes_outside{component="signer",process="signer-a",node="paris-1"}'
-STRAY = 'sovereign_pods_not_trusted{policy="secnumcloud"}'
-NODES = 'sovereign_nodes_accepted{policy="secnumcloud"}'
-UNUSED = 'sovereign_nodes_accepted{policy="sovereign-strict"}'
-LOST = 'sovereign_datacentre_nodes{datacentre="brest",state="lost"}'
-REPLACED = 'sovereign_datacentre_nodes{datacentre="brest",state="replaced"}'
-OTHER_AUTHORITY = 'sovereign_authority_end_timestamp_seconds{policy="hds",datacentre="brest"}'
-
-CONTROLLER = {GUARDS: always(0), DRIFTED: always(0), FROZEN: always(0), READ_AGAIN: always(0), STARTED: always(0)}
-SIGNER = {FROZEN: always(0), OLDEST: always(0), REFUSED: always(0), STARTED: always(0)}
-BOTH_SIGN = {AUTHORITY: ends_in(200), OTHER_AUTHORITY: ends_in(200)}
-HEALTHY: Series = {
-    "controller-a": {
-        **CONTROLLER,
-        LEADING: always(1),
-        REPEATED: always(2),  # long ago
-        FORMER: ends_in(-200),
-        CURRENT: ends_in(900),
-        OTHER: ends_in(900),
-        STRICT: always(1),
-        BARE: always(0),
-        LATE: always(0),
-        SILENT: always(0),
-        INSIDE: always(3),
-        OUTSIDE: always(0),
-        STRAY: always(0),
-        NODES: always(2),
-        UNUSED: always(0),
-        LOST: always(0),
-        REPLACED: always(0),
-    },
-    "controller-b": {**CONTROLLER, LEADING: always(0), REPEATED: always(0)},
-    "signer-a": {**SIGNER, LEADING: always(1), **BOTH_SIGN},
-    "signer-b": {**SIGNER, LEADING: always(0), **BOTH_SIGN},
-    "injector-a": {SERVES: ends_in(5), SIGNED_BY: ends_in(3000)},
-    "injector-b": {SERVES: ends_in(5), SIGNED_BY: ends_in(3000)},
-    "agent-a": {SILENCE: always(60), FAILURES: always(0)},
-    "agent-b": {SILENCE: always(60), FAILURES: always(3)},  # long ago
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """A change of the healthy installation, and the alerts that must then fire.
-
-    ``fires`` are names of alerts without ``Sovereign``, ``labels`` those that they have besides the rule's own, and
-    ``says`` is a part of their texts.
-    """
-
-    change: Series
-    fires: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    says: str = ""
-
-
-QUALIFIED = {"service": "armor-snc", "scheme": "SecNumCloud"}
-CERTIFIED = {"policy": "secnumcloud", "datacentre": "brest"}
-POD_A = {"app_kubernetes_io_component": "controller", "pod": "controller-a"}
-POD_C = {"app_kubernetes_io_component": "controller", "pod": "controller-c"}
-
-
-def qualification(days: float, *fires: str, former: float = -200) -> Case:
-    change = {"controller-a": {CURRENT: ends_in(days), FORMER: ends_in(former)}}
-    names = tuple(f"QualificationEndsIn{end}Days" for end in fires)
-    return Case(change, names, QUALIFIED, "SecNumCloud of armor-snc: record its renewal")
-
-
-def ended(days: float) -> Case:
-    change = {"controller-a": {CURRENT: ends_in(days)}}
-    return Case(change, ("QualificationEnded",), QUALIFIED, "SecNumCloud of armor-snc: policies that demand it accept")
-
-
-def authority(days: float, *fires: str) -> Case:
-    change = {pod: {AUTHORITY: ends_in(days)} for pod in ("signer-a", "signer-b")}
-    names = tuple(f"AuthorityEndsIn{end}Days" for end in fires)
-    return Case(change, names, CERTIFIED, "Policy secnumcloud, datacentre brest: from then on pods there get no")
-
-
-def repeated(values: str, started: str, *, fires: bool = True, pod: Mapping[str, str] = POD_A) -> Case:
-    names = ("CertificatesRepeated",) if fires else ()
-    return Case({pod["pod"]: {REPEATED: values, STARTED: started}}, names, pod, "more certificates than it has volumes")
-
-
-def absent(component: str, **leading: str) -> Case:
-    """Set whether the pods of one process lead; a pod for which nothing is given does not exist."""
-    change = {f"{component}-{pod}": {LEADING: leading[pod]} if pod in leading else {} for pod in "ab"}
-    return Case(change, (f"{component.title()}Absent",), says=f"No replica of the {component} is active")
-
-
-def injectors(a: str | None, b: str | None, *, fires: bool = True) -> Case:
-    """Set when the injectors' certificates end; an injector for which None is given does not exist."""
-    change = {f"injector-{pod}": {SERVES: end} if end else {} for pod, end in (("a", a), ("b", b))}
-    return Case(change, ("InjectorAbsent",) if fires else (), says="New pods of policies that encrypt are refused")
-
-
-def injector_authority(days: float, *, fires: bool = True) -> Case:
-    change = {f"injector-{pod}": {SIGNED_BY: ends_in(days)} for pod in "ab"}
-    return Case(change, ("InjectorAuthorityEnds",) if fires else (), says="policies that encrypt are refused")
-
-
-AGENT = {"app_kubernetes_io_component": "agent", "pod": "agent-a"}
-POLICY = {"policy": "secnumcloud"}
-SCOPE = {"namespace": "cardio", **POLICY}
-DATACENTRE = {"datacentre": "brest"}
-CARDIO = "Namespace cardio, policy secnumcloud: the operator moves no"
-
-
-def agent(metric: str, values: str, *, fires: bool = True) -> Case:
-    labels = AGENT | ({"reason": "rules"} if metric == FAILURES else {})
-    return Case(
-        {"agent-a": {metric: values}}, ("AgentFails",) if fires else (), labels, "Agent agent-a: its log says why"
-    )
-
-
-def pods(metric: str, values: str, *, fires: tuple[str, ...], **more: str) -> Case:
-    return Case({"controller-a": {metric: values, **more}}, fires, POLICY, "Policy secnumcloud")
-
-
-def said(metric: str, values: str, *fires: str, labels: Mapping[str, str], says: str) -> Case:
-    """Change a metric of the active controller."""
-    return Case({"controller-a": {metric: values}}, fires, labels, says)
-
-
-def handed_over(metric: str, value: float, minutes: int, *fires: str, labels: Mapping[str, str], says: str) -> Case:
-    """Set a metric of one controller until it ends, and of the next one from a minute later, ``minutes`` ago."""
-    change = {
-        "controller-a": {LEADING: gone(minutes + 1, 1), metric: gone(minutes + 1, value)},
-        "controller-b": {LEADING: since(minutes, 1), metric: since(minutes, value, before=None)},
-    }
-    return Case(change, fires, labels, says)
-
-
-def quiet(case: Case) -> Case:
-    return Case(case.change)
-
+from tests.chart.alert_changes import (
+    CARDIO,
+    DATACENTRE,
+    POD_C,
+    POLICY,
+    QUALIFIED,
+    SCOPE,
+    Case,
+    absent,
+    agent,
+    authority,
+    ended,
+    handed_over,
+    injector_authority,
+    injectors,
+    pods,
+    qualification,
+    quiet,
+    repeated,
+    said,
+)
+from tests.chart.alert_series import (
+    BARE,
+    CURRENT,
+    DAY,
+    DRIFTED,
+    EXPOSED,
+    FAILURES,
+    FROZEN,
+    GUARDS,
+    INSIDE,
+    LATE,
+    LOST,
+    MINUTES,
+    NODES,
+    NOT_WRITTEN,
+    NOW,
+    OLDEST,
+    OPEN,
+    OUTSIDE,
+    PENDING,
+    REFUSED,
+    REPLACED,
+    SIGNED_BY,
+    SILENCE,
+    SILENT,
+    STRAY,
+    STRICT,
+    UNREADABLE,
+    always,
+    ends_in,
+    gone,
+    since,
+)
 
 CASES: dict[str, Case] = {
     "all is well": Case({}),

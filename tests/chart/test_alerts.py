@@ -11,11 +11,18 @@ from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from hack.images import debian
 from hack.install import CHART
-from tests.chart.alert_cases import CASES, HEALTHY, MINUTES, STARTED, Case, Series
+from sovereign_operator.controller import metrics as controller_metrics
+from sovereign_operator.kube import refused_writes as refused
+from sovereign_operator.kube import unreadable
+from sovereign_operator.runtime import metrics as runtime_metrics
+from sovereign_operator.signer import metrics as signer_metrics
+from tests.chart.alert_cases import CASES
+from tests.chart.alert_changes import Case
+from tests.chart.alert_series import HEALTHY, MINUTES, STARTED, Series
 from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, Render, of_kind
 
 ALERTS = ("--set", "alerts.enabled=true")
@@ -185,3 +192,21 @@ def test_the_pod_monitor_finds_the_pods_and_their_port(render: Render) -> None:
 def test_a_process_says_when_it_started() -> None:
     """An alert uses this metric, which the Prometheus client itself defines."""
     assert REGISTRY.get_sample_value(STARTED)
+
+
+def test_every_alert_speaks_of_metrics_that_there_are(render: Render) -> None:
+    known = {
+        sample
+        for module in (controller_metrics, runtime_metrics, signer_metrics, refused, unreadable)
+        for metric in vars(module).values()
+        if isinstance(metric, Counter | Gauge | Histogram)
+        for found in metric.describe()
+        for sample in (found.name, f"{found.name}_total")
+    }
+    (rules,) = of_kind(render(*IDENTITY, "--set", "alerts.enabled=true"), "PrometheusRule").values()
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len(alerts) == 23
+    for alert in alerts:
+        used = set(re.findall(r"sovereign_[a-z_]+", alert["expr"]))
+        assert used
+        assert used <= known

@@ -11,8 +11,9 @@ import pytest
 
 from hack.dataplane.netns import Net, unique
 from hack.dataplane.pods import Road, road
-from tests.dataplane.links import V4, V6, Addresses, Link
+from tests.dataplane.links import APP_PORT, V4, V6, Addresses, Link
 from tests.dataplane.roads import BREST, LYON
+from tests.dataplane.talk import Echo
 
 
 @pytest.fixture(params=[V4, V6], ids=["IPv4", "IPv6"])
@@ -69,3 +70,10 @@ def pods() -> Iterator[Road]:
         made.client.certify(BREST, [BREST, LYON])
         made.server.certify(LYON, [BREST, LYON])
         yield made
+
+
+@pytest.fixture
+def echo(pods: Road) -> Iterator[Echo]:
+    """The server's application, which sends back what it receives."""
+    with Echo(pods.server.net, APP_PORT) as app:
+        yield app

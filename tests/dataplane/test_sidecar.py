@@ -1,10 +1,8 @@
-"""Two pods with real sidecars: what passes between them, what does not, and which connections a change ends."""
+"""Two pods whose sidecars run: what passes between them, and what does not."""
 
 import contextlib
 import socket
 import ssl
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,22 +14,11 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane.envoy import ALPN
 from sovereign_operator.dataplane.listeners import DETECTION_SECONDS
-from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS
-from tests.dataplane.roads import BREST, LYON, start
-from tests.dataplane.talk import Echo, Steady, refused, said
-
-OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
-APP_PORT, EXCEPTED_PORT = 8080, 9090
-SECRET = b"the-patient-has-measles"
+from tests.dataplane.links import APP_PORT
+from tests.dataplane.roads import BREST, EXCEPTED_PORT, LYON, OFF, PERMISSIVE, PREFERRED, SECRET, STRICT, rewrite, start
+from tests.dataplane.talk import Echo, refused, said
 
 PARIS = authority("paris")
-
-
-@pytest.fixture
-def echo(pods: Road) -> Iterator[Echo]:
-    """The server's application, which sends back what it receives."""
-    with Echo(pods.server.net, APP_PORT) as app:
-        yield app
 
 
 @pytest.mark.usefixtures("echo")
@@ -71,29 +58,6 @@ def test_exceptions_let_plaintext_in_and_are_counted_apart(pods: Road) -> None:
         assert refused(pods.node, pods.server.address, EXCEPTED_PORT)
 
 
-@pytest.mark.parametrize("mode", [PREFERRED, STRICT])
-def test_what_an_exception_let_in_ends_with_it_and_nothing_else_does(pods: Road, mode: EncryptionMode) -> None:
-    """Otherwise it would stay open without being counted as plaintext, so no step would wait for it."""
-    kept = [{"port": EXCEPTED_PORT, "reason": "metrics"}]
-    peers = [{"network": "10.77.2.1/32", "reason": "ingress"}]
-    start(pods, mode, plainPorts=[*kept, {"port": EXCEPTED_PORT + 1, "reason": "debugging"}], plainPeers=peers)
-    ports = EXCEPTED_PORT, EXCEPTED_PORT + 1, APP_PORT
-    with Echo(pods.server.net, ports[0]), Echo(pods.server.net, ports[1]), Echo(pods.server.net, ports[2]):
-        kept_open, *ending = (pods.node.connect(pods.server.address, port) for port in ports)
-        for connection in (kept_open, *ending):
-            connection.sendall(SECRET)
-            assert connection.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
-        pods.until_loaded(pods.server, pods.server.tell(mode, plainPorts=kept))
-        for connection in ending:
-            connection.settimeout(PATIENCE)
-            with contextlib.suppress(ConnectionError):
-                assert connection.recv(1) == b""
-        # Nor does a connection end because an exception is added.
-        pods.until_loaded(pods.server, pods.server.tell(mode, plainPorts=kept, plainPeers=peers))
-        kept_open.sendall(SECRET)
-        assert kept_open.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
-
-
 @pytest.mark.parametrize("whose", ["another policy's", "the datacentre's that was withdrawn"])
 def test_a_peer_whose_authority_is_not_trusted_is_refused(pods: Road, echo: Echo, whose: str) -> None:
     start(pods, STRICT)
@@ -125,58 +89,6 @@ def test_a_client_does_not_talk_to_a_server_that_it_does_not_trust(pods: Road, e
     start(pods, STRICT)
     assert refused(pods.client.net, pods.server.address, APP_PORT)
     assert not echo.heard
-
-
-@pytest.mark.usefixtures("echo")
-def test_no_connection_is_lost_on_the_way_to_strict_and_back(pods: Road) -> None:
-    """The two sides switch at different times. Sessions last to the end, except in plaintext, which Strict ends."""
-    start(pods, OFF)
-    for modes in ((PERMISSIVE, PREFERRED), (STRICT, PREFERRED, PERMISSIVE, OFF)):
-        with Steady(pods.client.net, pods.server.address, APP_PORT) as traffic:
-            for mode in modes:
-                for pod in (pods.server, pods.client):
-                    pods.until_loaded(pod, pod.tell(mode))
-                    traffic.goes_on()
-        assert traffic.failures == []
-        assert traffic.rounds > 40
-
-
-@pytest.mark.usefixtures("echo")
-@pytest.mark.parametrize("before", [OFF, PERMISSIVE, PREFERRED])
-def test_plaintext_of_before_does_not_outlast_the_step_to_strict(pods: Road, before: EncryptionMode) -> None:
-    """For example if the step is forced, or a client connects at the last moment. Excepted connections stay open."""
-    excepted = [{"port": EXCEPTED_PORT, "reason": "metrics"}]
-    start(pods, before, plainPorts=excepted)
-    with Echo(pods.server.net, EXCEPTED_PORT):
-        thief, scraper = (pods.node.connect(pods.server.address, port) for port in (APP_PORT, EXCEPTED_PORT))
-        for connection in (thief, scraper):
-            connection.sendall(SECRET)
-            assert connection.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
-        pods.until_loaded(pods.server, pods.server.tell(STRICT, plainPorts=excepted))
-        thief.settimeout(PATIENCE)
-        with contextlib.suppress(ConnectionError):
-            assert thief.recv(1) == b""
-        assert pods.state(pods.server)["cluster.inbound-plain.upstream_cx_active"] == 0
-        scraper.sendall(SECRET)
-        assert scraper.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
-
-
-@pytest.mark.usefixtures("echo")
-def test_no_connection_is_lost_when_leaf_authority_and_bundle_change(pods: Road) -> None:
-    start(pods, STRICT)
-    younger = authority("lyon", "2")
-    with Steady(pods.client.net, pods.server.address, APP_PORT) as traffic:
-        pods.client.certify(BREST, [BREST, LYON])
-        traffic.goes_on()
-        for pod, signer in ((pods.client, BREST), (pods.server, LYON)):
-            pod.certify(signer, [BREST, LYON, younger])
-            traffic.goes_on()
-        pods.server.certify(younger, [BREST, LYON, younger])
-        traffic.goes_on()
-        for pod, signer in ((pods.client, BREST), (pods.server, younger)):
-            pod.certify(signer, [BREST, younger])
-            traffic.goes_on()
-    assert traffic.failures == []
 
 
 @pytest.mark.parametrize("port", [sidecar.INBOUND_PORT, sidecar.OUTBOUND_PORT, sidecar.HEALTH_PORT])
@@ -218,13 +130,6 @@ def test_a_server_may_speak_first(pods: Road, mode: EncryptionMode) -> None:
         assert connection.recv(9, socket.MSG_WAITALL) == b"220 ready"
 
 
-def rewrite(pods: Road, before: str, after: str) -> None:
-    """Change a duration in the server's listeners before it starts: it would be too long or too short here."""
-    told = pods.server.folder / "transit" / "..data" / sidecar.LISTENERS
-    assert before in told.read_text()
-    told.write_text(told.read_text().replace(before, after))
-
-
 @pytest.mark.parametrize("ports", [(APP_PORT,), (EXCEPTED_PORT, APP_PORT)])
 def test_who_is_known_to_speak_first_is_not_waited_for(pods: Road, ports: tuple[int, ...]) -> None:
     pods.server.tell(STRICT, plainPorts=[{"port": port, "serverFirst": True, "reason": "greets"} for port in ports])
@@ -239,24 +144,6 @@ def test_who_is_known_to_speak_first_is_not_waited_for(pods: Road, ports: tuple[
         connection = pods.node.connect(pods.server.address, APP_PORT + 1, wait=1.5)
         with pytest.raises(TimeoutError):
             connection.recv(9)
-
-
-@pytest.mark.usefixtures("echo")
-def test_a_connection_lives_for_no_longer_than_it_may(pods: Road) -> None:
-    for pod in (pods.client, pods.server):
-        pod.tell(STRICT, longestConnectionSeconds=60)
-    rewrite(pods, '"60s"', '"2s"')
-    for pod in (pods.client, pods.server):
-        pod.start()
-        pods.until_ready(pod)
-    session = pods.client.net.connect(pods.server.address, APP_PORT, uid=1000)
-    begun = time.monotonic()
-    with contextlib.suppress(ConnectionError):
-        session.sendall(SECRET)
-        while session.recv(len(SECRET), socket.MSG_WAITALL):
-            session.sendall(SECRET)
-    assert 1 < time.monotonic() - begun < PATIENCE
-    assert said(pods.client.net, pods.server.address, APP_PORT, SECRET) == SECRET
 
 
 @pytest.mark.usefixtures("echo")
@@ -276,25 +163,6 @@ def test_a_half_closed_connection_still_gets_its_answer(pods: Road) -> None:
         connection.sendall(SECRET)
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
-
-
-@pytest.mark.usefixtures("echo")
-def test_a_withdrawn_peer_loses_its_open_connections_and_a_good_one_can_connect_anew(pods: Road) -> None:
-    start(pods, STRICT)
-    session = pods.client.net.connect(pods.server.address, APP_PORT, uid=1000)
-    session.sendall(SECRET)
-    assert session.recv(len(SECRET), socket.MSG_WAITALL) == SECRET
-    pods.server.certify(LYON, [LYON])
-    eventually(lambda: refused(pods.client.net, pods.server.address, APP_PORT), seconds=PATIENCE, what="refusal")
-    session.sendall(SECRET)
-    assert session.recv(len(SECRET), socket.MSG_WAITALL) == SECRET, "what is open stays open"
-    pods.until_loaded(pods.server, pods.server.tell(STRICT, cuts=1))
-    session.settimeout(DRAIN_SECONDS + 5)
-    assert session.recv(1) == b""
-    pods.server.certify(LYON, [LYON, BREST])
-    eventually(
-        lambda: not refused(pods.client.net, pods.server.address, APP_PORT), seconds=PATIENCE, what="a new connection"
-    )
 
 
 def test_a_sidecar_that_has_not_been_told_ends_and_says_why(pods: Road) -> None:

@@ -2,19 +2,17 @@
 
 import errno
 import socket
-import struct
 from collections.abc import Callable
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Final
 
 import pytest
 
-from hack.dataplane.netns import Capture, family_of, hears_nothing, send
-from hack.kubectl import eventually
+from hack.dataplane.netns import family_of, hears_nothing, send
 from sovereign_operator.core.encryption.traffic_rules import DNS_PORT, Datagrams
 from sovereign_operator.core.sidecar import contract as sidecar
-from tests.dataplane.links import APP_USER, V4, V6, Addresses, Link
+from tests.dataplane.datagrams import mark
+from tests.dataplane.links import APP_USER, V4, Addresses, Link
 
 PROTOCOLS: Final = {
     "SCTP": 132,
@@ -32,22 +30,6 @@ PROTOCOLS: Final = {
 """Any user may open sockets of some of these; others carry packets that have no socket."""
 UDP_PORT: Final = 4000
 OTHER_PORT: Final = 4001
-# linux/in.h
-IP_ADD_SOURCE_MEMBERSHIP: Final = 39
-MCAST_JOIN_SOURCE_GROUP: Final = 46
-MARK: Final = b"the last one"
-
-
-def mark(link: Link, addresses: Addresses, *, inwards: bool) -> None:
-    """Send a datagram that always passes: everything sent before it has arrived by then, or never will."""
-    dns = link.outside.datagrams(addresses.remote, DNS_PORT)
-    client = link.pod.datagrams(addresses.any, uid=APP_USER)
-    send(client, MARK, addresses.remote, DNS_PORT)
-    found, peer = dns.recvfrom(100)
-    assert found == MARK
-    if inwards:
-        dns.sendto(MARK, peer)
-        assert client.recv(100) == MARK
 
 
 def udp_out(link: Link, addresses: Addresses) -> socket.socket:
@@ -252,52 +234,3 @@ def test_allowed_datagrams_of_one_family_say_nothing_of_the_other(bare_link: Lin
     received = udp_out(bare_link, V4)
     mark(bare_link, V4, inwards=False)
     assert hears_nothing(received)
-
-
-def reports(link: Link) -> list[int]:
-    """Return how many packets the pod's kernel was to send, by IPv6 and by IPv4."""
-    by_six, by_four = (link.pod.within((Path("/proc/thread-self/net") / name).read_text) for name in ("snmp6", "snmp"))
-    names, values = (line.split() for line in by_four.splitlines() if line.startswith("Ip:"))
-    found = dict(line.split() for line in by_six.splitlines())
-    return [int(found["Ip6OutRequests"]), int(values[names.index("OutRequests")])]
-
-
-def until_reported(link: Link, before: list[int]) -> None:
-    """Wait until the kernel has sent two packets in each family since ``before``: one may be of an earlier join."""
-    eventually(lambda: all(now > then + 1 for now, then in zip(reports(link), before, strict=True)), what="reports")
-
-
-def test_nobody_says_anything_by_joining_groups(bare_link: Link) -> None:
-    """Any user may join a group: the kernel reports the group and its sources, 16 bytes each, to the whole link."""
-    link = bare_link
-    capture, index = Capture(link.outside), link.pod.within(lambda: socket.if_nametoindex("eth0"))
-
-    def whole(address: bytes) -> bytes:
-        return struct.pack("@HHI16sI", socket.AF_INET6, 0, 0, address, 0).ljust(128, b"\0")
-
-    def join(words: bytes) -> None:
-        words = words.ljust(14, b".")
-        member = link.pod.datagrams(V6.any, uid=APP_USER)
-        member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, b"\xff\x1e" + words + struct.pack("@I", index))
-        group, source = b"\xff\x3e" + bytes(14), b"so" + words
-        joined = struct.pack("@I4x", index) + whole(group) + whole(source)
-        member.setsockopt(socket.IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP, joined)
-        member = link.pod.datagrams(V4.any, uid=APP_USER)
-        # By IPv4 as well, where a source has 4 bytes.
-        joined = b"\xe8\1\1\1" + socket.inet_aton(V4.pod) + words[:4]
-        member.setsockopt(socket.IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, joined)
-
-    seen: list[bytes] = []
-
-    def all_seen() -> bool:
-        seen.extend(capture.all())
-        return all(words in b"".join(seen) for words in (b"\xff\x1ealoud", b"soaloud", b"\xe8\1\1\1alou"))
-
-    join(b"aloud")
-    eventually(all_seen, what="reports")
-    link.redirect(strict=True)
-    before = reports(link)
-    join(b"silent")
-    until_reported(link, before)
-    mark(link, V6, inwards=False)
-    assert b"silent" not in b"".join(capture.until(MARK))

@@ -10,10 +10,10 @@ import pytest
 from hack.cluster import Cluster
 from hack.demo.attacks import binding
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.support.guards import refused_change, without_bindings
+from tests.e2e.support.guards import without_bindings
 from tests.e2e.support.manifests import pod
-from tests.e2e.support.observed import audit
-from tests.e2e.support.spaces import Space
+from tests.e2e.support.observed import audit, run_one
+from tests.e2e.support.spaces import Chief, Space
 
 GUARD = "sovereignty-guard-annotations"
 VERDICT, AUDITOR, POLICY = (f"audit.sovereignty.dev/{word}" for word in ("verdict", "auditor", "policy"))
@@ -72,60 +72,6 @@ def said_of(pod: Json) -> dict[str, str]:
     """Return a pod's annotations under the operator's prefixes."""
     annotations = pod["metadata"].get("annotations", {})
     return {key: value for key, value in annotations.items() if key.partition("/")[0].endswith(".sovereignty.dev")}
-
-
-Chief = Callable[..., tuple[Kubectl, str]]
-
-
-@pytest.fixture
-def chief(admin: Kubectl, cluster: Cluster, space: Space) -> Chief:
-    """Create a namespace, and give a user all rights in it and none elsewhere."""
-
-    def make(policy: str | None = "secnumcloud") -> tuple[Kubectl, str]:
-        namespace = space(policy)
-        admin.run("-n", namespace, "create", "rolebinding", "chief", "--clusterrole=cluster-admin", "--user=chief")
-        return Kubectl(cluster.user_kubeconfig("chief")), namespace
-
-    return make
-
-
-def run_one(admin: Kubectl, namespace: str) -> Json:
-    """Run a pod, and return it once the operator has written all annotations."""
-    made = pod("one")
-    made["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1m"}}
-    admin.create(made, namespace)
-    admin.run("-n", namespace, "wait", "pod/one", "--for=condition=Ready", "--timeout=60s")
-    return eventually(
-        lambda: "decision-id" in audit(seen := admin.get("pod", "one", namespace)) and seen, what="the operator's word"
-    )
-
-
-def test_a_pod_in_scope_leaves_room_for_what_the_operator_says(mallory: Kubectl, space: Space) -> None:
-    def attempt(namespace: str, size: int, *options: str) -> str:
-        filled = pod("full")
-        filled["metadata"]["annotations"] = {"example.org/x": "x" * size}
-        return mallory.attempt("-n", namespace, "create", "-f", "-", *options, stdin=json.dumps(filled)).stderr
-
-    inside, outside = space(), space(None)
-    assert "those of pod " in (said := attempt(inside, 241 * 1024)), said
-    assert "may have 240 KiB where a policy holds" in said
-    assert not attempt(outside, 241 * 1024, "--dry-run=server")
-    assert not attempt(inside, 239 * 1024)
-    more = {"metadata": {"annotations": {"example.org/y": "y" * 2048}}}
-    assert "may have 240 KiB" in refused_change(mallory, inside, "pod/full", more)
-    less = {"metadata": {"annotations": {"example.org/x": "x"}}}
-    assert not refused_change(mallory, inside, "pod/full", less)
-
-
-def test_no_crowd_of_labels_keeps_the_operator_from_a_pod(admin: Kubectl, chief: Chief) -> None:
-    """If a write could take longer than its time limit, the annotations would stay whatever happened to the node."""
-    person, namespace = chief()
-    run_one(admin, namespace)
-    crowd = {f"{number}": "" for number in range(5000)}
-    assert "too many labels" in refused_change(person, namespace, "pod/one", {"metadata": {"labels": crowd}})
-    assert not refused_change(person, namespace, "pod/one", {"metadata": {"labels": dict(list(crowd.items())[:1990])}})
-    create = ("-n", namespace, "create", "--dry-run=server", "-f", "-")
-    assert "leave some out" in person.attempt(*create, stdin=json.dumps(pod("two", labels=crowd))).stderr
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())

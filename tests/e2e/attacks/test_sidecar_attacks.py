@@ -1,8 +1,7 @@
 """Pods in scope of an encrypting policy whose traffic would bypass the sidecar: all of them are refused."""
 
-import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +9,7 @@ from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.sidecar.contract import UID
 from tests.e2e.support.guards import without_bindings
 from tests.e2e.support.manifests import IMAGE, pod
+from tests.e2e.support.pod_changes import Change, app, attack, context, mount, secure, sidecar, source, spec_of, volume
 from tests.e2e.support.sidecars import Exposed, exposed_to, refusal
 from tests.e2e.support.spaces import Held, Space
 
@@ -24,58 +24,6 @@ def exposed(admin: Kubectl, transit: str, roaming: Held) -> Iterator[Exposed]:
     with exposed_to(admin, transit, roaming) as found:
         yield found
     admin.run("-n", roaming.namespace, "delete", "pods", "--all", "--wait=false")
-
-
-Change = Callable[[Json], object]
-
-
-def sidecar(**fields: object) -> Change:
-    """Change fields of the sidecar."""
-    return lambda spec: spec["initContainers"][0].update(fields)
-
-
-def context(**fields: object) -> Change:
-    """Change fields of the sidecar's security context."""
-    return lambda spec: spec["initContainers"][0]["securityContext"].update(fields)
-
-
-def app(**fields: object) -> Change:
-    """Change fields of the user's container."""
-    return lambda spec: spec["containers"][0].update(fields)
-
-
-def secure(**fields: object) -> Change:
-    """Give the user's container a security context."""
-    return app(securityContext=fields)
-
-
-def volume(name: str, **content: object) -> Change:
-    """Replace one of the sidecar's volumes."""
-
-    def change(spec: Json) -> None:
-        for position, found in enumerate(spec["volumes"]):
-            if found["name"] == name:
-                spec["volumes"][position] = {"name": name, **content}
-
-    return change
-
-
-def source(position: int, kind: str, **fields: object) -> Change:
-    """Change a source of the sidecar's identity volume."""
-
-    def change(spec: Json) -> None:
-        (found,) = [each for each in spec["volumes"] if each["name"] == "sovereignty-identity"]
-        found["projected"]["sources"][position][kind].update(fields)
-
-    return change
-
-
-def mount(position: int, **fields: object) -> Change:
-    return lambda spec: spec["initContainers"][0]["volumeMounts"][position].update(fields)
-
-
-def spec_of(**fields: object) -> Change:
-    return lambda spec: spec.update(fields)
 
 
 IDLE = {"name": "idle-too", "image": IMAGE}
@@ -215,13 +163,6 @@ ATTACKS: dict[str, tuple[Change, str]] = {
         "container idle mounts a volume of the sidecar",
     ),
 }
-
-
-def attack(pristine: Json, change: Change) -> Json:
-    """Return a pod with one change."""
-    made = copy.deepcopy(pristine)
-    change(made["spec"])
-    return made
 
 
 @pytest.mark.parametrize(("change", "says"), ATTACKS.values(), ids=ATTACKS.keys())

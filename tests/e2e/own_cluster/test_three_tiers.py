@@ -24,7 +24,8 @@ from tests.e2e.support.shifted_clock import shifted
 from tests.e2e.support.sidecars import disconnects, encrypted, refusal
 from tests.e2e.support.spaces import Space
 from tests.e2e.support.strict_pods import change
-from tests.e2e.support.three_tiers import BACK_NODE, DB_PORT, FRONT_NODE, POSTGRES, WEB_PORT, ThreeTiers
+from tests.e2e.support.three_tiers import BACK_NODE, FRONT_NODE, POSTGRES, ThreeTiers
+from tests.e2e.support.three_tiers_programs import DB_PORT, WEB_PORT
 
 FRONT, BACK = "hospital-front", "hospital-back"
 PROCESSES = "app.kubernetes.io/component in (signer,injector)"

@@ -7,6 +7,9 @@ from hack import estate
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 
+INSIDE = "brest-1"
+"""A node that secnumcloud accepts."""
+
 
 def restore_estate(kubectl: Kubectl) -> None:
     """Restore services and datacentres, and wait until the operator has judged them."""

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from hack.kubectl import Json, Kubectl, eventually
 
+BY_NAMESPACE, BY_LABEL = "sovereignty-guard-pods-by-namespace", "sovereignty-guard-pods-by-label"
+NODES = "sovereignty-guard-nodes"
 VALIDATING, MUTATING = "validatingadmissionpolicy", "mutatingadmissionpolicy"
 
 
@@ -57,5 +59,5 @@ def force(admin: Kubectl, pod: Json, namespace: str) -> None:
             lambda: "not placed" in admin.attempt(*attempt, "--dry-run=server", stdin=manifest).stderr,
             what="refusal of a pod that is not placed",
         )
-        with without_bindings(admin, "sovereignty-guard-pods-by-namespace"):
+        with without_bindings(admin, BY_NAMESPACE):
             eventually(lambda: admin.run(*attempt, stdin=manifest), seconds=20, what="the pod without guards")

@@ -5,6 +5,7 @@ import json
 from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, TimedOutError, eventually
+from tests.e2e.support.manifests import pod
 
 
 def condition(admin: Kubectl, kind: str, name: str, which: str, namespace: str = "") -> Json:
@@ -101,3 +102,14 @@ def suspend(admin: Kubectl, service: str) -> None:
     changed = [entry | {"status": "Suspended"} for entry in found]
     patch = json.dumps({"spec": {"qualifications": changed}})
     admin.run("patch", "csvc", service, "--type=merge", "-p", patch)
+
+
+def run_one(admin: Kubectl, namespace: str) -> Json:
+    """Run a pod, and return it once the operator has written all annotations."""
+    made = pod("one")
+    made["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1m"}}
+    admin.create(made, namespace)
+    admin.run("-n", namespace, "wait", "pod/one", "--for=condition=Ready", "--timeout=60s")
+    return eventually(
+        lambda: "decision-id" in audit(seen := admin.get("pod", "one", namespace)) and seen, what="the operator's word"
+    )

@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from hack.kubectl import Kubectl
+
 Space = Callable[..., str]
+Chief = Callable[..., tuple[Kubectl, str]]
+"""Returns a user who may do everything in a new namespace, and the namespace."""
 
 
 class Held(NamedTuple):

@@ -1,8 +1,10 @@
-"""What happens to one pair's authorities, case by case. `test_authorities_in_time` checks the general properties."""
+"""What happens to one pair's authorities, case by case.
 
-from collections.abc import Mapping
+`test_any_authorities` and `test_authorities_in_time` check the general properties.
+"""
+
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -12,61 +14,23 @@ from sovereign_operator.core.identity.authorities import (
     PROPAGATION,
     SHORTEST_LEAF,
     SKEW,
-    KnownAuthority,
     NewAuthority,
     Plan,
-    plan,
 )
-from sovereign_operator.core.identity.trust_window import TrustWindow
-from sovereign_operator.core.placement.facts import Pair
 from tests.builders import NOW
+from tests.unit.identity.authorities import (
+    A_DAY,
+    A_SECOND,
+    AN_HOUR,
+    OLD,
+    PAIR,
+    accepting,
+    ask,
+    authority,
+    new,
+    on_grace,
+)
 
-A_SECOND = timedelta(seconds=1)
-AN_HOUR = timedelta(hours=1)
-A_DAY = timedelta(days=1)
-LONG_AGO = NOW - 30 * A_DAY
-PAIR = Pair("demo", "gra-1")
-
-Until = timedelta | None
-
-
-def accepting(until: Until = None) -> TrustWindow:
-    """Return the trust window of an accepted pair that ends this long after NOW."""
-    return TrustWindow(accepting=True, until=None if until is None else NOW + until)
-
-
-def on_grace(until: timedelta) -> TrustWindow:
-    return TrustWindow(accepting=False, until=NOW + until)
-
-
-def authority(
-    name: str = "old",
-    *,
-    policy: str = "demo",
-    datacentre: str = "gra-1",
-    begins: datetime = LONG_AGO,
-    left: timedelta = 335 * A_DAY,
-    published: datetime | None = LONG_AGO,
-) -> KnownAuthority:
-    """Build an authority in the middle of its life that was published long ago."""
-    return KnownAuthority(name, Pair(policy, datacentre), begins, NOW + left, published)
-
-
-def ask(
-    window: TrustWindow | None,
-    *authorities: KnownAuthority,
-    trusted: Mapping[str, tuple[str, ...]] | None = None,
-    now: datetime = NOW,
-) -> Plan:
-    """Plan for this one pair."""
-    return plan({} if window is None else {PAIR: window}, trusted or {"demo": ()}, authorities, now)
-
-
-def new(left: timedelta, now: datetime = NOW) -> tuple[NewAuthority, ...]:
-    return (NewAuthority(PAIR, now + left),)
-
-
-OLD = authority("old")
 NEW = authority("new", begins=NOW - 3 * A_DAY, left=362 * A_DAY, published=NOW - 10 * AN_HOUR)
 
 # The plan for a pair: what to create, what to retire, what is trusted, what signs.
@@ -284,40 +248,6 @@ def test_an_authority_ends_at_a_whole_second() -> None:
     now = NOW + timedelta(microseconds=1)
     assert ask(accepting(), now=now).create == new(CA_LIFETIME)
     assert ask(accepting(30 * A_DAY + timedelta(microseconds=999_999)), now=now).create == new(30 * A_DAY)
-
-
-def test_a_policy_without_datacentres_has_an_empty_bundle() -> None:
-    said = ask(None, trusted={"demo": (), "strict": ("demo",)})
-    assert said == Plan((), (), {"demo": (), "strict": ()}, {})
-
-
-def test_authorities_of_a_policy_that_is_gone_are_retired_and_it_has_no_bundle() -> None:
-    said = ask(accepting(), OLD, authority("other", policy="gone"), trusted={"demo": ("gone", "never-was")})
-    assert said == Plan((), ("other",), {"demo": ("old",)}, {PAIR: "old"})
-
-
-def test_a_bundle_holds_every_accepted_datacentre_and_those_of_trusted_policies() -> None:
-    pairs = [PAIR, Pair("demo", "rbx-1"), Pair("hds", "gra-1"), Pair("strict", "sbg-1")]
-    there = [authority(f"{policy}-{datacentre}", policy=policy, datacentre=datacentre) for policy, datacentre in pairs]
-    said = plan(
-        {pair: accepting() for pair in pairs},
-        {"demo": ("hds", "demo"), "hds": ("strict",), "strict": ()},
-        there,
-        NOW,
-    )
-    assert said.bundles == {
-        "demo": ("demo-gra-1", "demo-rbx-1", "hds-gra-1"),
-        "hds": ("hds-gra-1", "strict-sbg-1"),
-        "strict": ("strict-sbg-1",),
-    }
-    assert said.signing == {pair: f"{pair.policy}-{pair.datacentre}" for pair in pairs}
-
-
-def test_a_trusted_policys_authority_leaves_with_its_window() -> None:
-    theirs = authority("theirs", policy="hds")
-    trusted: dict[str, tuple[str, ...]] = {"demo": ("hds",), "hds": ()}
-    assert plan({Pair("hds", "gra-1"): on_grace(A_SECOND)}, trusted, [theirs], NOW).bundles["demo"] == ("theirs",)
-    assert plan({Pair("hds", "gra-1"): on_grace(timedelta(0))}, trusted, [theirs], NOW).bundles["demo"] == ()
 
 
 def test_two_that_two_replicas_created_at_once_are_put_in_one_order() -> None:

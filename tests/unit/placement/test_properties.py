@@ -11,7 +11,7 @@ from sovereign_operator.core.placement.membership import declarations
 from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.core.placement.verdict import judge_node
 from sovereign_operator.core.placement.verdicts import Verdicts
-from tests import strategies
+from tests import fact_variants, strategies
 from tests.builders import qualification, service
 from tests.unit.hypothesis_settings import ANY_EXAMPLE
 from tests.unit.placement import oracle
@@ -61,7 +61,7 @@ def test_an_accepted_node_is_claimed_by_one_datacentre_whose_site_is_accepted(fa
 def test_a_policy_that_demands_more_never_accepts_more(data: st.DataObject) -> None:
     facts = data.draw(strategies.facts())
     for name, policy in facts.policies.items():
-        strict = data.draw(strategies.stricter(policy))
+        strict = data.draw(fact_variants.stricter(policy))
         before, after = Verdicts(facts), Verdicts(replace(facts, policies={**facts.policies, name: strict}))
         assert set(after.accepted_nodes(name)) <= set(before.accepted_nodes(name))
         for key, verdict in after.sites.items():
@@ -71,7 +71,7 @@ def test_a_policy_that_demands_more_never_accepts_more(data: st.DataObject) -> N
 @given(st.data())
 def test_the_same_facts_in_any_order_give_the_same_bytes(data: st.DataObject) -> None:
     facts = data.draw(strategies.facts())
-    assert canonical(Verdicts(data.draw(strategies.reordered(facts)))) == canonical(Verdicts(facts))
+    assert canonical(Verdicts(data.draw(fact_variants.reordered(facts)))) == canonical(Verdicts(facts))
 
 
 @given(strategies.facts())

@@ -18,7 +18,7 @@ from sovereign_operator.core.placement.status import Trusted, report_datacentre,
 from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.conditions import merge
 from sovereign_operator.core.report.report import Report
-from tests import strategies
+from tests import fact_variants, strategies
 from tests.builders import (
     NEXT_YEAR,
     NOW,
@@ -252,7 +252,7 @@ def test_a_status_is_what_the_schema_says_and_leaves_no_default_to_the_server(to
 
 
 @settings(max_examples=20)
-@given(strategies.crowded())
+@given(fact_variants.crowded())
 def test_a_status_lists_at_most_ten_of_anything(told: Facts) -> None:
     for kind, report in reports(told):
         assert all(len(value) <= 10 for value in report.status.values() if isinstance(value, list))
@@ -262,7 +262,7 @@ def test_a_status_lists_at_most_ten_of_anything(told: Facts) -> None:
 @given(st.data())
 def test_the_same_facts_in_any_order_give_the_same_statuses(data: st.DataObject) -> None:
     told = data.draw(strategies.facts())
-    shuffled = data.draw(strategies.reordered(told))
+    shuffled = data.draw(fact_variants.reordered(told))
 
     def said(order: Facts) -> list[str]:
         return sorted(f"{kind.name} {report}" for kind, report in reports(order))

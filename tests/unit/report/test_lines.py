@@ -20,7 +20,7 @@ from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import Observation, merge, notices
 from sovereign_operator.core.report.reasons import MAX_LINE, line
 from sovereign_operator.core.workload.pod_annotations import audit_annotations
-from tests import strategies
+from tests import fact_variants
 from tests.builders import NOW
 from tests.schema import schema_of, sent, violations
 
@@ -63,14 +63,14 @@ def test_a_line_is_short_and_printable(written: str, shown: str) -> None:
     assert line(written) == shown
 
 
-@given(st.text() | st.sampled_from(strategies.UNBOUNDED))
+@given(st.text() | st.sampled_from(fact_variants.UNBOUNDED))
 def test_a_line_of_a_line_is_the_same_line(text: str) -> None:
     assert is_one_line(line(text))
     assert len(line(text)) <= MAX_LINE
     assert line(line(text)) == line(text)
 
 
-@given(strategies.hostile())
+@given(fact_variants.hostile())
 def test_what_nodes_and_pods_carry_is_one_line_and_fits(told: Facts) -> None:
     verdicts = Verdicts(told)
     for mark in (node_metadata(name, verdicts, ()) for name in told.nodes):
@@ -82,7 +82,7 @@ def test_what_nodes_and_pods_carry_is_one_line_and_fits(told: Facts) -> None:
         assert size(annotations.items()) < ALL_ANNOTATIONS / 4
 
 
-@given(strategies.hostile())
+@given(fact_variants.hostile())
 def test_a_status_is_of_lines_and_fits_its_schema(told: Facts) -> None:
     verdicts = Verdicts(told)
     reports = [
@@ -96,7 +96,7 @@ def test_a_status_is_of_lines_and_fits_its_schema(told: Facts) -> None:
         assert not list(violations(schema_of(kind, "status"), sent(status)))
 
 
-@given(st.sampled_from(strategies.UNBOUNDED))
+@given(st.sampled_from(fact_variants.UNBOUNDED))
 def test_a_condition_and_its_event_are_one_line_whatever_is_observed(text: str) -> None:
     observed = Observation("Accepted", "False", ConditionReason.REFUSED_BY_SERVER, f"refused: {text}")
     (condition,) = merge([observed], (), 1, NOW)

@@ -1,0 +1,190 @@
+"""The admission policies: what they look at, what they ask, and that the controller is told of them."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from hack.install import CHART
+from sovereign_operator.core import names
+from sovereign_operator.core.admission.webhooks import TRUST, WEBHOOKS
+from sovereign_operator.core.workload.decision import MOST_ENTRIES
+from tests.chart.rendering import ENCRYPTION, Render, guard_list, of_kind
+
+
+def expressions(spec: Any) -> Iterator[str]:
+    """Yield all CEL of an admission policy's spec."""
+    for key, value in spec.items() if isinstance(spec, dict) else enumerate(spec):
+        if isinstance(value, dict | list):
+            yield from expressions(value)
+        elif str(key).lower().endswith("expression"):
+            yield value
+
+
+def test_no_guard_asks_for_a_subresource_that_a_request_may_lack(render: Render) -> None:
+    """The API server omits an empty subresource. The resulting error would disable a guard that fails open."""
+    policies = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+    asking = {
+        name for name, policy in policies.items() if "request.subResource =" in str([*expressions(policy["spec"])])
+    }
+    assert not asking
+
+
+FILLED = {
+    *("labels", "oldLabels", "podLabels", "oldPodLabels", "annotations", "oldAnnotations"),
+    *("nodeSelector", "oldNodeSelector", "taints", "owners", "ownerReferences"),
+    *("volumes", "initial", "containers", "ephemeral", "users", "sysctls"),
+}
+"""CEL names of the fields into which users may put any number of entries."""
+
+
+def test_no_guard_goes_through_what_others_fill_before_it_has_counted_it(render: Render) -> None:
+    """For 30,000 entries the API server takes longer than a request may take, and other requests wait meanwhile."""
+    policies = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+    uncounted = set()
+    for name, policy in policies.items():
+        texts = [*expressions(policy["spec"])]
+        crowded = any(variable["name"] == "crowded" for variable in policy["spec"].get("variables", ()))
+        for text in texts:
+            for macro in re.finditer(r"\.(?:all|exists|exists_one|filter|map)\(\w+,", text):
+                receiver = text[: macro.start()].split()[-1].removesuffix(".orValue([])").removesuffix(".orValue({})")
+                if re.split(r"\W", receiver)[-1] in FILLED and "size()" not in text and not crowded:
+                    uncounted.add((name, receiver))
+    assert not uncounted
+
+
+def test_the_controller_is_told_of_every_guard(render: Render) -> None:
+    objects = render(*ENCRYPTION)
+    policies = of_kind(objects, *_POLICIES)
+    bindings = of_kind(objects, *_BINDINGS)
+    listed = guard_list(objects)
+    told = json.loads(listed["data"]["guards.json"])
+    webhooks = of_kind(objects, WEBHOOKS)[names.INJECTOR]["webhooks"]
+    assert {(entry["kind"], entry["metadata"]["name"]): entry["spec"] for entry in told} == {
+        (obj["kind"], name): obj["spec"] for found in (policies, bindings) for name, obj in found.items()
+    } | {(WEBHOOKS, names.INJECTOR): {"webhooks": webhooks, TRUST: "Published"}}
+    key, _, value = names.GUARD_SELECTOR.partition("=")
+    assert of_kind(objects, WEBHOOKS)[names.INJECTOR]["metadata"]["labels"][key] == value
+    assert set(policies) == set(bindings)
+    for name, binding in bindings.items():
+        assert binding["spec"]["policyName"] == name
+        assert binding["metadata"]["labels"][key] == policies[name]["metadata"]["labels"][key] == value
+
+
+def test_the_table_of_guards_has_every_file_of_the_folder() -> None:
+    """A file that is not in the table is not installed, and Helm reports no error."""
+    templates = CHART / "templates"
+    table = re.findall(r"^([a-z-]+): ", (templates / "_guards.tpl").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(table) == sorted(path.stem for path in (templates / "admission").iterdir())
+
+
+def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
+    objects = render(*ENCRYPTION)
+    for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():
+        assert binding["spec"]["validationActions"] == ["Warn" if "-warn-" in name else "Deny"]
+    for name, policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").items():
+        # This guard needs our kinds; all others work without them.
+        assert ("paramKind" in policy["spec"]) == (name == "sovereignty-guard-grants")
+
+
+def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None:
+    policies = of_kind(render(*ENCRYPTION), *_POLICIES)
+    open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
+    assert open_ones == {
+        "sovereignty-guard-annotations",
+        "sovereignty-guard-labels",
+        "sovereignty-guard-nodes",
+        "sovereignty-warn-namespaces",
+        "sovereignty-warn-workloads",
+    }
+
+
+def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(render: Render) -> None:
+    policies = of_kind(render("--set", "systemNamespaces={kube-system,rook-ceph}"), *_POLICIES)
+    for name, policy in policies.items():
+        if name in _NOT_ABOUT_PODS:
+            continue
+        if name in _ABOUT_EVERY_POD:
+            conditions = " ".join(entry["expression"] for entry in policy["spec"]["matchConditions"])
+            assert (
+                "!(request.namespace in ['kube-system','rook-ceph','sovereign-system','sovereign-keys'])" in conditions
+            )
+            assert not {"namespaceSelector", "objectSelector"} & policy["spec"]["matchConstraints"].keys()
+            continue
+        expressions = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
+        left_out = next(entry for entry in expressions if entry["key"] == "kubernetes.io/metadata.name")
+        assert left_out["operator"] == "NotIn"
+        assert set(left_out["values"]) == {"kube-system", "rook-ceph", "sovereign-system", "sovereign-keys"}
+        enforce = next(entry for entry in expressions if entry["key"] == names.ENFORCE_LABEL)
+        _, _, way = name.rpartition("-")
+        if way in {"label", "formerly"}:
+            selector = policy["spec"]["matchConstraints"]["objectSelector"]["matchExpressions"]
+            key = names.POLICY_LABEL if way == "label" else names.PLACED_LABEL
+            assert selector == [{"key": key, "operator": "Exists"}]
+            assert enforce["operator"] == "DoesNotExist"
+        else:
+            assert enforce["operator"] == "Exists"
+
+
+_POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+_BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
+_ABOUT_EVERY_POD = {"sovereignty-guard-annotations", "sovereignty-guard-labels"}
+_NOT_ABOUT_PODS = {
+    "sovereignty-guard-agent",
+    "sovereignty-guard-grants",
+    "sovereignty-guard-namespace-labels",
+    "sovereignty-guard-namespaces",
+    "sovereignty-guard-controller-marks",
+    "sovereignty-guard-controller-roles",
+    "sovereignty-guard-controller-workloads",
+    "sovereignty-guard-nodes",
+    "sovereignty-guard-requests",
+    "sovereignty-guard-seed",
+    "sovereignty-guard-signer",
+    "sovereignty-guard-transit",
+    "sovereignty-guard-workloads",
+    "sovereignty-stamp-requester",
+    "sovereignty-warn-namespaces",
+    "sovereignty-warn-workloads",
+}
+
+
+def test_both_endpoints_that_bind_are_guarded(render: Render) -> None:
+    (rule,) = of_kind(render(), *_POLICIES)["sovereignty-guard-bindings"]["spec"]["matchConstraints"]["resourceRules"]
+    assert set(rule["resources"]) == {"pods/binding", "bindings"}
+    assert rule["operations"] == ["CREATE"]
+
+
+def test_every_endpoint_that_takes_annotations_of_pods_is_guarded(render: Render) -> None:
+    policies = of_kind(render(), *_POLICIES)
+    rules = policies["sovereignty-guard-annotations"]["spec"]["matchConstraints"]["resourceRules"]
+    guarded = {(operation, where) for rule in rules for operation in rule["operations"] for where in rule["resources"]}
+    assert guarded == {
+        ("CREATE", "pods"),
+        ("UPDATE", "pods"),
+        ("UPDATE", "pods/*"),
+        ("CREATE", "pods/binding"),
+        ("CREATE", "bindings"),
+    }
+
+
+def test_the_names_in_the_admission_policies_are_those_of_the_controller(render: Render) -> None:
+    text = json.dumps(list(of_kind(render(), *_POLICIES).values()))
+    for name in (
+        names.ENFORCE_LABEL,
+        names.POLICY_LABEL,
+        names.PLACED_LABEL,
+        names.NOT_ACCEPTED_TAINT,
+        names.node_policy_label(""),
+        names.NODE_UID_LABEL.rpartition("/")[0] + "/",
+        names.REQUESTED_BY_ANNOTATION,
+        names.audit_annotation("policy"),
+        names.verdict_annotation(""),
+        names.policy_service_account(""),
+    ):
+        assert name in text
+
+
+def test_a_workload_may_have_as_many_labels_as_a_pod(render: Render) -> None:
+    guard = of_kind(render(), "ValidatingAdmissionPolicy")["sovereignty-guard-labels"]["spec"]
+    assert f".size() <= {MOST_ENTRIES}" in guard["validations"][0]["expression"]

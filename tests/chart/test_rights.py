@@ -1,0 +1,33 @@
+"""The rights that the chart grants to its processes."""
+
+from tests.chart.rendering import ENCRYPTION, IDENTITY, Render, of_kind
+
+
+def test_only_the_signer_signs_and_reads_keys(render: Render) -> None:
+    objects = render(*IDENTITY)
+    (signs,) = [
+        name
+        for name, role in of_kind(objects, "ClusterRole").items()
+        for rule in role["rules"]
+        if {"sign", "attest"} & set(rule["verbs"])
+    ]
+    assert signs == "sovereign-signer"
+    for role in of_kind(objects, "ClusterRole").values():
+        assert not any("secrets" in rule["resources"] for rule in role["rules"])
+
+
+def test_the_controller_cannot_touch_admission_nor_evict_nor_sign(render: Render) -> None:
+    role = of_kind(render(), "ClusterRole")["sovereign-controller"]
+    for rule in role["rules"]:
+        assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])
+        if "admissionregistration.k8s.io" in rule["apiGroups"]:
+            assert set(rule["verbs"]) == {"list", "watch"}
+        forbidden = {"secrets", "pods/eviction", "pods/binding", "signers", "serviceaccounts/token", "pods/exec"}
+        assert not forbidden & set(rule["resources"])
+        assert not {"escalate", "bind", "impersonate", "sign"} & set(rule["verbs"])
+
+
+def test_the_controller_reads_services_where_traffic_is_encrypted(render: Render) -> None:
+    for options, expected in (((), []), (ENCRYPTION, [["list", "watch"]])):
+        rules = of_kind(render(*options), "ClusterRole")["sovereign-controller"]["rules"]
+        assert [rule["verbs"] for rule in rules if "services" in rule["resources"]] == expected

@@ -1,0 +1,48 @@
+"""Pods before and after injection of the sidecar."""
+
+import copy
+from typing import Any
+
+from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.core.sidecar.contract import VOLUMES, probes_of
+from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
+
+Json = dict[str, Any]
+
+SETTINGS = SidecarSettings("localhost/sovereign-sidecar:1", "IfNotPresent", {"requests": {"cpu": "20m"}})
+EXCLUDES = "backup.velero.io/backup-volumes-excludes"
+
+
+def pod(*containers: Json, **spec: Any) -> Json:
+    """Return a pod with one container, unless others are given."""
+    given = [*containers] or [{"name": "app", "image": "app"}]
+    return {"metadata": {"generateName": "app-"}, "spec": {"containers": given, **spec}}
+
+
+def app(name: str = "app", /, **fields: Any) -> Json:
+    return {"name": name, "image": "app", **fields}
+
+
+def injected(before: Json) -> Json:
+    return inject(before, "hds", SETTINGS)
+
+
+def sidecar_of(made: Json) -> Any:
+    found = sidecar.container_of(made)
+    assert found is not None
+    return found
+
+
+def told(made: Json) -> list[str]:
+    return [str(probe) for probe in probes_of(sidecar_of(made))]
+
+
+def stripped(made: Json) -> Json:
+    """Return a pod without the parts that injection adds."""
+    rest = copy.deepcopy(made)
+    assert rest["metadata"].pop("annotations") == {EXCLUDES: "sovereignty-run"}
+    for field, ours in (("initContainers", (sidecar.CONTAINER,)), ("volumes", VOLUMES)):
+        rest["spec"][field] = [each for each in rest["spec"][field] if each["name"] not in ours]
+        if not rest["spec"][field]:
+            del rest["spec"][field]
+    return rest
