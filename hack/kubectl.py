@@ -12,6 +12,7 @@ import yaml
 
 from hack.cluster import binaries
 from hack.reader import Reader, ReadError
+from hack.served_kubectl import TIMEOUT_SECONDS, served
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -41,8 +42,15 @@ class Kubectl:
 
     def attempt(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run kubectl, whether it succeeds or not."""
-        command = [str(self.program), "--kubeconfig", str(self.kubeconfig), *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=300)
+        given = ["--kubeconfig", str(self.kubeconfig), *arguments]
+        return served().attempt(given, stdin or "") or subprocess.run(
+            [str(self.program), *given],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_SECONDS,
+        )
 
     def refusal(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl, which must fail, and return its error. Raises AssertionError if it succeeds."""

@@ -1,9 +1,9 @@
 """The programs of a cluster, built once from their Go modules and kept in a cache.
 
-Each folder of ``go/`` is an ordinary Go module whose ``tool`` lines name the programs. Only CoreDNS has code here: a
-few lines of Go that select its plugins. A module's programs are cached in a folder whose name is a digest of all build
-inputs, so another version gets another folder. The folder gets that name once all programs are built, so an unfinished
-build is never mistaken for a finished one.
+Each folder of ``go/`` is an ordinary Go module whose ``tool`` lines name the programs. Two have some lines of Go here:
+CoreDNS, which selects its plugins, and kubectl, which serves commands. A module's programs are cached in a folder whose
+name is a digest of all build inputs, so another version gets another folder. The folder gets that name once all
+programs are built, so an unfinished build is never mistaken for a finished one.
 """
 
 import functools
@@ -45,6 +45,8 @@ KUBERNETES = Module(
     "about 10 minutes",
     version_of="k8s.io/kubernetes",
 )
+KUBECTL = Module("kubectl", ("kubectl-served",), "seconds after Kubernetes", renamed=(("kubectl", "kubectl-served"),))
+"""kubectl as a server of commands, for programs that run thousands."""
 ETCD = Module("etcd", ("etcd",), "about a minute", renamed=(("server", "etcd"),))
 CONTAINERD = Module(
     "containerd",
@@ -59,9 +61,9 @@ KIND = Module("kind", ("kind",), "seconds")
 KWOK = Module("kwok", ("kwok",), "about 3 minutes")
 """Simulates kubelets, for benchmarks with more nodes than a machine can run."""
 
-LOCAL = (ETCD, CONTAINERD, CNI, KUBERNETES, COREDNS, HELM)
+LOCAL = (ETCD, CONTAINERD, CNI, KUBERNETES, KUBECTL, COREDNS, HELM)
 """The modules that the local backend, the tests and the demo use."""
-TOOLS = (KUBERNETES, HELM)
+TOOLS = (KUBERNETES, KUBECTL, HELM)
 """The modules that the tests and the demo use with either backend."""
 
 _MODULES = {program: module for module in (*LOCAL, KIND, KWOK) for program in module.programs}

@@ -34,6 +34,13 @@ def test_kubernetes_reports_the_version_of_its_go_mod() -> None:
     assert "gitMajor=1 " in binaries.render_flags(binaries.KUBERNETES, go_mod)[-1]
 
 
+def test_the_kubectl_that_serves_commands_is_made_of_the_newest_kubernetes() -> None:
+    kubernetes, kubectl = ((GO_FILES / name / "go.mod").read_text() for name in ("kubernetes", "kubectl"))
+    replaced = re.findall(r"^\s+(k8s\.io/\S+ => \S+ v\S+)$", kubectl, re.MULTILINE)
+    assert replaced
+    assert all(line in kubernetes for line in replaced)
+
+
 @pytest.mark.parametrize("line", ["require a.b/c v1.2.3", "require (\n\ta.b/c v1.2.3 // indirect\n)"])
 def test_versions_are_read_from_either_form_of_require(line: str) -> None:
     assert binaries.read_version(f"module x\n\n{line}\n", "a.b/c") == "v1.2.3"
