@@ -150,6 +150,7 @@ def ward(admin: Kubectl, policy: str) -> Iterator[str]:
     name = "kinds-encrypted"
     labels = {"sovereignty.dev/enforce": policy}
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    eventually(lambda: admin.get("serviceaccount", "default", name), what="a service account")
     hosted = python("hosted", HOSTED, ECHO)
     hosted["spec"]["containers"][0]["ports"] = [{"containerPort": PORT, "hostPort": HOST_PORT}]
     admin.apply(*peers(), hosted, python("client", OTHER), cron_job(), namespace=name)

@@ -15,7 +15,7 @@ from tests.e2e.support.observed import living_pods
 from tests.e2e.support.sidecars import encrypted, refusal, sidecar_of
 from tests.e2e.support.spaces import Space
 from tests.e2e.support.strict_pods import change, encrypting_policy
-from tests.e2e.support.workloads_of_others import JOBS, MANIFESTS, SERVERS, put, until_answered
+from tests.e2e.support.workloads_of_others import JOBS, MANIFESTS, SERVERS, put, until_answered, until_pods_may_start
 from tests.workloads import FOLDER, QUESTIONS, Complete, find_pod_specs
 
 POLICY = "hospital-others"
@@ -45,6 +45,7 @@ def spaces(admin: Kubectl, cluster: Cluster) -> Iterator[dict[str, str]]:
         labels = {"sovereignty.dev/enforce": POLICY}
         for name in made.values():
             admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        until_pods_may_start(admin, made.values())
         for path in SERVERS:
             put(admin, MANIFESTS[path], made[path])
         # The web page's image is not available here.

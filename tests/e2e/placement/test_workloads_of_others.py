@@ -13,7 +13,15 @@ from hack.images import public
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.support.observed import placed_for
 from tests.e2e.support.spaces import Space
-from tests.e2e.support.workloads_of_others import _ARCHIVED, JOBS, MANIFESTS, SERVERS, put, until_answered
+from tests.e2e.support.workloads_of_others import (
+    _ARCHIVED,
+    JOBS,
+    MANIFESTS,
+    SERVERS,
+    put,
+    until_answered,
+    until_pods_may_start,
+)
 from tests.workloads import QUESTIONS, Manifest, find_pod_specs
 
 POLICY = "secnumcloud"
@@ -62,6 +70,7 @@ def running(admin: Kubectl, cluster: Cluster) -> Iterator[dict[str, str]]:
             for name in spaces.values()
         )
     )
+    until_pods_may_start(admin, spaces.values())
     for path, namespace in spaces.items():
         put(admin, MANIFESTS[path], namespace)
     yield spaces

@@ -1,6 +1,6 @@
 """Published manifests of other projects: how the tests apply them and check that they work."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import assert_never
 
@@ -38,6 +38,12 @@ def contents(manifest: Manifest) -> str:
         for document in kept
     ]
     return yaml.safe_dump_all(moved)
+
+
+def until_pods_may_start(admin: Kubectl, namespaces: Iterable[str]) -> None:
+    """Wait until new namespaces have the service account that a pod needs."""
+    for namespace in namespaces:
+        eventually(partial(admin.get, "serviceaccount", "default", namespace), what="a service account")
 
 
 def put(admin: Kubectl, manifest: Manifest, namespace: str) -> None:
