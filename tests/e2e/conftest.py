@@ -13,7 +13,7 @@ from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from tests.e2e.support import manifests
-from tests.e2e.support.estate import host_names, restore_estate
+from tests.e2e.support.estate import restore_estate, until_in_force
 from tests.e2e.support.installation import MALLORY, admin_of, prepare
 from tests.e2e.support.observed import operator_state
 from tests.e2e.support.spaces import Held, Space
@@ -102,7 +102,7 @@ def transit(admin: Kubectl) -> str:
     """Return a policy with the demands of secnumcloud that encrypts."""
     name = "transit"
     admin.apply(estate.policy(admin, name, encryptionInTransit={"mode": "Permissive"}))
-    eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="nodes that may host it")
+    until_in_force(admin, name)
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-injector", "--timeout=90s")
     return name
 
@@ -115,5 +115,5 @@ def roaming(admin: Kubectl, transit: str) -> Held:
     admin.apply(estate.policy(admin, held.policy, encryptionInTransit={"mode": "Permissive"}, **granted))
     admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": held.namespace}})
     eventually(lambda: admin.get("serviceaccount", "default", held.namespace), what="a service account")
-    eventually(lambda: host_names(admin, held.policy) == list(estate.ACCEPTED), what="nodes that may host it")
+    until_in_force(admin, held.policy)
     return held

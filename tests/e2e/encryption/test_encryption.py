@@ -11,7 +11,7 @@ from hack import estate
 from hack.cluster import Cluster
 from hack.images import public
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.support.estate import host_names
+from tests.e2e.support.estate import until_in_force
 from tests.e2e.support.peers import PYTHON
 from tests.e2e.support.sidecars import encrypted
 from tests.e2e.support.spaces import Space
@@ -107,7 +107,7 @@ def policy(admin: Kubectl, cluster: Cluster) -> Iterator[str]:
     """A policy like secnumcloud, without encryption yet."""
     cluster.load_image(public.archive(PYTHON))
     admin.create(estate.policy(admin, POLICY))
-    eventually(lambda: len(host_names(admin, POLICY)) == 2, what="accepted nodes")
+    until_in_force(admin, POLICY)
     yield POLICY
     admin.delete("sovereigntypolicy", POLICY)
 

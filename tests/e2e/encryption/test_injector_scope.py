@@ -11,7 +11,7 @@ from hack import estate
 from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
-from tests.e2e.support.estate import host_names
+from tests.e2e.support.estate import until_in_force
 from tests.e2e.support.guards import MUTATING, changed_policy
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.sidecars import dry_run, encrypted, refusal, sidecar_of
@@ -108,7 +108,7 @@ def test_once_a_policy_says_that_it_encrypts_every_new_pod_gets_a_sidecar(admin:
     policy, made = "hospital-scope", pod("app")
     admin.create(estate.policy(admin, policy))
     try:
-        eventually(lambda: host_names(admin, policy) == list(estate.ACCEPTED), what="accepted nodes")
+        until_in_force(admin, policy)
         where = space(policy)
         assert sidecar_of(dry_run(admin, made, where)) is None
         change(admin, policy, mode="Permissive")

@@ -9,7 +9,7 @@ from hack import estate
 from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.report.conditions import condition_of
-from tests.e2e.support.estate import host_names
+from tests.e2e.support.estate import until_in_force
 from tests.e2e.support.guards import VALIDATING, changed_policy, without_bindings
 from tests.e2e.support.manifests import IMAGE, pod
 from tests.e2e.support.observed import events, told
@@ -26,7 +26,7 @@ BY_LABEL = {"sovereignty.dev/policy": POLICY}
 def granting(admin: Kubectl) -> Iterator[str]:
     """A policy whose certificateNamespaces the tests change."""
     admin.apply(estate.policy(admin, POLICY))
-    eventually(lambda: host_names(admin, POLICY) == list(estate.ACCEPTED), what="nodes that may host it")
+    until_in_force(admin, POLICY)
     yield POLICY
     admin.delete("sovereigntypolicy", POLICY)
 

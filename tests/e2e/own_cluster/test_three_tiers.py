@@ -16,7 +16,7 @@ from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from sovereign_operator.core.encryption.disconnects import TrustedAnchor
 from tests.e2e.support.certificates import requests, trusted
-from tests.e2e.support.estate import host_names, restore_estate
+from tests.e2e.support.estate import restore_estate, until_in_force
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import living_pods
 from tests.e2e.support.peers import IMAGES, PYTHON, Asker
@@ -39,7 +39,7 @@ def policies(admin: Kubectl, cluster: Cluster) -> Iterator[tuple[str, str]]:
     for name, other in ((FRONT, BACK), (BACK, FRONT)):
         admin.create(estate.policy(admin, name, trustedPolicies=[other]))
     for name in (FRONT, BACK):
-        eventually(lambda name=name: host_names(admin, name) == list(estate.ACCEPTED), what="accepted nodes")  # type: ignore[misc]
+        until_in_force(admin, name)
     yield FRONT, BACK
     admin.run("delete", "sovereigntypolicy", FRONT, BACK)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from hack import estate
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
+from tests.e2e.support.manifests import pod
 
 INSIDE = "brest-1"
 """A node that secnumcloud accepts."""
@@ -26,6 +27,14 @@ def restore_estate(kubectl: Kubectl) -> None:
         ),
         what="the estate's verdicts",
     )
+
+
+def until_in_force(kubectl: Kubectl, policy: str) -> None:
+    """Wait until a new policy accepts nodes, and the guards know it: the API server tells them of it a moment later."""
+    eventually(lambda: host_names(kubectl, policy) == list(estate.ACCEPTED), what="nodes that may host it")
+    asked = json.dumps(pod("asks", labels={"sovereignty.dev/policy": policy}))
+    words = ("create", "--dry-run=server", "-f", "-")
+    eventually(lambda: "does not exist" not in kubectl.attempt(*words, stdin=asked).stderr, what=f"policy {policy}")
 
 
 def host_names(kubectl: Kubectl, policy: str) -> list[str]:

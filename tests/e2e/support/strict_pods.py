@@ -8,8 +8,8 @@ from typing import Any
 from hack import estate
 from hack.cluster import Cluster
 from hack.images import public
-from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.support.estate import host_names
+from hack.kubectl import Json, Kubectl
+from tests.e2e.support.estate import until_in_force
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.peers import PYTHON
 
@@ -75,7 +75,7 @@ def encrypting_policy(
     cluster.load_image(public.archive(PYTHON))
     encryption = {"mode": mode, "clusterNetworks": [estate.network(cluster)], "quietSeconds": 3, **fields}
     admin.create(estate.policy(admin, name, encryptionInTransit=encryption))
-    eventually(lambda: host_names(admin, name) == list(estate.ACCEPTED), what="accepted nodes")
+    until_in_force(admin, name)
     yield name
     admin.delete("sovereigntypolicy", name)
 
