@@ -62,10 +62,11 @@ class Controller:
         """The share of a CPU that it uses with nothing to do."""
 
     def _find(self) -> int:
-        (pod,) = replicas.pods(self._admin, "controller")
-        uid: str = pod["metadata"]["uid"]
-        (pid,) = (pid for pid in processes.of_pod(uid) if PROGRAM in processes.read(pid, "cmdline"))
-        return pid
+        pods = replicas.pods(self._admin, "controller")
+        found = [pid for pod in pods for pid in processes.of_pod(pod["metadata"]["uid"])]
+        found = [pid for pid in found if PROGRAM in processes.read(pid, "cmdline")]
+        assert len(found) == 1, f"{len(found)} processes of the controller"
+        return found[0]
 
     def cpu(self) -> float:
         """Return the seconds of CPU that it has used so far."""
