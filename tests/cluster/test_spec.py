@@ -20,6 +20,11 @@ def test_good_names(name: str) -> None:
     check_spec(ClusterSpec(name, (NodeSpec(name),)))
 
 
+def test_an_unknown_version_of_kubernetes_is_refused() -> None:
+    with pytest.raises(ClusterError, match="Kubernetes 1.12: there are 1.33, "):
+        check_spec(ClusterSpec("demo", name_nodes(1), kubernetes="1.12"))
+
+
 @pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a_b", "a.b", "a/b", "..", "a" * 41, "é", "a\n"])
 def test_bad_names_are_refused(name: str) -> None:
     with pytest.raises(ClusterError, match="1 to 40 lower-case letters"):
