@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from hack.cluster.errors import ClusterError
@@ -21,7 +23,7 @@ def test_good_names(name: str) -> None:
 
 
 def test_an_unknown_version_of_kubernetes_is_refused() -> None:
-    with pytest.raises(ClusterError, match="Kubernetes 1.12: there are 1.33, "):
+    with pytest.raises(ClusterError, match=re.escape("Kubernetes 1.12: there are 1.33, ")):
         check_spec(ClusterSpec("demo", name_nodes(1), kubernetes="1.12"))
 
 
