@@ -24,8 +24,8 @@ demo: prerequisites ## show it, on a real cluster on this machine; leaves the cl
 test: lint prerequisites ## prove it: lint, types, unit tests, and everything else on a real cluster
 	$(RUN) -m pytest -n 2 $(PYTEST_OPTIONS)
 
-up: prerequisites ## bring up a cluster (NAME=sovereign NODES=3)
-	@$(RUN) -m hack.cluster up --name $(NAME) --nodes $(NODES)
+up: prerequisites ## bring up a cluster (NAME=sovereign NODES=3 KUBERNETES=1.37)
+	@$(RUN) -m hack.cluster up --name $(NAME) --nodes $(NODES) $(KUBERNETES:%=--kubernetes %)
 
 down: $(READY) ## take a cluster down (NAME=sovereign)
 	@$(RUN) -m hack.cluster down --name $(NAME)

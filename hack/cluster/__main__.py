@@ -10,7 +10,15 @@ from hack.cluster import lifecycle, prerequisites
 from hack.cluster.cluster import Cluster
 from hack.cluster.errors import ClusterError
 from hack.cluster.local import LocalCluster
-from hack.cluster.spec import DEFAULT_NAME, DEFAULT_NODES, ClusterSpec, NodeSpec, name_nodes, parse_nodes
+from hack.cluster.spec import (
+    DEFAULT_NAME,
+    DEFAULT_NODES,
+    KUBERNETES_VERSIONS,
+    ClusterSpec,
+    NodeSpec,
+    name_nodes,
+    parse_nodes,
+)
 from hack.cluster.state import list_names, load
 
 
@@ -30,6 +38,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     nodes.add_argument("--nodes-file", type=Path, help="YAML list of nodes: name, labels, providerID, taints")
     command.add_argument("--backend", choices=("kind", "local"), help="default: kind where it can run, else local")
     command.add_argument("--dual-stack", action="store_true", help="have IPv6 addresses besides those of IPv4")
+    command.add_argument("--kubernetes", choices=KUBERNETES_VERSIONS, help="its version (default: the newest)")
     add("down", "Remove a cluster and all that it made.")
     add("status", "Say whether a cluster runs, and what does not.")
     add("kubeconfig", "Print the path of the administrator's kubeconfig.")
@@ -86,7 +95,7 @@ def _bring_up(arguments: argparse.Namespace) -> int:
     known = load(arguments.name)
     nodes = choose_nodes(arguments.nodes, arguments.nodes_file, known.nodes if known else ())
     dual_stack = arguments.dual_stack or bool(known and known.dual_stack)
-    cluster = lifecycle.up(ClusterSpec(arguments.name, nodes, arguments.backend, dual_stack))
+    cluster = lifecycle.up(ClusterSpec(arguments.name, nodes, arguments.backend, dual_stack, arguments.kubernetes))
     print(f"Cluster {cluster.name} is up ({cluster.backend}): {', '.join(cluster.nodes)}")
     print(f"export KUBECONFIG={cluster.kubeconfig}")
     return 0

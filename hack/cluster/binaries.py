@@ -20,6 +20,7 @@ from pathlib import Path
 from hack.cluster.errors import ClusterError
 from hack.cluster.paths import hold_lock, locate_binaries
 from hack.cluster.progress import Step
+from hack.cluster.spec import KUBERNETES_VERSIONS
 
 _GO_FILES = Path(__file__).with_name("go")
 _BUILD_ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
@@ -39,12 +40,13 @@ class Module:
     """(name that the Go tool gives, name in the cache)"""
 
 
-KUBERNETES = Module(
-    "kubernetes",
-    ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet"),
-    "about 10 minutes",
-    version_of="k8s.io/kubernetes",
-)
+_COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet")
+KUBERNETES = Module("kubernetes", (*_COMPONENTS, "kubectl"), "about 10 minutes", version_of="k8s.io/kubernetes")
+"""The newest version. Its kubectl is used with every version."""
+OLDER_KUBERNETES = {
+    minor: Module(f"kubernetes-{minor}", _COMPONENTS, "about 10 minutes", version_of="k8s.io/kubernetes")
+    for minor in KUBERNETES_VERSIONS[:-1]
+}
 KUBECTL = Module("kubectl", ("kubectl-served",), "seconds after Kubernetes", renamed=(("kubectl", "kubectl-served"),))
 """kubectl as a server of commands, for programs that run thousands."""
 ETCD = Module("etcd", ("etcd",), "about a minute", renamed=(("server", "etcd"),))
@@ -62,7 +64,7 @@ KWOK = Module("kwok", ("kwok",), "about 3 minutes")
 """Simulates kubelets, for benchmarks with more nodes than a machine can run."""
 
 LOCAL = (ETCD, CONTAINERD, CNI, KUBERNETES, KUBECTL, COREDNS, HELM)
-"""The modules that the local backend, the tests and the demo use."""
+"""The modules that the local backend, the tests and the demo use, with the newest Kubernetes."""
 TOOLS = (KUBERNETES, KUBECTL, HELM)
 """The modules that the tests and the demo use with either backend."""
 
@@ -77,6 +79,12 @@ def path(program: str) -> Path:
     if program not in _MODULES:
         raise ClusterError(f"no program {program!r}: there are {', '.join(sorted(_MODULES))}")
     return ensure_module(_MODULES[program]) / program
+
+
+def of_cluster(kubernetes: str) -> tuple[Module, ...]:
+    """Return the modules of a local cluster with a minor version of Kubernetes, such as ``1.33``."""
+    version = OLDER_KUBERNETES.get(kubernetes, KUBERNETES)
+    return tuple(version if module is KUBERNETES else module for module in LOCAL)
 
 
 def path_of_module(module: Module) -> Path:

@@ -5,14 +5,15 @@ from hack.cluster.cluster import Cluster
 from hack.cluster.errors import ClusterError
 from hack.cluster.kind import KindCluster, can_run_kind
 from hack.cluster.local import LocalCluster, take_down
-from hack.cluster.spec import Backend, ClusterSpec, check_spec
+from hack.cluster.spec import NEWEST_KUBERNETES, Backend, ClusterSpec, check_spec
 from hack.cluster.state import State, allocate, load
 
 
 def up(spec: ClusterSpec) -> Cluster:
     """Return a running cluster that matches the specification; create or repair it if needed.
 
-    Raises ClusterError if that fails, or if a cluster of that name exists with other nodes, backend or addresses.
+    Raises ClusterError if that fails, or if a cluster of that name exists with other nodes, another backend, other
+    addresses or another Kubernetes.
     """
     check_spec(spec)
     state = load(spec.name)
@@ -20,11 +21,19 @@ def up(spec: ClusterSpec) -> Cluster:
         backend = spec.backend or choose_backend()
         if backend == "local":
             prerequisites.check()
+        elif spec.kubernetes not in {None, NEWEST_KUBERNETES}:
+            raise ClusterError(
+                f"kind's images have the Kubernetes of its own release: for {spec.kubernetes} use --backend local"
+            )
         state = allocate(spec, backend)
-    if (state.nodes, state.dual_stack) != (spec.nodes, spec.dual_stack) or spec.backend not in {None, state.backend}:
+    if (
+        (state.nodes, state.dual_stack) != (spec.nodes, spec.dual_stack)
+        or spec.backend not in {None, state.backend}
+        or spec.kubernetes not in {None, state.kubernetes}
+    ):
         raise ClusterError(
-            f"cluster {spec.name} exists with other nodes, another backend or other addresses: take it down first, "
-            "or use another name"
+            f"cluster {spec.name} exists with other nodes, another backend, other addresses or another Kubernetes: "
+            "take it down first, or use another name"
         )
     cluster = _open(state)
     cluster.ensure_up()

@@ -43,7 +43,7 @@ class LocalCluster(Cluster):
     def __init__(self, state: State) -> None:
         self.name = state.name
         self._state = state
-        self._machine = Machine(state, binaries.ensure(binaries.LOCAL))
+        self._machine = Machine(state, binaries.ensure(binaries.of_cluster(state.kubernetes)))
 
     @property
     def kubeconfig(self) -> Path:

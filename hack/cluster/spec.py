@@ -13,6 +13,9 @@ Backend = Literal["kind", "local"]
 
 DEFAULT_NAME = "sovereign"
 DEFAULT_NODES = 3
+KUBERNETES_VERSIONS = ("1.33", "1.34", "1.35", "1.36", "1.37")
+"""The minor versions of Kubernetes that a cluster can have, the newest last."""
+NEWEST_KUBERNETES = KUBERNETES_VERSIONS[-1]
 LARGEST_CLUSTER = 64
 """Nodes per cluster: each takes one /24 of the pods' range."""
 
@@ -56,13 +59,15 @@ class NodeSpec:
 class ClusterSpec:
     """A cluster. ``backend`` None means kind where a Docker engine can run it, else local.
 
-    With ``dual_stack`` nodes and pods also have IPv6 addresses, and Services may request them.
+    With ``dual_stack`` nodes and pods also have IPv6 addresses, and Services may request them. ``kubernetes`` is its
+    minor version; None: the newest, or that of the cluster if it exists.
     """
 
     name: str = DEFAULT_NAME
     nodes: tuple[NodeSpec, ...] = ()
     backend: Backend | None = None
     dual_stack: bool = False
+    kubernetes: str | None = None
 
 
 def name_nodes(count: int) -> tuple[NodeSpec, ...]:
@@ -85,6 +90,8 @@ def check_spec(spec: ClusterSpec) -> None:
     check_name(spec.name, "cluster name")
     if not 1 <= len(spec.nodes) <= LARGEST_CLUSTER:
         raise ClusterError(f"a cluster has 1 to {LARGEST_CLUSTER} nodes, not {len(spec.nodes)}")
+    if spec.kubernetes not in {None, *KUBERNETES_VERSIONS}:
+        raise ClusterError(f"Kubernetes {spec.kubernetes}: there are {', '.join(KUBERNETES_VERSIONS)}")
     names = [node.name for node in spec.nodes]
     for node in spec.nodes:
         check_name(node.name, "node name")

@@ -15,7 +15,7 @@ from hack.cluster.errors import ClusterError
 from hack.cluster.network.addresses import Addresses, choose_index
 from hack.cluster.network.links import read_routes
 from hack.cluster.paths import hold_lock, locate_clusters, replace_text
-from hack.cluster.spec import Backend, ClusterSpec, NodeSpec, check_name, parse_nodes, render_node
+from hack.cluster.spec import NEWEST_KUBERNETES, Backend, ClusterSpec, NodeSpec, check_name, parse_nodes, render_node
 
 _VERSION = 1
 _FOLDERS = "folders.json"
@@ -30,6 +30,8 @@ class State:
     backend: Backend
     nodes: tuple[NodeSpec, ...]
     dual_stack: bool = False
+    kubernetes: str = NEWEST_KUBERNETES
+    """The minor version."""
 
     @property
     def addresses(self) -> Addresses:
@@ -108,7 +110,14 @@ def load(name: str) -> State | None:
     if saved["version"] != _VERSION:
         raise ClusterError(f"{path} was written by another version of this program: take the cluster down with that")
     nodes = parse_nodes(json.dumps(saved["nodes"]))  # JSON is YAML
-    return State(saved["name"], saved["index"], saved["backend"], nodes, saved.get("dualStack", False))
+    return State(
+        saved["name"],
+        saved["index"],
+        saved["backend"],
+        nodes,
+        saved.get("dualStack", False),
+        saved.get("kubernetes", NEWEST_KUBERNETES),
+    )
 
 
 def list_names() -> list[str]:
@@ -127,7 +136,8 @@ def allocate(spec: ClusterSpec, backend: Backend) -> State:
             return known
         taken = [state.index for name in list_names() if (state := load(name))]
         index = choose_index(taken, [network for network, _ in read_routes()])
-        state = State(spec.name, index, backend, spec.nodes, spec.dual_stack)
+        kubernetes = spec.kubernetes or NEWEST_KUBERNETES
+        state = State(spec.name, index, backend, spec.nodes, spec.dual_stack, kubernetes)
         saved = {
             "version": _VERSION,
             "name": state.name,
@@ -135,6 +145,7 @@ def allocate(spec: ClusterSpec, backend: Backend) -> State:
             "backend": state.backend,
             "nodes": [render_node(node) for node in state.nodes],
             "dualStack": state.dual_stack,
+            "kubernetes": state.kubernetes,
         }
         replace_text(state.folder / "cluster.json", json.dumps(saved, indent=2))
     return state

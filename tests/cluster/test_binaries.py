@@ -5,6 +5,7 @@ import pytest
 
 from hack.cluster import binaries
 from hack.cluster.errors import ClusterError
+from hack.cluster.spec import KUBERNETES_VERSIONS
 
 GO_FILES = Path(binaries.__file__).with_name("go")
 
@@ -41,6 +42,14 @@ def test_the_kubectl_that_serves_commands_is_made_of_the_newest_kubernetes() -> 
     assert all(line in kubernetes for line in replaced)
 
 
+@pytest.mark.parametrize("minor", KUBERNETES_VERSIONS)
+def test_a_cluster_has_the_kubernetes_that_it_names_and_the_newest_kubectl(minor: str) -> None:
+    (module,) = (module for module in binaries.of_cluster(minor) if "kubelet" in module.programs)
+    version = binaries.read_version((GO_FILES / module.name / "go.mod").read_text(), "k8s.io/kubernetes")
+    assert version.startswith(f"v{minor}.")
+    assert ("kubectl" in module.programs) is (minor == KUBERNETES_VERSIONS[-1])
+
+
 @pytest.mark.parametrize("line", ["require a.b/c v1.2.3", "require (\n\ta.b/c v1.2.3 // indirect\n)"])
 def test_versions_are_read_from_either_form_of_require(line: str) -> None:
     assert binaries.read_version(f"module x\n\n{line}\n", "a.b/c") == "v1.2.3"
@@ -51,7 +60,9 @@ def test_a_version_that_is_not_required_is_an_error() -> None:
         binaries.read_version("require a.b/cd v1.0.0", "a.b/c")
 
 
-@pytest.mark.parametrize("module", [*binaries.LOCAL, binaries.KIND], ids=lambda module: module.name)
+@pytest.mark.parametrize(
+    "module", [*binaries.LOCAL, *binaries.OLDER_KUBERNETES.values(), binaries.KIND], ids=lambda module: module.name
+)
 def test_each_program_is_a_tool_of_its_go_module(module: binaries.Module) -> None:
     go_mod = (GO_FILES / module.name / "go.mod").read_text()
     tools = re.findall(r"^(?:tool\s+|\t)([\w./-]+?)(?:/v\d+)?$", go_mod, re.MULTILINE)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from hack.cluster.errors import ClusterError
@@ -18,6 +20,11 @@ from hack.cluster.spec import (
 @pytest.mark.parametrize("name", ["a", "demo", "a-1", "0", "a" * 40])
 def test_good_names(name: str) -> None:
     check_spec(ClusterSpec(name, (NodeSpec(name),)))
+
+
+def test_an_unknown_version_of_kubernetes_is_refused() -> None:
+    with pytest.raises(ClusterError, match=re.escape("Kubernetes 1.12: there are 1.33, ")):
+        check_spec(ClusterSpec("demo", name_nodes(1), kubernetes="1.12"))
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a_b", "a.b", "a/b", "..", "a" * 41, "é", "a\n"])
