@@ -20,8 +20,9 @@ from sovereign_operator.controller.observed.services import WORST, see_service
 from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.sidecar.injection import SidecarSettings
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
+from sovereign_operator.injector.admission_review import MalformedError, read
 from sovereign_operator.injector.policy_view import see_enforced
-from sovereign_operator.injector.review import MalformedError, decide_review, read
+from sovereign_operator.injector.review import decide_review
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror

@@ -80,7 +80,9 @@ def test_an_import_against_the_layers_is_found(tmp_path: Path, module: str, line
 
 
 @pytest.mark.parametrize("line", ["import time", "import os", "import subprocess", "NOW = datetime.now(UTC)"])
-@pytest.mark.parametrize("module", ["core/placement/calendar.py", "agent/decide.py", "injector/review.py"])
+@pytest.mark.parametrize(
+    "module", ["core/placement/calendar.py", "agent/decide.py", "injector/review.py", "injector/placement.py"]
+)
 def test_what_decides_has_no_clock_and_no_machine(module: str, line: str) -> None:
     done = subprocess.run(
         [

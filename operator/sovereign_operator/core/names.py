@@ -120,6 +120,11 @@ def audit_annotation(fact: str) -> str:
     return f"audit.sovereignty.dev/{fact}"
 
 
+def is_record(key: str) -> bool:
+    """Whether an annotation is of the operator's record: an audit annotation of a pod, or a verdict on a node."""
+    return key.startswith((audit_annotation(""), verdict_annotation("")))
+
+
 def host_role(policy: str) -> str:
     """Return the name of the ClusterRole, and of its binding, that lists a policy's nodes."""
     return f"sovereignty:host:{policy}"

@@ -1,4 +1,6 @@
-"""Serves admission reviews: POST /inject, over TLS.
+"""Serves admission reviews over TLS: POST /inject.
+
+For API servers without admission policies that write objects: POST /place/WAY and /stamp.
 
 Any pod in the cluster can send one, as nothing distinguishes the API server from a pod. Hence the budgets for
 connections, bytes, time and log lines. A client that sends what no API server sends gets no explanation.
@@ -8,6 +10,7 @@ import asyncio
 import logging
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
 from typing import Final
@@ -16,18 +19,12 @@ from aiohttp import web
 
 from sovereign_operator.core.report.reasons import line
 from sovereign_operator.injector import metrics
+from sovereign_operator.injector.admission_review import Answer, MalformedError, Review, read, result_of, write
 from sovereign_operator.injector.budget import MemoryBudget
 from sovereign_operator.injector.log_budget import LogBudget
+from sovereign_operator.injector.placement import Way, place, stamp_requester
 from sovereign_operator.injector.policy_view import PolicyView
-from sovereign_operator.injector.review import (
-    MalformedError,
-    decide_review,
-    may_be_too_early,
-    policy_of,
-    read,
-    result_of,
-    write,
-)
+from sovereign_operator.injector.review import decide_review, may_be_too_early, policy_of
 from sovereign_operator.injector.settings import Settings
 from sovereign_operator.runtime.connections import SECONDS
 from sovereign_operator.runtime.listening import listening
@@ -42,6 +39,8 @@ SMALL_BODY: Final = 64 * 1024
 READ_SECONDS: Final = 2.0
 """How long a body may take to arrive. Others may wait for its memory, and an API server waits for 5 s at most."""
 LONGEST_NAME: Final = 253
+AnswerReview = Callable[[bytes, str | None], Awaitable[web.Response]]
+"""Answers a review, given its body and the client's address."""
 LONGEST_TEXT: Final = 512
 """Characters of a malformed request that the log quotes."""
 
@@ -56,7 +55,35 @@ class Hook:
         self._log = LogBudget(time.monotonic)
 
     async def inject(self, request: web.Request) -> web.Response:
-        """Answer an AdmissionReview."""
+        """Answer whether a new pod gets a sidecar."""
+        return await self._serve(request, self._inject)
+
+    async def place(self, request: web.Request) -> web.Response:
+        """Answer what a pod or a DaemonSet gets to run on accepted nodes. The path says how the API server found it."""
+        way = Way(request.match_info["way"])
+
+        async def answer(body: bytes, _address: str | None) -> web.Response:
+            review = read(body)
+            if way is Way.BY_NAMESPACE and self._view.enforced(review.namespace) is None:
+                namespace = review.namespace
+                # A parsed review may take many times the memory of its body: drop it before waiting.
+                del review
+                await self._view.until_enforced(namespace)
+                review = read(body)
+            return _response(review, place(review, way, self._view.enforced(review.namespace)))
+
+        return await self._serve(request, answer)
+
+    async def stamp(self, request: web.Request) -> web.Response:
+        """Answer who last wrote the spec of a SovereignWorkload."""
+
+        async def answer(body: bytes, _address: str | None) -> web.Response:
+            review = read(body)
+            return _response(review, stamp_requester(review))
+
+        return await self._serve(request, answer)
+
+    async def _serve(self, request: web.Request, answer: AnswerReview) -> web.Response:
         size = request.content_length
         if size is None:
             return web.Response(status=HTTPStatus.LENGTH_REQUIRED)
@@ -69,7 +96,7 @@ class Hook:
                         body = await request.read()
                     if not self._view.complete:
                         return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
-                    return await self._answer(body, request.remote)
+                    return await answer(body, request.remote)
             except TimeoutError:
                 metrics.REVIEWS.labels("late").inc()
                 return web.Response(status=HTTPStatus.REQUEST_TIMEOUT, headers={"Connection": "close"})
@@ -83,7 +110,7 @@ class Hook:
     def _reserve(self, size: int, address: str | None) -> AbstractAsyncContextManager[None]:
         return self._large.take(size, address) if size > SMALL_BODY else nullcontext()
 
-    async def _answer(self, body: bytes, address: str | None) -> web.Response:
+    async def _inject(self, body: bytes, address: str | None) -> web.Response:
         review, never_in_scope = read(body), self._settings.replica.system_namespaces
         if may_be_too_early(review, self._view.enforced(review.namespace), never_in_scope):
             # A parsed review may take many times the memory of its body: drop it before waiting.
@@ -96,7 +123,6 @@ class Hook:
             review, policy if policy and self._view.needs_sidecar(policy) else None, self._settings.sidecar
         )
         result = result_of(answer)
-        metrics.REVIEWS.labels(result).inc()
         level = logging.INFO if result == "refused" else logging.DEBUG
         namespace = review.namespace[:LONGEST_NAME]
         if result != "untouched" and logger.isEnabledFor(level) and self._log.take(address, namespace):
@@ -105,16 +131,23 @@ class Hook:
                 "%s pod %s/%s, in a review from %s: policy %s encrypts",
                 result,
                 namespace,
-                review.pod_name[:LONGEST_NAME],
+                review.name[:LONGEST_NAME],
                 address,
                 policy,
                 extra={"namespace": namespace, "policy": policy, "result": result},
             )
-        return web.json_response(write(review.uid, answer))
+        return _response(review, answer)
+
+
+def _response(review: Review, answer: Answer) -> web.Response:
+    metrics.REVIEWS.labels(result_of(answer)).inc()
+    return web.json_response(write(review.uid, answer))
 
 
 def serving(port: int, hook: Hook, tls: ssl.SSLContext) -> AbstractAsyncContextManager[None]:
     """Return the context within which reviews are served over TLS."""
     application = web.Application(client_max_size=LARGEST_BODY)
     application.router.add_post("/inject", hook.inject)
+    application.router.add_post(f"/place/{{way:{'|'.join(Way)}}}", hook.place)
+    application.router.add_post("/stamp", hook.stamp)
     return listening(application, port, tls)

@@ -10,18 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
-from sovereign_operator.injector.review import (
+from sovereign_operator.injector.admission_review import (
     Injected,
     MalformedError,
     Refused,
     Untouched,
-    decide_review,
-    may_be_too_early,
-    policy_of,
     read,
     result_of,
     write,
 )
+from sovereign_operator.injector.review import decide_review, may_be_too_early, policy_of
 from tests.unit.injector.reviews import POD, Json, review_of
 
 SETTINGS = SidecarSettings("sidecar:1", "IfNotPresent", {})
@@ -85,7 +83,7 @@ def test_only_a_kubelet_shows_its_own_static_pods(user: str, *, spared: bool) ->
 OTHERS: dict[str, Json] = {
     "no pod": {"kind": {"group": "apps", "version": "v1", "kind": "Deployment"}},
     "a pod of another version": {"kind": {"group": "", "version": "v2", "kind": "Pod"}},
-    "an update": {"operation": "UPDATE"},
+    "an update": {"operation": "UPDATE", "oldObject": POD},
     "a deletion": {"operation": "DELETE", "object": None},
     "nothing": {"object": None},
     "a subresource": {"subResource": "binding"},

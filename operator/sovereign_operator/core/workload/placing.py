@@ -1,0 +1,76 @@
+"""What admission writes into new pods, DaemonSets and SovereignWorkloads.
+
+Where the API server serves MutatingAdmissionPolicy, it does this itself: ``place-pods.yaml``, ``place-daemonsets.yaml``
+and ``stamp-requester.yaml`` of the chart have the same rules as CEL. Elsewhere the injector answers for it. Tests
+compare both on an API server that has both. Whatever is not written is refused by the guards, in either case.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sovereign_operator.core import names
+
+Json = dict[str, Any]
+
+
+def place_pod(pod: Json, policy: str | None) -> Json:
+    """Return a pod as it is to be created. ``policy`` is the one in effect for it; None if it is not in scope.
+
+    What it brings along under our prefixes is forged, or copied from another pod.
+    """
+    if policy is None:
+        return _labelled(pod, None)
+    annotations = {key: value for key, value in _metadata(pod, "annotations").items() if not names.is_record(key)}
+    annotations[names.audit_annotation("policy")] = policy
+    made = _labelled(pod, policy)
+    return made | {
+        "metadata": made["metadata"] | {"annotations": annotations},
+        "spec": _selecting(pod["spec"], policy, former=None),
+    }
+
+
+def place_daemon_set(daemon_set: Json, policy: str | None, before: Json | None) -> Json:
+    """Return a DaemonSet as it is to be written. ``before``: as it was, if it exists.
+
+    Its controller chooses nodes by the template. No client owns what admission wrote there, so nobody else would remove
+    the selector of the policy that it was placed for before.
+    """
+    former = _metadata(before, "labels").get(names.PLACED_LABEL) if before else None
+    spec = daemon_set["spec"]
+    template = spec["template"]
+    pod_spec = _selecting(template["spec"], policy, former=former)
+    return _labelled(daemon_set, policy) | {"spec": spec | {"template": template | {"spec": pod_spec}}}
+
+
+def stamp(sovereign_workload: Json, user: str, before: Json | None) -> Json:
+    """Return a SovereignWorkload with the user who last wrote its spec. ``before``: as it was, if it exists."""
+    stamped = _metadata(before, "annotations").get(names.REQUESTED_BY_ANNOTATION) if before else None
+    if before and stamped and sovereign_workload["spec"] == before["spec"]:
+        user = stamped
+    annotations = {**_metadata(sovereign_workload, "annotations"), names.REQUESTED_BY_ANNOTATION: user}
+    return sovereign_workload | {"metadata": sovereign_workload["metadata"] | {"annotations": annotations}}
+
+
+def _metadata(obj: Json, field: str) -> Mapping[str, str]:
+    """Return labels or annotations. A client may send null for none."""
+    found: Mapping[str, str] = obj["metadata"].get(field) or {}
+    return found
+
+
+def _labelled(obj: Json, policy: str | None) -> Json:
+    """Return an object whose label says for which policy it is placed; without the label if for none."""
+    labels = {key: value for key, value in _metadata(obj, "labels").items() if key != names.PLACED_LABEL}
+    if policy:
+        labels[names.PLACED_LABEL] = policy
+    return obj if labels == _metadata(obj, "labels") else obj | {"metadata": obj["metadata"] | {"labels": labels}}
+
+
+def _selecting(spec: Json, policy: str | None, *, former: str | None) -> Json:
+    """Return a pod spec that selects the nodes of a policy, and no longer those of the former one."""
+    before = spec.get("nodeSelector") or {}
+    selector = dict(before)
+    if former and former != policy:
+        selector.pop(names.node_policy_label(former), None)
+    if policy:
+        selector[names.node_policy_label(policy)] = names.ACCEPTED
+    return spec if selector == before else spec | {"nodeSelector": selector}
