@@ -9,10 +9,12 @@ A file that is not here is not installed.
 */}}
 {{- define "sovereign-operator.admissionFiles" -}}
 {{- $identity := .Values.identity.enabled }}{{ $encryption := .Values.encryption.enabled }}
+{{- $byWebhook := eq (include "sovereign-operator.placesBy" .) "Webhook" }}
 {{- $seed := or .Values.catalogue.enabled .Values.presets.enabled -}}
 # Where pods run: what places them, and what refuses those that could run elsewhere.
-place-pods: true
-place-daemonsets: true
+place-pods: {{ not $byWebhook }}
+place-daemonsets: {{ not $byWebhook }}
+guard-placement: {{ $byWebhook }}
 guard-pods: true
 guard-bindings: true
 # What the operator writes on pods and nodes, and the labels by which it finds them.
@@ -22,12 +24,13 @@ guard-nodes: true
 # Who may put a namespace or a workload in scope.
 guard-namespaces: true
 guard-workloads: true
-stamp-requester: true
+stamp-requester: {{ not $byWebhook }}
 # Certificates.
 guard-certificates: {{ $identity }}
 guard-requests: {{ $identity }}
+# What the injector answers.
+injector-webhooks: {{ eq (include "sovereign-operator.runsInjector" .) "true" }}
 # Encryption.
-injector-webhooks: {{ $encryption }}
 guard-sidecars: {{ $encryption }}
 guard-exec: {{ $encryption }}
 guard-transit: {{ $encryption }}

@@ -65,3 +65,8 @@ runbook_url: {{ . }}#{{ $section }}
 runbook: "RUNBOOK.md#{{ $section }}"
 {{- end -}}
 {{- end }}
+
+{{/* Whether the injector is installed: to encrypt, to place, or both. */}}
+{{- define "sovereign-operator.runsInjector" -}}
+{{- if or .Values.encryption.enabled (eq (include "sovereign-operator.placesBy" .) "Webhook") }}true{{ else }}false{{ end -}}
+{{- end }}

@@ -43,6 +43,9 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
     ``changed`` is called with key, old and new value (None if absent) after each change of a converted value; it must
     not block. If ``convert`` raises an exception, the mirror keeps what ``worst`` returns for the object. By default it
     then ignores the object, which is right only where nothing follows from its absence. ``run`` never returns.
+
+    A collection that the API server does not serve is kept as it was, as its CRD may be deleted at the moment. With
+    ``optional``, which is for kinds of Kubernetes that not every version has, it is empty.
     """
 
     def __init__(
@@ -56,7 +59,9 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
         namespace: str | None = None,
         label_selector: str = "",
         field_selector: str = "",
+        optional: bool = False,
     ) -> None:
+        self._optional = optional
         self._api = api
         self._resource = resource
         self._convert = convert
@@ -115,11 +120,13 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
             except GoneError:
                 version = ""
             except ApiError as error:
+                # The watch of a quiet collection may break off now and then: warn only if the next attempt fails, too.
+                level = logging.WARNING if failed else logging.INFO
                 if isinstance(error, NotFoundError):
                     self.last_received = time.monotonic()
-                # A kind that the API server does not serve now is not an empty collection, so keep all objects. The
-                # watch of a quiet collection may break off now and then: warn only if the next attempt fails, too.
-                level = logging.WARNING if failed else logging.INFO
+                    if self._optional:
+                        version, level = "", logging.DEBUG
+                        self._replace({})
                 logger.log(level, "watch of %s: %s; trying again", self.name, error)
                 failed = True
                 pause = await self._rest(pause)

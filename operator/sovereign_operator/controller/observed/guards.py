@@ -36,6 +36,7 @@ class GuardWatch:
                 lambda key, old, new, kind=kind: self._take((kind, key[1]), old, new),  # type: ignore[misc]
                 worst=worst_guard,
                 label_selector=names.GUARD_SELECTOR,
+                optional=kind in resource.NOT_EVERYWHERE,
             )
             for kind, guarded in resource.ADMISSION.items()
         }

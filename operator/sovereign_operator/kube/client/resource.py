@@ -72,6 +72,9 @@ ADMISSION: Final = {
         (WEBHOOKS, "mutatingwebhookconfigurations"),
     )
 }
+"""By kind, what admission is made of."""
+NOT_EVERYWHERE: Final = frozenset({"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"})
+"""Those of them that only newer API servers serve."""
 
 MUTATING_WEBHOOKS: Final = ADMISSION[WEBHOOKS]
 

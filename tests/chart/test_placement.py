@@ -1,0 +1,62 @@
+"""Who places pods: the API server's own admission policies, or the injector where there are none."""
+
+import pytest
+import yaml
+
+from hack.install import CHART
+from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, of_kind, run_helm
+
+WRITES = "MutatingAdmissionPolicy"
+SERVED = f"admissionregistration.k8s.io/v1/{WRITES}"
+
+
+def rendered(*options: str) -> list[Json]:
+    done = run_helm("template", "release", str(CHART), "--namespace", "sovereign-system", *options)
+    assert not done.returncode, done.stderr
+    return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
+
+
+@pytest.mark.parametrize(
+    ("options", "by_webhook"),
+    [
+        (("--kube-version", "1.33.0"), True),
+        (("--kube-version", "1.35.4"), True),
+        (("--kube-version", "1.36.0"), False),
+        (("--kube-version", "1.37.2"), False),
+        # A cluster, which tells what it serves. Managed ones have versions of their own.
+        (("--kube-version", "1.35.4-gke.100", "--api-versions", "v1/Pod"), True),
+        (("--kube-version", "1.37.2", "--api-versions", "v1/Pod"), True),
+        (("--kube-version", "1.37.2", "--api-versions", "v1/Pod", "--api-versions", SERVED), False),
+        (("--kube-version", "1.37.2", "--set", "placement.by=Webhook"), True),
+        (("--kube-version", "1.33.0", "--set", "placement.by=Policies"), False),
+    ],
+)
+def test_the_chart_finds_out_who_places(options: tuple[str, ...], *, by_webhook: bool) -> None:
+    objects = rendered(*options)
+    webhooks = of_kind(objects, "MutatingWebhookConfiguration")
+    assert bool(of_kind(objects, WRITES)) is not by_webhook
+    assert bool(webhooks) is by_webhook
+    assert ("sovereign-injector" in of_kind(objects, "Deployment")) is by_webhook
+    guards = of_kind(objects, "ValidatingAdmissionPolicy")
+    assert ("sovereignty-guard-placement-by-namespace" in guards) is by_webhook
+    assert ("sovereignty-guard-requester" in guards) is by_webhook
+
+
+def test_what_places_comes_before_what_encrypts_and_neither_stops_anything() -> None:
+    objects = rendered("--kube-version", "1.37.2", *ENCRYPTION, "--set", "placement.by=Webhook")
+    (configuration,) = of_kind(objects, "MutatingWebhookConfiguration").values()
+    called = [webhook["clientConfig"]["service"]["path"] for webhook in configuration["webhooks"]]
+    assert called == ["/place/by-namespace", "/place/by-label", "/place/formerly", "/stamp", "/inject", "/inject"]
+    assert {webhook["failurePolicy"] for webhook in configuration["webhooks"]} == {"Ignore"}
+
+
+def test_below_the_oldest_version_it_is_not_installed() -> None:
+    done = run_helm("template", "release", str(CHART), "--kube-version", "1.32.9")
+    assert done.returncode
+    assert ">=1.33.0-0" in done.stderr
+
+
+def test_certificates_need_a_newer_version() -> None:
+    done = run_helm("template", "release", str(CHART), "--kube-version", "1.36.3", *IDENTITY)
+    assert done.returncode
+    assert "identity.enabled needs Kubernetes 1.37" in done.stderr
