@@ -24,6 +24,11 @@ COMMANDS = [
     (("get", "--raw", "/version"), None),
     (("get", "namespace", "default", "-o", "name"), None),
     (("patch", "namespace", "default", "--type=merge", "--dry-run=server", "-p", '{"metadata": {"uid": "x"}}'), None),
+    (
+        ("patch", "namespace", "default", "--dry-run=server", "--patch-file=/dev/stdin"),
+        {"metadata": {"labels": {"a": "b"}}},
+    ),
+    (("apply", "-f", "/dev/stdin", "--dry-run=server"), CONFIG),
     (("label", "namespace", "default", "a b=c"), None),
     (("delete", "configmap", "none"), None),
     (("delete", "configmap", "none", "--ignore-not-found"), None),

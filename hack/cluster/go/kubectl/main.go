@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/kubectl/pkg/cmd"
@@ -35,9 +36,16 @@ type exit struct {
 	code    int
 }
 
+// descriptor0 is kept, as Go closes the descriptor of a file that nothing refers to any more.
+var descriptor0 = os.Stdin
+
 func main() {
 	cmdutil.BehaviorOnFatal(func(message string, code int) { panic(exit{message, code}) })
-	commands, outcomes := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	descriptor, err := syscall.Dup(0)
+	if err != nil {
+		panic(err)
+	}
+	commands, outcomes := json.NewDecoder(os.NewFile(uintptr(descriptor), "commands")), json.NewEncoder(os.Stdout)
 	for {
 		var given command
 		if err := commands.Decode(&given); errors.Is(err, io.EOF) {
@@ -83,8 +91,11 @@ func run(arguments []string, stdin *os.File) (done outcome) {
 		}
 		done.Stdout, done.Stderr = stdout.String(), stderr.String()
 	}()
-	// "-f -" is read from here, whatever the streams of the command are.
+	// "-f -" is read from here, whatever the streams of the command are, and "/dev/stdin" from descriptor 0.
 	os.Stdin = stdin
+	if err := syscall.Dup3(int(stdin.Fd()), int(descriptor0.Fd()), 0); err != nil {
+		panic(err)
+	}
 	kubectl := cmd.NewDefaultKubectlCommandWithArgs(cmd.KubectlOptions{
 		Arguments: append([]string{"kubectl"}, arguments...),
 		IOStreams: genericiooptions.IOStreams{In: stdin, Out: &stdout, ErrOut: &stderr},
