@@ -6,8 +6,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 REVIEWS: Final = Counter(
     "sovereign_injector_reviews",
-    "Reviews by result: injected, untouched, refused; malformed if the request is no review of a pod, late if it did "
-    "not arrive in time.",
+    "Reviews by result: injected, written (a nodeSelector or a requester), untouched, refused; malformed if an API "
+    "server sends no such request, late if it did not arrive in time.",
     ["result"],
 )
 REVIEW_SECONDS: Final = Histogram(
