@@ -104,7 +104,7 @@ def eventually(
 ) -> T:
     """Call ``look`` again and again until it returns something true, and return that.
 
-    An AssertionError, a KubectlError and a KeyError count as "not yet". Raises TimedOutError with what was last seen.
+    An AssertionError, a KubectlError and a LookupError count as "not yet". Raises TimedOutError with what was last seen.
     ``pause``: seconds between the first two calls; it grows to four times that, since a call that runs kubectl
     takes a tenth of a second of a core.
     """
@@ -117,7 +117,7 @@ def eventually(
             if seen:
                 return seen
             last = seen
-        except (AssertionError, KeyError, KubectlError) as error:
+        except (AssertionError, LookupError, KubectlError) as error:
             last = error
         if time.monotonic() > deadline:
             raise TimedOutError(f"{what or look} did not come true within {seconds:g} s; last seen: {last}")
