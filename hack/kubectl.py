@@ -104,8 +104,8 @@ def eventually(
 ) -> T:
     """Call ``look`` again and again until it returns something true, and return that.
 
-    An AssertionError, a KubectlError and a LookupError count as "not yet". Raises TimedOutError with what was last seen.
-    ``pause``: seconds between the first two calls; it grows to four times that, since a call that runs kubectl
+    An AssertionError, a KubectlError and a LookupError count as "not yet". Raises TimedOutError with the last of them.
+    ``pause``: seconds between the first two calls; it grows to four times that, since some calls start a kubectl, which
     takes a tenth of a second of a core.
     """
     longest = 4 * pause
