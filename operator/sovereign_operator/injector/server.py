@@ -63,13 +63,9 @@ class Hook:
         way = Way(request.match_info["way"])
 
         async def answer(body: bytes, _address: str | None) -> web.Response:
-            review = read(body)
-            if way is Way.BY_NAMESPACE and self._view.enforced(review.namespace) is None:
-                namespace = review.namespace
-                # A parsed review may take many times the memory of its body: drop it before waiting.
-                del review
-                await self._view.until_enforced(namespace)
-                review = read(body)
+            review = await self._read(
+                body, lambda found: way is Way.BY_NAMESPACE and self._view.enforced(found.namespace) is None
+            )
             return _response(review, place(review, way, self._view.enforced(review.namespace)))
 
         return await self._serve(request, answer)
@@ -110,14 +106,22 @@ class Hook:
     def _reserve(self, size: int, address: str | None) -> AbstractAsyncContextManager[None]:
         return self._large.take(size, address) if size > SMALL_BODY else nullcontext()
 
+    async def _read(self, body: bytes, is_early: Callable[[Review], bool]) -> Review:
+        """Read a review; if it is early, only after a moment in which its namespace's label may be observed."""
+        review = read(body)
+        if not is_early(review):
+            return review
+        # A parsed review may take many times the memory of its body: drop it before waiting.
+        namespace = review.namespace
+        del review
+        await self._view.until_enforced(namespace)
+        return read(body)
+
     async def _inject(self, body: bytes, address: str | None) -> web.Response:
-        review, never_in_scope = read(body), self._settings.replica.system_namespaces
-        if may_be_too_early(review, self._view.enforced(review.namespace), never_in_scope):
-            # A parsed review may take many times the memory of its body: drop it before waiting.
-            namespace = review.namespace
-            del review
-            await self._view.until_enforced(namespace)
-            review = read(body)
+        never_in_scope = self._settings.replica.system_namespaces
+        review = await self._read(
+            body, lambda found: may_be_too_early(found, self._view.enforced(found.namespace), never_in_scope)
+        )
         policy = policy_of(review, self._view.enforced(review.namespace), never_in_scope)
         answer = decide_review(
             review, policy if policy and self._view.needs_sidecar(policy) else None, self._settings.sidecar

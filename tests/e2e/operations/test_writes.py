@@ -44,14 +44,14 @@ def wait_until_silent(cluster: Cluster, since: int, former: frozenset[str] = fro
 @pytest.fixture
 def settled(admin: Kubectl, cluster: Cluster, space: Space) -> str:
     """Return a namespace whose workload is placed and reported on, once the controller has nothing left to write."""
-    namespace = space()
+    namespace, begun = space(), audit_log.position(cluster)
     admin.apply(
         workload("Deployment", "app"),
         sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}),
         namespace=namespace,
     )
     eventually(lambda: condition(admin, "swl", "app", "Ready", namespace)["status"] == "True", what="ready")
-    wait_until_silent(cluster, 0)
+    wait_until_silent(cluster, begun)
     return namespace
 
 
@@ -123,10 +123,11 @@ def test_a_refused_annotation_is_written_once_nobody_refuses_it(admin: Kubectl, 
     admin.create(pod("probe"), namespace)
     eventually(lambda: audit(admin.get("pod", "probe", namespace)), what="a pod with audit annotations")
     with refusing_audit_annotations(admin, namespace):
+        begun = audit_log.position(cluster)
         admin.create(pod("one"), namespace)
         refusal = eventually(lambda: events(admin, namespace, "one").get("NotWritten"), what="an Event")
         assert "takes no audit annotations" in refusal
         admin.run("-n", namespace, "wait", "pod/one", "--for=condition=Ready", "--timeout=60s")
-        wait_until_silent(cluster, 0)
+        wait_until_silent(cluster, begun)
         assert not audit(admin.get("pod", "one", namespace))
     eventually(lambda: audit(admin.get("pod", "one", namespace)), seconds=90, what="the annotations")
