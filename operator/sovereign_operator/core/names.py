@@ -50,6 +50,12 @@ GUARDS_LABEL: Final = "sovereignty.dev/guards"
 SIGNER: Final = "sovereignty.dev/workload-identity"
 """Whose certificates prove where a pod runs: a podCertificate volume names it."""
 
+SIGNER_AUDIENCE: Final = "sovereignty.dev/signer"
+"""The audience of the tokens by which sidecars prove to the signer which pod they are in."""
+
+SIGNER_SERVICE: Final = "sovereign-signer"
+"""The signer's Service, by which sidecars reach it."""
+
 AUTHORITY_LABEL: Final = "sovereignty.dev/authority"
 """On a Secret with a certificate authority: what becomes of it: see State in identity/retirement.py."""
 
@@ -61,7 +67,7 @@ AUTHORITY_DATACENTRE_ANNOTATION: Final = "sovereignty.dev/datacentre"
 """On such a Secret: for pods of which policy, in which datacentre, it signs."""
 
 TRUST_BUNDLE_LABEL: Final = "sovereignty.dev/trust-of"
-"""On a ClusterTrustBundle of the operator: the policy whose pods trust it."""
+"""On a ClusterTrustBundle or a trust ConfigMap of the operator: the policy whose pods trust it."""
 
 AUTHORITIES_ANNOTATION: Final = "sovereignty.dev/authorities"
 """On such a bundle: fingerprint, policy and datacentre of each authority whose certificate does not say them."""
@@ -142,7 +148,16 @@ def trust_bundle(policy: str) -> str:
 
 def injector_hosts(namespace: str) -> tuple[str, ...]:
     """Return the names by which an API server knows the injector's Service: it asks for the second one."""
-    name = f"{INJECTOR}.{namespace}"
+    return _hosts(INJECTOR, namespace)
+
+
+def signer_hosts(namespace: str) -> tuple[str, ...]:
+    """Return the names in the certificates of the signer's Service: sidecars expect the second one."""
+    return _hosts(SIGNER_SERVICE, namespace)
+
+
+def _hosts(service: str, namespace: str) -> tuple[str, ...]:
+    name = f"{service}.{namespace}"
     return name, f"{name}.svc", f"{name}.svc.cluster.local"
 
 

@@ -53,7 +53,20 @@ it needs no token, and an API server that changes the sidecar has the injector w
 CREDENTIALS: Final = "credentials.pem"
 """In IDENTITY_FOLDER: the key, the certificate and its chain."""
 TRUSTED: Final = "trusted.pem"
-"""In IDENTITY_FOLDER: the trust bundle."""
+"""In IDENTITY_FOLDER, and a key of the trust ConfigMap: the trust bundle."""
+TOKEN: Final = "token"  # noqa: S105 - the name of a file
+"""In IDENTITY_FOLDER of a sidecar that asks the signer itself: the token of its pod, for the signer alone."""
+TOKEN_SECONDS: Final = 3600
+"""How long such a token is valid. Its kubelet renews it after four fifths of that."""
+SIGNER_CA: Final = "signer-ca.pem"
+"""There, and a key of the trust ConfigMap: the authorities that sign the signer's serving certificates, in PEM."""
+SIGNER_ADDRESSES: Final = "signer.json"
+"""There, and a key of the trust ConfigMap: where the signer is, as ``{"host": NAME, "addresses": ["10.96.0.17:443"]}``.
+The certificate of the signer is for this host. With addresses, sidecars need no DNS."""
+CERTIFICATE_PATH: Final = "/certificate"
+"""Where the signer answers requests for certificates: see signer/tokens/endpoint.py."""
+OWN_FOLDER: Final = f"{RUN_FOLDER}/identity"
+"""Where such a sidecar keeps CREDENTIALS."""
 LISTENERS: Final = "listeners.json"
 """In TRANSIT_FOLDER: the listeners for the policy's mode, which Envoy watches."""
 LISTENERS_KEY: Final = "listeners-with-limits.json"
@@ -67,6 +80,7 @@ PROBE_OPTION: Final = "--probe="
 
 
 TRANSIT_PREFIX: Final = "sovereignty-transit."
+TRUST_PREFIX: Final = "sovereignty-trust."
 _LONGEST_NAME: Final = 253
 """Characters of an object's name, as far as a pod can mount it."""
 
@@ -74,6 +88,11 @@ _LONGEST_NAME: Final = 253
 def transit_config_map(policy: str) -> str:
     """Return the name of a policy's transit config, which each namespace with sidecars has."""
     return f"{TRANSIT_PREFIX}{policy}"
+
+
+def trust_config_map(policy: str) -> str:
+    """Return the name of a policy's trust ConfigMap, which each namespace has whose pods get its certificates."""
+    return f"{TRUST_PREFIX}{policy}"
 
 
 def transit_policy(pod: Mapping[str, Any]) -> str:
