@@ -26,6 +26,7 @@ from sovereign_operator.signer.fair_share import BACKUP_SECONDS, NodeBudgets, is
 from sovereign_operator.signer.key_store import StoredAuthority, see_held
 from sovereign_operator.signer.settings import Settings
 from sovereign_operator.signer.waiting import ObservedRequest, WaitingRequests
+from sovereign_operator.signer.waits import Waits
 
 SIGNER_PODS = "app.kubernetes.io/component=signer"
 
@@ -77,8 +78,7 @@ class SignerState:
         """By node, the datacentres that declare it; None after one of them changed."""
         self.budgets = NodeBudgets()
         self.reads = SharedReads()
-        self.announced: dict[str, tuple[str, float]] = {}
-        """By uid of a waiting request: the reason of the last Event on its pod, and when it was posted."""
+        self.waits = Waits(api)
         namespace = settings.replica.namespace
         self.services = self._specs(CLOUD_SERVICE.plural, CloudServiceSpec)
         self.datacentres = self._specs(DATACENTRE.plural, DatacentreSpec)
@@ -144,8 +144,7 @@ class SignerState:
     def forget(self, now: float) -> None:
         """Forget what is no longer needed. ``now`` is the event loop's time."""
         self.budgets.forget(now)
-        waiting = {seen.request.uid for seen in self.requests.values()}
-        self.announced = {uid: last for uid, last in self.announced.items() if uid in waiting}
+        self.waits.forget(now)
 
     def retry_requests(self) -> None:
         """Answer all waiting requests again, as what they wait for may have happened."""

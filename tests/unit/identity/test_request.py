@@ -71,6 +71,7 @@ NOT_YET: dict[Delay, dict[str, Any]] = {
     Delay.NAMESPACE_NOT_TRUSTED: {"granted": False},
     Delay.MEANINGLESS_ROLES: {"meaningless_roles": True},
     Delay.SERVICE_ACCOUNT_REPLACED: {"service_account_uid": "another"},
+    Delay.NOT_ITS_ADDRESS: {"request": replace(REQUEST, address="10.1.0.9")},
     Delay.NODE_REPLACED: {"node": replace(NODE, uid="another")},
     Delay.NODE_NOT_ACCEPTED: {"hosted": False},
     Delay.NODE_MARKED_WRONGLY: {"verdict": replace(VERDICT, findings=(REFUSAL,))},
@@ -109,6 +110,36 @@ def test_what_can_change_waits(reason: Delay, wrong: dict[str, Any]) -> None:
 )
 def test_a_name_alone_is_nothing(wrong: dict[str, Any]) -> None:
     assert not isinstance(decide_request(replace(GOOD, **wrong)), Issue)
+
+
+BY_TOKEN = replace(REQUEST, by_token=True, address="10.1.0.8")
+ASKING = replace(POD, mounts_signer=False, sidecar_asks=True, addresses=("10.1.0.8", "fd00::8"))
+
+
+@pytest.mark.parametrize("address", ["10.1.0.8", "fd00::8", None])
+def test_a_sidecar_gets_one_by_the_token_of_its_pod(address: str | None) -> None:
+    asked = replace(GOOD, request=replace(BY_TOKEN, address=address), pod=ASKING)
+    assert isinstance(decide_request(asked), Issue)
+
+
+@pytest.mark.parametrize(
+    ("request_", "pod"),
+    [
+        pytest.param(BY_TOKEN, replace(ASKING, sidecar_asks=False), id="a pod without the sidecar has a token"),
+        pytest.param(BY_TOKEN, replace(ASKING, sidecar_asks=False, mounts_signer=True), id="its kubelet is to ask"),
+        pytest.param(replace(BY_TOKEN, by_token=False, address=None), ASKING, id="its sidecar is to ask"),
+    ],
+)
+def test_the_pod_decides_who_asks(request_: Request, pod: LivePod) -> None:
+    answered = decide_request(replace(GOOD, request=request_, pod=pod))
+    assert isinstance(answered, Deny)
+    assert answered.reason is Denial.NOT_MOUNTED
+
+
+def test_a_sidecar_waits_until_the_address_of_its_pod_is_known() -> None:
+    answered = decide_request(replace(GOOD, request=BY_TOKEN, pod=replace(ASKING, addresses=())))
+    assert isinstance(answered, WaitForFacts)
+    assert answered.reason is Delay.NOT_ITS_ADDRESS
 
 
 def test_every_reason_has_a_case() -> None:

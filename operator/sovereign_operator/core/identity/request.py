@@ -1,4 +1,4 @@
-"""May a pod have the certificate that its kubelet asks for? The signer decides it here.
+"""May a pod have the certificate that its kubelet or its sidecar asks for? The signer decides it here.
 
 Guard-certificates refuses some pods earlier, as they are created.
 
@@ -6,7 +6,8 @@ A certificate says: this pod of this service account runs in a datacentre that t
 request itself proves nothing, so everything it names is looked up and compared.
 
 A denial is final for a pod, as its kubelet never requests again. So only what can never change is denied.
-Everything else waits: the request stays pending, and an Event on the pod says why and what to do.
+Everything else waits: the request stays pending, or the sidecar asks again, and an Event on the pod says why and what
+to do.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ CLOCK_SKEW: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The fields of a PodCertificateRequest for our signer."""
+    """What asks for a certificate: a PodCertificateRequest for our signer, or a sidecar with the token of its pod."""
 
     namespace: str
     name: str
@@ -40,6 +41,10 @@ class Request:
     """The longest lifetime that it accepts."""
     user_annotations: tuple[str, ...] = ()
     """The keys of the userAnnotations in the pod's volume."""
+    address: str | None = None
+    """The address from which a sidecar asks. None: a kubelet asks, or addresses do not count."""
+    by_token: bool = False
+    """Whether a sidecar asks, with a token that is bound to the pod."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,10 @@ class LivePod:
     mirror: bool
     mounts_signer: bool
     """Whether a volume of it asks for a certificate of our signer."""
+    sidecar_asks: bool = False
+    """Whether its sidecar, as the injector writes it, is the only container that can have a token for our signer."""
+    addresses: tuple[str, ...] = ()
+    """Its IP addresses; empty until its kubelet has reported them."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ class Issue:
     not_before: datetime
     not_after: datetime
     refresh_at: datetime
-    """When the kubelet shall ask for the next one."""
+    """When the kubelet or the sidecar shall ask for the next one."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +151,7 @@ def _denials(facts: RequestFacts) -> Iterator[Deny]:
     if pod.service_account != request.service_account:
         message = f"pod {request.pod} does not run as service account {request.service_account}"
         yield Deny(Denial.NOT_ITS_SERVICE_ACCOUNT, message)
-    if not pod.mounts_signer:
+    if not (pod.sidecar_asks if request.by_token else pod.mounts_signer):
         yield Deny(Denial.NOT_MOUNTED, f"no volume of pod {request.pod} asks for a certificate of this signer")
     if request.user_annotations:
         keys = ", ".join(sorted(request.user_annotations))
@@ -158,6 +167,13 @@ def _delays(facts: RequestFacts) -> Iterator[WaitForFacts]:
     if facts.service_account_uid != request.service_account_uid:
         message = f"service account {request.service_account} is not there or was created again: delete the pod"
         yield WaitForFacts(Delay.SERVICE_ACCOUNT_REPLACED, message)
+    if request.address is not None and facts.pod and request.address not in facts.pod.addresses:
+        message = (
+            f"pod {request.pod} has the addresses {', '.join(facts.pod.addresses) or '(none yet)'}, but the request "
+            f"comes from {request.address}: if the network hides the addresses of pods, a cluster admin sets "
+            "identity.checkAddress=false; otherwise somebody else uses the token of this pod"
+        )
+        yield WaitForFacts(Delay.NOT_ITS_ADDRESS, message)
     if policy is None:
         message = (
             f"in scope of no policy: label namespace {request.namespace} with sovereignty.dev/enforce, or take the "

@@ -60,6 +60,16 @@ class Delay(Reason):
         "ServiceAccountReplaced",
         REQUEST("the pod's service account was deleted, or deleted and created again", "delete the pod"),
     )
+    NOT_ITS_ADDRESS = (
+        "NotItsAddress",
+        REQUEST(
+            "a sidecar asks from an address that its pod does not have",
+            (
+                "if the network hides the addresses of pods, set `identity.checkAddress=false`; otherwise look for who "
+                "uses the pod's token"
+            ),
+        ),
+    )
     NODE_REPLACED = ("NodeReplaced", REQUEST("the node registered again", "delete the pod"))
     NODE_NOT_ACCEPTED = (
         "NodeNotAccepted",
