@@ -23,7 +23,9 @@ Objects = Mapping[str, Iterable[Json]]
 CLOCK_ALONE = cast("Api", SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW)))
 NO_QUEUE = cast("Any", SimpleNamespace(add=lambda _key, _delay=0.0: None))
 REPLICA = Replica("sovereign-system", "replica", SYSTEM_NAMESPACES, 15, 8080, "info")
-SIGNER_SETTINGS = signer_settings.Settings(REPLICA, "example.org", timedelta(minutes=5), "keys", move_keys=False)
+SIGNER_SETTINGS = signer_settings.Settings(
+    REPLICA, "example.org", timedelta(minutes=5), "keys", move_keys=False, certificate_port=8443, check_address=True
+)
 
 
 def key_of(obj: Json) -> tuple[str, str]:

@@ -17,6 +17,8 @@ class Settings:
     """Whether the signer is installed."""
     dns: tuple[str, str] | None
     """Namespace and name of the DNS Service, if encryption is installed."""
+    by_token: bool = False
+    """Whether the sidecars of new pods ask for their certificates themselves."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -27,8 +29,11 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--with-encryption", type=_namespaced, metavar="NAMESPACE/SERVICE", help="sidecars are installed: where DNS is"
     )
+    parser.add_argument(
+        "--by-token", action="store_true", help="the sidecars of new pods ask for their certificates with a token"
+    )
     given = parser.parse_args(arguments)
-    return Settings(replica(parser, given), given.guards, given.with_signer, given.with_encryption)
+    return Settings(replica(parser, given), given.guards, given.with_signer, given.with_encryption, given.by_token)
 
 
 def _namespaced(text: str) -> tuple[str, str]:

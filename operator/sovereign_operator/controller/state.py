@@ -17,6 +17,7 @@ class ControllerState:
 
     def __init__(self, api: Api, queue: Queue, settings: Settings) -> None:
         self.api = api
+        self.settings = settings
         self.queue = queue
         self.published = Published()
         self.triggers = Triggers(api, queue, settings, self.published)

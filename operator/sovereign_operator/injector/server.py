@@ -21,13 +21,13 @@ from sovereign_operator.core.report.reasons import line
 from sovereign_operator.injector import metrics
 from sovereign_operator.injector.admission_review import Answer, MalformedError, Review, read, result_of, write
 from sovereign_operator.injector.budget import MemoryBudget
-from sovereign_operator.injector.log_budget import LogBudget
 from sovereign_operator.injector.placement import Way, place, stamp_requester
 from sovereign_operator.injector.policy_view import PolicyView
 from sovereign_operator.injector.review import decide_review, may_be_too_early, policy_of
 from sovereign_operator.injector.settings import Settings
 from sovereign_operator.runtime.connections import SECONDS
 from sovereign_operator.runtime.listening import listening
+from sovereign_operator.runtime.log_budget import LogBudget
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,6 @@ read Secrets, nor to set the caBundle that API servers trust. Jobs of the chart 
 
 import asyncio
 import logging
-import os
-import ssl
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +14,7 @@ from sovereign_operator.injector import metrics
 from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.pki import certificates
 from sovereign_operator.pki.serving import Serving, is_authority, read_authority
+from sovereign_operator.runtime.tls import load, server_context
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +35,8 @@ class ServingCertificate:
         self._served: Serving | None = None
         self.fault = "the certificate is not read yet"
         """What is wrong with the present files; empty if nothing is."""
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context = server_context()
         """The context for new connections: ``check`` loads each certificate into it."""
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_3
 
     @property
     def ready(self) -> bool:
@@ -86,14 +84,3 @@ class ServingCertificate:
         authority = read_authority(certificate, key, now)
         metrics.AUTHORITY_END.set(authority.certificate.not_valid_after_utc.timestamp())
         return Serving.sign(authority, self._hosts, now)
-
-
-def load(context: ssl.SSLContext, serving: Serving) -> None:
-    """Use a certificate for new connections. OpenSSL reads it from a file: one in memory, as no disk is writable."""
-    descriptor = os.memfd_create("tls")
-    try:
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(serving.key_pem + serving.chain_pem)
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)

@@ -71,6 +71,8 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
         self._which = (namespace, label_selector, field_selector)
         self._objects: defaultdict[str, dict[str, T]] = defaultdict(dict)
         self._unreadable = UnreadableObjects(resource.plural)
+        self.served = True
+        """Whether the API server serves this collection, as far as is known."""
         self.synced = asyncio.Event()
         self.last_received = time.monotonic()
         """When the last event or page arrived, on the monotonic clock."""
@@ -108,6 +110,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
             try:
                 if not version:
                     version = await self._list()
+                    self.served = True
                     failed = False
                 async for kind, obj in self._api.watch(self._resource, version, *self._which):
                     version = obj["metadata"]["resourceVersion"]
@@ -125,7 +128,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
                 if isinstance(error, NotFoundError):
                     self.last_received = time.monotonic()
                     if self._optional:
-                        version, level = "", logging.DEBUG
+                        self.served, version, level = False, "", logging.DEBUG
                         self._replace({})
                 logger.log(level, "watch of %s: %s; trying again", self.name, error)
                 failed = True

@@ -40,6 +40,10 @@ class RefusedWrites:
     def __len__(self) -> int:
         return sum(map(len, self._known.values()))
 
+    def of(self, resource: Resource, namespace: str) -> int:
+        """Return how many objects of a namespace could not be written."""
+        return sum(key[0] == namespace for key in self._known.get(resource.plural, ()))
+
     async def attempt(self, resource: Resource, obj: Json, write: Awaitable[Any], *, about: Json | None = None) -> bool:
         """Await a write that concerns an object. Return False if it is refused, and post an Event the first time.
 

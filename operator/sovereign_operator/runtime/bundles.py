@@ -1,4 +1,4 @@
-"""Trust bundles in the cluster (ClusterTrustBundles): the signer writes them, the controller reports them in status."""
+"""Trust bundles in the cluster: the signer writes them, the controller reports them in status."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,11 +23,16 @@ class ObservedBundle:
 
 
 def see_bundle(obj: Json) -> ObservedBundle | None:
-    """Read a trust bundle; None if only its label is ours, not its name. Invalid PEM counts as no anchors."""
-    metadata, pem = obj["metadata"], obj["spec"]["trustBundle"]
+    """Read a trust bundle; None if only its label is ours, not its name."""
+    metadata = obj["metadata"]
     policy = metadata["labels"][names.TRUST_BUNDLE_LABEL]
     if metadata["name"] != names.trust_bundle(policy):
         return None
+    return observe_bundle(policy, obj["spec"]["trustBundle"], metadata)
+
+
+def observe_bundle(policy: str, pem: str, metadata: Json) -> ObservedBundle:
+    """Read the bundle of a policy, which an object with this metadata holds. Invalid PEM counts as no anchors."""
     pairs = metadata.get("annotations", {}).get(names.AUTHORITIES_ANNOTATION, "")
     known = _read_pairs(pairs)
     try:

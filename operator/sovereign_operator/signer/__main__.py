@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import TypeVar, assert_never
 
@@ -17,8 +18,11 @@ from sovereign_operator.signer.key_store import SecretStore
 from sovereign_operator.signer.move import copy_keys, drop_keys
 from sovereign_operator.signer.reconcile.authorities import reconcile_authorities
 from sovereign_operator.signer.reconcile.requests import answer_request
+from sovereign_operator.signer.reconcile.trust_copies import keep_trust
 from sovereign_operator.signer.settings import Settings, parse
-from sovereign_operator.signer.state import AuthoritiesKey, RequestKey, SignerKey, SignerState
+from sovereign_operator.signer.state import AuthoritiesKey, RequestKey, SignerKey, SignerState, TrustKey
+from sovereign_operator.signer.tokens.endpoint import Endpoint, serving
+from sovereign_operator.signer.tokens.serving import ServingCertificate
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +43,26 @@ class Signer(Process):
         self._queue: WorkQueue[SignerKey] = WorkQueue(self._handle)
         self._state = SignerState(api, self._queue, settings)
         self._store = SecretStore(api, settings.keys_namespace, settings.trust_domain)
+        self._certificate = ServingCertificate(self._state)
 
     def ailing(self) -> list[str]:
         """Return what this replica has received nothing about for too long."""
         return [f"no event or list of {name} for too long" for name in self._state.stalled]
+
+    def unready(self) -> list[str]:
+        """Return why no sidecar should ask this replica."""
+        if not self._settings.certificate_port:
+            return []
+        reasons = {
+            "not all is listed yet": not self._state.complete,
+            "there is no serving certificate yet": not self._certificate.ready,
+        }
+        return [reason for reason, holds in reasons.items() if holds]
+
+    def serving(self) -> AbstractAsyncContextManager[None]:
+        """Return the context within which sidecars get certificates, if they ask with a token."""
+        port = self._settings.certificate_port
+        return serving(port, Endpoint(self._state), self._certificate.context) if port else nullcontext()
 
     async def run(self) -> None:
         """Work until the Lease is lost or a task ends."""
@@ -54,6 +74,7 @@ class Signer(Process):
             self._state.run(),
             self._queue.run(WORKERS),
             keep_running("housekeeping", self._clean_up),
+            self._certificate.run(),
         )
 
     async def _keep_authorities(self) -> None:
@@ -65,6 +86,7 @@ class Signer(Process):
             self._state.moved_authorities = await _until_done(lambda: copy_keys(self._api, former, keys))
         self._state.leading = True
         self._queue.add(AuthoritiesKey())
+        self._state.keep_all_trust()
         while moving:
             moving = not await _until_done(lambda: drop_keys(self._api, former, keys))
             await asyncio.sleep(MOVE_SECONDS)
@@ -88,6 +110,8 @@ class Signer(Process):
                 return await reconcile_authorities(self._state, self._store)
             case RequestKey():
                 return await answer_request(self._state, key)
+            case TrustKey():
+                return await keep_trust(self._state, key)
             case _:
                 assert_never(key)
 

@@ -9,7 +9,7 @@ brings no CA back.
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -26,6 +26,7 @@ from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.client.resource import SECRETS
 from sovereign_operator.pki import bundle, certificates
 from sovereign_operator.pki.authority import Authority
+from sovereign_operator.pki.serving import make_authority
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 NOBODY_LIFETIME: Final = timedelta(days=36500)
 NOBODY_NAME: Final = "authority-nobody"
 """The Secret with the certificate for bundles that trust no CA: a bundle cannot be empty."""
+SERVING_NAME: Final = "authority-serving"
+"""The Secret with the authority of the signer's own serving certificates."""
 CERTIFICATE, KEY = "tls.crt", "tls.key"
 SECRET_TYPE: Final = "kubernetes.io/tls"  # noqa: S105 - a type, no password
 """The only type that a guard lets the signer write: with another it could obtain tokens of service accounts."""
@@ -69,6 +72,9 @@ class KeyStore(Protocol):
 
     async def create_nobody(self, now: datetime) -> None:
         """Create the certificate for bundles that trust no CA."""
+
+    async def create_serving(self, hosts: Iterable[str], now: datetime) -> None:
+        """Create the authority of the signer's own serving certificates, for these DNS names alone."""
 
 
 def see_held(obj: Json) -> StoredAuthority:
@@ -140,6 +146,11 @@ class SecretStore:
         certificate = bundle.nobody(self._trust_domain, now, now + NOBODY_LIFETIME)
         # The type requires both entries.
         await self._create(NOBODY_NAME, State.NOBODY, {CERTIFICATE: bundle.write([certificate]).encode(), KEY: b""}, {})
+
+    async def create_serving(self, hosts: Iterable[str], now: datetime) -> None:
+        """Create the authority of the signer's own serving certificates, for these DNS names alone."""
+        made = make_authority(hosts, now)
+        await self._create(SERVING_NAME, State.SERVING, {CERTIFICATE: made.certificate_pem, KEY: made.key_pem}, {})
 
     async def _create(self, name: str, state: State, data: Mapping[str, bytes], annotations: Mapping[str, str]) -> bool:
         """Create a Secret, unless one of that name exists. Return whether this call created it."""

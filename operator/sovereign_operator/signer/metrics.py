@@ -8,6 +8,9 @@ CERTIFICATES: Final = Counter(
     "sovereign_certificates", "Certificates issued, by policy and datacentre.", ["policy", "datacentre"]
 )
 DENIED: Final = Counter("sovereign_certificate_requests_denied", "Requests denied for good, by reason.", ["reason"])
+TOKENS_REFUSED: Final = Counter(
+    "sovereign_tokens_refused", "Requests of sidecars that were refused because of their token."
+)
 WAITING: Final = Gauge("sovereign_certificate_requests_waiting", "Requests that are not answered yet.")
 NODES_CROWDED: Final = Gauge(
     "sovereign_certificate_requests_crowded_nodes",

@@ -21,6 +21,10 @@ class Settings:
     """The namespace that holds the keys, and nothing else."""
     move_keys: bool
     """Whether to move keys there that a former version kept in the operator's namespace."""
+    certificate_port: int | None
+    """The port for sidecars that ask with a token, over TLS. None: no sidecar does."""
+    check_address: bool
+    """Whether such a sidecar has to ask from an address of its pod. That proves nothing: addresses can be forged."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -37,6 +41,10 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--move-keys", action="store_true", help="move there the keys that former versions kept in this namespace"
     )
+    parser.add_argument("--certificate-port", type=int, help="port for sidecars that ask with a token, over TLS")
+    parser.add_argument(
+        "--any-address", action="store_true", help="let them ask from addresses that are none of their pod's"
+    )
     given = parser.parse_args(arguments)
     common = replica(parser, given)
     try:
@@ -44,4 +52,12 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     except ValueError as error:
         parser.error(f"--trust-domain: {error}")
     propagation = timedelta(seconds=given.propagation_seconds)
-    return Settings(common, given.trust_domain, propagation, given.keys_namespace, given.move_keys)
+    return Settings(
+        common,
+        given.trust_domain,
+        propagation,
+        given.keys_namespace,
+        given.move_keys,
+        given.certificate_port,
+        not given.any_address,
+    )

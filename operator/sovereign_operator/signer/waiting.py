@@ -53,7 +53,7 @@ class WaitingRequests(Mirror[ObservedRequest]):
     def __init__(
         self, api: Api, changed: Callable[[ObjectKey, ObservedRequest | None, ObservedRequest | None], None]
     ) -> None:
-        super().__init__(api, CERTIFICATE_REQUESTS, see_request, changed, field_selector=FOR_OUR_SIGNER)
+        super().__init__(api, CERTIFICATE_REQUESTS, see_request, changed, field_selector=FOR_OUR_SIGNER, optional=True)
         self._places: dict[str, dict[str, dict[ObjectKey, None]]] = {}
         """By node, then by uid of the pod, the requests that have a place, in order of arrival."""
         self._taken: Counter[str] = Counter()

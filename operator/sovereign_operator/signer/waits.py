@@ -21,9 +21,10 @@ FORGET_SECONDS: Final = 600.0
 class _Wait:
     """What was announced about one request."""
 
+    since: float
+    heard: float
     reason: str = ""
     posted: float = 0.0
-    heard: float = 0.0
 
 
 class Waits:
@@ -34,16 +35,20 @@ class Waits:
         self._waits: dict[str, _Wait] = {}
         """By uid of the request, or of the pod whose sidecar asks."""
 
-    async def announce(self, uid: str, request: Request, pod: Json | None, wait: WaitForFacts, now: float) -> None:
-        """Post an Event on the pod if the reason is new, or if the last one was posted REPEAT_EVENT_SECONDS ago."""
-        known = self._waits.setdefault(uid, _Wait())
+    async def announce(self, uid: str, request: Request, pod: Json | None, wait: WaitForFacts, now: float) -> float:
+        """Post an Event on the pod if the reason is new, or if the last one was posted REPEAT_EVENT_SECONDS ago.
+
+        Return for how many seconds the request has waited.
+        """
+        known = self._waits.setdefault(uid, _Wait(now, now))
         known.heard = now
         if pod is None or (known.reason == wait.reason and now - known.posted < REPEAT_EVENT_SECONDS):
-            return
+            return now - known.since
         known.reason, known.posted = wait.reason, now
         notice = Notice("Warning", wait.reason.value, f"no certificate yet: {wait.message}")
         await post(self._api, pod, notice)
         logger.info("the request waits: %s", notice.message, extra=log_fields(request) | {"reason": wait.reason.value})
+        return now - known.since
 
     def forget(self, now: float) -> None:
         """Forget requests that are not announced any more."""

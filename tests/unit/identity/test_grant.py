@@ -67,6 +67,14 @@ def test_one_that_is_named_counts_before_it_is_there() -> None:
     assert listed_namespaces(asking({"names": ["records", "ward"]}), ()) == ("records", "ward")
 
 
+@pytest.mark.parametrize(
+    "spec", [asking("absent"), asking({"names": ["records", "ward"]})], ids=["by label", "by name"]
+)
+def test_where_sidecars_ask_themselves_it_counts_only_with_whom_to_trust(spec: SovereigntyPolicySpec) -> None:
+    assert listed_namespaces(spec, ("records", "ward"), {"ward", "lab"}) == ("ward",)
+    assert listed_namespaces(spec, ("records", "ward"), ()) == ()
+
+
 def test_a_role_never_lists_no_namespace_which_would_be_every_one() -> None:
     for namespaces in (None, (), ("ward",)):
         rules = host_role_rules("x", ("brest-1",), namespaces=namespaces)

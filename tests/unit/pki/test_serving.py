@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
-from sovereign_operator.injector.tls import load
 from sovereign_operator.pki import certificates
 from sovereign_operator.pki.serving import (
     AUTHORITY_LIFETIME,
@@ -16,6 +15,7 @@ from sovereign_operator.pki.serving import (
     make_authority,
     read_authority,
 )
+from sovereign_operator.runtime.tls import load
 from tests.certificates import NOW
 
 HOSTS = ("injector.ns.svc", "injector.ns")

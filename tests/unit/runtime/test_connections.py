@@ -13,10 +13,10 @@ import pytest
 from aiohttp import web
 
 from sovereign_operator.injector.budget import MemoryBudget
-from sovereign_operator.injector.tls import load
 from sovereign_operator.pki.serving import Serving, make_authority
 from sovereign_operator.runtime.connections import SECONDS, SHORT_SECONDS
 from sovereign_operator.runtime.listening import answering
+from sovereign_operator.runtime.tls import load
 from tests.unit import virtual_time
 
 SERVER, FLOOD, CLIENT = "127.0.0.1", "127.0.0.2", "127.0.0.3"

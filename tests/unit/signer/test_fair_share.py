@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.signer.fair_share import BURST, RATE, NodeBudgets, is_first
+from sovereign_operator.signer.fair_share import BURST, RATE, Budgets, is_first
 
 UIDS = [f"uid-{number}" for number in range(300)]
 
@@ -23,14 +23,14 @@ def test_a_replica_that_does_not_see_itself_yet_still_answers_its_share() -> Non
 
 
 def test_a_node_may_begin_as_many_pods_as_it_holds_at_once() -> None:
-    budgets = NodeBudgets()
+    budgets = Budgets()
     assert not any(budgets.pause("node", uid, 0.0) for uid in UIDS[: int(BURST)])
     assert budgets.pause("node", "one more", 0.0) > 0
     assert budgets.pause("another", "uid", 0.0) == 0
 
 
 def test_those_that_come_too_early_get_one_turn_each_in_order() -> None:
-    budgets = NodeBudgets()
+    budgets = Budgets()
     pauses = [budgets.pause("node", uid, 0.0) for uid in UIDS]
     late = pauses[int(BURST) :]
     assert late == sorted(late)
@@ -42,7 +42,7 @@ def test_those_that_come_too_early_get_one_turn_each_in_order() -> None:
 
 @given(st.lists(st.floats(0, 2), min_size=1, max_size=300))
 def test_no_node_gets_more_than_its_rate_and_one_burst(gaps: list[float]) -> None:
-    budgets, now, done = NodeBudgets(), 0.0, 0
+    budgets, now, done = Budgets(), 0.0, 0
     for number, gap in enumerate(gaps):
         now += gap
         done += budgets.pause("node", f"uid-{number}", now) == 0
@@ -50,7 +50,7 @@ def test_no_node_gets_more_than_its_rate_and_one_burst(gaps: list[float]) -> Non
 
 
 def test_what_is_over_is_forgotten() -> None:
-    budgets = NodeBudgets()
+    budgets = Budgets()
     for uid in UIDS:
         budgets.pause("node", uid, 0.0)
     budgets.forget(1000.0)

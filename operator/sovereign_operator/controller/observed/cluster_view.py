@@ -30,6 +30,7 @@ from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.spec import M, Specs, gather, readable, see_spec
 from sovereign_operator.kube.objects.transit_config import policy_needs_sidecar
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
+from sovereign_operator.runtime.trust_configs import TrustConfigs
 
 
 class AllChanges(Changes, Protocol):
@@ -46,6 +47,9 @@ class AllChanges(Changes, Protocol):
 
     def bundle_changed(self, name: str) -> None:
         """Handle a change of a trust bundle."""
+
+    def trust_config_changed(self, namespace: str, policy: str) -> None:
+        """Handle a change of a policy's trust ConfigMap in a namespace."""
 
     def sidecars_changed(self, policy: str) -> None:
         """Handle a new answer of a sidecar, or a new report of an agent, about a policy."""
@@ -81,8 +85,12 @@ class ClusterView:
             findings_changed=changes.guard_findings_changed,
         )
         self.mirrors.add(self.guards.mirrors.values())
+        own = settings.replica.namespace
+        trust = TrustConfigs(api, own, changes.trust_config_changed) if settings.dns else None
         self.identity = (
-            ObservedIdentity(api, api.clock.now, self.pod, changes.certificate_changed, changes.bundle_changed)
+            ObservedIdentity(
+                api, api.clock.now, self.pod, changes.certificate_changed, changes.bundle_changed, trust=trust
+            )
             if settings.with_signer
             else None
         )

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.observed.repeated_certificates import RepeatedCertificates
@@ -19,6 +20,7 @@ from sovereign_operator.kube.objects.certificate import Certificate, see_certifi
 from sovereign_operator.kube.objects.pod import ANY_BUNDLE, ObservedPod
 from sovereign_operator.pki import bundle
 from sovereign_operator.runtime.bundles import ObservedBundle, see_bundle, worst_bundle
+from sovereign_operator.runtime.trust_configs import TrustConfigs
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +35,10 @@ class ObservedIdentity:
         pod: Callable[[str, str], ObservedPod | None],
         certificate_changed: Callable[[str, str], None],
         bundle_changed: Callable[[str], None],
+        *,
+        trust: TrustConfigs | None,
     ) -> None:
+        self._trust = trust
         self._now = now
         self._pod = pod
         self._repeated = RepeatedCertificates()
@@ -46,6 +51,7 @@ class ObservedIdentity:
             see_certificate,
             self._take,
             field_selector=resource.FOR_OUR_SIGNER,
+            optional=True,
         )
         self._bundles: Mirror[ObservedBundle] = Mirror(
             api,
@@ -54,12 +60,19 @@ class ObservedIdentity:
             lambda key, _old, _new: bundle_changed(key[1]),
             worst=worst_bundle,
             label_selector=names.TRUST_BUNDLE_LABEL,
+            optional=True,
         )
 
-    def mirrors(self) -> Iterator[Mirror[Certificate] | Mirror[ObservedBundle]]:
+    def mirrors(self) -> Iterator[Mirror[Any]]:
         """Yield the mirrors to run."""
         yield self._certificates
         yield self._bundles
+        if self._trust:
+            yield from self._trust.mirrors
+
+    def ready_namespaces(self, policy: str) -> frozenset[str]:
+        """Return the namespaces in which sidecars that ask for certificates themselves find whom to trust."""
+        return self._trust.ready_namespaces(policy) if self._trust else frozenset()
 
     def _take(self, key: ObjectKey, old: Certificate | None, new: Certificate | None) -> None:
         if new:
@@ -80,7 +93,7 @@ class ObservedIdentity:
         record of its certificate.
         """
         newest = self._newest.get(pod.pod.uid) or self._annotated(pod.pod.certificate)
-        digest = self._digest(pod.bundles)
+        digest = self._digest(pod)
         found = {names.CERTIFICATE_ANNOTATION: str(newest or ""), names.TRUST_BUNDLE_ANNOTATION: digest}
         return {key: value for key, value in found.items() if value}
 
@@ -88,13 +101,15 @@ class ObservedIdentity:
         """Return the note in a pod's annotation, unless it ends later than any certificate of the signer could."""
         return note if note and note.until <= self._now() + LEAF_LIFETIME else None
 
-    def _digest(self, mounted: frozenset[str]) -> str:
-        if not mounted:
+    def _digest(self, pod: ObservedPod) -> str:
+        if not pod.bundles:
             return ""
         states: list[ObjectKey | str] = []
         for key, seen in sorted(self._bundles.items()):
-            if key[1] in mounted or ANY_BUNDLE in mounted:
+            if not pod.trust and (key[1] in pod.bundles or ANY_BUNDLE in pod.bundles):
                 states += [key, seen.pem]
+        if self._trust and (copy := self._trust.copy(pod.namespace, pod.trust)):
+            states.append(copy.digest)
         return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 
     def distrusted(self, policy: str, pods: Iterable[ObservedPod]) -> frozenset[str]:
@@ -109,6 +124,8 @@ class ObservedIdentity:
 
     def _anchors(self, policy: str) -> tuple[bundle.TrustAnchor, ...]:
         seen = self._bundles.get(("", names.trust_bundle(policy)))
+        if seen is None and self._trust and (record := self._trust.record(policy)):
+            seen = record.bundle
         return seen.anchors if seen else ()
 
     def anchors_by_age(self, policy: str) -> tuple[TrustedAnchor, ...]:

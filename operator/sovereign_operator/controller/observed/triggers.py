@@ -55,6 +55,7 @@ class Triggers:
     def __init__(self, api: Api, queue: Queue, settings: Settings, published: Published) -> None:
         self._queue = queue
         self._published = published
+        self._own_namespace = settings.replica.namespace
         self._scope: dict[str, str] = {}
         """By namespace, the policy that it enforced at its last change."""
         self._policies: set[str] = set()
@@ -200,6 +201,14 @@ class Triggers:
             for pod in self.view.pods_using(Use.BUNDLE, bundle):
                 self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
         self.encryption_may_progress(name.removeprefix(names.trust_bundle("")))
+
+    def trust_config_changed(self, namespace: str, policy: str) -> None:
+        """Reconcile the pods of the namespace, and the role that lists the namespaces with such a ConfigMap."""
+        if namespace == self._own_namespace:
+            self.bundle_changed(names.trust_bundle(policy))
+        self._add_pods(namespace)
+        self.view.pending.roles.add(policy)
+        self._queue.add(ClusterKey())
 
     def encryption_may_progress(self, policy: str | None) -> None:
         """Reconcile the policy's encryption, which may take its next step."""

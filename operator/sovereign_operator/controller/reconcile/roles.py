@@ -48,12 +48,16 @@ def role_and_binding(
 ) -> tuple[Json, ...]:
     """Return the ClusterRole of a policy and its binding as they should be."""
     spec = verdicts.facts.policies[policy]
+    needs_sidecar = state.view.needs_sidecar(policy, spec)
+    # No pod may start before it finds whom to trust, and nothing that somebody else has put there.
+    identity = state.view.identity if needs_sidecar and state.settings.by_token else None
+    ready = identity.ready_namespaces(policy) if identity else None
     return host_role_objects(
         policy,
         verdicts.accepted_nodes(policy),
         operator_namespace,
-        needs_sidecar=state.view.needs_sidecar(policy, spec),
-        namespaces=listed_namespaces(spec, state.published.granted[policy]),
+        needs_sidecar=needs_sidecar,
+        namespaces=listed_namespaces(spec, state.published.granted[policy], ready),
     )
 
 

@@ -1,6 +1,6 @@
 """Which namespaces get certificates of a policy. Any user may have pods placed; trust has to be granted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NamespaceSelector, SovereigntyPolicySpec
@@ -24,11 +24,16 @@ def is_granted(policy: str, spec: SovereigntyPolicySpec, namespace: str, labels:
     return namespace in grant.names or (grant.selector is not None and _selector(grant.selector).selects(labels))
 
 
-def listed_namespaces(spec: SovereigntyPolicySpec, granted: Sequence[str]) -> tuple[str, ...] | None:
+def listed_namespaces(
+    spec: SovereigntyPolicySpec, granted: Sequence[str], ready: Collection[str] | None = None
+) -> tuple[str, ...] | None:
     """Return the namespaces to which a policy grants certificates, sorted; None if the namespace's label decides.
 
-    ``granted`` are the existing ones. Names in the policy are added even if no such namespace exists.
+    ``granted`` are the existing ones. Names in the policy are added even if no such namespace exists. With ``ready``,
+    only those count in which new pods find whom to trust, and they are always listed.
     """
+    if ready is not None:
+        return tuple(sorted({*granted} & {*ready}))
     grant = spec.certificate_namespaces
     return None if grant is None else tuple(sorted({*grant.names, *granted}))
 

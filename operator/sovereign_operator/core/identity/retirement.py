@@ -31,6 +31,8 @@ class State(StrEnum):
     """Imported by an admin, and no longer trusted until an admin labels it again."""
     NOBODY = "nobody"
     """No CA: the certificate in a bundle that trusts none, whose key does not exist."""
+    SERVING = "serving"
+    """The authority of the signer's own serving certificates, for sidecars that ask with a token. No pod trusts it."""
 
 
 _CANDIDATES: Final = frozenset({State.ACTIVE, State.BROUGHT, None})
@@ -129,7 +131,7 @@ def why_frozen(
         return f"authorities that were moved and are not seen yet: {', '.join(sorted(missing))}"
     if gone:
         return f"CRDs missing or being deleted: {', '.join(gone)}"
-    if trusting and not states:
+    if trusting and not {*states.values()} - {State.SERVING}:
         return (
             f"namespace {keys_namespace} holds no key at all, but pods trust some: restore the Secrets, "
             "or have those of a former version moved (identity.moveKeys); if they are lost for good, delete the "

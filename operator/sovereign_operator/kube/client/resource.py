@@ -55,6 +55,7 @@ CLUSTER_ROLE_BINDINGS: Final = Resource("rbac.authorization.k8s.io/v1", "cluster
 CRDS: Final = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition")
 LEASES: Final = Resource("coordination.k8s.io/v1", "leases", "Lease", namespaced=True)
 SUBJECT_ACCESS_REVIEWS: Final = Resource("authorization.k8s.io/v1", "subjectaccessreviews", "SubjectAccessReview")
+TOKEN_REVIEWS: Final = Resource("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
 SELF_REVIEWS: Final = Resource("authentication.k8s.io/v1", "selfsubjectreviews", "SelfSubjectReview")
 CERTIFICATE_REQUESTS: Final = Resource(
     "certificates.k8s.io/v1", "podcertificaterequests", "PodCertificateRequest", namespaced=True

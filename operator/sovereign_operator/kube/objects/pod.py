@@ -8,7 +8,8 @@ from sovereign_operator.core.identity.certificate_note import CertificateNote
 from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
 from sovereign_operator.core.report.conditions import condition_of
 from sovereign_operator.core.report.reasons import line
-from sovereign_operator.core.sidecar.contract import bypass_of, transit_policy
+from sovereign_operator.core.sidecar.contract import TRUST_PREFIX, bypass_of, transit_policy
+from sovereign_operator.core.sidecar.token_volume import sidecar_asks
 from sovereign_operator.core.workload.facts import WorkloadPod
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.objects.fields import text, with_prefix
@@ -34,7 +35,9 @@ class ObservedPod:
     ended: bool
     terminating: bool
     bundles: frozenset[str]
-    """Names of our trust bundles that it mounts; ANY_BUNDLE if a selector names no policy."""
+    """Names of our trust bundles that it mounts, in any form; ANY_BUNDLE if a selector names no policy."""
+    trust: str = ""
+    """The policy whose trust ConfigMap it mounts; empty if it mounts none."""
     transit: str = ""
     """The policy whose transit config its sidecar loads; empty without a sidecar."""
     bypass: str = ""
@@ -61,13 +64,14 @@ def see_pod(obj: Json) -> ObservedPod:
             node or None,
             "" if node else _scheduler_message(status),
             frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX)),
-            certificate_volumes=signers_of(obj).count(names.SIGNER),
+            certificate_volumes=signers_of(obj).count(names.SIGNER) + sidecar_asks(obj),
             certificate=CertificateNote.parse(annotations.get(names.CERTIFICATE_ANNOTATION, "")),
             ready=condition_of(status, "Ready").get("status") == "True",
         ),
         metadata.get("labels", {}),
         annotations,
         bundles=_bundles_of(obj),
+        trust=_trust_of(obj),
         # Guards checked the sidecar of pods that admission placed. Any other pod may have a container of that name.
         transit=transit_policy(obj) if names.PLACED_LABEL in metadata.get("labels", {}) else "",
         bypass=bypass_of(obj),
@@ -89,7 +93,15 @@ def _bundles_of(pod: Json) -> frozenset[str]:
     selected = [source for source in sources if source.get("signerName") == names.SIGNER]
     labels = [(source.get("labelSelector") or {}).get("matchLabels") or {} for source in selected]
     policies = [label.get(names.TRUST_BUNDLE_LABEL) for label in labels]
+    if trust := _trust_of(pod):
+        policies.append(trust)
     return frozenset(named | {names.trust_bundle(policy) if policy else ANY_BUNDLE for policy in policies})
+
+
+def _trust_of(pod: Json) -> str:
+    maps = (source["configMap"].get("name", "") for source in _projected(pod) if "configMap" in source)
+    policy = next((name.removeprefix(TRUST_PREFIX) for name in maps if name.startswith(TRUST_PREFIX)), "")
+    return policy if len(policy) <= names.LONGEST_NAME else ""
 
 
 def _projected(pod: Json) -> Iterator[Json]:

@@ -28,16 +28,14 @@ from sovereign_operator.core.identity.trust_window import TrustWindow, signing_t
 from sovereign_operator.core.identity.undecided import leaves_open
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.next_change import seconds_to_next_change
-from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.crds import kinds_going
-from sovereign_operator.kube.client.resource import TRUST_BUNDLES
-from sovereign_operator.pki import bundle, certificates
+from sovereign_operator.pki import certificates
 from sovereign_operator.pki.imported_authority import check_brought
 from sovereign_operator.runtime import metrics as runtime_metrics
-from sovereign_operator.runtime.bundles import write_pairs
 from sovereign_operator.runtime.writes import write_all
 from sovereign_operator.signer import metrics
-from sovereign_operator.signer.key_store import NOBODY_NAME, KeyStore, StoredAuthority
+from sovereign_operator.signer.key_store import NOBODY_NAME, SERVING_NAME, KeyStore, StoredAuthority
+from sovereign_operator.signer.reconcile.bundles import signer_addresses, write_bundle
 from sovereign_operator.signer.state import SignerState, SigningAuthority
 
 logger = logging.getLogger(__name__)
@@ -71,7 +69,9 @@ async def reconcile_authorities(state: SignerState, store: KeyStore) -> float:
         # A wrong clock must not destroy a key: see plan_key_changes.
         careful = replace(facts, now=min(facts.now, datetime.now(UTC)))
         changes = plan_key_changes(planned, _plan(state, careful, trust_windows(careful), usable), stored, usable)
-        failures = await write_all(_writes(state, store, planned, changes, now=facts.now, held=held, usable=usable))
+        addresses = await signer_addresses(state) if state.trust else ()
+        writes = _writes(state, store, planned, changes, now=facts.now, held=held, usable=usable, addresses=addresses)
+        failures = await write_all(writes)
         if failures:
             raise failures[0]
     return seconds_to_next_change(facts, facts.now, RESYNC_SECONDS)
@@ -87,7 +87,7 @@ async def _why_frozen(state: SignerState, facts: Facts, held: Mapping[str, Store
         {name: entry.state for name, entry in held.items()},
         awaited=awaited,
         gone=() if awaited else await kinds_going(state.api),
-        trusting=any(anchor.datacentre for seen in state.bundles.values() for anchor in seen.anchors),
+        trusting=any(anchor.datacentre for seen in state.all_bundles() for anchor in seen.anchors),
         keys_namespace=state.settings.keys_namespace,
     )
 
@@ -146,11 +146,11 @@ def _listed(state: SignerState, policy: str, usable: Mapping[str, StoredAuthorit
 
 
 def _is_listed(state: SignerState, entry: StoredAuthority, policy: str | None = None) -> bool:
-    """Whether a CA is in a policy's bundle, by default that of its own policy."""
-    seen = state.bundles.get(("", names.trust_bundle(policy or entry.pair.policy)))
-    if seen is None or entry.certificate is None:
+    """Whether a CA is in a policy's bundle, in each form that exists; by default that of its own policy."""
+    if entry.certificate is None:
         return False
-    return certificates.fingerprint(entry.certificate) in {anchor.fingerprint for anchor in seen.anchors}
+    fingerprint, forms = certificates.fingerprint(entry.certificate), state.bundles_of(policy or entry.pair.policy)
+    return bool(forms) and all(fingerprint in {anchor.fingerprint for anchor in seen.anchors} for seen in forms)
 
 
 def _plan(
@@ -200,56 +200,24 @@ def _writes(
     now: datetime,
     held: Mapping[str, StoredAuthority],
     usable: Mapping[str, StoredAuthority],
+    addresses: Collection[str],
 ) -> Iterator[Awaitable[None]]:
     """Yield the writes: bundles first, so that a failure of another write does not keep a withdrawn CA trusted."""
     nobody = held.get(NOBODY_NAME)
     if nobody is None or nobody.certificate is None:
         yield store.create_nobody(now)
-    for policy in sorted({*planned.bundles, *(seen.policy for seen in state.bundles.values())}):
-        trusted = [usable[name] for name in planned.bundles.get(policy, ())]
-        yield _write_bundle(state, policy, trusted, nobody)
+    if state.trust and SERVING_NAME not in held:
+        yield store.create_serving(names.signer_hosts(state.settings.replica.namespace), now)
+    for policy in sorted({*planned.bundles, *(seen.policy for seen in state.all_bundles())}):
+        yield from write_bundle(
+            state, policy, [usable[name] for name in planned.bundles.get(policy, ())], nobody, addresses
+        )
     for name in changes.publish:
         yield store.publish(usable[name], now)
     for name in changes.destroy:
         yield store.retire(usable[name])
     for wanted in changes.create:
         yield store.create(wanted, held, now)
-
-
-async def _write_bundle(
-    state: SignerState, policy: str, trusted: list[StoredAuthority], nobody: StoredAuthority | None
-) -> None:
-    """Write a policy's bundle if its CAs differ.
-
-    When its policy is deleted, the bundle stays and trusts no CA: without it, the file in a pod would stay as it was.
-    """
-    seen = state.bundles.get(("", names.trust_bundle(policy)))
-    anchors = [entry.certificate for entry in trusted if entry.certificate]
-    if not anchors and nobody and nobody.certificate:
-        anchors = [nobody.certificate]
-    if not anchors:
-        return
-    pem, pairs = bundle.write(anchors), write_pairs(_unnamed_pairs(trusted))
-    if seen and (seen.pem, seen.pairs) == (pem, pairs):
-        return
-    metadata: Json = {"name": names.trust_bundle(policy), "labels": {names.TRUST_BUNDLE_LABEL: policy}}
-    if pairs:
-        metadata["annotations"] = {names.AUTHORITIES_ANNOTATION: pairs}
-    if seen:
-        metadata["resourceVersion"] = seen.version
-    body = TRUST_BUNDLES.header | {
-        "metadata": metadata,
-        "spec": {"signerName": names.SIGNER, "trustBundle": pem},
-    }
-    await state.api.apply(TRUST_BUNDLES, body)
-    listed = ", ".join(entry.name for entry in trusted) or "no authority"
-    logger.info("pods of policy %s trust: %s", policy, listed, extra={"policy": policy})
-
-
-def _unnamed_pairs(trusted: Iterable[StoredAuthority]) -> dict[str, Pair]:
-    """Return the pairs of CAs whose certificates do not name their pair, as those of imported CAs."""
-    described = [(entry.pair, bundle.describe(entry.certificate)) for entry in trusted if entry.certificate]
-    return {anchor.fingerprint: pair for pair, anchor in described if (anchor.policy, anchor.datacentre) != pair}
 
 
 def _show_ends(state: SignerState) -> None:

@@ -51,14 +51,14 @@ async def answer_request(state: SignerState, key: RequestKey) -> float | None:
             if state.is_first(seen):
                 now = asyncio.get_running_loop().time()
                 await state.waits.announce(seen.request.uid, seen.request, pod, decision, now)
-            return pause_of(facts.now, seen.created)
+            return pause_of((facts.now - seen.created).total_seconds())
         case _:
             assert_never(decision)
 
 
-def pause_of(now: datetime, since: datetime) -> float:
-    """Return in how many seconds to decide again about what has waited since then."""
-    return min(LONGEST_PAUSE, max(1.0, (now - since).total_seconds() / 4))
+def pause_of(waited: float) -> float:
+    """Return in how many seconds to decide again about what has waited for so many seconds."""
+    return min(LONGEST_PAUSE, max(1.0, waited / 4))
 
 
 def _public_key(seen: ObservedRequest) -> CertificatePublicKeyTypes | None:
