@@ -43,6 +43,7 @@ from sovereign_operator.kube.objects.workload import (
 from sovereign_operator.kube.objects.worst import worst_guard, worst_node, worst_pod, worst_role, worst_workload
 from sovereign_operator.kube.unreadable import UNREADABLE, Unreadable
 from sovereign_operator.runtime.bundles import see_bundle, worst_bundle
+from sovereign_operator.runtime.trust_configs import see_trust_config, see_trust_record
 from sovereign_operator.signer.key_store import see_held
 from sovereign_operator.signer.waiting import see_request
 
@@ -89,6 +90,8 @@ MIRRORED: dict[str, tuple[resource.Resource, Callable[[Json], Any], Callable[[Js
     "service": (resource.SERVICES, partial(see_service, dns=("kube-system", "kube-dns")), lambda _: WORST),
     "namespace": (resource.NAMESPACES, see_enforced, lambda _: ""),
     "transit": (resource.CONFIG_MAPS, see_transit_config, None),
+    "trust": (resource.CONFIG_MAPS, see_trust_config, None),
+    "trust record": (resource.CONFIG_MAPS, see_trust_record, None),
     **{
         kind.value: (resource.WORKLOADS[kind], partial(see_workload, kind), partial(worst_workload, kind))
         for kind in WorkloadKind
