@@ -10,6 +10,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.observed.guards import GuardWatch
 from sovereign_operator.controller.observed.identity import ObservedIdentity
+from sovereign_operator.controller.observed.kubelets import FormerKubelets
 from sovereign_operator.controller.observed.mirrors import Changes, Mirrors
 from sovereign_operator.controller.observed.pending import Pending
 from sovereign_operator.controller.observed.pod_index import PodIndex, Use
@@ -72,6 +73,7 @@ class ClusterView:
         self.pending = Pending()
         self.selectors = Selectors()
         self.tally = PodTally()
+        self.former_kubelets = FormerKubelets()
         self._pods = PodIndex()
         self._read: dict[str, dict[ObjectKey, tuple[Json, Any]]] = {plural: {} for plural in resource.OURS}
         """By plural, each object that was read last, and its spec."""

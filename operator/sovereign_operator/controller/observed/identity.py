@@ -70,6 +70,11 @@ class ObservedIdentity:
         if self._trust:
             yield from self._trust.mirrors
 
+    @property
+    def kubelets_may_ask(self) -> bool:
+        """Whether the API server has pod certificates."""
+        return self._certificates.served and self._bundles.served
+
     def ready_namespaces(self, policy: str) -> frozenset[str]:
         """Return the namespaces in which sidecars that ask for certificates themselves find whom to trust."""
         return self._trust.ready_namespaces(policy) if self._trust else frozenset()

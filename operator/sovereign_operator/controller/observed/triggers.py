@@ -139,9 +139,11 @@ class Triggers:
 
     # Changes that mirrors observed
 
-    def node_changed(self, key: ObjectKey, _old: ObservedNode | None, _new: ObservedNode | None) -> None:
+    def node_changed(self, key: ObjectKey, _old: ObservedNode | None, new: ObservedNode | None) -> None:
         """Judge the node again."""
         self.view.pending.nodes.add(key[1])
+        if self.view.former_kubelets.note(key[1], new):
+            self.view.pending.statuses |= {(SOVEREIGNTY_POLICY.plural, policy) for policy in self._policies}
         self._queue.add(ClusterKey())
 
     def role_changed(self, _key: ObjectKey, old: ObservedRole | None, new: ObservedRole | None) -> None:

@@ -11,6 +11,7 @@ from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.core.identity.grant import changed_grants, report_grants
+from sovereign_operator.core.identity.kubelets import report_pod_certificates
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.conditions import Notice
@@ -91,6 +92,10 @@ def _policy_report(
     if not_trusted is not None:
         report += report_grants(name, state.published.granted[name], not_trusted)
     seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
-    report += report_encryption(verdicts.facts.policies[name].encryption_in_transit, seen)
+    spec = verdicts.facts.policies[name]
+    report += report_encryption(spec.encryption_in_transit, seen)
+    identity = state.view.identity
+    if spec.encryption_in_transit and state.settings.by_token and identity and identity.kubelets_may_ask:
+        report += report_pod_certificates(state.view.former_kubelets.nodes)
     before = (state.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
     return NewStatus(SOVEREIGNTY_POLICY, name, report, tuple(changed_grants(before, report.status)))

@@ -48,6 +48,23 @@ class ConditionReason(Reason):
             "make a node acceptable; the operator then takes the workload into scope",
         ),
     )
+    # SovereigntyPolicy, condition PodCertificates
+    KUBELETS_SUPPORT_THEM = (
+        "KubeletsSupportThem",
+        POLICY(
+            "PodCertificates True",
+            "API server and kubelets support pod certificates, but sidecars still ask for certificates themselves",
+            "set `identity.certificates=Request` in the chart",
+        ),
+    )
+    FORMER_KUBELETS = (
+        "FormerKubelets",
+        POLICY(
+            "PodCertificates False",
+            "some kubelets are older than Kubernetes 1.37; sidecars ask for certificates themselves until then",
+            "upgrade these nodes, at a time of your choice",
+        ),
+    )
     # SovereigntyPolicy, condition CertificatesGranted
     ALL_GRANTED = (
         "AllGranted",

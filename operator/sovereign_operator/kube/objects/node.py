@@ -25,6 +25,8 @@ class ObservedNode:
     """The resourceVersion. Two values that differ only here are equal, as each heartbeat changes it."""
     avoided: bool = False
     """Whether the node has our taint."""
+    kubelet: str = ""
+    """The version of its kubelet: ``v1.36.3``."""
 
 
 def see_node(obj: Json) -> ObservedNode:
@@ -43,6 +45,8 @@ def see_node(obj: Json) -> ObservedNode:
         tuple(spec.get("taints", ())),
         metadata["resourceVersion"],
         any(taint["key"] == names.NOT_ACCEPTED_TAINT for taint in spec.get("taints", ())),
+        # Its kubelet writes this, too.
+        str(obj.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""))[:MAX_LINE],
     )
 
 

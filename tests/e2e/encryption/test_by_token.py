@@ -1,0 +1,140 @@
+"""Certificates for sidecars that ask the signer themselves: whose token counts, and from where."""
+
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from hack.cluster import Cluster
+from hack.images import public
+from hack.install import NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core.names import SIGNER_AUDIENCE
+from tests.e2e.support.asking_signer import Asker, token_of, weak_pkcs10
+from tests.e2e.support.manifests import pod
+from tests.e2e.support.observed import audit, events
+from tests.e2e.support.peers import PYTHON
+from tests.e2e.support.spaces import Space
+from tests.e2e.support.strict_pods import python, ready
+
+pytestmark = [pytest.mark.every_kubernetes, pytest.mark.usefixtures("image")]
+
+
+@pytest.fixture(scope="module")
+def image(cluster: Cluster) -> None:
+    """Load Python's image on the nodes."""
+    cluster.load_image(public.archive(PYTHON))
+
+
+@pytest.fixture
+def stranger(admin: Kubectl, space: Space, transit: str) -> Asker:
+    """A pod that is in scope of no policy, and asks with whatever token it has."""
+    namespace = space(None)
+    admin.apply(python("stranger", "brest-1"), namespace=namespace)
+    ready(admin, namespace, "stranger")
+    return Asker(admin, namespace, "stranger", transit)
+
+
+@pytest.fixture
+def web(admin: Kubectl, encrypting: str) -> Json:
+    """A pod with a sidecar that has its certificate."""
+    admin.apply(python("web", "brest-1"), namespace=encrypting)
+    ready(admin, encrypting, "web")
+    return admin.get("pod", "web", encrypting)
+
+
+def test_a_sidecar_has_a_certificate_and_its_pod_says_so(admin: Kubectl, web: Json, transit: str) -> None:
+    note = eventually(
+        lambda: audit(admin.get("pod", "web", web["metadata"]["namespace"])).get("certificate"), what="word of it"
+    )
+    assert f"policy {transit}, datacentre brest, by authority.{transit}.brest." in note
+
+
+def test_the_address_of_another_pod_waits(stranger: Asker, cluster: Cluster, admin: Kubectl, web: Json) -> None:
+    """A token that was stolen from the sidecar is of no use elsewhere, as long as addresses cannot be forged."""
+    answered = stranger.ask(token_of(cluster, web))
+    assert (answered.status, answered.body["reason"]) == (503, "NotItsAddress")
+    assert int(answered.headers["Retry-After"]) >= 1
+    said = eventually(
+        lambda: events(admin, web["metadata"]["namespace"], "web")["NotItsAddress"], what="an Event on the pod"
+    )
+    assert "somebody else uses the token of this pod" in said
+
+
+def test_a_pod_without_the_sidecar_gets_none(stranger: Asker, cluster: Cluster, admin: Kubectl) -> None:
+    """Where nothing is in scope no guard keeps a pod from having such a token."""
+    made = pod("bare", nodeSelector={"kubernetes.io/hostname": "lyon-1"})
+    source = {"serviceAccountToken": {"audience": SIGNER_AUDIENCE, "path": "token"}}
+    made["spec"]["volumes"] = [{"name": "mine", "projected": {"sources": [source]}}]
+    made["spec"]["containers"][0]["volumeMounts"] = [{"name": "mine", "mountPath": "/mine"}]
+    admin.apply(made, namespace=stranger.namespace)
+    ready(admin, stranger.namespace, "bare")
+    answered = stranger.ask(token_of(cluster, admin.get("pod", "bare", stranger.namespace)))
+    assert (answered.status, answered.body["reason"]) == (403, "SignerNotMounted")
+
+
+def test_a_weak_key_gets_none(stranger: Asker, cluster: Cluster, web: Json) -> None:
+    answered = stranger.ask(token_of(cluster, web), weak_pkcs10())
+    assert (answered.status, answered.body["reason"]) == (403, "UnsupportedKeyType")
+    answered = stranger.ask(token_of(cluster, web), b"no request at all")
+    assert (answered.status, answered.body["reason"]) == (403, "UnsupportedKeyType")
+
+
+def test_the_token_of_a_pod_that_is_gone_counts_no_more(
+    stranger: Asker, cluster: Cluster, admin: Kubectl, web: Json
+) -> None:
+    token = token_of(cluster, web)
+    admin.delete("pod", "web", "--grace-period=1", namespace=web["metadata"]["namespace"])
+    answered = eventually(
+        lambda: (found := stranger.ask(token)).status == 401 and found, what="a token that is not accepted"
+    )
+    assert answered.body["reason"] == "InvalidToken"
+
+
+def forged(**claims: Any) -> str:
+    """Return a token like those of API servers, signed with a key of its own."""
+    pods = {"namespace": "default", "serviceaccount": {"name": "default", "uid": "u"}}
+    bound = pods | {"pod": {"name": "web", "uid": "u"}, "node": {"name": "brest-1", "uid": "u"}}
+    whole = {"aud": [SIGNER_AUDIENCE], "exp": 1 << 40, "sub": "me", "kubernetes.io": bound} | claims
+    return jwt.encode(whole, rsa.generate_private_key(65537, 2048), "RS256", {"kid": "mine"})
+
+
+def unsigned(token: str) -> str:
+    """Return a token whose signature is gone, and which says that it has none."""
+    header = base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": "JWT"}).encode()).decode().rstrip("=")
+    return f"{header}.{token.split('.')[1]}."
+
+
+def test_forged_tokens_do_not_count(stranger: Asker, cluster: Cluster, web: Json) -> None:
+    good = token_of(cluster, web)
+    other = token_of(cluster, web, "https://vault.example.org")
+    head, body, signature = good.split(".")
+    spoiled = f"{head}.{body}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}"
+    for token in (forged(), unsigned(good), spoiled, other, "", "no token", "a.b.c", "x" * 7000):
+        answered = stranger.ask(token)
+        assert (answered.status, answered.body.get("reason")) == (401, "InvalidToken"), token
+
+
+def test_the_token_of_a_process_is_for_another_audience(stranger: Asker, admin: Kubectl) -> None:
+    token = admin.run("-n", NAMESPACE, "create", "token", "sovereign-controller").strip()
+    assert stranger.ask(token).status == 401
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [(404, {"path": "/"}), (404, {"path": "/metrics"}), (413, {"body": b"x" * 4000})],
+    ids=["another path", "metrics", "too large"],
+)
+def test_nothing_else_is_answered(stranger: Asker, status: int, request_: dict[str, Any]) -> None:
+    assert stranger.ask("none", **request_).status == status
+
+
+def test_only_so_many_requests_of_a_pod_are_answered(stranger: Asker, cluster: Cluster, web: Json) -> None:
+    token = token_of(cluster, web)
+    found = [stranger.ask(token) for _ in range(10)]
+    limited = [answered for answered in found if answered.status == 429]
+    assert limited, [answered.status for answered in found]
+    assert all(int(answered.headers["Retry-After"]) >= 1 for answered in limited)
