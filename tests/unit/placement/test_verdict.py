@@ -148,6 +148,6 @@ def test_what_is_new_or_says_something_else_has_changed() -> None:
     verdicts = Verdicts(here)
     assert verdicts.update(here, here.nodes).verdicts == ()
     changes = verdicts.update(facts(datacentres={"gra-1": datacentre(both[0])}), {})
-    assert [verdict.node for verdict in changes.verdicts] == ["worker-2"]
+    assert [node for node, _ in changes.verdicts] == ["worker-2"]
     gone = verdicts.update(verdicts.facts, {"worker-2": None})
     assert (gone.verdicts, set(gone.nodes)) == ((), {"worker-2"}), "a node that is gone says nothing"

@@ -61,7 +61,7 @@ def test_they_are_those_that_would_be_decided_afresh(data: st.DataObject) -> Non
 
         old, new = node_verdicts(before), node_verdicts(told)
         assert dict(verdicts.nodes) == new
-        assert changes.verdicts == tuple(new[key] for key in sorted(new) if new[key] != old.get(key))
+        assert changes.verdicts == tuple(key for key in sorted(new) if new[key] != old.get(key))
         different = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
         gone = before.nodes.keys() - told.nodes.keys()
         assert changes.nodes == {name for name, _ in different} | gone
@@ -97,11 +97,7 @@ def test_no_other_datacentre_has_another_report(data: st.DataObject) -> None:
         outdated = changes.datacentres | {pair.datacentre for pair in changes.sites}
         for name in told.datacentres.keys() - outdated:
             assert report_datacentre(name, verdicts.facts, verdicts) == before[name]
-        shown = (
-            {pair.policy for pair in changes.sites}
-            | {verdict.policy for verdict in changes.verdicts}
-            | changes.accepted
-        )
+        shown = {pair.policy for pair in changes.sites} | {policy for _, policy in changes.verdicts} | changes.accepted
         for name in told.policies.keys() - shown:
             assert report_policy(name, verdicts.facts, verdicts) == policies[name]
         for name in told.services.keys() & former.services.keys():

@@ -26,7 +26,7 @@ from sovereign_operator.controller.observed.published import Published
 from sovereign_operator.controller.observed.references import WorkloadReferences
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core import names
-from sovereign_operator.core.placement.verdicts import Changes
+from sovereign_operator.core.placement.changes import Changes
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import ObjectKey
 from sovereign_operator.kube.objects.host_role import ObservedRole

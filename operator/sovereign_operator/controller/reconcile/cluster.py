@@ -17,11 +17,12 @@ from sovereign_operator.controller.reconcile.roles import role_writes
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.identity.grant import granted_namespaces
 from sovereign_operator.core.placement.calendar import end_instant
+from sovereign_operator.core.placement.changes import Changes
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.next_change import seconds_to
 from sovereign_operator.core.placement.verdict import NodeVerdict
-from sovereign_operator.core.placement.verdicts import Changes, Verdicts
+from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.workload.next_look import RESYNC_SECONDS
 from sovereign_operator.kube.client.crds import kinds_going
 from sovereign_operator.runtime import metrics as runtime_metrics
@@ -92,8 +93,8 @@ async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespa
     runtime_metrics.FROZEN.set(0)
     verdicts, outdated = decide(state, pending, look)
     with lines_together():
-        for verdict in outdated.changes.verdicts:
-            _log(verdict)
+        for key in outdated.changes.verdicts:
+            _log(verdicts.nodes[key])
     # If a write fails, ``pending`` has them written again.
     pending.roles |= outdated.roles
     # Roles before all else: a refused node may then start no more pods, and an accepted node may host pods before its
@@ -179,7 +180,7 @@ def _outdated_statuses(
         kinds = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY)
         return frozenset((kind.plural, name) for kind in kinds for _, name in state.view.keys(kind.plural))
     policies = changes.accepted | regranted | {pair.policy for pair in changes.sites}
-    policies |= {verdict.policy for verdict in changes.verdicts}
+    policies |= {policy for _, policy in changes.verdicts}
     datacentres = changes.datacentres | {pair.datacentre for pair in changes.sites}
     # A service shows how many datacentres it has.
     services = [name for _, name in state.view.keys(CLOUD_SERVICE.plural)] if changes.datacentres else []

@@ -1,37 +1,20 @@
 """The verdicts on all nodes by all policies, kept up to date: a change costs what it affects."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping
-from dataclasses import dataclass, replace
+from collections import ChainMap, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, KeysView, Mapping
+from dataclasses import replace
 from datetime import datetime
 from itertools import product
 from typing import TypeVar
 
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.core.placement.changes import Changes
 from sovereign_operator.core.placement.differences import basis_of, evidence_of, revised_datacentres, service_of
 from sovereign_operator.core.placement.facts import Facts, Node, Pair
 from sovereign_operator.core.placement.membership import Membership, declarations, locate, selects
 from sovereign_operator.core.placement.next_change import last_change_of, next_change_of
 from sovereign_operator.core.placement.site import SiteVerdict, judge_site
 from sovereign_operator.core.placement.verdict import NodeVerdict, verdict_on
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What an update of the verdicts changed."""
-
-    verdicts: tuple[NodeVerdict, ...]
-    """The verdicts that are new or differ from before."""
-    nodes: frozenset[str]
-    """The nodes that are new, gone or elsewhere, or on which a verdict is new, differs or is gone."""
-    accepted: frozenset[str]
-    """The policies that accept other nodes than before, and those that are new or gone."""
-    policies: frozenset[str]
-    """The policies that are new or gone."""
-    sites: frozenset[Pair]
-    """The pairs with a site verdict that is new, differs or is gone."""
-    datacentres: frozenset[str]
-    """The datacentres that are new, gone or changed, and those whose nodes are others, or contradict them otherwise."""
 
 
 class NodeVerdicts(Mapping[tuple[str, str], NodeVerdict]):
@@ -155,7 +138,7 @@ class Verdicts:
             if member != self.members.get(name):
                 moved[name] = member
         keys = set(self._touched(after, sites, moved, revised))
-        former = {key: self.nodes.get(key) for key in keys}
+        former = self._former(moved, judged)
         renumbered = {
             datacentre for name in seen for datacentre in (*self._declared.get(name, ()), *declared.get(name, ()))
         } | {
@@ -175,16 +158,35 @@ class Verdicts:
             _put(self.sites, pair, site)
             _put(self._since, pair, last_change_of(pair, after) if site else None)
             _put(self._change_at, pair, next_change_of(pair, site, after) if site else None)
-        verdicts = {key: self.nodes.get(key) for key in keys}
-        changed = {key: verdict for key, verdict in verdicts.items() if verdict != former[key]}
+        # One by one: all of them together would take more memory than all else.
+        changed: dict[tuple[str, str], bool | None] = {}
+        for key in sorted(keys):
+            verdict = self.nodes.get(key)
+            if verdict != former(key):
+                changed[key] = verdict.accepted if verdict else None
         return Changes(
-            verdicts=tuple(verdict for _, verdict in sorted(changed.items()) if verdict),
+            verdicts=tuple(key for key, accepted in changed.items() if accepted is not None),
             nodes=frozenset({node for node, _ in changed} | moved.keys()),
             accepted=self._accept(changed, policies),
             policies=policies,
             sites=frozenset(sites),
             datacentres=frozenset(renumbered | revised),
         )
+
+    def _former(self, moved: Iterable[str], judged: Iterable[Pair]) -> Callable[[tuple[str, str]], NodeVerdict | None]:
+        """Return a function that returns a verdict as it is now, also after these nodes and sites have changed."""
+        facts = self.facts
+        members = {name: self.members.get(name) for name in moved}
+        sites = ChainMap({pair: self.sites[pair] for pair in judged if pair in self.sites}, self.sites)
+
+        def verdict(key: tuple[str, str]) -> NodeVerdict | None:
+            node, policy = key
+            member = members[node] if node in members else self.members.get(node)
+            if member is None or policy not in facts.policies:
+                return None
+            return verdict_on(member, policy, facts, sites)
+
+        return verdict
 
     def _outdated(self, after: Facts) -> Iterator[Pair]:
         """Yield the pairs whose site has to be judged, and those that are gone."""
@@ -255,18 +257,16 @@ class Verdicts:
         if member and member.maybe_claimed_by:
             self._in_doubt.add(name)
 
-    def _accept(
-        self, changed: Mapping[tuple[str, str], NodeVerdict | None], policies: frozenset[str]
-    ) -> frozenset[str]:
+    def _accept(self, changed: Mapping[tuple[str, str], bool | None], policies: frozenset[str]) -> frozenset[str]:
         """Bring the accepted nodes up to date. Return the policies whose nodes are others, and those new or gone."""
         others = {*policies}
         for policy in self._accepted.keys() - self.facts.policies.keys():
             del self._accepted[policy]
         for policy in self.facts.policies:
             self._accepted.setdefault(policy, set())
-        for (name, policy), verdict in changed.items():
+        for (name, policy), accepted in changed.items():
             nodes = self._accepted.get(policy, set())
-            if (name in nodes) is not (verdict is not None and verdict.accepted):
+            if (name in nodes) is not bool(accepted):
                 nodes ^= {name}
                 others.add(policy)
         for policy in others:
