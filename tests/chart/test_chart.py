@@ -67,7 +67,8 @@ def test_the_processes_take_what_the_chart_tells_them(
 def test_values_of_a_former_version_render_as_the_defaults(render: Render) -> None:
     """With helm upgrade --reuse-values, values that a new version introduced are missing."""
     for options in ((), ENCRYPTION):
-        missing = ("identity.keysNamespace", "identity.moveKeys", "controller.templateNamespaces", "networkPolicies")
+        identity = ("identity.keysNamespace", "identity.moveKeys", "identity.certificates")
+        missing = (*identity, "controller.templateNamespaces", "networkPolicies")
         former = ("--set", ",".join(f"{value}=null" for value in missing))
         assert render(*options, *former) == render(*options)
 

@@ -8,6 +8,7 @@ from typing import Any
 from hack.install import CHART
 from sovereign_operator.core import names
 from sovereign_operator.core.admission.webhooks import TRUST, WEBHOOKS
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
 from tests.chart.rendering import ENCRYPTION, Render, guard_list, of_kind
 
@@ -141,7 +142,9 @@ _NOT_ABOUT_PODS = {
     "sovereignty-guard-requests",
     "sovereignty-guard-seed",
     "sovereignty-guard-signer",
+    "sovereignty-guard-tokens",
     "sovereignty-guard-transit",
+    "sovereignty-guard-trust",
     "sovereignty-guard-workloads",
     "sovereignty-stamp-requester",
     "sovereignty-warn-namespaces",
@@ -188,3 +191,47 @@ def test_the_names_in_the_admission_policies_are_those_of_the_controller(render:
 def test_a_workload_may_have_as_many_labels_as_a_pod(render: Render) -> None:
     guard = of_kind(render(), "ValidatingAdmissionPolicy")["sovereignty-guard-labels"]["spec"]
     assert f".size() <= {MOST_ENTRIES}" in guard["validations"][0]["expression"]
+
+
+def test_the_guards_of_certificates_by_token_name_what_signer_and_sidecar_do(render: Render) -> None:
+    policies = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy")
+    files = (sidecar.TRUSTED, sidecar.SIGNER_CA, sidecar.SIGNER_ADDRESSES)
+    named = {
+        "tokens": (names.SIGNER_AUDIENCE,),
+        "certificates-by-namespace": (names.SIGNER_AUDIENCE, names.SIGNER),
+        "certificates-by-label": (names.SIGNER_AUDIENCE, names.SIGNER),
+        "trust": (sidecar.TRUST_PREFIX, names.TRUST_BUNDLE_LABEL),
+        "signer": (sidecar.TRUST_PREFIX, names.TRUST_BUNDLE_LABEL, names.CERTIFICATE_ANNOTATION, *files),
+        "annotations": (names.CERTIFICATE_ANNOTATION,),
+    }
+    for guard, words in named.items():
+        text = " ".join(expressions(policies[f"sovereignty-guard-{guard}"]["spec"]))
+        for word in words:
+            assert f"'{word}'" in text, guard
+    assert f"substring({len(sidecar.TRUST_PREFIX)})" in str(policies["sovereignty-guard-signer"])
+
+
+def test_no_request_for_another_token_comes_beyond_the_condition(render: Render) -> None:
+    """Drivers of volumes create tokens, too: a failure would keep their pods from starting."""
+    spec = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy")["sovereignty-guard-tokens"]["spec"]
+    assert spec["failurePolicy"] == "Fail"
+    (rule,) = spec["matchConstraints"]["resourceRules"]
+    assert (rule["resources"], rule["operations"]) == (["serviceaccounts/token"], ["CREATE"])
+    (condition,) = spec["matchConditions"]
+    assert condition["expression"] == (
+        "object.spec.?audiences.orValue(null) != null && 'sovereignty.dev/signer' in object.spec.audiences"
+    )
+
+
+def test_both_kinds_of_config_maps_in_namespaces_of_users_are_guarded_alike(render: Render) -> None:
+    policies = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy")
+    transit, trust = (policies[f"sovereignty-guard-{name}"]["spec"] for name in ("transit", "trust"))
+    assert [entry["name"] for entry in trust["matchConditions"]] == [
+        "trusted-by-sidecars",
+        "not-by-the-signer",
+        "not-finalizers-taken-away",
+    ]
+    assert trust["matchConditions"][-1] == transit["matchConditions"][-1]
+    (rule,) = trust["matchConstraints"]["resourceRules"]
+    # Without the trust ConfigMap, no new sidecar starts.
+    assert "DELETE" in rule["operations"]

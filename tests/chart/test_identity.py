@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.chart.rendering import IDENTITY, Json, Render, of_kind, template
+from sovereign_operator.core import names
+from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, Render, of_kind, template
+
+SIGNER = "sovereign-signer"
 
 
 def test_identity_is_opt_in_and_needs_a_trust_domain(render: Render) -> None:
@@ -56,3 +59,26 @@ def test_keys_share_no_namespace(shared: str) -> None:
     refused = template(*IDENTITY, "--set", f"identity.keysNamespace={shared}")
     assert refused.returncode
     assert "name a namespace of their own" in refused.stderr
+
+
+def test_the_signer_answers_sidecars_only_where_there_are_some(render: Render) -> None:
+    for options, answers in ((IDENTITY, False), (ENCRYPTION, True)):
+        objects = render(*options)
+        assert (SIGNER in of_kind(objects, "Service")) is answers
+        assert (SIGNER in of_kind(objects, "NetworkPolicy")) is answers
+        (container,) = of_kind(objects, "Deployment")[SIGNER]["spec"]["template"]["spec"]["containers"]
+        assert ("--certificate-port=8443" in container["args"]) is answers
+        assert {port["name"] for port in container["ports"]} == {"http", *["certificates"][: int(answers)]}
+        for guard in ("tokens", "trust"):
+            assert (f"sovereignty-guard-{guard}" in of_kind(objects, "ValidatingAdmissionPolicy")) is answers
+
+
+def test_sidecars_reach_the_signer_by_its_service(render: Render) -> None:
+    objects = render(*ENCRYPTION)
+    service = of_kind(objects, "Service")[names.SIGNER_SERVICE]
+    pod = of_kind(objects, "Deployment")[SIGNER]["spec"]["template"]
+    assert service["metadata"]["namespace"] == "sovereign-system"
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    (port,) = service["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (443, "certificates")
+    assert {"name": "certificates", "containerPort": 8443} in pod["spec"]["containers"][0]["ports"]

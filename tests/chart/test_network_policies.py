@@ -25,6 +25,7 @@ API_SERVER = Peer("10.0.0.5")
 ELSEWHERE = Peer("192.0.2.1")
 STRANGER = Peer("10.1.0.7", {"app": "stranger"})
 PROMETHEUS = Peer("10.1.0.8", {"app.kubernetes.io/name": "prometheus"}, {"kubernetes.io/metadata.name": "monitoring"})
+PODS = {"stranger", "Prometheus"}
 WHO = {"API server": API_SERVER, "elsewhere": ELSEWHERE, "stranger": STRANGER, "Prometheus": PROMETHEUS}
 
 
@@ -83,7 +84,15 @@ PORTS: dict[str, Port] = {
     "http": Port(8080, PROCESSES, {"Prometheus"}),
     "webhook": Port(8443, {"injector"}, set(WHO)),
     "webhook, by the API server": Port(8443, {"injector"}, {"API server"}, ADDRESSES),
+    "certificates": Port(8443, {"signer"}, PODS),
+    "certificates, where the API server is known": Port(8443, {"signer"}, PODS, ADDRESSES),
 }
+
+
+def may_ask(process: str, number: int, options: tuple[str, ...]) -> set[str]:
+    """Return the peers that may connect to a port of a process. Processes use one number for different ports."""
+    ports = [port for port in PORTS.values() if (port.number, port.options) == (number, options)]
+    return next((port.may for port in ports if process in port.open_at), set())
 
 
 @pytest.mark.parametrize("name", PORTS)
@@ -94,7 +103,7 @@ def test_nobody_but_those_who_must_may_ask(render: Render, name: str) -> None:
     assert made.keys() >= PROCESSES
     for process, pod in made.items():
         asked = {who for who, peer in WHO.items() if admits(objects, pod, "Ingress", peer, port.number)}
-        assert asked == (port.may if process in port.open_at else set()), process
+        assert asked == may_ask(process, port.number, port.options), process
         if process in port.open_at:
             listed = {"name": name.partition(",")[0], "containerPort": port.number}
             assert listed in pod["spec"]["containers"][0]["ports"]

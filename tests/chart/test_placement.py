@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from hack.install import CHART
-from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, of_kind, run_helm
+from tests.chart.rendering import ENCRYPTION, Json, of_kind, run_helm
 
 WRITES = "MutatingAdmissionPolicy"
 SERVED = f"admissionregistration.k8s.io/v1/{WRITES}"
@@ -52,9 +52,3 @@ def test_below_the_oldest_version_it_is_not_installed() -> None:
     done = run_helm("template", "release", str(CHART), "--kube-version", "1.35.9")
     assert done.returncode
     assert ">=1.36.0-0" in done.stderr
-
-
-def test_certificates_need_a_newer_version() -> None:
-    done = run_helm("template", "release", str(CHART), "--kube-version", "1.36.3", *IDENTITY)
-    assert done.returncode
-    assert "identity.enabled needs Kubernetes 1.37" in done.stderr

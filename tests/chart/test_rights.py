@@ -31,3 +31,27 @@ def test_the_controller_reads_services_where_traffic_is_encrypted(render: Render
     for options, expected in (((), []), (ENCRYPTION, [["list", "watch"]])):
         rules = of_kind(render(*options), "ClusterRole")["sovereign-controller"]["rules"]
         assert [rule["verbs"] for rule in rules if "services" in rule["resources"]] == expected
+
+
+def test_the_signer_may_do_more_only_where_sidecars_ask_it(render: Render) -> None:
+    def rights(*options: str) -> set[tuple[str, str]]:
+        roles = [role for role in render(*options) if role["kind"] in {"ClusterRole", "Role"}]
+        return {
+            (what, verb)
+            for role in roles
+            if role["metadata"]["name"] == "sovereign-signer"
+            for rule in role["rules"]
+            for what in [*rule.get("resources", ()), *rule.get("nonResourceURLs", ())]
+            for verb in rule["verbs"]
+        }
+
+    more = rights(*ENCRYPTION) - rights(*IDENTITY)
+    assert more == {
+        ("tokenreviews", "create"),
+        ("/openid/v1/jwks", "get"),
+        ("pods", "patch"),
+        ("namespaces", "list"),
+        ("namespaces", "watch"),
+        *(("configmaps", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
+        ("services", "get"),
+    }

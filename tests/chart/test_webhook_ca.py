@@ -53,7 +53,7 @@ def test_only_the_jobs_account_may_write_webhook_configurations_and_it_goes_when
         name
         for name, role in roles.items()
         for rule in role["rules"]
-        if any("webhookconfigurations" in resource or resource == "*" for resource in rule["resources"])
+        if any("webhookconfigurations" in resource or resource == "*" for resource in rule.get("resources", ()))
         and set(rule["verbs"]) - {"get", "list", "watch"}
     }
     assert writers == {NAME}

@@ -199,7 +199,7 @@ def test_a_review_is_answered_or_malformed(value: Any) -> None:
     request = {"uid": "1", "operation": "CREATE", "kind": {"version": "v1", "kind": "Pod"}, "object": value}
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
     with suppress(MalformedError):
-        decide_review(read(json.dumps(review).encode()), "a", SidecarSettings("image", "Always", {}))
+        decide_review(read(json.dumps(review).encode()), "a", SidecarSettings("image", "Always", {}, by_token=True))
 
 
 def template(spec: Any) -> Json:

@@ -149,6 +149,36 @@ there are none: guard-pods.yaml refuses its pods. Takes the path of the nodeSele
 {{- end }}
 
 {{/*
+A condition: the guard looks only at ConfigMaps of one kind. The name identifies such a ConfigMap. The operator finds it by its
+label, so it would also read other ConfigMaps with that label, however many and large they are. The condition checks both, and
+cannot fail for a ConfigMap that has neither. Takes the name of the condition, the beginning of the ConfigMap's name, and the label.
+*/}}
+{{- define "sovereign-operator.ownConfigMap" -}}
+- name: {{ index . 0 }}
+  expression: >-
+    [request.operation == 'DELETE' ? oldObject : object].exists(each,
+      each.metadata.?name.orValue('').startsWith('{{ index . 1 }}') || each.metadata.?labels[?'{{ index . 2 }}'].hasValue())
+{{- end }}
+
+{{/*
+A condition: anyone may take finalizers away from a ConfigMap that is being deleted, and change nothing else. After a deletion with
+--cascade=foreground, the garbage collector does that.
+*/}}
+{{- define "sovereign-operator.notFinalizersTakenAway" -}}
+- name: not-finalizers-taken-away
+  expression: >-
+    request.operation != 'UPDATE'
+    || !has(oldObject.metadata.deletionTimestamp)
+    || object.?data != oldObject.?data
+    || object.?binaryData != oldObject.?binaryData
+    || object.?immutable != oldObject.?immutable
+    || object.metadata.?labels != oldObject.metadata.?labels
+    || object.metadata.?annotations != oldObject.metadata.?annotations
+    || object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences
+    || object.metadata.?finalizers.orValue([]).exists(name, !(name in oldObject.metadata.?finalizers.orValue([])))
+{{- end }}
+
+{{/*
 What the guards of the controller's token share: what a request changes, and the message to a client that exceeds its rights.
 Takes the verb for what the controller does to the objects.
 */}}

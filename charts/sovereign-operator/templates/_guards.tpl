@@ -34,6 +34,8 @@ injector-webhooks: {{ eq (include "sovereign-operator.runsInjector" .) "true" }}
 guard-sidecars: {{ $encryption }}
 guard-exec: {{ $encryption }}
 guard-transit: {{ $encryption }}
+guard-trust: {{ $encryption }}
+guard-tokens: {{ $encryption }}
 # What a stolen token of the operator's own processes cannot do.
 guard-controller-marks: true
 guard-controller-roles: true

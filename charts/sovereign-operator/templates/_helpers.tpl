@@ -70,3 +70,18 @@ runbook: "RUNBOOK.md#{{ $section }}"
 {{- define "sovereign-operator.runsInjector" -}}
 {{- if or .Values.encryption.enabled (eq (include "sovereign-operator.placesBy" .) "Webhook") }}true{{ else }}false{{ end -}}
 {{- end }}
+
+{{/*
+Whether the API server serves a kind. Helm knows that if it asks a cluster, or is told (--api-versions); otherwise it knows a
+version alone. Takes root, GROUP/VERSION/KIND, and the first version of Kubernetes that serves the kind unless it is told not to.
+*/}}
+{{- define "sovereign-operator.serves" -}}
+{{- $capabilities := (index . 0).Capabilities -}}
+{{- if $capabilities.APIVersions.Has (index . 1) }}true
+{{- else if $capabilities.APIVersions.Has "v1/Pod" }}false
+{{- else }}{{ semverCompare (printf ">=%s-0" (index . 2)) $capabilities.KubeVersion.Version }}
+{{- end -}}
+{{- end }}
+
+{{/* How new pods with a sidecar get their certificates: Token or Request. With --reuse-values, a former version does not say. */}}
+{{- define "sovereign-operator.certificates" -}}{{ .Values.identity.certificates | default "Token" }}{{- end }}

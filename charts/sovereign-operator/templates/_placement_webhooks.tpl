@@ -6,17 +6,11 @@ and guard-placement.yaml refuse them: nothing new starts in scope, and nothing e
 Once Kubernetes 1.35 is no longer supported, delete this file, admission/guard-placement.yaml, and where they are named.
 */}}
 
-{{/*
-Policies, the API server's own, or Webhook. Every API server from 1.36 on serves MutatingAdmissionPolicy, unless it is told not to.
-Helm knows which kinds are served if it asks a cluster, or is told (--api-versions); otherwise it knows a version alone.
-*/}}
+{{/* Policies, the API server's own, or Webhook. Every API server from 1.36 on serves MutatingAdmissionPolicy, unless it is told not to. */}}
 {{- define "sovereign-operator.placesBy" -}}
-{{- $served := .Capabilities.APIVersions -}}
 {{- if (.Values.placement).by }}{{ .Values.placement.by }}
-{{- else if $served.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" }}Policies
-{{- else if $served.Has "v1/Pod" }}Webhook
-{{- else if semverCompare "<1.36-0" .Capabilities.KubeVersion.Version }}Webhook
-{{- else }}Policies
+{{- else if eq (include "sovereign-operator.serves" (list . "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" "1.36")) "true" }}Policies
+{{- else }}Webhook
 {{- end -}}
 {{- end }}
 

@@ -5,14 +5,42 @@
 '^--probe=((http|https)://:[0-9]{1,5}/[!"$-~]*(#[!"$-~]+)?|grpc://:[0-9]{1,5}(/[!"$-~]+)?|tcp://:[0-9]{1,5})$'
 {{- end }}
 
+{{/* CEL for whether a volume, `v`, has a token with which a sidecar asks the signer for its certificate. */}}
+{{- define "sovereign-operator.hasSignerToken" -}}
+{{ include "sovereign-operator.sources" . }}.exists(s, s.?serviceAccountToken.audience.orValue('') == 'sovereignty.dev/signer')
+{{- end }}
+
+{{/* CEL for whether a pod that is created has more volumes, or more sources in them, than CEL can search in time. */}}
+{{- define "sovereign-operator.manyVolumes" -}}
+object.spec.?volumes.orValue([]).size() > {{ include "sovereign-operator.most" . }}
+|| object.spec.?volumes.orValue([]).map(v, {{ include "sovereign-operator.sources" . }}.size()).sum() > {{ include "sovereign-operator.most" . }}
+{{- end }}
+
 {{/*
 CEL for whether a pod has the sidecar of a policy exactly as the injector writes it, and nothing goes past it: the same as that
 guard-sidecars.yaml finds no fault, in a form that takes the API server a fifth of the time, as it compares whole objects with
 literals. It may say no about a pod without a fault, as when a later Kubernetes adds a field with a default. It never says yes
 about one with a fault, and goes through nothing large. Takes root, and CEL for the name of the policy.
+
+The identity of a sidecar has one of two forms, whichever the value identity.certificates now gives to new pods: byToken, with
+which the sidecar asks the signer itself, and byRequest, with which its kubelet asks. The second form is accepted as long as
+pods may have it: a user may create a copy of such a pod.
 */}}
 {{- define "sovereign-operator.sidecarAsWritten" -}}
 {{- $root := index . 0 }}{{ $policy := index . 1 -}}
+{{- $transit := printf `{'name': dyn('sovereignty-transit'), 'projected': dyn({'defaultMode': dyn(292), 'sources': dyn([
+    {'configMap': dyn({'name': dyn('sovereignty-transit.' + %s),
+      'items': dyn([{'key': 'listeners-with-limits.json', 'path': 'listeners.json'}])})}])})}` $policy }}
+{{- $run := `{'name': dyn('sovereignty-run'), 'emptyDir': dyn({'medium': 'Memory', 'sizeLimit': '16Mi'})}` }}
+{{- $byToken := printf `{'name': dyn('sovereignty-identity'), 'projected': dyn({'defaultMode': dyn(292), 'sources': dyn([
+    {'serviceAccountToken': dyn({'audience': dyn('sovereignty.dev/signer'), 'expirationSeconds': dyn(3600), 'path': dyn('token')})},
+    {'configMap': dyn({'name': dyn('sovereignty-trust.' + %s), 'items': dyn([{'key': 'trusted.pem', 'path': 'trusted.pem'},
+      {'key': 'signer-ca.pem', 'path': 'signer-ca.pem'}, {'key': 'signer.json', 'path': 'signer.json'}])})}])})}` $policy }}
+{{- $byRequest := printf `{'name': dyn('sovereignty-identity'), 'projected': dyn({'defaultMode': dyn(292), 'sources': dyn([
+    {'podCertificate': dyn({'signerName': dyn('sovereignty.dev/workload-identity'), 'keyType': dyn('ECDSAP256'),
+      'credentialBundlePath': dyn('credentials.pem'), 'maxExpirationSeconds': dyn(86400)})},
+    {'clusterTrustBundle': dyn({'signerName': dyn('sovereignty.dev/workload-identity'), 'path': dyn('trusted.pem'),
+      'labelSelector': dyn({'matchLabels': {'sovereignty.dev/trust-of': %s}})})}])})}` $policy }}
 {{- $fine := "c.?securityContext.runAsUser.orValue(0) != 65533 && !c.?securityContext.privileged.orValue(false) && c.?securityContext.procMount.orValue('Default') == 'Default' && !c.?securityContext.capabilities.add.hasValue() && c.?volumeMounts.orValue([]).size() <= 64 && !c.?volumeMounts.orValue([]).exists(m, m.name.startsWith('sovereignty-'))" -}}
 object.spec.?initContainers[?0].name.orValue('') == 'sovereignty-sidecar'
 && object.spec.initContainers.size() + object.spec.containers.size() + object.spec.?volumes.orValue([]).size() <= 64
@@ -37,16 +65,10 @@ object.spec.?initContainers[?0].name.orValue('') == 'sovereignty-sidecar'
     {'resourceName': 'cpu', 'restartPolicy': 'NotRequired'}, {'resourceName': 'memory', 'restartPolicy': 'RestartContainer'}])
   && (c.?resources.limits[?'memory'].hasValue() ? !quantity(string(c.resources.limits['memory'])).isLessThan(quantity('128Mi'))
      : {{ if ((($root.Values.sidecar).resources).limits).memory }}false{{ else }}true{{ end }}))
-&& object.spec.?volumes.orValue([]).filter(v, v.name.startsWith('sovereignty-')) == [
-  {'name': dyn('sovereignty-identity'), 'projected': dyn({'defaultMode': dyn(292), 'sources': dyn([
-    {'podCertificate': dyn({'signerName': dyn('sovereignty.dev/workload-identity'), 'keyType': dyn('ECDSAP256'),
-      'credentialBundlePath': dyn('credentials.pem'), 'maxExpirationSeconds': dyn(86400)})},
-    {'clusterTrustBundle': dyn({'signerName': dyn('sovereignty.dev/workload-identity'), 'path': dyn('trusted.pem'),
-      'labelSelector': dyn({'matchLabels': {'sovereignty.dev/trust-of': {{ $policy }}}})})}])})},
-  {'name': dyn('sovereignty-transit'), 'projected': dyn({'defaultMode': dyn(292), 'sources': dyn([
-    {'configMap': dyn({'name': dyn('sovereignty-transit.' + {{ $policy }}),
-      'items': dyn([{'key': 'listeners-with-limits.json', 'path': 'listeners.json'}])})}])})},
-  {'name': dyn('sovereignty-run'), 'emptyDir': dyn({'medium': 'Memory', 'sizeLimit': '16Mi'})}]
+&& [object.spec.?volumes.orValue([]).filter(v, v.name.startsWith('sovereignty-'))].all(own,
+  own == [{{ $byToken }}, {{ $transit }}, {{ $run }}] || own == [{{ $byRequest }}, {{ $transit }}, {{ $run }}])
+&& object.spec.?volumes.orValue([]).all(v, v.name == 'sovereignty-identity'
+  || {{ include "sovereign-operator.sources" $root }}.size() <= 30 && !{{ include "sovereign-operator.hasSignerToken" $root }})
 && !object.spec.?hostNetwork.orValue(false) && !object.spec.?hostPID.orValue(false) && !object.spec.?shareProcessNamespace.orValue(false)
 && object.spec.?securityContext.runAsUser.orValue(0) != 65533 && !object.spec.?securityContext.sysctls.hasValue()
 && object.spec.initContainers.all(c, c.name == 'sovereignty-sidecar' || {{ $fine }})

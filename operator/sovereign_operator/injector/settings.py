@@ -4,12 +4,15 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sovereign_operator.core.kubernetes.quantity import parse as parse_quantity
 from sovereign_operator.core.sidecar.contract import LEAST_MEMORY
 from sovereign_operator.core.sidecar.injection import SidecarSettings
 from sovereign_operator.runtime.replica import Replica, options, replica
+
+TOKEN: Final = "Token"  # noqa: S105 - a word of the chart's values
+REQUEST: Final = "Request"
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,20 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--sidecar-resources", type=_resources, default={}, metavar="JSON", help='such as {"limits":{"memory":"512Mi"}}'
     )
+    parser.add_argument(
+        "--certificates",
+        choices=[TOKEN, REQUEST],
+        default=TOKEN,
+        help="how new sidecars get their certificates: Token, from the signer; Request, by their kubelets (1.37)",
+    )
     given = parser.parse_args(arguments)
     common = replica(parser, given)
-    sidecar = SidecarSettings(given.sidecar_image, given.sidecar_pull_policy, given.sidecar_resources)
+    sidecar = SidecarSettings(
+        given.sidecar_image,
+        given.sidecar_pull_policy,
+        given.sidecar_resources,
+        by_token=given.certificates == TOKEN,
+    )
     return Settings(common, given.webhook_port, sidecar)
 
 

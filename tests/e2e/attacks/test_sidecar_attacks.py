@@ -8,8 +8,20 @@ import pytest
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.sidecar.contract import UID
 from tests.e2e.support.guards import without_bindings
+from tests.e2e.support.identity_attacks import IDENTITY
 from tests.e2e.support.manifests import IMAGE, pod
-from tests.e2e.support.pod_changes import Change, app, attack, context, mount, secure, sidecar, source, spec_of, volume
+from tests.e2e.support.pod_changes import (
+    Change,
+    app,
+    attack,
+    context,
+    form,
+    mount,
+    secure,
+    sidecar,
+    spec_of,
+    volume,
+)
 from tests.e2e.support.sidecars import Exposed, exposed_to, refusal
 from tests.e2e.support.spaces import Held, Space
 
@@ -27,7 +39,6 @@ def exposed(admin: Kubectl, transit: str, roaming: Held) -> Iterator[Exposed]:
 
 
 IDLE = {"name": "idle-too", "image": IMAGE}
-OTHER_BUNDLE = {"matchLabels": {"sovereignty.dev/trust-of": "hds"}}
 
 ATTACKS: dict[str, tuple[Change, str]] = {
     "no sidecar": (lambda spec: spec["initContainers"].clear(), "the first of its initContainers is not"),
@@ -111,15 +122,7 @@ ATTACKS: dict[str, tuple[Change, str]] = {
     "a capability": (context(capabilities={"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}), "securityContext of"),
     "capabilities that are kept": (context(capabilities={}), "securityContext of"),
     "no seccomp": (context(seccompProfile={"type": "Unconfined"}), "securityContext of"),
-    "another identity": (volume("sovereignty-identity", emptyDir={}), "volume sovereignty-identity"),
-    "a certificate of another signer": (
-        source(0, "podCertificate", signerName="example.org/x"),
-        "sovereignty-identity",
-    ),
-    "a certificate in another file": (source(0, "podCertificate", credentialBundlePath="x"), "sovereignty-identity"),
-    "another's trust": (source(1, "clusterTrustBundle", labelSelector=OTHER_BUNDLE), "sovereignty-identity"),
-    "everybody's trust": (source(1, "clusterTrustBundle", labelSelector={}), "sovereignty-identity"),
-    "trust that may be missing": (source(1, "clusterTrustBundle", optional=True), "sovereignty-identity"),
+    **IDENTITY,
     "other orders": (volume("sovereignty-transit", configMap={"name": "mine"}), "volume sovereignty-transit"),
     "the orders of another policy": (
         volume(
@@ -191,6 +194,13 @@ def test_what_the_injector_left_is_let_in(mallory: Kubectl, exposed: Exposed) ->
     assert not refusal(mallory, exposed.by_label, exposed.elsewhere)
 
 
+@pytest.mark.parametrize("by_token", [True, False])
+def test_whichever_way_is_set_both_are_let_in(mallory: Kubectl, exposed: Exposed, *, by_token: bool) -> None:
+    change = form(by_token=by_token)
+    assert not refusal(mallory, attack(exposed.injected, change), exposed.namespace)
+    assert not refusal(mallory, attack(exposed.by_label, change), exposed.elsewhere)
+
+
 def test_nothing_but_this_guard_stops_these_attacks(mallory: Kubectl, admin: Kubectl, exposed: Exposed) -> None:
     with without_bindings(admin, GUARD, GUARD_BY_LABEL):
         first, *_ = ATTACKS.values()
@@ -220,6 +230,7 @@ def test_nor_does_a_pod_that_was_there_before_its_policy_encrypts(
     early = json.loads(
         json.dumps(early).replace(f'"sovereignty-transit.{transit}"', '"sovereignty-transit.secnumcloud"')
     )
+    early = json.loads(json.dumps(early).replace(f'"sovereignty-trust.{transit}"', '"sovereignty-trust.secnumcloud"'))
     early["spec"].pop("nodeSelector")
     assert not refusal(mallory, early, namespace)
     for name in EARLY:

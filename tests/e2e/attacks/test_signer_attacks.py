@@ -11,7 +11,7 @@ from hack.images import public
 from hack.install import KEYS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.support.guards import without_bindings
-from tests.e2e.support.manifests import NOBODY
+from tests.e2e.support.manifests import NOBODY, pod
 from tests.e2e.support.observed import events
 from tests.e2e.support.peers import IMAGES, config, peer_pod
 from tests.e2e.support.spaces import Space
@@ -87,16 +87,76 @@ def test_the_signers_token_changes_nothing_of_authorities_but_what_becomes_of_th
     bounded(admin, *words)
 
 
+def trust(**changes: Any) -> Json:
+    """Return a trust ConfigMap as the signer writes it, with changes."""
+    metadata = {"name": "sovereignty-trust.x", "labels": {"sovereignty.dev/trust-of": "x"}}
+    metadata |= changes.pop("metadata", {})
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"trusted.pem": ""}} | changes
+
+
+CONFIG_MAPS: dict[str, Json] = {
+    "another name": trust(metadata={"name": "coredns"}),
+    "another policy's label": trust(metadata={"labels": {"sovereignty.dev/trust-of": "y"}}),
+    "no label": trust(metadata={"labels": {}}),
+    "another label": trust(metadata={"labels": {"sovereignty.dev/trust-of": "x", "example.org/x": "y"}}),
+    "an annotation": trust(metadata={"annotations": {"example.org/copy-from": "kube-system/x"}}),
+    "an owner": trust(metadata={"ownerReferences": [NOBODY]}),
+    "a finalizer": trust(metadata={"finalizers": ["example.org/stay"]}),
+    "for ever as it is": trust(immutable=True),
+    "another key": trust(data={"trusted.pem": "", "listeners.json": "{}"}),
+    "bytes": trust(binaryData={"trusted.der": "eA=="}),
+}
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("body", CONFIG_MAPS.values(), ids=CONFIG_MAPS.keys())
+def test_the_signers_token_creates_no_other_config_maps(admin: Kubectl, body: Json) -> None:
+    bounded(admin, "-n", "default", "create", "--validate=false", "-f", "-", stdin=json.dumps(body))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_signers_token_deletes_no_other_config_maps(admin: Kubectl) -> None:
+    bounded(admin, "-n", "default", "delete", "configmap", "kube-root-ca.crt")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_signer_may_write_its_own(admin: Kubectl) -> None:
+    data = {"trusted.pem": "", "signer-ca.pem": "", "signer.json": "{}"}
+    words = ("-n", "default", "create", "--dry-run=server", f"--as={SIGNER}", "-f", "-")
+    admin.run(*words, stdin=json.dumps(trust(data=data)))
+
+
+PODS: dict[str, Json] = {
+    "a label": {"metadata": {"labels": {"example.org/x": "y"}}},
+    "another annotation": {"metadata": {"annotations": {"example.org/x": "y"}}},
+    "an owner": {"metadata": {"ownerReferences": [NOBODY]}},
+    "a finalizer": {"metadata": {"finalizers": ["example.org/stay"]}},
+    "its end": {"spec": {"activeDeadlineSeconds": 1}},
+}
+
+
+def test_the_signers_token_changes_one_annotation_of_pods_and_nothing_else(admin: Kubectl, space: Space) -> None:
+    namespace = space()
+    admin.create(pod("victim", schedulerName="nobody"), namespace)
+    patch = ("-n", namespace, "patch", "pod", "victim", "--type=merge", "-p")
+    note = {"metadata": {"annotations": {"audit.sovereignty.dev/certificate": "x"}}}
+    admin.run(*patch, json.dumps(note), f"--as={SIGNER}")
+    for change in PODS.values():
+        bounded(admin, *patch, json.dumps(change))
+
+
 CERTIFICATES, OURS = "certificates.k8s.io", "sovereignty.dev"
 EVERYWHERE: dict[tuple[str, str, str], set[str]] = {
     (OURS, "cloudservices", ""): {"list", "watch"},
     (OURS, "datacentres", ""): {"list", "watch"},
     (OURS, "sovereigntypolicies", ""): {"list", "watch"},
     ("apiextensions.k8s.io", "customresourcedefinitions", ""): {"get"},
-    ("", "pods", ""): {"get"},
+    ("", "pods", ""): {"get", "patch"},
+    ("", "configmaps", ""): {"get", "list", "watch", "create", "patch", "delete"},
+    ("authentication.k8s.io", "tokenreviews", ""): {"create"},
     ("", "serviceaccounts", ""): {"get"},
     ("", "nodes", ""): {"get"},
-    ("", "namespaces", ""): {"get"},
+    ("", "namespaces", ""): {"get", "list", "watch"},
     ("", "events", ""): {"get", "create", "patch"},
     ("authorization.k8s.io", "subjectaccessreviews", ""): {"create"},
     (CERTIFICATES, "podcertificaterequests", ""): {"list", "watch"},
@@ -114,7 +174,8 @@ ALLOWED: dict[str, dict[tuple[str, str, str], set[str]]] = {
     "default": {},
     KEYS: {("", "secrets", ""): {"get", "list", "watch", "create", "patch"}},
     NAMESPACE: {
-        ("", "pods", ""): {"get", "list", "watch"},
+        ("", "pods", ""): {"get", "list", "watch", "patch"},
+        ("", "services", "sovereign-signer"): {"get"},
         ("coordination.k8s.io", "leases", ""): {"create"},
         ("coordination.k8s.io", "leases", "sovereign-signer"): {"get", "patch"},
     },
@@ -174,8 +235,8 @@ def test_the_controllers_token_gets_no_certificate_for_a_node_that_no_datacentre
         lambda: not admin.list("pods", NAMESPACE, "app.kubernetes.io/component=controller"), what="no controller"
     )
     mark_as_accepted(admin, "secnumcloud", REFUSED)
-    pod = peer_pod("thief", REFUSED)
-    eventually(lambda: admin.apply(config(), pod, namespace=namespace), seconds=20, what="a pod there")
+    thief = peer_pod("thief", REFUSED)
+    eventually(lambda: admin.apply(config(), thief, namespace=namespace), seconds=20, what="a pod there")
 
     def told() -> str:
         assert not any(

@@ -40,6 +40,7 @@ FIELDS: Json = {
     "restartPolicy": "Never",
     "runAsUser": UID,
     "shareProcessNamespace": True,
+    "sources": [{"serviceAccountToken": {"audience": "sovereignty.dev/signer", "path": "token"}}],
     "stdin": True,
     "subPath": "x",
     "sysctls": [{"name": "net/ipv4/tcp_syncookies", "value": "0"}],

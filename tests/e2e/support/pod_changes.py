@@ -4,6 +4,8 @@ import copy
 from collections.abc import Callable
 
 from hack.kubectl import Json
+from sovereign_operator.core.sidecar.contract import IDENTITY_VOLUME, transit_policy
+from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
 
 Change = Callable[[Json], object]
 
@@ -39,12 +41,26 @@ def volume(name: str, **content: object) -> Change:
     return change
 
 
-def source(position: int, kind: str, **fields: object) -> Change:
-    """Change a source of the sidecar's identity volume."""
+def form(*, by_token: bool) -> Change:
+    """Have the sidecar get its certificate in one of both ways, as the injector writes it."""
 
     def change(spec: Json) -> None:
-        (found,) = [each for each in spec["volumes"] if each["name"] == "sovereignty-identity"]
-        found["projected"]["sources"][position][kind].update(fields)
+        settings = SidecarSettings("", "", {}, by_token=by_token)
+        written = inject({"metadata": {}, "spec": {"containers": []}}, transit_policy({"spec": spec}), settings)
+        (identity,) = [found for found in written["spec"]["volumes"] if found["name"] == IDENTITY_VOLUME]
+        volume(IDENTITY_VOLUME, projected=identity["projected"])(spec)
+
+    return change
+
+
+def source(kind: str, **fields: object) -> Change:
+    """Change a source of the sidecar's identity volume, in the form that has such a source."""
+
+    def change(spec: Json) -> None:
+        form(by_token=kind in {"serviceAccountToken", "configMap"})(spec)
+        (identity,) = [each for each in spec["volumes"] if each["name"] == IDENTITY_VOLUME]
+        (found,) = [each[kind] for each in identity["projected"]["sources"] if kind in each]
+        found.update(fields)
 
     return change
 

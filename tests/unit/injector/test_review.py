@@ -22,7 +22,7 @@ from sovereign_operator.injector.admission_review import (
 from sovereign_operator.injector.review import decide_review, may_be_too_early, policy_of
 from tests.unit.injector.reviews import POD, Json, review_of
 
-SETTINGS = SidecarSettings("sidecar:1", "IfNotPresent", {})
+SETTINGS = SidecarSettings("sidecar:1", "IfNotPresent", {}, by_token=True)
 
 
 def answer_to(review: Json, policy: str | None = "hds") -> Any:

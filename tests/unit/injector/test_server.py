@@ -20,7 +20,8 @@ from sovereign_operator.runtime.replica import Replica
 from tests.unit.injector.reviews import POD, Json, review_of
 
 REPLICA = Replica("sovereign-system", "injector-1", frozenset({"kube-system"}), 15, 0, "info")
-SETTINGS = Settings(REPLICA, 0, SidecarSettings("sidecar:1", "IfNotPresent", {"requests": {"cpu": "20m"}}))
+SIDECAR = SidecarSettings("sidecar:1", "IfNotPresent", {"requests": {"cpu": "20m"}}, by_token=True)
+SETTINGS = Settings(REPLICA, 0, SIDECAR)
 HOST_NETWORK: Json = {"metadata": {"name": "payroll-7d9f"}, "spec": POD["spec"] | {"hostNetwork": True}}
 
 

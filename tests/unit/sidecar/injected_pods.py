@@ -1,6 +1,7 @@
 """Pods before and after injection of the sidecar."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 from sovereign_operator.core.sidecar import contract as sidecar
@@ -9,7 +10,10 @@ from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
 
 Json = dict[str, Any]
 
-SETTINGS = SidecarSettings("localhost/sovereign-sidecar:1", "IfNotPresent", {"requests": {"cpu": "20m"}})
+SHARE = {"requests": {"cpu": "20m"}}
+SETTINGS = SidecarSettings("localhost/sovereign-sidecar:1", "IfNotPresent", SHARE, by_token=True)
+BY_REQUEST = replace(SETTINGS, by_token=False)
+"""With these, the kubelet asks for the certificate of a sidecar."""
 EXCLUDES = "backup.velero.io/backup-volumes-excludes"
 
 

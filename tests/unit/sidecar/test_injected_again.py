@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from sovereign_operator.core.sidecar.injection import inject
-from tests.unit.sidecar.injected_pods import SETTINGS, Json, app, injected, pod
+from tests.unit.sidecar.injected_pods import BY_REQUEST, SETTINGS, Json, app, injected, pod
 
 CHANGED: dict[str, Json] = {
     "env": {"env": [{"name": "HTTP_PROXY", "value": "x"}]},
@@ -49,3 +49,10 @@ def test_the_sidecar_becomes_the_first_again() -> None:
 
 def test_a_pod_that_was_injected_for_another_policy_goes_by_the_new_one() -> None:
     assert inject(inject(pod(), "other", SETTINGS), "hds", SETTINGS) == injected(pod())
+
+
+def test_a_pod_gets_its_certificate_as_those_that_are_new() -> None:
+    """A restored pod, for example, may be from a time with the other setting."""
+    before = inject(pod(), "hds", BY_REQUEST)
+    assert injected(before) == injected(pod())
+    assert inject(injected(pod()), "hds", BY_REQUEST) == before

@@ -1,7 +1,8 @@
 """What injection adds to a pod, where it stands, and what stays as it is."""
 
 from sovereign_operator.core.sidecar.contract import VOLUMES, transit_policy
-from tests.unit.sidecar.injected_pods import app, injected, pod, sidecar_of, stripped
+from sovereign_operator.core.sidecar.injection import inject
+from tests.unit.sidecar.injected_pods import BY_REQUEST, app, injected, pod, sidecar_of, stripped
 
 
 def test_the_sidecar_and_its_volumes() -> None:
@@ -50,7 +51,6 @@ def test_the_sidecar_and_its_volumes() -> None:
             ],
         }
     ]
-    signer = "sovereignty.dev/workload-identity"
     assert made["spec"]["volumes"] == [
         {
             "name": "sovereignty-identity",
@@ -58,18 +58,20 @@ def test_the_sidecar_and_its_volumes() -> None:
                 "defaultMode": 0o444,
                 "sources": [
                     {
-                        "podCertificate": {
-                            "signerName": signer,
-                            "keyType": "ECDSAP256",
-                            "credentialBundlePath": "credentials.pem",
-                            "maxExpirationSeconds": 86400,
+                        "serviceAccountToken": {
+                            "audience": "sovereignty.dev/signer",
+                            "expirationSeconds": 3600,
+                            "path": "token",
                         }
                     },
                     {
-                        "clusterTrustBundle": {
-                            "signerName": signer,
-                            "labelSelector": {"matchLabels": {"sovereignty.dev/trust-of": "hds"}},
-                            "path": "trusted.pem",
+                        "configMap": {
+                            "name": "sovereignty-trust.hds",
+                            "items": [
+                                {"key": "trusted.pem", "path": "trusted.pem"},
+                                {"key": "signer-ca.pem", "path": "signer-ca.pem"},
+                                {"key": "signer.json", "path": "signer.json"},
+                            ],
                         }
                     },
                 ],
@@ -91,6 +93,37 @@ def test_the_sidecar_and_its_volumes() -> None:
         },
         {"name": "sovereignty-run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
     ]
+
+
+def test_where_kubelets_ask_for_certificates_only_one_volume_differs() -> None:
+    by_token, by_request = injected(pod()), inject(pod(), "hds", BY_REQUEST)
+    identity = by_request["spec"]["volumes"][0]
+    signer = "sovereignty.dev/workload-identity"
+    assert identity == {
+        "name": "sovereignty-identity",
+        "projected": {
+            "defaultMode": 0o444,
+            "sources": [
+                {
+                    "podCertificate": {
+                        "signerName": signer,
+                        "keyType": "ECDSAP256",
+                        "credentialBundlePath": "credentials.pem",
+                        "maxExpirationSeconds": 86400,
+                    }
+                },
+                {
+                    "clusterTrustBundle": {
+                        "signerName": signer,
+                        "labelSelector": {"matchLabels": {"sovereignty.dev/trust-of": "hds"}},
+                        "path": "trusted.pem",
+                    }
+                },
+            ],
+        },
+    }
+    by_token["spec"]["volumes"][0] = identity
+    assert by_request == by_token
 
 
 def test_it_is_the_first_of_the_init_containers_and_nothing_else_changes() -> None:

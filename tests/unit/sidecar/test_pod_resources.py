@@ -59,7 +59,7 @@ GROWN: dict[str, tuple[Json, Json, Json]] = {
 
 @pytest.mark.parametrize(("whole", "container", "grown"), GROWN.values(), ids=GROWN.keys())
 def test_what_a_pod_has_as_a_whole_grows_by_what_the_sidecar_has(whole: Json, container: Json, grown: Json) -> None:
-    settings = SidecarSettings("sidecar", "Always", SHARE)
+    settings = SidecarSettings("sidecar", "Always", SHARE, by_token=True)
     made = inject(pod(app(resources=container), resources=whole), "hds", settings)
     assert made["spec"]["resources"] == grown
     assert sidecar_of(made)["resources"] == SHARE
@@ -69,12 +69,13 @@ def test_what_a_pod_has_as_a_whole_grows_by_what_the_sidecar_has(whole: Json, co
 @pytest.mark.parametrize("resources", [{}, {"requests": None, "limits": None}])
 def test_a_sidecar_without_resources_shares_those_of_the_pod(resources: Json) -> None:
     whole = {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}
-    made = inject(pod(resources=copy.deepcopy(whole)), "hds", SidecarSettings("sidecar", "Always", resources))
+    settings = SidecarSettings("sidecar", "Always", resources, by_token=True)
+    made = inject(pod(resources=copy.deepcopy(whole)), "hds", settings)
     assert made["spec"]["resources"] == whole
 
 
 def test_limits_of_a_sidecar_count_as_its_requests() -> None:
-    settings = SidecarSettings("sidecar", "Always", {"limits": {"cpu": "1"}})
+    settings = SidecarSettings("sidecar", "Always", {"limits": {"cpu": "1"}}, by_token=True)
     made = inject(pod(resources={"requests": {"cpu": "1"}}), "hds", settings)
     assert made["spec"]["resources"] == {"requests": {"cpu": "2"}}
 
@@ -82,6 +83,6 @@ def test_limits_of_a_sidecar_count_as_its_requests() -> None:
 @pytest.mark.parametrize("cpu", ["1e40", "-1e40", "1e999", "1e1000", "1E2147483647", "9" * 100, 1e300])
 @pytest.mark.parametrize("kind", ["requests", "limits"])
 def test_a_pod_with_more_than_any_quantity_is_refused_with_the_field(kind: str, cpu: Any) -> None:
-    settings = SidecarSettings("sidecar", "Always", SHARE)
+    settings = SidecarSettings("sidecar", "Always", SHARE, by_token=True)
     with pytest.raises(CannotInjectError, match=rf"spec\.resources\.{kind}\.cpu .*2\^63"):
         inject(pod(resources={kind: {"cpu": cpu}}), "hds", settings)

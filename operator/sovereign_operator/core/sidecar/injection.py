@@ -41,6 +41,8 @@ class SidecarSettings:
     """Always, IfNotPresent or Never."""
     resources: Mapping[str, Any]
     """As in a container."""
+    by_token: bool
+    """Whether it asks the signer for its certificate itself, with a token of its pod. Otherwise its kubelet asks."""
 
 
 def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
@@ -64,7 +66,7 @@ def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
         _container(sidecar.arguments(probes), settings, found or {}, restarts=spec.get("restartPolicy") != "Never"),
         *others,
     ]
-    wanted = {volume["name"]: volume for volume in _volumes(policy)}
+    wanted = {volume["name"]: volume for volume in _volumes(policy, by_token=settings.by_token)}
     kept = [wanted.pop(volume["name"], volume) for volume in spec.get("volumes") or ()]
     spec["volumes"] = [*kept, *wanted.values()]
     return made
@@ -163,7 +165,18 @@ def _container(
     }
 
 
-def _volumes(policy: str) -> tuple[Json, ...]:
+def _volumes(policy: str, *, by_token: bool) -> tuple[Json, ...]:
+    items = [{"key": sidecar.LISTENERS_KEY, "path": sidecar.LISTENERS}]
+    config = {"name": sidecar.transit_config_map(policy), "items": items}
+    return (
+        _projected(sidecar.IDENTITY_VOLUME, *(_token_sources(policy) if by_token else _certificate_sources(policy))),
+        _projected(sidecar.TRANSIT_VOLUME, {"configMap": config}),
+        {"name": sidecar.RUN_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": RUN_SIZE}},
+    )
+
+
+def _certificate_sources(policy: str) -> tuple[Json, Json]:
+    """Return what has the kubelet ask for a certificate, and keep the trust bundle beside it."""
     certificate = {
         "signerName": names.SIGNER,
         "keyType": "ECDSAP256",
@@ -176,13 +189,19 @@ def _volumes(policy: str) -> tuple[Json, ...]:
         "labelSelector": {"matchLabels": {names.TRUST_BUNDLE_LABEL: policy}},
         "path": sidecar.TRUSTED,
     }
-    items = [{"key": sidecar.LISTENERS_KEY, "path": sidecar.LISTENERS}]
-    config = {"name": sidecar.transit_config_map(policy), "items": items}
-    return (
-        _projected(sidecar.IDENTITY_VOLUME, {"podCertificate": certificate}, {"clusterTrustBundle": trusted}),
-        _projected(sidecar.TRANSIT_VOLUME, {"configMap": config}),
-        {"name": sidecar.RUN_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": RUN_SIZE}},
-    )
+    return {"podCertificate": certificate}, {"clusterTrustBundle": trusted}
+
+
+def _token_sources(policy: str) -> tuple[Json, Json]:
+    """Return a token with which the sidecar asks the signer, and where the signer is and whom to trust."""
+    token = {
+        "audience": names.SIGNER_AUDIENCE,
+        "expirationSeconds": sidecar.TOKEN_SECONDS,
+        "path": sidecar.TOKEN,
+    }
+    keys = (sidecar.TRUSTED, sidecar.SIGNER_CA, sidecar.SIGNER_ADDRESSES)
+    config = {"name": sidecar.trust_config_map(policy), "items": [{"key": key, "path": key} for key in keys]}
+    return {"serviceAccountToken": token}, {"configMap": config}
 
 
 def _projected(name: str, *sources: Json) -> Json:
