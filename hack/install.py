@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from hack.cluster import Cluster, ClusterError, binaries, get
+from hack.cluster.spec import NEWEST_KUBERNETES
 from hack.images.errors import ImageBuildError
 from hack.images.own import agent_image, operator_image, sidecar_image
 from hack.kubectl import Json, Kubectl, TimedOutError, eventually
@@ -28,6 +29,8 @@ VALUES: Json = {
     "presets": {"enabled": True},
 }
 """Helm values besides the images: they enable certificates, encryption and presets."""
+NEEDS_CERTIFICATES = ("identity", "encryption")
+"""Those of them that only the newest Kubernetes supports."""
 CONTROLLER_PODS = "app.kubernetes.io/component=controller"
 """The label that selects the pods of all replicas."""
 
@@ -42,6 +45,14 @@ def find(name: str) -> Cluster:
     if cluster is None:
         raise ClusterError(f"there is no cluster {name}: bring it up with `make up NAME={name}`")
     return cluster
+
+
+def has_certificates(cluster: Cluster) -> bool:
+    """Return whether certificates and encryption are installed on a cluster.
+
+    To be deleted, with NEEDS_CERTIFICATES, once they are on every Kubernetes that the chart supports.
+    """
+    return cluster.kubernetes == NEWEST_KUBERNETES
 
 
 def helm(cluster: Cluster, *arguments: str, stdin: str | None = None) -> str:
@@ -67,6 +78,8 @@ def install(cluster: Cluster, *options: str) -> str:
         return {"image": {"repository": repository, "tag": tag}}
 
     values = VALUES | load(operator_image) | {"agent": load(agent_image), "sidecar": load(sidecar_image)}
+    if not has_certificates(cluster):
+        values = {name: value for name, value in values.items() if name not in NEEDS_CERTIFICATES}
     command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
     waiting = ["--wait", "--wait-for-jobs", "--timeout", "3m"]
     said = helm(cluster, *command, *waiting, "--values", "-", *options, stdin=yaml.safe_dump(values))

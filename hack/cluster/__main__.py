@@ -36,7 +36,11 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     nodes = command.add_mutually_exclusive_group()
     nodes.add_argument("--nodes", type=int, help=f"how many plain nodes (default: {DEFAULT_NODES})")
     nodes.add_argument("--nodes-file", type=Path, help="YAML list of nodes: name, labels, providerID, taints")
-    command.add_argument("--backend", choices=("kind", "local"), help="default: kind where it can run, else local")
+    command.add_argument(
+        "--backend",
+        choices=("kind", "local"),
+        help="default: kind where it can run, else local; older Kubernetes is local",
+    )
     command.add_argument("--dual-stack", action="store_true", help="have IPv6 addresses besides those of IPv4")
     command.add_argument("--kubernetes", choices=KUBERNETES_VERSIONS, help="its version (default: the newest)")
     add("down", "Remove a cluster and all that it made.")

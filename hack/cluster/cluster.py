@@ -15,6 +15,8 @@ class Cluster(abc.ABC):
 
     name: str
     backend: Backend
+    kubernetes: str
+    """The minor version, such as ``1.33``."""
 
     @property
     @abc.abstractmethod

@@ -130,6 +130,7 @@ class KindCluster(Cluster):
     def __init__(self, state: State) -> None:
         self._state = state
         self.name = state.name
+        self.kubernetes = state.kubernetes
 
     @property
     def kubeconfig(self) -> Path:

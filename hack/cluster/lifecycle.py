@@ -18,10 +18,11 @@ def up(spec: ClusterSpec) -> Cluster:
     check_spec(spec)
     state = load(spec.name)
     if state is None:
-        backend = spec.backend or choose_backend()
+        older = spec.kubernetes not in {None, NEWEST_KUBERNETES}
+        backend = spec.backend or ("local" if older else choose_backend())
         if backend == "local":
             prerequisites.check()
-        elif spec.kubernetes not in {None, NEWEST_KUBERNETES}:
+        elif older:
             raise ClusterError(
                 f"kind's images have the Kubernetes of its own release: for {spec.kubernetes} use --backend local"
             )

@@ -42,6 +42,7 @@ class LocalCluster(Cluster):
 
     def __init__(self, state: State) -> None:
         self.name = state.name
+        self.kubernetes = state.kubernetes
         self._state = state
         self._machine = Machine(state, binaries.ensure(binaries.of_cluster(state.kubernetes)))
 

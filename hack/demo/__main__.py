@@ -18,11 +18,12 @@ from hack import estate
 from hack.cluster import ClusterSpec, binaries, up
 from hack.cluster.cluster import Cluster
 from hack.cluster.errors import ClusterError
+from hack.cluster.spec import KUBERNETES_VERSIONS
 from hack.demo import attacks, encryption, screen
 from hack.demo.traffic import Traffic
 from hack.images import public
 from hack.images.errors import ImageBuildError
-from hack.install import CONTROLLER_PODS, NAMESPACE, HelmError, find, install
+from hack.install import CONTROLLER_PODS, NAMESPACE, HelmError, find, has_certificates, install
 from hack.kubectl import Json, Kubectl, KubectlError, TimedOutError, eventually
 
 CLUSTER = "sovereign-demo"
@@ -42,9 +43,9 @@ NODE_COLUMNS = ",".join(
 )
 
 
-def prepare(name: str) -> Cluster:
+def prepare(name: str, kubernetes: str | None = None) -> Cluster:
     """Bring the cluster up, install the operator, and load the images of the demo's applications."""
-    cluster = up(ClusterSpec(name, estate.NODES))
+    cluster = up(ClusterSpec(name, estate.NODES, kubernetes=kubernetes))
     install(cluster)
     for image in IMAGES:
         cluster.load_image(public.archive(image))
@@ -58,7 +59,10 @@ def show(cluster: Cluster) -> None:
     show_nodes(kubectl)
     show_adoption(cluster, kubectl)
     show_attacks(cluster, kubectl)
-    show_suspension(kubectl, encryption.show(cluster, kubectl))
+    if has_certificates(cluster):
+        show_suspension(kubectl, encryption.show(cluster, kubectl))
+    else:
+        show_suspension(kubectl, lambda _: None)
 
 
 def reset(kubectl: Kubectl) -> None:
@@ -188,10 +192,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo."""
     parser = argparse.ArgumentParser(prog="python -m hack.demo", description=__doc__)
     parser.add_argument("--name", default=CLUSTER, help=f"the cluster's name, by default {CLUSTER}")
+    parser.add_argument("--kubernetes", choices=KUBERNETES_VERSIONS, help="its version (default: the newest)")
     parser.add_argument("--installed", action="store_true", help="the cluster is up and the operator is on it")
     given = parser.parse_args(arguments)
     try:
-        cluster = find(given.name) if given.installed else prepare(given.name)
+        cluster = find(given.name) if given.installed else prepare(given.name, given.kubernetes)
         show(cluster)
     except (AssertionError, ClusterError, HelmError, ImageBuildError, KubectlError, TimedOutError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)

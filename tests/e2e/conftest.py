@@ -1,4 +1,7 @@
-"""One cluster with the operator, as the chart installs it, for all tests of this folder."""
+"""One cluster with the operator, as the chart installs it, for all tests of this folder.
+
+Tests marked ``every_kubernetes`` run on it, and once more on a cluster with an older Kubernetes.
+"""
 
 import os
 import re
@@ -9,6 +12,7 @@ import pytest
 
 from hack import estate
 from hack.cluster import Cluster, ClusterSpec, up
+from hack.cluster.spec import NEWEST_KUBERNETES
 from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
@@ -17,6 +21,14 @@ from tests.e2e.support.estate import restore_estate, until_in_force
 from tests.e2e.support.installation import MALLORY, admin_of, prepare
 from tests.e2e.support.observed import operator_state
 from tests.e2e.support.spaces import Held, Space
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have a test marked ``every_kubernetes`` run twice; on the newest Kubernetes it is called as if it ran once."""
+    if metafunc.definition.get_closest_marker("every_kubernetes"):
+        older = metafunc.config.getoption("--kubernetes")
+        runs = {None: pytest.HIDDEN_PARAM} | ({} if older == NEWEST_KUBERNETES else {older: older})
+        metafunc.parametrize("kubernetes", list(runs), ids=list(runs.values()), indirect=True, scope="session")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -30,11 +42,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def kubernetes(request: pytest.FixtureRequest) -> str | None:
+    """The older Kubernetes on which a test runs; None: the newest."""
+    older: str | None = getattr(request, "param", None)
+    return older
+
+
+@pytest.fixture(scope="session")
+def bare_cluster(request: pytest.FixtureRequest, kubernetes: str | None) -> Iterator[Cluster]:
     """Four nodes, each for a datacentre of its own, without the operator. Each process of pytest-xdist has its own."""
+    version = (kubernetes or "").replace(".", "-")
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    name = "-".join(filter(None, (request.config.getoption("--cluster"), worker)))
-    cluster = up(ClusterSpec(name, estate.NODES))
+    name = "-".join(filter(None, (request.config.getoption("--cluster"), version, worker)))
+    cluster = up(ClusterSpec(name, estate.NODES, kubernetes=kubernetes))
     cluster.load_image(public.archive(manifests.IMAGE))
     yield cluster
     if not request.config.getoption("--keep-cluster"):

@@ -11,7 +11,7 @@ from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl
 from sovereign_operator.core import names
-from tests.e2e.support.sidecars import WEBHOOKS
+from tests.e2e.support.guards import WEBHOOKS
 
 PROCESS: Final = "sovereign-injector"
 

@@ -14,10 +14,11 @@ from hack.install import NAMESPACE, install
 from hack.kubectl import Kubectl, eventually
 from sovereign_operator.core import names
 from sovereign_operator.pki import certificates
+from tests.e2e.support.guards import WEBHOOKS
 from tests.e2e.support.installation import OPTIONS
 from tests.e2e.support.manifests import pod, workload
 from tests.e2e.support.observed import living_pods, told
-from tests.e2e.support.sidecars import WEBHOOKS, refusal, sidecar_of
+from tests.e2e.support.sidecars import refusal, sidecar_of
 from tests.e2e.support.spaces import Space
 
 PODS = "app.kubernetes.io/component=injector"

@@ -12,11 +12,11 @@ from hack.cluster import Cluster
 from hack.install import NAMESPACE, RELEASE, helm, install
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.pki.serving import make_authority
-from tests.e2e.support.guards import VALIDATING, without_bindings
+from tests.e2e.support.guards import VALIDATING, WEBHOOKS, without_bindings
 from tests.e2e.support.installation import OPTIONS, upgrade
 from tests.e2e.support.manifests import pod, sovereign, workload
 from tests.e2e.support.observed import condition, metric
-from tests.e2e.support.sidecars import WEBHOOKS, dry_run, sidecar_of
+from tests.e2e.support.sidecars import dry_run, sidecar_of
 from tests.e2e.support.spaces import Space
 
 GUARD = "sovereignty-guard-bindings"

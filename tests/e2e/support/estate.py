@@ -14,8 +14,9 @@ INSIDE = "brest-1"
 
 def restore_estate(kubectl: Kubectl) -> None:
     """Restore services and datacentres, and wait until the operator has judged them."""
-    deployments = ("deployment/sovereign-controller", "deployment/sovereign-signer")
-    kubectl.run("-n", NAMESPACE, "scale", *deployments, "--replicas=2")
+    # Where the chart installs no signer, there is none to scale.
+    processes = "app.kubernetes.io/component in (controller, signer)"
+    kubectl.run("-n", NAMESPACE, "scale", "deployment", "-l", processes, "--replicas=2")
     kubectl.apply(
         *estate.services(datetime.now(UTC).date()),
         *estate.datacentres(kubectl),

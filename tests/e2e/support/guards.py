@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from hack.kubectl import Json, Kubectl, eventually
 
 BY_NAMESPACE, BY_LABEL = "sovereignty-guard-pods-by-namespace", "sovereignty-guard-pods-by-label"
 NODES = "sovereignty-guard-nodes"
 VALIDATING, MUTATING = "validatingadmissionpolicy", "mutatingadmissionpolicy"
+WEBHOOKS, WEBHOOKS_KIND = "sovereign-injector", "mutatingwebhookconfiguration"
+PLACE, STAMP = "sovereignty-place-pods-by-namespace", "sovereignty-stamp-requester"
+"""What the API server itself writes into objects, unless the injector does."""
 
 
 def bare(obj: Json) -> Json:
@@ -29,6 +32,46 @@ def without_bindings(admin: Kubectl, *names: str) -> Iterator[None]:
     finally:
         for binding in found:
             admin.create(bare(binding))
+
+
+@contextmanager
+def without_webhooks(admin: Kubectl) -> Iterator[None]:
+    """Delete the injector's webhooks, and create them again at the end."""
+    found = admin.get(WEBHOOKS_KIND, WEBHOOKS)
+    admin.delete(WEBHOOKS_KIND, WEBHOOKS)
+    try:
+        yield
+    finally:
+        admin.create(bare(found))
+
+
+def injector_places(admin: Kubectl) -> bool:
+    """Return whether the injector writes what places objects, as on a Kubernetes without MutatingAdmissionPolicy."""
+    webhooks = [webhook for found in admin.list(WEBHOOKS_KIND) for webhook in found["webhooks"]]
+    return any(webhook["name"].endswith(".placement.sovereignty.dev") for webhook in webhooks)
+
+
+@contextmanager
+def without_placement(admin: Kubectl) -> Iterator[str]:
+    """Have nothing written into pods of namespaces with a policy. Yield how the guard calls what is missing."""
+    if injector_places(admin):
+        with without_webhooks(admin):
+            yield f"MutatingWebhookConfiguration {WEBHOOKS}"
+    else:
+        with without_bindings(admin, PLACE):
+            yield PLACE
+
+
+@contextmanager
+def without_stamp(admin: Kubectl) -> Iterator[None]:
+    """Have nobody write who requested a SovereignWorkload, nor look whether it was written."""
+    with ExitStack() as stack:
+        if injector_places(admin):
+            stack.enter_context(without_webhooks(admin))
+            stack.enter_context(without_bindings(admin, "sovereignty-guard-requester"))
+        else:
+            stack.enter_context(without_bindings(admin, STAMP))
+        yield
 
 
 @contextmanager
@@ -53,7 +96,7 @@ def force(admin: Kubectl, pod: Json, namespace: str) -> None:
     """Create a pod exactly as given, with the placement and guard bindings removed."""
     manifest = json.dumps(pod)
     attempt = ("-n", namespace, "create", "-f", "-")
-    with without_bindings(admin, "sovereignty-place-pods-by-namespace"):
+    with without_placement(admin):
         # A deleted binding stays in effect for some moments.
         eventually(
             lambda: "not placed" in admin.attempt(*attempt, "--dry-run=server", stdin=manifest).stderr,

@@ -1,8 +1,8 @@
-"""Small workloads for tests."""
+"""Small workloads for tests, and how to start them."""
 
 from typing import Any
 
-from hack.kubectl import Json
+from hack.kubectl import Json, Kubectl
 
 IMAGE = "docker.io/library/busybox:latest"
 NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0a1b2c3d-0000-4000-8000-000000000000"}
@@ -81,3 +81,9 @@ def sovereign(name: str, *, policy: str | None = None, **spec: Any) -> Json:
         "metadata": {"name": name},
         "spec": named | spec,
     }
+
+
+def trigger(admin: Kubectl, kind: str, namespace: str, name: str) -> None:
+    """Start a CronJob now; other kinds start by themselves."""
+    if kind == "CronJob":
+        admin.run("-n", namespace, "create", "job", f"{name}-now", f"--from=cronjob/{name}")

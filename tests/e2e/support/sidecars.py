@@ -12,11 +12,9 @@ from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core.encryption.disconnects import Disconnects
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.objects.transit_config import see_transit_config
-from tests.e2e.support.guards import bare
+from tests.e2e.support.guards import without_webhooks
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.spaces import Held
-
-WEBHOOKS = "sovereign-injector"
 
 
 def encrypted(admin: Kubectl, policy: str) -> Json:
@@ -49,15 +47,13 @@ def dry_run(person: Kubectl, pod: Json, namespace: str) -> Json:
 @contextmanager
 def without_injector(admin: Kubectl, namespace: str, pod: Json) -> Iterator[None]:
     """Delete the webhook, and restore it at the end. ``pod`` is used to probe when the change takes effect."""
-    found = admin.get("mutatingwebhookconfiguration", WEBHOOKS)
-    admin.delete("mutatingwebhookconfiguration", WEBHOOKS)
     try:
-        eventually(
-            lambda: "is not sovereignty-sidecar" in refusal(admin, pod, namespace), what="pods without a sidecar"
-        )
-        yield
+        with without_webhooks(admin):
+            eventually(
+                lambda: "is not sovereignty-sidecar" in refusal(admin, pod, namespace), what="pods without a sidecar"
+            )
+            yield
     finally:
-        admin.create(bare(found))
         eventually(lambda: sidecar_of(dry_run(admin, pod, namespace)), what="the webhook again")
 
 

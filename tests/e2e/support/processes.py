@@ -1,0 +1,37 @@
+"""A cluster on which no process of the operator runs."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hack.install import NAMESPACE
+from hack.kubectl import Kubectl, eventually
+from tests.e2e.support.observed import leader, living_pods
+
+OURS = ("-n", NAMESPACE)
+
+
+@contextmanager
+def all_stopped(admin: Kubectl) -> Iterator[None]:
+    """End every process of the operator, and start all of them again at the end."""
+    replicas = {found["metadata"]["name"]: found["spec"]["replicas"] for found in admin.list("deployments", NAMESPACE)}
+    agents = [found["metadata"]["name"] for found in admin.list("daemonsets", NAMESPACE)]
+    try:
+        admin.run(*OURS, "scale", "deployment", *replicas, "--replicas=0")
+        for name in agents:
+            _patch_selector(admin, name, {"example.org/no-node-has": "this-label"})
+        eventually(lambda: not living_pods(admin, NAMESPACE), what="no process of the operator")
+        yield
+    finally:
+        for name, count in replicas.items():
+            admin.run(*OURS, "scale", "deployment", name, f"--replicas={count}")
+        for name in agents:
+            _patch_selector(admin, name, None)
+        for name in (*(f"deployment/{name}" for name in replicas), *(f"daemonset/{name}" for name in agents)):
+            admin.run(*OURS, "rollout", "status", name, "--timeout=90s")
+        eventually(lambda: leader(admin), what="a controller that leads")
+
+
+def _patch_selector(admin: Kubectl, daemon_set: str, selector: dict[str, str] | None) -> None:
+    patch = {"spec": {"template": {"spec": {"nodeSelector": selector}}}}
+    admin.run(*OURS, "patch", "daemonset", daemon_set, "-p", json.dumps(patch))
