@@ -4,6 +4,7 @@
 """
 
 import argparse
+import copy
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -29,8 +30,6 @@ VALUES: Json = {
     "presets": {"enabled": True},
 }
 """Helm values besides the images: they enable certificates, encryption and presets."""
-NEEDS_CERTIFICATES = ("identity", "encryption")
-"""Those of them that only the newest Kubernetes supports."""
 CONTROLLER_PODS = "app.kubernetes.io/component=controller"
 """The label that selects the pods of all replicas."""
 
@@ -47,12 +46,9 @@ def find(name: str) -> Cluster:
     return cluster
 
 
-def has_certificates(cluster: Cluster) -> bool:
-    """Return whether certificates and encryption are installed on a cluster.
-
-    To be deleted, with NEEDS_CERTIFICATES, once they are on every Kubernetes that the chart supports.
-    """
-    return cluster.kubernetes == NEWEST_KUBERNETES
+def certificates_by(cluster: Cluster) -> str:
+    """Return how new sidecars get their certificates there: as new as the cluster allows."""
+    return "Request" if cluster.kubernetes == NEWEST_KUBERNETES else "Token"
 
 
 def helm(cluster: Cluster, *arguments: str, stdin: str | None = None) -> str:
@@ -77,9 +73,8 @@ def install(cluster: Cluster, *options: str) -> str:
         repository, _, tag = name.rpartition(":")
         return {"image": {"repository": repository, "tag": tag}}
 
-    values = VALUES | load(operator_image) | {"agent": load(agent_image), "sidecar": load(sidecar_image)}
-    if not has_certificates(cluster):
-        values = {name: value for name, value in values.items() if name not in NEEDS_CERTIFICATES}
+    values = copy.deepcopy(VALUES) | load(operator_image) | {"agent": load(agent_image), "sidecar": load(sidecar_image)}
+    values["identity"] |= {"certificates": certificates_by(cluster)}
     command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
     waiting = ["--wait", "--wait-for-jobs", "--timeout", "3m"]
     said = helm(cluster, *command, *waiting, "--values", "-", *options, stdin=yaml.safe_dump(values))

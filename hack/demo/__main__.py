@@ -23,7 +23,7 @@ from hack.demo import attacks, encryption, screen
 from hack.demo.traffic import Traffic
 from hack.images import public
 from hack.images.errors import ImageBuildError
-from hack.install import CONTROLLER_PODS, NAMESPACE, HelmError, find, has_certificates, install
+from hack.install import CONTROLLER_PODS, NAMESPACE, HelmError, find, install
 from hack.kubectl import Json, Kubectl, KubectlError, TimedOutError, eventually
 
 CLUSTER = "sovereign-demo"
@@ -59,10 +59,7 @@ def show(cluster: Cluster) -> None:
     show_nodes(kubectl)
     show_adoption(cluster, kubectl)
     show_attacks(cluster, kubectl)
-    if has_certificates(cluster):
-        show_suspension(kubectl, encryption.show(cluster, kubectl))
-    else:
-        show_suspension(kubectl, lambda _: None)
+    show_suspension(kubectl, encryption.show(cluster, kubectl))
 
 
 def reset(kubectl: Kubectl) -> None:
