@@ -10,6 +10,11 @@
 {{ include "sovereign-operator.sources" . }}.exists(s, s.?serviceAccountToken.audience.orValue('') == 'sovereignty.dev/signer')
 {{- end }}
 
+{{/* The same quickly: CEL for whether a volume surely has none. One with many sources may have one. */}}
+{{- define "sovereign-operator.hasNoSignerToken" -}}
+(!has(v.projected) || {{ include "sovereign-operator.sources" . }}.size() <= 30 && !{{ include "sovereign-operator.hasSignerToken" . }})
+{{- end }}
+
 {{/* CEL for whether a pod that is created has more volumes, or more sources in them, than CEL can search in time. */}}
 {{- define "sovereign-operator.manyVolumes" -}}
 object.spec.?volumes.orValue([]).size() > {{ include "sovereign-operator.most" . }}
@@ -67,8 +72,7 @@ object.spec.?initContainers[?0].name.orValue('') == 'sovereignty-sidecar'
      : {{ if ((($root.Values.sidecar).resources).limits).memory }}false{{ else }}true{{ end }}))
 && [object.spec.?volumes.orValue([]).filter(v, v.name.startsWith('sovereignty-'))].all(own,
   own == [{{ $byToken }}, {{ $transit }}, {{ $run }}] || own == [{{ $byRequest }}, {{ $transit }}, {{ $run }}])
-&& object.spec.?volumes.orValue([]).all(v, v.name == 'sovereignty-identity'
-  || {{ include "sovereign-operator.sources" $root }}.size() <= 30 && !{{ include "sovereign-operator.hasSignerToken" $root }})
+&& object.spec.?volumes.orValue([]).all(v, v.name == 'sovereignty-identity' || {{ include "sovereign-operator.hasNoSignerToken" $root }})
 && !object.spec.?hostNetwork.orValue(false) && !object.spec.?hostPID.orValue(false) && !object.spec.?shareProcessNamespace.orValue(false)
 && object.spec.?securityContext.runAsUser.orValue(0) != 65533 && !object.spec.?securityContext.sysctls.hasValue()
 && object.spec.initContainers.all(c, c.name == 'sovereignty-sidecar' || {{ $fine }})
