@@ -14,9 +14,8 @@ INSIDE = "brest-1"
 
 def restore_estate(kubectl: Kubectl) -> None:
     """Restore services and datacentres, and wait until the operator has judged them."""
-    # Where the chart installs no signer, there is none to scale.
-    processes = "app.kubernetes.io/component in (controller, signer)"
-    kubectl.run("-n", NAMESPACE, "scale", "deployment", "-l", processes, "--replicas=2")
+    processes = ("deployment/sovereign-controller", "deployment/sovereign-signer")
+    kubectl.run("-n", NAMESPACE, "scale", *processes, "--replicas=2")
     kubectl.apply(
         *estate.services(datetime.now(UTC).date()),
         *estate.datacentres(kubectl),
