@@ -70,8 +70,16 @@ def test_nobody_changes_whom_sidecars_trust(mallory: Kubectl, trusted: str, chan
     assert "say in spec.trustedPolicies of the SovereigntyPolicy whom its pods trust" in said
 
 
-def test_nor_does_the_controllers_token(admin: Kubectl, trusted: str) -> None:
-    assert "sovereignty-guard" in attempt(admin, trusted, CHANGES["other certificates"], f"--as={CONTROLLER}")
+def test_nor_does_the_controllers_token(cluster: Cluster, admin: Kubectl, trusted: str) -> None:
+    """The controller may write ConfigMaps of other names everywhere."""
+    token = admin.run("-n", OPERATOR, "create", "token", "sovereign-controller").strip()
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{trusted}"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"trusted.pem": "-----BEGIN CERTIFICATE-----"}}
+    body["metadata"] = {"name": trusted, "namespace": NAMESPACE}
+    assert asking(cluster, token)(Request("APPLY", path, body)) == 403  # noqa: PLR2004 - forbidden
+    assert asking(cluster, token)(
+        Request("APPLY", path.replace(trusted, "mine"), body | {"metadata": {"name": "mine"}})
+    )
 
 
 def test_nobody_creates_one(mallory: Kubectl, trusted: str) -> None:
@@ -83,7 +91,7 @@ def test_nobody_creates_one(mallory: Kubectl, trusted: str) -> None:
         return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
 
     assert GUARD in mallory.refusal(*create, stdin=made(name=trust_config_map("hds")))
-    assert GUARD in mallory.refusal(*create, stdin=made(generateName=trust_config_map("")))
+    assert GUARD in mallory.refusal(*create, stdin=made(generateName=trust_config_map("hds-")))
     assert GUARD in mallory.refusal(*create, stdin=made(name="fat", labels=labelled))
     assert GUARD in mallory.refusal(*create, stdin=made(generateName="fat-", labels=labelled))
     mallory.run(*create, stdin=made(name="fat"))
