@@ -57,9 +57,12 @@ def memory_limit() -> int | None:
     return None
 
 
-def write(name: str, probes: Sequence[Probe], budget: Budget) -> None:
-    """Write the files that Envoy reads at its start. ``name`` is the pod's."""
+def write(name: str, probes: Sequence[Probe], budget: Budget, credentials: str) -> None:
+    """Write the files that Envoy reads at its start.
+
+    ``name`` is the pod's; ``credentials`` is the folder with its key and certificate.
+    """
     content = bootstrap.bootstrap(name, probe_ports(probes), budget, give_up_sooner=kernel_knows(GIVE_UP_SOONER))
-    files = {BOOTSTRAP: content, **bootstrap.secrets()}
+    files = {BOOTSTRAP: content, **bootstrap.secrets(credentials)}
     for path, part in files.items():
         Path(path).write_text(json.dumps(part), encoding="utf-8")
