@@ -33,7 +33,7 @@ from hack.dataplane.pods import PATIENCE, Pod, Road, authority, road
 from hack.images import gotool
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
-from sovereign_operator.sidecar.__main__ import command
+from sovereign_operator.sidecar.envoy_files import command
 
 APP_PORT: Final = 8080
 NONE, PLAIN, MTLS, BARE, TRACKED = PAIRS = ("none", "plain", "mTLS", "bare", "tracked")

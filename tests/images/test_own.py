@@ -79,7 +79,7 @@ def read(tar: tarfile.TarFile, name: str) -> IO[bytes]:
     ("part", "module", "user", "imports"),
     [
         ("operator", "controller", "65532", "sovereign_operator.controller.__main__"),
-        ("sidecar", "sidecar", "65533", "sovereign_operator.sidecar.__main__"),
+        ("sidecar", "sidecar", "65533", "sovereign_operator.sidecar.__main__, sovereign_operator.sidecar.certificate"),
         ("agent", "agent", "0", "sovereign_operator.kube.client.api"),
     ],
 )
@@ -107,5 +107,5 @@ def test_all_but_what_one_has_alone_is_shared(images: dict[str, Unpacked]) -> No
     *common, dependencies, application = images["operator"].layers
     (*below, _, above) = images["agent"].layers
     assert (below, above) == ([*common, dependencies], application)
-    (*below, _, above) = images["sidecar"].layers
+    (*below, _, _, above) = images["sidecar"].layers
     assert (below, above) == (common, application)

@@ -56,6 +56,12 @@ FORBIDDEN = {
     "the agent's decision waits": ("agent/decide.py", "import asyncio"),
     "the webhook's answer asks the API server": ("injector/review.py", "import sovereign_operator.kube.mirror"),
     "the webhook's answer opens connections": ("injector/review.py", "import socket"),
+    "the sidecar's start needs cryptography": ("sidecar/envoy_files.py", "import sovereign_operator.pki.leaf"),
+    "what stays beside Envoy speaks TLS": ("sidecar/supervise.py", "import sovereign_operator.sidecar.signer_client"),
+    "what stays beside Envoy imports the contract": (
+        "sidecar/renewal.py",
+        "import sovereign_operator.core.sidecar.contract",
+    ),
     "tasks import the core": ("aio/tasks.py", "import sovereign_operator.core.names"),
 }
 

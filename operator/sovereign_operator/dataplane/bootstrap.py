@@ -80,13 +80,15 @@ _HTTP: Final = "envoy.extensions.filters.network.http_connection_manager.v3.Http
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def secrets() -> Mapping[str, str | Json]:
-    """Return the files of the secrets, by path. Envoy watches the folder: the kubelet replaces its content at once."""
-    folder = sidecar.IDENTITY_FOLDER
-    watched = {"watched_directory": {"path": folder}}
-    credentials = {"filename": f"{folder}/{sidecar.CREDENTIALS}"}
-    pair = {"certificate_chain": credentials, "private_key": credentials} | watched
-    trusted = {"trusted_ca": {"filename": f"{folder}/{sidecar.TRUSTED}"}} | watched
+def secrets(credentials: str = sidecar.IDENTITY_FOLDER) -> Mapping[str, Json]:
+    """Return the files of the secrets, by path. ``credentials`` is the folder with key and certificate.
+
+    Envoy watches the folders: the kubelet replaces the content of one at once, and a sidecar moves files into its own.
+    """
+    own, given = ({"watched_directory": {"path": folder}} for folder in (credentials, sidecar.IDENTITY_FOLDER))
+    both = {"filename": f"{credentials}/{sidecar.CREDENTIALS}"}
+    pair = {"certificate_chain": both, "private_key": both} | own
+    trusted = {"trusted_ca": {"filename": f"{sidecar.IDENTITY_FOLDER}/{sidecar.TRUSTED}"}} | given
     return {
         secret_path(CERTIFICATE): _secret(CERTIFICATE, tls_certificate=pair),
         secret_path(TRUST): _secret(TRUST, validation_context=trusted),

@@ -1,1 +1,1 @@
-"""The sidecar's process: writes Envoy's bootstrap, and then becomes Envoy."""
+"""The sidecar's processes: one writes Envoy's files and becomes Envoy, or what keeps Envoy's certificate valid."""

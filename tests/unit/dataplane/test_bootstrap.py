@@ -2,12 +2,13 @@
 
 import pytest
 
-from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
-from sovereign_operator.dataplane.bootstrap import bootstrap
+from sovereign_operator.core.sidecar.contract import IDENTITY_FOLDER, LEAST_MEMORY, OWN_FOLDER, Probe, ProbeKind
+from sovereign_operator.dataplane.bootstrap import bootstrap, secrets
 from sovereign_operator.dataplane.envoy import CHAINS, cluster
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, LOST_SECONDS
 from sovereign_operator.dataplane.memory import (
     BASE,
+    BESIDE_ENVOY,
     CONNECTION,
     FAR,
     KUBELET_BUFFER,
@@ -48,16 +49,15 @@ def test_every_connection_that_leaves_the_pod_detects_a_dead_peer(*, give_up_soo
     assert LOST_SECONDS == 20
 
 
-def test_all_connections_fit_into_the_memory() -> None:
+@pytest.mark.parametrize("reserved", [0, BESIDE_ENVOY])
+def test_all_connections_fit_into_the_memory(reserved: int) -> None:
     assert 2 * 2 * (NEAR + FAR) < CONNECTION, "the kernel doubles the sizes that it is given, each way"
-    for memory in (128 * MIB, 256 * MIB, 512 * MIB):
-        budget = Budget(memory, ports=3)
-        assert (
-            BASE + budget.connections * CONNECTION + budget.ports * budget.kubelet_connections * KUBELET_CONNECTION
-            <= memory
-        )
+    for memory in (LEAST_MEMORY + reserved, 256 * MIB, 512 * MIB):
+        budget = Budget(memory, 3, reserved)
+        for_kubelets = budget.ports * budget.kubelet_connections * KUBELET_CONNECTION
+        assert reserved + BASE + budget.connections * CONNECTION + for_kubelets <= memory
         assert budget.heap
-        assert budget.heap < memory
+        assert budget.heap < memory - reserved
     assert Budget(None).connections == Budget(1 << 50).connections == UNLIMITED
 
 
@@ -80,3 +80,20 @@ def test_no_listener_and_no_cluster_buffers_more_than_the_budget_assumes(memory:
 def test_each_port_for_kubelets_gets_its_share_of_connections() -> None:
     assert [Budget(512 * MIB, ports=ports).kubelet_connections for ports in (1, 3, 64)] == [100, 33, 8]
     assert Budget(128 * MIB, ports=64).connections == 1
+
+
+def test_with_the_least_memory_there_is_a_connection_and_seldom_more_beside_other_processes() -> None:
+    """The pages of programs that are read again when needed make up for the last MiB."""
+    assert Budget(LEAST_MEMORY).connections == 19
+    assert Budget(LEAST_MEMORY, reserved=BESIDE_ENVOY).connections == 1
+    assert Budget(512 * MIB).connections - Budget(512 * MIB, reserved=BESIDE_ENVOY).connections == 20
+
+
+@pytest.mark.parametrize(("arguments", "folder"), [((), IDENTITY_FOLDER), ((OWN_FOLDER,), OWN_FOLDER)])
+def test_envoy_watches_the_folder_of_its_key_and_that_of_its_trust_bundle(arguments: tuple[str], folder: str) -> None:
+    certificate, trust = ((file["resources"][0]) for file in secrets(*arguments).values())
+    pair, trusted = certificate["tls_certificate"], trust["validation_context"]
+    assert pair["private_key"] == pair["certificate_chain"] == {"filename": f"{folder}/credentials.pem"}
+    assert pair["watched_directory"] == {"path": folder}
+    assert trusted["trusted_ca"] == {"filename": f"{IDENTITY_FOLDER}/trusted.pem"}
+    assert trusted["watched_directory"] == {"path": IDENTITY_FOLDER}

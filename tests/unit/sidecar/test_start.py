@@ -6,6 +6,7 @@ import pytest
 
 from sovereign_operator.core.sidecar.contract import LEAST_MEMORY
 from sovereign_operator.sidecar import __main__ as start
+from sovereign_operator.sidecar import envoy_files
 
 
 @pytest.mark.parametrize(
@@ -26,13 +27,13 @@ def test_its_limit_is_that_of_its_cgroup(
     for path, text in zip(paths, contents, strict=True):
         if text is not None:
             path.write_text(f"{text}\n")
-    monkeypatch.setattr(start, "MEMORY_LIMITS", paths)
-    assert start.memory_limit() == limit
+    monkeypatch.setattr(envoy_files, "MEMORY_LIMITS", paths)
+    assert envoy_files.memory_limit() == limit
 
 
 def test_it_does_not_start_with_too_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "memory.max"
     path.write_text(str(LEAST_MEMORY - 4096))
-    monkeypatch.setattr(start, "MEMORY_LIMITS", (path,))
+    monkeypatch.setattr(envoy_files, "MEMORY_LIMITS", (path,))
     with pytest.raises(SystemExit, match="too few: give sovereignty-sidecar 134217728 or more"):
         start.main([])
