@@ -7,12 +7,14 @@ from uuid import uuid4
 
 import pytest
 
+from hack.cluster import Cluster
 from hack.install import NAMESPACE as OPERATOR
 from hack.kubectl import Kubectl, KubectlError, eventually
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar.contract import trust_config_map
 from tests.e2e.support.guards import refused_change, without_bindings
 from tests.e2e.support.manifests import NOBODY, pod
+from tests.e2e.support.tokens import Request, asking
 
 GUARD = "sovereignty-guard-trust"
 NAMESPACE = "trusting"
