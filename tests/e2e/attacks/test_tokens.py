@@ -89,7 +89,7 @@ def test_nor_does_a_cluster_admin(admin: Kubectl, mallory: Kubectl, elsewhere: s
 
 
 def test_nor_does_who_is_only_called_like_a_kubelet(admin: Kubectl, cluster: Cluster, elsewhere: str) -> None:
-    """NodeRestriction knows kubelets by their group. A user who impersonates a kubelet is in that group, and held to it."""
+    """NodeRestriction knows kubelets by their group. Who impersonates a kubelet is in that group, and held by it."""
     name = f"system:node:{NODE}"
     admin.run("create", "clusterrolebinding", "false-kubelet", "--clusterrole=cluster-admin", f"--user={name}")
     person = Kubectl(cluster.user_kubeconfig(name))

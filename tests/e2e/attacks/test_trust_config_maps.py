@@ -78,7 +78,7 @@ def test_nor_does_the_controllers_token(cluster: Cluster, admin: Kubectl, truste
     path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{trusted}"
     body = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"trusted.pem": "-----BEGIN CERTIFICATE-----"}}
     body["metadata"] = {"name": trusted, "namespace": NAMESPACE}
-    assert asking(cluster, token)(Request("APPLY", path, body)) == 403  # noqa: PLR2004 - forbidden
+    assert asking(cluster, token)(Request("APPLY", path, body)) == 403
     assert asking(cluster, token)(
         Request("APPLY", path.replace(trusted, "mine"), body | {"metadata": {"name": "mine"}})
     )
