@@ -77,8 +77,9 @@ class Endpoint:
             return web.Response(status=HTTPStatus.REQUEST_TIMEOUT, headers={"Connection": "close"})
         except InvalidTokenError as error:
             metrics.TOKENS_REFUSED.inc()
-            if self._log.take(asked.remote):
-                logger.warning("%s sent a token that is not accepted: %s", asked.remote, line(str(error)))
+            address = _address(asked.remote)
+            if self._log.take(address):
+                logger.warning("%s sent a token that is not accepted: %s", address, line(str(error)))
             return _refusal(HTTPStatus.UNAUTHORIZED, "InvalidToken", str(error))
         except ApiError as error:
             logger.warning("a request by token is not answered, its sidecar asks again: %s", error)

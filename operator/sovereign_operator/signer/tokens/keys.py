@@ -1,7 +1,6 @@
 """The keys with which API servers sign tokens: most bad tokens are refused without a question to the API server."""
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,11 +8,10 @@ import jwt
 
 from sovereign_operator.core import names
 from sovereign_operator.kube.client.api import Api
-from sovereign_operator.kube.client.errors import ApiError
-
-logger = logging.getLogger(__name__)
+from sovereign_operator.kube.client.errors import ApiError, UnavailableError
 
 KEYS_PATH: Final = "/openid/v1/jwks"
+KEYS_TYPE: Final = "application/jwk-set+json"
 READ_SECONDS: Final = 10.0
 """How often the keys are read at most, as tokens with keys that do not exist cost nothing to make."""
 LEEWAY_SECONDS: Final = 60
@@ -45,9 +43,11 @@ class TokenKeys:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._lock = asyncio.Lock()
         self._read_at = float("-inf")
+        self._failure: UnavailableError | None = None
+        """Why the keys could not be read the last time."""
 
     async def verify(self, token: str) -> BoundPod:
-        """Check signature, audience and time of a token. Raises InvalidTokenError.
+        """Check signature, audience and time of a token. Raises InvalidTokenError; UnavailableError without the keys.
 
         Whether the pod still exists, only the API server knows.
         """
@@ -75,15 +75,15 @@ class TokenKeys:
             if name not in self._keys and now - self._read_at >= READ_SECONDS:
                 self._read_at = now
                 try:
-                    found = jwt.PyJWKSet.from_dict(await self._api.request("GET", KEYS_PATH))
+                    found = jwt.PyJWKSet.from_dict(await self._api.request("GET", KEYS_PATH, accept=KEYS_TYPE))
                 except (ApiError, jwt.PyJWTError) as error:
-                    logger.warning("the keys of tokens (%s) cannot be read, the known ones stay: %s", KEYS_PATH, error)
+                    self._failure = UnavailableError(0, f"the keys of tokens ({KEYS_PATH}) cannot be read: {error}")
                 else:
                     self._keys = {key.key_id: key for key in found.keys if key.key_id}
-        try:
+                    self._failure = None
+        if name in self._keys:
             return self._keys[name]
-        except KeyError:
-            raise InvalidTokenError("no API server signs tokens with its key") from None
+        raise self._failure or InvalidTokenError("no API server signs tokens with its key")
 
 
 def _bound_pod(claims: Any) -> BoundPod:
