@@ -24,10 +24,15 @@ from tests.e2e.support.spaces import Held, Space
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Have a test marked ``every_kubernetes`` run twice; on the newest Kubernetes it is called as if it ran once."""
-    if metafunc.definition.get_closest_marker("every_kubernetes"):
+    """Have a test marked ``every_kubernetes`` run twice; on the newest Kubernetes it is called as if it ran once.
+
+    One marked ``older_kubernetes`` runs on the older alone.
+    """
+    marked = metafunc.definition.get_closest_marker
+    if marked("every_kubernetes") or marked("older_kubernetes"):
         older = metafunc.config.getoption("--kubernetes")
-        runs = {None: pytest.HIDDEN_PARAM} | ({} if older == NEWEST_KUBERNETES else {older: older})
+        runs = {} if marked("older_kubernetes") else {None: pytest.HIDDEN_PARAM}
+        runs |= {} if older == NEWEST_KUBERNETES else {older: older}
         metafunc.parametrize("kubernetes", list(runs), ids=list(runs.values()), indirect=True, scope="session")
 
 

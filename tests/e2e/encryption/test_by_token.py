@@ -20,7 +20,7 @@ from tests.e2e.support.peers import PYTHON
 from tests.e2e.support.spaces import Space
 from tests.e2e.support.strict_pods import python, ready
 
-pytestmark = [pytest.mark.every_kubernetes, pytest.mark.usefixtures("image")]
+pytestmark = [pytest.mark.older_kubernetes, pytest.mark.usefixtures("image")]
 
 
 @pytest.fixture(scope="module")
