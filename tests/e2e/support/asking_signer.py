@@ -22,13 +22,14 @@ asked = json.load(sys.stdin)
 where = json.loads(asked["where"])
 host, _, port = where["addresses"][0].rpartition(":")
 context = ssl.create_default_context(cadata=asked["ca"])
-connection = http.client.HTTPConnection(where["host"], timeout=20)
-connection.sock = context.wrap_socket(
-    socket.create_connection((host.strip("[]"), int(port)), 20), server_hostname=where["host"]
-)
-connection.request("POST", asked["path"], base64.b64decode(asked["body"]), asked["headers"])
-answer = connection.getresponse()
-print(json.dumps([answer.status, dict(answer.getheaders()), answer.read().decode()]))
+for _ in range(asked["times"]):
+    connection = http.client.HTTPConnection(where["host"], timeout=20)
+    connection.sock = context.wrap_socket(
+        socket.create_connection((host.strip("[]"), int(port)), 20), server_hostname=where["host"]
+    )
+    connection.request("POST", asked["path"], base64.b64decode(asked["body"]), asked["headers"])
+    answer = connection.getresponse()
+    print(json.dumps([answer.status, dict(answer.getheaders()), answer.read().decode()]))
 """
 
 
@@ -51,20 +52,31 @@ class Asker:
     policy: str
     """The policy whose trust ConfigMap in the operator's namespace says where the signer is."""
 
-    def ask(self, token: str, body: bytes | None = None, *, path: str = "/certificate", **headers: str) -> Answered:
+    def ask(self, token: str, body: bytes | None = None, *, path: str = "/certificate") -> Answered:
         """Send a request; without ``body`` it is for a new key."""
+        (answered,) = self.ask_often(1, token, body, path=path)
+        return answered
+
+    def ask_often(
+        self, times: int, token: str, body: bytes | None = None, *, path: str = "/certificate"
+    ) -> list[Answered]:
+        """Send a request so many times, one after another."""
         data = self.admin.get("configmap", trust_config_map(self.policy), NAMESPACE)["data"]
         asked = {
             "where": data[SIGNER_ADDRESSES],
             "ca": data[SIGNER_CA],
             "path": path,
-            "headers": {"Authorization": f"Bearer {token}", **headers},
+            "times": times,
+            "headers": {"Authorization": f"Bearer {token}"},
             "body": base64.b64encode(pkcs10() if body is None else body).decode(),
         }
         where = ("-n", self.namespace, "exec", "-i", self.pod, "-c", "idle", "--")
         said = self.admin.run(*where, "python3", "-c", PROGRAM, stdin=json.dumps(asked))
-        status, headers, text = json.loads(said)
-        return Answered(status, headers, json.loads(text) if text.startswith("{") else {})
+        found = map(json.loads, said.splitlines())
+        return [
+            Answered(status, headers, json.loads(text) if text.startswith("{") else {})
+            for status, headers, text in found
+        ]
 
 
 def pkcs10(key: Any = None) -> bytes:
@@ -79,12 +91,16 @@ def weak_pkcs10() -> bytes:
     return pkcs10(rsa.generate_private_key(65537, 2048))
 
 
-def token_of(cluster: Cluster, made: Json, audience: str = SIGNER_AUDIENCE) -> str:
+def token_of(cluster: Cluster, made: Json) -> str:
     """Return a token that is bound to a pod, as its kubelet gets it."""
+    return bound_token(Kubectl(cluster.node_kubeconfig(made["spec"]["nodeName"])), made, SIGNER_AUDIENCE)
+
+
+def bound_token(person: Kubectl, made: Json, audience: str) -> str:
+    """Return a token that is bound to a pod, for an audience."""
     metadata, spec = made["metadata"], made["spec"]
-    kubelet = Kubectl(cluster.node_kubeconfig(spec["nodeName"]))
     bound = (f"--bound-object-{key}={value}" for key, value in (("kind", "Pod"), ("name", metadata["name"])))
-    return kubelet.run(
+    return person.run(
         "-n",
         metadata["namespace"],
         "create",
