@@ -1,0 +1,138 @@
+"""From the ways of Kubernetes 1.35 to those of 1.37, with workloads in Strict.
+
+The order is that of crds/operations.md. The API server here serves both, so what an upgrade of it changes is what the chart is told.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from hack.cluster import Cluster
+from hack.install import NAMESPACE
+from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core.sidecar.token_volume import sidecar_asks
+from sovereign_operator.kube.objects.pod import signers_of
+from tests.e2e.support.installation import upgrade
+from tests.e2e.support.manifests import pod
+from tests.e2e.support.observed import living_pods, placed_for
+from tests.e2e.support.sidecars import dry_run, encrypted, sidecar_of
+from tests.e2e.support.spaces import Space
+from tests.e2e.support.strict_pods import PORT, encrypting_policy, python, ready, said
+from tests.e2e.support.strict_ward import SERVE
+
+POLICY = "hospital-upgraded"
+OLDER = "placement.by=Webhook,identity.certificates=Token"
+NEW_SERVER = "placement.by=Policies,identity.certificates=Token"
+"""After the upgrade of the API servers: what the chart finds out by itself."""
+NEW_KUBELETS = "placement.by=Policies,identity.certificates=Request"
+"""After that of all kubelets: what an admin sets."""
+
+CONNECT = f"""
+import socket, sys, time
+asked = failed = 0
+while True:
+    asked += 1
+    try:
+        with socket.create_connection((sys.argv[1], {PORT}), 5) as connection:
+            connection.settimeout(5)
+            connection.sendall(b"word")
+            assert connection.recv(4) == b"word"
+    except (OSError, AssertionError) as error:
+        failed += 1
+        print("failure", error, flush=True)
+    print("asked", asked, "failed", failed, flush=True)
+    time.sleep(0.05)
+"""
+"""Connects again and again."""
+
+
+def switch(admin: Kubectl, cluster: Cluster, values: str) -> None:
+    """Upgrade the release, and wait until all its processes are as the chart has them."""
+    upgrade(cluster, "--set", values)
+    for process in ("controller", "signer", "injector"):
+        admin.run("-n", NAMESPACE, "rollout", "status", f"deployment/sovereign-{process}", "--timeout=120s")
+
+
+@contextmanager
+def pods_created_meanwhile(admin: Kubectl, namespace: str) -> Iterator[list[Json]]:
+    """Try to create pods without end, as dry runs, and give those that would be created: refusals do not matter."""
+    created: list[Json] = []
+    over = threading.Event()
+
+    def create() -> None:
+        while not over.is_set():
+            made = admin.attempt(
+                "-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(pod("tried"))
+            )
+            if not made.returncode:
+                created.append(json.loads(made.stdout))
+
+    trying = threading.Thread(target=create)
+    trying.start()
+    try:
+        yield created
+    finally:
+        over.set()
+        trying.join()
+
+
+@pytest.fixture
+def older_ways(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
+    """Install what the chart installs on an older Kubernetes; restore what it installs here at the end."""
+    switch(admin, cluster, OLDER)
+    yield
+    switch(admin, cluster, "placement.by=,identity.certificates=Request")
+
+
+def asking(made: Json) -> str:
+    """Return who asks for the certificate of a pod's sidecar."""
+    return "sidecar" if sidecar_asks(made) else "kubelet" if signers_of(made) else "nobody"
+
+
+@pytest.mark.usefixtures("older_ways")
+def test_nothing_restarts_fails_or_slips_through(admin: Kubectl, cluster: Cluster, space: Space) -> None:
+    with encrypting_policy(admin, cluster, POLICY):
+        namespace = space(POLICY)
+        admin.apply(python("server", "brest-1", SERVE), namespace=namespace)
+        host = ready(admin, namespace, "server")
+        admin.apply(python("client", "lyon-1", CONNECT, host), namespace=namespace)
+        ready(admin, namespace, "client")
+        eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="Strict")
+        before = {each["metadata"]["uid"]: each for each in living_pods(admin, namespace)}
+        assert {asking(each) for each in before.values()} == {"sidecar"}
+        begun = len(said(admin, namespace, "client"))
+
+        with pods_created_meanwhile(admin, namespace) as created:
+            for values, asks in ((NEW_SERVER, "sidecar"), (NEW_KUBELETS, "kubelet")):
+                switch(admin, cluster, values)
+                eventually(
+                    lambda asks=asks: asking(dry_run(admin, pod("tried"), namespace)) == asks,  # type: ignore[misc]
+                    what=f"new pods whose {asks} asks",
+                )
+
+        assert created
+        for made in created:
+            assert placed_for(made) == {POLICY}
+            assert sidecar_of(made)
+            assert asking(made) in {"sidecar", "kubelet"}
+        # A pod with each way, beside one another.
+        admin.apply(python("newer", "lyon-1", CONNECT, host), namespace=namespace)
+        ready(admin, namespace, "newer")
+        eventually(lambda: len(said(admin, namespace, "newer")) > 20, what="traffic of the new pod")
+        after = {each["metadata"]["uid"]: each for each in living_pods(admin, namespace)}
+        assert before.keys() <= after.keys()
+        restarts = [
+            status["restartCount"]
+            for each in after.values()
+            for kind in ("initContainerStatuses", "containerStatuses")
+            for status in each["status"][kind]
+        ]
+        assert not any(restarts)
+        for name, since in (("client", begun), ("newer", 1)):
+            lines = said(admin, namespace, name)
+            assert len(lines) > since + 20
+            assert not [line for line in lines[since:] if line.startswith("failure")]
+        assert encrypted(admin, POLICY)["status"] == "True"
