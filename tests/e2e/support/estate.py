@@ -15,8 +15,9 @@ INSIDE = "brest-1"
 def restore_estate(kubectl: Kubectl) -> None:
     """Restore services and datacentres, and wait until the operator has judged them."""
     # Where the chart installs no signer, there is none to scale.
-    processes = "app.kubernetes.io/component in (controller, signer)"
-    kubectl.run("-n", NAMESPACE, "scale", "deployment", "-l", processes, "--replicas=2")
+    installed = {found["metadata"]["name"] for found in kubectl.list("deployments", NAMESPACE)}
+    scaled = sorted(installed & {"sovereign-controller", "sovereign-signer"})
+    kubectl.run("-n", NAMESPACE, "scale", "deployment", *scaled, "--replicas=2")
     kubectl.apply(
         *estate.services(datetime.now(UTC).date()),
         *estate.datacentres(kubectl),
