@@ -5,6 +5,8 @@ PYTHON ?= python3
 NAME ?= sovereign
 NODES ?= 3
 PYTEST_OPTIONS ?=
+# The versions of Kubernetes between the oldest and the newest, on which make test runs.
+MATRIX ?= 1.34 1.35 1.36
 
 RUN := .venv/bin/python
 READY := .venv/.ready
@@ -13,16 +15,19 @@ READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down soak install lint format unit e2e crds prerequisites
+.PHONY: help demo test matrix up down soak install lint format unit e2e crds prerequisites
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-demo: prerequisites ## show it, on a real cluster on this machine; leaves the cluster running
-	@$(RUN) -m hack.demo
+demo: prerequisites ## show it, on a real cluster on this machine; leaves the cluster running (KUBERNETES=1.33)
+	@$(RUN) -m hack.demo $(KUBERNETES:%=--kubernetes %)
 
 test: lint prerequisites ## prove it: lint, types, unit tests, and everything else on a real cluster
 	$(RUN) -m pytest -n 2 $(PYTEST_OPTIONS)
+
+matrix: prerequisites ## what every Kubernetes has to do, on those versions that make test leaves out
+	$(foreach version,$(MATRIX),$(RUN) -m pytest tests/e2e -m every_kubernetes -k $(version) --kubernetes $(version) $(PYTEST_OPTIONS) &&) true
 
 up: prerequisites ## bring up a cluster (NAME=sovereign NODES=3 KUBERNETES=1.37)
 	@$(RUN) -m hack.cluster up --name $(NAME) --nodes $(NODES) $(KUBERNETES:%=--kubernetes %)

@@ -19,14 +19,16 @@ def rendered(*options: str) -> list[Json]:
 @pytest.mark.parametrize(
     ("options", "by_webhook"),
     [
+        (("--kube-version", "1.33.0"), True),
+        (("--kube-version", "1.35.4"), True),
         (("--kube-version", "1.36.0"), False),
         (("--kube-version", "1.37.2"), False),
         # A cluster, which tells what it serves. Managed ones have versions of their own.
-        (("--kube-version", "1.36.4-gke.100", "--api-versions", "v1/Pod"), True),
+        (("--kube-version", "1.35.4-gke.100", "--api-versions", "v1/Pod"), True),
         (("--kube-version", "1.37.2", "--api-versions", "v1/Pod"), True),
         (("--kube-version", "1.37.2", "--api-versions", "v1/Pod", "--api-versions", SERVED), False),
         (("--kube-version", "1.37.2", "--set", "placement.by=Webhook"), True),
-        (("--kube-version", "1.37.2", "--api-versions", "v1/Pod", "--set", "placement.by=Policies"), False),
+        (("--kube-version", "1.33.0", "--api-versions", "v1/Pod", "--set", "placement.by=Policies"), False),
     ],
 )
 def test_the_chart_finds_out_who_places(options: tuple[str, ...], *, by_webhook: bool) -> None:
@@ -49,6 +51,6 @@ def test_what_places_comes_before_what_encrypts_and_neither_stops_anything() -> 
 
 
 def test_below_the_oldest_version_it_is_not_installed() -> None:
-    done = run_helm("template", "release", str(CHART), "--kube-version", "1.35.9")
+    done = run_helm("template", "release", str(CHART), "--kube-version", "1.32.9")
     assert done.returncode
-    assert ">=1.36.0-0" in done.stderr
+    assert ">=1.33.0-0" in done.stderr

@@ -10,6 +10,8 @@ from hack.kubectl import Kubectl, eventually
 from tests.e2e.support.estate import INSIDE, labelled
 from tests.e2e.support.guards import NODES, without_bindings
 
+pytestmark = pytest.mark.every_kubernetes
+
 RELABEL = {"nodes": (), "nodes/status": ("--subresource=status",)}
 
 

@@ -2,12 +2,16 @@
 
 import json
 
+import pytest
+
 from hack.demo.attacks import NODE_LABEL, TARGET
 from hack.kubectl import Kubectl, eventually
-from tests.e2e.support.guards import BY_NAMESPACE, without_bindings
+from tests.e2e.support.guards import BY_NAMESPACE, without_bindings, without_placement
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import audit
 from tests.e2e.support.spaces import Space
+
+pytestmark = pytest.mark.every_kubernetes
 
 
 def test_an_affinity_for_any_node_finds_only_accepted_ones(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
@@ -39,16 +43,15 @@ def test_without_placement_the_guard_lets_no_pod_in(admin: Kubectl, mallory: Kub
     it.
     """
     namespace = space()
-    place = "sovereignty-place-pods-by-namespace"
     attempt = ("-n", namespace, "create", "-f", "-")
     manifest = json.dumps(pod("attack", nodeName=TARGET))
-    with without_bindings(admin, place):
+    with without_placement(admin) as missing:
         refused = eventually(
             lambda: "not placed" in (seen := mallory.attempt(*attempt, stdin=json.dumps(pod("free"))).stderr) and seen,
             what="refusal of a pod that is not placed",
         )
         assert f"ValidatingAdmissionPolicy '{BY_NAMESPACE}'" in refused
-        assert place in refused
+        assert missing in refused
         with without_bindings(admin, BY_NAMESPACE):
             eventually(lambda: not mallory.attempt(*attempt, stdin=manifest).returncode, what="success without both")
             eventually(lambda: admin.get("pod", "attack", namespace)["status"]["phase"] == "Running", what="it runs")

@@ -1,10 +1,14 @@
 """What people ask for: a mistyped policy brings a warning, and nobody asks in another's name."""
 
+import pytest
+
 from hack.kubectl import Kubectl, eventually
-from tests.e2e.support.guards import without_bindings
+from tests.e2e.support.guards import without_stamp
 from tests.e2e.support.installation import MALLORY
 from tests.e2e.support.manifests import sovereign
 from tests.e2e.support.spaces import Space
+
+pytestmark = pytest.mark.every_kubernetes
 
 
 def test_a_mistyped_policy_is_told_to_whoever_writes_it(admin: Kubectl, space: Space) -> None:
@@ -28,5 +32,5 @@ def test_nobody_says_who_asked_but_the_api_server(admin: Kubectl, mallory: Kubec
 
     assert requester() == MALLORY
     mallory.run("-n", namespace, "delete", "swl", "app")
-    with without_bindings(admin, "sovereignty-stamp-requester"):
+    with without_stamp(admin):
         eventually(lambda: requester() == "somebody else", what="forgery without the stamp")

@@ -1,6 +1,6 @@
 """From the ways of Kubernetes 1.35 to those of 1.37, with workloads in Strict.
 
-The order is that of crds/operations.md. The API server here serves both, so what an upgrade of it changes is what the chart is told.
+The order is that of crds/operations.md. The API server here serves both, so the chart is told what it would find out.
 """
 
 import json

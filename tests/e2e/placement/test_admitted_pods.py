@@ -15,6 +15,8 @@ from sovereign_operator.kube.client.clock import ServerClock
 from tests.e2e.support.manifests import pod_spec
 from tests.e2e.support.spaces import Space
 
+pytestmark = pytest.mark.every_kubernetes
+
 Map = dict[str, str] | None
 
 POLICY, OTHER = "secnumcloud", "hds"
@@ -89,7 +91,7 @@ async def admitted(cluster: Cluster, namespace: str, pods: Sequence[Json]) -> li
 def test_pods_are_placed_marked_and_cleaned_and_stay_as_they_are_otherwise(
     cluster: Cluster, space: Space, named: dict[str, str]
 ) -> None:
-    """The API server runs the mutating policy a second time on each changed pod; the second run changes nothing."""
+    """The API server runs what writes into a pod a second time if others change it; the second run changes nothing."""
     dice = random.Random(1)
     pods = [*(random_pod(dice) for _ in range(PODS)), *(pod_with(annotations=crowd) for crowd in CROWDS)]
     for pod in pods:

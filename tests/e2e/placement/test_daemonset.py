@@ -11,6 +11,8 @@ from tests.e2e.support.manifests import sovereign, workload
 from tests.e2e.support.observed import condition, living_pods, placed_for
 from tests.e2e.support.spaces import Space
 
+pytestmark = pytest.mark.every_kubernetes
+
 POLICY = "secnumcloud"
 EVERY_NODE = {*estate.ACCEPTED, *estate.REFUSED}
 

@@ -19,6 +19,8 @@ from tests.e2e.support.manifests import sovereign, workload
 from tests.e2e.support.observed import living_pods, nodes_of, placed_for
 from tests.e2e.support.spaces import Space
 
+pytestmark = pytest.mark.every_kubernetes
+
 POLICY = "secnumcloud"
 
 APPLICATIONS = {"plain": "Deployment", "choosy": "Deployment", "agent": "DaemonSet"}

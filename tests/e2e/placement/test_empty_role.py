@@ -15,7 +15,7 @@ from tests.e2e.support.spaces import Space
 ROLE = "sovereignty:host:secnumcloud"
 EVERY_NODE = (*estate.ACCEPTED, *estate.REFUSED)
 
-pytestmark = pytest.mark.usefixtures("changed_estate")
+pytestmark = [pytest.mark.every_kubernetes, pytest.mark.usefixtures("changed_estate")]
 
 
 def rules(admin: Kubectl) -> list[Json]:

@@ -4,9 +4,11 @@ import pytest
 
 from hack import estate
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.support.manifests import KINDS, sovereign, workload, workload_spec
+from tests.e2e.support.manifests import KINDS, sovereign, trigger, workload, workload_spec
 from tests.e2e.support.observed import condition, living_pods
 from tests.e2e.support.spaces import Space
+
+pytestmark = pytest.mark.every_kubernetes
 
 POLICY = "secnumcloud"
 
@@ -23,12 +25,6 @@ def until_placed(admin: Kubectl, namespace: str, name: str) -> list[Json]:
         return pods
 
     return eventually(look, seconds=90, what=f"{name} placed")
-
-
-def trigger(admin: Kubectl, kind: str, namespace: str, name: str) -> None:
-    """Start a CronJob now; other kinds start by themselves."""
-    if kind == "CronJob":
-        admin.run("-n", namespace, "create", "job", f"{name}-now", f"--from=cronjob/{name}")
 
 
 @pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])

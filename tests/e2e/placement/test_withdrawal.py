@@ -36,6 +36,7 @@ def cordoned(admin: Kubectl, node: str) -> Iterator[None]:
 AVOID = "sovereignty.dev/not-accepted:PreferNoSchedule"
 
 
+@pytest.mark.every_kubernetes
 def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, cluster: Cluster, space: Space) -> None:
     namespace = space()
     # Pods of an earlier test's deleted policy may still be terminating: their nodes are tainted until then.
@@ -83,6 +84,7 @@ def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, clus
     eventually(lambda: labelled(admin) == {"brest-1", "lyon-1"}, what="its label back")
 
 
+@pytest.mark.every_kubernetes
 def test_only_what_admission_placed_keeps_a_label_on_a_node(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
     """A node keeps a policy's label for placed pods. If unplaced pods counted, other pods could start on it as well."""
     label = {"sovereignty.dev/placed-for": "secnumcloud"}
