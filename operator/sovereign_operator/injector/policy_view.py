@@ -7,6 +7,7 @@ from typing import Any, Final
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.workload.scope import enforced_policy
+from sovereign_operator.injector.ready_namespaces import ReadyNamespaces
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror, stalled
@@ -28,6 +29,7 @@ class PolicyView:
         kind = resource.OURS[SOVEREIGNTY_POLICY.plural]
         self._policies: Mirror[SovereigntyPolicySpec | Unreadable] = Mirror(api, kind, convert, _ignore)
         self._configs = TransitConfigs(api, own_namespace, _ignore)
+        self._ready = ReadyNamespaces(api, own_namespace)
 
     async def run(self) -> None:
         """Keep all mirrors up to date."""
@@ -62,6 +64,11 @@ class PolicyView:
             if self.enforced(namespace) is not None:
                 return
             await asyncio.sleep(CHECK_SECONDS)
+
+    async def until_ready(self, policy: str, namespace: str) -> None:
+        """Wait a moment until the guards let pods with sidecars into a namespace in scope: it may be new."""
+        if self.enforced(namespace) == policy:
+            await self._ready.until_ready(policy, namespace)
 
     def needs_sidecar(self, policy: str) -> bool:
         """Whether pods of a policy get a sidecar. False if the policy does not exist or cannot be read."""

@@ -19,7 +19,15 @@ from aiohttp import web
 
 from sovereign_operator.core.report.reasons import line
 from sovereign_operator.injector import metrics
-from sovereign_operator.injector.admission_review import Answer, MalformedError, Review, read, result_of, write
+from sovereign_operator.injector.admission_review import (
+    Answer,
+    Injected,
+    MalformedError,
+    Review,
+    read,
+    result_of,
+    write,
+)
 from sovereign_operator.injector.budget import MemoryBudget
 from sovereign_operator.injector.placement import Way, place, stamp_requester
 from sovereign_operator.injector.policy_view import PolicyView
@@ -127,6 +135,8 @@ class Hook:
             review, policy if policy and self._view.needs_sidecar(policy) else None, self._settings.sidecar
         )
         result = result_of(answer)
+        if isinstance(answer, Injected) and self._settings.sidecar.by_token:
+            await self._view.until_ready(answer.policy, review.namespace)
         level = logging.INFO if result == "refused" else logging.DEBUG
         namespace = review.namespace[:LONGEST_NAME]
         if result != "untouched" and logger.isEnabledFor(level) and self._log.take(address, namespace):

@@ -22,8 +22,9 @@ ALLOWED: Final = {
     ("", "configmaps", "watch"),
     ("sovereignty.dev", "sovereigntypolicies", "list"),
     ("sovereignty.dev", "sovereigntypolicies", "watch"),
+    ("authorization.k8s.io", "subjectaccessreviews", "create"),
 }
-"""The injector's rights beyond those of every account: to read what its answers depend on."""
+"""The injector's rights beyond those of every account: to read what its answers depend on, and to ask as guards do."""
 
 EVERYTHING: Final = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}
 ELSEWHERE: Final = [

@@ -8,7 +8,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl
+from sovereign_operator.core.sidecar.contract import TRUSTED, trust_config_map
 from sovereign_operator.pki import bundle
 from tests.e2e.support.peers import SIGNER
 
@@ -38,7 +40,10 @@ def requests(admin: Kubectl, namespace: str, pod_name: str) -> list[Json]:
 
 
 def bundle_text(admin: Kubectl, policy: str = POLICY) -> str:
-    """Return the trust bundle of a policy."""
+    """Return the trust bundle of a policy, in the form that this Kubernetes has."""
+    if "clustertrustbundles" not in admin.run("api-resources", "--api-group=certificates.k8s.io", "-o", "name"):
+        record: str = admin.get("configmap", trust_config_map(policy), NAMESPACE)["data"][TRUSTED]
+        return record
     text: str = admin.get("clustertrustbundle", f"sovereignty.dev:workload-identity:{policy}")["spec"]["trustBundle"]
     return text
 

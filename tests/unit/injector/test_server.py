@@ -33,6 +33,9 @@ class Observed:
     def enforced(self, _: str) -> str:
         return "hds"
 
+    async def until_ready(self, _policy: str, _namespace: str) -> None:
+        return
+
     def needs_sidecar(self, policy: str) -> bool:
         return {"hds": True}.get(policy, False)
 

@@ -1,6 +1,6 @@
 """SubjectAccessReviews: may a node host a policy's pods, according to RBAC?
 
-Admission policies check the same inside the API server. The controller checks from outside what they will decide.
+Admission policies check the same inside the API server. Processes check from outside what they will decide.
 """
 
 from typing import Final
@@ -26,6 +26,11 @@ async def may_host_any(api: Api, operator_namespace: str, policy: str) -> bool:
 async def may_enforce(api: Api, operator_namespace: str, policy: str) -> bool:
     """Whether RBAC grants the verb ``enforce``, by which admission policies recognise that a policy exists."""
     return await _may(api, operator_namespace, policy, verb="enforce", plural="sovereigntypolicies", name=policy)
+
+
+async def may_certify(api: Api, operator_namespace: str, policy: str, namespace: str) -> bool:
+    """Whether the policy's role lists a namespace as one whose pods get certificates."""
+    return await _may(api, operator_namespace, policy, verb="certify", plural="namespaces", name=namespace)
 
 
 async def _may(api: Api, operator_namespace: str, policy: str, *, verb: str, plural: str, name: str) -> bool:
