@@ -8,7 +8,8 @@ from hack.demo.attacks import NODE_LABEL, TARGET
 from hack.kubectl import Kubectl, eventually
 from tests.e2e.support.guards import BY_NAMESPACE, without_bindings, without_placement
 from tests.e2e.support.manifests import pod
-from tests.e2e.support.observed import audit
+from tests.e2e.support.observed import audit, placed_for
+from tests.e2e.support.sidecars import dry_run
 from tests.e2e.support.spaces import Space
 
 pytestmark = pytest.mark.every_kubernetes
@@ -57,6 +58,8 @@ def test_without_placement_the_guard_lets_no_pod_in(admin: Kubectl, mallory: Kub
             eventually(lambda: admin.get("pod", "attack", namespace)["status"]["phase"] == "Running", what="it runs")
     seen = eventually(lambda: audit(admin.get("pod", "attack", namespace)).get("verdict"), what="a verdict on the pod")
     assert seen.startswith("refused")
+    # What was created again takes effect after a moment.
+    eventually(lambda: placed_for(dry_run(mallory, pod("free"), namespace)), what="placement again")
 
 
 def test_without_the_guard_the_kubelet_still_refuses(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
