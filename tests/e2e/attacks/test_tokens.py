@@ -17,6 +17,8 @@ from tests.e2e.support.observed import events
 from tests.e2e.support.sidecars import refusal
 from tests.e2e.support.spaces import Held, Space
 
+pytestmark = pytest.mark.every_kubernetes
+
 GUARD = "sovereignty-guard-tokens"
 SIDECARS = "sovereignty-guard-sidecars-by-namespace"
 SIDECARS_BY_LABEL = "sovereignty-guard-sidecars-by-label"

@@ -16,6 +16,8 @@ from tests.e2e.support.guards import refused_change, without_bindings
 from tests.e2e.support.manifests import NOBODY, pod
 from tests.e2e.support.tokens import Request, asking
 
+pytestmark = pytest.mark.every_kubernetes
+
 GUARD = "sovereignty-guard-trust"
 NAMESPACE = "trusting"
 SIGNER = f"system:serviceaccount:{OPERATOR}:sovereign-signer"

@@ -211,6 +211,7 @@ def shop(admin: Kubectl, policy: str, space: Space) -> str:
     return name
 
 
+@pytest.mark.every_kubernetes
 def test_an_application_comes_to_strict_and_back_without_a_failure(admin: Kubectl, cluster: Cluster, shop: str) -> None:
     assert seen_on_node(admin, cluster, shop) == {"secret": True, "tls13": False}
     encrypt(admin, cluster, "Strict")

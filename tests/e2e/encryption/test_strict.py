@@ -105,6 +105,7 @@ def lyon_is_cut_off_and_brest_connects_again(admin: Kubectl, ward: tuple[str, st
     assert run(admin, namespace, "client", ASK, host).startswith("refused")
 
 
+@pytest.mark.every_kubernetes
 @pytest.mark.usefixtures("changed_estate")
 def test_a_withdrawal_ends_what_is_open_within_half_a_minute(admin: Kubectl, ward: tuple[str, str]) -> None:
     hold(admin, ward)
@@ -112,6 +113,7 @@ def test_a_withdrawal_ends_what_is_open_within_half_a_minute(admin: Kubectl, war
     lyon_is_cut_off_and_brest_connects_again(admin, ward)
 
 
+@pytest.mark.every_kubernetes
 def test_so_does_the_retirement_of_an_authority_whose_key_may_be_known(admin: Kubectl, ward: tuple[str, str]) -> None:
     """The datacentre gets a new authority at once, but connections under certificates of the old one end."""
     hold(admin, ward)
