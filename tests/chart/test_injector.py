@@ -111,12 +111,13 @@ def test_the_api_server_finds_it(render: Render) -> None:
         }
 
 
-def test_it_may_read_what_its_answers_depend_on_and_write_nothing(render: Render) -> None:
+def test_it_may_read_what_its_answers_depend_on_and_ask_as_guards_do_and_write_nothing(render: Render) -> None:
     objects = render(*ENCRYPTION)
     rules = of_kind(objects, "ClusterRole")[INJECTOR]["rules"] + of_kind(objects, "Role")[INJECTOR]["rules"]
     may = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
     read = ("namespaces", "sovereigntypolicies", "configmaps")
-    assert may == {(resource, verb) for resource in read for verb in ("list", "watch")}
+    reading = {(resource, verb) for resource in read for verb in ("list", "watch")}
+    assert may == reading | {("subjectaccessreviews", "create")}
 
 
 def guards(objects: list[Json]) -> dict[str, Json]:
