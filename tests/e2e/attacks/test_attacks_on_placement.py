@@ -59,7 +59,7 @@ def test_without_placement_the_guard_lets_no_pod_in(admin: Kubectl, mallory: Kub
     seen = eventually(lambda: audit(admin.get("pod", "attack", namespace)).get("verdict"), what="a verdict on the pod")
     assert seen.startswith("refused")
     # What was created again takes effect after a moment.
-    eventually(lambda: placed_for(dry_run(mallory, pod("free"), namespace)), what="placement again")
+    eventually(lambda: placed_for(dry_run(mallory, pod("again"), namespace)), what="placement again")
 
 
 def test_without_the_guard_the_kubelet_still_refuses(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
