@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar, assert_never
 
@@ -97,10 +98,13 @@ class Signer(Process):
         await self._state.until_complete()
         self._queue.add(AuthoritiesKey())
         while True:
+            now = asyncio.get_running_loop().time()
             waiting = [seen.created for seen in self._state.requests.values()]
+            waited = self._state.waits.of_sidecars(now)
+            waiting += [self._api.clock.now() - timedelta(seconds=seconds) for seconds in waited]
             signer_metrics.WAITING.set(len(waiting))
             signer_metrics.OLDEST.set(min(waiting).timestamp() if waiting else 0)
-            self._state.forget(asyncio.get_running_loop().time())
+            self._state.forget(now)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _handle(self, key: SignerKey) -> float | None:

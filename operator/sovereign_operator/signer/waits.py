@@ -13,6 +13,8 @@ from sovereign_operator.signer.log_fields import log_fields
 logger = logging.getLogger(__name__)
 
 REPEAT_EVENT_SECONDS: Final = 300.0
+ASKS_AGAIN_SECONDS: Final = 30.0
+"""A sidecar that waits asks again sooner than that, of this replica or another."""
 FORGET_SECONDS: Final = 600.0
 """How long after its last announcement a wait is forgotten: the next one counts as new."""
 
@@ -22,7 +24,8 @@ class _Wait:
     """What was announced about one request."""
 
     since: float
-    heard: float
+    by_token: bool
+    heard: float = 0.0
     reason: str = ""
     posted: float = 0.0
 
@@ -40,7 +43,7 @@ class Waits:
 
         Return for how many seconds the request has waited.
         """
-        known = self._waits.setdefault(uid, _Wait(now, now))
+        known = self._waits.setdefault(uid, _Wait(now, request.by_token))
         known.heard = now
         if pod is None or (known.reason == wait.reason and now - known.posted < REPEAT_EVENT_SECONDS):
             return now - known.since
@@ -49,6 +52,12 @@ class Waits:
         await post(self._api, pod, notice)
         logger.info("the request waits: %s", notice.message, extra=log_fields(request) | {"reason": wait.reason.value})
         return now - known.since
+
+    def of_sidecars(self, now: float) -> list[float]:
+        """Return for how many seconds each sidecar has waited that asked a moment ago, and asks again soon."""
+        return [
+            now - wait.since for wait in self._waits.values() if wait.by_token and now - wait.heard < ASKS_AGAIN_SECONDS
+        ]
 
     def forget(self, now: float) -> None:
         """Forget requests that are not announced any more."""

@@ -5,11 +5,13 @@ ConfigMap; the one in the operator's own namespace is the record, from which all
 """
 
 import logging
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Iterator, Sequence
 
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Pair
+from sovereign_operator.core.sidecar.contract import SIGNER_ADDRESSES
 from sovereign_operator.kube.client.api import Json
+from sovereign_operator.kube.client.errors import ApiError
 from sovereign_operator.kube.client.resource import SERVICES, TRUST_BUNDLES
 from sovereign_operator.pki import bundle
 from sovereign_operator.runtime.bundles import write_pairs
@@ -25,8 +27,15 @@ PORT = 443
 
 
 async def signer_addresses(state: SignerState) -> tuple[str, ...]:
-    """Return where sidecars reach the signer: the addresses of its Service. Raises NotFoundError without it."""
-    service = await state.api.get(SERVICES, names.SIGNER_SERVICE, state.settings.replica.namespace)
+    """Return where sidecars reach the signer: the addresses of its Service. None are known if it cannot be read."""
+    try:
+        service = await state.api.get(SERVICES, names.SIGNER_SERVICE, state.settings.replica.namespace)
+    except ApiError as error:
+        # Trust is withdrawn all the same.
+        logger.warning(
+            "Service %s cannot be read, so sidecars keep its former address: %s", names.SIGNER_SERVICE, error
+        )
+        return ()
     found = service["spec"].get("clusterIPs") or [service["spec"]["clusterIP"]]
     return tuple(f"[{address}]:{PORT}" if ":" in address else f"{address}:{PORT}" for address in found)
 
@@ -36,7 +45,7 @@ def write_bundle(
     policy: str,
     trusted: Sequence[StoredAuthority],
     nobody: StoredAuthority | None,
-    addresses: Iterable[str],
+    addresses: Collection[str],
 ) -> Iterator[Awaitable[None]]:
     """Yield the writes of a policy's bundle where its CAs differ.
 
@@ -74,13 +83,15 @@ async def _write_cluster_bundle(
     logger.info("pods of policy %s trust: %s", policy, listed, extra={"policy": policy})
 
 
-async def _write_record(state: SignerState, policy: str, pem: str, pairs: str, addresses: Iterable[str]) -> None:
+async def _write_record(state: SignerState, policy: str, pem: str, pairs: str, addresses: Collection[str]) -> None:
     assert state.trust is not None
     assert state.serving_authority is not None
     own = state.settings.replica.namespace
     host = names.signer_hosts(own)[1]
-    data = trust_data(pem, state.serving_authority.certificate_pem.decode(), host, addresses)
     record, seen = state.trust.record(policy), state.trust.copy(own, policy)
+    data = trust_data(pem, state.serving_authority.certificate_pem.decode(), host, addresses)
+    if not addresses and record and SIGNER_ADDRESSES in record.data:
+        data[SIGNER_ADDRESSES] = record.data[SIGNER_ADDRESSES]
     if record and seen and seen.genuine and record.data == data and record.bundle.pairs == pairs:
         return
     await write_trust_config(state.api, trust_config_body(policy, own, data, pairs), seen)
