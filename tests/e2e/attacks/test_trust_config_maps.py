@@ -14,6 +14,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.sidecar.contract import trust_config_map
 from tests.e2e.support.guards import refused_change, without_bindings
 from tests.e2e.support.manifests import NOBODY, pod
+from tests.e2e.support.sidecars import refusal
 from tests.e2e.support.tokens import Request, asking
 
 pytestmark = pytest.mark.every_kubernetes
@@ -147,6 +148,34 @@ def test_what_somebody_wrote_before_there_was_a_guard_is_replaced(
         return bool(found["data"] == data and not found.get("immutable"))
 
     eventually(is_restored, what="the signer's own ConfigMap again")
+
+
+@pytest.mark.older_kubernetes
+def test_no_pod_starts_beside_one_that_somebody_wrote_before_there_was_a_guard(
+    admin: Kubectl, mallory: Kubectl, transit: str
+) -> None:
+    """Not even while no signer runs that would replace it."""
+    namespace, name = f"trusting-{uuid4().hex[:6]}", trust_config_map(transit)
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    eventually(lambda: admin.get("serviceaccount", "default", namespace), what="a service account")
+    forged = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "immutable": True}
+    with without_bindings(admin, GUARD):
+        forged["data"] = admin.get("configmap", name, OPERATOR)["data"] | {"signer-ca.pem": "forged"}
+        eventually(lambda: mallory.create(forged, namespace), seconds=20, what="a forged one without the guard")
+    signer = ("-n", OPERATOR, "scale", "deployment/sovereign-signer")
+    admin.run(*signer, "--replicas=0")
+    try:
+        ended = ("wait", "pods", "-l", "app.kubernetes.io/component=signer", "--for=delete", "--timeout=60s")
+        admin.run("-n", OPERATOR, *ended)
+        admin.run("label", "namespace", namespace, f"{names.ENFORCE_LABEL}={transit}")
+        eventually(lambda: "not trusted" in refusal(admin, pod("app"), namespace), what="a refusal")
+    finally:
+        admin.run(*signer, "--replicas=2")
+    eventually(lambda: not refusal(admin, pod("app"), namespace), what="a pod that is let in")
+    found = admin.get("configmap", name, namespace)
+    assert found["data"] == admin.get("configmap", name, OPERATOR)["data"]
+    assert "immutable" not in found
+    admin.run("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.mark.parametrize("how", ["background", "foreground"])

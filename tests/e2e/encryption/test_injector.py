@@ -50,8 +50,7 @@ def test_a_pod_that_was_applied_can_be_applied_again(admin: Kubectl, encrypting:
     admin.apply(made, namespace=encrypting)
     before = admin.get("pod", "app", encrypting)["spec"]
     admin.apply(made, namespace=encrypting)
-    # While the pod starts, its status may change during kubectl's comparison.
-    eventually(lambda: not drift(admin, encrypting, yaml.safe_dump(made)), what="no drift")
+    assert not drift(admin, encrypting, yaml.safe_dump(made))
     after = admin.get("pod", "app", encrypting)["spec"]
     assert {**after, "nodeName": ""} == {**before, "nodeName": ""}
 

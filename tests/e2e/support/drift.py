@@ -2,9 +2,23 @@
 
 from hack.kubectl import Kubectl
 
+LOOKS = 3
+
 
 def drift(admin: Kubectl, namespace: str, manifest: str) -> str:
-    """Return how the cluster differs from a manifest, by client-side and by server-side diff."""
+    """Return how the cluster differs from a manifest, by client-side and by server-side diff.
+
+    Only what several looks show counts: while pods start or end, a status may change between two reads of kubectl.
+    """
+    found = ""
+    for _ in range(LOOKS):
+        found = _look(admin, namespace, manifest)
+        if not found:
+            break
+    return found
+
+
+def _look(admin: Kubectl, namespace: str, manifest: str) -> str:
     # With its default field manager, kubectl would update its own annotation and show that as a difference.
     return "".join(
         _differences(admin, namespace, manifest, *options)

@@ -27,15 +27,23 @@ async def keep_trust(state: SignerState, key: TrustKey) -> float | None:
     return AGAIN_SECONDS if state.refusals.of(CONFIG_MAPS, key.namespace) else None
 
 
+def outdated_copies(state: SignerState, name: str, namespace: ObservedNamespace) -> dict[str, TrustRecord]:
+    """Return the policies whose trust ConfigMap a namespace lacks, or has otherwise than its record is."""
+    assert state.trust is not None
+    return {
+        policy: record
+        for policy, record in sorted(state.trust.records.items())
+        if (seen := state.trust.copy(name, policy)) or _is_wanted(state, policy, name, namespace)
+        if not _is_current(seen, record)
+    }
+
+
 def _writes(state: SignerState, name: str, namespace: ObservedNamespace) -> Iterator[Awaitable[object]]:
     assert state.trust is not None
     about = NAMESPACES.header | {"metadata": {"name": name, "uid": namespace.uid}}
-    for policy, record in sorted(state.trust.records.items()):
-        seen = state.trust.copy(name, policy)
-        if not (seen or _is_wanted(state, policy, name, namespace)) or _is_current(seen, record):
-            continue
+    for policy, record in outdated_copies(state, name, namespace).items():
         if state.refusals.is_due(CONFIG_MAPS, (name, trust_config_map(policy))):
-            body = trust_config_body(policy, name, record.data)
+            body, seen = trust_config_body(policy, name, record.data), state.trust.copy(name, policy)
             yield state.refusals.attempt(CONFIG_MAPS, body, write_trust_config(state.api, body, seen), about=about)
 
 
@@ -43,7 +51,10 @@ def _is_wanted(state: SignerState, policy: str, name: str, namespace: ObservedNa
     """Whether pods of a namespace may get certificates of a policy, and need sidecars."""
     spec = state.facts().policies.get(policy)
     return (
-        spec is not None and spec.encryption_in_transit is not None and is_granted(policy, spec, name, namespace.labels)
+        spec is not None
+        and spec.encryption_in_transit is not None
+        and name not in state.settings.replica.system_namespaces
+        and is_granted(policy, spec, name, namespace.labels)
     )
 
 
