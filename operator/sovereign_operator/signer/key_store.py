@@ -83,14 +83,7 @@ def see_held(obj: Json) -> StoredAuthority:
     annotations = metadata.get("annotations", {})
     label = metadata.get("labels", {}).get(names.AUTHORITY_LABEL, "")
     published = annotations.get(names.AUTHORITY_PUBLISHED_ANNOTATION)
-    held = StoredAuthority(
-        metadata["name"],
-        Pair(
-            annotations.get(names.AUTHORITY_POLICY_ANNOTATION, ""),
-            annotations.get(names.AUTHORITY_DATACENTRE_ANNOTATION, ""),
-        ),
-        State(label) if label in set(State) else None,
-    )
+    held = StoredAuthority(metadata["name"], _pair_of(annotations), State(label) if label in set(State) else None)
     if held.state is None:
         known = ", ".join(sorted(State))
         return replace(held, problem=f"its label {names.AUTHORITY_LABEL} says {label!r}: use one of {known}")
@@ -105,6 +98,13 @@ def see_held(obj: Json) -> StoredAuthority:
     except ValueError as error:
         return replace(held, problem=str(error))
     return replace(held, certificate=authority.certificate, authority=authority)
+
+
+def _pair_of(annotations: Mapping[str, str]) -> Pair:
+    return Pair(
+        annotations.get(names.AUTHORITY_POLICY_ANNOTATION, ""),
+        annotations.get(names.AUTHORITY_DATACENTRE_ANNOTATION, ""),
+    )
 
 
 def _decode(data: Mapping[str, str], key: str) -> bytes:
@@ -122,7 +122,9 @@ class SecretStore:
         self._trust_domain = trust_domain
 
     async def create(self, wanted: NewAuthority, held: Mapping[str, StoredAuthority], now: datetime) -> None:
-        """Create a CA under the first name that was never used."""
+        """Create a CA under the first name that was never used, unless an admin has just imported one for the pair."""
+        if await self._is_imported(wanted.pair):
+            return
         (policy, datacentre), number = wanted.pair, 1
         while (name := names.authority_secret(policy, datacentre, number)) in held:
             number += 1
@@ -140,6 +142,14 @@ class SecretStore:
         }
         if await self._create(name, State.ACTIVE, {CERTIFICATE: made.certificate_pem, KEY: made.key_pem}, annotations):
             logger.info("made authority %s until %s", name, wanted.not_after, extra={"authority": name})
+
+    async def _is_imported(self, pair: Pair) -> bool:
+        """Whether a CA was imported for a pair: the watch of Secrets may be behind that of policies."""
+        states = f"{names.AUTHORITY_LABEL} in ({State.BROUGHT.value}, {State.WITHDRAWN.value})"
+        found = [
+            see_held(secret) async for page, _ in self._api.pages(SECRETS, self._namespace, states) for secret in page
+        ]
+        return any(held.pair == pair for held in found)
 
     async def create_nobody(self, now: datetime) -> None:
         """Create the certificate for bundles that trust no CA. Its key no longer exists when this returns."""
