@@ -54,9 +54,12 @@ class Signer(Process):
         """Return why no sidecar should ask this replica."""
         if not self._settings.certificate_port:
             return []
+        # Where there is no authority for it, no replica has a certificate. One that is to create it, or to move keys
+        # first, may have to be ready before a former one ends.
+        unsigned = self._state.serving_authority is not None and not self._certificate.ready
         reasons = {
             "not all is listed yet": not self._state.complete,
-            "there is no serving certificate yet": not self._certificate.ready,
+            "there is no serving certificate yet": unsigned,
         }
         return [reason for reason, holds in reasons.items() if holds]
 
