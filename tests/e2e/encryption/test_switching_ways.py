@@ -13,6 +13,7 @@ import pytest
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core.names import HOST_ROLE_LABEL
 from sovereign_operator.core.sidecar.token_volume import sidecar_asks
 from sovereign_operator.kube.objects.pod import signers_of
 from tests.e2e.support.installation import upgrade
@@ -85,6 +86,19 @@ def older_ways(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
     switch(admin, cluster, OLDER)
     yield
     switch(admin, cluster, "placement.by=,identity.certificates=Request")
+    # Until the new controller leads, roles list the namespaces that there were.
+    eventually(lambda: not listing(admin), what="roles that list no namespaces but those that policies list")
+
+
+def listing(admin: Kubectl) -> set[str]:
+    """Return the policies whose role lists namespaces, although they do not."""
+    listed = {
+        role["metadata"]["labels"][HOST_ROLE_LABEL]
+        for role in admin.list("clusterroles", selector=HOST_ROLE_LABEL)
+        if any("certify" in rule["verbs"] for rule in role["rules"])
+    }
+    policies = admin.list("sovereigntypolicies")
+    return listed - {found["metadata"]["name"] for found in policies if "certificateNamespaces" in found["spec"]}
 
 
 def asking(made: Json) -> str:
