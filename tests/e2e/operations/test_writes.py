@@ -63,7 +63,7 @@ def test_a_suspension_writes_roles_before_anything_else(admin: Kubectl, cluster:
     wait_until_silent(cluster, begun)
     writes = audit_log.writes_in(occasional_requests(cluster, begun))
     roles = [entry for entry in writes if audit_log.target(entry) == "clusterroles"]
-    # The signer withdraws an authority meanwhile. Pods and SovereignWorkloads show that, too, as soon as it is observed.
+    # The signer withdraws an authority meanwhile. Pods and SovereignWorkloads show that, too, once it is observed.
     followed = ("nodes", *(f"{plural}/status" for plural in ("cloudservices", "datacentres", "sovereigntypolicies")))
     others = [entry for entry in writes if audit_log.target(entry) in followed]
     assert {"nodes", "datacentres/status"} <= set(map(audit_log.target, others))
