@@ -83,8 +83,6 @@ def changed_policy(admin: Kubectl, kind: str, name: str, **spec: object) -> Iter
         yield
     finally:
         admin.run("replace", "-f", "-", stdin=json.dumps(before))
-        # Its fields are Helm's again, so that an upgrade that changes them meets no conflict.
-        admin.apply(before, options=["--server-side", "--force-conflicts", "--field-manager=helm"])
 
 
 def refused_change(person: Kubectl, namespace: str, thing: str, change: Json, *way: str) -> str:
