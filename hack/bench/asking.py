@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from hack.kubectl import Json
+from hack.signer_requests import pkcs10
 from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import timestamp
 from sovereign_operator.kube.client.api import MERGE, Api
@@ -115,8 +113,7 @@ class Asking:
 
     def _prepare(self, pod: Json, signer: str) -> Prepared:
         key = ec.generate_private_key(ec.SECP256R1())
-        stub = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
-        encoded = base64.b64encode(stub.public_bytes(Encoding.DER)).decode()
+        encoded = base64.b64encode(pkcs10(key)).decode()
         number = next(self._numbers)
         begin = self._api.clock.now().replace(microsecond=0) - timedelta(minutes=1)
         chain = leaf.issue(

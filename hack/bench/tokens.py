@@ -15,11 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from hack import estate
 from hack.bench import peers, replicas
 from hack.bench.asking import AT_A_TIME, Asking, timed
@@ -29,6 +24,7 @@ from hack.cluster import Cluster
 from hack.images import public
 from hack.install import CHART, NAMESPACE, RELEASE, find, helm
 from hack.kubectl import Json, Kubectl
+from hack.signer_requests import bound_token, pkcs10
 from sovereign_operator.core.names import SIGNER_AUDIENCE
 from sovereign_operator.core.sidecar.contract import (
     CERTIFICATE_PATH,
@@ -88,33 +84,22 @@ class ByToken:
 
     def __init__(self, cluster: Cluster, admin: Kubectl, pods: Sequence[Json]) -> None:
         self._admin = admin
-        self._tokens = [_token(cluster, pod) for pod in pods]
+        self._tokens = [
+            bound_token(Kubectl(cluster.node_kubeconfig(pod["spec"]["nodeName"])), pod, SIGNER_AUDIENCE) for pod in pods
+        ]
         found = admin.get("configmap", trust_config_map(POLICY), NAMESPACE)["data"]
         self._asked = {"where": found[SIGNER_ADDRESSES], "ca": found[SIGNER_CA], "path": CERTIFICATE_PATH}
 
     def ask(self) -> tuple[float, list[float]]:
         """Send a batch. Return the rate, and the seconds that each request took."""
         tokens = [self._tokens[number % len(self._tokens)] for number in range(EACH)]
-        requests = [{"token": token, "body": base64.b64encode(_pkcs10()).decode()} for token in tokens]
+        requests = [{"token": token, "body": base64.b64encode(pkcs10()).decode()} for token in tokens]
         where = ("-n", SPACE, "exec", "-i", "asker", "--", "python3", "-c", PROGRAM)
         said = self._admin.run(*where, stdin=json.dumps(self._asked | {"requests": requests, "width": AT_A_TIME}))
         found = json.loads(said)
         refused = [text for status, text, _ in found["answers"] if status != 200]  # noqa: PLR2004 - OK
         assert not refused, refused[0]
         return EACH / found["seconds"], [seconds for _, _, seconds in found["answers"]]
-
-
-def _token(cluster: Cluster, pod: Json) -> str:
-    metadata, spec = pod["metadata"], pod["spec"]
-    kubelet = Kubectl(cluster.node_kubeconfig(spec["nodeName"]))
-    bound = ("--bound-object-kind=Pod", f"--bound-object-name={metadata['name']}")
-    where = ("-n", metadata["namespace"], "create", "token", spec["serviceAccountName"])
-    return kubelet.run(*where, f"--audience={SIGNER_AUDIENCE}", *bound, f"--bound-object-uid={metadata['uid']}").strip()
-
-
-def _pkcs10() -> bytes:
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    return builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 async def measure(asking: Asking, by_token: ByToken, signers: Signers) -> None:

@@ -41,6 +41,8 @@ class TrustRecord:
 
     bundle: ObservedBundle
     data: Mapping[str, str]
+    digest: str
+    """Of the data: that of a copy which is up to date."""
 
 
 def digest_of(data: Mapping[str, str]) -> str:
@@ -88,7 +90,7 @@ def see_trust_record(obj: Json) -> TrustRecord | None:
     if seen is None:
         return None
     data = dict(obj.get("data") or {})
-    return TrustRecord(observe_bundle(seen.policy, data.get(TRUSTED, ""), obj["metadata"]), data)
+    return TrustRecord(observe_bundle(seen.policy, data.get(TRUSTED, ""), obj["metadata"]), data, seen.digest)
 
 
 class TrustConfigs:
@@ -113,7 +115,7 @@ class TrustConfigs:
     def _record_changed(self, _key: ObjectKey, old: TrustRecord | None, new: TrustRecord | None) -> None:
         policy = (new or old).bundle.policy  # type: ignore[union-attr]
         if new:
-            self._former.setdefault(policy, deque(maxlen=FORMER_RECORDS)).append(digest_of(new.data))
+            self._former.setdefault(policy, deque(maxlen=FORMER_RECORDS)).append(new.digest)
         else:
             self._former.pop(policy, None)
         self._changed(self._namespace, policy)
@@ -135,10 +137,6 @@ class TrustConfigs:
     def copy(self, namespace: str, policy: str) -> TrustConfig | None:
         """Return the ConfigMap of a policy in a namespace."""
         return self._copies.get((namespace, trust_config_map(policy)))
-
-    def copies_in(self, namespace: str) -> tuple[TrustConfig, ...]:
-        """Return all that a namespace has."""
-        return tuple(self._copies.within(namespace).values())
 
     def ready_namespaces(self, policy: str) -> frozenset[str]:
         """Return the namespaces whose copy for a policy is as its record, or as this was a while ago.

@@ -18,7 +18,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "datagrams": {"data": {"datagrams": "0.0.0.0/0 1-65535"}},
     "no orders at all": {"data": None},
     "orders beside ours": {"binaryData": {"other.json": "e30="}},
-    "for ever as it is": {"immutable": True},
+    "immutable": {"immutable": True},
     "of another policy": {"metadata": {"labels": {"sovereignty.dev/transit-of": "secnumcloud"}}},
     "of nobody": {"metadata": {"ownerReferences": None}},
     "one that never goes": {"metadata": {"finalizers": ["example.org/never"]}},

@@ -102,7 +102,7 @@ CONFIG_MAPS: dict[str, Json] = {
     "an annotation": trust(metadata={"annotations": {"example.org/copy-from": "kube-system/x"}}),
     "an owner": trust(metadata={"ownerReferences": [NOBODY]}),
     "a finalizer": trust(metadata={"finalizers": ["example.org/stay"]}),
-    "for ever as it is": trust(immutable=True),
+    "immutable": trust(immutable=True),
     "another key": trust(data={"trusted.pem": "", "listeners.json": "{}"}),
     "bytes": trust(binaryData={"trusted.der": "eA=="}),
 }

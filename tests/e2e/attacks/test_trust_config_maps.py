@@ -30,7 +30,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "other authorities of the signer": {"data": {"signer-ca.pem": ""}},
     "nothing at all": {"data": None},
     "bytes beside it": {"binaryData": {"other.pem": "e30="}},
-    "for ever as it is": {"immutable": True},
+    "immutable": {"immutable": True},
     "of another policy": {"metadata": {"labels": {names.TRUST_BUNDLE_LABEL: "hds"}}},
     "of no policy": {"metadata": {"labels": {names.TRUST_BUNDLE_LABEL: None}}},
     "another label": {"metadata": {"labels": {"example.org/mine": "anything"}}},

@@ -12,8 +12,9 @@ from hack.cluster import Cluster
 from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from hack.signer_requests import bound_token
 from sovereign_operator.core.names import SIGNER_AUDIENCE
-from tests.e2e.support.asking_signer import Asker, bound_token, token_of, weak_pkcs10
+from tests.e2e.support.asking_signer import Asker, token_of, weak_pkcs10
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import audit, events
 from tests.e2e.support.peers import PYTHON

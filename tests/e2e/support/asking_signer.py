@@ -3,16 +3,13 @@
 import base64
 import json
 from dataclasses import dataclass
-from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl
+from hack.signer_requests import bound_token, pkcs10
 from sovereign_operator.core.names import SIGNER_AUDIENCE
 from sovereign_operator.core.sidecar.contract import SIGNER_ADDRESSES, SIGNER_CA, trust_config_map
 
@@ -79,13 +76,6 @@ class Asker:
         ]
 
 
-def pkcs10(key: Any = None) -> bytes:
-    """Return a PKCS#10 request (DER), by default for a new key."""
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
-
-
 def weak_pkcs10() -> bytes:
     """Return one for a key that no certificate is issued for."""
     return pkcs10(rsa.generate_private_key(65537, 2048))
@@ -94,19 +84,3 @@ def weak_pkcs10() -> bytes:
 def token_of(cluster: Cluster, made: Json) -> str:
     """Return a token that is bound to a pod, as its kubelet gets it."""
     return bound_token(Kubectl(cluster.node_kubeconfig(made["spec"]["nodeName"])), made, SIGNER_AUDIENCE)
-
-
-def bound_token(person: Kubectl, made: Json, audience: str) -> str:
-    """Return a token that is bound to a pod, for an audience."""
-    metadata, spec = made["metadata"], made["spec"]
-    bound = (f"--bound-object-{key}={value}" for key, value in (("kind", "Pod"), ("name", metadata["name"])))
-    return person.run(
-        "-n",
-        metadata["namespace"],
-        "create",
-        "token",
-        spec["serviceAccountName"],
-        f"--audience={audience}",
-        *bound,
-        f"--bound-object-uid={metadata['uid']}",
-    ).strip()

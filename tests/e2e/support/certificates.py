@@ -3,13 +3,9 @@
 import base64
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl
+from hack.signer_requests import pkcs10
 from sovereign_operator.core.sidecar.contract import TRUSTED, trust_config_map
 from sovereign_operator.pki import bundle
 from tests.e2e.support.peers import SIGNER
@@ -53,8 +49,6 @@ def asking(admin: Kubectl, namespace: str, name: str) -> dict[str, Any]:
     found = admin.get("pod", name, namespace)
     node = found["spec"]["nodeName"]
     account = found["spec"]["serviceAccountName"]
-    key = ec.generate_private_key(ec.SECP256R1())
-    stub = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     return {
         "signerName": SIGNER,
         "podName": name,
@@ -64,5 +58,5 @@ def asking(admin: Kubectl, namespace: str, name: str) -> dict[str, Any]:
         "nodeName": node,
         "nodeUID": admin.get("node", node)["metadata"]["uid"],
         "maxExpirationSeconds": 86400,
-        "stubPKCS10Request": base64.b64encode(stub.public_bytes(Encoding.DER)).decode(),
+        "stubPKCS10Request": base64.b64encode(pkcs10()).decode(),
     }

@@ -171,14 +171,19 @@ def test_it_ends_if_a_signal_ends_envoy(tmp_path: Path) -> None:
         assert running.process.wait(PATIENCE) == 128 + signal.SIGKILL
 
 
-def test_a_request_under_way_does_not_delay_its_end(tmp_path: Path) -> None:
-    release = Event()
+def hanging(release: Event) -> StandInSigner:
+    """Return a signer that issues a certificate once it is released."""
 
     def hang(asked: Asked) -> Reply:
         release.wait(PATIENCE)
         return issues()(asked)
 
-    signer = StandInSigner(hang)
+    return StandInSigner(hang)
+
+
+def test_a_request_under_way_does_not_delay_its_end(tmp_path: Path) -> None:
+    release = Event()
+    signer = hanging(release)
     with signer.serve() as address, supervise(Files.make(tmp_path, address)) as running:
         eventually(lambda: signer.count, seconds=PATIENCE, what="request")
         assert running.end() == 128 + signal.SIGTERM
@@ -229,12 +234,7 @@ def children(process: int) -> list[int]:
 def test_a_request_that_is_killed_is_sent_again(tmp_path: Path, number: int, message: str) -> None:
     """The kernel kills it if memory runs out, or if it hangs."""
     release = Event()
-
-    def hang(asked: Asked) -> Reply:
-        release.wait(PATIENCE)
-        return issues()(asked)
-
-    signer = StandInSigner(hang)
+    signer = hanging(release)
     with signer.serve() as address, supervise(Files.make(tmp_path, address)) as running:
         eventually(lambda: signer.count, seconds=PATIENCE, what="request")
         (request,) = children(running.process.pid)

@@ -110,11 +110,13 @@ class ObservedIdentity:
         if not pod.bundles:
             return ""
         states: list[ObjectKey | str] = []
-        for key, seen in sorted(self._bundles.items()):
-            if not pod.trust and (key[1] in pod.bundles or ANY_BUNDLE in pod.bundles):
-                states += [key, seen.pem]
-        if self._trust and (copy := self._trust.copy(pod.namespace, pod.trust)):
-            states.append(copy.digest)
+        if pod.trust:
+            copy = self._trust.copy(pod.namespace, pod.trust) if self._trust else None
+            states += [copy.digest] if copy else []
+        else:
+            for key, seen in sorted(self._bundles.items()):
+                if key[1] in pod.bundles or ANY_BUNDLE in pod.bundles:
+                    states += [key, seen.pem]
         return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 
     def distrusted(self, policy: str, pods: Iterable[ObservedPod]) -> frozenset[str]:

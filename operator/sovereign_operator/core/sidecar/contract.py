@@ -8,7 +8,7 @@ to the probed port and path alone. The n-th ``--probe`` argument of the sidecar 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -105,8 +105,16 @@ def transit_policy(pod: Mapping[str, Any]) -> str:
         if volume["name"] == TRANSIT_VOLUME
         for source in (volume.get("projected") or {}).get("sources") or ()
     )
+    return policy_named(sources, TRANSIT_PREFIX)
+
+
+def policy_named(sources: Iterable[Mapping[str, Any]], prefix: str) -> str:
+    """Return the policy that the first ConfigMap with a prefix names, among sources of projected volumes.
+
+    Empty if there is none, or if the name is too long for any object.
+    """
     named = (source["configMap"].get("name", "") for source in sources if "configMap" in source)
-    policy = next((name.removeprefix(TRANSIT_PREFIX) for name in named if name.startswith(TRANSIT_PREFIX)), "")
+    policy = next((name.removeprefix(prefix) for name in named if name.startswith(prefix)), "")
     return policy if len(policy) <= _LONGEST_NAME else ""
 
 

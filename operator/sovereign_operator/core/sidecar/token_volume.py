@@ -17,11 +17,11 @@ def sidecar_asks(pod: Mapping[str, Any]) -> bool:
     Its volume has to be as the injector writes it, and admission must have placed the pod: then guards have compared
     the sidecar with what the injector writes.
     """
+    if sidecar.container_of(pod) is None or names.PLACED_LABEL not in (pod["metadata"].get("labels") or {}):
+        return False
     volumes = [volume for volume in pod["spec"].get("volumes") or () if any(_tokens(volume))]
     return (
-        sidecar.container_of(pod) is not None
-        and names.PLACED_LABEL in (pod["metadata"].get("labels") or {})
-        and [volume["name"] for volume in volumes] == [sidecar.IDENTITY_VOLUME]
+        [volume["name"] for volume in volumes] == [sidecar.IDENTITY_VOLUME]
         and [token.get("path") for token in _tokens(volumes[0])] == [sidecar.TOKEN]
         and [container["name"] for container in _mounting(pod["spec"])] == [sidecar.CONTAINER]
     )

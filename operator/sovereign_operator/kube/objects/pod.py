@@ -8,7 +8,7 @@ from sovereign_operator.core.identity.certificate_note import CertificateNote
 from sovereign_operator.core.kubernetes.mirror_pod import is_mirror_pod
 from sovereign_operator.core.report.conditions import condition_of
 from sovereign_operator.core.report.reasons import line
-from sovereign_operator.core.sidecar.contract import TRUST_PREFIX, bypass_of, transit_policy
+from sovereign_operator.core.sidecar.contract import TRUST_PREFIX, bypass_of, policy_named, transit_policy
 from sovereign_operator.core.sidecar.token_volume import sidecar_asks
 from sovereign_operator.core.workload.facts import WorkloadPod
 from sovereign_operator.kube.client.api import Json
@@ -55,6 +55,7 @@ def see_pod(obj: Json) -> ObservedPod:
     """Read a Pod. Raises TypeError if its node name or an address is not text."""
     metadata, status = obj["metadata"], obj.get("status", {})
     node, selector = text(obj["spec"], "nodeName"), obj["spec"].get("nodeSelector", {})
+    trust = policy_named(_projected(obj), TRUST_PREFIX)
     annotations = with_prefix(metadata.get("annotations", {}), AUDIT_PREFIX)
     return ObservedPod(
         metadata["namespace"],
@@ -70,8 +71,8 @@ def see_pod(obj: Json) -> ObservedPod:
         ),
         metadata.get("labels", {}),
         annotations,
-        bundles=_bundles_of(obj),
-        trust=_trust_of(obj),
+        bundles=_bundles_of(obj, trust),
+        trust=trust,
         # Guards checked the sidecar of pods that admission placed. Any other pod may have a container of that name.
         transit=transit_policy(obj) if names.PLACED_LABEL in metadata.get("labels", {}) else "",
         bypass=bypass_of(obj),
@@ -87,21 +88,15 @@ def signers_of(pod: Json) -> list[str]:
     return [source["podCertificate"]["signerName"] for source in _projected(pod) if "podCertificate" in source]
 
 
-def _bundles_of(pod: Json) -> frozenset[str]:
+def _bundles_of(pod: Json, trust: str) -> frozenset[str]:
     sources = [source["clusterTrustBundle"] for source in _projected(pod) if "clusterTrustBundle" in source]
     named = {source["name"] for source in sources if source.get("name", "").startswith(names.trust_bundle(""))}
     selected = [source for source in sources if source.get("signerName") == names.SIGNER]
     labels = [(source.get("labelSelector") or {}).get("matchLabels") or {} for source in selected]
     policies = [label.get(names.TRUST_BUNDLE_LABEL) for label in labels]
-    if trust := _trust_of(pod):
+    if trust:
         policies.append(trust)
     return frozenset(named | {names.trust_bundle(policy) if policy else ANY_BUNDLE for policy in policies})
-
-
-def _trust_of(pod: Json) -> str:
-    maps = (source["configMap"].get("name", "") for source in _projected(pod) if "configMap" in source)
-    policy = next((name.removeprefix(TRUST_PREFIX) for name in maps if name.startswith(TRUST_PREFIX)), "")
-    return policy if len(policy) <= names.LONGEST_NAME else ""
 
 
 def _projected(pod: Json) -> Iterator[Json]:

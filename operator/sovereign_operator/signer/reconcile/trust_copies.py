@@ -9,7 +9,7 @@ from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.client.resource import CONFIG_MAPS, NAMESPACES
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
-from sovereign_operator.runtime.trust_configs import TrustConfig, TrustRecord, digest_of, trust_config_body
+from sovereign_operator.runtime.trust_configs import TrustConfig, TrustRecord, trust_config_body
 from sovereign_operator.runtime.writes import write_all
 from sovereign_operator.signer.state import ObservedNamespace, SignerState, TrustKey
 
@@ -59,7 +59,7 @@ def _is_wanted(state: SignerState, policy: str, name: str, namespace: ObservedNa
 
 
 def _is_current(seen: TrustConfig | None, record: TrustRecord) -> bool:
-    return seen is not None and seen.genuine and seen.digest == digest_of(record.data)
+    return seen is not None and seen.genuine and seen.digest == record.digest
 
 
 async def write_trust_config(api: Api, body: Json, seen: TrustConfig | None) -> None:
