@@ -48,6 +48,11 @@ def target(entry: Json) -> str:
     return "/".join(filter(None, (what["resource"], what.get("subresource"))))
 
 
+def group(entry: Json) -> str:
+    """Return the API group of what a request is about; empty for the core group, and if that is no resource."""
+    return str(entry.get("objectRef", {}).get("apiGroup", ""))
+
+
 def received(entry: Json) -> datetime:
     """Return when the API server received a request."""
     return datetime.fromisoformat(entry["requestReceivedTimestamp"])

@@ -42,6 +42,23 @@ def wait_until_silent(cluster: Cluster, since: int, former: frozenset[str] = fro
 
 
 @pytest.fixture
+def encrypting(admin: Kubectl, space: Space, transit: str) -> str:
+    """Return a namespace whose pods have loaded their policy's mode, and whose workload is reported on."""
+    namespace = space(transit)
+    admin.apply(
+        workload("Deployment", "app"),
+        sovereign("app", workloadRef={"kind": "Deployment", "name": "app"}),
+        namespace=namespace,
+    )
+    eventually(
+        lambda: condition(admin, "swl", "app", "Encrypted", namespace)["reason"] == "PlaintextAccepted",
+        seconds=90,
+        what="sidecars that have loaded Permissive",
+    )
+    return namespace
+
+
+@pytest.fixture
 def settled(admin: Kubectl, cluster: Cluster, space: Space) -> str:
     """Return a namespace whose workload is placed and reported on, once the controller has nothing left to write."""
     namespace, begun = space(), audit_log.position(cluster)
@@ -70,7 +87,7 @@ def test_a_suspension_writes_roles_before_anything_else(admin: Kubectl, cluster:
     assert max(map(audit_log.answered, roles)) <= min(map(audit_log.received, others))
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("encrypting", "settled")
 def test_a_restart_writes_nothing_but_the_lease(admin: Kubectl, cluster: Cluster) -> None:
     former = frozenset(pod["metadata"]["name"] for pod in admin.list("pods", NAMESPACE, CONTROLLER_PODS))
     begun = audit_log.position(cluster)

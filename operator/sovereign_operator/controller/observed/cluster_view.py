@@ -229,6 +229,10 @@ class ClusterView:
         """Whether the pods of a policy need a sidecar."""
         return policy_needs_sidecar(spec, self.sidecars.record(policy) if self.sidecars else None)
 
+    def knows_encryption(self, policy: str, spec: SovereigntyPolicySpec | None) -> bool:
+        """Whether it is known how far a policy's encryption has come, if it encrypts. ``spec``: None if unreadable."""
+        return self.sidecars is None or spec is None or self.sidecars.is_known(policy, spec)
+
     def _with_sidecars(self) -> Iterable[ObservedPod]:
         """Return the pods whose sidecar is to be polled: in scope of the sidecar's policy, which encrypts or did.
 

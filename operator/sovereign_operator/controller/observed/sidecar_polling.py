@@ -8,7 +8,7 @@ answer from that address counts.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
@@ -87,6 +87,10 @@ class SidecarPolling:
         stats = self._stats.get(pod.pod.uid, SidecarStats())
         return replace(stats, loaded="", plain_open=0) if self._claimant(pod) else stats
 
+    def never_polled(self, policy: str) -> frozenset[str]:
+        """Return the uids of a policy's pods that are yet to be polled for the first time."""
+        return frozenset(uid for uid, pod in self._to_poll() if pod.transit == policy and uid not in self._stats)
+
     def answered_since(self, uid: str, time: float) -> bool:
         """Whether a pod's sidecar has answered a poll that began at ``time`` or later, on the event loop's clock."""
         return self._answered_at.get(uid, float("-inf")) >= time
@@ -96,12 +100,15 @@ class SidecarPolling:
         gate = asyncio.Semaphore(AT_A_TIME)
         async with polling_session() as session:
             while True:
-                pods = {pod.pod.uid: pod for pod in self._pods() if pod.addresses and not pod.ended}
+                pods = dict(self._to_poll())
                 self._stats = {uid: stats for uid, stats in self._stats.items() if uid in pods}
                 self._polled_at = {uid: time for uid, time in self._polled_at.items() if uid in pods}
                 self._answered_at = {uid: time for uid, time in self._answered_at.items() if uid in pods}
                 await asyncio.gather(*(self._poll(session, gate, pod) for pod in pods.values() if self._is_due(pod)))
                 await asyncio.sleep(FAST_SECONDS)
+
+    def _to_poll(self) -> Iterator[tuple[str, ObservedPod]]:
+        return ((pod.pod.uid, pod) for pod in self._pods() if pod.addresses and not pod.ended)
 
     def _is_due(self, pod: ObservedPod) -> bool:
         if self._claimant(pod):

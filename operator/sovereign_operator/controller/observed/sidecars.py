@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.observed.agents import Agents
 from sovereign_operator.controller.observed.services import Services
 from sovereign_operator.controller.observed.sidecar_polling import SidecarPolling
@@ -43,6 +44,8 @@ class Sidecars:
         self.agents = Agents(api, namespace, policy_changed)
         self.seen: dict[str, ObservedEncryption] = {}
         """How far each policy has come, as last reconciled."""
+        self._unasked: dict[str, frozenset[str]] = {}
+        """By policy, the uids of the pods that ran when it was first reconciled, and are yet to be polled."""
         self._config_changed = config_changed
         self._watched: dict[str, tuple[EncryptionMode, datetime]] = {}
         self._wanted: dict[str, tuple[EncryptionMode, float]] = {}
@@ -66,6 +69,26 @@ class Sidecars:
         return configs.get(self.namespace) or min(
             configs.values(), key=lambda config: LADDER.index(config.encryption_mode), default=None
         )
+
+    def publish(self, policy: str, seen: ObservedEncryption) -> bool:
+        """Publish how far a policy has come. Return whether that differs from before."""
+        changed, self.seen[policy] = self.seen.get(policy) != seen, seen
+        if (before := self._unasked.get(policy)) != frozenset():
+            left = self.polling.never_polled(policy)
+            self._unasked[policy] = left if before is None else left & before
+        return changed
+
+    def forget(self, policy: str) -> None:
+        """Forget a policy that does not encrypt."""
+        self.seen.pop(policy, None)
+        self._unasked.pop(policy, None)
+
+    def is_known(self, policy: str, spec: SovereigntyPolicySpec) -> bool:
+        """Whether it is known how far a policy has come: after a restart, once each of its sidecars was polled.
+
+        Until then nothing is reported of it: each restart would tell people that no sidecar has loaded its settings.
+        """
+        return self._unasked.get(policy) == frozenset() or not (spec.encryption_in_transit or self.record(policy))
 
     def of_pods(self, policy: str, pods: Iterable[ObservedPod]) -> WorkloadEncryption | None:
         """Return the state of the sidecars of some pods in scope of a policy; None if the policy does not encrypt."""

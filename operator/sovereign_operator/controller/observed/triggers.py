@@ -4,7 +4,7 @@ To know what happens when an object changes, find its method here. The reconcile
 again, so a change that adds a key too many costs time and nothing else.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
@@ -253,8 +253,7 @@ class Triggers:
             # Also those on nodes without a verdict.
             self._add_pods()
         if changes.accepted:
-            named = self.view.references.named_policies
-            self._add(key for key in named if self.view.policy_in_effect(key[0], named[key]) in changes.accepted)
+            self._add_those_under(changes.accepted)
 
     def encryption_changed(self, policy: str) -> None:
         """Reconcile everything that shows how far a policy's encryption has come."""
@@ -263,6 +262,17 @@ class Triggers:
         pods = (*self.view.pods_using(Use.SIDECAR, policy), *self.view.pods_in_scope(policy))
         for namespace in {pod.namespace for pod in pods}:
             self._add_sovereign_workloads(namespace)
+
+    def encryption_known(self, policy: str) -> None:
+        """Reconcile everything that waited until it was known how far the policy's encryption has come."""
+        self.view.pending.statuses.add((SOVEREIGNTY_POLICY.plural, policy))
+        self._queue.add(ClusterKey())
+        self._add_those_under({policy})
+
+    def _add_those_under(self, policies: Collection[str]) -> None:
+        """Add all SovereignWorkloads whose policy in effect is one of these."""
+        named = self.view.references.named_policies
+        self._add(key for key in named if self.view.policy_in_effect(key[0], named[key]) in policies)
 
     def _add_sovereign_workloads(self, namespace: str) -> None:
         self._add(self.view.references.within(namespace))

@@ -48,7 +48,7 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
         return None
     record = sidecars.record(key.policy)
     if policy is None or spec is None or (spec.encryption_in_transit is None and record is None):
-        sidecars.seen.pop(key.policy, None)
+        sidecars.forget(key.policy)
         _forget(key.policy)
         state.refusals.keep(resource.CONFIG_MAPS, (), transit_config_map(key.policy))
         return None
@@ -73,9 +73,13 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
         static=(f"{pod.namespace}/{pod.pod.name} on {pod.pod.node}" for pod in static),
     )
     _measure(key.policy, seen, facts)
-    _publish(state, sidecars, key.policy, seen)
+    was_known = sidecars.is_known(key.policy, spec)
+    if sidecars.publish(key.policy, seen):
+        state.triggers.encryption_changed(key.policy)
+    if not was_known and sidecars.is_known(key.policy, spec):
+        state.triggers.encryption_known(key.policy)
     # ``settling``: a namespace that refuses its config must not delay the end of other pods' connections.
-    if failures or settling or is_awaited(seen):
+    if failures or settling or is_awaited(seen) or not sidecars.is_known(key.policy, spec):
         sidecars.polling.polled_fast.add(key.policy)
         return FAST_SECONDS
     sidecars.polling.polled_fast.discard(key.policy)
@@ -93,13 +97,6 @@ def _wanted(
     same = record is not None and record.datagrams == passing
     rules = next_number(record.rules if record else 0, facts.now.timestamp(), same=same)
     return TransitConfig(policy, step.mode, listeners, former(listeners), passing, cuts, rules)
-
-
-def _publish(state: ControllerState, sidecars: Sidecars, policy: str, seen: ObservedEncryption) -> None:
-    """Publish how far a policy has come, and have everything that depends on it reconciled if that changed."""
-    if sidecars.seen.get(policy) != seen:
-        sidecars.seen[policy] = seen
-        state.triggers.encryption_changed(policy)
 
 
 def _config_writes(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.kind import Kind
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.reconcile.pod_counts import pods_not_trusted
 from sovereign_operator.controller.reconcile.write_status import write_status
@@ -77,25 +78,31 @@ def reports(
             yield NewStatus(CLOUD_SERVICE, name, report_service(name, facts))
         elif plural == DATACENTRE.plural and name in facts.datacentres:
             yield NewStatus(DATACENTRE, name, report_datacentre(name, facts, verdicts))
-        elif plural == SOVEREIGNTY_POLICY.plural and name in facts.policies:
-            yield _policy_report(state, verdicts, name, not_trusted.get(name))
+        elif plural == SOVEREIGNTY_POLICY.plural and (spec := facts.policies.get(name)):
+            yield from _policy_reports(state, verdicts, name, spec, not_trusted.get(name))
     for kind in KINDS:
         for (_, name), why in sorted(state.view.unreadable[kind.plural].errors.items()):
             yield NewStatus(kind, name, report_unreadable(kind, why))
 
 
-def _policy_report(
-    state: ControllerState, verdicts: Verdicts, name: str, not_trusted: tuple[str, ...] | None
-) -> NewStatus:
+def _policy_reports(
+    state: ControllerState,
+    verdicts: Verdicts,
+    name: str,
+    spec: SovereigntyPolicySpec,
+    not_trusted: tuple[str, ...] | None,
+) -> Iterator[NewStatus]:
+    """Yield the policy's report; none before it is known how far its encryption has come, which queues it again."""
+    if not state.view.knows_encryption(name, spec):
+        return
     trusted = state.view.identity.trusted(name) if state.view.identity else ()
     report = report_policy(name, verdicts.facts, verdicts, trusted)
     if not_trusted is not None:
         report += report_grants(name, state.published.granted[name], not_trusted)
     seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
-    spec = verdicts.facts.policies[name]
     report += report_encryption(spec.encryption_in_transit, seen)
     identity = state.view.identity
     if spec.encryption_in_transit and state.settings.by_token and identity and identity.kubelets_may_ask:
         report += report_pod_certificates(state.view.former_kubelets.nodes)
     before = (state.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
-    return NewStatus(SOVEREIGNTY_POLICY, name, report, tuple(changed_grants(before, report.status)))
+    yield NewStatus(SOVEREIGNTY_POLICY, name, report, tuple(changed_grants(before, report.status)))

@@ -32,7 +32,6 @@ from sovereign_operator.core.workload.job_run import begins
 from sovereign_operator.core.workload.next_look import patience, seconds_to_next_look
 from sovereign_operator.core.workload.precedence import older_rival
 from sovereign_operator.core.workload.rewrites import after_write
-from sovereign_operator.core.workload.scope import effective_policy
 from sovereign_operator.core.workload.status import report_unread, report_workload
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
@@ -64,12 +63,7 @@ async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) 
             state, SOVEREIGN_WORKLOAD, key.name, report_unread(obj.get("status", {}), seen.error), key.namespace
         )
         return None
-    if (
-        obj is None
-        or not isinstance(seen, tuple)
-        or state.published.verdicts is None
-        or state.view.guards.findings is None
-    ):
+    if obj is None or not isinstance(seen, tuple) or not _all_is_known(state, _policy(state, key, seen[0])):
         return None
     spec, _ = seen
     kind, name = workload_of(key.name, spec)
@@ -97,6 +91,18 @@ async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) 
         return _retry_seconds(state, key, why)
     state.refused.pop(key, None)
     return seconds_to_next_look(facts) if written else AGAIN_SECONDS
+
+
+def _policy(state: ControllerState, key: SovereignWorkloadKey, spec: SovereignWorkloadSpec) -> str | None:
+    return state.view.policy_in_effect(key.namespace, spec.policy_ref.name if spec.policy_ref else None)
+
+
+def _all_is_known(state: ControllerState, policy: str | None) -> bool:
+    """Whether everything has been observed that a decision rests on. What becomes known last queues the key again."""
+    verdicts = state.published.verdicts
+    if verdicts is None or state.view.guards.findings is None:
+        return False
+    return policy is None or state.view.knows_encryption(policy, verdicts.facts.policies.get(policy))
 
 
 def _see(
@@ -152,8 +158,7 @@ async def _gather(
 ) -> WorkloadFacts:
     spec, template_problem = seen
     kind, name = workload_of(key.name, spec)
-    enforced = state.view.enforced(key.namespace)
-    policy = effective_policy(enforced, spec.policy_ref.name if spec.policy_ref else None)
+    policy = _policy(state, key, spec)
     policies = frozenset(name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural))
     pods = await _pods_of_workload(state, key, kind, found)
     target = see_workload(kind, found) if found else None
@@ -178,7 +183,7 @@ async def _gather(
         name=key.name,
         uid=obj["metadata"]["uid"],
         spec=spec,
-        enforced=enforced,
+        enforced=state.view.enforced(key.namespace),
         in_system_namespace=key.namespace in state.view.system_namespaces,
         policies=policies,
         target=target,
