@@ -246,10 +246,14 @@ def _restart_advice(facts: WorkloadFacts, pod: WorkloadPod) -> str:
     """Say how a developer moves the pods: new ones start only where the policy accepts."""
     if not facts.accepted_nodes:
         return f"Nothing can move it now: {_nowhere_to_run(facts)}"
-    if facts.kind in (WorkloadKind.JOB, WorkloadKind.CRON_JOB):
-        return f"Delete the pod to have it run elsewhere: kubectl -n {facts.namespace} delete pod {pod.name}"
-    target = f"{facts.kind.value.lower()}/{facts.workload_name}"
-    return f"To move its pods: kubectl -n {facts.namespace} rollout restart {target}"
+    return how_to_move(facts.namespace, pod.name, facts.kind, facts.workload_name)
+
+
+def how_to_move(namespace: str, pod: str, kind: WorkloadKind | None, workload: str) -> str:
+    """Say how to have a pod run elsewhere. ``kind`` and ``workload`` are its owner's; None: of another kind."""
+    if kind is None or kind in (WorkloadKind.JOB, WorkloadKind.CRON_JOB):
+        return f"Delete the pod to have it run elsewhere: kubectl -n {namespace} delete pod {pod}"
+    return f"To move its pods: kubectl -n {namespace} rollout restart {kind.value.lower()}/{workload}"
 
 
 def _why_pending(facts: WorkloadFacts, pod: WorkloadPod) -> str:
