@@ -21,30 +21,35 @@ OF_TYPER = ("--install-completion", "--show-completion")
 """Options by which Typer would complete another program."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Run ``kubectl sovereign``. Exits with 0, 1 or, with one sentence instead of an answer, more."""
+    # As other programs whose output goes to `head`: end, and say nothing.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    with contextlib.suppress(AttributeError):  # what stands for it in tests
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    run(sys.argv[1:])
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run a command, print what it answers, and exit."""
     try:
         from sovereign_operator.cli.app import make  # noqa: PLC0415 - it needs what the extra installs
         from sovereign_operator.cli.errors import CliError  # noqa: PLC0415
     except ModuleNotFoundError as error:
         _fail(f"{error.name} is missing: install this program with its extra, sovereign-operator[cli]")
     try:
-        make()(args=arguments, prog_name=PROGRAM)
+        make()(args=[*arguments], prog_name=PROGRAM)
     except CliError as error:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
 
-def complete(arguments: Sequence[str] | None = None) -> None:
+def complete() -> None:
     """Complete a command line, given as its words after ``kubectl sovereign``, the last one as far as it is typed.
 
     kubectl runs this program. It reads a candidate a line, with a description after a tab, and a directive.
     """
-    words = [*(sys.argv[1:] if arguments is None else arguments)] or [""]
+    words = sys.argv[1:] or [""]
     line = f"{shlex.join(['sovereign', *words[:-1]])} {words[-1]}"
     os.environ |= {COMPLETE: "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_ARGS": line}
     shown = io.StringIO()

@@ -41,10 +41,12 @@ class NodeRow:
     """What the verdict rests on, as sentences."""
     lacks: tuple[str, ...]
     """Which of the pod's own rules the node does not meet. Only for nodes that are not refused."""
+    labelled: bool = True
+    """Whether an accepted node carries the policy's label, which pods select on and the operator writes."""
 
     @property
     def fits(self) -> bool:
-        """Whether the pod may run there, room aside."""
+        """Whether the pod's own rules let it run where the policy does, room aside."""
         return self.verdict is not Judged.REFUSED and not self.lacks
 
 
@@ -87,10 +89,9 @@ def _row(estate: Estate, name: str, policy: str | None, rules: PodDemands) -> No
     if not verdict.accepted:
         why, reasons = sentences(verdict.findings), words(verdict.findings)
         return NodeRow(name, Judged.REFUSED, verdict.datacentre, reasons, why, ())
-    if seen.traits.labels.get(names.node_policy_label(policy)) != names.ACCEPTED:
-        lacks = ("does not carry the policy's label yet: the operator writes it", *lacks)
+    labelled = seen.traits.labels.get(names.node_policy_label(policy)) == names.ACCEPTED
     rests_on = "; ".join(basis.text for basis in verdict.basis) or "the policy demands nothing that ends"
-    return NodeRow(name, Judged.ACCEPTED, verdict.datacentre, (), rests_on, lacks)
+    return NodeRow(name, Judged.ACCEPTED, verdict.datacentre, (), rests_on, lacks, labelled)
 
 
 def _recorded(name: str, sentence: str, lacks: tuple[str, ...]) -> NodeRow:

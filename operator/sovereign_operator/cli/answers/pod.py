@@ -176,10 +176,18 @@ def _why_pending(seen: PodSeen, policy: str, rows: tuple[NodeRow, ...]) -> tuple
         return f"policy {policy} accepts no node", remedy(rows) or "read `kubectl sovereign nodes`"
     called = f"{plural(len(possible), 'node')} that policy {policy} accepts"
     fitting = [row for row in possible if row.fits]
-    if not fitting:
-        first = possible[0]
-        why = f"its own rules keep it off the {called}: {first.node} {'; '.join(first.lacks)}"
-        return why, own_rule_advice(possible, seen.owner)
+    if fitting:
+        return _why_room(fitting, said)
+    first = possible[0]
+    why = f"its own rules keep it off the {called}: {first.node} {'; '.join(first.lacks)}"
+    return why, own_rule_advice(possible, seen.owner)
+
+
+def _why_room(fitting: list[NodeRow], said: str) -> tuple[str, str]:
+    """Return why a pod has no node although some would suit it, and what to do. ``said``: by the scheduler."""
+    if not any(row.labelled for row in fitting):
+        why = f"the operator has not labelled {fitting[0].node} yet, which would suit it"
+        return why, "wait a moment; then kubectl sovereign check says what is wrong with the operator"
     why = f"{plural(len(fitting), 'accepted node')} would suit it; the scheduler says: {said}"
     return why, f"make room on {fitting[0].node} or another accepted node, or ask for less: only room is missing"
 

@@ -103,8 +103,8 @@ def _check_kubelets(seen: ClusterSeen) -> list[Item]:
         return [unknown("nodes", "nodes")]
     old = sorted(node for node, version in seen.kubelets.items() if (parse(version) or OLDEST) < OLDEST)
     if old:
-        found = f"kubelets older than {_words(OLDEST)}: {examples(old)}"
-        return [Item("nodes", Result.BAD, found, "upgrade these nodes")]
+        found = f"kubelets older than {_words(OLDEST)}, with which the operator is not tested: {examples(old)}"
+        return [Item("nodes", Result.NOTE, found, "upgrade these nodes")]
     return [Item("nodes", Result.OK, f"{len(seen.kubelets)}, with kubelets of {_words(OLDEST)} or newer")]
 
 

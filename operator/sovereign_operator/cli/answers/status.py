@@ -16,6 +16,7 @@ from sovereign_operator.cli.answers.status_rows import (
     PolicyRow,
     WorkloadRow,
 )
+from sovereign_operator.core import names
 from sovereign_operator.core.placement.calendar import PARIS
 from sovereign_operator.core.placement.facts import Pair
 from sovereign_operator.core.placement.status import report_datacentre, report_policy
@@ -86,11 +87,7 @@ class Status(Answer):
             for row in self.namespaces or ()
             if row.outside or row.pending
         ]
-        found += [
-            f"namespace {row.namespace}: there is no policy {row.policy}"
-            for row in self.namespaces or ()
-            if not row.known
-        ]
+        found += [f"namespace {row.namespace}: {_unknown(row)}" for row in self.namespaces or () if not row.known]
         found += [f"{row.namespace}/{row.name}: {row.message}" for row in self.workloads or () if row.ready == "False"]
         found += [
             f"derogation of policy {row.policy} for {row.service}: {ends(row.days)}"
@@ -98,6 +95,11 @@ class Status(Answer):
             if is_soon(row.days)
         ]
         return tuple(found)
+
+
+def _unknown(row: NamespaceRow) -> str:
+    """Say what is wrong with the policy that a namespace enforces."""
+    return f"there is no policy {row.policy}" if row.policy else f"its label {names.ENFORCE_LABEL} is empty"
 
 
 def is_soon(days: int | None) -> bool:

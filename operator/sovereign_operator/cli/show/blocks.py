@@ -79,8 +79,9 @@ def render(blocks: Iterable[Block]) -> str:
 
 
 def safe(text: str) -> str:
-    """Return text as one line that does a terminal no harm: others wrote parts of it."""
-    return line(text, MAX_MESSAGE)
+    """Return text as one line that does a terminal no harm: others wrote parts of it. It stays indented."""
+    bare = text.lstrip(" ")
+    return " " * (len(text) - len(bare)) + line(bare, MAX_MESSAGE)
 
 
 def _has_content(block: Block) -> bool:

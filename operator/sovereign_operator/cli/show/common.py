@@ -39,7 +39,7 @@ def node_table(rows: Sequence[NodeRow], *, wide: bool) -> list[Block]:
 def _reason(row: NodeRow) -> str:
     if row.lacks:
         return f"the pod's own rules: it {'; it '.join(row.lacks)}"
-    return row.why
+    return row.why if row.labelled else f"{row.why}; the operator has not labelled it yet"
 
 
 def day_words(day: object, days: int | None) -> str:

@@ -13,7 +13,7 @@ from sovereign_operator.cli.show.common import unread_lines
 
 FEW: Final = 3
 """Names that a line has room for."""
-PLAIN: Final = re.compile(r"[a-z][a-z0-9.-]*")
+PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9.-]+")
 """What can stand in YAML without quotes, unless YAML takes it for something else than text."""
 
 
