@@ -48,7 +48,7 @@ CASES: dict[str, tuple[PodSeen, dict[str, Any], State, str, str]] = {
         {},
         State.OUTSIDE,
         "paris",
-        "Delete the pod to have it run elsewhere",
+        "delete the pod to have it run elsewhere",
     ),
     "that nobody creates again": (pod("paris-1", owner=None), {}, State.OUTSIDE, "paris", "create it again"),
     "of a node's own files": (pod("paris-1", owner=None, static=True), {}, State.OUTSIDE, "paris", "static pod"),

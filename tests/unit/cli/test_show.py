@@ -71,7 +71,7 @@ def test_a_pod_is_shown_with_policy_reason_nodes_and_what_to_do() -> None:
     assert text.startswith("Pod hospital/records-1: outside\nPolicy: secnumcloud: namespace hospital enforces it")
     assert "\nWhy: it runs on paris-1, which policy secnumcloud does not accept" in text
     assert "\nNODE      POLICY     DATACENTRE   WHY\nbrest-1   accepted   brest        SecNumCloud 3.2" in text
-    assert text.endswith("What to do: To move its pods: kubectl -n hospital rollout restart deployment/records.\n")
+    assert text.endswith("What to do: to move its pods: kubectl -n hospital rollout restart deployment/records\n")
 
 
 def test_a_sovereign_workload_is_shown_with_what_is_wrong() -> None:

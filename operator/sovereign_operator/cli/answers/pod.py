@@ -205,4 +205,5 @@ def _move(seen: PodSeen) -> str:
         return "take its file off the node: it is a static pod, which only its node can move"
     if seen.owner is None:
         return f"create it again: kubectl -n {seen.namespace} delete pod {seen.pod.name}, and nobody else creates it"
-    return how_to_move(seen.namespace, seen.pod.name, seen.owner.workload, seen.owner.name)
+    advice = how_to_move(seen.namespace, seen.pod.name, seen.owner.workload, seen.owner.name)
+    return advice[0].lower() + advice[1:]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sovereign_operator.cli.answers.answer import Answer
+from sovereign_operator.cli.answers.answer import Answer, plural
 from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.placing import Judged
 from sovereign_operator.cli.answers.status_rows import (
@@ -83,7 +83,7 @@ class Status(Answer):
         found += [f"datacentre {row.datacentre}: {row.message}" for row in datacentres if row.ready == "False"]
         found += [f"datacentre {row.datacentre}: {ends(row.days)}" for row in datacentres if is_soon(row.days)]
         found += [
-            f"namespace {row.namespace}: {row.outside} pods outside, {row.pending} pending"
+            f"namespace {row.namespace}: {plural(row.outside, 'pod')} outside, {row.pending} pending"
             for row in self.namespaces or ()
             if row.outside or row.pending
         ]

@@ -20,8 +20,8 @@ def unread_lines(answer: Answer) -> Lines:
 
 
 def next_line(advice: str) -> Lines:
-    """Say what to do."""
-    return lines(f"What to do: {advice}.")
+    """Say what to do. No full stop follows: people copy the command at the end."""
+    return lines(f"What to do: {advice}")
 
 
 def node_table(rows: Sequence[NodeRow], *, wide: bool) -> list[Block]:

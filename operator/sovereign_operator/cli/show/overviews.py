@@ -73,12 +73,15 @@ def _datacentres(answer: Status, *, wide: bool) -> Table:
 
 
 def _namespaces(answer: Status) -> Table:
-    return Table(
+    rows = answer.namespaces or ()
+    return table(
         ("NAMESPACE", "POLICY", "PODS", "INSIDE", "OUTSIDE", "PENDING", "UNKNOWN"),
-        tuple(
+        [
             (row.namespace, row.policy, *map(str, (row.pods, row.inside, row.outside, row.pending, row.unknown)))
-            for row in answer.namespaces or ()
-        ),
+            for row in rows
+        ],
+        narrow=6,
+        wide=any(row.unknown for row in rows),
     )
 
 
