@@ -74,7 +74,6 @@ def test_a_pod_outside_says_how_to_move_it_and_that_helps(admin: Kubectl, client
     admin.apply(workload("Deployment", "app", replicas=1, nodeName="paris-1"), namespace=hospital)
     name = eventually(lambda: running(admin, hospital)["metadata"]["name"], what="a pod on paris-1")
     assert client.ask("explain", f"pod/{name}", "-n", hospital)["state"] == "not in scope"
-    admin.run("-n", hospital, "patch", "deployment", "app", "--type=json", "-p", REMOVE_NODE, "--dry-run=server")
     admin.run("label", "namespace", hospital, f"sovereignty.dev/enforce={POLICY}")
     answer = client.ask("explain", f"pod/{name}", "-n", hospital, code=1)
     assert answer["state"] == "outside"

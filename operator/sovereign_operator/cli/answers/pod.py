@@ -83,8 +83,8 @@ class PodExplanation(Answer):
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """The reason, unless the pod is where it may be."""
-        return () if self.state in {State.FREE, State.INSIDE, State.ENDED} else (self.why,)
+        """The reason, unless there is nothing to do."""
+        return () if self.next == NOTHING_TO_DO else (self.why,)
 
 
 def explain_pod(seen: PodSeen, scope: Scope, estate: Estate, claim: Claim | None) -> PodExplanation:

@@ -12,7 +12,7 @@ from sovereign_operator.cli.connection import Access
 from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.gather.check import client_version, read_cluster, read_operator, read_version
 from sovereign_operator.cli.gather.estate import read_estate
-from sovereign_operator.cli.gather.installation import find_installation
+from sovereign_operator.cli.gather.installation import ALL_KINDS, find_installation
 from sovereign_operator.cli.gather.reader import Reader
 from sovereign_operator.cli.gather.status import read_status
 from sovereign_operator.cli.options import (
@@ -39,7 +39,7 @@ def version(
     """Say which versions of all parts there are."""
 
     async def question(reader: Reader, _: str) -> Version:
-        return await read_version(reader, await find_installation(reader, operator_namespace))
+        return await read_version(reader, await find_installation(reader, operator_namespace, ALL_KINDS))
 
     if client:
         answer = Version(client=client_version(), server="", chart="", namespace="", processes=(), crds=())
@@ -102,7 +102,7 @@ def check(
     async def question(reader: Reader, _: str) -> Check:
         if pre:
             return check_cluster(await read_cluster(reader))
-        installation = await find_installation(reader, operator_namespace)
+        installation = await find_installation(reader, operator_namespace, ALL_KINDS)
         seen = await read_operator(reader, installation)
         complete = seen.crds is not None and all(crd.found for crd in seen.crds)
         return check_operator(seen, await read_estate(reader) if complete else None)

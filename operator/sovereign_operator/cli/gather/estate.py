@@ -15,7 +15,7 @@ from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.resource import CLUSTER_ROLES, NODES, OURS
 from sovereign_operator.kube.objects.host_role import see_role
 from sovereign_operator.kube.objects.node import VERDICT_PREFIX, ObservedNode, see_node
-from sovereign_operator.kube.objects.spec import M, Specs, gather, see_spec
+from sovereign_operator.kube.objects.spec import M, Specs, gather, see_spec, unreadable
 from sovereign_operator.kube.objects.worst import worst_node, worst_role
 
 CORDONED: Final = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
@@ -27,13 +27,14 @@ Source: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-tolera
 
 async def read_estate(reader: Reader) -> Estate:
     """Read what the caller may read of it. Raises ApiError and CliError."""
-    services, datacentres, policies, nodes, hosts = await asyncio.gather(
+    services, datacentres, policies, nodes = await asyncio.gather(
         _specs(reader, CLOUD_SERVICE, CloudServiceSpec),
         _specs(reader, DATACENTRE, DatacentreSpec),
         _specs(reader, SOVEREIGNTY_POLICY, SovereigntyPolicySpec),
         reader.list(NODES, _see_node),
-        read_hosts(reader),
     )
+    # Which nodes may host a policy so far counts only while a Datacentre cannot be read.
+    hosts = await read_hosts(reader) if unreadable(datacentres or {}) else None
     found = {
         Kept.SERVICES: services,
         Kept.DATACENTRES: datacentres,

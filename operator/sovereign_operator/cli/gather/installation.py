@@ -17,6 +17,7 @@ USUAL_NAMESPACE: Final = "sovereign-system"
 KEYS_NAMESPACE: Final = "sovereign-keys"
 SYSTEM_NAMESPACES_OPTION: Final = "--system-namespaces="
 GUARDS_OPTION: Final = "--guards="
+ALL_KINDS: Final = (WorkloadKind.DEPLOYMENT, WorkloadKind.DAEMON_SET)
 CHART_LABEL: Final = "helm.sh/chart"
 VERSION_LABEL: Final = "app.kubernetes.io/version"
 
@@ -27,7 +28,7 @@ class Installation:
 
     namespace: str
     processes: tuple[tuple[WorkloadKind, Json], ...] | None
-    """Its Deployments and DaemonSets, by name; None if the caller may not list them."""
+    """Those of its Deployments and DaemonSets that were asked for, by name; None if the caller may not list them."""
 
     @property
     def controller(self) -> Json | None:
@@ -47,12 +48,15 @@ class Installation:
         return option(self.controller, GUARDS_OPTION)
 
 
-async def find_installation(reader: Reader, namespace: str) -> Installation:
-    """Find the operator. ``namespace``: where the caller says that it is; empty: find it. Raises ApiError."""
+async def find_installation(
+    reader: Reader, namespace: str, kinds: Sequence[WorkloadKind] = (WorkloadKind.DEPLOYMENT,)
+) -> Installation:
+    """Find the operator. ``namespace``: where the caller says that it is; empty: find it. Raises ApiError.
+
+    Of the ``kinds`` of its processes, Deployments alone say how it was configured.
+    """
     where = namespace or await _find_namespace(reader) or USUAL_NAMESPACE
-    found = await asyncio.gather(
-        *(_labelled(reader, kind, where) for kind in (WorkloadKind.DEPLOYMENT, WorkloadKind.DAEMON_SET))
-    )
+    found = await asyncio.gather(*(_labelled(reader, kind, where) for kind in kinds))
     if any(objects is None for objects in found):
         return Installation(where, None)
     listed = [pair for objects in found for pair in objects or ()]
@@ -61,7 +65,7 @@ async def find_installation(reader: Reader, namespace: str) -> Installation:
 
 async def _find_namespace(reader: Reader) -> str:
     """Return the namespace of the controller's account, by its binding: unlike a Deployment, only admins write that."""
-    binding = await reader.find(CLUSTER_ROLE_BINDINGS, DEPLOYMENT)
+    binding = await reader.peek(CLUSTER_ROLE_BINDINGS, DEPLOYMENT)
     subjects = (binding or {}).get("subjects") or ()
     return next((str(subject.get("namespace", "")) for subject in subjects), "")
 

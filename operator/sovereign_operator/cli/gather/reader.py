@@ -65,6 +65,13 @@ class Reader:
         except NotFoundError:
             return None
 
+    async def peek(self, resource: Resource, name: str, namespace: str = "") -> Json | None:
+        """Return an object that no answer rests on; None if there is none. It is not noted if it may not be read."""
+        try:
+            return await self.api.get(resource, name, namespace)
+        except (NotFoundError, RefusedError):
+            return None
+
     def _note(self, error: RefusedError, resource: Resource, namespace: str, name: str = "") -> None:
         if error.status != FORBIDDEN:
             raise error

@@ -47,9 +47,8 @@ async def must_get(reader: Reader, resource: Resource, name: str, namespace: str
         other = "name another with -n" if namespace else f"kubectl get {resource.plural} lists them"
         raise CliError(f"there is no {resource.kind} {name}{where}: correct the name, or {other}") from error
     if found is None:
-        raise CliError(
-            f"you may not read {resource.plural}{where}: ask an admin of the namespace or cluster for `view`"
-        )
+        who = f"an admin of namespace {namespace} for `view`" if namespace else "a cluster admin for this right"
+        raise CliError(f"you may not read {resource.plural}{where}: ask {who}")
     return found
 
 

@@ -14,10 +14,12 @@ from sovereign_operator.core.report.reasons import line
 
 GAP: Final = 3
 """Spaces between columns."""
+LEAST: Final = 30
+"""Characters of the last column of a table, which holds sentences, for it to be broken into lines."""
 
 STYLES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("accepted", "inside", "ok", "True"), "green"),
-    **dict.fromkeys(("refused", "outside", "bad", "False", "none"), "red"),
+    **dict.fromkeys(("refused", "outside", "bad", "False"), "red"),
     **dict.fromkeys(("pending", "unknown", "Unknown"), "yellow"),
 }
 """How words of the first columns look in a terminal that has colours. Nothing is said by colour alone."""
@@ -64,9 +66,10 @@ def print_blocks(blocks: Iterable[Block]) -> None:
             console.print()
         if isinstance(block, Lines):
             for entry in block.lines:
-                console.print(Text(safe(entry)))
+                # The terminal breaks it: people copy commands out of it.
+                console.print(Text(safe(entry)), soft_wrap=True)
         else:
-            console.print(_rich(block))
+            _print_table(console, block)
 
 
 def render(blocks: Iterable[Block]) -> str:
@@ -94,10 +97,17 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _rich(table: Table) -> RichTable:
+def _print_table(console: Console, table: Table) -> None:
+    """Print a table. If it does not fit beside its last column, the terminal breaks the lines."""
+    rows = [[safe(cell) for cell in row] for row in table.rows]
+    *widths, last = (max(map(len, column)) for column in zip(table.headings, *rows, strict=True))
+    if sum(width + GAP for width in widths) + min(last, LEAST) > console.width:
+        console.print(Text(render([table]).removesuffix("\n")), soft_wrap=True)
+        return
     shown = RichTable(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for heading in table.headings:
-        shown.add_column(heading, overflow="fold")
-    for row in table.rows:
-        shown.add_row(*(Text(safe(cell), style=STYLES.get(cell, "")) for cell in row))
-    return shown
+    for heading in table.headings[:-1]:
+        shown.add_column(heading, no_wrap=True)
+    shown.add_column(table.headings[-1], overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
+    console.print(shown)
