@@ -41,6 +41,13 @@ def test_it_says_where_a_policy_comes_from(
     assert words in found.source
 
 
+def test_labels_that_only_try_a_policy_are_told_and_hold_no_pod() -> None:
+    found = scope({names.WARN_LABEL: "hds", names.AUDIT_LABEL: "secnumcloud"}, {})
+    assert found.policy is None
+    assert "its label sovereignty.dev/warn only tries hds" in found.source
+    assert "its label sovereignty.dev/audit only tries secnumcloud" in found.source
+
+
 def test_a_system_namespace_is_never_in_scope() -> None:
     found = scope({names.ENFORCE_LABEL: "hds"}, {}, namespace="kube-system")
     assert (found.policy, found.fault) == (None, "")

@@ -56,7 +56,7 @@ def scope_of(
         return _as_placed(namespace, pod_labels)
     enforced = enforced_policy(namespace_labels or {})
     policy = policy_of_pod(namespace, enforced, pod_labels, never_in_scope)
-    source = _source(namespace, enforced, pod_labels, never_in_scope, claim)
+    source = _source(namespace, enforced, pod_labels, never_in_scope, claim) + _tried(namespace_labels or {})
     if policy is None:
         return Scope(None, source, _empty_label(namespace) if enforced == "" else "")
     fault = ""
@@ -96,6 +96,14 @@ def _source(
         writer = f", which SovereignWorkload {claim.name} has the operator write" if claim else ""
         return f"the pod has the label {names.POLICY_LABEL}{writer}; the namespace enforces none"
     return f"neither the label {names.ENFORCE_LABEL} of namespace {namespace} nor a label of the pod names a policy"
+
+
+def _tried(namespace_labels: Mapping[str, str]) -> str:
+    """Return what else a namespace says of policies, which holds no pod."""
+    tried = {
+        label: namespace_labels[label] for label in (names.WARN_LABEL, names.AUDIT_LABEL) if label in namespace_labels
+    }
+    return "".join(f"; its label {label} only tries {policy}" for label, policy in tried.items())
 
 
 def _empty_label(namespace: str) -> str:
