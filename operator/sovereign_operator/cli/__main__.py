@@ -6,7 +6,9 @@ import os
 import shlex
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 NOT_ANSWERED = 2
 INTERRUPTED = 130
@@ -42,6 +44,10 @@ def run(arguments: Sequence[str]) -> None:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except Exception as error:  # a person reads this: the place in the code is all that its author needs
+        *_, place = traceback.extract_tb(error.__traceback__)
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        _fail(f"this program has an error: {error!r} at {where}. Please report this sentence and what you asked")
 
 
 def complete() -> None:

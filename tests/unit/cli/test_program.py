@@ -177,6 +177,13 @@ def test_help_names_every_command(run: Run) -> None:
         assert word in done.stdout
 
 
+def test_an_error_of_its_own_is_one_sentence_that_says_where(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sovereign_operator.cli.gather.catalogue.FILE", "gone.json")
+    sentence = error_of(run("catalogue", "list"))
+    assert sentence.startswith("error: this program has an error: FileNotFoundError")
+    assert sentence.endswith("Please report this sentence and what you asked")
+
+
 @pytest.mark.parametrize("unread", [False, True], ids=["read", "closed"])
 def test_as_a_process_it_prints_no_traceback(*, unread: bool) -> None:
     """Also if nobody reads its output."""
