@@ -44,10 +44,17 @@ def run(arguments: Sequence[str]) -> None:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except Exception as error:  # a person reads this: the place in the code is all that its author needs
-        *_, place = traceback.extract_tb(error.__traceback__)
-        where = f"{Path(place.filename).name}:{place.lineno}"
-        _fail(f"this program has an error: {error!r} at {where}. Please report this sentence and what you asked")
+    except Exception as error:  # noqa: BLE001 - a person reads it, who has no use for a traceback
+        _fail(
+            f"this program has an error: {error!r} at {_place(error)}. Please report this sentence and what you asked"
+        )
+
+
+def _place(error: Exception) -> str:
+    """Return where in this package an error was raised, or what raised it was called."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "sovereign_operator" in frame.filename]
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}"
 
 
 def complete() -> None:

@@ -181,6 +181,7 @@ def test_an_error_of_its_own_is_one_sentence_that_says_where(run: Run, monkeypat
     monkeypatch.setattr("sovereign_operator.cli.gather.catalogue.FILE", "gone.json")
     sentence = error_of(run("catalogue", "list"))
     assert sentence.startswith("error: this program has an error: FileNotFoundError")
+    assert " at catalogue.py:" in sentence
     assert sentence.endswith("Please report this sentence and what you asked")
 
 
