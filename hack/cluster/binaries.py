@@ -1,6 +1,6 @@
 """The programs of a cluster, built once from their Go modules and kept in a cache.
 
-Each folder of ``go/`` is an ordinary Go module whose ``tool`` lines name the programs. Three have some lines of Go here:
+Each folder of ``go/`` is an ordinary Go module whose ``tool`` lines name the programs. Some have lines of Go here:
 CoreDNS, which selects its plugins, kubectl, which serves commands, and the check of Grafana dashboards. A module's
 programs are cached in a folder whose name is a digest of all build inputs, so another version gets another folder. The
 folder gets that name once all programs are built, so an unfinished build is never mistaken for a finished one.

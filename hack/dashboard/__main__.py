@@ -1,7 +1,7 @@
-"""Generate the chart's dashboard, and the picture of it in the documentation.
+"""Generate the chart's dashboard, or draw what it shows.
 
 ``python -m hack.dashboard`` writes the JSON file; ``--check`` only compares it. ``--picture FILE`` draws what the
-dashboard shows of a Prometheus (``--prometheus URL``) into an SVG file, with the answers to the dashboard's own queries.
+dashboard shows of a Prometheus (``--prometheus URL``) into an SVG file, with the answers to its own queries.
 """
 
 import argparse

@@ -22,19 +22,18 @@ def latest(metric: str, *by: str, where: str = "") -> str:
 
 
 def pods_at(place: str) -> str:
+    """Return a query for the pods in scope at a place, by namespace and policy."""
     return latest("sovereign_pods_in_scope", "namespace", "policy", where=f'place="{place}"')
 
 
 def encryption_pods(state: str) -> str:
+    """Return a query for the pods of policies that encrypt in a state, by policy."""
     return latest("sovereign_encryption_pods", "policy", where=f'state="{state}"')
 
 
 def nodes_that_are(state: str) -> str:
+    """Return a query for the nodes in a state, by datacentre."""
     return latest("sovereign_datacentre_nodes", "datacentre", where=f'state="{state}"')
-
-
-def by_process(counter: str, where: str = "", window: str = "1h") -> str:
-    return f"sum by ({COMPONENT}) (increase({counter}{{{where}}}[{window}]))".replace("{}", "")
 
 
 SECONDS_TO_END: Final = f"{latest('sovereign_qualification_end_timestamp_seconds', 'service', 'scheme')} - time()"
@@ -44,6 +43,7 @@ NOT_READY: Final = f"{READY} == 0"
 
 
 def of_those_not_ready(place: str) -> str:
+    """Return a query for the pods at a place of SovereignWorkloads that are not ready."""
     pods = latest("sovereign_pods", "namespace", "workload", where=f'place="{place}"')
     return f"{pods} and on (namespace, workload) {NOT_READY}"
 
@@ -69,7 +69,7 @@ NUMBERS: Final = (
         runbook=("SovereignPodsOutside",),
     ),
     Panel(
-        "Policies without node",
+        "No accepted node",
         "Policies to which pods are held and that accept no node: their new pods wait.",
         Kind.NUMBER,
         3,
@@ -85,7 +85,7 @@ NUMBERS: Final = (
         empty="no policy in use",
     ),
     Panel(
-        "Workloads not ready",
+        "Not ready",
         "SovereignWorkloads whose condition Ready is not True. The table below names them.",
         Kind.NUMBER,
         3,
@@ -114,8 +114,8 @@ NUMBERS: Final = (
         empty="no signer",
     ),
     Panel(
-        "Pods without sidecar",
-        "Pods of policies that encrypt which run without a sidecar. Once the policy is Strict, no pod connects to them.",
+        "Without sidecar",
+        "Pods that run without a sidecar although their policy encrypts. In Strict, no pod connects to them.",
         Kind.NUMBER,
         3,
         3,
@@ -233,7 +233,7 @@ TRUST: Final = (
             Query(encryption_pods("loaded"), "Loaded"),
             Query(encryption_pods("late"), "Late", WARNING_IF_ANY),
             Query(encryption_pods("bare"), "No sidecar", WARNING_IF_ANY),
-            Query(latest("sovereign_silent_agents", "policy"), "Silent agents", WARNING_IF_ANY),
+            Query(latest("sovereign_silent_agents", "policy"), "Agents silent", WARNING_IF_ANY),
             Query(latest("sovereign_plaintext_open_connections", "policy"), "Plaintext", WARNING_IF_ANY),
         ),
         labels=(("policy", "Policy"), ("mode", "Mode")),
@@ -246,14 +246,14 @@ TRUST: Final = (
         empty="no policy encrypts",
     ),
     Panel(
-        "Certificates",
-        "Certificates issued and requests denied for good within an hour, and requests that wait.",
+        "Certificates in an hour",
+        "Certificates issued and requests denied for good within the hour before each moment, and requests that wait.",
         Kind.LINES,
         6,
         6,
         (
-            Query("sum(increase(sovereign_certificates_total[1h]))", "issued in 1 h"),
-            Query("sum(increase(sovereign_certificate_requests_denied_total[1h]))", "denied in 1 h"),
+            Query("sum(increase(sovereign_certificates_total[1h]))", "issued"),
+            Query("sum(increase(sovereign_certificate_requests_denied_total[1h]))", "denied"),
             Query("max(sovereign_certificate_requests_waiting)", "waiting"),
         ),
         runbook=("SovereignCertificateRequestsPending", "SovereignCertificatesRepeated"),
@@ -296,7 +296,11 @@ OPERATOR: Final = (
                 BAD_IF_NONE,
             ),
             Query(f"max by ({COMPONENT}, pod) (sovereign_leading) == 1", shown=False),
-            Query(by_process("sovereign_reconciles_total", 'result="error"'), "Errors in 1 h", WARNING_IF_ANY),
+            Query(
+                f'sum by ({COMPONENT}) (increase(sovereign_reconciles_total{{result="error"}}[1h]))',
+                "Errors in 1 h",
+                WARNING_IF_ANY,
+            ),
             Query(f"sum by ({COMPONENT}) (sovereign_objects_not_written)", "Not written", WARNING_IF_ANY),
             Query(f"max by ({COMPONENT}) (sovereign_unreadable_objects)", "Unreadable", WARNING_IF_ANY),
         ),
@@ -316,10 +320,10 @@ OPERATOR: Final = (
         "Within 15 minutes: reconciliations that failed and are tried again, background tasks that failed, and rules "
         "that agents could not load.",
         Kind.LINES,
-        6,
+        5,
         6,
         (
-            Query('sum(increase(sovereign_reconciles_total{result="error"}[15m]))', "reconciliations"),
+            Query('sum(increase(sovereign_reconciles_total{result="error"}[15m]))', "reconciling"),
             Query("sum(increase(sovereign_tasks_failed_total[15m]))", "tasks"),
             Query("sum(increase(sovereign_redirect_failures_total[15m]))", "redirects"),
         ),
@@ -328,24 +332,19 @@ OPERATOR: Final = (
     ),
     Panel(
         "Alerts that fire",
-        "The chart's alerts, if its rules are loaded (alerts.enabled).",
+        "The chart's alerts and what each is about, if Prometheus has the chart's rules (alerts.enabled).",
         Kind.TABLE,
-        8,
+        9,
         6,
         (
             Query(
-                "max by (severity, alertname, policy, datacentre, service) "
-                '(ALERTS{alertname=~"Sovereign.+", alertstate="firing"})',
+                'max by (severity, alertname, about) (label_join(ALERTS{alertname=~"Sovereign.+", '
+                'alertstate="firing"}, "about", " ", "namespace", "policy", "datacentre", "service", "scheme", '
+                '"component", "node", "resource", "pod"))',
                 shown=False,
             ),
         ),
-        labels=(
-            ("severity", "Severity"),
-            ("alertname", "Alert"),
-            ("policy", "Policy"),
-            ("datacentre", "Datacentre"),
-            ("service", "Service"),
-        ),
+        labels=(("severity", "Severity"), ("alertname", "Alert"), ("about", "About")),
         empty="none fires",
     ),
 )

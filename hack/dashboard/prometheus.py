@@ -39,14 +39,14 @@ class Prometheus:
 
     def query(self, expression: str, at: float | None = None) -> list[Sample]:
         """Return the results of a query at a Unix time (default: now). Raises QueryError."""
-        found = self._ask("query", query=expression, **({} if at is None else {"time": str(at)}))
+        found = self.get("query", query=expression, **({} if at is None else {"time": str(at)}))
         if found["resultType"] == "scalar":
             return [Sample({}, float(found["result"][1]))]
         return [Sample(_labels(one), float(one["value"][1])) for one in found["result"]]
 
     def query_range(self, expression: str, start: float, end: float, step: float) -> list[Line]:
         """Return the results of a query over time. Raises QueryError."""
-        found = self._ask("query_range", query=expression, start=str(start), end=str(end), step=str(step))
+        found = self.get("query_range", query=expression, start=str(start), end=str(end), step=str(step))
         return [
             Line(_labels(one), tuple((float(when), float(value)) for when, value in one["values"]))
             for one in found["result"]
@@ -54,10 +54,11 @@ class Prometheus:
 
     def targets(self) -> list[dict[str, Any]]:
         """Return what it scrapes, with the outcome of the last time. Raises QueryError."""
-        found: list[dict[str, Any]] = self._ask("targets")["activeTargets"]
+        found: list[dict[str, Any]] = self.get("targets")["activeTargets"]
         return found
 
-    def _ask(self, what: str, **parameters: str) -> Any:
+    def get(self, what: str, **parameters: str) -> Any:
+        """Return the data of an answer, given the last part of the path. Raises QueryError."""
         address = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
         try:
             with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # noqa: S310 - the caller's URL

@@ -39,7 +39,7 @@ def fail() -> None:
     """Have everything fail that all processes count."""
     metrics.FROZEN.set(1)
     UnreadableObjects("datacentres").note(("", "brest"), "spec.country: not a country")
-    failed = []
+    failed: list[bool] = []
 
     async def task() -> None:
         if not failed:

@@ -82,9 +82,7 @@ def measure_encryption(policy: str, mode: EncryptionMode, day: Day, *, bare: int
     """Show how far a policy's encryption has come, with one silent agent if any sidecar is late."""
     silence = SilentAgents("sovereign-system", (("brest-1", "radiology/viewer-0"),) if late else ())
     sidecars = PODS - bare
-    seen = ObservedEncryption(
-        Step(mode, ()), EncryptionMode.STRICT, PODS, sidecars, sidecars - late, silence=silence
-    )
+    seen = ObservedEncryption(Step(mode, ()), EncryptionMode.STRICT, PODS, sidecars, sidecars - late, silence=silence)
     pods = (PodTraffic("radiology/viewer-0", ("10.0.0.1",), sidecar=True, plain_open=plain),)
     wanted = EncryptionInTransit(mode=EncryptionMode.STRICT)
     facts = StepFacts(wanted, mode, "1", day.now - timedelta(hours=1), pods, day.now)

@@ -73,7 +73,7 @@ def morning(now: datetime, minute: int) -> Day:
         "hexa-gouv": [snc | suspended],
         "globex-west": [qualification("hds", "HDS", "2", None)],
     }
-    uids = {"brest-3": "uid-of-another"} if minute >= REPLACED else {}
+    uids: dict[str, str | None] = {"brest-3": "uid-of-another"} if minute >= REPLACED else {}
     pods = [pod for application in APPLICATIONS for pod in pods_of(application, minute)]
     return Day(now, cluster(services, pods, uids), {(one.namespace, one.name): deployment(one) for one in APPLICATIONS})
 

@@ -9,7 +9,7 @@ from sovereign_operator.injector.admission_review import About, Injected, Review
 def show_reviews() -> None:
     """Count reviews as the injector does when it answers them."""
     review = Review("uid", "records", "system:serviceaccount:kube-system:replicaset-controller", About.POD, None, None)
-    for answer in (Untouched(), Injected([], "secnumcloud")):
+    for answer in (Untouched(), Injected("secnumcloud", [])):
         server._response(review, answer)  # noqa: SLF001
 
 

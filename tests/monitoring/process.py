@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from prometheus_client import REGISTRY
-from prometheus_client.utils import floatToGoString
 
 from sovereign_operator.runtime.health import serving
 
@@ -38,7 +37,8 @@ def samples(labels: Mapping[str, str], at: datetime) -> Iterator[str]:
             for sample in family.samples:
                 if not sample.name.endswith("_created"):
                     parts = ",".join(f'{key}="{value}"' for key, value in {**labels, **sample.labels}.items())
-                    yield f"{sample.name}{{{parts}}} {floatToGoString(sample.value)} {at.timestamp():.0f}"
+                    value = str(float(sample.value)).replace("inf", "+Inf")
+                    yield f"{sample.name}{{{parts}}} {value} {at.timestamp():.0f}"
 
 
 async def serve(port: int) -> None:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 SELECTOR = re.compile(r"\b(?:sovereign_\w+|process_start_time_seconds|ALERTS)\b(?:\{[^}]*\})?")
 GROUPING = re.compile(r"\b(?:by|on|without|ignoring|group_left) \(([^)]*)\)")
 
+MADE = re.compile(r'label_join\(.*?\}, "(\w+)"')
+"""Labels that a query itself makes."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -18,7 +21,7 @@ class Parts:
 def parts_of(expression: str) -> Parts:
     """Return the parts of a query."""
     # Names in a grouping are labels.
-    labels = [label.strip() for found in GROUPING.findall(expression) for label in found.split(",")]
+    labels = {label.strip() for found in GROUPING.findall(expression) for label in found.split(",")}
     return Parts(
-        frozenset(SELECTOR.findall(GROUPING.sub("", expression))), frozenset(label for label in labels if label)
+        frozenset(SELECTOR.findall(GROUPING.sub("", expression))), frozenset(labels - {"", *MADE.findall(expression)})
     )

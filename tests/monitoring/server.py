@@ -11,6 +11,7 @@ from typing import Any
 
 from hack.dashboard.prometheus import Prometheus
 from hack.images import debian
+from hack.install import NAMESPACE
 from hack.kubectl import TimedOutError, eventually
 
 Json = dict[str, Any]
@@ -72,6 +73,7 @@ def scrape(name: str, ports: Mapping[str, int], labels: Mapping[str, str]) -> Js
         # As in the chart's PodMonitor.
         "honor_labels": True,
         "static_configs": [
-            {"targets": [f"127.0.0.1:{port}"], "labels": {**labels, "pod": pod}} for pod, port in ports.items()
+            {"targets": [f"127.0.0.1:{port}"], "labels": {**labels, "namespace": NAMESPACE, "pod": pod}}
+            for pod, port in ports.items()
         ],
     }

@@ -60,7 +60,7 @@ def show_morning(now: datetime, minute: int) -> None:
                 issue(state, POLICIES[application.namespace], "brest")
     if minute in DENIED:
         metrics.DENIED.labels(Denial.POD_GONE.value).inc()
-    moving = sum(application.replicas for application in APPLICATIONS if 0 <= application.moves - minute < 3)  # noqa: PLR2004
+    moving = sum(application.replicas for application in APPLICATIONS if 0 <= application.moves - minute < 3)
     metrics.WAITING.set(moving)
     metrics.OLDEST.set(now.timestamp() - 60 if moving else 0)
     common.lead(leads=True)

@@ -9,16 +9,18 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 import yaml
 
+from hack.dashboard.answers import shared_labels, table
 from hack.dashboard.description import Kind, Panel
 from hack.dashboard.panels import PANELS
-from hack.dashboard.prometheus import Prometheus, QueryError, Sample
+from hack.dashboard.picture import ask
+from hack.dashboard.prometheus import Prometheus, QueryError
 from hack.kubectl import eventually
 from tests.chart.alert_rules import ALL_ALERTS, read_rules, read_targets
 from tests.chart.rendering import Json, template
@@ -35,9 +37,7 @@ ABSENT = {f"Sovereign{name}Absent" for name in ("Controller", "Signer", "Injecto
 LONG_AGO = 1e9
 """A time of which there are no metrics."""
 
-QUERIES = {
-    f"{panel.title}: {query.name or 'query'}": query.expression for panel in PANELS for query in panel.queries
-}
+QUERIES = {f"{panel.title}: {query.name or 'query'}": query.expression for panel in PANELS for query in panel.queries}
 EXPRESSIONS = sorted({query.expression for panel in PANELS for query in panel.queries})
 
 
@@ -107,26 +107,19 @@ def test_each_selector_finds_series_and_each_label_is_theirs(bad_day: Prometheus
         assert parts.labels <= known, expression
 
 
-def results(server: Prometheus, panel: Panel) -> list[list[Sample]]:
-    return [server.query(query.expression) for query in panel.queries]
-
-
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.title)
 def test_each_panel_gets_what_it_can_show(bad_day: Prometheus, panel: Panel) -> None:
-    found = results(bad_day, panel)
+    found = ask(panel, bad_day, time.time())
     if panel.kind is not Kind.TABLE:
         assert [len(samples) for samples in found] == [1] * len(found)
         return
-    columns = dict(panel.labels)
-    shown = {label for samples in found for sample in samples for label in sample.labels}
-    assert shown == columns.keys()
-    # By these, rows are joined.
-    common = set.intersection(*({*sample.labels} for samples in found for sample in samples))
-    assert common
-    assert panel.worst in {"", *(query.name for query in panel.queries)}
+    assert {label for samples in found for sample in samples for label in sample.labels} == dict(panel.labels).keys()
+    # By these labels rows are joined: no two results of one query go into one row.
+    joined = shared_labels(panel, found)
+    assert joined
     for samples in found:
-        rows = [tuple(sorted((label, sample.labels[label]) for label in common)) for sample in samples]
-        assert len(rows) == len(set(rows)) or panel.title == "Alerts that fire"
+        assert len(samples) == len({tuple(sample.labels[label] for label in joined) for sample in samples})
+    assert all(cell.text for row in table(panel, found).rows[:1] for cell in row)
 
 
 def test_a_query_that_prometheus_does_not_understand_is_an_error(bad_day: Prometheus) -> None:
