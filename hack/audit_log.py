@@ -13,6 +13,8 @@ from hack.kubectl import Json
 
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 OF_A_POD = "authentication.kubernetes.io/pod-name"
+VIOLATIONS = "validation.policy.admission.k8s.io/validation_failure"
+"""The annotation of a request that fails validations with the action Audit."""
 
 
 def position(cluster: Cluster) -> int:
@@ -26,13 +28,19 @@ def requests_of(cluster: Cluster, account: str, since: int = 0) -> list[Json]:
     Those that a test sent with the account's token are left out.
     """
     user = f"system:serviceaccount:{NAMESPACE}:{account}"
+    return [
+        entry
+        for entry in entries(cluster, since, user)
+        if entry["user"]["username"] == user and OF_A_POD in entry["user"].get("extra", {})
+    ]
+
+
+def entries(cluster: Cluster, since: int = 0, words: str = "") -> list[Json]:
+    """Return the requests after a position whose record contains these words."""
     with cluster.audit_log.open(encoding="utf-8") as log:
         log.seek(since)
         # The API server may still be writing the last line.
-        entries = [json.loads(line) for line in log if user in line and line.endswith("\n")]
-    return [
-        entry for entry in entries if entry["user"]["username"] == user and OF_A_POD in entry["user"].get("extra", {})
-    ]
+        return [json.loads(line) for line in log if words in line and line.endswith("\n")]
 
 
 def writes_in(requests: Iterable[Json], *, besides: frozenset[str] = frozenset({"leases"})) -> list[Json]:

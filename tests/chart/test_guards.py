@@ -82,7 +82,9 @@ def test_the_table_of_guards_has_every_file_of_the_folder() -> None:
 def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
     objects = render(*ENCRYPTION)
     for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():
-        assert binding["spec"]["validationActions"] == ["Warn" if "-warn-" in name else "Deny"]
+        assert binding["spec"]["validationActions"] == _ACTIONS.get(
+            name, ["Warn"] if name.startswith("sovereignty-warn-") else ["Deny"]
+        )
     for name, policy in of_kind(objects, "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy").items():
         # This guard needs our kinds; all others work without them.
         assert ("paramKind" in policy["spec"]) == (name == "sovereignty-guard-grants")
@@ -95,8 +97,7 @@ def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None
         "sovereignty-guard-annotations",
         "sovereignty-guard-labels",
         "sovereignty-guard-nodes",
-        "sovereignty-warn-namespaces",
-        "sovereignty-warn-workloads",
+        *_ONLY_WARN,
     }
 
 
@@ -127,6 +128,19 @@ def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(rende
             assert enforce["operator"] == "Exists"
 
 
+_ACTIONS = {
+    "sovereignty-warn-pods-enforced": ["Warn", "Audit"],
+    "sovereignty-warn-pods-labelled": ["Warn", "Audit"],
+    "sovereignty-warn-pods-warned": ["Warn", "Audit"],
+    "sovereignty-warn-pods-audited": ["Audit"],
+}
+"""What warns, but not only."""
+_ONLY_WARN = {
+    *_ACTIONS,
+    "sovereignty-warn-labels",
+    "sovereignty-warn-namespaces",
+    "sovereignty-warn-workloads",
+}
 _POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 _BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
 _ABOUT_EVERY_POD = {"sovereignty-guard-annotations", "sovereignty-guard-labels"}
@@ -147,8 +161,7 @@ _NOT_ABOUT_PODS = {
     "sovereignty-guard-trust",
     "sovereignty-guard-workloads",
     "sovereignty-stamp-requester",
-    "sovereignty-warn-namespaces",
-    "sovereignty-warn-workloads",
+    *_ONLY_WARN,
 }
 
 

@@ -46,6 +46,7 @@ guard-seed: {{ $seed }}
 # What only warns.
 warn-namespaces: true
 warn-workloads: true
+warn-pods: true
 {{- end }}
 
 {{/* All files that the table selects, as one manifest, in the order of their names. */}}

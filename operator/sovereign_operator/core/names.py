@@ -12,6 +12,10 @@ FIELD_MANAGER: Final = "sovereign-operator"
 ENFORCE_LABEL: Final = "sovereignty.dev/enforce"
 """On a namespace: the policy that every pod in it is held to."""
 
+WARN_LABEL: Final = "sovereignty.dev/warn"
+AUDIT_LABEL: Final = "sovereignty.dev/audit"
+"""On a namespace: a policy to try. No pod is held to it; warnings and the audit log say what it would refuse."""
+
 POLICY_LABEL: Final = "sovereignty.dev/policy"
 """On a workload and its pod template: the policy that its pods are held to."""
 
