@@ -119,7 +119,9 @@ _CURL = make_debian(
 _PROMETHEUS = make_debian(
     "prom/prometheus",
     packages=["prometheus"],
-    note="promtool is there, consoles are not",
+    # Most of the size are libraries of a user interface, and a program that no server needs.
+    script="rm -rf /usr/bin/promtool /usr/share/prometheus/web /usr/share/nodejs /usr/share/javascript",
+    note="no promtool, no user interface",
     config=ImageConfig(
         entrypoint=["prometheus"],
         cmd=["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"],
