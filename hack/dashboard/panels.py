@@ -11,128 +11,17 @@ from hack.dashboard.description import (
     Panel,
     Query,
 )
-
-COMPONENT: Final = "app_kubernetes_io_component"
-"""The label for a process's kind, which the chart's PodMonitor copies from the pods."""
-
-
-def latest(metric: str, *by: str, where: str = "") -> str:
-    """Return a query for what the active replica says, or said within five minutes, as the chart's alerts have it."""
-    return f"max by ({', '.join(by)}) (last_over_time({metric}{{{where}}}[5m]))".replace("{}", "")
-
-
-def pods_at(place: str) -> str:
-    """Return a query for the pods in scope at a place, by namespace and policy."""
-    return latest("sovereign_pods_in_scope", "namespace", "policy", where=f'place="{place}"')
-
-
-def encryption_pods(state: str) -> str:
-    """Return a query for the pods of policies that encrypt in a state, by policy."""
-    return latest("sovereign_encryption_pods", "policy", where=f'state="{state}"')
-
-
-def nodes_that_are(state: str) -> str:
-    """Return a query for the nodes in a state, by datacentre."""
-    return latest("sovereign_datacentre_nodes", "datacentre", where=f'state="{state}"')
-
-
-SECONDS_TO_END: Final = f"{latest('sovereign_qualification_end_timestamp_seconds', 'service', 'scheme')} - time()"
-"""By service and scheme. A decision and its renewal are two entries: the one that lasts longest counts."""
-READY: Final = latest("sovereign_workload_ready", "namespace", "workload")
-NOT_READY: Final = f"{READY} == 0"
-
-
-def of_those_not_ready(place: str) -> str:
-    """Return a query for the pods at a place of SovereignWorkloads that are not ready."""
-    pods = latest("sovereign_pods", "namespace", "workload", where=f'place="{place}"')
-    return f"{pods} and on (namespace, workload) {NOT_READY}"
-
-
-NUMBERS: Final = (
-    Panel(
-        "Guards broken",
-        "Admission policies, bindings and webhooks of the chart that are missing or were changed so that they guard "
-        "less, now or within five minutes.",
-        Kind.NUMBER,
-        3,
-        3,
-        (Query("max(max_over_time(sovereign_guards_broken[5m]))", levels=BAD_IF_ANY),),
-        runbook=("SovereignGuardsBroken",),
-    ),
-    Panel(
-        "Pods outside",
-        "Pods that are held to a policy and run on a node that it does not accept. The operator does not move them.",
-        Kind.NUMBER,
-        3,
-        3,
-        (Query(f"sum({pods_at('outside')})", levels=BAD_IF_ANY),),
-        runbook=("SovereignPodsOutside",),
-    ),
-    Panel(
-        "No accepted node",
-        "Policies to which pods are held and that accept no node: their new pods wait.",
-        Kind.NUMBER,
-        3,
-        3,
-        (
-            Query(
-                f"sum(({latest('sovereign_nodes_accepted', 'policy')} < bool 1) * on (policy) "
-                "(sum by (policy) (last_over_time(sovereign_pods_in_scope[5m])) > bool 0))",
-                levels=BAD_IF_ANY,
-            ),
-        ),
-        runbook=("SovereignPolicyWithoutNode",),
-        empty="no policy in use",
-    ),
-    Panel(
-        "Not ready",
-        "SovereignWorkloads whose condition Ready is not True. The table below names them.",
-        Kind.NUMBER,
-        3,
-        3,
-        (Query(f"sum(1 - {READY})", levels=WARNING_IF_ANY),),
-        empty="none declared",
-    ),
-    Panel(
-        "Days to next end",
-        "Days until the first recorded qualification ends of the services in which you have a datacentre.",
-        Kind.NUMBER,
-        3,
-        3,
-        (Query(f"min({SECONDS_TO_END}) / 86400", levels=DAYS_LEFT),),
-        runbook=("SovereignQualificationEnds", "SovereignQualificationEnded"),
-        empty="none recorded",
-    ),
-    Panel(
-        "Requests waiting",
-        "Requests for certificates that are not answered yet. Their pods do not start.",
-        Kind.NUMBER,
-        3,
-        3,
-        (Query("max(sovereign_certificate_requests_waiting)", levels=WARNING_IF_ANY),),
-        runbook=("SovereignCertificateRequestsPending",),
-        empty="no signer",
-    ),
-    Panel(
-        "Without sidecar",
-        "Pods that run without a sidecar although their policy encrypts. In Strict, no pod connects to them.",
-        Kind.NUMBER,
-        3,
-        3,
-        (Query(f"sum({encryption_pods('bare')})", levels=WARNING_IF_ANY),),
-        runbook=("SovereignPodsWithoutSidecar",),
-        empty="no encryption",
-    ),
-    Panel(
-        "Processes frozen",
-        "Replicas that change nothing, as CRDs, all objects of a kind or all keys are missing or being deleted.",
-        Kind.NUMBER,
-        3,
-        3,
-        (Query("sum(sovereign_frozen)", levels=BAD_IF_ANY),),
-        runbook=("SovereignFrozen",),
-    ),
+from hack.dashboard.queries import (
+    COMPONENT,
+    NOT_READY,
+    SECONDS_TO_END,
+    encryption_pods,
+    latest,
+    nodes_that_are,
+    of_those_not_ready,
+    pods_at,
 )
+from hack.dashboard.totals import TOTALS
 
 PLACEMENT: Final = (
     Panel(
@@ -349,4 +238,4 @@ OPERATOR: Final = (
     ),
 )
 
-PANELS: Final = (*NUMBERS, *PLACEMENT, *TRUST, *OPERATOR)
+PANELS: Final = (*TOTALS, *PLACEMENT, *TRUST, *OPERATOR)

@@ -12,9 +12,10 @@ import yaml
 
 from hack.cluster import Cluster
 from hack.dashboard.answers import table
-from hack.dashboard.panels import COMPONENT, PANELS
+from hack.dashboard.panels import PANELS
 from hack.dashboard.picture import ask
 from hack.dashboard.prometheus import Prometheus
+from hack.dashboard.queries import COMPONENT
 from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
