@@ -67,7 +67,14 @@ CASES: dict[str, tuple[PodSeen, dict[str, Any], State, str, str]] = {
         f"2 accepted nodes would suit it; the scheduler says: {SAID}",
         "make room on brest-1",
     ),
-    "that the scheduler has not seen": (pod(), {}, State.PENDING, "has not looked at it yet", "make room"),
+    "that the scheduler has not seen": (pod(), {}, State.PENDING, "has not looked at it yet", "keep it off brest-1"),
+    "that other pods keep off": (
+        pod(waiting="didn't match pod anti-affinity rules"),
+        {},
+        State.PENDING,
+        "2 accepted nodes would suit it",
+        "neither the policy nor the pod's own rules keep it off brest-1",
+    ),
     "whose own rules keep it off": (
         pod(spec={"nodeSelector": {"disk": "ssd"}}),
         {},

@@ -66,6 +66,12 @@ def test_who_may_not_list_policies_is_told_of_no_fault() -> None:
     assert scope_of("hospital", labels, {}, never_in_scope=NEVER, policies=None).fault == ""
 
 
+def test_a_policy_that_cannot_be_read_is_a_fault() -> None:
+    labels = {names.ENFORCE_LABEL: "hds"}
+    found = scope_of("hospital", labels, {}, never_in_scope=NEVER, policies=POLICIES, unreadable={"hds"})
+    assert found.fault.startswith("SovereigntyPolicy hds cannot be read: correct it")
+
+
 def test_a_label_without_a_value_is_a_fault_with_the_command() -> None:
     fault = scope({names.ENFORCE_LABEL: ""}, {}).fault
     assert "kubectl label namespace hospital sovereignty.dev/enforce=POLICY --overwrite" in fault

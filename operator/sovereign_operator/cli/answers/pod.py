@@ -16,6 +16,8 @@ from sovereign_operator.core.workload.facts import WorkloadPod
 from sovereign_operator.core.workload.status import how_to_move
 
 NOTHING_TO_DO: Final = "nothing"
+INSUFFICIENT: Final = "Insufficient "
+"""What the scheduler says if nodes lack room, as in ``Insufficient cpu``."""
 ASK_ANOTHER: Final = "ask somebody who may list nodes and Datacentres to run the same command, which then says more"
 
 
@@ -189,7 +191,12 @@ def _why_room(fitting: list[NodeRow], said: str) -> tuple[str, str]:
         why = f"the operator has not labelled {fitting[0].node} yet, which would suit it"
         return why, "wait a moment; then kubectl sovereign check says what is wrong with the operator"
     why = f"{plural(len(fitting), 'accepted node')} would suit it; the scheduler says: {said}"
-    return why, f"make room on {fitting[0].node} or another accepted node, or ask for less: only room is missing"
+    if INSUFFICIENT in said:
+        return why, f"make room on {fitting[0].node} or another accepted node, or have the pod ask for less"
+    return (
+        why,
+        f"see what the scheduler misses: neither the policy nor the pod's own rules keep it off {fitting[0].node}",
+    )
 
 
 def own_rule_advice(possible: list[NodeRow], owner: Owner | None) -> str:

@@ -45,12 +45,13 @@ def scope_of(
     *,
     never_in_scope: Container[str],
     policies: frozenset[str] | None,
+    unreadable: Container[str] = (),
     claim: Claim | None = None,
 ) -> Scope:
     """Say which policy holds a pod with these labels.
 
-    ``namespace_labels``, ``policies``: None if the caller may not read them. ``claim``: the SovereignWorkload that
-    refers to the pod's workload.
+    ``namespace_labels``, ``policies``: None if the caller may not read them. ``unreadable``: those of the policies
+    that the operator cannot read. ``claim``: the SovereignWorkload that refers to the pod's workload.
     """
     if namespace_labels is None and namespace not in never_in_scope:
         return _as_placed(namespace, pod_labels)
@@ -60,7 +61,9 @@ def scope_of(
     if policy is None:
         return Scope(None, source, _empty_label(namespace) if enforced == "" else "")
     fault = ""
-    if policies is not None and policy not in policies:
+    if policy in unreadable:
+        fault = f"SovereigntyPolicy {policy} cannot be read: correct it; its condition Ready names the field"
+    elif policies is not None and policy not in policies:
         known = examples(sorted(policies)) or "none"
         fault = f"there is no SovereigntyPolicy {policy}: create it or correct the name; there are: {known}"
     return Scope(policy, source, fault)

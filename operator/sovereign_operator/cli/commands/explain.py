@@ -149,4 +149,5 @@ class _Asker:
             labels,
             never_in_scope=installation.system_namespaces,
             policies=estate.policies,
+            unreadable=estate.facts.unread.policies,
         )
