@@ -8,7 +8,8 @@ import pytest
 from hack import estate
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.support.client import Client, running
-from tests.e2e.support.manifests import pod, workload
+from tests.e2e.support.manifests import pod, sovereign, workload
+from tests.e2e.support.observed import condition
 from tests.e2e.support.spaces import Space
 
 POLICY = "secnumcloud"
@@ -132,6 +133,30 @@ def test_a_workload_can_be_explained_by_its_sovereign_workload(client: Client, h
     by_claim = client.ask("explain", "swl/app", "-n", hospital)
     assert by_claim == client.ask("explain", "deployment/app", "-n", hospital)
     assert {entry["type"] for entry in by_claim["claim"]["conditions"]} >= {"Accepted", "Placed", "Enforced", "Ready"}
+
+
+def test_a_policy_that_a_sovereign_workload_names_is_traced_to_it(
+    admin: Kubectl, client: Client, anywhere: str
+) -> None:
+    name = "traced"
+    admin.apply(
+        workload("Deployment", name, replicas=1),
+        sovereign(name, policy=POLICY, workloadRef={"kind": "Deployment", "name": name}),
+        namespace=anywhere,
+    )
+    try:
+        eventually(lambda: condition(admin, "swl", name, "Ready", anywhere)["status"] == "True", what="ready")
+        answer = client.ask("explain", f"deployment/{name}", "-n", anywhere)
+        (row,) = answer["pods"]
+        explained = client.ask("explain", f"pod/{row['pod']}", "-n", anywhere)
+    finally:
+        admin.delete("swl,deployment", name, namespace=anywhere)
+    assert (answer["policy"], explained["policy"], row["state"]) == (POLICY, POLICY, "inside")
+    written = f"which SovereignWorkload {name} has the operator write; the namespace enforces none"
+    assert answer["policySource"] == f"the pod template has the label sovereignty.dev/policy, {written}"
+    assert explained["policySource"] == f"the pod has the label sovereignty.dev/policy, {written}"
+    enforced = next(entry for entry in answer["claim"]["conditions"] if entry["type"] == "Enforced")
+    assert enforced["reason"] == "NamespaceNotLabelled"
 
 
 def test_a_policy_that_does_not_exist_is_named(admin: Kubectl, client: Client, hospital: str) -> None:

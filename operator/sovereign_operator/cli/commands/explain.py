@@ -10,7 +10,7 @@ from sovereign_operator.cli.answers.answer import Answer
 from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.node import NodeExplanation, explain_node
 from sovereign_operator.cli.answers.pod import PodExplanation, explain_pod
-from sovereign_operator.cli.answers.scope import Scope, scope_of
+from sovereign_operator.cli.answers.scope import Claim, Scope, scope_of
 from sovereign_operator.cli.answers.workload import WorkloadExplanation, explain_workload
 from sovereign_operator.cli.connection import Access
 from sovereign_operator.cli.errors import CliError
@@ -129,7 +129,7 @@ class _Asker:
         owner = seen.owner
         claim = await find_claim(self._reader, namespace, owner.kind, owner.name) if owner else None
         estate = await read_estate(self._reader)
-        scope = await self._scope(namespace, seen.labels, estate)
+        scope = await self._scope(namespace, seen.labels, estate, claim)
         return explain_pod(seen, scope, estate, claim)
 
     async def workload(self, kind: WorkloadKind, name: str, namespace: str) -> WorkloadExplanation:
@@ -137,10 +137,10 @@ class _Asker:
         seen = await read_workload(self._reader, kind, obj)
         claim = await find_claim(self._reader, namespace, kind, name)
         estate = await read_estate(self._reader)
-        scope = await self._scope(namespace, seen.template_labels, estate)
+        scope = await self._scope(namespace, seen.template_labels, estate, claim)
         return explain_workload(seen, scope, estate, claim)
 
-    async def _scope(self, namespace: str, labels: Mapping[str, str], estate: Estate) -> Scope:
+    async def _scope(self, namespace: str, labels: Mapping[str, str], estate: Estate, claim: Claim | None) -> Scope:
         installation = await find_installation(self._reader, self._operator_namespace)
         found = await self._reader.find(NAMESPACES, namespace)
         return scope_of(
@@ -150,4 +150,5 @@ class _Asker:
             never_in_scope=installation.system_namespaces,
             policies=estate.policies,
             unreadable=estate.facts.unread.policies,
+            claim=claim,
         )
