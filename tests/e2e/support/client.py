@@ -72,9 +72,10 @@ def changed(kubeconfig: Path, folder: Path, **user: Any) -> Path:
 
 
 def running(admin: Kubectl, namespace: str) -> Json:
-    """Return the one pod that runs in a namespace. Raises ValueError if it is not one."""
-    (found,) = living_pods(admin, namespace)
-    return found
+    """Return the one pod that runs in a namespace. Raises AssertionError if it is not one."""
+    pods = living_pods(admin, namespace)
+    assert len(pods) == 1, [pod["metadata"]["name"] for pod in pods]
+    return pods[0]
 
 
 def unread(answer: Json) -> set[str]:

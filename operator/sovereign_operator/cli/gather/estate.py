@@ -74,7 +74,9 @@ def _see_node(obj: Json) -> tuple[ObservedNode, NodeTraits]:
     """Return a node as the operator sees it, and what pods meet there."""
     node = seen_or_worst(see_node, worst_node)(obj)
     taints = list(node.taints)
-    if (obj.get("spec") or {}).get("unschedulable") and CORDONED not in taints:
+    # Its controller adds the taint a moment after somebody cordons the node, with the time.
+    tainted = any(taint.get("key") == CORDONED["key"] for taint in taints)
+    if (obj.get("spec") or {}).get("unschedulable") and not tainted:
         taints.append(CORDONED)
     return node, NodeTraits(node.node.name, node.node.labels, taints)
 
