@@ -81,7 +81,7 @@ def reports(
         elif plural == SOVEREIGNTY_POLICY.plural and (spec := facts.policies.get(name)):
             yield from _policy_reports(state, verdicts, name, spec, not_trusted.get(name))
     for kind in KINDS:
-        for (_, name), why in sorted(state.view.unreadable[kind.plural].errors.items()):
+        for (_, name), why in sorted(state.view.specs.unreadable[kind.plural].errors.items()):
             yield NewStatus(kind, name, report_unreadable(kind, why))
 
 
