@@ -181,8 +181,12 @@ class KeptUpToDate(RuleBasedStateMachine):
         labels = fresh.view.namespace_labels()
         granted = {policy: granted_namespaces(policy, spec, labels) for policy, spec in facts.policies.items()}
         assert self.state.published.granted == granted
+        fresh.triggers.former.needing_sidecars = {
+            policy for policy, spec in fresh.view.policies().items() if fresh.view.needs_sidecar(policy, spec)
+        }
         pod_counts.count_pods(fresh)
-        assert +self.state.view.tally.places == +fresh.view.tally.places
+        for part in ("numbers", "totals"):
+            assert getattr(self.state.view.tally.judged, part) == getattr(fresh.view.tally.judged, part)
         for name in self.objects["nodes"]:
             assert self.state.view.occupied(name) == fresh.view.occupied(name)
         for policy in facts.policies:

@@ -21,6 +21,7 @@ from sovereign_operator.controller.keys import (
     SovereignWorkloadKey,
 )
 from sovereign_operator.controller.observed.cluster_view import ClusterView
+from sovereign_operator.controller.observed.former import Former
 from sovereign_operator.controller.observed.pod_index import Use
 from sovereign_operator.controller.observed.published import Published
 from sovereign_operator.controller.observed.references import WorkloadReferences
@@ -56,10 +57,7 @@ class Triggers:
         self._queue = queue
         self._published = published
         self._own_namespace = settings.replica.namespace
-        self._scope: dict[str, str] = {}
-        """By namespace, the policy that it enforced at its last change."""
-        self._policies: set[str] = set()
-        """The policies that there were at their last change."""
+        self.former = Former()
         self.view = ClusterView(api, settings, self)
 
     # Changes that kopf observed
@@ -69,6 +67,8 @@ class Triggers:
         self.view.mirrors.take_indexes(indexes)
         self.view.references = WorkloadReferences(self.view.objects(SOVEREIGN_WORKLOAD.plural))
         self.view.follow_pods()
+        for _, policy in self.view.keys(SOVEREIGNTY_POLICY.plural):
+            self._note_sidecars(policy)
         # Last: after a failure before this line the replica decides nothing, rather than on half of the facts.
         self.view.mirrors.open()
         self._queue.add(GuardsKey())
@@ -105,6 +105,7 @@ class Triggers:
                 self.view.pending.policies.add(key[1])
                 self.encryption_may_progress(key[1])
                 self._note_policy(key[1])
+                self._note_sidecars(key[1])
 
     def _is_own_status(self, plural: str, key: ObjectKey) -> bool:
         """Whether nothing has changed but the status that the controller wrote, for the spec that it has."""
@@ -116,26 +117,26 @@ class Triggers:
         return written == (found["metadata"]["resourceVersion"], found["metadata"]["generation"])
 
     def _note_scope(self, namespace: str) -> None:
-        """Remember the policy that a namespace enforces, and have an Event posted if it left one."""
-        before, now = self._scope.get(namespace), self.view.enforced(namespace)
-        there = self.view.object("namespaces", namespace)
-        if there is None or now is None:
-            self._scope.pop(namespace, None)
-        else:
-            self._scope[namespace] = now
-        if there is not None and before is not None and before != now:
-            self._queue.add(NamespaceLeftKey(before, namespace))
+        """Have an Event posted if a namespace has left the policy that it enforced."""
+        there = self.view.object("namespaces", namespace) is not None
+        if left := self.former.note_enforced(namespace, self.view.enforced(namespace), there=there):
+            self._queue.add(NamespaceLeftKey(left, namespace))
 
     def _note_policy(self, name: str) -> None:
         """Look at everything again if a policy is new or gone.
 
         Pods of an unknown policy do not count, and SovereignWorkloads that name one are told which policies there are.
         """
-        there = self.view.object(SOVEREIGNTY_POLICY.plural, name) is not None
-        if there is not (name in self._policies):
-            self._policies ^= {name}
+        if self.former.note_policy(name, there=self.view.object(SOVEREIGNTY_POLICY.plural, name) is not None):
             self._count_again(self.view.pods())
             self._add_all_sovereign_workloads()
+
+    def _note_sidecars(self, policy: str) -> None:
+        """Count the pods of a policy again if they need a sidecar now, or no longer."""
+        spec = self.view.policies().get(policy)
+        if self.former.note_sidecars(policy, needed=spec is not None and self.view.needs_sidecar(policy, spec)):
+            self._count_again(self.view.pods_in_scope(policy))
+            self._count_pods()
 
     # Changes that mirrors observed
 
@@ -143,7 +144,7 @@ class Triggers:
         """Judge the node again."""
         self.view.pending.nodes.add(key[1])
         if self.view.former_kubelets.note(key[1], new):
-            self.view.pending.statuses |= {(SOVEREIGNTY_POLICY.plural, policy) for policy in self._policies}
+            self.view.pending.statuses |= {(SOVEREIGNTY_POLICY.plural, policy) for policy in self.former.policies}
         self._queue.add(ClusterKey())
 
     def role_changed(self, _key: ObjectKey, old: ObservedRole | None, new: ObservedRole | None) -> None:
@@ -230,6 +231,8 @@ class Triggers:
     def transit_config_changed(self, namespace: str, policy: str) -> None:
         """Reconcile what depends on a policy's mode: while it is not Off, its pods need a sidecar."""
         self.encryption_may_progress(policy)
+        if namespace == self._own_namespace:
+            self._note_sidecars(policy)
         self._add_pods(namespace)
         self.view.pending.roles.add(policy)
         self._queue.add(ClusterKey())
