@@ -1,6 +1,9 @@
 """Counts pods: those in scope, those that mount certificates without a grant, and the operator's own."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
+
+from prometheus_client import Gauge
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
@@ -12,7 +15,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.identity.grant import ungranted_pods
 from sovereign_operator.core.placement.verdict import Place
 from sovereign_operator.core.placement.verdicts import Verdicts
-from sovereign_operator.core.workload.judgement import Count, judge_pod
+from sovereign_operator.core.workload.judgement import PLACES, Count, judge_pod
 from sovereign_operator.core.workload.scope import Judge, Mode
 from sovereign_operator.kube.mirror import ObjectKey
 
@@ -46,8 +49,7 @@ def count_outdated(state: ControllerState) -> None:
     policies = {name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural)}
     changed = state.view.tally.update({key: _counted(state, verdicts, policies, key) for key in outdated})
     for namespace, judge in changed:
-        if judge.mode is Mode.ENFORCE:
-            _measure(state.view.tally.judged, namespace, judge.policy)
+        _measure(state.view.tally.judged, namespace, judge)
 
 
 def _counted(
@@ -76,15 +78,28 @@ def _counted(
     return CountedPod(pod.owner, shared(judged), mounts_certificates=bool(pod.pod.certificate_volumes))
 
 
-def _measure(judged: JudgedPods, namespace: str, policy: str) -> None:
-    """Show where the pods of a namespace are that are held to a policy; nothing if there are none."""
-    judge = Judge(policy, Mode.ENFORCE)
-    numbers = {place: judged.numbers[namespace, judge, Count(place.value)] for place in Place}
+def _measure(judged: JudgedPods, namespace: str, judge: Judge) -> None:
+    """Show how a policy judges the pods of a namespace; nothing if it judges none."""
+    numbers = {count: judged.numbers[namespace, judge, count] for count in Count}
+    here = {"namespace": namespace, "policy": judge.policy}
+    places = {place: numbers[place] for place in PLACES}
+    _show(metrics.PODS_JUDGED, here | {"mode": judge.mode.value}, places)
+    if judge.mode is Mode.ENFORCE:
+        _show(metrics.PODS_IN_SCOPE, here, {place: numbers[Count(place.value)] for place in Place})
+        for metric, count in ((metrics.PODS_OLDER, Count.OLDER), (metrics.PODS_BARE, Count.BARE)):
+            if any(places.values()):
+                metric.labels(**here).set(numbers[count])
+            else:
+                metric.remove_by_labels(here)
+
+
+def _show(metric: Gauge, labels: Mapping[str, str], numbers: Mapping[Any, int]) -> None:
+    """Show the numbers of all places; none of them if all are 0."""
     for place, number in numbers.items():
         if any(numbers.values()):
-            metrics.PODS_IN_SCOPE.labels(namespace, policy, place).set(number)
+            metric.labels(**labels, place=place.value).set(number)
         else:
-            metrics.PODS_IN_SCOPE.remove_by_labels({"namespace": namespace, "policy": policy})
+            metric.remove_by_labels({**labels, "place": place.value})
 
 
 def count_processes(state: ControllerState) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from sovereign_operator.core.placement.verdict import NodeVerdict, Place, place_of
 from sovereign_operator.core.workload.facts import WorkloadPod
@@ -10,7 +11,7 @@ from sovereign_operator.core.workload.scope import Judge, Mode
 
 
 class Count(StrEnum):
-    """What pods are counted by. Each pod is one of the first four; OLDER and BARE may hold of it besides."""
+    """What pods are counted by."""
 
     INSIDE = "inside"
     OUTSIDE = "outside"
@@ -19,6 +20,10 @@ class Count(StrEnum):
     """There is no such policy."""
     OLDER = "older"
     BARE = "bare"
+
+
+PLACES: Final = (Count.INSIDE, Count.OUTSIDE, Count.PENDING, Count.UNKNOWN)
+"""Those of which each pod is exactly one."""
 
 
 @dataclass(frozen=True, slots=True)
