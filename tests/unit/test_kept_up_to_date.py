@@ -15,7 +15,7 @@ from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.controller.keys import PodAnnotationsKey, SovereignWorkloadKey
 from sovereign_operator.controller.observed.references import WorkloadReferences
-from sovereign_operator.controller.reconcile import cluster, pod_counts, roles, statuses
+from sovereign_operator.controller.reconcile import cluster, pod_counts, policy_pods, roles, statuses
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
@@ -130,6 +130,8 @@ class KeptUpToDate(RuleBasedStateMachine):
         The status of a service changes with time, too, and may be late by the time between two full comparisons.
         """
         state = self.state
+        # What statuses say of pods is due again.
+        self.now += policy_pods.PACE
         before = getattr(self, "answers", None)
         pending = state.view.pending.take()
         look = cluster.observe(state, pending)
@@ -187,6 +189,9 @@ class KeptUpToDate(RuleBasedStateMachine):
         pod_counts.count_pods(fresh)
         for part in ("numbers", "totals"):
             assert getattr(self.state.view.tally.judged, part) == getattr(fresh.view.tally.judged, part)
+        for policy in facts.policies:
+            said = policy_pods._report(fresh, verdicts, policy)  # noqa: SLF001
+            assert self.state.published.pods[policy].report == said
         for name in self.objects["nodes"]:
             assert self.state.view.occupied(name) == fresh.view.occupied(name)
         for policy in facts.policies:

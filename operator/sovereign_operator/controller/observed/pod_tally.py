@@ -14,6 +14,8 @@ class PodTally:
     def __init__(self) -> None:
         self.outdated: set[ObjectKey] = set()
         self.judged = JudgedPods()
+        self.outdated_policies: set[str] = set()
+        """The policies whose status may say something else of their pods now."""
         self._pods: dict[ObjectKey, CountedPod] = {}
         self._mounting: Multimap[tuple[str, str], str] = Multimap()
 

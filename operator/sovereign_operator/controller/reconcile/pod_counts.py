@@ -10,6 +10,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import StatusesKey
 from sovereign_operator.controller.observed.judged_pods import CountedPod, JudgedPods, shared
+from sovereign_operator.controller.reconcile.policy_pods import due_policies
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.grant import ungranted_pods
@@ -25,7 +26,7 @@ def count_pods(state: ControllerState) -> None:
     shown, now = state.published.not_trusted, pods_not_trusted(state, state.view.policies())
     for policy in shown.keys() - now.keys():
         del shown[policy]
-    outdated = {policy for policy in now if now[policy] != shown.get(policy)}
+    outdated = {policy for policy in now if now[policy] != shown.get(policy)} | due_policies(state)
     if outdated:
         state.published.statuses |= {(SOVEREIGNTY_POLICY.plural, policy) for policy in outdated}
         state.queue.add(StatusesKey())
@@ -48,6 +49,7 @@ def count_outdated(state: ControllerState) -> None:
     outdated, state.view.tally.outdated = state.view.tally.outdated, set()
     policies = {name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural)}
     changed = state.view.tally.update({key: _counted(state, verdicts, policies, key) for key in outdated})
+    state.view.tally.outdated_policies |= {judge.policy for _, judge in changed}
     for namespace, judge in changed:
         _measure(state.view.tally.judged, namespace, judge)
 
