@@ -1,6 +1,7 @@
 """The rights that the chart grants to its processes."""
 
-from tests.chart.rendering import ENCRYPTION, IDENTITY, Render, of_kind
+from sovereign_operator.controller.observed.reports import PREFERENCE
+from tests.chart.rendering import ALL_GUARDS, ENCRYPTION, IDENTITY, Render, of_kind
 
 
 def test_only_the_signer_signs_and_reads_keys(render: Render) -> None:
@@ -31,6 +32,14 @@ def test_the_controller_reads_services_where_traffic_is_encrypted(render: Render
     for options, expected in (((), []), (ENCRYPTION, [["list", "watch"]])):
         rules = of_kind(render(*options), "ClusterRole")["sovereign-controller"]["rules"]
         assert [rule["verbs"] for rule in rules if "services" in rule["resources"]] == expected
+
+
+def test_the_controller_writes_reports_only_where_a_value_says_so(render: Render) -> None:
+    for options, expected in ((ENCRYPTION, set()), (ALL_GUARDS, {kind.plural for kind in PREFERENCE})):
+        rules = of_kind(render(*options), "ClusterRole")["sovereign-controller"]["rules"]
+        groups = {kind.api_version.partition("/")[0] for kind in PREFERENCE}
+        found = {what for rule in rules if groups & set(rule["apiGroups"]) for what in rule["resources"]}
+        assert found == expected
 
 
 def test_the_signer_may_do_more_only_where_sidecars_ask_it(render: Render) -> None:

@@ -1,8 +1,6 @@
 """What people are told of the pods of one owner."""
 
-from collections import Counter
 from itertools import product
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,24 +20,19 @@ from sovereign_operator.core.workload.judged_owner import (
 from sovereign_operator.core.workload.judgement import PLACES, Count, Judgement
 from sovereign_operator.core.workload.owner import Owner
 from sovereign_operator.core.workload.policy_pods import report_pods
-from sovereign_operator.core.workload.scope import Judge, Mode
-from tests.unit.workload.builders import POLICY, VERDICTS
-
-RECORDS = Owner("apps/v1", "Deployment", "records")
-ANSWERS = PolicyAnswers(VERDICTS, 2, readable=True)
-NONE_ACCEPTED = PolicyAnswers(VERDICTS, 0, readable=True)
-UNREADABLE = PolicyAnswers({}, 0, readable=False)
-
-INSIDE = Judgement(Place.INSIDE)
-OUTSIDE = Judgement(Place.OUTSIDE, "bad")
-PENDING = Judgement(Place.PENDING, "0/4 nodes fit")
-UNKNOWN = Judgement(None)
-
-
-def owned(*judgements: Judgement, mode: Mode = Mode.ENFORCE, owner: Owner = RECORDS, **more: Any) -> JudgedOwner:
-    pods = {f"records-{number}": judgement for number, judgement in enumerate(judgements)}
-    return JudgedOwner("hospital", Judge(POLICY, mode), owner, pods, Counter(judgements), **more)
-
+from sovereign_operator.core.workload.scope import Mode
+from tests.unit.workload.judged import (
+    ANSWERS,
+    ANY_ANSWERS,
+    INSIDE,
+    NONE_ACCEPTED,
+    OUTSIDE,
+    OWNED,
+    PENDING,
+    UNKNOWN,
+    UNREADABLE,
+    owned,
+)
 
 SUSPENDED = "runs on bad: gra: Acme Cloud: SecNumCloud 3.2 is suspended"
 RESTART = "To move its pods: kubectl -n hospital rollout restart deployment/records"
@@ -196,17 +189,6 @@ def test_who_holds_pods_is_named() -> None:
     assert owned(INSIDE, by_pod_label=True).source == "the label sovereignty.dev/policy of the pods"
     tried = owned(INSIDE, mode=Mode.WARN, by_pod_label=True)
     assert tried.source == "the label sovereignty.dev/warn of namespace hospital"
-
-
-NODES = ("good", "bad", "gone", "")
-JUDGEMENTS = st.builds(Judgement, st.sampled_from(Place), st.sampled_from(NODES), st.booleans(), st.booleans())
-OWNED = st.builds(
-    lambda judgements, mode, kind: owned(*judgements, mode=mode, owner=Owner("v1", kind, "records")),
-    st.lists(JUDGEMENTS, min_size=1, max_size=5) | st.just([UNKNOWN]),
-    st.sampled_from(Mode),
-    st.sampled_from(("Deployment", "Pod", "Node")),
-)
-ANY_ANSWERS = st.builds(PolicyAnswers, st.just(VERDICTS), st.integers(0, 2), readable=st.booleans())
 
 
 @given(OWNED, ANY_ANSWERS)

@@ -1,21 +1,22 @@
 """Answers questions about the cluster as the controller has observed it, from mirrors and kopf's indexes."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.controller.observed.changes import AllChanges
 from sovereign_operator.controller.observed.guards import GuardWatch
 from sovereign_operator.controller.observed.identity import ObservedIdentity
 from sovereign_operator.controller.observed.kubelets import FormerKubelets
-from sovereign_operator.controller.observed.mirrors import Changes, Mirrors
+from sovereign_operator.controller.observed.mirrors import Mirrors
 from sovereign_operator.controller.observed.pending import Pending
 from sovereign_operator.controller.observed.pod_index import PodIndex, Use
 from sovereign_operator.controller.observed.pod_tally import PodTally
 from sovereign_operator.controller.observed.references import WorkloadReferences
+from sovereign_operator.controller.observed.reports import ObservedReports
 from sovereign_operator.controller.observed.selectors import Selectors
 from sovereign_operator.controller.observed.sidecars import Sidecars
 from sovereign_operator.controller.observed.specs import ObservedSpecs
@@ -38,34 +39,6 @@ from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.spec import M, Specs, gather, readable
 from sovereign_operator.kube.objects.transit_config import policy_needs_sidecar
 from sovereign_operator.runtime.trust_configs import TrustConfigs
-
-
-class AllChanges(Changes, Protocol):
-    """Receives changes of composite things (guards, certificates, sidecars) as well."""
-
-    def guards_changed(self) -> None:
-        """Handle a change of an admission policy or webhook of the chart."""
-
-    def guard_findings_changed(self) -> None:
-        """Handle a change of the findings about guards."""
-
-    def certificate_changed(self, namespace: str, pod: str) -> None:
-        """Handle a certificate that was issued to a pod."""
-
-    def bundle_changed(self, name: str) -> None:
-        """Handle a change of a trust bundle."""
-
-    def trust_config_changed(self, namespace: str, policy: str) -> None:
-        """Handle a change of a policy's trust ConfigMap in a namespace."""
-
-    def sidecars_changed(self, policy: str) -> None:
-        """Handle a new answer of a sidecar, or a new report of an agent, about a policy."""
-
-    def services_changed(self) -> None:
-        """Handle a change of the Services that pods reach in plaintext in every mode."""
-
-    def transit_config_changed(self, namespace: str, policy: str) -> None:
-        """Handle a change of a policy's transit config in a namespace."""
 
 
 class ClusterView:
@@ -116,6 +89,11 @@ class ClusterView:
         )
         if self.sidecars:
             self.mirrors.add((self.sidecars.mirror, self.sidecars.agents.mirror))
+        self.reports = (
+            ObservedReports(api, changes.report_changed, changes.reports_served) if settings.with_reports else None
+        )
+        if self.reports:
+            self.mirrors.add(self.reports.mirrors)
 
     # Objects
 
@@ -202,6 +180,11 @@ class ClusterView:
     def judges_pods(self, namespace: str) -> bool:
         """Whether a namespace exists that holds its pods to a policy, or tries one on them."""
         return namespace not in self.system_namespaces and judges_pods(self.labels_of(namespace))
+
+    def namespaces_to_report(self) -> set[str]:
+        """Return the namespaces that should have a report, and those that have one."""
+        judging = {name for _, name in self.keys("namespaces") if self.judges_pods(name)}
+        return judging | {*self.tally.judged.namespaces} | (self.reports.namespaces if self.reports else set())
 
     def judges_of(self, pod: ObservedPod) -> tuple[Judge, ...]:
         """Return the policies that judge a pod: the one that it is held to, and those that its namespace tries."""

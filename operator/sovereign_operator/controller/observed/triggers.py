@@ -4,22 +4,21 @@ To know what happens when an object changes, find its method here. The reconcile
 again, so a change that adds a key too many costs time and nothing else.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.controller.keys import (
     ClusterKey,
-    ControllerKey,
     EncryptionKey,
     GuardsKey,
     LabelledWorkloadKey,
     NamespaceLeftKey,
     PodAnnotationsKey,
-    PodCountsKey,
     SovereignWorkloadKey,
 )
+from sovereign_operator.controller.observed.adding import AddsKeys, Queue
 from sovereign_operator.controller.observed.cluster_view import ClusterView
 from sovereign_operator.controller.observed.former import Former
 from sovereign_operator.controller.observed.pod_index import Use
@@ -34,8 +33,6 @@ from sovereign_operator.kube.objects.host_role import ObservedRole
 from sovereign_operator.kube.objects.node import ObservedNode
 from sovereign_operator.kube.objects.pod import ANY_BUNDLE, ObservedPod
 
-COUNT_SECONDS: Final = 5.0
-"""Changes within this time cause one count of pods."""
 POD_SECONDS: Final = 0.5
 """Changes of a workload's pods within this time cause one look: a pod that ends and is replaced changes ten times."""
 ENCRYPTION_SECONDS: Final = 1.0
@@ -43,18 +40,11 @@ ENCRYPTION_SECONDS: Final = 1.0
 goes through all of its pods."""
 
 
-class Queue(Protocol):
-    """The controller's queue."""
-
-    def add(self, key: ControllerKey, delay: float = 0.0) -> None:
-        """Reconcile a key in ``delay`` seconds."""
-
-
-class Triggers:
+class Triggers(AddsKeys):
     """Receives all changes and adds keys to the queue. It creates the view whose changes it receives."""
 
     def __init__(self, api: Api, queue: Queue, settings: Settings, published: Published) -> None:
-        self._queue = queue
+        super().__init__(queue)
         self._published = published
         self._own_namespace = settings.replica.namespace
         self.former = Former()
@@ -88,6 +78,7 @@ class Triggers:
             self._count_again(self.view.pods(key[1]))
             self.view.follow_pods()
             self._add_sovereign_workloads(key[1])
+            self.add_reports((key[1],))
         elif plural == SOVEREIGN_WORKLOAD.plural:
             found = self.view.object(plural, key[1], key[0])
             if found is None or not self.view.mirrors.is_followed(key[0]):
@@ -213,6 +204,14 @@ class Triggers:
         self.view.pending.roles.add(policy)
         self._queue.add(ClusterKey())
 
+    def report_changed(self, namespace: str) -> None:
+        """Compare the report with what it should say: somebody may have changed or deleted it."""
+        self.add_reports((namespace,))
+
+    def reports_served(self) -> None:
+        """Write all reports, in the kind that the cluster has now."""
+        self.add_reports(self.view.namespaces_to_report())
+
     def encryption_may_progress(self, policy: str | None) -> None:
         """Reconcile the policy's encryption, which may take its next step."""
         if policy and self.view.sidecars:
@@ -245,6 +244,7 @@ class Triggers:
             self._count_pods()
             self._add_all_sovereign_workloads()
             self._add_pods()
+            self.add_reports(self.view.namespaces_to_report())
             return
         if changes.nodes or changes.accepted:
             self._count_pods()
@@ -252,11 +252,15 @@ class Triggers:
             self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
             self._add(self.view.selectors.referring_to_pod(pod.namespace, pod.labels))
             self._count_again((pod,))
+            # What a report says of the pod may be something else, even if the pod counts as before.
+            self.add_reports((pod.namespace,))
         if changes.policies:
             # Also those on nodes without a verdict.
             self._add_pods()
         if changes.accepted:
             self._add_those_under(changes.accepted)
+        for policy in changes.accepted:
+            self.add_reports({group.namespace for group in self.view.tally.judged.troubled(policy)})
 
     def encryption_changed(self, policy: str) -> None:
         """Reconcile everything that shows how far a policy's encryption has come."""
@@ -271,29 +275,3 @@ class Triggers:
         self.view.pending.statuses.add((SOVEREIGNTY_POLICY.plural, policy))
         self._queue.add(ClusterKey())
         self._add_those_under({policy})
-
-    def _add_those_under(self, policies: Collection[str]) -> None:
-        """Add all SovereignWorkloads whose policy in effect is one of these."""
-        named = self.view.references.named_policies
-        self._add(key for key in named if self.view.policy_in_effect(key[0], named[key]) in policies)
-
-    def _add_sovereign_workloads(self, namespace: str) -> None:
-        self._add(self.view.references.within(namespace))
-
-    def _add_all_sovereign_workloads(self) -> None:
-        self._add(self.view.keys(SOVEREIGN_WORKLOAD.plural))
-
-    def _add(self, sovereign_workloads: Iterable[ObjectKey], delay: float = 0.0) -> None:
-        for key in sovereign_workloads:
-            self._queue.add(SovereignWorkloadKey(*key), delay)
-
-    def _add_pods(self, namespace: str | None = None) -> None:
-        for pod in self.view.pods(namespace):
-            self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
-
-    def _count_again(self, pods: Iterable[ObservedPod]) -> None:
-        self.view.tally.note((pod.namespace, pod.pod.name) for pod in pods)
-
-    def _count_pods(self) -> None:
-        """Bring the counts of pods up to date, once for all changes within COUNT_SECONDS."""
-        self._queue.add(PodCountsKey(), COUNT_SECONDS)

@@ -50,6 +50,7 @@ def count_outdated(state: ControllerState) -> None:
     policies = {name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural)}
     changed = state.view.tally.update({key: _counted(state, verdicts, policies, key) for key in outdated})
     state.view.tally.outdated_policies |= {judge.policy for _, judge in changed}
+    state.triggers.add_reports({namespace for namespace, _ in changed})
     for namespace, judge in changed:
         _measure(state.view.tally.judged, namespace, judge)
 
