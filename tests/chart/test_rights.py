@@ -1,6 +1,7 @@
 """The rights that the chart grants to its processes."""
 
 from sovereign_operator.controller.observed.reports import PREFERENCE
+from sovereign_operator.core import names
 from tests.chart.rendering import ALL_GUARDS, ENCRYPTION, IDENTITY, Render, of_kind
 
 
@@ -40,6 +41,22 @@ def test_the_controller_writes_reports_only_where_a_value_says_so(render: Render
         groups = {kind.api_version.partition("/")[0] for kind in PREFERENCE}
         found = {what for rule in rules if groups & set(rule["apiGroups"]) for what in rule["resources"]}
         assert found == expected
+
+
+def test_who_may_view_a_namespace_may_read_its_report_and_no_other(render: Render) -> None:
+    (rule,) = (
+        rule
+        for rule in of_kind(render(*ALL_GUARDS), "ClusterRole")["sovereignty-view"]["rules"]
+        if {kind.plural for kind in PREFERENCE} & set(rule["resources"])
+    )
+    assert rule["resourceNames"] == [names.REPORT]
+    assert set(rule["verbs"]) == {"get", "list", "watch"}
+    assert set(rule["apiGroups"]) == {kind.api_version.partition("/")[0] for kind in PREFERENCE}
+    assert not [
+        rule
+        for rule in of_kind(render(*ENCRYPTION), "ClusterRole")["sovereignty-view"]["rules"]
+        if "reports" in rule["resources"]
+    ]
 
 
 def test_the_signer_may_do_more_only_where_sidecars_ask_it(render: Render) -> None:
