@@ -39,8 +39,11 @@ def test_the_controller_writes_reports_only_where_a_value_says_so(render: Render
     for options, expected in ((ENCRYPTION, set()), (ALL_GUARDS, {kind.plural for kind in PREFERENCE})):
         rules = of_kind(render(*options), "ClusterRole")["sovereign-controller"]["rules"]
         groups = {kind.api_version.partition("/")[0] for kind in PREFERENCE}
-        found = {what for rule in rules if groups & set(rule["apiGroups"]) for what in rule["resources"]}
-        assert found == expected
+        about = [rule for rule in rules if groups & set(rule["apiGroups"])]
+        assert {what for rule in about for what in rule["resources"]} == expected
+        for rule in about:
+            # Neither does it write those of other tools.
+            assert rule.get("resourceNames") == (None if "watch" in rule["verbs"] else [names.REPORT])
 
 
 def test_who_may_view_a_namespace_may_read_its_report_and_no_other(render: Render) -> None:
