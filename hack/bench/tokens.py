@@ -8,12 +8,11 @@ guard of requests for some minutes, creates PodCertificateRequests for pods on t
 
 import argparse
 import asyncio
-import base64
-import json
 import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from hack import estate
 from hack.bench import peers, replicas
@@ -24,15 +23,8 @@ from hack.cluster import Cluster
 from hack.images import public
 from hack.install import CHART, NAMESPACE, RELEASE, find, helm
 from hack.kubectl import Json, Kubectl
-from hack.signer_requests import bound_token, pkcs10
-from sovereign_operator.core.names import SIGNER_AUDIENCE
-from sovereign_operator.core.sidecar.contract import (
-    CERTIFICATE_PATH,
-    CONTAINER,
-    SIGNER_ADDRESSES,
-    SIGNER_CA,
-    trust_config_map,
-)
+from hack.signer_requests import Asker, Request, pkcs10, token_of
+from sovereign_operator.core.sidecar.contract import CONTAINER
 from sovereign_operator.kube.client.api import Api, connect
 from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.signer.fair_share import BURST, RATE
@@ -41,32 +33,6 @@ POLICY = "bench-tokens"
 SIDECARS = "bench-tokens"
 PODS, EACH, ROUNDS = 20, 80, 3
 """Pods of each node, and requests of a batch: no more than a signer lets a node and a pod make at once."""
-
-PROGRAM = """
-import base64, http.client, json, socket, ssl, sys, time
-from concurrent.futures import ThreadPoolExecutor
-asked = json.load(sys.stdin)
-where = json.loads(asked["where"])
-host, _, port = where["addresses"][0].rpartition(":")
-context = ssl.create_default_context(cadata=asked["ca"])
-
-def ask(request):
-    begun = time.perf_counter()
-    connection = http.client.HTTPConnection(where["host"], timeout=60)
-    connection.sock = context.wrap_socket(
-        socket.create_connection((host.strip("[]"), int(port)), 60), server_hostname=where["host"]
-    )
-    headers = {"Authorization": "Bearer " + request["token"]}
-    connection.request("POST", asked["path"], base64.b64decode(request["body"]), headers)
-    answer = connection.getresponse()
-    return answer.status, answer.read().decode(), time.perf_counter() - begun
-
-begun = time.perf_counter()
-with ThreadPoolExecutor(asked["width"]) as threads:
-    answers = list(threads.map(ask, asked["requests"]))
-print(json.dumps({"seconds": time.perf_counter() - begun, "answers": answers}))
-"""
-"""Sends requests from a pod."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +49,16 @@ class ByToken:
     """Asks with the tokens of pods, from a pod."""
 
     def __init__(self, cluster: Cluster, admin: Kubectl, pods: Sequence[Json]) -> None:
-        self._admin = admin
-        self._tokens = [
-            bound_token(Kubectl(cluster.node_kubeconfig(pod["spec"]["nodeName"])), pod, SIGNER_AUDIENCE) for pod in pods
-        ]
-        found = admin.get("configmap", trust_config_map(POLICY), NAMESPACE)["data"]
-        self._asked = {"where": found[SIGNER_ADDRESSES], "ca": found[SIGNER_CA], "path": CERTIFICATE_PATH}
+        self._asker = Asker(admin, SPACE, "asker", POLICY)
+        self._tokens = [token_of(cluster, pod) for pod in pods]
 
     def ask(self) -> tuple[float, list[float]]:
         """Send a batch. Return the rate, and the seconds that each request took."""
         tokens = [self._tokens[number % len(self._tokens)] for number in range(EACH)]
-        requests = [{"token": token, "body": base64.b64encode(pkcs10()).decode()} for token in tokens]
-        where = ("-n", SPACE, "exec", "-i", "asker", "--", "python3", "-c", PROGRAM)
-        said = self._admin.run(*where, stdin=json.dumps(self._asked | {"requests": requests, "width": AT_A_TIME}))
-        found = json.loads(said)
-        refused = [text for status, text, _ in found["answers"] if status != 200]  # noqa: PLR2004 - OK
+        answers, seconds = self._asker.ask_all([Request(token, pkcs10()) for token in tokens], at_once=AT_A_TIME)
+        refused = [answered for answered in answers if answered.status != HTTPStatus.OK]
         assert not refused, refused[0]
-        return EACH / found["seconds"], [seconds for _, _, seconds in found["answers"]]
+        return EACH / seconds, [answered.seconds for answered in answers]
 
 
 async def measure(asking: Asking, by_token: ByToken, signers: Signers) -> None:

@@ -12,9 +12,8 @@ from hack.cluster import Cluster
 from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
-from hack.signer_requests import bound_token
+from hack.signer_requests import Asker, Request, bound_token, pkcs10, token_of
 from sovereign_operator.core.names import SIGNER_AUDIENCE
-from tests.e2e.support.asking_signer import Asker, token_of, weak_pkcs10
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import audit, events
 from tests.e2e.support.peers import PYTHON
@@ -78,7 +77,7 @@ def test_a_pod_without_the_sidecar_gets_none(stranger: Asker, cluster: Cluster, 
 
 
 def test_a_weak_key_gets_none(stranger: Asker, cluster: Cluster, web: Json) -> None:
-    answered = stranger.ask(token_of(cluster, web), weak_pkcs10())
+    answered = stranger.ask(token_of(cluster, web), pkcs10(rsa.generate_private_key(65537, 2048)))
     assert (answered.status, answered.body["reason"]) == (403, "UnsupportedKeyType")
     answered = stranger.ask(token_of(cluster, web), b"no request at all")
     assert (answered.status, answered.body["reason"]) == (403, "UnsupportedKeyType")
@@ -134,8 +133,7 @@ def test_nothing_else_is_answered(stranger: Asker, status: int, request_: dict[s
 
 
 def test_only_so_many_requests_of_a_pod_are_answered(stranger: Asker, cluster: Cluster, web: Json) -> None:
-    token = token_of(cluster, web)
-    found = stranger.ask_often(30, token)
+    found, _ = stranger.ask_all([Request(token_of(cluster, web), pkcs10())] * 30)
     limited = [answered for answered in found if answered.status == 429]
     assert limited, [answered.status for answered in found]
     assert all(int(answered.headers["Retry-After"]) >= 1 for answered in limited)
