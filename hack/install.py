@@ -28,8 +28,9 @@ VALUES: Json = {
     "identity": {"enabled": True, "trustDomain": TRUST_DOMAIN},
     "encryption": {"enabled": True},
     "presets": {"enabled": True},
+    "reports": {"enabled": True},
 }
-"""Helm values besides the images: they enable certificates, encryption and presets."""
+"""Helm values besides the images: they enable certificates, encryption, presets and reports."""
 CONTROLLER_PODS = "app.kubernetes.io/component=controller"
 """The label that selects the pods of all replicas."""
 

@@ -32,6 +32,8 @@ def of_kind(objects: list[Json], *kinds: str) -> dict[str, Json]:
 
 IDENTITY = ("--set", "identity.enabled=true,identity.trustDomain=hospital.example.org")
 ENCRYPTION = (*IDENTITY, "--set", "encryption.enabled=true")
+ALL_GUARDS = (*ENCRYPTION, "--set", "reports.enabled=true")
+"""What installs every guard."""
 
 
 def guard_list(objects: list[Json]) -> Json:

@@ -9,7 +9,7 @@ from hack.install import CHART
 from sovereign_operator.controller import settings as controller_settings
 from sovereign_operator.kube.objects.guard import read_list
 from sovereign_operator.signer import settings as signer_settings
-from tests.chart.rendering import ENCRYPTION, IDENTITY, Render, guard_list, of_kind, run_helm, template
+from tests.chart.rendering import ALL_GUARDS, ENCRYPTION, IDENTITY, Render, guard_list, of_kind, run_helm, template
 
 
 def test_helm_finds_nothing_wrong(render: Render) -> None:
@@ -34,7 +34,7 @@ def test_crds_can_be_left_out_and_can_go_with_the_release(render: Render) -> Non
     assert not any("annotations" in crd["metadata"] for crd in going.values())
 
 
-@pytest.mark.parametrize("options", [(), IDENTITY, ENCRYPTION])
+@pytest.mark.parametrize("options", [(), IDENTITY, ENCRYPTION, ALL_GUARDS])
 def test_the_processes_take_what_the_chart_tells_them(
     render: Render, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,6 +47,7 @@ def test_the_processes_take_what_the_chart_tells_them(
     }
     settings = controller_settings.parse(told["sovereign-controller"])
     assert settings.with_signer is bool(options)
+    assert settings.with_reports is (options == ALL_GUARDS)
     assert settings.replica.system_namespaces == {
         "kube-system",
         "kube-public",
@@ -68,7 +69,7 @@ def test_values_of_a_former_version_render_as_the_defaults(render: Render) -> No
     """With helm upgrade --reuse-values, values that a new version introduced are missing."""
     for options in ((), ENCRYPTION):
         identity = ("identity.keysNamespace", "identity.moveKeys", "identity.certificates")
-        missing = (*identity, "controller.templateNamespaces", "networkPolicies")
+        missing = (*identity, "controller.templateNamespaces", "networkPolicies", "reports")
         former = ("--set", ",".join(f"{value}=null" for value in missing))
         assert render(*options, *former) == render(*options)
 

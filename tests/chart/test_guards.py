@@ -10,7 +10,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.admission.webhooks import TRUST, WEBHOOKS
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
-from tests.chart.rendering import ENCRYPTION, Render, guard_list, of_kind
+from tests.chart.rendering import ALL_GUARDS, ENCRYPTION, Render, guard_list, of_kind
 
 
 def expressions(spec: Any) -> Iterator[str]:
@@ -24,7 +24,7 @@ def expressions(spec: Any) -> Iterator[str]:
 
 def test_no_guard_asks_for_a_subresource_that_a_request_may_lack(render: Render) -> None:
     """The API server omits an empty subresource. The resulting error would disable a guard that fails open."""
-    policies = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+    policies = of_kind(render(*ALL_GUARDS), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
     asking = {
         name for name, policy in policies.items() if "request.subResource =" in str([*expressions(policy["spec"])])
     }
@@ -59,7 +59,7 @@ FILLED = {
 
 def test_no_guard_goes_through_what_others_fill_before_it_has_counted_it(render: Render) -> None:
     """For 30,000 entries the API server takes longer than a request may take, and other requests wait meanwhile."""
-    policies = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+    policies = of_kind(render(*ALL_GUARDS), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
     uncounted = set()
     for name, policy in policies.items():
         texts = [*expressions(policy["spec"])]
@@ -73,7 +73,7 @@ def test_no_guard_goes_through_what_others_fill_before_it_has_counted_it(render:
 
 
 def test_the_controller_is_told_of_every_guard(render: Render) -> None:
-    objects = render(*ENCRYPTION)
+    objects = render(*ALL_GUARDS)
     policies = of_kind(objects, *_POLICIES)
     bindings = of_kind(objects, *_BINDINGS)
     listed = guard_list(objects)
@@ -98,7 +98,7 @@ def test_the_table_of_guards_has_every_file_of_the_folder() -> None:
 
 
 def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
-    objects = render(*ENCRYPTION)
+    objects = render(*ALL_GUARDS)
     for name, binding in of_kind(objects, "ValidatingAdmissionPolicyBinding").items():
         assert binding["spec"]["validationActions"] == _ACTIONS.get(
             name, ["Warn"] if name.startswith("sovereignty-warn-") else ["Deny"]
@@ -109,7 +109,7 @@ def test_every_guard_denies_and_none_takes_parameters(render: Render) -> None:
 
 
 def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None:
-    policies = of_kind(render(*ENCRYPTION), *_POLICIES)
+    policies = of_kind(render(*ALL_GUARDS), *_POLICIES)
     open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
     assert open_ones == {
         "sovereignty-guard-annotations",
@@ -171,6 +171,7 @@ _NOT_ABOUT_PODS = {
     "sovereignty-guard-controller-roles",
     "sovereignty-guard-controller-workloads",
     "sovereignty-guard-nodes",
+    "sovereignty-guard-reports",
     "sovereignty-guard-requests",
     "sovereignty-guard-seed",
     "sovereignty-guard-signer",

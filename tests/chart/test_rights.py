@@ -1,6 +1,8 @@
 """The rights that the chart grants to its processes."""
 
-from tests.chart.rendering import ENCRYPTION, IDENTITY, Render, of_kind
+from sovereign_operator.controller.observed.reports import PREFERENCE
+from sovereign_operator.core import names
+from tests.chart.rendering import ALL_GUARDS, ENCRYPTION, IDENTITY, Render, of_kind
 
 
 def test_only_the_signer_signs_and_reads_keys(render: Render) -> None:
@@ -31,6 +33,33 @@ def test_the_controller_reads_services_where_traffic_is_encrypted(render: Render
     for options, expected in (((), []), (ENCRYPTION, [["list", "watch"]])):
         rules = of_kind(render(*options), "ClusterRole")["sovereign-controller"]["rules"]
         assert [rule["verbs"] for rule in rules if "services" in rule["resources"]] == expected
+
+
+def test_the_controller_writes_reports_only_where_a_value_says_so(render: Render) -> None:
+    for options, expected in ((ENCRYPTION, set()), (ALL_GUARDS, {kind.plural for kind in PREFERENCE})):
+        rules = of_kind(render(*options), "ClusterRole")["sovereign-controller"]["rules"]
+        groups = {kind.api_version.partition("/")[0] for kind in PREFERENCE}
+        about = [rule for rule in rules if groups & set(rule["apiGroups"])]
+        assert {what for rule in about for what in rule["resources"]} == expected
+        for rule in about:
+            # Neither does it write those of other tools.
+            assert rule.get("resourceNames") == (None if "watch" in rule["verbs"] else [names.REPORT])
+
+
+def test_who_may_view_a_namespace_may_read_its_report_and_no_other(render: Render) -> None:
+    (rule,) = (
+        rule
+        for rule in of_kind(render(*ALL_GUARDS), "ClusterRole")["sovereignty-view"]["rules"]
+        if {kind.plural for kind in PREFERENCE} & set(rule["resources"])
+    )
+    assert rule["resourceNames"] == [names.REPORT]
+    assert set(rule["verbs"]) == {"get", "list", "watch"}
+    assert set(rule["apiGroups"]) == {kind.api_version.partition("/")[0] for kind in PREFERENCE}
+    assert not [
+        rule
+        for rule in of_kind(render(*ENCRYPTION), "ClusterRole")["sovereignty-view"]["rules"]
+        if "reports" in rule["resources"]
+    ]
 
 
 def test_the_signer_may_do_more_only_where_sidecars_ask_it(render: Render) -> None:

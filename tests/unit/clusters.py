@@ -26,6 +26,7 @@ POD_SPEC = {
     "volumes": [{"name": "v", "projected": {"sources": [{"podCertificate": {"signerName": names.SIGNER}}]}}],
 }
 POD_STATUS = {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}], "conditions": [{"type": "Ready", "status": "True"}]}
+OWNERS = ({"kind": "StatefulSet", "name": "db"}, {"kind": "ReplicaSet", "name": "records-77"})
 RULE = {"apiGroups": [names.GROUP], "resources": ["nodes"], "verbs": ["host"], "resourceNames": ["a"]}
 
 
@@ -77,8 +78,9 @@ def some_cluster(random: Random) -> states.Objects:
             | {"metadata": metadata(name, labels=labels.get(plural, {}), **where)}
             for name in NAMES
         ]
-    enforced = {names.ENFORCE_LABEL: "a"} if random.random() < 0.5 else {}
-    found["namespaces"] = [{"metadata": metadata(NAMESPACE, labels=enforced)}]
+    judging = (names.ENFORCE_LABEL, names.WARN_LABEL, names.AUDIT_LABEL)
+    named = {label: "a" for label in judging if random.random() < 0.5}
+    found["namespaces"] = [{"metadata": metadata(NAMESPACE, labels=named)}]
     return found
 
 
@@ -99,9 +101,10 @@ def sound_object(plural: str, name: str, random: Random) -> Json:
         return random.choice(values)
 
     labels: dict[str, Json] = {
-        "namespaces": some({}, {names.ENFORCE_LABEL: "a"}, {names.ENFORCE_LABEL: "b"}),
+        "namespaces": some({}, {names.ENFORCE_LABEL: "a"}, {names.ENFORCE_LABEL: "b"})
+        | some({}, {}, {names.WARN_LABEL: "b"}, {names.WARN_LABEL: "a", names.AUDIT_LABEL: "c"}),
         "clusterroles": {names.HOST_ROLE_LABEL: name},
-        "pods": {"app": some("a", "b"), names.PLACED_LABEL: "a", names.POLICY_LABEL: "a"},
+        "pods": {"app": some("a", "b")} | some({}, {names.PLACED_LABEL: "a"}) | some({}, {names.POLICY_LABEL: "a"}),
         "nodes": some({}, {"zone": "x"}, {"zone": "x", names.NODE_UID_LABEL: f"uid-of-{name}"}),
     }
     qualification = {
@@ -124,13 +127,16 @@ def sound_object(plural: str, name: str, random: Random) -> Json:
         "datacentres": {"serviceRef": {"name": some(*NAMES)}, "country": "FR"}
         | ({"nodes": declared} if declared else {"nodeSelector": {"zone": "x"}}),
         "sovereigntypolicies": some({}, {"countries": ["FR"]}, {"qualifications": [demand]})
-        | some({}, {"nodeEvidence": "SelfAsserted"}, {"certificateNamespaces": {"names": ["ns"]}}),
+        | some({}, {"nodeEvidence": "SelfAsserted"}, {"certificateNamespaces": {"names": ["ns"]}})
+        | some({}, {}, {}, {"encryptionInTransit": {"mode": "Permissive"}}),
         "sovereignworkloads": {"workloadRef": {"kind": some("Deployment", "Job"), "name": some(*NAMES)}}
         | some({}, {"policyRef": {"name": "a"}}, {"policyRef": {"name": "b"}}),
         "nodes": {},
         "pods": POD_SPEC | {"nodeName": some("a", "b", "")},
     }
-    where = {"namespace": NAMESPACE} if plural in {"pods", "sovereignworkloads"} else {}
+    where: Json = {"namespace": NAMESPACE} if plural in {"pods", "sovereignworkloads"} else {}
+    if plural == "pods":
+        where |= some({}, {"ownerReferences": [{"apiVersion": "apps/v1", "controller": True} | some(*OWNERS)]})
     found: Json = {"metadata": metadata(name, labels=labels.get(plural, {}), **where)}
     if plural == "clusterroles":
         return found | {"rules": [RULE]}

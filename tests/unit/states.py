@@ -41,7 +41,9 @@ def show(mirror: Mirror[Any], objects: Iterable[Json]) -> None:
 
 def controller(objects: Objects) -> controller_state.ControllerState:
     """Return the state of a controller that has observed these objects."""
-    settings = controller_settings.Settings(REPLICA, "0", with_signer=True, dns=("kube-system", "kube-dns"))
+    settings = controller_settings.Settings(
+        REPLICA, "0", with_signer=True, dns=("kube-system", "kube-dns"), with_reports=True
+    )
     state = controller_state.ControllerState(CLOCK_ALONE, NO_QUEUE, settings)
     state.mirrors.kinds = {plural: {key_of(obj): [obj] for obj in found} for plural, found in objects.items()}
     for mirror, plural in (

@@ -31,6 +31,7 @@ from sovereign_operator.kube.objects.guard import see_guard
 from sovereign_operator.kube.objects.host_role import see_role
 from sovereign_operator.kube.objects.node import see_node
 from sovereign_operator.kube.objects.pod import see_pod
+from sovereign_operator.kube.objects.report import see_report
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.objects.transit_config import see_transit_config
 from sovereign_operator.kube.objects.workload import (
@@ -90,6 +91,7 @@ MIRRORED: dict[str, tuple[resource.Resource, Callable[[Json], Any], Callable[[Js
     "service": (resource.SERVICES, partial(see_service, dns=("kube-system", "kube-dns")), lambda _: WORST),
     "namespace": (resource.NAMESPACES, see_enforced, lambda _: ""),
     "transit": (resource.CONFIG_MAPS, see_transit_config, None),
+    "report": (resource.REPORTS, see_report, None),
     "trust": (resource.CONFIG_MAPS, see_trust_config, None),
     "trust record": (resource.CONFIG_MAPS, see_trust_record, None),
     **{

@@ -13,9 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
-from sovereign_operator.controller.keys import PodAnnotationsKey, SovereignWorkloadKey
+from sovereign_operator.controller.keys import PodAnnotationsKey, ReportKey, SovereignWorkloadKey
 from sovereign_operator.controller.observed.references import WorkloadReferences
-from sovereign_operator.controller.reconcile import cluster, pod_counts, roles, statuses
+from sovereign_operator.controller.reconcile import cluster, pod_counts, policy_pods, reports, roles, statuses
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
@@ -130,6 +130,8 @@ class KeptUpToDate(RuleBasedStateMachine):
         The status of a service changes with time, too, and may be late by the time between two full comparisons.
         """
         state = self.state
+        # What statuses say of pods is due again.
+        self.now += policy_pods.PACE
         before = getattr(self, "answers", None)
         pending = state.view.pending.take()
         look = cluster.observe(state, pending)
@@ -151,6 +153,7 @@ class KeptUpToDate(RuleBasedStateMachine):
                 "status": (key[0], key[-1]) in outdated_statuses,
                 "pod": PodAnnotationsKey(NAMESPACE, key[-1]) in keys,
                 "workload": SovereignWorkloadKey(NAMESPACE, key[-1]) in keys,
+                "report": ReportKey(key[-1]) in keys,
             }[kind]
             assert again or before.get(what) == answer, what
 
@@ -181,8 +184,19 @@ class KeptUpToDate(RuleBasedStateMachine):
         labels = fresh.view.namespace_labels()
         granted = {policy: granted_namespaces(policy, spec, labels) for policy, spec in facts.policies.items()}
         assert self.state.published.granted == granted
+        fresh.triggers.former.needing_sidecars = {
+            policy for policy, spec in fresh.view.policies().items() if fresh.view.needs_sidecar(policy, spec)
+        }
         pod_counts.count_pods(fresh)
-        assert +self.state.view.tally.places == +fresh.view.tally.places
+        for part in ("numbers", "totals"):
+            assert getattr(self.state.view.tally.judged, part) == getattr(fresh.view.tally.judged, part)
+        for policy in facts.policies:
+            said = policy_pods._report(fresh, verdicts, policy)  # noqa: SLF001
+            assert self.state.published.pods[policy].report == said
+        kept_report, afresh = (
+            reports.render(state, kept, NAMESPACE, open_reports=True) for state in (self.state, fresh)
+        )
+        assert kept_report == afresh
         for name in self.objects["nodes"]:
             assert self.state.view.occupied(name) == fresh.view.occupied(name)
         for policy in facts.policies:
@@ -213,6 +227,7 @@ def answers(state: ControllerState, workloads: Mapping[str, Json]) -> dict[tuple
     for pod in state.view.pods():
         if pod.pod.node and not pod.ended and not pod.pod.unreadable:
             found["pod", pod.pod.name] = pods._annotations(state, verdicts, pod)  # noqa: SLF001
+    found["report", NAMESPACE] = reports.render(state, verdicts, NAMESPACE, open_reports=True)
     for key, obj in state.view.objects(SOVEREIGN_WORKLOAD.plural).items():
         if (said := _say(state, key[1], obj, workloads)) is not None:
             found["workload", key[1]] = said

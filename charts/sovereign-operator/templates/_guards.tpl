@@ -36,6 +36,8 @@ guard-exec: {{ $encryption }}
 guard-transit: {{ $encryption }}
 guard-trust: {{ $encryption }}
 guard-tokens: {{ $encryption }}
+# Reports.
+guard-reports: {{ eq (include "sovereign-operator.writesReports" .) "true" }}
 # What a stolen token of the operator's own processes cannot do.
 guard-controller-marks: true
 guard-controller-roles: true

@@ -71,6 +71,11 @@ runbook: "RUNBOOK.md#{{ $section }}"
 {{- if or .Values.encryption.enabled (eq (include "sovereign-operator.placesBy" .) "Webhook") }}true{{ else }}false{{ end -}}
 {{- end }}
 
+{{/* Whether the controller writes a report into each namespace whose pods policies judge. */}}
+{{- define "sovereign-operator.writesReports" -}}
+{{- if (.Values.reports).enabled }}true{{ else }}false{{ end -}}
+{{- end }}
+
 {{/*
 Whether the API server serves a kind. Helm knows that if it asks a cluster, or is told (--api-versions); otherwise it knows a
 version alone. Takes root, GROUP/VERSION/KIND, and the first version of Kubernetes that serves the kind unless it is told not to.

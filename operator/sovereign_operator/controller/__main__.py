@@ -13,9 +13,11 @@ from sovereign_operator.controller.keys import (
     EncryptionKey,
     GuardsKey,
     LabelledWorkloadKey,
+    NamespacedKey,
     NamespaceLeftKey,
     PodAnnotationsKey,
     PodCountsKey,
+    ReportKey,
     SovereignWorkloadKey,
     StatusesKey,
     tenant_of,
@@ -29,6 +31,7 @@ from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.reconcile.pod_annotations import annotate_pod
 from sovereign_operator.controller.reconcile.pod_counts import count_pods, count_processes
 from sovereign_operator.controller.reconcile.release import release_abandoned
+from sovereign_operator.controller.reconcile.reports import keep_report
 from sovereign_operator.controller.reconcile.statuses import write_statuses
 from sovereign_operator.controller.reconcile.workload import reconcile_workload
 from sovereign_operator.controller.settings import Settings, parse
@@ -86,14 +89,6 @@ class Controller(Process):
                 delay = await reconcile_cluster(self._state, self._nodes, self._settings.replica.namespace)
             case StatusesKey():
                 delay = await write_statuses(self._state)
-            case SovereignWorkloadKey():
-                delay = await reconcile_workload(self._state, key)
-            case LabelledWorkloadKey():
-                await release_abandoned(self._state, key)
-            case PodAnnotationsKey():
-                delay = await annotate_pod(self._state, key)
-            case NamespaceLeftKey():
-                await announce_leave(self._state, key)
             case EncryptionKey():
                 delay = await keep_encryption(self._state, key)
             case GuardsKey():
@@ -101,6 +96,23 @@ class Controller(Process):
             case PodCountsKey():
                 count_pods(self._state)
                 count_processes(self._state)
+            case NamespaceLeftKey():
+                await announce_leave(self._state, key)
+            case _:
+                delay = await self._handle_in_namespace(key)
+        return delay
+
+    async def _handle_in_namespace(self, key: NamespacedKey) -> float | None:
+        delay = None
+        match key:
+            case SovereignWorkloadKey():
+                delay = await reconcile_workload(self._state, key)
+            case LabelledWorkloadKey():
+                await release_abandoned(self._state, key)
+            case PodAnnotationsKey():
+                delay = await annotate_pod(self._state, key)
+            case ReportKey():
+                delay = await keep_report(self._state, key)
             case _:
                 assert_never(key)
         return delay

@@ -78,17 +78,17 @@ class NamespaceLeftKey:
     namespace: str
 
 
-ControllerKey = (
-    ClusterKey
-    | StatusesKey
-    | SovereignWorkloadKey
-    | LabelledWorkloadKey
-    | PodAnnotationsKey
-    | EncryptionKey
-    | GuardsKey
-    | PodCountsKey
-    | NamespaceLeftKey
-)
+@dataclass(frozen=True)
+class ReportKey:
+    """The report of a namespace: how policies judge its pods."""
+
+    namespace: str
+
+
+NamespacedKey = SovereignWorkloadKey | LabelledWorkloadKey | PodAnnotationsKey | ReportKey
+"""The keys of what belongs to a namespace."""
+
+ControllerKey = ClusterKey | StatusesKey | EncryptionKey | GuardsKey | PodCountsKey | NamespaceLeftKey | NamespacedKey
 
 
 def tenant_of(key: ControllerKey) -> str:
@@ -98,8 +98,4 @@ def tenant_of(key: ControllerKey) -> str:
     """
     if isinstance(key, StatusesKey):
         return "Statuses"
-    return (
-        ""
-        if isinstance(key, ClusterKey | EncryptionKey | GuardsKey | PodCountsKey | NamespaceLeftKey)
-        else key.namespace
-    )
+    return key.namespace if isinstance(key, NamespacedKey) else ""

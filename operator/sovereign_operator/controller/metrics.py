@@ -21,6 +21,23 @@ PODS_IN_SCOPE: Final = Gauge(
     "Pods that are held to a policy, with or without a SovereignWorkload: inside, outside or pending.",
     ["namespace", "policy", "place"],
 )
+PODS_JUDGED: Final = Gauge(
+    "sovereign_pods_judged",
+    "Pods that a policy judges: inside, outside, pending or unknown (there is no such policy). The mode is enforce for "
+    "pods that are held to it, and warn or audit for those of namespaces that try it. A policy counts a pod once, in "
+    "the strictest mode.",
+    ["namespace", "policy", "mode", "place"],
+)
+PODS_OLDER: Final = Gauge(
+    "sovereign_pods_older_than_label",
+    "Pods that are held to a policy and are older than the label that says so: admission did not place them.",
+    ["namespace", "policy"],
+)
+PODS_BARE: Final = Gauge(
+    "sovereign_pods_without_sidecar",
+    "Pods that are held to a policy that encrypts, and have no sidecar of it.",
+    ["namespace", "policy"],
+)
 PODS_NOT_TRUSTED: Final = Gauge(
     "sovereign_pods_not_trusted",
     "Pods that mount a policy's certificates in namespaces to which the policy gives none.",

@@ -19,6 +19,8 @@ class Settings:
     """Namespace and name of the DNS Service, if encryption is installed."""
     by_token: bool = False
     """Whether the sidecars of new pods ask for their certificates themselves."""
+    with_reports: bool = False
+    """Whether to write a report into each namespace whose pods policies judge."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -32,8 +34,18 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--by-token", action="store_true", help="the sidecars of new pods ask for their certificates with a token"
     )
+    parser.add_argument(
+        "--with-reports", action="store_true", help="write a Report into each namespace whose pods policies judge"
+    )
     given = parser.parse_args(arguments)
-    return Settings(replica(parser, given), given.guards, given.with_signer, given.with_encryption, given.by_token)
+    return Settings(
+        replica(parser, given),
+        given.guards,
+        given.with_signer,
+        given.with_encryption,
+        given.by_token,
+        given.with_reports,
+    )
 
 
 def _namespaced(text: str) -> tuple[str, str]:

@@ -1,11 +1,13 @@
 """The state of one controller replica, which each reconciler gets: the observed cluster, and its own last writes."""
 
 import asyncio
+from datetime import datetime
 
 from sovereign_operator.aio.tasks import keep_running
 from sovereign_operator.controller.keys import SovereignWorkloadKey
+from sovereign_operator.controller.observed.adding import Queue
 from sovereign_operator.controller.observed.published import Published
-from sovereign_operator.controller.observed.triggers import Queue, Triggers
+from sovereign_operator.controller.observed.triggers import Triggers
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core.workload.facts import LastWrite
 from sovereign_operator.kube.client.api import Api
@@ -26,6 +28,8 @@ class ControllerState:
         self.writes: dict[SovereignWorkloadKey, LastWrite] = {}
         """The last write to the workload of each SovereignWorkload. kopf's copy of the status may be older."""
         self.refusals = RefusedWrites(api)
+        self.reported: dict[str, datetime] = {}
+        """By namespace, when its report was last written, by the API server's clock."""
         self.refused: dict[SovereignWorkloadKey, tuple[int, float]] = {}
         """By SovereignWorkload that is refused: the hash of the reason, and since when, on the loop's clock."""
 

@@ -91,6 +91,15 @@ TRANSIT_ANNOTATION: Final = "audit.sovereignty.dev/transit"
 AGENT_REPORT_LABEL: Final = "sovereignty.dev/agent-report"
 """On a ConfigMap in the operator's namespace: the agent of a node says there which rules it has loaded."""
 
+REPORT: Final = "sovereignty"
+"""The name of the Report (or PolicyReport) of a namespace."""
+
+REPORT_LABEL: Final = "sovereignty.dev/report"
+"""On such a Report: what it is about. Only the controller writes Reports with this label or that name."""
+
+LEFT_OUT_ANNOTATION: Final = "sovereignty.dev/results-left-out"
+"""On such a Report: how many results have no room in it. Its summary counts them."""
+
 BACKUP_EXCLUDES_ANNOTATION: Final = "backup.velero.io/backup-volumes-excludes"
 """On a pod, of Velero: names of volumes, with commas between, that it does not save with all others."""
 

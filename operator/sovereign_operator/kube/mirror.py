@@ -37,6 +37,10 @@ def _nothing(_: Json) -> None:
     """Ignore an object that cannot be read, where its absence is the worst case."""
 
 
+def _no_news() -> None:
+    """Do nothing about a collection that is served now, or no longer."""
+
+
 class Mirror(Mapping[ObjectKey, T], Generic[T]):
     """The objects of one collection, by key: what ``convert`` returned for each, unless that is None.
 
@@ -45,7 +49,8 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
     then ignores the object, which is right only where nothing follows from its absence. ``run`` never returns.
 
     A collection that the API server does not serve is kept as it was, as its CRD may be deleted at the moment. With
-    ``optional``, which is for kinds of Kubernetes that not every version has, it is empty.
+    ``optional``, which is for kinds that not every cluster has, it is empty, and ``served_changed`` is called whenever
+    it turns out that the collection is served, or no longer.
     """
 
     def __init__(
@@ -60,8 +65,10 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
         label_selector: str = "",
         field_selector: str = "",
         optional: bool = False,
+        served_changed: Callable[[], None] = _no_news,
     ) -> None:
         self._optional = optional
+        self._served_changed = served_changed
         self._api = api
         self._resource = resource
         self._convert = convert
@@ -110,7 +117,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
             try:
                 if not version:
                     version = await self._list()
-                    self.served = True
+                    self._note_served(served=True)
                     failed = False
                 async for kind, obj in self._api.watch(self._resource, version, *self._which):
                     version = obj["metadata"]["resourceVersion"]
@@ -128,8 +135,9 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
                 if isinstance(error, NotFoundError):
                     self.last_received = time.monotonic()
                     if self._optional:
-                        self.served, version, level = False, "", logging.DEBUG
+                        version, level = "", logging.DEBUG
                         self._replace({})
+                        self._note_served(served=False)
                 logger.log(level, "watch of %s: %s; trying again", self.name, error)
                 failed = True
                 pause = await self._rest(pause)
@@ -139,6 +147,11 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
                 logger.exception("watch of %s failed, and is begun again with a list", self.name)
                 version = ""
                 pause = await self._rest(pause)
+
+    def _note_served(self, *, served: bool) -> None:
+        changed, self.served = served is not self.served, served
+        if changed:
+            self._served_changed()
 
     async def _rest(self, pause: float) -> float:
         await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing

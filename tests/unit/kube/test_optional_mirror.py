@@ -41,9 +41,14 @@ class Served:
 @pytest.mark.parametrize("optional", [True, False])
 def test_what_is_not_served_is_empty_only_if_it_is_optional(*, optional: bool) -> None:
     async def main() -> None:
-        collection = Served()
+        collection, changes = Served(), list[bool]()
         mirror: Mirror[Json] = Mirror(
-            cast("Api", collection), CONFIG_MAPS, lambda obj: obj, lambda *_: None, optional=optional
+            cast("Api", collection),
+            CONFIG_MAPS,
+            lambda obj: obj,
+            lambda *_: None,
+            optional=optional,
+            served_changed=lambda: changes.append(mirror.served),
         )
         task = asyncio.create_task(mirror.run())
         await asyncio.sleep(300)
@@ -56,6 +61,7 @@ def test_what_is_not_served_is_empty_only_if_it_is_optional(*, optional: bool) -
         collection.changed.set()
         await asyncio.sleep(300)
         assert bool(mirror) is not optional
+        assert changes == ([False, True, False] if optional else [])
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

@@ -1,6 +1,5 @@
 """SovereigntyPolicy: what is demanded of a place before a pod may start there."""
 
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
@@ -11,7 +10,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import (
     TechnologyOrigin,
     VersionText,
 )
-from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit
 from sovereign_operator.api.v1alpha1.kind import (
     AGE,
     LIST_SET,
@@ -24,11 +23,11 @@ from sovereign_operator.api.v1alpha1.kind import (
     Model,
     ObjectName,
     Scope,
-    Status,
     condition_column,
     list_map,
     rules,
 )
+from sovereign_operator.api.v1alpha1.policy_status import SovereigntyPolicyStatus
 
 
 class NodeEvidence(StrEnum):
@@ -206,75 +205,6 @@ class SovereigntyPolicySpec(Model):
     )
 
 
-class DatacentreVerdict(Model):
-    """What this policy says of one datacentre."""
-
-    datacentre: str = Field(description="Name of the Datacentre.")
-    reasons: tuple[str, ...] = Field(default=(), description="Why not, as CamelCase words to match on.")
-    message: str = Field(description="Why, as sentences.", max_length=32768)
-
-
-class TrustedAuthority(Model):
-    """A certificate authority in the policy's trust bundle."""
-
-    fingerprint: str = Field(description="SHA-256 of its certificate, in hexadecimal.", max_length=64)
-    policy: str = Field(description="The policy whose pods it signs for: this one, or one of trustedPolicies.")
-    datacentre: str = Field(description="The datacentre in which these pods run.")
-    not_after: datetime = Field(description="When it ends, RFC 3339, UTC.")
-
-
-class EncryptionStatus(Model):
-    """How far encryption in transit has come."""
-
-    mode: EncryptionMode = Field(description="What sidecars are told now. It follows spec step by step.")
-    pods: int = Field(description="How many pods in scope run.", ge=0)
-    sidecars: int = Field(description="How many of these have a sidecar.", ge=0)
-    loaded: int = Field(description="How many of these have loaded the mode.", ge=0)
-
-
-class SovereigntyPolicyStatus(Status):
-    """What follows from the demands today."""
-
-    datacentres_accepted: int | None = Field(
-        default=None, description="How many it accepts that have a node which may host its pods.", ge=0
-    )
-    datacentres_without_node: int | None = Field(
-        default=None, description="How many it would accept, but that have no such node.", ge=0
-    )
-    datacentres_refused: int | None = Field(default=None, description="How many it refuses.", ge=0)
-    datacentres: str | None = Field(
-        default=None, description="Accepted datacentres with a node out of all, as text. Example: 2 of 5."
-    )
-    nodes: int | None = Field(default=None, description="How many nodes may host its pods.", ge=0)
-    accepted: tuple[str, ...] = Field(default=(), description="Names of at most ten accepted datacentres with a node.")
-    refused: tuple[DatacentreVerdict, ...] = Field(
-        default=(),
-        description="At most ten refused datacentres, and why.",
-        json_schema_extra=list_map("datacentre"),
-    )
-    authorities: tuple[TrustedAuthority, ...] = Field(
-        default=(),
-        description="At most ten certificate authorities that its pods trust, the first to end first.",
-        json_schema_extra=list_map("fingerprint"),
-    )
-    namespaces_granted: int | None = Field(
-        default=None, description="How many namespaces there are whose pods get certificates of it.", ge=0
-    )
-    granted_namespaces: tuple[str, ...] | None = Field(
-        default=None, description="At most fifty of them, by name.", json_schema_extra=LIST_SET
-    )
-    encryption: EncryptionStatus | None = Field(
-        default=None, description="How far encryption in transit has come, where it is installed and asked for."
-    )
-    authority_end: str | None = Field(
-        default=None, description="Day, YYYY-MM-DD in UTC, when the first of them ends, as text."
-    )
-    next_end: str | None = Field(
-        default=None,
-        description="Last day, YYYY-MM-DD, of the first qualification or derogation in use to end, as text.",
-    )
-
-
 SOVEREIGNTY_POLICY = Kind(
     name="SovereigntyPolicy",
     plural="sovereigntypolicies",
@@ -286,7 +216,12 @@ SOVEREIGNTY_POLICY = Kind(
     columns=(
         Column("Datacentres", ".status.datacentres", "Accepted with a node, out of all."),
         Column("Nodes", ".status.nodes", "How many nodes may host its pods.", type="integer"),
+        Column("Pods", ".status.pods.held", "How many pods are held to it.", type="integer"),
+        Column("Outside", ".status.pods.outside", "How many of these run where it accepts no pod.", type="integer"),
         Column("Next end", ".status.nextEnd", "Last day of the first qualification in use to end."),
+        Column("Pending", ".status.pods.pending", "How many pods wait for a node.", type="integer", priority=1),
+        Column("Older", ".status.pods.older", "How many are older than the label.", type="integer", priority=1),
+        Column("Tried", ".status.pods.tried", "On how many pods it is only tried.", type="integer", priority=1),
         Column("CA end", ".status.authorityEnd", "When the first certificate authority ends.", priority=1),
         Column("Encryption", ".status.encryption.mode", "How far encryption in transit has come.", priority=1),
         condition_column("Ready", "Ready", "Whether any node may host its pods."),

@@ -1,65 +1,44 @@
 """Answers questions about the cluster as the controller has observed it, from mirrors and kopf's indexes."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.controller.observed.changes import AllChanges
 from sovereign_operator.controller.observed.guards import GuardWatch
 from sovereign_operator.controller.observed.identity import ObservedIdentity
 from sovereign_operator.controller.observed.kubelets import FormerKubelets
-from sovereign_operator.controller.observed.mirrors import Changes, Mirrors
+from sovereign_operator.controller.observed.mirrors import Mirrors
 from sovereign_operator.controller.observed.pending import Pending
 from sovereign_operator.controller.observed.pod_index import PodIndex, Use
 from sovereign_operator.controller.observed.pod_tally import PodTally
 from sovereign_operator.controller.observed.references import WorkloadReferences
+from sovereign_operator.controller.observed.reports import ObservedReports
 from sovereign_operator.controller.observed.selectors import Selectors
 from sovereign_operator.controller.observed.sidecars import Sidecars
+from sovereign_operator.controller.observed.specs import ObservedSpecs
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core import names
 from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.workload.facts import Workload
-from sovereign_operator.core.workload.scope import effective_policy, enforced_policy, policy_of_pod
-from sovereign_operator.kube.client import resource
+from sovereign_operator.core.workload.scope import (
+    Judge,
+    effective_policy,
+    enforced_policy,
+    judges_of_pod,
+    judges_pods,
+    policy_of_pod,
+)
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import ObjectKey
 from sovereign_operator.kube.objects.pod import ObservedPod
-from sovereign_operator.kube.objects.spec import M, Specs, gather, readable, see_spec
+from sovereign_operator.kube.objects.spec import M, Specs, gather, readable
 from sovereign_operator.kube.objects.transit_config import policy_needs_sidecar
-from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
 from sovereign_operator.runtime.trust_configs import TrustConfigs
-
-
-class AllChanges(Changes, Protocol):
-    """Receives changes of composite things (guards, certificates, sidecars) as well."""
-
-    def guards_changed(self) -> None:
-        """Handle a change of an admission policy or webhook of the chart."""
-
-    def guard_findings_changed(self) -> None:
-        """Handle a change of the findings about guards."""
-
-    def certificate_changed(self, namespace: str, pod: str) -> None:
-        """Handle a certificate that was issued to a pod."""
-
-    def bundle_changed(self, name: str) -> None:
-        """Handle a change of a trust bundle."""
-
-    def trust_config_changed(self, namespace: str, policy: str) -> None:
-        """Handle a change of a policy's trust ConfigMap in a namespace."""
-
-    def sidecars_changed(self, policy: str) -> None:
-        """Handle a new answer of a sidecar, or a new report of an agent, about a policy."""
-
-    def services_changed(self) -> None:
-        """Handle a change of the Services that pods reach in plaintext in every mode."""
-
-    def transit_config_changed(self, namespace: str, policy: str) -> None:
-        """Handle a change of a policy's transit config in a namespace."""
 
 
 class ClusterView:
@@ -75,10 +54,7 @@ class ClusterView:
         self.tally = PodTally()
         self.former_kubelets = FormerKubelets()
         self._pods = PodIndex()
-        self._read: dict[str, dict[ObjectKey, tuple[Json, Any]]] = {plural: {} for plural in resource.OURS}
-        """By plural, each object that was read last, and its spec."""
-        self.unreadable = {plural: UnreadableObjects(plural) for plural in resource.OURS}
-        """The objects that kopf has indexed and that do not fit their schema, by plural."""
+        self.specs = ObservedSpecs()
         self.guards = GuardWatch(
             api,
             settings.replica.namespace,
@@ -113,6 +89,11 @@ class ClusterView:
         )
         if self.sidecars:
             self.mirrors.add((self.sidecars.mirror, self.sidecars.agents.mirror))
+        self.reports = (
+            ObservedReports(api, changes.report_changed, changes.reports_served) if settings.with_reports else None
+        )
+        if self.reports:
+            self.mirrors.add(self.reports.mirrors)
 
     # Objects
 
@@ -155,8 +136,8 @@ class ClusterView:
         self.tally.note((key,))
 
     def follow_pods(self) -> None:
-        """Watch the pods of the namespaces in scope, and forget those of the namespaces that left."""
-        for key in self.mirrors.follow_pods(set(self.namespaces_in_scope())):
+        """Watch the pods of the namespaces where a policy may judge any, and forget those of namespaces that left."""
+        for key in self.mirrors.follow_pods(set(self.namespaces_to_follow())):
             self.note_pod(key)
 
     def workload(self, kind: WorkloadKind, namespace: str, name: str) -> Workload | None:
@@ -167,15 +148,18 @@ class ClusterView:
 
     def enforced(self, namespace: str) -> str | None:
         """Return the value of a namespace's enforce label, or None if it is not in scope."""
-        if namespace in self.system_namespaces:
-            return None
-        found = self.object("namespaces", namespace) or {"metadata": {}}
-        return enforced_policy(found["metadata"].get("labels", {}))
+        return None if namespace in self.system_namespaces else enforced_policy(self.labels_of(namespace))
 
-    def namespaces_in_scope(self) -> Iterator[str]:
-        """Yield the namespaces in which something may be in scope."""
+    def labels_of(self, namespace: str) -> Mapping[str, str]:
+        """Return the labels of a namespace; none if it does not exist."""
+        found = self.object("namespaces", namespace) or {"metadata": {}}
+        labels: Mapping[str, str] = found["metadata"].get("labels", {})
+        return labels
+
+    def namespaces_to_follow(self) -> Iterator[str]:
+        """Yield the namespaces in which a pod may be held to a policy, or have one tried on it."""
         for _, name in self.keys("namespaces"):
-            if self.enforced(name) is not None:
+            if self.judges_pods(name):
                 yield name
         for namespace, _ in self.keys(SOVEREIGN_WORKLOAD.plural):
             if namespace not in self.system_namespaces:
@@ -192,6 +176,19 @@ class ClusterView:
     def policy_of(self, pod: ObservedPod) -> str | None:
         """Return the policy that a pod is held to, or None if it is not in scope."""
         return policy_of_pod(pod.namespace, self.enforced(pod.namespace), pod.labels, self.system_namespaces)
+
+    def judges_pods(self, namespace: str) -> bool:
+        """Whether a namespace exists that holds its pods to a policy, or tries one on them."""
+        return namespace not in self.system_namespaces and judges_pods(self.labels_of(namespace))
+
+    def namespaces_to_report(self) -> set[str]:
+        """Return the namespaces that should have a report, and those that have one."""
+        judging = {name for _, name in self.keys("namespaces") if self.judges_pods(name)}
+        return judging | {*self.tally.judged.namespaces} | (self.reports.namespaces if self.reports else set())
+
+    def judges_of(self, pod: ObservedPod) -> tuple[Judge, ...]:
+        """Return the policies that judge a pod: the one that it is held to, and those that its namespace tries."""
+        return judges_of_pod(pod.namespace, self.labels_of(pod.namespace), pod.labels, self.system_namespaces)
 
     def pods_in_scope(self, policy: str) -> Iterator[ObservedPod]:
         """Yield the watched pods that are held to a policy."""
@@ -277,14 +274,4 @@ class ClusterView:
         return readable(self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec))
 
     def _specs(self, plural: str, model: type[M]) -> Specs[M]:
-        """Read the specs of the objects of a kind: of those that have changed, as reading one costs a millisecond."""
-        before, objects = self._read[plural], self.objects(plural)
-        self._read[plural] = {
-            key: before[key] if key in before and before[key][0] is obj else (obj, see_spec(obj, model))
-            for key, obj in objects.items()
-        }
-        found = {key: spec for key, (_, spec) in self._read[plural].items()}
-        for key, spec in found.items():
-            self.unreadable[plural].note(key, spec.error if isinstance(spec, Unreadable) else "")
-        self.unreadable[plural].keep(found)
-        return {key: spec for key, spec in found.items() if spec is not None}
+        return self.specs.read(plural, model, self.objects(plural))

@@ -35,7 +35,7 @@ class Changes(Protocol):
         """Handle a change of a workload with our policy label."""
 
     def pod_changed(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
-        """Handle a change of a pod in a namespace in scope, or of a placed pod."""
+        """Handle a change of a pod in a namespace that is followed, or of a placed pod."""
 
     def own_pod_changed(self, key: ObjectKey, old: ObservedPod | None, new: ObservedPod | None) -> None:
         """Handle a change of a pod of the operator."""

@@ -1,23 +1,11 @@
-"""Counts of the pods in scope, kept up to date as pods and verdicts change."""
+"""Counts of the pods that policies judge, kept up to date as pods and verdicts change."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from sovereign_operator.controller.observed.judged_pods import CountedPod, JudgedPods
 from sovereign_operator.controller.observed.multimap import Multimap
-from sovereign_operator.core.placement.verdict import Place
+from sovereign_operator.core.workload.scope import Judge
 from sovereign_operator.kube.mirror import ObjectKey
-
-
-@dataclass(frozen=True)
-class CountedPod:
-    """What the counts need of one pod that runs or waits."""
-
-    policy: str
-    """The policy that it is held to."""
-    place: Place | None
-    """Where it is for that policy; None: there is no such policy."""
-    mounts_certificates: bool
 
 
 class PodTally:
@@ -25,8 +13,9 @@ class PodTally:
 
     def __init__(self) -> None:
         self.outdated: set[ObjectKey] = set()
-        self.places: Counter[tuple[str, str, Place]] = Counter()
-        """How many pods are where, by namespace and policy."""
+        self.judged = JudgedPods()
+        self.outdated_policies: set[str] = set()
+        """The policies whose status may say something else of their pods now."""
         self._pods: dict[ObjectKey, CountedPod] = {}
         self._mounting: Multimap[tuple[str, str], str] = Multimap()
 
@@ -34,25 +23,25 @@ class PodTally:
         """Have pods counted again."""
         self.outdated.update(keys)
 
-    def update(self, pods: Mapping[ObjectKey, CountedPod | None]) -> set[tuple[str, str]]:
-        """Count pods as they are now; None: not to be counted. Return where numbers changed."""
+    def update(self, pods: Mapping[ObjectKey, CountedPod | None]) -> set[tuple[str, Judge]]:
+        """Count pods as they are now; None: not to be counted. Return the namespaces and policies of what changed."""
         changed = set()
         for key, now in pods.items():
             before = self._pods.pop(key, None)
             if now:
                 self._pods[key] = now
-            for pod, number in ((before, -1), (now, 1)):
-                if pod and pod.place:
-                    self.places[key[0], pod.policy, pod.place] += number
-            if before and before.mounts_certificates:
-                self._mounting.discard((before.policy, key[0]), key[1])
-            if now and now.mounts_certificates:
-                self._mounting.add((now.policy, key[0]), key[1])
-            if before != now:
-                changed |= {(key[0], pod.policy) for pod in (before, now) if pod and pod.place}
+            if before == now:
+                continue
+            self._mounting.move(key[1], _mounted(key[0], before), _mounted(key[0], now))
+            changed |= {(key[0], judge) for judge in self.judged.move(key, before, now)}
         return changed
 
     @property
     def mounting(self) -> Mapping[tuple[str, str], Iterable[str]]:
         """By policy and namespace, the names of the pods that mount the policy's certificates."""
         return self._mounting.all()
+
+
+def _mounted(namespace: str, pod: CountedPod | None) -> set[tuple[str, str]]:
+    """Return policy and namespace if a pod mounts certificates of the policy that it is held to."""
+    return {(pod.policy, namespace)} if pod and pod.mounts_certificates and pod.policy else set()

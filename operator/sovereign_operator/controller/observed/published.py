@@ -2,9 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sovereign_operator.core.placement.verdicts import Verdicts
+from sovereign_operator.core.report.report import Report
 from sovereign_operator.kube.mirror import ObjectKey
+
+
+class ShownPods(NamedTuple):
+    """What the status of a policy says of the pods that it judges."""
+
+    report: Report
+    since: datetime
+    """When it was last brought up to date, by the API server's clock."""
 
 
 class Published:
@@ -29,3 +39,5 @@ class Published:
         """Plural and name of the cluster-scoped objects whose status may differ."""
         self.not_trusted: dict[str, tuple[str, ...]] = {}
         """By policy, the pods that mount its certificates in a namespace to which it grants none, as its status has."""
+        self.pods: dict[str, ShownPods] = {}
+        """By policy, what its status says of the pods that it judges."""

@@ -4,23 +4,23 @@ To know what happens when an object changes, find its method here. The reconcile
 again, so a change that adds a key too many costs time and nothing else.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.controller.keys import (
     ClusterKey,
-    ControllerKey,
     EncryptionKey,
     GuardsKey,
     LabelledWorkloadKey,
     NamespaceLeftKey,
     PodAnnotationsKey,
-    PodCountsKey,
     SovereignWorkloadKey,
 )
+from sovereign_operator.controller.observed.adding import AddsKeys, Queue
 from sovereign_operator.controller.observed.cluster_view import ClusterView
+from sovereign_operator.controller.observed.former import Former
 from sovereign_operator.controller.observed.pod_index import Use
 from sovereign_operator.controller.observed.published import Published
 from sovereign_operator.controller.observed.references import WorkloadReferences
@@ -33,8 +33,6 @@ from sovereign_operator.kube.objects.host_role import ObservedRole
 from sovereign_operator.kube.objects.node import ObservedNode
 from sovereign_operator.kube.objects.pod import ANY_BUNDLE, ObservedPod
 
-COUNT_SECONDS: Final = 5.0
-"""Changes within this time cause one count of pods."""
 POD_SECONDS: Final = 0.5
 """Changes of a workload's pods within this time cause one look: a pod that ends and is replaced changes ten times."""
 ENCRYPTION_SECONDS: Final = 1.0
@@ -42,24 +40,14 @@ ENCRYPTION_SECONDS: Final = 1.0
 goes through all of its pods."""
 
 
-class Queue(Protocol):
-    """The controller's queue."""
-
-    def add(self, key: ControllerKey, delay: float = 0.0) -> None:
-        """Reconcile a key in ``delay`` seconds."""
-
-
-class Triggers:
+class Triggers(AddsKeys):
     """Receives all changes and adds keys to the queue. It creates the view whose changes it receives."""
 
     def __init__(self, api: Api, queue: Queue, settings: Settings, published: Published) -> None:
-        self._queue = queue
+        super().__init__(queue)
         self._published = published
         self._own_namespace = settings.replica.namespace
-        self._scope: dict[str, str] = {}
-        """By namespace, the policy that it enforced at its last change."""
-        self._policies: set[str] = set()
-        """The policies that there were at their last change."""
+        self.former = Former()
         self.view = ClusterView(api, settings, self)
 
     # Changes that kopf observed
@@ -69,6 +57,8 @@ class Triggers:
         self.view.mirrors.take_indexes(indexes)
         self.view.references = WorkloadReferences(self.view.objects(SOVEREIGN_WORKLOAD.plural))
         self.view.follow_pods()
+        for _, policy in self.view.keys(SOVEREIGNTY_POLICY.plural):
+            self._note_sidecars(policy)
         # Last: after a failure before this line the replica decides nothing, rather than on half of the facts.
         self.view.mirrors.open()
         self._queue.add(GuardsKey())
@@ -88,6 +78,7 @@ class Triggers:
             self._count_again(self.view.pods(key[1]))
             self.view.follow_pods()
             self._add_sovereign_workloads(key[1])
+            self.add_reports((key[1],))
         elif plural == SOVEREIGN_WORKLOAD.plural:
             found = self.view.object(plural, key[1], key[0])
             if found is None or not self.view.mirrors.is_followed(key[0]):
@@ -105,6 +96,7 @@ class Triggers:
                 self.view.pending.policies.add(key[1])
                 self.encryption_may_progress(key[1])
                 self._note_policy(key[1])
+                self._note_sidecars(key[1])
 
     def _is_own_status(self, plural: str, key: ObjectKey) -> bool:
         """Whether nothing has changed but the status that the controller wrote, for the spec that it has."""
@@ -116,26 +108,26 @@ class Triggers:
         return written == (found["metadata"]["resourceVersion"], found["metadata"]["generation"])
 
     def _note_scope(self, namespace: str) -> None:
-        """Remember the policy that a namespace enforces, and have an Event posted if it left one."""
-        before, now = self._scope.get(namespace), self.view.enforced(namespace)
-        there = self.view.object("namespaces", namespace)
-        if there is None or now is None:
-            self._scope.pop(namespace, None)
-        else:
-            self._scope[namespace] = now
-        if there is not None and before is not None and before != now:
-            self._queue.add(NamespaceLeftKey(before, namespace))
+        """Have an Event posted if a namespace has left the policy that it enforced."""
+        there = self.view.object("namespaces", namespace) is not None
+        if left := self.former.note_enforced(namespace, self.view.enforced(namespace), there=there):
+            self._queue.add(NamespaceLeftKey(left, namespace))
 
     def _note_policy(self, name: str) -> None:
         """Look at everything again if a policy is new or gone.
 
         Pods of an unknown policy do not count, and SovereignWorkloads that name one are told which policies there are.
         """
-        there = self.view.object(SOVEREIGNTY_POLICY.plural, name) is not None
-        if there is not (name in self._policies):
-            self._policies ^= {name}
+        if self.former.note_policy(name, there=self.view.object(SOVEREIGNTY_POLICY.plural, name) is not None):
             self._count_again(self.view.pods())
             self._add_all_sovereign_workloads()
+
+    def _note_sidecars(self, policy: str) -> None:
+        """Count the pods of a policy again if they need a sidecar now, or no longer."""
+        spec = self.view.policies().get(policy)
+        if self.former.note_sidecars(policy, needed=spec is not None and self.view.needs_sidecar(policy, spec)):
+            self._count_again(self.view.pods_in_scope(policy))
+            self._count_pods()
 
     # Changes that mirrors observed
 
@@ -143,7 +135,7 @@ class Triggers:
         """Judge the node again."""
         self.view.pending.nodes.add(key[1])
         if self.view.former_kubelets.note(key[1], new):
-            self.view.pending.statuses |= {(SOVEREIGNTY_POLICY.plural, policy) for policy in self._policies}
+            self.view.pending.statuses |= {(SOVEREIGNTY_POLICY.plural, policy) for policy in self.former.policies}
         self._queue.add(ClusterKey())
 
     def role_changed(self, _key: ObjectKey, old: ObservedRole | None, new: ObservedRole | None) -> None:
@@ -212,6 +204,14 @@ class Triggers:
         self.view.pending.roles.add(policy)
         self._queue.add(ClusterKey())
 
+    def report_changed(self, namespace: str) -> None:
+        """Compare the report with what it should say: somebody may have changed or deleted it."""
+        self.add_reports((namespace,))
+
+    def reports_served(self) -> None:
+        """Write all reports, in the kind that the cluster has now."""
+        self.add_reports(self.view.namespaces_to_report())
+
     def encryption_may_progress(self, policy: str | None) -> None:
         """Reconcile the policy's encryption, which may take its next step."""
         if policy and self.view.sidecars:
@@ -230,6 +230,8 @@ class Triggers:
     def transit_config_changed(self, namespace: str, policy: str) -> None:
         """Reconcile what depends on a policy's mode: while it is not Off, its pods need a sidecar."""
         self.encryption_may_progress(policy)
+        if namespace == self._own_namespace:
+            self._note_sidecars(policy)
         self._add_pods(namespace)
         self.view.pending.roles.add(policy)
         self._queue.add(ClusterKey())
@@ -242,6 +244,7 @@ class Triggers:
             self._count_pods()
             self._add_all_sovereign_workloads()
             self._add_pods()
+            self.add_reports(self.view.namespaces_to_report())
             return
         if changes.nodes or changes.accepted:
             self._count_pods()
@@ -249,11 +252,15 @@ class Triggers:
             self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
             self._add(self.view.selectors.referring_to_pod(pod.namespace, pod.labels))
             self._count_again((pod,))
+            # What a report says of the pod may be something else, even if the pod counts as before.
+            self.add_reports((pod.namespace,))
         if changes.policies:
             # Also those on nodes without a verdict.
             self._add_pods()
         if changes.accepted:
             self._add_those_under(changes.accepted)
+        for policy in changes.accepted:
+            self.add_reports({group.namespace for group in self.view.tally.judged.troubled(policy)})
 
     def encryption_changed(self, policy: str) -> None:
         """Reconcile everything that shows how far a policy's encryption has come."""
@@ -268,29 +275,3 @@ class Triggers:
         self.view.pending.statuses.add((SOVEREIGNTY_POLICY.plural, policy))
         self._queue.add(ClusterKey())
         self._add_those_under({policy})
-
-    def _add_those_under(self, policies: Collection[str]) -> None:
-        """Add all SovereignWorkloads whose policy in effect is one of these."""
-        named = self.view.references.named_policies
-        self._add(key for key in named if self.view.policy_in_effect(key[0], named[key]) in policies)
-
-    def _add_sovereign_workloads(self, namespace: str) -> None:
-        self._add(self.view.references.within(namespace))
-
-    def _add_all_sovereign_workloads(self) -> None:
-        self._add(self.view.keys(SOVEREIGN_WORKLOAD.plural))
-
-    def _add(self, sovereign_workloads: Iterable[ObjectKey], delay: float = 0.0) -> None:
-        for key in sovereign_workloads:
-            self._queue.add(SovereignWorkloadKey(*key), delay)
-
-    def _add_pods(self, namespace: str | None = None) -> None:
-        for pod in self.view.pods(namespace):
-            self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
-
-    def _count_again(self, pods: Iterable[ObservedPod]) -> None:
-        self.view.tally.note((pod.namespace, pod.pod.name) for pod in pods)
-
-    def _count_pods(self) -> None:
-        """Bring the counts of pods up to date, once for all changes within COUNT_SECONDS."""
-        self._queue.add(PodCountsKey(), COUNT_SECONDS)

@@ -1,27 +1,32 @@
 """Counts pods: those in scope, those that mount certificates without a grant, and the operator's own."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
+
+from prometheus_client import Gauge
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import StatusesKey
-from sovereign_operator.controller.observed.pod_tally import CountedPod
+from sovereign_operator.controller.observed.judged_pods import CountedPod, JudgedPods, shared
+from sovereign_operator.controller.reconcile.policy_pods import due_policies
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.grant import ungranted_pods
-from sovereign_operator.core.placement.verdict import Place, place_of
+from sovereign_operator.core.placement.verdict import Place
 from sovereign_operator.core.placement.verdicts import Verdicts
+from sovereign_operator.core.workload.judgement import PLACES, Count, judge_pod
+from sovereign_operator.core.workload.scope import Judge, Mode
 from sovereign_operator.kube.mirror import ObjectKey
-from sovereign_operator.kube.objects.pod import ObservedPod
 
 
 def count_pods(state: ControllerState) -> None:
-    """Count the pods in scope by namespace, policy and place. Write the statuses that count others."""
+    """Count the pods that policies judge, by namespace, policy and place. Write the statuses that count others."""
     shown, now = state.published.not_trusted, pods_not_trusted(state, state.view.policies())
     for policy in shown.keys() - now.keys():
         del shown[policy]
-    outdated = {policy for policy in now if now[policy] != shown.get(policy)}
+    outdated = {policy for policy in now if now[policy] != shown.get(policy)} | due_policies(state)
     if outdated:
         state.published.statuses |= {(SOVEREIGNTY_POLICY.plural, policy) for policy in outdated}
         state.queue.add(StatusesKey())
@@ -31,43 +36,73 @@ def pods_not_trusted(
     state: ControllerState, policies: Mapping[str, SovereigntyPolicySpec]
 ) -> dict[str, tuple[str, ...]]:
     """Return the pods that mount a policy's certificates in namespaces to which it grants none, by policy."""
-    _count_outdated(state)
+    count_outdated(state)
     if state.view.identity is None:
         return {}
     return ungranted_pods(state.view.tally.mounting, policies, state.view.namespace_labels())
 
 
-def _count_outdated(state: ControllerState) -> None:
+def count_outdated(state: ControllerState) -> None:
     """Count the pods again that may have changed, or the verdict on whose node has."""
     if (verdicts := state.published.verdicts) is None:
         return
     outdated, state.view.tally.outdated = state.view.tally.outdated, set()
     policies = {name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural)}
-    counted = {key: _counted(state, verdicts, policies, key) for key in outdated}
-    for namespace, policy in state.view.tally.update(counted):
-        numbers = {place: state.view.tally.places[namespace, policy, place] for place in Place}
-        for place, number in numbers.items():
-            if any(numbers.values()):
-                metrics.PODS_IN_SCOPE.labels(namespace, policy, place).set(number)
-            else:
-                metrics.PODS_IN_SCOPE.remove_by_labels({"namespace": namespace, "policy": policy})
+    changed = state.view.tally.update({key: _counted(state, verdicts, policies, key) for key in outdated})
+    state.view.tally.outdated_policies |= {judge.policy for _, judge in changed}
+    state.triggers.add_reports({namespace for namespace, _ in changed})
+    for namespace, judge in changed:
+        _measure(state.view.tally.judged, namespace, judge)
 
 
 def _counted(
     state: ControllerState, verdicts: Verdicts, policies: Collection[str], key: ObjectKey
 ) -> CountedPod | None:
-    """Return what counts of a pod; None if it is gone, ends, or is not in scope."""
+    """Return what counts of a pod; None if it is gone, ends, or is judged by no policy."""
     pod = state.view.pod(*key)
-    policy = state.view.policy_of(pod) if pod and not pod.ended and not pod.terminating else None
-    if pod is None or policy is None:
+    judges = state.view.judges_of(pod) if pod and not pod.ended and not pod.terminating else ()
+    if pod is None or not judges:
         return None
-    place = _place(pod, policy, verdicts) if policy in policies else None
-    return CountedPod(policy, place, mounts_certificates=bool(pod.pod.certificate_volumes))
+    judged = tuple(
+        (
+            judge,
+            judge_pod(
+                judge,
+                pod.pod,
+                verdicts.nodes.get((pod.pod.node or "", judge.policy)),
+                known=judge.policy in policies,
+                placed_for=pod.labels.get(names.PLACED_LABEL),
+                static=pod.static,
+                bare=judge.policy in state.triggers.former.needing_sidecars and pod.transit != judge.policy,
+            ),
+        )
+        for judge in judges
+    )
+    return CountedPod(pod.owner, shared(judged), mounts_certificates=bool(pod.pod.certificate_volumes))
 
 
-def _place(pod: ObservedPod, policy: str, verdicts: Verdicts) -> Place:
-    verdict = verdicts.nodes.get((pod.pod.node or "", policy))
-    return place_of(pod.pod.node, verdict, unreadable=pod.pod.unreadable)
+def _measure(judged: JudgedPods, namespace: str, judge: Judge) -> None:
+    """Show how a policy judges the pods of a namespace; nothing if it judges none."""
+    numbers = {count: judged.numbers[namespace, judge, count] for count in Count}
+    here = {"namespace": namespace, "policy": judge.policy}
+    places = {place: numbers[place] for place in PLACES}
+    _show(metrics.PODS_JUDGED, here | {"mode": judge.mode.value}, places)
+    if judge.mode is Mode.ENFORCE:
+        _show(metrics.PODS_IN_SCOPE, here, {place: numbers[Count(place.value)] for place in Place})
+        for metric, count in ((metrics.PODS_OLDER, Count.OLDER), (metrics.PODS_BARE, Count.BARE)):
+            if any(places.values()):
+                metric.labels(**here).set(numbers[count])
+            else:
+                metric.remove_by_labels(here)
+
+
+def _show(metric: Gauge, labels: Mapping[str, str], numbers: Mapping[Any, int]) -> None:
+    """Show the numbers of all places; none of them if all are 0."""
+    for place, number in numbers.items():
+        if any(numbers.values()):
+            metric.labels(**labels, place=place.value).set(number)
+        else:
+            metric.remove_by_labels({**labels, "place": place.value})
 
 
 def count_processes(state: ControllerState) -> None:

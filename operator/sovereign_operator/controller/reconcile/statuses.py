@@ -8,6 +8,7 @@ from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.reconcile.pod_counts import pods_not_trusted
+from sovereign_operator.controller.reconcile.policy_pods import show_pods
 from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.encryption.status import report_encryption
@@ -52,8 +53,11 @@ async def write_statuses(state: ControllerState) -> float | None:
 
 
 def decide_statuses(state: ControllerState, verdicts: Verdicts, outdated: Iterable[tuple[str, str]]) -> list[NewStatus]:
-    """Return what these statuses should say, and remember which pods without a grant each of them names."""
+    """Return what these statuses should say, and remember what each of them says of pods."""
     not_trusted = pods_not_trusted(state, verdicts.facts.policies)
+    outdated = {*outdated}
+    policies = [name for plural, name in outdated if plural == SOVEREIGNTY_POLICY.plural]
+    show_pods(state, verdicts, verdicts.policies & {*policies})
     decided = [*reports(state, verdicts, outdated, not_trusted)]
     for one in decided:
         if one.kind is SOVEREIGNTY_POLICY and one.name in not_trusted:
@@ -81,7 +85,7 @@ def reports(
         elif plural == SOVEREIGNTY_POLICY.plural and (spec := facts.policies.get(name)):
             yield from _policy_reports(state, verdicts, name, spec, not_trusted.get(name))
     for kind in KINDS:
-        for (_, name), why in sorted(state.view.unreadable[kind.plural].errors.items()):
+        for (_, name), why in sorted(state.view.specs.unreadable[kind.plural].errors.items()):
             yield NewStatus(kind, name, report_unreadable(kind, why))
 
 
@@ -100,6 +104,8 @@ def _policy_reports(
     if not_trusted is not None:
         report += report_grants(name, state.published.granted[name], not_trusted)
     seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
+    if shown := state.published.pods.get(name):
+        report += shown.report
     report += report_encryption(spec.encryption_in_transit, seen)
     identity = state.view.identity
     if spec.encryption_in_transit and state.settings.by_token and identity and identity.kubelets_may_ask:

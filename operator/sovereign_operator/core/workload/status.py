@@ -18,7 +18,6 @@ from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.report.guard_reasons import GuardReason
-from sovereign_operator.core.report.reasons import line, sentences
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload import job_run
 from sovereign_operator.core.workload.encryption_status import observe_workload
@@ -37,6 +36,7 @@ from sovereign_operator.core.workload.facts import (
 )
 from sovereign_operator.core.workload.ready_condition import judge_ready
 from sovereign_operator.core.workload.rewrites import say_contested
+from sovereign_operator.core.workload.sentences import nowhere_to_run, runs_outside, unreadable_pod, waits
 
 REMEMBERED: Final = frozenset({"run", "lastWrite"})
 """What a SovereignWorkload's status remembers of what was done. That stays so, whatever else becomes of it."""
@@ -233,13 +233,9 @@ def _outside_example(facts: WorkloadFacts, pod: WorkloadPod) -> dict[str, Any]:
 
 def _why_outside(facts: WorkloadFacts, pod: WorkloadPod) -> str:
     if pod.unreadable:
-        return (
-            f"{pod.name} cannot be read, and counts as outside: delete it, "
-            f"kubectl -n {facts.namespace} delete pod {pod.name}; the log of the controller says what is wrong with it"
-        )
+        return unreadable_pod(facts.namespace, pod.name)
     verdict = facts.verdicts.get(pod.node or "")
-    why = sentences(verdict.findings) if verdict else f"node {pod.node} is gone"
-    return f"{pod.name} runs on {pod.node}: {why}. {_restart_advice(facts, pod)}"
+    return f"{runs_outside(pod.name, pod.node or '', verdict)}. {_restart_advice(facts, pod)}"
 
 
 def _restart_advice(facts: WorkloadFacts, pod: WorkloadPod) -> str:
@@ -259,14 +255,8 @@ def how_to_move(namespace: str, pod: str, kind: WorkloadKind | None, workload: s
 def _why_pending(facts: WorkloadFacts, pod: WorkloadPod) -> str:
     if not facts.accepted_nodes:
         return f"{pod.name}: {_nowhere_to_run(facts)}"
-    said = line(pod.waiting) or "the scheduler has not looked at it yet"
-    return (
-        f"{pod.name}: {facts.accepted_nodes} node(s) are accepted by policy {facts.policy}; the scheduler says: {said}"
-    )
+    return waits(pod.name, facts.policy or "", facts.accepted_nodes, pod.waiting)
 
 
 def _nowhere_to_run(facts: WorkloadFacts) -> str:
-    return (
-        f"no node is accepted by policy {facts.policy}: ask a cluster admin to read "
-        f"`kubectl describe sovereigntypolicy {facts.policy}`"
-    )
+    return nowhere_to_run(facts.policy or "")

@@ -63,6 +63,8 @@ CERTIFICATE_REQUESTS: Final = Resource(
 FOR_OUR_SIGNER: Final = f"spec.signerName={SIGNER}"
 """The field selector of the PodCertificateRequests that our signer answers."""
 TRUST_BUNDLES: Final = Resource("certificates.k8s.io/v1", "clustertrustbundles", "ClusterTrustBundle")
+REPORTS: Final = Resource("openreports.io/v1alpha1", "reports", "Report", namespaced=True)
+POLICY_REPORTS: Final = Resource("wgpolicyk8s.io/v1alpha2", "policyreports", "PolicyReport", namespaced=True)
 ADMISSION: Final = {
     kind: Resource("admissionregistration.k8s.io/v1", plural, kind)
     for kind, plural in (

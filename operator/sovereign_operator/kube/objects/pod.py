@@ -1,5 +1,6 @@
 """What the operator's processes keep of a Pod: the fields on which decisions depend."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from sovereign_operator.core.report.reasons import line
 from sovereign_operator.core.sidecar.contract import TRUST_PREFIX, bypass_of, policy_named, transit_policy
 from sovereign_operator.core.sidecar.token_volume import sidecar_asks
 from sovereign_operator.core.workload.facts import WorkloadPod
+from sovereign_operator.core.workload.owner import Owner, pod_itself, top_owner
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.objects.fields import text, with_prefix
 
@@ -44,6 +46,13 @@ class ObservedPod:
     """A container whose traffic bypasses the sidecar; empty if there is no such container."""
     addresses: tuple[str, ...] = ()
     """Its IP addresses, one of each family; empty until the pod has any."""
+    controlled_by: Owner | None = None
+    """The top owner, for display only: see ``top_owner``. None: no object controls the pod."""
+
+    @property
+    def owner(self) -> Owner:
+        """Its top owner, which is the pod itself if no object controls it. For display only."""
+        return self.controlled_by or pod_itself(self.pod.name)
 
     @property
     def beyond_injection(self) -> bool:
@@ -52,7 +61,7 @@ class ObservedPod:
 
 
 def see_pod(obj: Json) -> ObservedPod:
-    """Read a Pod. Raises TypeError if its node name or an address is not text."""
+    """Read a Pod. Raises TypeError if its node name, an address or its owner is not text."""
     metadata, status = obj["metadata"], obj.get("status", {})
     node, selector = text(obj["spec"], "nodeName"), obj["spec"].get("nodeSelector", {})
     trust = policy_named(_projected(obj), TRUST_PREFIX)
@@ -80,7 +89,17 @@ def see_pod(obj: Json) -> ObservedPod:
         addresses=tuple(text(entry, "ip") for entry in status.get("podIPs", ())),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
+        controlled_by=_controlled_by(metadata),
     )
+
+
+def _controlled_by(metadata: Json) -> Owner | None:
+    """Return the top owner. The pods of one owner share its texts."""
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller"):
+            direct = Owner(text(reference, "apiVersion"), text(reference, "kind"), text(reference, "name"))
+            return Owner(*map(sys.intern, top_owner(direct, metadata.get("labels", {}))))
+    return None
 
 
 def signers_of(pod: Json) -> list[str]:
