@@ -18,7 +18,6 @@ from sovereign_operator.api.v1alpha1.kind import (
     NAME_FITS_A_LABEL,
     Column,
     CountryCode,
-    Day,
     Kind,
     LabelMap,
     Model,
@@ -53,25 +52,6 @@ class QualificationDemand(Model):
         "Example: [1, 2, 3, 4]. Empty: none in particular.",
         json_schema_extra=LIST_SET,
         max_length=6,
-    )
-
-
-class Derogation(Model):
-    """A service accepted without one qualification, for a while.
-
-    It waives the qualification only: never country, foreign law, technology or evidence.
-    """
-
-    service: ObjectName = Field(description="Name of the CloudService. Example: bleu.")
-    scheme: SchemeName = Field(description="The demanded scheme that is waived. Example: SecNumCloud.")
-    reason: str = Field(
-        description="Why, for the auditor. Example: pilot before qualification, decision of 2026-03-02.",
-        min_length=1,
-        max_length=1024,
-    )
-    approver: str = Field(description="Who answers for it. Example: Jeanne Martin, CISO.", min_length=1, max_length=253)
-    until: Day = Field(
-        description="Last day, YYYY-MM-DD, inclusive, until midnight in Europe/Paris. Example: 2027-03-31."
     )
 
 
@@ -173,12 +153,6 @@ class SovereigntyPolicySpec(Model):
         description="How strongly it must be known that a node stands in its datacentre: Declared (nodes "
         "named with their uid, or selected by labels that a kubelet cannot write) or SelfAsserted (any label).",
     )
-    derogations: tuple[Derogation, ...] = Field(
-        default=(),
-        description="Services accepted without a demanded qualification, for a while.",
-        json_schema_extra=list_map("service", "scheme"),
-        max_length=64,
-    )
     grace_period_seconds: int = Field(
         default=86400,
         description="How long, in seconds, certificates of a datacentre stay valid after the qualification or "
@@ -245,6 +219,9 @@ class SovereigntyPolicyStatus(Status):
     datacentres: str | None = Field(
         default=None, description="Accepted datacentres with a node out of all, as text. Example: 2 of 5."
     )
+    derogated: int | None = Field(
+        default=None, description="How many datacentres it accepts only because of a Derogation in force.", ge=0
+    )
     nodes: int | None = Field(default=None, description="How many nodes may host its pods.", ge=0)
     accepted: tuple[str, ...] = Field(default=(), description="Names of at most ten accepted datacentres with a node.")
     refused: tuple[DatacentreVerdict, ...] = Field(
@@ -285,8 +262,9 @@ SOVEREIGNTY_POLICY = Kind(
     status=SovereigntyPolicyStatus,
     columns=(
         Column("Datacentres", ".status.datacentres", "Accepted with a node, out of all."),
+        Column("Derogated", ".status.derogated", "Accepted only because of a Derogation.", type="integer"),
         Column("Nodes", ".status.nodes", "How many nodes may host its pods.", type="integer"),
-        Column("Next end", ".status.nextEnd", "Last day of the first qualification in use to end."),
+        Column("Next end", ".status.nextEnd", "Last day of the first qualification or derogation in use to end."),
         Column("CA end", ".status.authorityEnd", "When the first certificate authority ends.", priority=1),
         Column("Encryption", ".status.encryption.mode", "How far encryption in transit has come.", priority=1),
         condition_column("Ready", "Ready", "Whether any node may host its pods."),

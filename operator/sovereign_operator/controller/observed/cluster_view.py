@@ -1,9 +1,16 @@
 """Answers questions about the cluster as the controller has observed it, from mirrors and kopf's indexes."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
-from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import (
+    CLOUD_SERVICE,
+    DATACENTRE,
+    DEROGATION,
+    SOVEREIGN_WORKLOAD,
+    SOVEREIGNTY_POLICY,
+)
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
@@ -12,6 +19,7 @@ from sovereign_operator.controller.observed.guards import GuardWatch
 from sovereign_operator.controller.observed.identity import ObservedIdentity
 from sovereign_operator.controller.observed.kubelets import FormerKubelets
 from sovereign_operator.controller.observed.mirrors import Changes, Mirrors
+from sovereign_operator.controller.observed.own_objects import OwnObjects
 from sovereign_operator.controller.observed.pending import Pending
 from sovereign_operator.controller.observed.pod_index import PodIndex, Use
 from sovereign_operator.controller.observed.pod_tally import PodTally
@@ -24,13 +32,12 @@ from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.workload.facts import Workload
 from sovereign_operator.core.workload.scope import effective_policy, enforced_policy, policy_of_pod
-from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import ObjectKey
+from sovereign_operator.kube.objects.derogation import see_derogation
 from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.spec import M, Specs, gather, readable, see_spec
 from sovereign_operator.kube.objects.transit_config import policy_needs_sidecar
-from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
 from sovereign_operator.runtime.trust_configs import TrustConfigs
 
 
@@ -75,10 +82,8 @@ class ClusterView:
         self.tally = PodTally()
         self.former_kubelets = FormerKubelets()
         self._pods = PodIndex()
-        self._read: dict[str, dict[ObjectKey, tuple[Json, Any]]] = {plural: {} for plural in resource.OURS}
-        """By plural, each object that was read last, and its spec."""
-        self.unreadable = {plural: UnreadableObjects(plural) for plural in resource.OURS}
-        """The objects that kopf has indexed and that do not fit their schema, by plural."""
+        self._own = OwnObjects()
+        self.unreadable = self._own.unreadable
         self.guards = GuardWatch(
             api,
             settings.replica.namespace,
@@ -259,6 +264,7 @@ class ClusterView:
             self._specs(CLOUD_SERVICE.plural, CloudServiceSpec),
             self._specs(DATACENTRE.plural, DatacentreSpec),
             self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec),
+            self._own.read(DEROGATION.plural, self.objects(DEROGATION.plural), see_derogation),
             self._now(),
             hosts={
                 seen.policy: seen.hosts
@@ -277,14 +283,4 @@ class ClusterView:
         return readable(self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec))
 
     def _specs(self, plural: str, model: type[M]) -> Specs[M]:
-        """Read the specs of the objects of a kind: of those that have changed, as reading one costs a millisecond."""
-        before, objects = self._read[plural], self.objects(plural)
-        self._read[plural] = {
-            key: before[key] if key in before and before[key][0] is obj else (obj, see_spec(obj, model))
-            for key, obj in objects.items()
-        }
-        found = {key: spec for key, (_, spec) in self._read[plural].items()}
-        for key, spec in found.items():
-            self.unreadable[plural].note(key, spec.error if isinstance(spec, Unreadable) else "")
-        self.unreadable[plural].keep(found)
-        return {key: spec for key, spec in found.items() if spec is not None}
+        return self._own.read(plural, self.objects(plural), partial(see_spec, model=model))
