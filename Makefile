@@ -49,6 +49,7 @@ lint: $(READY) ## lint, types, layers, generated files
 	$(RUN) -m hack.crds --check
 	$(RUN) -m hack.catalogue --check
 	$(RUN) -m hack.reference --check
+	$(RUN) -m hack.dashboard --check
 
 format: $(READY) ## format the code
 	$(RUN) -m ruff format
@@ -60,10 +61,11 @@ unit: $(READY) ## the tests that need no cluster
 e2e: prerequisites ## the tests on a real cluster
 	$(RUN) -m pytest tests/e2e $(PYTEST_OPTIONS)
 
-crds: $(READY) ## generate crds/ from api/, the shipped catalogue, and the tables of our pages
+crds: $(READY) ## generate crds/ from api/, the shipped catalogue, the tables of our pages, and the dashboard
 	@$(RUN) -m hack.crds
 	@$(RUN) -m hack.catalogue
 	@$(RUN) -m hack.reference
+	@$(RUN) -m hack.dashboard
 
 # What the local cluster needs of this machine; says what is missing before anything long begins.
 prerequisites: $(READY)

@@ -9,7 +9,8 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +121,22 @@ def run(root: Root, tree: Path, script: str) -> None:
         _run_inside(root, scratch, script, {"TREE": str(tree)})
 
 
+@contextmanager
+def running(root: Root, tree: Path, script: str) -> Iterator[None]:
+    """Run a script as ``run`` does while the context lasts, in the network of this machine; it is killed at the end.
+
+    Where its output goes is the script's affair. Raises ImageBuildError if the machine cannot run it.
+    """
+    _check_machine()
+    with cache.make_scratch() as scratch:
+        command, environment = _enter(root, scratch, script, {"TREE": str(tree)})
+        with subprocess.Popen(_isolate(command), env=environment, stdin=subprocess.DEVNULL) as process:
+            try:
+                yield
+            finally:
+                process.kill()
+
+
 def _load_or_make(key: str, base: Root, make: Callable[[Path], Mapping[str, str]]) -> Root:
     """Return ``base`` with one more layer: the folder that ``make`` fills. ``make`` returns the versions."""
     folder = cache.locate_root() / "roots" / key[:16]
@@ -177,13 +194,20 @@ def _install(base: Root, packages: Sequence[str], script: str, target: Path) -> 
 
 
 def _run_inside(root: Root, scratch: Path, script: str, variables: Mapping[str, str]) -> None:
+    _run_isolated(*_enter(root, scratch, script, variables))
+
+
+def _enter(
+    root: Root, scratch: Path, script: str, variables: Mapping[str, str]
+) -> tuple[Sequence[str], Mapping[str, str]]:
+    """Return the command that runs a script inside a root folder, and its environment."""
     for name in ("upper", "work", "root"):
         (scratch / name).mkdir()
     (scratch / "upper").chmod(0o755)
     lower = ":".join(str(folder) for folder in reversed(root.folders))
     environment = {"PATH": os.environ["PATH"], "LOWER": lower, "WORK": str(scratch), **variables}
     proxies = [f"{name}={value}" for name, value in apt.list_proxies().items()]
-    _run_isolated(["sh", "-c", _ENTER, "sh", *proxies, "sh", "-ec", script], environment)
+    return ["sh", "-c", _ENTER, "sh", *proxies, "sh", "-ec", script], environment
 
 
 def _check_machine() -> None:
@@ -195,11 +219,16 @@ def _check_machine() -> None:
             raise ImageBuildError(f"{tool} is missing: apt-get install {package}")
 
 
-def _run_isolated(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Run a command whose mounts and processes outlive neither it nor this process. Raises ImageBuildError."""
+def _isolate(command: Sequence[str]) -> list[str]:
+    """Return a command whose mounts and processes outlive neither it nor this process."""
     isolate = ["unshare", "--mount", "--propagation=private", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
+    return ["setpriv", "--pdeathsig=KILL", "--", *isolate, "--", *command]
+
+
+def _run_isolated(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run a command in isolation. Raises ImageBuildError."""
     result = subprocess.run(
-        ["setpriv", "--pdeathsig=KILL", "--", *isolate, "--", *command],
+        _isolate(command),
         check=False,
         env=environment,
         stdin=subprocess.DEVNULL,

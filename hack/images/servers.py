@@ -17,7 +17,7 @@ _ENTRYPOINT = "usr/local/bin/entrypoint.sh"
 
 def list_servers() -> tuple[StandIn, ...]:
     """Return the stand-ins for servers. Nothing is built yet."""
-    return (_NGINX, _REDIS, _REDIS_REPLICA, _POSTGRES, _PYTHON, _CURL)
+    return (_NGINX, _REDIS, _REDIS_REPLICA, _POSTGRES, _PYTHON, _CURL, _PROMETHEUS)
 
 
 _NGINX = make_debian(
@@ -114,4 +114,19 @@ _CURL = make_debian(
     useradd -u 100 -g 101 -M -d /home/curl_user curl_user
     """,
     config=ImageConfig(entrypoint=["curl"], env={"PATH": _PATH}, user="100:101"),
+)
+
+_PROMETHEUS = make_debian(
+    "prom/prometheus",
+    packages=["prometheus"],
+    # Most of the size are libraries of a user interface, and a program that no server needs.
+    script="rm -rf /usr/bin/promtool /usr/share/prometheus/web /usr/share/nodejs /usr/share/javascript",
+    note="no promtool, no user interface",
+    config=ImageConfig(
+        entrypoint=["prometheus"],
+        cmd=["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"],
+        env={"PATH": _PATH},
+        ports=["9090/tcp"],
+        volumes=["/prometheus"],
+    ),
 )

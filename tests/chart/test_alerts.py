@@ -22,35 +22,13 @@ from sovereign_operator.runtime import metrics as runtime_metrics
 from sovereign_operator.signer import metrics as signer_metrics
 from tests.chart.alert_cases import CASES
 from tests.chart.alert_changes import Case
+from tests.chart.alert_rules import ALERTS, ALL_ALERTS, read_rules, read_targets
 from tests.chart.alert_series import HEALTHY, MINUTES, STARTED, Series
-from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, Render, of_kind
-
-ALERTS = ("--set", "alerts.enabled=true")
-ALL_ALERTS = (*ENCRYPTION, *ALERTS)
+from tests.chart.rendering import IDENTITY, Json, Render, of_kind
 
 needs_promtool = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("debootstrap") is None, reason="root folders are made by root, with debootstrap"
 )
-
-
-def read_rules(objects: list[Json]) -> dict[str, Json]:
-    (found,) = of_kind(objects, "PrometheusRule").values()
-    rules = [rule for group in found["spec"]["groups"] for rule in group["rules"]]
-    named = {rule["alert"]: rule for rule in rules}
-    assert len(named) == len(rules)
-    return named
-
-
-def read_targets(objects: list[Json]) -> dict[str, Json]:
-    """Return the labels that the PodMonitor copies from each process's pods to their metrics."""
-    (monitor,) = of_kind(objects, "PodMonitor").values()
-    return {
-        name.removeprefix("sovereign-"): {
-            re.sub(r"\W", "_", label): deployment["spec"]["template"]["metadata"]["labels"][label]
-            for label in monitor["spec"]["podTargetLabels"]
-        }
-        for name, deployment in (of_kind(objects, "Deployment") | of_kind(objects, "DaemonSet")).items()
-    }
 
 
 def write_series(change: Series, targets: Mapping[str, Json]) -> list[Json]:

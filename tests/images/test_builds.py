@@ -1,9 +1,11 @@
 """Layers that are built from packages hold the packages, and nothing from the machine that built them."""
 
+import fcntl
 import os
 import shutil
 import tarfile
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -11,6 +13,7 @@ from hack.images import apt, debian, public
 from hack.images.errors import ImageBuildError
 from hack.images.oci import Image
 from hack.images.standin import LABEL
+from hack.kubectl import eventually
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("debootstrap") is None, reason="root folders are made by root, with debootstrap"
@@ -53,6 +56,22 @@ def test_no_file_below_etc_names_the_mirror() -> None:
     for folder in debian.install("redis-server").folders:
         for path in (folder / "etc").rglob("*"):
             assert not path.is_file() or path.is_symlink() or mirror not in path.read_bytes()
+
+
+def test_what_runs_in_a_context_ends_with_it(tmp_path: Path) -> None:
+    script = "exec 9>/mnt/lock; flock 9; touch /mnt/began; exec sleep 1000"
+    with debian.running(debian.build_base(), tmp_path, script):
+        eventually((tmp_path / "began").exists, what="the script")
+    with (tmp_path / "lock").open() as lock:
+        eventually(lambda: is_free(lock), what="its end")
+
+
+def is_free(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def test_a_script_sees_the_root_folder_and_changes_only_the_tree(tmp_path: Path) -> None:

@@ -67,9 +67,9 @@ def test_every_metric_is_listed() -> None:
 
 
 def leaves(found: Any, path: str = "") -> Iterator[str]:
-    """Yield the paths of all values of the chart; requests and limits count as one value each."""
+    """Yield the paths of all values of the chart; requests, limits and labels count as one value each."""
     for key, value in found.items():
-        if isinstance(value, dict) and value and key not in {"requests", "limits"}:
+        if isinstance(value, dict) and value and key not in {"requests", "limits", "labels"}:
             yield from leaves(value, f"{path}{key}.")
         else:
             yield f"{path}{key}"

@@ -11,6 +11,11 @@ NODES_RETAINED: Final = Gauge(
 PODS: Final = Gauge(
     "sovereign_pods", "Pods of a SovereignWorkload: inside, outside or pending.", ["namespace", "workload", "place"]
 )
+WORKLOAD_READY: Final = Gauge(
+    "sovereign_workload_ready",
+    "1 if the condition Ready of a SovereignWorkload is True, otherwise 0.",
+    ["namespace", "workload"],
+)
 PODS_IN_SCOPE: Final = Gauge(
     "sovereign_pods_in_scope",
     "Pods that are held to a policy, with or without a SovereignWorkload: inside, outside or pending.",
@@ -30,6 +35,11 @@ DATACENTRE_NODES: Final = Gauge(
     "sovereign_datacentre_nodes",
     "Nodes of a datacentre: present, or declared and lost, or declared and replaced (registered again).",
     ["datacentre", "state"],
+)
+DATACENTRE_INFO: Final = Gauge(
+    "sovereign_datacentre_info",
+    "Always 1; the labels say to which service a datacentre belongs, and in which country it is.",
+    ["datacentre", "service", "country"],
 )
 QUALIFICATION_END: Final = Gauge(
     "sovereign_qualification_end_timestamp_seconds",

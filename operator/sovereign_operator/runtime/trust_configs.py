@@ -102,15 +102,22 @@ class TrustConfigs:
         self._changed = changed
         self._former: dict[str, deque[str]] = {}
         """By policy, the digests of the records that were observed last."""
-        self._copies: Mirror[TrustConfig] = mirror(
-            see_trust_config,
-            lambda key, old, new: changed(key[0], (new or old).policy),  # type: ignore[union-attr]
-        )
+        self._copies: Mirror[TrustConfig] = mirror(see_trust_config, self._copy_changed)
+        self._namespaces: dict[str, dict[str, TrustConfig]] = {}
+        """By policy and namespace, the same."""
         self._records: Mirror[TrustRecord] = mirror(
             see_trust_record,
             self._record_changed,
             namespace=namespace,
         )
+
+    def _copy_changed(self, key: ObjectKey, old: TrustConfig | None, new: TrustConfig | None) -> None:
+        if old:
+            del self._namespaces[old.policy][key[0]]
+        if new:
+            self._namespaces.setdefault(new.policy, {})[key[0]] = new
+        for policy in {seen.policy for seen in (old, new) if seen}:
+            self._changed(key[0], policy)
 
     def _record_changed(self, _key: ObjectKey, old: TrustRecord | None, new: TrustRecord | None) -> None:
         policy = (new or old).bundle.policy  # type: ignore[union-attr]
@@ -143,9 +150,6 @@ class TrustConfigs:
 
         A copy follows its record within seconds. What somebody else wrote before there was a guard is no copy.
         """
-        name, former = trust_config_map(policy), self._former.get(policy, ())
-        return frozenset(
-            namespace
-            for (namespace, found), seen in self._copies.items()
-            if found == name and seen.genuine and seen.digest in former
-        )
+        former = self._former.get(policy, ())
+        copies = self._namespaces.get(policy, {}).items()
+        return frozenset(namespace for namespace, seen in copies if seen.genuine and seen.digest in former)

@@ -1,6 +1,6 @@
 """What the controller observes of sidecars, if the chart installs encryption: their transit configs and their state."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -47,6 +47,8 @@ class Sidecars:
         self._unasked: dict[str, frozenset[str]] = {}
         """By policy, the uids of the pods that ran when it was first reconciled, and are yet to be polled."""
         self._config_changed = config_changed
+        self._configs: dict[str, dict[str, TransitConfig]] = {}
+        """By policy and namespace, the transit configs."""
         self._watched: dict[str, tuple[EncryptionMode, datetime]] = {}
         self._wanted: dict[str, tuple[EncryptionMode, float]] = {}
         self._gone: dict[str, dict[TrustedAnchor, float]] = {}
@@ -58,9 +60,9 @@ class Sidecars:
         """Return the transit config that the sidecars of a policy load in a namespace."""
         return self.mirror.get((namespace, transit_config_map(policy)))
 
-    def configs_of(self, policy: str) -> dict[str, TransitConfig]:
+    def configs_of(self, policy: str) -> Mapping[str, TransitConfig]:
         """Return the transit configs of a policy, by namespace."""
-        return {namespace: config for (namespace, _), config in self.mirror.items() if config.policy == policy}
+        return self._configs.get(policy, {})
 
     def record(self, policy: str) -> TransitConfig | None:
         """Return the transit config that records how far a policy has come; None if it never encrypted."""
@@ -134,6 +136,10 @@ class Sidecars:
         return {anchor: now - since for anchor, since in self._gone[policy].items()}
 
     def _take(self, key: ObjectKey, old: TransitConfig | None, new: TransitConfig | None) -> None:
+        if old:
+            del self._configs[old.policy][key[0]]
+        if new:
+            self._configs.setdefault(new.policy, {})[key[0]] = new
         for policy in {config.policy for config in (old, new) if config}:
             self._config_changed(key[0], policy)
 

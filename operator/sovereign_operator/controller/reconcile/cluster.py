@@ -231,7 +231,9 @@ def _measure(verdicts: Verdicts, retained: Mapping[str, frozenset[str]], *, site
         return
     facts = verdicts.facts
     metrics.DATACENTRE_NODES.clear()
+    metrics.DATACENTRE_INFO.clear()
     for name, datacentre in facts.datacentres.items():
+        metrics.DATACENTRE_INFO.labels(name, datacentre.service_ref.name, datacentre.country).set(1)
         missing = unfound(datacentre, facts.nodes)
         present = len(verdicts.nodes_in(name))
         states = {"present": present, "lost": len(missing.lost), "replaced": len(missing.replaced)}

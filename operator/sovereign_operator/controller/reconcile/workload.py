@@ -7,14 +7,13 @@ from typing import assert_never
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.sovereign_workload import SovereignWorkloadSpec, WorkloadKind
-from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import SovereignWorkloadKey
 from sovereign_operator.controller.observed.kopf_trim import trim
+from sovereign_operator.controller.reconcile import workload_metrics
 from sovereign_operator.controller.reconcile.adoption import adopt, announce, own, preview
 from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.kubernetes.selector import Selector
-from sovereign_operator.core.placement.verdict import Place
 from sovereign_operator.core.workload import manifests
 from sovereign_operator.core.workload.decision import decide_workload
 from sovereign_operator.core.workload.facts import (
@@ -59,9 +58,7 @@ async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) 
     obj = state.view.object(SOVEREIGN_WORKLOAD.plural, key.name, key.namespace)
     seen = _see(state, key, obj)
     if obj and isinstance(seen, Unreadable):
-        await write_status(
-            state, SOVEREIGN_WORKLOAD, key.name, report_unread(obj.get("status", {}), seen.error), key.namespace
-        )
+        await _write_unread(state, key, obj, seen)
         return None
     if obj is None or not isinstance(seen, tuple) or not _all_is_known(state, _policy(state, key, seen[0])):
         return None
@@ -84,8 +81,7 @@ async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) 
     if outcome.last_write:
         state.writes[key] = outcome.last_write
     report = report_workload(facts, action, outcome)
-    for place in Place:
-        metrics.PODS.labels(key.namespace, key.name, place).set(report.status[place])
+    workload_metrics.show(key, report)
     written = await write_status(state, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
     if why := outcome.refused or (isinstance(action, RefuseWorkload) and action.reason):
         return _retry_seconds(state, key, why)
@@ -131,10 +127,14 @@ async def _read_whole(
         return None
     seen, live = _see(state, key, live), trim(live)
     if isinstance(seen, Unreadable):
-        await write_status(
-            state, SOVEREIGN_WORKLOAD, key.name, report_unread(live.get("status", {}), seen.error), key.namespace
-        )
+        await _write_unread(state, key, live, seen)
     return (live, seen) if isinstance(seen, tuple) else None
+
+
+async def _write_unread(state: ControllerState, key: SovereignWorkloadKey, obj: Json, seen: Unreadable) -> None:
+    report = report_unread(obj.get("status", {}), seen.error)
+    workload_metrics.show(key, report)
+    await write_status(state, SOVEREIGN_WORKLOAD, key.name, report, key.namespace)
 
 
 def _retry_seconds(state: ControllerState, key: SovereignWorkloadKey, why: str) -> float:
@@ -282,6 +282,4 @@ def _forget(state: ControllerState, key: SovereignWorkloadKey) -> None:
     state.refused.pop(key, None)
     state.view.selectors.forget((key.namespace, key.name))
     state.refusals.forget(resource.OURS[SOVEREIGN_WORKLOAD.plural], (key.namespace, key.name))
-    for place in Place:
-        metrics.PODS.labels(key.namespace, key.name, place)
-        metrics.PODS.remove(key.namespace, key.name, place)
+    workload_metrics.forget(key)
