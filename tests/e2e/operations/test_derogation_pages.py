@@ -13,10 +13,21 @@ import yaml
 from hack import estate
 from hack.cluster import Cluster
 from hack.cluster.binaries import path
+from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from sovereign_operator.api.v1alpha1.derogation import DerogationSpec
 from tests.documents import REFERENCE, examples
-from tests.e2e.support.derogations import NODE, SERVICE, SITE, bind, standing, unbind, until_allowed
+from tests.e2e.support.derogations import (
+    NODE,
+    SERVICE,
+    SITE,
+    approve,
+    bind,
+    derogation,
+    standing,
+    unbind,
+    until_allowed,
+)
 from tests.e2e.support.estate import host_names, until_in_force
 from tests.e2e.support.observed import events
 
@@ -99,6 +110,27 @@ def test_the_commands_of_the_page_approve_what_was_read(
     shell(commands(PAGE, "approvedBy: null"), approver, tmp_path)
     eventually(lambda: standing(admin, name) == ("False", "AwaitingApproval"), what="it not in force")
     eventually(lambda: "AwaitingApproval" in events(admin, "default", name), what="an Event")
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_one_is_asked_for_and_approved_while_the_operator_pauses(
+    admin: Kubectl, cluster: Cluster, hospital: str
+) -> None:
+    """As an upgrade from policies with derogations does it: nothing changes before the operator is back."""
+    asker, approver = (Kubectl(cluster.user_kubeconfig(user)) for user in (ASKER, APPROVER))
+    before = host_names(admin, hospital)
+    processes = ("deployment/sovereign-controller", "deployment/sovereign-signer")
+    admin.run("-n", NAMESPACE, "scale", *processes, "--replicas=0")
+    for component in ("controller", "signer"):
+        pods = f"app.kubernetes.io/component={component}"
+        eventually(lambda pods=pods: not admin.list("pods", NAMESPACE, pods), what=f"no {component}")  # type: ignore[misc]
+    asker.create(derogation("paused", hospital))
+    approve(approver, "paused", APPROVER)
+    assert APPROVER in admin.run("get", "derog", "paused")
+    assert host_names(admin, hospital) == before
+    admin.run("-n", NAMESPACE, "scale", *processes, "--replicas=2")
+    eventually(lambda: standing(admin, "paused") == ("True", "Approved"), what="it in force")
+    assert NODE in host_names(admin, hospital)
 
 
 def test_the_command_of_the_upgrade_prints_what_former_policies_had(

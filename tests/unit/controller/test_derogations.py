@@ -1,13 +1,16 @@
 """Derogations as controller and signer read them, and a status that two write: people and the controller."""
 
 import asyncio
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from sovereign_operator.api.v1alpha1 import DEROGATION
+from sovereign_operator.controller import metrics
 from sovereign_operator.controller.observed.kopf_trim import trim
+from sovereign_operator.controller.reconcile import cluster
 from sovereign_operator.controller.reconcile.statuses import decide_statuses
 from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.core import names
@@ -149,6 +152,15 @@ def test_a_change_of_one_changes_the_verdicts_of_its_policy_alone() -> None:
     assert changes.verdicts == (("n", "snc"),)
     assert changes.accepted == {"snc"}
     assert changes.derogations == {"pilot"}
+
+
+def test_a_metric_has_the_end_of_each_that_somebody_approved() -> None:
+    waiting = derogation({}) | {"metadata": derogation()["metadata"] | {"name": "waiting"}}
+    cluster._measure_derogations(states.controller(estate(derogation(), waiting)).view.facts().derogations)  # noqa: SLF001
+    (about,) = metrics.DEROGATION_END.collect()
+    labels = {"derogation": "pilot", "policy": "snc", "service": "bleu", "scheme": "SecNumCloud"}
+    end = datetime(2030, 7, 1, 22, tzinfo=UTC).timestamp()
+    assert [(sample.labels, sample.value) for sample in about.samples] == [(labels, end)]
 
 
 class Server:
