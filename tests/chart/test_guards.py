@@ -31,6 +31,24 @@ def test_no_guard_asks_for_a_subresource_that_a_request_may_lack(render: Render)
     assert not asking
 
 
+def test_no_message_rests_on_a_question_to_the_authorizer(render: Render) -> None:
+    """The API server does not let messages ask it; people would read the expression that failed instead of words."""
+    asking = set()
+    for name, policy in of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy").items():
+        variables = {entry["name"]: entry["expression"] for entry in policy["spec"].get("variables", ())}
+        for validation in policy["spec"]["validations"]:
+            asking |= {(name, text) for text in resting_on(validation.get("messageExpression", ""), variables)}
+    assert not asking
+
+
+def resting_on(expression: str, variables: dict[str, str]) -> Iterator[str]:
+    """Yield each expression with a question to the authorizer on which this one rests."""
+    if "authorizer." in expression:
+        yield expression
+    for name in set(re.findall(r"\bvariables\.(\w+)", expression)):
+        yield from resting_on(variables[name], variables)
+
+
 FILLED = {
     *("labels", "oldLabels", "podLabels", "oldPodLabels", "annotations", "oldAnnotations"),
     *("nodeSelector", "oldNodeSelector", "taints", "owners", "ownerReferences"),
