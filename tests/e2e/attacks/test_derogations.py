@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ from tests.e2e.support.estate import host_names, until_in_force
 from tests.e2e.support.guards import without_bindings, without_stamp
 from tests.e2e.support.installation import MALLORY
 from tests.e2e.support.rbac import may, role
+from tests.e2e.support.tokens import OURS_API, Request, asking
 
 pytestmark = pytest.mark.every_kubernetes
 
@@ -37,7 +39,8 @@ EVERYTHING_ELSE = "all-but-approve"
 """A role with all rights on Derogations and their status, except the verb approve."""
 ANN, BOB, EVE = "ann", "bob", "eve"
 ROLES = {ANN: (REQUESTER, EVERYTHING_ELSE), BOB: (APPROVER,), EVE: (REQUESTER, APPROVER)}
-CONTROLLER = f"--as=system:serviceaccount:{NAMESPACE}:sovereign-controller"
+NOBODY = dict.fromkeys(("approvedBy", "approvedGeneration", "approvedUID"))
+"""A status without an approval."""
 RIGHTS = ((ANN, "patch", "--subresource=status"), (BOB, "approve"), (EVE, "create"), (EVE, "approve"))
 """One right of each binding."""
 STATUS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
@@ -87,7 +90,7 @@ def test_one_asks_another_approves_and_it_is_in_force(admin: Kubectl, people: di
     eventually(lambda: NODE in host_names(admin, POLICY), what="a node that is accepted")
     eventually(lambda: standing(admin, asked) == ("True", "Approved"), what="word of it")
 
-    people[BOB].run(*patching(asked, dict.fromkeys(("approvedBy", "approvedGeneration", "approvedUID"))))
+    people[BOB].run(*patching(asked, NOBODY))
     eventually(lambda: NODE not in host_names(admin, POLICY), what="a node that is refused")
     eventually(lambda: standing(admin, asked) == ("False", "AwaitingApproval"), what="word of it")
 
@@ -120,13 +123,15 @@ def test_no_way_of_writing_goes_past_the_guard(people: dict[str, Kubectl], asked
     operations = [{"op": "add", "path": "/status", "value": approval(read, BOB)}]
     status = ("--subresource=status",)
     assert "not an approver" in refused(ann, "replace", *status, "-f", "-", stdin=whole)
-    apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=sovereign-operator")
+    apply = ("apply", "--server-side", "--force-conflicts")
     assert "not an approver" in refused(ann, *apply, *status, "-f", "-", stdin=json.dumps(part))
+    forged = (*apply, f"--field-manager={names.FIELD_MANAGER}")
+    assert "not an approver" in refused(ann, *forged, *status, "-f", "-", stdin=json.dumps(part))
     assert "not an approver" in refused(
         ann, "patch", "derogation", asked, *status, "--type=json", "-p", json.dumps(operations)
     )
     # The API server itself drops the status of what is written to the object.
-    for words in (("replace",), (*apply, "--validate=false")):
+    for words in (("replace",), (*apply, "--validate=false"), (*forged, "--validate=false")):
         body = json.dumps(part | {"spec": read["spec"]}) if "apply" in words else whole
         ann.run(*words, "-f", "-", stdin=body)
         assert "approvedBy" not in ann.get("derogation", asked).get("status", {})
@@ -234,6 +239,8 @@ def test_nobody_says_who_asked_but_the_api_server(admin: Kubectl, people: dict[s
         assert "not stamped: the annotation audit.sovereignty.dev/requested-by" in message
         removed = eve.refusal(*annotate, f"{names.REQUESTED_BY_ANNOTATION}=eve", "--dry-run=server")
         assert "not stamped" in removed
+    again = ("create", "--dry-run=server", "-f", "-")
+    eventually(lambda: eve.run(*again, stdin=json.dumps(forged)), what="the stamp again")
 
 
 def test_only_the_controller_says_what_follows(people: dict[str, Kubectl], asked: str) -> None:
@@ -245,17 +252,26 @@ def test_only_the_controller_says_what_follows(people: dict[str, Kubectl], asked
 
 
 def test_the_controllers_token_approves_nothing_and_takes_no_approval_away(
-    admin: Kubectl, people: dict[str, Kubectl], asked: str
+    admin: Kubectl, people: dict[str, Kubectl], cluster: Cluster, asked: str
 ) -> None:
-    user = CONTROLLER.partition("=")[2]
+    ask = asking(cluster, admin.run("-n", NAMESPACE, "create", "token", "sovereign-controller").strip())
+    path = f"{OURS_API}/derogations/{asked}"
+
+    def answer(status: Json, method: str = "PATCH") -> int:
+        metadata = {"metadata": {"name": asked}} if method == "APPLY" else {}
+        header = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "Derogation"}
+        return ask(Request(method, f"{path}/status", header | metadata | {"status": status}))
+
     read = admin.get("derogation", asked)
-    for by in (user, BOB):
-        assert "not an approver" in refused(admin, *patching(asked, approval(read, by)), CONTROLLER)
+    for by in (f"system:serviceaccount:{NAMESPACE}:sovereign-controller", BOB):
+        for method in ("PATCH", "APPLY"):
+            assert answer(approval(read, by), method) == HTTPStatus.FORBIDDEN
     approve(people[BOB], asked, BOB)
-    for status in ({"approvedBy": None}, dict.fromkeys(("approvedBy", "approvedGeneration", "approvedUID"))):
-        assert "not an approver" in refused(admin, *patching(asked, status), CONTROLLER)
-    spec = ("patch", "derogation", asked, "--type=merge", "-p", '{"spec":{"reason":"x"}}', CONTROLLER)
-    assert "forbidden" in admin.refusal(*spec, "--dry-run=server")
+    for status in ({"approvedBy": None}, NOBODY, {"approvedBy": "sovereign"}, {"approvedGeneration": 2}):
+        assert answer(status) == HTTPStatus.FORBIDDEN
+    assert ask(Request("PATCH", path, {"spec": {"reason": "x"}})) == HTTPStatus.FORBIDDEN
+    # Its own work.
+    assert answer({"datacentres": 3}) == HTTPStatus.OK
 
 
 def test_the_operator_judges_what_was_written_without_the_guard(

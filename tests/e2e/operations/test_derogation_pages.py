@@ -38,8 +38,8 @@ REQUESTS, APPROVES = "sovereignty-derogation-requester", "sovereignty-derogation
 
 def commands(page: Path, words: str) -> str:
     """Return the block of commands of a page that contains these words."""
-    blocks = re.findall(r"^ *```\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    (found,) = (block for block in blocks if words in block)
+    blocks = re.findall(r"^ *```(\w*)\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (found,) = (block for language, block in blocks if not language and words in block)
     indent = len(found) - len(found.lstrip(" "))
     return "\n".join(line[indent:] for line in found.splitlines())
 
@@ -136,10 +136,10 @@ def test_one_is_asked_for_and_approved_while_the_operator_pauses(
 def test_the_command_of_the_upgrade_prints_what_former_policies_had(
     admin: Kubectl, cluster: Cluster, tmp_path: Path
 ) -> None:
-    """The former kind stands under another group, as a real API server keeps it."""
+    """The former kind stands under another name, as a real API server keeps it."""
     group = f"former-{uuid4().hex[:6]}.example.org"
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    plural = "sovereigntypolicies"
+    plural = "formerpolicies"
     admin.apply(
         {
             "apiVersion": "apiextensions.k8s.io/v1",
@@ -147,7 +147,7 @@ def test_the_command_of_the_upgrade_prints_what_former_policies_had(
             "metadata": {"name": f"{plural}.{group}"},
             "spec": {
                 "group": group,
-                "names": {"kind": "SovereigntyPolicy", "plural": plural, "singular": "sovereigntypolicy"},
+                "names": {"kind": "FormerPolicy", "plural": plural, "singular": "formerpolicy"},
                 "scope": "Cluster",
                 "versions": [
                     {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
@@ -164,9 +164,9 @@ def test_the_command_of_the_upgrade_prints_what_former_policies_had(
     }
     try:
         for name, spec in (("none", {}), ("some", {"derogations": [entry, entry | {"scheme": "HDS"}]})):
-            former = {"apiVersion": f"{group}/v1alpha1", "kind": "SovereigntyPolicy", "metadata": {"name": name}}
+            former = {"apiVersion": f"{group}/v1alpha1", "kind": "FormerPolicy", "metadata": {"name": name}}
             eventually(lambda obj=former | {"spec": spec}: admin.apply(obj), what="the former kind")  # type: ignore[misc]
-        script = commands(OPERATIONS, "spec.derogations").replace(f"get {plural}", f"get {plural}.{group}")
+        script = commands(OPERATIONS, "spec.derogations").replace("get sovereigntypolicies", f"get {plural}.{group}")
         shell(script, cluster.kubeconfig, tmp_path)
     finally:
         admin.delete("crd", f"{plural}.{group}")
