@@ -66,7 +66,7 @@ def test_without_rights_it_tells_what_the_operator_wrote() -> None:
         "hds": Judged.REFUSED,
         "odd": Judged.UNKNOWN,
     }
-    assert "cloudservices, datacentres, sovereigntypolicies" in answer.next
+    assert "cloudservices, datacentres, derogations, sovereigntypolicies" in answer.next
 
 
 def test_the_list_begins_with_nodes_in_no_datacentre() -> None:
