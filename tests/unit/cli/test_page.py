@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sovereign_operator.api.v1alpha1 import KINDS
 from sovereign_operator.cli import __main__ as program
 from sovereign_operator.cli.answers.check import LeaseSeen, OperatorSeen, ProcessSeen, check_operator
 from sovereign_operator.cli.answers.declaration import declare
@@ -45,8 +46,8 @@ def answers() -> dict[str, list[Block] | str]:
         client=version,
         namespace="sovereign-system",
         crds=tuple(
-            CrdVersion(f"{plural}.sovereignty.dev", found=True, served=("v1alpha1",), version=version)
-            for plural in ("cloudservices", "datacentres", "sovereigntypolicies", "sovereignworkloads")
+            CrdVersion(f"{kind.plural}.sovereignty.dev", found=True, served=("v1alpha1",), version=version)
+            for kind in KINDS
         ),
         processes=(ProcessSeen("sovereign-controller", "Deployment", CURRENT, 2, 2, version),),
         leases=(LeaseSeen("sovereign-controller", "sovereign-controller-6c5f4-qk2lm", NOW, 15),),
