@@ -79,5 +79,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "setting up .venv"
 	@$(PYTHON) -m venv .venv
 	@$(RUN) -m pip install --quiet --upgrade -c constraints.txt pip
-	@$(RUN) -m pip install --quiet -c constraints.txt -e . --group dev
+	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[cli]' --group dev
 	@touch $@

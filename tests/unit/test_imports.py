@@ -62,6 +62,14 @@ FORBIDDEN = {
         "sidecar/renewal.py",
         "import sovereign_operator.core.sidecar.contract",
     ),
+    "a process imports the client": ("agent/decide.py", "import sovereign_operator.cli.errors"),
+    "the client imports a process": ("cli/errors.py", "import sovereign_operator.controller.keys"),
+    "the client imports what processes share": ("cli/gather/reader.py", "import sovereign_operator.runtime.queue"),
+    "an answer of the client reads the cluster": (
+        "cli/answers/pod.py",
+        "import sovereign_operator.kube.client.api",
+    ),
+    "the operator needs Rich": ("kube/client/errors.py", "import rich"),
     "tasks import the core": ("aio/tasks.py", "import sovereign_operator.core.names"),
 }
 
@@ -87,7 +95,14 @@ def test_an_import_against_the_layers_is_found(tmp_path: Path, module: str, line
 
 @pytest.mark.parametrize("line", ["import time", "import os", "import subprocess", "NOW = datetime.now(UTC)"])
 @pytest.mark.parametrize(
-    "module", ["core/placement/calendar.py", "agent/decide.py", "injector/review.py", "injector/placement.py"]
+    "module",
+    [
+        "core/placement/calendar.py",
+        "agent/decide.py",
+        "cli/answers/pod.py",
+        "injector/review.py",
+        "injector/placement.py",
+    ],
 )
 def test_what_decides_has_no_clock_and_no_machine(module: str, line: str) -> None:
     done = subprocess.run(

@@ -5,25 +5,20 @@ restored before the controller read it.
 """
 
 import logging
-from datetime import UTC, datetime
 from typing import Final
 
 from sovereign_operator.controller import metrics
-from sovereign_operator.controller.observed.guards import GuardWatch
 from sovereign_operator.controller.state import ControllerState
-from sovereign_operator.core import names
-from sovereign_operator.core.admission.guards import GuardFinding, Versions, inspect, inspect_one
+from sovereign_operator.core.admission.guards import GuardFinding, inspect, inspect_one
 from sovereign_operator.core.placement.calendar import seconds_past
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.events import post
-from sovereign_operator.kube.objects.guard import created, last_write, read_deployment, read_lists, read_published
+from sovereign_operator.kube.objects.guard import read_deployment, read_versions
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 60.0
 """How often to compare again while something is wrong: no watch reports that a list of guards is there again."""
-
-LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 async def reconcile_guards(state: ControllerState) -> float | None:
@@ -31,7 +26,8 @@ async def reconcile_guards(state: ControllerState) -> float | None:
     guards = state.view.guards
     # The lists first: the list of a version is deleted after the last of its guards.
     deployment = await read_deployment(state.api, guards.namespace)
-    versions = await _read_versions(state.api, guards, deployment)
+    versions = await read_versions(state.api, guards.namespace, guards.digest, deployment, installed=guards.installed)
+    guards.installed = versions.own
     findings, before = inspect(versions, guards.live()), guards.findings
     passing = [inspect_one(versions, key, guard) for key, guard in guards.take_changes()]
     guards.replace_findings(findings)
@@ -45,20 +41,6 @@ async def reconcile_guards(state: ControllerState) -> float | None:
         return RETRY_SECONDS
     until, now = versions.allowed_until, versions.now
     return seconds_past(until, now) if until > now else None
-
-
-async def _read_versions(api: Api, guards: GuardWatch, deployment: Json | None) -> Versions:
-    lists = await read_lists(api, guards.namespace)
-    guards.installed = lists.pop(guards.digest, guards.installed)
-    return Versions(
-        name=names.guards_config_map(guards.digest),
-        own=guards.installed,
-        others=tuple(lists.values()),
-        installed=created(deployment) if deployment else LONG_AGO,
-        changed=last_write(deployment)[1] if deployment else LONG_AGO,
-        now=api.clock.now(),
-        published=await read_published(api, guards.namespace),
-    )
 
 
 async def _report(api: Api, finding: GuardFinding, deployment: Json | None) -> None:

@@ -127,6 +127,13 @@ def obstacle(pod: PodDemands, nodes: Sequence[NodeTraits]) -> str:
     return f"none of them meets all of {', '.join(every + taints)} at once"
 
 
+def shortcomings(pod: PodDemands, node: NodeTraits) -> tuple[str, ...]:
+    """Return each demand of a pod that one node does not meet, and each taint of it that the pod does not tolerate."""
+    unmet = [f"does not meet {demand}" for demand in pod.demands if not demand.admits(node)]
+    repelling = [f"has the taint {_taint_words(taint)}" for taint in _repelled(pod.tolerations, node)]
+    return (*unmet, *repelling)
+
+
 def _fits(pod: PodDemands, node: NodeTraits) -> bool:
     return not _repelled(pod.tolerations, node) and all(demand.admits(node) for demand in pod.demands)
 

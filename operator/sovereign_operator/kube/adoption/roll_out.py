@@ -24,7 +24,7 @@ async def read_roll_out(api: Api, kind: WorkloadKind, workload: Json) -> RollOut
     """
     namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
     spec, template = workload["spec"], pod_template(kind, workload)["spec"]
-    demands, shared = demands_of(template), _claims(template)
+    demands, shared = demands_of(template), claims_of(template)
     tolerations = tuple(template.get("tolerations") or ())
     if kind is WorkloadKind.DAEMON_SET:
         tolerations += DAEMON_TOLERATIONS
@@ -42,7 +42,7 @@ async def read_roll_out(api: Api, kind: WorkloadKind, workload: Json) -> RollOut
     return RollOut(tuple(pod_demands), stops_first(kind, spec))
 
 
-def _claims(pod_spec: Json) -> list[str]:
+def claims_of(pod_spec: Json) -> list[str]:
     """Return the names of the PersistentVolumeClaims in the volumes of a pod template."""
     volumes = pod_spec.get("volumes") or ()
     return [volume["persistentVolumeClaim"]["claimName"] for volume in volumes if volume.get("persistentVolumeClaim")]

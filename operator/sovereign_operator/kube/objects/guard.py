@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
-from sovereign_operator.core.admission.guards import Guard, Guards
+from sovereign_operator.core.admission.guards import Guard, Guards, Versions
 from sovereign_operator.core.admission.webhooks import read_certificates
 from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.report.conditions import timestamp
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 DEPLOYMENT: Final = "sovereign-controller"
 LIST: Final = "guards.json"
 """The data key of a list: a JSON array of objects, each with kind, metadata.name and spec."""
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def see_guard(obj: Json) -> Guard:
@@ -45,6 +46,28 @@ def last_write(obj: Json) -> tuple[str, datetime]:
 def created(obj: Json) -> datetime:
     """Return when an object was created, in UTC."""
     return datetime.fromisoformat(obj["metadata"]["creationTimestamp"]).astimezone(UTC)
+
+
+async def read_versions(
+    api: Api, namespace: str, digest: str, deployment: Json | None, *, installed: Guards | None = None
+) -> Versions:
+    """Return the lists of guards that count now, for the version of the chart that this digest stands for.
+
+    Call it before you look at the guards: the list of a version is deleted after the last of them. ``deployment`` is
+    the controller's. ``installed`` is the version's own list as it was read before, for the case that its ConfigMap is
+    gone. Raises ApiError.
+    """
+    lists = await read_lists(api, namespace)
+    own = lists.pop(digest, installed)
+    return Versions(
+        name=names.guards_config_map(digest),
+        own=own,
+        others=tuple(lists.values()),
+        installed=created(deployment) if deployment else LONG_AGO,
+        changed=last_write(deployment)[1] if deployment else LONG_AGO,
+        now=api.clock.now(),
+        published=await read_published(api, namespace),
+    )
 
 
 async def read_lists(api: Api, namespace: str) -> dict[str, Guards]:

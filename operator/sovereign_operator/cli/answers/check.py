@@ -1,0 +1,211 @@
+"""Whether the operator is healthy, led, guarding and up to date: one line each, with what to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from sovereign_operator.cli.answers.answer import FOUND, NOT_ANSWERED, NOTHING_FOUND, Answer, plural
+from sovereign_operator.cli.answers.estate import Estate
+from sovereign_operator.cli.answers.version import CrdVersion
+from sovereign_operator.core.admission.guards import GuardFinding
+from sovereign_operator.core.report.conditions import examples
+from sovereign_operator.core.workload.readiness import CURRENT, Readiness
+
+INSTALL: Final = "install the chart with the presets that you want: helm upgrade --install (README, Use it)"
+
+
+class Result(StrEnum):
+    """What a check found."""
+
+    OK = "ok"
+    BAD = "bad"
+    NOTE = "note"
+    """Nothing is wrong, but a person should know."""
+    UNKNOWN = "unknown"
+    """It could not be checked."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line."""
+
+    check: str
+    result: Result
+    found: str
+    next: str = ""
+    """What to do; empty if nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Answer):
+    """The answer to ``check``."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What is bad."""
+        return tuple(f"{item.check}: {item.found}" for item in self.items if item.result is Result.BAD)
+
+    @property
+    def exit_code(self) -> int:
+        """1 if something is bad; 2 if nothing is, but something could not be checked."""
+        if self.findings:
+            return FOUND
+        return NOT_ANSWERED if any(item.result is Result.UNKNOWN for item in self.items) else NOTHING_FOUND
+
+
+@dataclass(frozen=True)
+class ProcessSeen:
+    """A Deployment or a DaemonSet of the operator."""
+
+    name: str
+    kind: str
+    readiness: Readiness
+    ready: int
+    wanted: int
+    version: str
+
+
+@dataclass(frozen=True)
+class LeaseSeen:
+    """The Lease of a process of which one replica leads."""
+
+    process: str
+    holder: str
+    renewed: datetime | None
+    seconds: int
+    """How long it is valid after it was renewed."""
+
+
+@dataclass(frozen=True)
+class OperatorSeen:
+    """What was read of the operator. None: the caller may not read it."""
+
+    client: str
+    namespace: str
+    crds: tuple[CrdVersion, ...] | None
+    processes: tuple[ProcessSeen, ...] | None
+    leases: tuple[LeaseSeen, ...] | None
+    guards: tuple[GuardFinding, ...] | None
+    hosts: Mapping[str, frozenset[str]] | None
+    """By policy, the nodes that its host role lists."""
+    now: datetime
+
+
+def check_operator(seen: OperatorSeen, estate: Estate | None) -> Check:
+    """Check an installation. ``estate``: None if a CRD is missing, so that nothing follows from what is there."""
+    if seen.crds is not None and not any(crd.found for crd in seen.crds) and not seen.processes:
+        return Check(items=(Item("installed", Result.BAD, "the operator is not installed on this cluster", INSTALL),))
+    items = (
+        *_check_crds(seen),
+        *_check_processes(seen),
+        *_check_leases(seen),
+        *_check_guards(seen),
+        *_check_versions(seen),
+        *_check_written(seen, estate),
+    )
+    return Check(items=items)
+
+
+def unknown(check: str, what: str) -> Item:
+    """Return a line about what the caller may not read."""
+    return Item(check, Result.UNKNOWN, f"you may not read {what}", "ask a cluster admin to run the same command")
+
+
+def _check_crds(seen: OperatorSeen) -> list[Item]:
+    if seen.crds is None:
+        return [unknown("kinds", "CustomResourceDefinitions")]
+    missing = [crd.name for crd in seen.crds if not crd.found]
+    if missing:
+        found = f"missing or being deleted: {', '.join(missing)}; until they are there, the operator changes nothing"
+        return [
+            Item("kinds", Result.BAD, found, "helm upgrade, then restore the objects from your repository or backup")
+        ]
+    return [Item("kinds", Result.OK, f"all {len(seen.crds)} are there")]
+
+
+def _check_processes(seen: OperatorSeen) -> list[Item]:
+    if seen.processes is None:
+        return [unknown("healthy", f"Deployments in namespace {seen.namespace}")]
+    if not seen.processes:
+        found = f"there is no process of the operator in namespace {seen.namespace}"
+        return [Item("healthy", Result.BAD, found, f"{INSTALL}; if it is in another namespace: --operator-namespace")]
+    return [_check_process(seen.namespace, process) for process in seen.processes]
+
+
+def _check_process(namespace: str, process: ProcessSeen) -> Item:
+    counted = f"{process.ready} of {process.wanted} ready"
+    if process.wanted == 0 and process.kind == "Deployment":
+        advice = f"kubectl -n {namespace} scale deployment {process.name} --replicas=2"
+        return Item(process.name, Result.BAD, "it is scaled to no replica", advice)
+    if process.readiness == CURRENT:
+        return Item(process.name, Result.OK, counted)
+    advice = f"kubectl -n {namespace} describe {process.kind.lower()} {process.name}"
+    return Item(process.name, Result.BAD, f"{counted}: {process.readiness.message}", advice)
+
+
+def _check_leases(seen: OperatorSeen) -> list[Item]:
+    if seen.leases is None:
+        return [unknown("led", f"Leases in namespace {seen.namespace}")]
+    return [_check_lease(lease, seen) for lease in seen.leases]
+
+
+def _check_lease(lease: LeaseSeen, seen: OperatorSeen) -> Item:
+    check, logs = f"{lease.process} leads", f"kubectl -n {seen.namespace} logs deployment/{lease.process}"
+    if not lease.holder or lease.renewed is None:
+        return Item(check, Result.BAD, "no replica leads, so nothing is decided anew", logs)
+    age = max(0, round((seen.now - lease.renewed).total_seconds()))
+    found = f"{lease.holder}, which renewed its Lease {age} s ago"
+    if age > lease.seconds:
+        return Item(check, Result.BAD, f"{found}: it expired after {lease.seconds} s, so nothing is decided anew", logs)
+    return Item(check, Result.OK, found)
+
+
+def _check_guards(seen: OperatorSeen) -> list[Item]:
+    if seen.guards is None:
+        return [unknown("guarded", "admission policies, webhooks, or the lists of them that the chart installed")]
+    if not seen.guards:
+        return [Item("guarded", Result.OK, "all guards are as the chart installed them")]
+    return [
+        Item("guarded", Result.NOTE if finding.drifted else Result.BAD, str(finding), finding.mend)
+        for finding in seen.guards
+    ]
+
+
+def _check_versions(seen: OperatorSeen) -> list[Item]:
+    versions = {process.version for process in seen.processes or ()} | {crd.version for crd in seen.crds or ()}
+    versions.discard("")
+    if not versions:
+        return []
+    if len(versions) > 1:
+        found = f"parts of several versions are installed: {', '.join(sorted(versions))}"
+        return [Item("up to date", Result.BAD, found, "run the upgrade again: the last one did not complete")]
+    (version,) = versions
+    if version != seen.client:
+        found = f"version {version} is installed, this client is of version {seen.client}"
+        return [Item("up to date", Result.NOTE, found, f"pipx install 'sovereign-operator[cli]=={version}'")]
+    return [Item("up to date", Result.OK, f"version {version}, as this client")]
+
+
+def _check_written(seen: OperatorSeen, estate: Estate | None) -> list[Item]:
+    """Check that what guards refuse by is what follows from the facts now."""
+    if estate is None:
+        return []
+    if seen.hosts is None or not estate.judged:
+        return [unknown("decided", "ClusterRoles, nodes, or the facts that verdicts rest on")]
+    behind = [
+        policy
+        for policy in sorted(estate.facts.policies)
+        if seen.hosts.get(policy) != frozenset(estate.verdicts.accepted_nodes(policy))
+    ]
+    if behind:
+        found = f"the operator has not carried out yet which nodes may host {examples(behind)}"
+        advice = (
+            f"wait some seconds and ask again; then kubectl -n {seen.namespace} logs deployment/sovereign-controller"
+        )
+        return [Item("decided", Result.BAD, found, advice)]
+    count = plural(len(estate.facts.policies), "policy", "policies")
+    return [Item("decided", Result.OK, f"the nodes that may host {count} are those that follow from the facts")]

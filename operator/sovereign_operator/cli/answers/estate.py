@@ -1,0 +1,65 @@
+"""What was read about services, datacentres, policies and nodes, and what the core says of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+
+from sovereign_operator.core.kubernetes.node_fit import NodeTraits
+from sovereign_operator.core.placement.facts import Facts
+from sovereign_operator.core.placement.verdict import NodeVerdict
+from sovereign_operator.core.placement.verdicts import Verdicts
+
+NO_FACTS = Facts({}, {}, {}, {}, datetime.min.replace(tzinfo=UTC))
+
+
+class Kept(StrEnum):
+    """A collection of objects that verdicts rest on."""
+
+    SERVICES = "cloudservices"
+    DATACENTRES = "datacentres"
+    POLICIES = "sovereigntypolicies"
+    NODES = "nodes"
+
+
+@dataclass(frozen=True)
+class NodeSeen:
+    """What an explanation needs of a node, besides what verdicts rest on."""
+
+    traits: NodeTraits
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    """By policy, the verdict that the operator wrote on the node."""
+
+
+@dataclass(frozen=True)
+class Estate:
+    """What the caller may read of it."""
+
+    facts: Facts = NO_FACTS
+    nodes: Mapping[str, NodeSeen] = field(default_factory=dict)
+    known: frozenset[Kept] = frozenset()
+    """The collections that could be read. What is not in ``facts`` of the others may exist all the same."""
+
+    @property
+    def judged(self) -> bool:
+        """Whether all was read that verdicts rest on."""
+        return self.known >= {*Kept}
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """What the core decides. It counts only if the estate is ``judged``."""
+        return Verdicts(self.facts)
+
+    @property
+    def policies(self) -> frozenset[str] | None:
+        """The names of all policies, of those that cannot be read as well; None if the caller may not list them."""
+        if Kept.POLICIES not in self.known:
+            return None
+        return frozenset(self.facts.policies) | self.facts.unread.policies
+
+    def verdict(self, node: str, policy: str) -> NodeVerdict | None:
+        """Return the verdict of a policy on a node; None if it cannot be given."""
+        if not self.judged or policy not in self.facts.policies or node not in self.facts.nodes:
+            return None
+        return self.verdicts.nodes[node, policy]

@@ -1,0 +1,216 @@
+"""Why a pod runs where it runs, or runs nowhere, and the one thing to do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.cli.answers.answer import Answer, plural
+from sovereign_operator.cli.answers.estate import Estate
+from sovereign_operator.cli.answers.placing import Judged, NodeRow, NodeRows, remedy
+from sovereign_operator.cli.answers.scope import Claim, Scope
+from sovereign_operator.core.kubernetes.node_fit import PodDemands
+from sovereign_operator.core.placement.verdict import Place, place_of
+from sovereign_operator.core.workload.facts import WorkloadPod
+from sovereign_operator.core.workload.status import how_to_move
+
+NOTHING_TO_DO: Final = "nothing"
+INSUFFICIENT: Final = "Insufficient "
+"""What the scheduler says if nodes lack room, as in ``Insufficient cpu``."""
+ASK_ANOTHER: Final = "ask somebody who may list nodes and Datacentres to run the same command, which then says more"
+
+
+class State(StrEnum):
+    """Where a pod is, for its policy."""
+
+    FREE = "not in scope"
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+    PENDING = "pending"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The object that creates a pod again: the top one, such as the Deployment of a ReplicaSet."""
+
+    kind: str
+    name: str
+
+    @property
+    def workload(self) -> WorkloadKind | None:
+        """Its kind, if it is one that a SovereignWorkload can refer to."""
+        return WorkloadKind(self.kind) if self.kind in {*WorkloadKind} else None
+
+
+@dataclass(frozen=True)
+class PodSeen:
+    """What an explanation needs of a pod."""
+
+    namespace: str
+    pod: WorkloadPod
+    labels: Mapping[str, str]
+    rules: PodDemands
+    """Its own."""
+    recorded: Mapping[str, str]
+    """Its audit annotations, by what they are about: ``verdict``, ``datacentre``."""
+    owner: Owner | None = None
+    static: bool = False
+    ended: bool = False
+    gates: tuple[str, ...] = ()
+    """The scheduling gates that hold it back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodExplanation(Answer):
+    """The answer to ``explain pod``."""
+
+    namespace: str
+    pod: str
+    state: State
+    policy: str | None
+    policy_source: str
+    why: str
+    next: str
+    """The one thing to do."""
+    node: str | None
+    nodes: tuple[NodeRow, ...]
+    """All nodes; empty if the caller may not list them."""
+    scheduler: str
+    """What the scheduler says, if the pod waits for a node."""
+    claim: Claim | None
+    """The SovereignWorkload that refers to its workload."""
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """The reason, unless there is nothing to do."""
+        return () if self.next == NOTHING_TO_DO else (self.why,)
+
+
+def explain_pod(seen: PodSeen, scope: Scope, estate: Estate, claim: Claim | None) -> PodExplanation:
+    """Explain where a pod is, and what to do."""
+    rows = NodeRows(estate, scope.policy, seen.rules)
+    state, why, advice = judge_pod(seen, scope, estate, rows)
+    return PodExplanation(
+        namespace=seen.namespace,
+        pod=seen.pod.name,
+        state=state,
+        policy=scope.policy,
+        policy_source=scope.source,
+        why=why,
+        next=advice,
+        node=seen.pod.node,
+        nodes=rows.all,
+        scheduler=seen.pod.waiting,
+        claim=claim,
+    )
+
+
+def judge_pod(seen: PodSeen, scope: Scope, estate: Estate, rows: NodeRows) -> tuple[State, str, str]:
+    """Return where a pod is, why, and what to do."""
+    if scope.fault:
+        return State.UNKNOWN, f"no node can be judged: {scope.fault.partition(':')[0]}", scope.fault
+    if seen.ended:
+        return State.ENDED, "it has ended, and is judged no longer", NOTHING_TO_DO
+    if scope.policy is None:
+        return State.FREE, "no policy is in effect: it may run on any node", NOTHING_TO_DO
+    if seen.pod.node:
+        return _judge_bound(seen, scope.policy, estate, rows)
+    why, advice = _why_pending(seen, scope.policy, rows.all)
+    return State.PENDING, why, advice
+
+
+def _judge_bound(seen: PodSeen, policy: str, estate: Estate, rows: NodeRows) -> tuple[State, str, str]:
+    node = seen.pod.node or ""
+    here = rows.of(node)
+    if not estate.judged:
+        return _as_recorded(seen, policy, here)
+    if seen.pod.unreadable:
+        return State.OUTSIDE, "it cannot be read, and counts as outside", _move(seen)
+    place = place_of(node, estate.verdict(node, policy))
+    if here is None:
+        return State.OUTSIDE, f"it runs on {node}, a node that is gone", _move(seen)
+    if place is Place.OUTSIDE:
+        why = f"it runs on {node}, which policy {policy} does not accept: {here.why}"
+        nowhere = not estate.verdicts.accepted_nodes(policy)
+        return State.OUTSIDE, why, f"make a node acceptable first: {remedy(rows.all)}" if nowhere else _move(seen)
+    why = f"it runs on {node} in {here.datacentre}, which policy {policy} accepts: {here.why}"
+    if policy in seen.pod.placed_for or seen.static:
+        return State.INSIDE, why, NOTHING_TO_DO
+    return (
+        State.INSIDE,
+        f"{why}; but it is older than the policy's hold on it, and does not select its nodes",
+        _move(seen),
+    )
+
+
+def _as_recorded(seen: PodSeen, policy: str, here: NodeRow | None) -> tuple[State, str, str]:
+    """Judge by what the operator wrote on the pod or its node, as the node cannot be judged."""
+    node, source = seen.pod.node, "the pod"
+    word, _, rest = seen.recorded.get("verdict", "").partition(": ")
+    if seen.recorded.get("policy") != policy:
+        word, rest, source = (here.verdict, here.why, "the node") if here else ("", "", "")
+    recorded = f"{rest} (as the operator recorded it on {source})"
+    if word == Judged.ACCEPTED:
+        return State.INSIDE, f"it runs on {node}, which policy {policy} accepts: {recorded}", NOTHING_TO_DO
+    if word == Judged.REFUSED:
+        return State.OUTSIDE, f"it runs on {node}, which policy {policy} does not accept: {recorded}", _move(seen)
+    why = f"it runs on {node}; you may not read what its verdict rests on, and the operator has recorded none"
+    return State.UNKNOWN, why, ASK_ANOTHER
+
+
+def _why_pending(seen: PodSeen, policy: str, rows: tuple[NodeRow, ...]) -> tuple[str, str]:
+    """Return why a pod has no node, and what to do."""
+    said = seen.pod.waiting or "the scheduler has not looked at it yet"
+    if seen.gates:
+        gates = ", ".join(seen.gates)
+        return f"it waits for its scheduling gates: {gates}", f"find out who removes the gates: {gates}"
+    if policy not in seen.pod.placed_for:
+        why = "it is older than the policy's hold on it, and does not select its nodes, so that guards refuse its nodes"
+        return why, _move(seen)
+    if not rows:
+        why = f"it waits for a node that policy {policy} accepts; the scheduler says: {said}"
+        return why, ASK_ANOTHER
+    possible = [row for row in rows if row.verdict is not Judged.REFUSED]
+    if not possible:
+        return f"policy {policy} accepts no node", remedy(rows) or "read `kubectl sovereign nodes`"
+    called = f"{plural(len(possible), 'node')} that policy {policy} accepts"
+    fitting = [row for row in possible if row.fits]
+    if fitting:
+        return _why_room(fitting, said)
+    first = possible[0]
+    why = f"its own rules keep it off the {called}: {first.node} {'; '.join(first.lacks)}"
+    return why, own_rule_advice(possible, seen.owner)
+
+
+def _why_room(fitting: list[NodeRow], said: str) -> tuple[str, str]:
+    """Return why a pod has no node although some would suit it, and what to do. ``said``: by the scheduler."""
+    if not any(row.labelled for row in fitting):
+        why = f"the operator has not labelled {fitting[0].node} yet, which would suit it"
+        return why, "wait a moment; then kubectl sovereign check says what is wrong with the operator"
+    why = f"{plural(len(fitting), 'accepted node')} would suit it; the scheduler says: {said}"
+    if INSUFFICIENT in said:
+        return why, f"make room on {fitting[0].node} or another accepted node, or have the pod ask for less"
+    return (
+        why,
+        f"see what the scheduler misses: neither the policy nor the pod's own rules keep it off {fitting[0].node}",
+    )
+
+
+def own_rule_advice(possible: list[NodeRow], owner: Owner | None) -> str:
+    """Say what to change, where the nodes that a policy accepts do not meet a pod's own rules."""
+    first = min(possible, key=lambda row: (len(row.lacks), row.node))
+    where = f"the pod template of {owner.kind} {owner.name}" if owner else "the pod"
+    return f"change {where}, or {first.node}, which {' and '.join(first.lacks)}"
+
+
+def _move(seen: PodSeen) -> str:
+    """Say how to have a pod run elsewhere."""
+    if seen.static:
+        return "take its file off the node: it is a static pod, which only its node can move"
+    if seen.owner is None:
+        return f"create it again: kubectl -n {seen.namespace} delete pod {seen.pod.name}, and nobody else creates it"
+    advice = how_to_move(seen.namespace, seen.pod.name, seen.owner.workload, seen.owner.name)
+    return advice[0].lower() + advice[1:]

@@ -1,0 +1,245 @@
+"""How it stands: policies, datacentres and their next end, namespaces and workloads by state, derogations."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from sovereign_operator.cli.answers.answer import Answer, plural
+from sovereign_operator.cli.answers.estate import Estate
+from sovereign_operator.cli.answers.placing import Judged
+from sovereign_operator.cli.answers.status_rows import (
+    DatacentreRow,
+    DerogationRow,
+    NamespaceRow,
+    PolicyRow,
+    WorkloadRow,
+)
+from sovereign_operator.core import names
+from sovereign_operator.core.placement.calendar import PARIS
+from sovereign_operator.core.placement.facts import Pair
+from sovereign_operator.core.placement.status import report_datacentre, report_policy
+from sovereign_operator.core.placement.verdict import Place, place_of
+from sovereign_operator.core.report.conditions import condition_of
+from sovereign_operator.core.report.report import Report
+
+SOON: Final = 30
+"""In how many days an end is a finding, as the first of the chart's alerts has it."""
+
+RECORDED: Final[Mapping[str, Place]] = {Judged.ACCEPTED: Place.INSIDE, Judged.REFUSED: Place.OUTSIDE}
+
+
+@dataclass(frozen=True)
+class CountedPod:
+    """What the counts need of a pod that has not ended."""
+
+    namespace: str
+    policy: str
+    """The one that holds it."""
+    node: str | None
+    unreadable: bool = False
+    recorded: str = ""
+    """The verdict that the operator wrote on it."""
+
+
+@dataclass(frozen=True)
+class StatusSeen:
+    """What was read besides the estate. None: the caller may not read it."""
+
+    namespaces: Mapping[str, str] | None
+    """The namespaces in scope, with the policy that each enforces."""
+    pods: tuple[CountedPod, ...] | None
+    workloads: tuple[WorkloadRow, ...] | None
+    recorded: Mapping[tuple[str, str], Mapping[str, Any]]
+    """By plural and name, the statuses that the operator wrote."""
+    scope: str = ""
+    """The one namespace that was asked about; empty: all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status(Answer):
+    """The answer to ``status``. A section is None if the caller may not read it."""
+
+    scope: str
+    policies: tuple[PolicyRow, ...] | None
+    datacentres: tuple[DatacentreRow, ...] | None
+    namespaces: tuple[NamespaceRow, ...] | None
+    workloads: tuple[WorkloadRow, ...] | None
+    derogations: tuple[DerogationRow, ...] | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the caller may read none of it."""
+        return all(section is None for section in (self.policies, self.datacentres, self.namespaces, self.workloads))
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What needs somebody's attention."""
+        policies, datacentres = self.policies or (), self.datacentres or ()
+        used = [row for row in policies if row.used_by]
+        found = [f"policy {row.policy}: {row.message}" for row in used if row.ready == "False"]
+        found += [f"policy {row.policy}: {ends(row.days)}" for row in used if is_soon(row.days)]
+        found += [f"datacentre {row.datacentre}: {row.message}" for row in datacentres if row.ready == "False"]
+        found += [f"datacentre {row.datacentre}: {ends(row.days)}" for row in datacentres if is_soon(row.days)]
+        found += [
+            f"namespace {row.namespace}: {plural(row.outside, 'pod')} outside, {row.pending} pending"
+            for row in self.namespaces or ()
+            if row.outside or row.pending
+        ]
+        found += [f"namespace {row.namespace}: {_unknown(row)}" for row in self.namespaces or () if not row.known]
+        found += [f"{row.namespace}/{row.name}: {row.message}" for row in self.workloads or () if row.ready == "False"]
+        found += [
+            f"derogation of policy {row.policy} for {row.service}: {ends(row.days)}"
+            for row in self.derogations or ()
+            if is_soon(row.days)
+        ]
+        return tuple(found)
+
+
+def _unknown(row: NamespaceRow) -> str:
+    """Say what is wrong with the policy that a namespace enforces."""
+    return f"there is no policy {row.policy}" if row.policy else f"its label {names.ENFORCE_LABEL} is empty"
+
+
+def is_soon(days: int | None) -> bool:
+    """Whether an end is near, or has passed."""
+    return days is not None and days <= SOON
+
+
+def ends(days: int | None) -> str:
+    """Say when something ends."""
+    if days is None:
+        return "no end recorded"
+    if days < 0:
+        return f"ended {-days} days ago"
+    return f"ends in {days} days" if days else "ends today"
+
+
+def report_status(seen: StatusSeen, estate: Estate, now: datetime) -> Status:
+    """Put together how it stands."""
+    today = now.astimezone(PARIS).date()
+    policies = estate.policies
+    used = Counter((seen.namespaces or {}).values())
+    return Status(
+        scope=seen.scope,
+        policies=tuple(_policy(name, seen, estate, today, used[name]) for name in sorted(policies))
+        if policies is not None
+        else None,
+        datacentres=_datacentres(seen, estate, today),
+        namespaces=_namespaces(seen, estate),
+        workloads=seen.workloads,
+        derogations=_derogations(estate, today) if policies is not None else None,
+    )
+
+
+def _policy(name: str, seen: StatusSeen, estate: Estate, today: date, used_by: int) -> PolicyRow:
+    judged = estate.judged and name in estate.facts.policies
+    status = (
+        _plain(report_policy(name, estate.facts, estate.verdicts))
+        if judged
+        else _recorded("sovereigntypolicies", name, seen)
+    )
+    ready, end = condition_of(status, "Ready"), _day(status.get("nextEnd"))
+    return PolicyRow(
+        policy=name,
+        ready=ready.get("status", "Unknown"),
+        reason=ready.get("reason", ""),
+        message=ready.get("message", "the operator has not reported it yet"),
+        datacentres=status.get("datacentres", ""),
+        nodes=status.get("nodes", 0),
+        next_end=end,
+        days=(end - today).days if end else None,
+        used_by=used_by,
+    )
+
+
+def _datacentres(seen: StatusSeen, estate: Estate, today: date) -> tuple[DatacentreRow, ...] | None:
+    if "datacentres" not in estate.known:
+        return None
+    names = {*estate.facts.datacentres, *estate.facts.unread.datacentres}
+    return tuple(_datacentre(name, seen, estate, today) for name in sorted(names))
+
+
+def _datacentre(name: str, seen: StatusSeen, estate: Estate, today: date) -> DatacentreRow:
+    spec = estate.facts.datacentres.get(name)
+    if estate.judged and spec:
+        status = _plain(report_datacentre(name, estate.facts, estate.verdicts))
+        sites = [estate.verdicts.sites[Pair(policy, name)] for policy in estate.facts.policies]
+        ended = [basis.until for site in sites if site.accepted for basis in site.basis if basis.until]
+    else:
+        status, ended = _recorded("datacentres", name, seen), []
+    ready, end = condition_of(status, "Ready"), min(ended, default=None)
+    return DatacentreRow(
+        datacentre=name,
+        service=spec.service_ref.name if spec else "",
+        country=spec.country if spec else "",
+        ready=ready.get("status", "Unknown"),
+        reason=ready.get("reason", ""),
+        message=ready.get("message", "the operator has not reported it yet"),
+        nodes=status.get("nodes", 0),
+        accepted_by=status.get("acceptedBy", ""),
+        next_end=end,
+        days=(end - today).days if end else None,
+    )
+
+
+def _namespaces(seen: StatusSeen, estate: Estate) -> tuple[NamespaceRow, ...] | None:
+    if seen.namespaces is None or seen.pods is None:
+        return None
+    counts = Counter((pod.namespace, pod.policy, _where(pod, estate)) for pod in seen.pods)
+    keys = {*seen.namespaces.items(), *((pod.namespace, pod.policy) for pod in seen.pods)}
+    policies = estate.policies
+    return tuple(
+        NamespaceRow(
+            namespace=namespace,
+            policy=policy,
+            known=policies is None or policy in policies,
+            pods=sum(counts[namespace, policy, word] for word in (*Place, Judged.UNKNOWN)),
+            inside=counts[namespace, policy, Place.INSIDE],
+            outside=counts[namespace, policy, Place.OUTSIDE],
+            pending=counts[namespace, policy, Place.PENDING],
+            unknown=counts[namespace, policy, Judged.UNKNOWN],
+        )
+        for namespace, policy in sorted(keys)
+    )
+
+
+def _where(pod: CountedPod, estate: Estate) -> Place | Judged:
+    """Say where a pod is: by the core, or by what the operator recorded if the caller may not read enough."""
+    if estate.judged or not pod.node:
+        verdict = estate.verdict(pod.node, pod.policy) if pod.node else None
+        return place_of(pod.node, verdict, unreadable=pod.unreadable)
+    word = pod.recorded.partition(":")[0]
+    return RECORDED.get(word, Judged.UNKNOWN)
+
+
+def _derogations(estate: Estate, today: date) -> tuple[DerogationRow, ...]:
+    return tuple(
+        DerogationRow(
+            name, entry.service, entry.scheme, entry.approver, entry.until, (entry.until - today).days, entry.reason
+        )
+        for name, spec in sorted(estate.facts.policies.items())
+        for entry in spec.derogations
+    )
+
+
+def _plain(report: Report) -> Mapping[str, Any]:
+    """Return a report in the form of a status."""
+    conditions = [
+        {"type": seen.type, "status": seen.status, "reason": seen.reason.value, "message": seen.message}
+        for seen in report.observations
+    ]
+    return report.status | {"conditions": conditions}
+
+
+def _recorded(plural: str, name: str, seen: StatusSeen) -> Mapping[str, Any]:
+    return seen.recorded.get((plural, name), {})
+
+
+def _day(text: str | None) -> date | None:
+    """Read the day in a status, which has words where there is none."""
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return None

@@ -1,0 +1,85 @@
+"""The rows of ``status``."""
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True)
+class PolicyRow:
+    """One policy."""
+
+    policy: str
+    ready: str
+    """True, False or Unknown, as the condition Ready."""
+    reason: str
+    message: str
+    datacentres: str
+    """Accepted with a node, out of all: ``2 of 4``."""
+    nodes: int
+    next_end: date | None
+    days: int | None
+    """How many days are left until the last day of what ends next; negative: it has passed."""
+    used_by: int
+    """How many namespaces enforce it."""
+
+
+@dataclass(frozen=True)
+class DatacentreRow:
+    """One datacentre."""
+
+    datacentre: str
+    service: str
+    country: str
+    ready: str
+    reason: str
+    message: str
+    nodes: int
+    accepted_by: str
+    next_end: date | None
+    days: int | None
+
+
+@dataclass(frozen=True)
+class DerogationRow:
+    """One derogation of a policy."""
+
+    policy: str
+    service: str
+    scheme: str
+    approver: str
+    until: date
+    days: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class NamespaceRow:
+    """One namespace in scope, with its pods that have not ended."""
+
+    namespace: str
+    policy: str
+    known: bool
+    """Whether there is such a policy, as far as the caller may know."""
+    pods: int
+    inside: int
+    outside: int
+    pending: int
+    unknown: int
+    """Pods on nodes that the caller may not judge, and of which the operator has recorded nothing."""
+
+
+@dataclass(frozen=True)
+class WorkloadRow:
+    """One SovereignWorkload, as the operator reports it."""
+
+    namespace: str
+    name: str
+    workload: str
+    policy: str
+    pods: int
+    inside: int
+    outside: int
+    pending: int
+    ready: str
+    reason: str
+    message: str

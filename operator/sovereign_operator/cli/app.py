@@ -1,0 +1,33 @@
+"""The commands of ``kubectl sovereign``, put together."""
+
+import typer
+
+from sovereign_operator.cli.commands.catalogue import catalogue
+from sovereign_operator.cli.commands.explain import explain
+from sovereign_operator.cli.commands.nodes import nodes
+from sovereign_operator.cli.commands.overviews import check, status, version
+
+EXIT_CODES = "Exit codes: 0 nothing is wrong, 1 something is, more: there is no answer."
+
+
+def make(*, completing: bool = False) -> typer.Typer:
+    """Return the program. ``completing``: it is to complete a command line for a shell."""
+    app = typer.Typer(
+        add_completion=completing,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        epilog=EXIT_CODES,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(about)
+    for command in (check, status, explain):
+        app.command()(command)
+    app.add_typer(nodes, name="nodes")
+    app.add_typer(catalogue, name="catalogue")
+    app.command()(version)
+    return app
+
+
+def about() -> None:
+    """Explain where sovereign workloads may run, and why. Changes nothing; reads the cluster as you may."""

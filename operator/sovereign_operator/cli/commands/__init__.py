@@ -1,0 +1,1 @@
+"""The commands: which question each asks, and how its answer is shown."""

@@ -1,0 +1,154 @@
+"""``explain``: why a pod, a workload or a node is judged as it is."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+import typer
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import SOVEREIGN_WORKLOAD, WorkloadKind
+from sovereign_operator.cli.answers.answer import Answer
+from sovereign_operator.cli.answers.estate import Estate
+from sovereign_operator.cli.answers.node import NodeExplanation, explain_node
+from sovereign_operator.cli.answers.pod import PodExplanation, explain_pod
+from sovereign_operator.cli.answers.scope import Claim, Scope, scope_of
+from sovereign_operator.cli.answers.workload import WorkloadExplanation, explain_workload
+from sovereign_operator.cli.connection import Access
+from sovereign_operator.cli.errors import CliError
+from sovereign_operator.cli.gather.estate import read_estate
+from sovereign_operator.cli.gather.installation import find_installation
+from sovereign_operator.cli.gather.reader import Reader
+from sovereign_operator.cli.gather.workloads import find_claim, must_get, read_pod, read_workload, target_of
+from sovereign_operator.cli.options import (
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    OperatorNamespaceOption,
+    Output,
+    OutputOption,
+)
+from sovereign_operator.cli.running import ask, finish
+from sovereign_operator.cli.show.blocks import Block
+from sovereign_operator.cli.show.explanations import show_node, show_pod, show_workload
+from sovereign_operator.kube.client.resource import NAMESPACES, NODES, OURS, PODS, WORKLOADS
+
+KINDS: Final = {
+    "pod": ("pods", "po"),
+    "node": ("nodes", "no"),
+    "deployment": ("deployments", "deploy"),
+    "statefulset": ("statefulsets", "sts"),
+    "daemonset": ("daemonsets", "ds"),
+    "job": ("jobs",),
+    "cronjob": ("cronjobs", "cj"),
+    "sovereignworkload": ("sovereignworkloads", "swl"),
+}
+"""What can be explained, each with the other names that kubectl has for it."""
+_NAMES: Final = {name: kind for kind, others in KINDS.items() for name in (kind, *others)}
+_WORKLOADS: Final = {kind.value.lower(): kind for kind in WorkloadKind}
+
+
+def complete_target(incomplete: str) -> list[str]:
+    """Return the kinds that begin like this, for a shell."""
+    return [f"{kind}/" for kind in KINDS if kind.startswith(incomplete.lower())]
+
+
+TargetArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="KIND/NAME", help=f"one of: {', '.join(KINDS)}", autocompletion=complete_target),
+]
+
+
+def explain(
+    target: TargetArgument,
+    *,
+    namespace: NamespaceOption = "",
+    output: OutputOption = Output.TEXT,
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+    operator_namespace: OperatorNamespaceOption = "",
+) -> None:
+    """Say why a pod, workload or node is judged as it is.
+
+    Of a pod or workload: which policy holds it and why, which nodes it accepts, which of the pod's own rules these do
+    not meet, and the one thing to do. Of a node: where it stands, and which policies accept it.
+    """
+    kind, name = parse(target)
+
+    async def question(reader: Reader, own: str) -> Answer:
+        if kind == "node":
+            return await _node(reader, name)
+        where = namespace or own
+        asker = _Asker(reader, operator_namespace)
+        if kind == "pod":
+            return await asker.pod(where, name)
+        if kind == "sovereignworkload":
+            claim = await must_get(reader, OURS[SOVEREIGN_WORKLOAD.plural], name, where)
+            return await asker.workload(*target_of(claim), where)
+        return await asker.workload(_WORKLOADS[kind], name, where)
+
+    finish(ask(Access(kubeconfig, context), question), output, lambda found: _show(found, wide=output is Output.WIDE))
+
+
+def parse(target: list[str]) -> tuple[str, str]:
+    """Return kind and name, given as KIND/NAME or as KIND and NAME. Raises CliError."""
+    words = target[0].split("/", 1) if len(target) == 1 else target
+    kind = _NAMES.get(words[0].lower())
+    if kind is None or len(words) != 2 or not words[1]:  # noqa: PLR2004 - kind and name
+        raise CliError(f"{' '.join(target)} is not a KIND/NAME: the kinds are {', '.join(KINDS)}")
+    return kind, words[1]
+
+
+def _show(answer: Answer, *, wide: bool) -> list[Block]:
+    match answer:
+        case PodExplanation():
+            return show_pod(answer, wide=wide)
+        case WorkloadExplanation():
+            return show_workload(answer, wide=wide)
+        case NodeExplanation():
+            return show_node(answer, wide=wide)
+        case _:
+            raise TypeError(type(answer).__name__)
+
+
+async def _node(reader: Reader, name: str) -> NodeExplanation:
+    node = await must_get(reader, NODES, name)
+    estate = await read_estate(reader)
+    if name not in estate.nodes:
+        raise CliError(f"you may not list nodes, or {name} has just gone: ask a cluster admin to run the same command")
+    return explain_node(name, node["metadata"]["uid"], estate)
+
+
+class _Asker:
+    """Gathers what explanations of pods and workloads have in common."""
+
+    def __init__(self, reader: Reader, operator_namespace: str) -> None:
+        self._reader, self._operator_namespace = reader, operator_namespace
+
+    async def pod(self, namespace: str, name: str) -> PodExplanation:
+        obj = await must_get(self._reader, PODS, name, namespace)
+        seen = await read_pod(self._reader, obj)
+        owner = seen.owner
+        claim = await find_claim(self._reader, namespace, owner.kind, owner.name) if owner else None
+        estate = await read_estate(self._reader)
+        scope = await self._scope(namespace, seen.labels, estate, claim)
+        return explain_pod(seen, scope, estate, claim)
+
+    async def workload(self, kind: WorkloadKind, name: str, namespace: str) -> WorkloadExplanation:
+        obj = await must_get(self._reader, WORKLOADS[kind], name, namespace)
+        seen = await read_workload(self._reader, kind, obj)
+        claim = await find_claim(self._reader, namespace, kind, name)
+        estate = await read_estate(self._reader)
+        scope = await self._scope(namespace, seen.template_labels, estate, claim)
+        return explain_workload(seen, scope, estate, claim)
+
+    async def _scope(self, namespace: str, labels: Mapping[str, str], estate: Estate, claim: Claim | None) -> Scope:
+        installation = await find_installation(self._reader, self._operator_namespace)
+        found = await self._reader.find(NAMESPACES, namespace)
+        return scope_of(
+            namespace,
+            found["metadata"].get("labels") or {} if found else None,
+            labels,
+            never_in_scope=installation.system_namespaces,
+            policies=estate.policies,
+            unreadable=estate.facts.unread.policies,
+            claim=claim,
+        )

@@ -1,0 +1,114 @@
+"""``version``, ``status`` and ``check``."""
+
+from typing import Annotated
+
+import typer
+
+from sovereign_operator.cli.answers.check import Check, check_operator
+from sovereign_operator.cli.answers.preflight import check_cluster
+from sovereign_operator.cli.answers.status import Status, report_status
+from sovereign_operator.cli.answers.version import Version
+from sovereign_operator.cli.connection import Access
+from sovereign_operator.cli.errors import CliError
+from sovereign_operator.cli.gather.check import client_version, read_cluster, read_operator, read_version
+from sovereign_operator.cli.gather.estate import read_estate
+from sovereign_operator.cli.gather.installation import ALL_KINDS, find_installation
+from sovereign_operator.cli.gather.reader import Reader
+from sovereign_operator.cli.gather.status import read_status
+from sovereign_operator.cli.options import (
+    AllNamespacesOption,
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    OperatorNamespaceOption,
+    Output,
+    OutputOption,
+)
+from sovereign_operator.cli.running import ask, finish
+from sovereign_operator.cli.show.overviews import show_check, show_status, show_version
+
+
+def version(
+    *,
+    client: Annotated[bool, typer.Option("--client", help="ask no cluster")] = False,
+    output: OutputOption = Output.TEXT,
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+    operator_namespace: OperatorNamespaceOption = "",
+) -> None:
+    """Say which versions of all parts there are."""
+
+    async def question(reader: Reader, _: str) -> Version:
+        return await read_version(reader, await find_installation(reader, operator_namespace, ALL_KINDS))
+
+    if client:
+        answer = Version(client=client_version(), server="", chart="", namespace="", processes=(), crds=())
+    else:
+        answer = ask(Access(kubeconfig, context), question)
+    finish(answer, output, lambda found: show_version(found, wide=output is Output.WIDE))
+
+
+def status(
+    *,
+    namespace: NamespaceOption = "",
+    all_namespaces: AllNamespacesOption = False,
+    output: OutputOption = Output.TEXT,
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+    operator_namespace: OperatorNamespaceOption = "",
+) -> None:
+    """Say how policies, places and workloads stand.
+
+    That is: policies, datacentres with their next end, namespaces and workloads by state, and derogations. It looks at
+    all namespaces if you may list them, otherwise at the namespace of your context.
+    """
+
+    async def question(reader: Reader, own: str) -> Status:
+        estate = await read_estate(reader)
+        installation = await find_installation(reader, operator_namespace)
+        seen = await read_status(reader, estate, installation, namespace)
+        if not namespace and not all_namespaces and seen.namespaces is None:
+            seen = await read_status(reader, estate, installation, own)
+        answer = report_status(seen, estate, reader.api.clock.now())
+        if answer.is_empty:
+            raise CliError(
+                "you may read nothing that a status is made of: ask an admin of your namespace for `view`, or name a "
+                "namespace of yours with -n"
+            )
+        return answer
+
+    if namespace and all_namespaces:
+        raise CliError("-n and -A contradict each other: give one of them")
+    finish(
+        ask(Access(kubeconfig, context), question),
+        output,
+        lambda found: show_status(found, wide=output is Output.WIDE),
+    )
+
+
+def check(
+    *,
+    pre: Annotated[bool, typer.Option("--pre", help="before an installation: may it be installed here?")] = False,
+    output: OutputOption = Output.TEXT,
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+    operator_namespace: OperatorNamespaceOption = "",
+) -> None:
+    """Check that the operator works, or may be installed.
+
+    It has to be healthy, led by a replica, guarding, and up to date. With --pre: may it be installed on this cluster?
+    """
+
+    async def question(reader: Reader, _: str) -> Check:
+        if pre:
+            return check_cluster(await read_cluster(reader))
+        installation = await find_installation(reader, operator_namespace, ALL_KINDS)
+        seen = await read_operator(reader, installation)
+        complete = seen.crds is not None and all(crd.found for crd in seen.crds)
+        return check_operator(seen, await read_estate(reader) if complete else None)
+
+    finish(
+        ask(Access(kubeconfig, context), question),
+        output,
+        lambda found: show_check(found, wide=output is Output.WIDE),
+    )

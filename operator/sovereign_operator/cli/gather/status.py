@@ -1,0 +1,114 @@
+"""Reads what ``status`` counts: namespaces in scope, their pods, SovereignWorkloads, and statuses."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sovereign_operator.api.v1alpha1.datacentre import DATACENTRE
+from sovereign_operator.api.v1alpha1.sovereign_workload import SOVEREIGN_WORKLOAD
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SOVEREIGNTY_POLICY
+from sovereign_operator.cli.answers.estate import Estate
+from sovereign_operator.cli.answers.status import CountedPod, StatusSeen
+from sovereign_operator.cli.answers.status_rows import WorkloadRow
+from sovereign_operator.cli.gather.installation import Installation
+from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
+from sovereign_operator.core import names
+from sovereign_operator.core.report.conditions import condition_of
+from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
+from sovereign_operator.kube.client.api import Json
+from sovereign_operator.kube.client.resource import NAMESPACES, OURS, PODS
+from sovereign_operator.kube.objects.pod import ObservedPod, see_pod
+from sovereign_operator.kube.objects.worst import worst_pod
+
+
+async def read_status(reader: Reader, estate: Estate, installation: Installation, namespace: str) -> StatusSeen:
+    """Read what the caller may read of one namespace, or of all if it is empty. Raises ApiError and CliError."""
+    labels, workloads = await asyncio.gather(
+        _namespace_labels(reader, namespace),
+        reader.list(OURS[SOVEREIGN_WORKLOAD.plural], _see_workload, namespace),
+    )
+    never = installation.system_namespaces
+    in_scope = (
+        None
+        if labels is None
+        else {
+            name: policy
+            for name, found in labels.items()
+            if name not in never and (policy := enforced_policy(found)) is not None
+        }
+    )
+    pods = (
+        None if labels is None or in_scope is None else await _pods(reader, labels, in_scope, installation, namespace)
+    )
+    seen = StatusSeen(
+        namespaces=in_scope,
+        pods=pods,
+        workloads=None if workloads is None else tuple(sorted(workloads, key=lambda row: (row.namespace, row.name))),
+        recorded={},
+        scope=namespace,
+    )
+    return seen if estate.judged else replace(seen, recorded=await _recorded(reader))
+
+
+async def _namespace_labels(reader: Reader, namespace: str) -> dict[str, Mapping[str, str]] | None:
+    if namespace:
+        found = await reader.find(NAMESPACES, namespace)
+        return None if found is None else {namespace: found["metadata"].get("labels") or {}}
+    listed = await reader.list(NAMESPACES, lambda obj: (obj["metadata"]["name"], obj["metadata"].get("labels") or {}))
+    return None if listed is None else dict(listed)
+
+
+async def _pods(
+    reader: Reader,
+    labels: Mapping[str, Mapping[str, str]],
+    in_scope: Mapping[str, str],
+    installation: Installation,
+    namespace: str,
+) -> tuple[CountedPod, ...] | None:
+    """Return the pods that a policy holds: all of namespaces in scope, elsewhere those whose label names a policy."""
+    see = seen_or_worst(see_pod, worst_pod)
+    lists = await asyncio.gather(
+        reader.list(PODS, see, namespace, label_selector=names.POLICY_LABEL),
+        *(reader.list(PODS, see, name) for name in sorted(in_scope)),
+    )
+    if any(listed is None for listed in lists):
+        return None
+    pods = {(pod.namespace, pod.pod.name): pod for listed in lists for pod in listed or () if not pod.ended}
+    never = installation.system_namespaces
+    held = (
+        (pod, policy_of_pod(pod.namespace, enforced_policy(labels.get(pod.namespace, {})), pod.labels, never))
+        for pod in pods.values()
+    )
+    return tuple(_count(pod, policy) for pod, policy in held if policy and not pod.terminating)
+
+
+def _count(pod: ObservedPod, policy: str) -> CountedPod:
+    verdict = pod.annotations.get(names.audit_annotation("verdict"), "")
+    return CountedPod(pod.namespace, policy, pod.pod.node, unreadable=pod.pod.unreadable, recorded=verdict)
+
+
+def _see_workload(obj: Json) -> WorkloadRow:
+    """Return what the operator reports of a SovereignWorkload."""
+    metadata, status = obj["metadata"], obj.get("status") or {}
+    ready = condition_of(status, "Ready")
+    counts = {word: int(status.get(word, 0)) for word in ("pods", "inside", "outside", "pending")}
+    return WorkloadRow(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        workload=status.get("workload", ""),
+        policy=status.get("policy", ""),
+        **counts,
+        ready=ready.get("status", "Unknown"),
+        reason=ready.get("reason", ""),
+        message=ready.get("message", "the operator has not reported it yet"),
+    )
+
+
+async def _recorded(reader: Reader) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return the statuses that the operator wrote, for callers who may not read what they rest on."""
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for plural in (SOVEREIGNTY_POLICY.plural, DATACENTRE.plural):
+        listed = await reader.list(OURS[plural], lambda obj: (obj["metadata"]["name"], obj.get("status") or {}))
+        found |= {(plural, name): status for name, status in listed or ()}
+    return found

@@ -1,0 +1,209 @@
+"""Reads pods and workloads, who owns them, what their volumes demand, and which SovereignWorkload refers to them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sovereign_operator.api.v1alpha1.sovereign_workload import SOVEREIGN_WORKLOAD, WorkloadKind
+from sovereign_operator.cli.answers.placing import own_rules
+from sovereign_operator.cli.answers.pod import Owner, PodSeen
+from sovereign_operator.cli.answers.scope import Claim, Condition
+from sovereign_operator.cli.answers.workload import WorkloadSeen
+from sovereign_operator.cli.errors import CliError
+from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
+from sovereign_operator.core.kubernetes.node_fit import DAEMON_TOLERATIONS, Demand, volume_demands
+from sovereign_operator.core.report.conditions import MAX_MESSAGE, condition_of
+from sovereign_operator.core.report.reasons import line
+from sovereign_operator.core.workload.facts import workload_of
+from sovereign_operator.kube.adoption.roll_out import claims_of
+from sovereign_operator.kube.client.api import Json
+from sovereign_operator.kube.client.errors import NotFoundError
+from sovereign_operator.kube.client.resource import (
+    EVENTS,
+    OURS,
+    PODS,
+    VOLUME_CLAIMS,
+    VOLUMES,
+    WORKLOADS,
+    Resource,
+)
+from sovereign_operator.kube.objects.pod import AUDIT_PREFIX, see_pod
+from sovereign_operator.kube.objects.workload import pod_template, see_claim, see_sovereign_workload, selector_of
+from sovereign_operator.kube.objects.worst import worst_pod
+from sovereign_operator.kube.unreadable import Unreadable
+
+REPLICA_SETS: Final = Resource("apps/v1", "replicasets", "ReplicaSet", namespaced=True)
+BETWEEN: Final = {"ReplicaSet": REPLICA_SETS, "Job": WORKLOADS[WorkloadKind.JOB]}
+"""Owners of pods that others may own: Deployments and CronJobs."""
+FAILED_CREATE: Final = "FailedCreate"
+"""The reason of Events of controllers whose pods the API server refuses."""
+
+
+async def must_get(reader: Reader, resource: Resource, name: str, namespace: str = "") -> Json:
+    """Return an object that the question is about. Raises CliError if it does not exist or may not be read."""
+    where = f" in namespace {namespace}" if namespace else ""
+    try:
+        found = await reader.get(resource, name, namespace)
+    except NotFoundError as error:
+        other = "name another with -n" if namespace else f"kubectl get {resource.plural} lists them"
+        raise CliError(f"there is no {resource.kind} {name}{where}: correct the name, or {other}") from error
+    if found is None:
+        who = f"an admin of namespace {namespace} for `view`" if namespace else "a cluster admin for this right"
+        raise CliError(f"you may not read {resource.plural}{where}: ask {who}")
+    return found
+
+
+async def read_pod(reader: Reader, obj: Json) -> PodSeen:
+    """Return what an explanation needs of a pod."""
+    volumes = await _volumes(reader, obj["metadata"]["namespace"], obj["spec"])
+    return _see_pod(obj, volumes, await _owner(reader, obj))
+
+
+def _see_pod(obj: Json, volumes: Iterable[Demand], owner: Owner | None) -> PodSeen:
+    namespace = obj["metadata"]["namespace"]
+    # Who created a pod that is bound chose the node, or the scheduler did: that is no demand for another one.
+    spec = {key: value for key, value in obj["spec"].items() if key != "nodeName"}
+    rules = own_rules(spec, volumes=volumes)
+    observed = seen_or_worst(see_pod, worst_pod)(obj)
+    return PodSeen(
+        namespace,
+        observed.pod,
+        observed.labels,
+        rules,
+        {key.removeprefix(AUDIT_PREFIX): value for key, value in observed.annotations.items()},
+        owner=owner,
+        static=observed.static,
+        ended=observed.ended,
+        gates=tuple(str(gate.get("name")) for gate in spec.get("schedulingGates") or ()),
+    )
+
+
+async def read_workload(reader: Reader, kind: WorkloadKind, obj: Json) -> WorkloadSeen:
+    """Return what an explanation needs of a workload, with its pods that have not ended."""
+    metadata, template = obj["metadata"], pod_template(kind, obj)
+    namespace, spec = metadata["namespace"], template.get("spec") or {}
+    pods, owners = await _pods(reader, kind, obj)
+    return WorkloadSeen(
+        kind,
+        namespace,
+        metadata["name"],
+        (template.get("metadata") or {}).get("labels") or {},
+        own_rules(
+            spec,
+            volumes=await _volumes(reader, namespace, spec),
+            tolerations=DAEMON_TOLERATIONS if kind is WorkloadKind.DAEMON_SET else (),
+        ),
+        tuple(pods),
+        await _refusals(reader, namespace, {metadata["uid"], *owners}, obj),
+    )
+
+
+async def find_claim(reader: Reader, namespace: str, kind: str, name: str) -> Claim | None:
+    """Return the SovereignWorkload that refers to a workload: the oldest if several do, as that one counts."""
+    found = await reader.list(OURS[SOVEREIGN_WORKLOAD.plural], lambda obj: obj, namespace)
+    claims = [(see_claim(obj), obj) for obj in found or () if _refers(obj, kind, name)]
+    if not claims:
+        return None
+    _, obj = min(claims, key=lambda claim: claim[0])
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    return Claim(
+        obj["metadata"]["name"],
+        tuple(Condition(entry["type"], entry["status"], entry["reason"], entry["message"]) for entry in conditions),
+    )
+
+
+def target_of(obj: Json) -> tuple[WorkloadKind, str]:
+    """Return kind and name of the workload that a SovereignWorkload refers to. Raises CliError if it is unreadable."""
+    name, seen = obj["metadata"]["name"], see_sovereign_workload(obj)
+    if seen is None:
+        raise CliError(f"SovereignWorkload {name} is being deleted: nothing follows from it any more")
+    if isinstance(seen, Unreadable):
+        raise CliError(f"SovereignWorkload {name} cannot be read: {seen.error}; correct it")
+    return workload_of(name, seen[0])
+
+
+def _refers(obj: Json, kind: str, name: str) -> bool:
+    seen = see_sovereign_workload(obj)
+    return isinstance(seen, tuple) and workload_of(obj["metadata"]["name"], seen[0]) == (kind, name)
+
+
+async def _pods(reader: Reader, kind: WorkloadKind, obj: Json) -> tuple[list[PodSeen], set[str]]:
+    """Return the pods of a workload, and the uids of the objects between it and its pods."""
+    namespace, uid = obj["metadata"]["namespace"], obj["metadata"]["uid"]
+    owners = {uid}
+    between = {WorkloadKind.DEPLOYMENT: REPLICA_SETS, WorkloadKind.CRON_JOB: WORKLOADS[WorkloadKind.JOB]}.get(kind)
+    selectors = [selector_of(obj)] if kind is not WorkloadKind.CRON_JOB else []
+    if between:
+        owned = await reader.list(between, lambda found: found, namespace) or []
+        mine = [found for found in owned if _controller(found).get("uid") == uid]
+        owners |= {found["metadata"]["uid"] for found in mine}
+        if kind is WorkloadKind.CRON_JOB:
+            selectors = [selector_of(found) for found in mine]
+    found = await reader.list(PODS, lambda pod: pod, namespace) or []
+    selected = [pod for pod in found if any(one.selects(pod["metadata"].get("labels") or {}) for one in selectors)]
+    living = [pod for pod in selected if "deletionTimestamp" not in pod["metadata"]]
+    owner = Owner(kind, obj["metadata"]["name"])
+    seen = [_see_pod(pod, await _volumes_if_pending(reader, pod), owner) for pod in living]
+    return [pod for pod in seen if not pod.ended], owners - {uid}
+
+
+async def _volumes_if_pending(reader: Reader, pod: Json) -> list[Demand]:
+    """Return what the volumes of a pod demand, if it still looks for a node."""
+    return [] if pod["spec"].get("nodeName") else await _volumes(reader, pod["metadata"]["namespace"], pod["spec"])
+
+
+async def _refusals(reader: Reader, namespace: str, uids: Iterable[str], obj: Json) -> tuple[str, ...]:
+    """Return what the API server answered when controllers last tried to create pods of a workload, newest first.
+
+    Only while pods are missing: an Event stays for an hour after it has been overcome.
+    """
+    status, wanted = obj.get("status") or {}, set(uids)
+    if condition_of(status, "ReplicaFailure").get("status") != "True" and not _lacks_pods(obj):
+        return ()
+    events = await reader.list(EVENTS, lambda event: event, namespace, field_selector=f"reason={FAILED_CREATE}") or []
+    about = [event for event in events if (event.get("involvedObject") or {}).get("uid") in wanted]
+    about.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""), reverse=True)
+    return tuple(dict.fromkeys(line(str(event.get("message", "")), MAX_MESSAGE) for event in about))[:3]
+
+
+def _lacks_pods(obj: Json) -> bool:
+    """Whether a workload has fewer pods than it asks for. A CronJob does not say."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    if "desiredNumberScheduled" in status:
+        return bool(status.get("currentNumberScheduled", 0) < status["desiredNumberScheduled"])
+    if "completions" in spec or "parallelism" in spec:
+        started = sum(status.get(field, 0) for field in ("active", "succeeded", "failed"))
+        return started == 0 and not spec.get("suspend")
+    if "schedule" in spec:
+        return True
+    return bool(status.get("replicas", 0) < spec.get("replicas", 1))
+
+
+async def _owner(reader: Reader, pod: Json) -> Owner | None:
+    """Return the top owner of a pod; None if nobody creates it again."""
+    namespace, owner = pod["metadata"]["namespace"], _controller(pod)
+    if owner.get("kind") == "Node" or not owner:
+        return None
+    while owner.get("kind") in BETWEEN:
+        found = await reader.find(BETWEEN[owner["kind"]], owner["name"], namespace)
+        above = _controller(found) if found else {}
+        if not above:
+            break
+        owner = above
+    return Owner(str(owner.get("kind")), str(owner.get("name")))
+
+
+def _controller(obj: Json) -> Json:
+    """Return the reference to the owner that controls an object; empty without one."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return next((owner for owner in owners if owner.get("controller")), {})
+
+
+async def _volumes(reader: Reader, namespace: str, pod_spec: Json) -> list[Demand]:
+    """Return what the volumes of a pod's claims demand of its node, as far as the caller may read them."""
+    demands: list[Demand] = []
+    for claim in claims_of(pod_spec):
+        bound = (await reader.find(VOLUME_CLAIMS, claim, namespace) or {"spec": {}})["spec"].get("volumeName")
+        volume = await reader.find(VOLUMES, bound) if bound else None
+        if volume:
+            demands += volume_demands(claim, volume)
+    return demands

@@ -1,0 +1,29 @@
+"""The options that several commands have. As with kubectl's own commands, they come after the command."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Output(StrEnum):
+    """How an answer is printed."""
+
+    TEXT = "text"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+
+
+OutputOption = Annotated[
+    Output, typer.Option("--output", "-o", help="text for people (wide: more of it), or json or yaml for programs")
+]
+KubeconfigOption = Annotated[str, typer.Option("--kubeconfig", metavar="FILE", help="default: as kubectl")]
+ContextOption = Annotated[str, typer.Option("--context", metavar="NAME", help="the kubeconfig's context to use")]
+NamespaceOption = Annotated[
+    str, typer.Option("--namespace", "-n", metavar="NAME", help="default: the namespace of the context")
+]
+AllNamespacesOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="look at all namespaces")]
+OperatorNamespaceOption = Annotated[
+    str, typer.Option("--operator-namespace", metavar="NAME", help="where the operator is installed; default: find it")
+]

@@ -1,0 +1,1 @@
+"""Shows answers: as text for people, and as JSON or YAML for programs."""

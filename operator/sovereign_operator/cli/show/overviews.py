@@ -1,0 +1,155 @@
+"""The texts of ``status``, ``nodes``, ``check`` and ``version``."""
+
+from sovereign_operator.cli.answers.answer import plural
+from sovereign_operator.cli.answers.check import Check
+from sovereign_operator.cli.answers.nodes import NodeList
+from sovereign_operator.cli.answers.status import Status, ends
+from sovereign_operator.cli.answers.version import Version
+from sovereign_operator.cli.show.blocks import Block, Table, lines, table
+from sovereign_operator.cli.show.common import day_words, unread_lines
+
+
+def show_status(answer: Status, *, wide: bool) -> list[Block]:
+    """Return the text of ``status``."""
+    found = answer.findings
+    attention = (
+        (f"{plural(len(found), 'finding')}:", *(f"  {text}" for text in found)) if found else ("Nothing found.",)
+    )
+    return [
+        _policies(answer, wide=wide),
+        _datacentres(answer, wide=wide),
+        _namespaces(answer),
+        _workloads(answer, wide=wide),
+        _derogations(answer),
+        lines(*attention),
+        unread_lines(answer),
+    ]
+
+
+def _policies(answer: Status, *, wide: bool) -> Table:
+    return Table(
+        ("POLICY", "READY", "DATACENTRES", "NODES", "NAMESPACES", "NEXT END", *(("MESSAGE",) if wide else ("REASON",))),
+        tuple(
+            (
+                row.policy,
+                row.ready,
+                row.datacentres,
+                str(row.nodes),
+                str(row.used_by),
+                day_words(row.next_end, row.days),
+                row.message if wide else row.reason,
+            )
+            for row in answer.policies or ()
+        ),
+    )
+
+
+def _datacentres(answer: Status, *, wide: bool) -> Table:
+    return Table(
+        (
+            "DATACENTRE",
+            "READY",
+            "SERVICE",
+            "COUNTRY",
+            "NODES",
+            "NEXT END",
+            "ACCEPTED BY",
+            *(("MESSAGE",) if wide else ()),
+        ),
+        tuple(
+            (
+                row.datacentre,
+                row.ready,
+                row.service,
+                row.country,
+                str(row.nodes),
+                day_words(row.next_end, row.days),
+                row.accepted_by,
+                *((row.message,) if wide else ()),
+            )
+            for row in answer.datacentres or ()
+        ),
+    )
+
+
+def _namespaces(answer: Status) -> Table:
+    rows = answer.namespaces or ()
+    return table(
+        ("NAMESPACE", "POLICY", "PODS", "INSIDE", "OUTSIDE", "PENDING", "UNKNOWN"),
+        [
+            (row.namespace, row.policy, *map(str, (row.pods, row.inside, row.outside, row.pending, row.unknown)))
+            for row in rows
+        ],
+        narrow=6,
+        wide=any(row.unknown for row in rows),
+    )
+
+
+def _workloads(answer: Status, *, wide: bool) -> Table:
+    return Table(
+        ("NAMESPACE", "SOVEREIGNWORKLOAD", "WORKLOAD", "POLICY", "READY", "REASON", *(("MESSAGE",) if wide else ())),
+        tuple(
+            (
+                row.namespace,
+                row.name,
+                row.workload,
+                row.policy,
+                row.ready,
+                row.reason,
+                *((row.message,) if wide else ()),
+            )
+            for row in answer.workloads or ()
+        ),
+    )
+
+
+def _derogations(answer: Status) -> Table:
+    return Table(
+        ("DEROGATED BY", "SERVICE", "SCHEME", "APPROVER", "END", "REASON"),
+        tuple(
+            (row.policy, row.service, row.scheme, row.approver, ends(row.days), row.reason)
+            for row in answer.derogations or ()
+        ),
+    )
+
+
+def show_nodes(answer: NodeList, *, wide: bool) -> list[Block]:
+    """Return the text of ``nodes``."""
+    headings = ("NODE", "DATACENTRE", "EVIDENCE", "ACCEPTED BY", "REASON", "UID", "REGION", "ZONE", "PROVIDERID")
+    rows = [
+        (
+            *(row.node, row.datacentre or "none", row.evidence or "", ",".join(row.accepted_by), ",".join(row.reasons)),
+            *(row.uid, row.region, row.zone, row.provider_id),
+        )
+        for row in answer.nodes
+    ]
+    without = [row.node for row in answer.nodes if "NotInDatacentre" in row.reasons]
+    declare = (
+        f" If you know where they stand: kubectl sovereign nodes declare {' '.join(without[:3])}" if without else ""
+    )
+    shown = table(headings, rows, narrow=5, wide=wide)
+    return [shown, lines(f"{answer.summary.capitalize()}.{declare}"), unread_lines(answer)]
+
+
+def show_check(answer: Check, *, wide: bool) -> list[Block]:
+    """Return the text of ``check``. It is the same if it is ``wide``."""
+    del wide
+    rows = tuple(
+        (item.result, item.check, f"{item.found}{f'; {item.next}' if item.next else ''}") for item in answer.items
+    )
+    return [Table(("RESULT", "CHECK", "FOUND, AND WHAT TO DO"), rows), unread_lines(answer)]
+
+
+def show_version(answer: Version, *, wide: bool) -> list[Block]:
+    """Return the text of ``version``. It is the same if it is ``wide``."""
+    del wide
+    chart = f"{answer.chart} in namespace {answer.namespace}" if answer.chart else "not found"
+    crds = tuple((crd.name, ",".join(crd.served) if crd.found else "missing", crd.version) for crd in answer.crds)
+    return [
+        lines(f"Client: {answer.client}", f"Kubernetes: {answer.server or 'not found'}", f"Chart: {chart}"),
+        Table(
+            ("PROCESS", "VERSION", "IMAGE"), tuple((row.process, row.version, row.image) for row in answer.processes)
+        ),
+        Table(("KIND", "SERVED", "VERSION"), crds),
+        unread_lines(answer),
+    ]

@@ -1,0 +1,174 @@
+"""Why a pod runs where it runs, or runs nowhere, and the one thing to do about it."""
+
+from typing import Any
+
+import pytest
+
+from sovereign_operator.cli.answers.estate import Estate
+from sovereign_operator.cli.answers.pod import Owner, PodExplanation, PodSeen, State, explain_pod
+from sovereign_operator.cli.answers.scope import Scope
+from tests import builders
+from tests.unit.cli.clusters import BREST, FREE, LYON, POLICY, SCOPE, blind, estate, pod, unjudged, without
+
+SAID = "0/4 nodes are available: 4 Insufficient cpu."
+TAINTED = {name: ({"key": "dedicated", "effect": "NoSchedule"},) for name in ("brest-1", "lyon-1")}
+NO_NODE_LEFT = builders.facts(builders.node("other"), policies={POLICY: builders.policy(builders.demand())})
+
+
+def explain(seen: PodSeen, scope: Scope = SCOPE, found: Estate | None = None) -> PodExplanation:
+    return explain_pod(seen, scope, found or estate(), None)
+
+
+CASES: dict[str, tuple[PodSeen, dict[str, Any], State, str, str]] = {
+    "on an accepted node": (pod("brest-1"), {}, State.INSIDE, "in brest, which policy secnumcloud accepts", "nothing"),
+    "on a refused node": (
+        pod("paris-1"),
+        {},
+        State.OUTSIDE,
+        "on paris-1, which policy secnumcloud does not accept: paris: Globex",
+        "kubectl -n hospital rollout restart deployment/records",
+    ),
+    "on a refused node, while none is accepted": (
+        pod("other"),
+        {"found": estate(NO_NODE_LEFT)},
+        State.OUTSIDE,
+        "other is in no datacentre",
+        "make a node acceptable first: 1 node is refused with NotInDatacentre: name it in spec.nodes",
+    ),
+    "on a node that is gone": (
+        pod("brest-1"),
+        {"found": estate(without(BREST))},
+        State.OUTSIDE,
+        "a node that is gone",
+        "rollout restart",
+    ),
+    "of a Job": (pod("paris-1", owner=Owner("Job", "export")), {}, State.OUTSIDE, "paris", "delete pod records-1"),
+    "of an operator of others": (
+        pod("paris-1", owner=Owner("Cluster", "db")),
+        {},
+        State.OUTSIDE,
+        "paris",
+        "delete the pod to have it run elsewhere",
+    ),
+    "that nobody creates again": (pod("paris-1", owner=None), {}, State.OUTSIDE, "paris", "create it again"),
+    "of a node's own files": (pod("paris-1", owner=None, static=True), {}, State.OUTSIDE, "paris", "static pod"),
+    "that cannot be read": (pod("brest-1", unreadable=True), {}, State.OUTSIDE, "cannot be read", "rollout restart"),
+    "older than the label": (
+        pod("brest-1", placed=()),
+        {},
+        State.INSIDE,
+        "older than the policy's hold",
+        "rollout restart",
+    ),
+    "that waits for room": (
+        pod(waiting=SAID),
+        {},
+        State.PENDING,
+        f"2 accepted nodes would suit it; the scheduler says: {SAID}",
+        "make room on brest-1",
+    ),
+    "that the scheduler has not seen": (pod(), {}, State.PENDING, "has not looked at it yet", "keep it off brest-1"),
+    "that other pods keep off": (
+        pod(waiting="didn't match pod anti-affinity rules"),
+        {},
+        State.PENDING,
+        "2 accepted nodes would suit it",
+        "neither the policy nor the pod's own rules keep it off brest-1",
+    ),
+    "whose own rules keep it off": (
+        pod(spec={"nodeSelector": {"disk": "ssd"}}),
+        {},
+        State.PENDING,
+        "its own rules keep it off the 2 nodes that policy secnumcloud accepts: brest-1 does not meet",
+        "change the pod template of Deployment records, or brest-1, which does not meet spec.nodeSelector (disk In",
+    ),
+    "that tolerates no taint": (
+        pod(),
+        {"found": estate(taints=TAINTED)},
+        State.PENDING,
+        "has the taint dedicated:NoSchedule",
+        "change the pod template of Deployment records, or brest-1",
+    ),
+    "while no node is accepted": (
+        pod(),
+        {"found": estate(NO_NODE_LEFT)},
+        State.PENDING,
+        "policy secnumcloud accepts no node",
+        "1 node is refused with NotInDatacentre",
+    ),
+    "that waits for a gate": (pod(gates=("example.org/quota",)), {}, State.PENDING, "gates", "example.org/quota"),
+    "that waits, older than the label": (pod(placed=()), {}, State.PENDING, "older than", "rollout restart"),
+    "that has ended": (pod("paris-1", ended=True), {}, State.ENDED, "has ended", "nothing"),
+    "out of scope": (pod("paris-1"), {"scope": FREE}, State.FREE, "no policy is in effect", "nothing"),
+    "of a policy that does not exist": (
+        pod(),
+        {"scope": Scope("secnumclod", "", "there is no SovereigntyPolicy secnumclod: create it")},
+        State.UNKNOWN,
+        "there is no SovereigntyPolicy secnumclod",
+        "create it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("seen", "given", "state", "why", "advice"), CASES.values(), ids=CASES.keys())
+def test_a_pod(seen: PodSeen, given: dict[str, Any], state: State, why: str, advice: str) -> None:
+    found = explain(seen, **given)
+    assert found.state is state
+    assert why in found.why
+    assert advice in found.next
+    assert found.exit_code == (advice != "nothing")
+
+
+RECORDED: dict[str, tuple[PodSeen, Estate, State, str]] = {
+    "recorded on the pod as accepted": (
+        pod("brest-1", recorded={"policy": POLICY, "verdict": "accepted: brest, until 2031"}),
+        blind(),
+        State.INSIDE,
+        "brest, until 2031 (as the operator recorded it on the pod)",
+    ),
+    "recorded on the pod as refused": (
+        pod("paris-1", recorded={"policy": POLICY, "verdict": "refused: paris: no"}),
+        blind(),
+        State.OUTSIDE,
+        "paris: no (as the operator recorded it on the pod)",
+    ),
+    "recorded on its node": (
+        pod("paris-1"),
+        unjudged({"paris-1": {POLICY: "refused: paris: no"}}),
+        State.OUTSIDE,
+        "paris: no (as the operator recorded it on the node)",
+    ),
+    "recorded for another policy": (
+        pod("brest-1", recorded={"policy": "hds", "verdict": "accepted: brest"}),
+        blind(),
+        State.UNKNOWN,
+        "the operator has recorded none",
+    ),
+    "recorded nowhere": (pod("brest-1"), blind(), State.UNKNOWN, "you may not read what its verdict rests on"),
+    "that waits": (pod(waiting=SAID), blind(), State.PENDING, f"accepts; the scheduler says: {SAID}"),
+}
+
+
+@pytest.mark.parametrize(("seen", "found", "state", "why"), RECORDED.values(), ids=RECORDED.keys())
+def test_a_pod_for_somebody_who_may_not_list_nodes(seen: PodSeen, found: Estate, state: State, why: str) -> None:
+    answer = explain(seen, found=found)
+    assert answer.state is state
+    assert why in answer.why
+
+
+def test_one_that_may_not_be_judged_says_who_can() -> None:
+    assert "somebody who may list nodes" in explain(pod("brest-1"), found=blind()).next
+    assert explain(pod("brest-1"), found=blind()).exit_code == 1
+
+
+def test_of_several_nodes_that_fail_the_one_that_lacks_least_is_to_be_changed() -> None:
+    taints = {"brest-1": ({"key": "a", "effect": "NoSchedule"}, {"key": "b", "effect": "NoSchedule"})}
+    seen = pod(spec={"nodeSelector": {"disk": "ssd"}}, owner=None)
+    assert explain(seen, found=estate(taints=taints)).next.startswith("change the pod, or lyon-1, which does not meet")
+
+
+def test_a_node_that_is_not_labelled_yet_is_nothing_to_change_in_the_pod() -> None:
+    answer = explain(pod(), found=estate(without(LYON), labelled=()))
+    assert answer.state is State.PENDING
+    assert answer.why == "the operator has not labelled brest-1 yet, which would suit it"
+    assert "kubectl sovereign check" in answer.next

@@ -1,0 +1,143 @@
+"""How it stands: rows follow from what the core reports, and findings are what somebody has to look at."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from sovereign_operator.cli.answers.estate import Kept
+from sovereign_operator.cli.answers.status import CountedPod, Status, StatusSeen, ends, report_status
+from sovereign_operator.cli.answers.status_rows import WorkloadRow
+from sovereign_operator.core.placement.facts import Facts, Pair
+from sovereign_operator.core.placement.status import report_policy
+from sovereign_operator.core.placement.verdicts import Verdicts
+from tests import builders
+from tests.builders import NOW, TODAY
+from tests.strategies import facts
+from tests.unit.cli.clusters import ALL, ARMOR, FACTS, POLICY, blind, estate
+
+PODS = (
+    CountedPod("hospital", POLICY, "brest-1"),
+    CountedPod("hospital", POLICY, "paris-1"),
+    CountedPod("hospital", POLICY, None),
+    CountedPod("hospital", POLICY, "gone"),
+    CountedPod("elsewhere", POLICY, "lyon-1"),
+    CountedPod("elsewhere", POLICY, "lyon-1", unreadable=True),
+)
+ROW = WorkloadRow("hospital", "records", "Deployment/records", POLICY, 1, 1, 0, 0, "True", "AllInside", "all inside")
+SEEN = StatusSeen({"hospital": POLICY}, (), (ROW,), {})
+
+
+def report(seen: StatusSeen = SEEN, **fields: Any) -> Status:
+    return report_status(seen, fields.pop("found", None) or estate(**fields), NOW)
+
+
+def test_where_all_is_well_nothing_is_found() -> None:
+    quiet = replace(FACTS, datacentres={"brest": FACTS.datacentres["brest"]})
+    answer = report(found=estate(quiet))
+    assert (answer.findings, answer.exit_code) == ((), 0)
+    (policy,) = answer.policies or ()
+    assert (policy.ready, policy.datacentres, policy.nodes, policy.used_by) == ("True", "1 of 1", 2, 1)
+    assert (policy.next_end, policy.days) == (date(2031, 6, 15), 365)
+    (place,) = answer.datacentres or ()
+    assert (place.ready, place.nodes, place.accepted_by, place.days) == ("True", 2, POLICY, 365)
+
+
+def test_pods_are_counted_by_where_the_core_says_that_they_are() -> None:
+    answer = report(replace(SEEN, pods=PODS))
+    rows = {row.namespace: row for row in answer.namespaces or ()}
+    counts = {name: (row.pods, row.inside, row.outside, row.pending, row.unknown) for name, row in rows.items()}
+    assert counts == {"hospital": (4, 1, 2, 1, 0), "elsewhere": (2, 1, 1, 0, 0)}
+    assert "namespace hospital: 2 pods outside, 1 pending" in answer.findings
+
+
+def test_who_may_not_judge_nodes_counts_what_the_operator_recorded() -> None:
+    pods = (
+        CountedPod("hospital", POLICY, "a", recorded="accepted: brest"),
+        CountedPod("hospital", POLICY, "b", recorded="refused: paris: no"),
+        CountedPod("hospital", POLICY, "c"),
+        CountedPod("hospital", POLICY, None),
+    )
+    (row,) = report(replace(SEEN, pods=pods), found=blind()).namespaces or ()
+    assert (row.pods, row.inside, row.outside, row.pending, row.unknown) == (4, 1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(("days", "found"), [(31, False), (30, True), (1, True), (0, True)])
+def test_an_end_within_thirty_days_is_a_finding(days: int, *, found: bool) -> None:
+    ending = ARMOR.model_copy(
+        update={"qualifications": (builders.qualification(until=TODAY + timedelta(days=days), called="snc"),)}
+    )
+    answer = report(found=estate(replace(FACTS, services={**FACTS.services, "armor-snc": ending})))
+    wanted = f"policy {POLICY}: {ends(days)}"
+    assert (wanted in answer.findings) is found
+    assert ((answer.policies or ())[0].days) == days
+
+
+def test_a_policy_that_nobody_uses_may_be_without_a_node() -> None:
+    policies = {"strict": builders.policy(builders.demand("C5"))}
+    unused = report(replace(SEEN, namespaces={}), found=estate(replace(FACTS, policies=policies)))
+    assert not [text for text in unused.findings if "strict" in text]
+    used = report(replace(SEEN, namespaces={"ward": "strict"}), found=estate(replace(FACTS, policies=policies)))
+    assert [text for text in used.findings if text.startswith("policy strict: no datacentre is accepted")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"), [("nowhere", "there is no policy nowhere"), ("", "its label sovereignty.dev/enforce is empty")]
+)
+def test_a_namespace_whose_label_names_no_policy_is_a_finding(policy: str, words: str) -> None:
+    answer = report(replace(SEEN, namespaces={"ward": policy}))
+    assert [text for text in answer.findings if text.startswith("namespace ward") and words in text]
+
+
+def test_a_workload_that_is_not_ready_is_a_finding() -> None:
+    broken = replace(ROW, ready="False", message="1 of 2 pod(s) outside")
+    assert "hospital/records: 1 of 2 pod(s) outside" in report(replace(SEEN, workloads=(broken,))).findings
+
+
+def test_derogations_have_their_end() -> None:
+    policies = {POLICY: builders.policy(builders.demand(), derogations=(builders.derogation(until=TODAY),))}
+    answer = report(found=estate(replace(FACTS, policies=policies)))
+    (row,) = answer.derogations or ()
+    assert (row.policy, row.service, row.approver, row.days) == (POLICY, "acme-cloud", "Jeanne Martin, CISO", 0)
+    assert f"derogation of policy {POLICY} for acme-cloud: ends today" in answer.findings
+
+
+def test_sections_that_may_not_be_read_are_none() -> None:
+    answer = report(StatusSeen(None, None, None, {}), found=blind())
+    assert answer.is_empty
+    assert (answer.policies, answer.datacentres, answer.namespaces, answer.workloads) == (None,) * 4
+    assert not report(SEEN, found=blind()).is_empty
+
+
+def test_who_may_read_policies_but_not_nodes_sees_what_the_operator_reports() -> None:
+    ready = {"type": "Ready", "status": "False", "reason": "NoNodeAccepted", "message": "no datacentre is accepted"}
+    recorded = {
+        ("sovereigntypolicies", POLICY): {"nodes": 0, "datacentres": "0 of 2", "nextEnd": "none", "conditions": [ready]}
+    }
+    answer = report(replace(SEEN, recorded=recorded), known=ALL - {Kept.NODES})
+    (row,) = answer.policies or ()
+    assert (row.ready, row.datacentres, row.days) == ("False", "0 of 2", None)
+    assert f"policy {POLICY}: no datacentre is accepted" in answer.findings
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [(None, "no end recorded"), (-2, "ended 2 days ago"), (0, "ends today"), (9, "ends in 9 days")]
+)
+def test_an_end_in_words(days: int | None, words: str) -> None:
+    assert ends(days) == words
+
+
+@given(facts())
+def test_it_says_what_the_controller_reports(drawn: Facts) -> None:
+    answer = report_status(StatusSeen({}, (), (), {}), estate(drawn), drawn.now)
+    verdicts = Verdicts(drawn)
+    for row in answer.policies or ():
+        wanted = report_policy(row.policy, drawn, verdicts)
+        assert (row.nodes, row.datacentres) == (wanted.status["nodes"], wanted.status["datacentres"])
+        assert row.ready == wanted.observations[0].status
+    for place in answer.datacentres or ():
+        assert place.nodes == len(verdicts.nodes_in(place.datacentre))
+        accepting = [name for name in drawn.policies if verdicts.sites[Pair(name, place.datacentre)].accepted]
+        assert place.accepted_by == (", ".join(sorted(accepting)) or "none")
