@@ -20,6 +20,7 @@ from prometheus_client import Counter, Gauge, Histogram
 import sovereign_operator
 from sovereign_operator.core.identity.request_reasons import Delay, Denial
 from sovereign_operator.core.report.condition_reasons import ConditionReason
+from sovereign_operator.core.report.derogation_reasons import DerogationReason
 from sovereign_operator.core.report.encryption_reasons import EncryptionReason
 from sovereign_operator.core.report.guard_reasons import GuardReason
 from sovereign_operator.core.report.reason import Reason
@@ -29,7 +30,10 @@ ROOT: Final = Path(__file__).parents[1]
 CHART: Final = ROOT / "charts" / "sovereign-operator"
 PAGES: Final = (*sorted((ROOT / "crds").glob("*.md")), CHART / "METRICS.md", CHART / "VALUES.md")
 
-REASONS: Final[tuple[type[Reason], ...]] = (NodeReason, ConditionReason, GuardReason, EncryptionReason, Delay, Denial)
+REASONS: Final[tuple[type[Reason], ...]] = (
+    *(NodeReason, ConditionReason, DerogationReason, GuardReason, EncryptionReason),
+    *(Delay, Denial),
+)
 STATUSES: Final = ("True", "False", "Unknown")
 
 SHARED: Final = frozenset({"aio", "kube", "runtime"})

@@ -16,12 +16,14 @@ from sovereign_operator.api.v1alpha1.cloud_service import (
     TechnologyOrigin,
 )
 from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
+from sovereign_operator.api.v1alpha1.derogation import DerogationSpec
+from sovereign_operator.api.v1alpha1.sovereign_workload import PolicyRef
 from sovereign_operator.api.v1alpha1.sovereignty_policy import (
-    Derogation,
     NodeEvidence,
     QualificationDemand,
     SovereigntyPolicySpec,
 )
+from sovereign_operator.core.placement.derogation import Approval, Derogation, Derogations
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.membership import REGION_LABEL, ZONE_LABEL
 from sovereign_operator.core.placement.site import SiteVerdict, judge_site
@@ -120,9 +122,33 @@ def demand(
     return QualificationDemand(scheme=scheme, minimum_version=at_least, activities=activities)
 
 
-def derogation(scheme: str = "SecNumCloud", *, service: str = "acme-cloud", until: date = NEXT_YEAR) -> Derogation:
-    """Build a derogation from one scheme for one service."""
-    return Derogation(service=service, scheme=scheme, reason="pilot", approver="Jeanne Martin, CISO", until=until)
+APPROVED: Final = Approval(1, "ann", "bob", 1)
+"""As an approval should be: one person asked, another approved what stands there."""
+
+
+def derogation(
+    scheme: str = "SecNumCloud",
+    *,
+    policy: str = "demo",
+    service: str = "acme-cloud",
+    until: date = NEXT_YEAR,
+    called: str = "pilot",
+    approval: Approval = APPROVED,
+) -> Derogation:
+    """Build a derogation that is in force by default."""
+    spec = DerogationSpec(
+        policy_ref=PolicyRef(name=policy),
+        service_ref=CloudServiceRef(name=service),
+        scheme=scheme,
+        reason="pilot before qualification",
+        until=until,
+    )
+    return Derogation(called, spec, approval)
+
+
+def granted(*derogations: Derogation) -> Derogations:
+    """Return these derogations by name."""
+    return Derogations({one.name: one for one in derogations})
 
 
 def policy(
@@ -131,7 +157,6 @@ def policy(
     technologies: tuple[TechnologyOrigin, ...] = (),
     laws: tuple[str, ...] = (),
     evidence: NodeEvidence = NodeEvidence.DECLARED,
-    derogations: tuple[Derogation, ...] = (),
     grace: timedelta = timedelta(days=7),
     trusted: tuple[str, ...] = (),
 ) -> SovereigntyPolicySpec:
@@ -142,7 +167,6 @@ def policy(
         technology_origins=technologies,
         accepted_foreign_laws=laws,
         node_evidence=evidence,
-        derogations=derogations,
         grace_period_seconds=int(grace.total_seconds()),
         trusted_policies=trusted,
     )
@@ -153,6 +177,7 @@ def facts(
     services: Mapping[str, CloudServiceSpec] | None = None,
     datacentres: Mapping[str, DatacentreSpec] | None = None,
     policies: Mapping[str, SovereigntyPolicySpec] | None = None,
+    derogations: tuple[Derogation, ...] = (),
     now: datetime = NOW,
 ) -> Facts:
     """Build facts. By default: one qualified service, one policy that demands SecNumCloud."""
@@ -162,17 +187,19 @@ def facts(
         policies={"demo": policy(demand())} if policies is None else policies,
         nodes={node.name: node for node in nodes},
         now=now,
+        derogations=granted(*derogations),
     )
 
 
 def ask(
     service: CloudServiceSpec | None,
     policy: SovereigntyPolicySpec,
-    *,
+    *derogations: Derogation,
     country: str = "FR",
     now: datetime = NOW,
 ) -> SiteVerdict:
     """Judge whether policy ``demo`` accepts the site ``gra-1`` of this service. None: the service does not exist."""
     services = {} if service is None else {"acme-cloud": service}
     site = datacentre(country=country)
-    return judge_site("gra-1", "demo", Facts(services, {"gra-1": site}, {"demo": policy}, {}, now))
+    told = Facts(services, {"gra-1": site}, {"demo": policy}, {}, now, granted(*derogations))
+    return judge_site("gra-1", "demo", told)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -9,8 +10,11 @@ from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.cloud_service import NodeForm, TechnologyOrigin
 from sovereign_operator.api.v1alpha1.datacentre import DeclaredNode
+from sovereign_operator.api.v1alpha1.derogation import DerogationSpec
 from sovereign_operator.api.v1alpha1.kind import Model
+from sovereign_operator.api.v1alpha1.sovereign_workload import PolicyRef
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence, QualificationDemand, SovereigntyPolicySpec
+from sovereign_operator.core.placement.derogation import Approval, Derogation, Derogations
 from sovereign_operator.core.placement.facts import Facts, Node
 from tests.strategies import COUNTRIES, SCHEMES, facts
 
@@ -41,18 +45,12 @@ def _hostile(told: Facts, text: str, seen: str, known: str) -> Facts:
         )
         for name, spec in told.services.items()
     }
-    policies = {
-        name: spec.model_copy(
-            update={
-                "derogations": tuple(
-                    entry.model_copy(update={"reason": text * 4, "approver": text}) for entry in spec.derogations
-                )
-            }
-        )
-        for name, spec in told.policies.items()
+    derogations = {
+        name: Derogation(name, one.spec.model_copy(update={"reason": text * 4}), Approval(1, text, text + "!", 1))
+        for name, one in told.derogations.items()
     }
     nodes = {name: Node(name, node.uid, node.labels, seen) for name, node in told.nodes.items()}
-    return Facts(services, told.datacentres, policies, nodes, told.now)
+    return Facts(services, told.datacentres, told.policies, nodes, told.now, Derogations(derogations))
 
 
 def crowded() -> st.SearchStrategy[Facts]:
@@ -81,7 +79,31 @@ def _crowd(told: Facts, times: int = 12) -> Facts:
             for copy in copies
         },
         now=told.now,
+        derogations=Derogations(
+            {
+                f"{name}-{copy}": replace(one, name=f"{name}-{copy}", spec=_for_policy(one.spec, copy))
+                for name, one in told.derogations.items()
+                for copy in copies
+            }
+        ),
     )
+
+
+def _for_policy(spec: DerogationSpec, copy: int) -> DerogationSpec:
+    return spec.model_copy(update={"policy_ref": PolicyRef(name=f"{spec.policy_ref.name}-{copy}")})
+
+
+def waiving_less(told: Facts) -> st.SearchStrategy[Facts]:
+    """Draw facts in which one derogation less is in force, or for a day less; as they are if there is none."""
+    changes: list[Facts] = [told]
+    for name, one in told.derogations.items():
+        others = {other: told.derogations[other] for other in told.derogations if other != name}
+        changed = [{}, {name: replace(one, approval=replace(one.approval, generation=99))}]
+        if one.spec.until > date.min:
+            earlier = one.spec.model_copy(update={"until": one.spec.until - timedelta(days=1)})
+            changed.append({name: replace(one, spec=earlier)})
+        changes += [replace(told, derogations=Derogations(others | change)) for change in changed]
+    return st.sampled_from(changes)
 
 
 def stricter(policy: SovereigntyPolicySpec) -> st.SearchStrategy[SovereigntyPolicySpec]:
@@ -107,13 +129,8 @@ def _stricter_changes(policy: SovereigntyPolicySpec) -> list[dict[str, Any]]:
         ]
     changes += [{"countries": (country,)} for country in policy.countries or COUNTRIES]
     changes += [{"technology_origins": (origin,)} for origin in policy.technology_origins or tuple(TechnologyOrigin)]
-    for field in ("accepted_foreign_laws", "derogations"):
-        values = getattr(policy, field)
-        changes += [{field: values[:index] + values[index + 1 :]} for index in range(len(values))]
-    for index, entry in enumerate(policy.derogations):
-        if entry.until > date.min:
-            earlier = entry.model_copy(update={"until": entry.until - timedelta(days=1)})
-            changes.append({"derogations": (*policy.derogations[:index], earlier, *policy.derogations[index + 1 :])})
+    laws = policy.accepted_foreign_laws
+    changes += [{"accepted_foreign_laws": laws[:index] + laws[index + 1 :]} for index in range(len(laws))]
     return changes
 
 
@@ -126,6 +143,7 @@ def reordered(told: Facts) -> st.SearchStrategy[Facts]:
             policies=_shuffled(told.policies, order),
             nodes=_shuffled(told.nodes, order),
             now=told.now,
+            derogations=Derogations(_shuffled(told.derogations, order)),
         )
     )
 

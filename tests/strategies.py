@@ -19,12 +19,14 @@ from sovereign_operator.api.v1alpha1.cloud_service import (
     TechnologyOrigin,
 )
 from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
+from sovereign_operator.api.v1alpha1.derogation import DerogationSpec
+from sovereign_operator.api.v1alpha1.sovereign_workload import PolicyRef
 from sovereign_operator.api.v1alpha1.sovereignty_policy import (
-    Derogation,
     NodeEvidence,
     QualificationDemand,
     SovereigntyPolicySpec,
 )
+from sovereign_operator.core.placement.derogation import Approval, Derogation, Derogations
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.membership import REGION_LABEL, ZONE_LABEL
 
@@ -179,15 +181,33 @@ DEMANDS: Final = st.builds(
 )
 """Demands, at most one for each scheme."""
 
-DEROGATIONS: Final = st.builds(
-    lambda waived, until: tuple(
-        Derogation(service=service, scheme=scheme, reason="pilot", approver="CISO", until=until)
-        for service, scheme in waived
+DEROGATIONS: Final = st.lists(
+    st.builds(
+        lambda policy, service, scheme, until, approval: (
+            DerogationSpec(
+                policy_ref=PolicyRef(name=policy),
+                service_ref=CloudServiceRef(name=service),
+                scheme=scheme,
+                reason="pilot",
+                until=until,
+            ),
+            approval,
+        ),
+        policy=st.sampled_from((*POLICIES, *POLICIES, NO_POLICY)),
+        service=_mostly("acme-cloud", "bravo-cloud", NO_SERVICE),
+        scheme=_mostly("SecNumCloud", "HDS", "C5"),
+        until=st.sampled_from(DAYS),
+        approval=_mostly(
+            Approval(2, "ann", "bob", 2),
+            Approval(2, "ann"),
+            Approval(2, "ann", "ann", 2),
+            Approval(2, "ann", "bob", 1),
+            Approval(2, "", "bob", 2),
+        ),
     ),
-    waived=_some(tuple((service, scheme) for service in SERVICES for scheme in SCHEMES[:2]), 2),
-    until=st.sampled_from(DAYS),
-)
-"""Derogations, at most one for each service and scheme."""
+    max_size=4,
+).map(lambda drawn: Derogations({f"d{number}": Derogation(f"d{number}", *one) for number, one in enumerate(drawn)}))
+"""Derogations, several from one scheme among them, of which most are approved."""
 
 POLICY_SPECS: Final = st.builds(
     SovereigntyPolicySpec,
@@ -196,7 +216,6 @@ POLICY_SPECS: Final = st.builds(
     technology_origins=_mostly((), (TechnologyOrigin.EU,), tuple(TechnologyOrigin)),
     accepted_foreign_laws=_some(("US", "CN"), 2),
     node_evidence=st.sampled_from(NodeEvidence),
-    derogations=DEROGATIONS,
     grace_period_seconds=_mostly(604800, *GRACES),
     trusted_policies=_mostly((), POLICIES, (NO_POLICY,)),
 )
@@ -219,6 +238,7 @@ _FACTS: Final = st.builds(
         }
     ),
     now=_INSTANTS,
+    derogations=DEROGATIONS,
 )
 
 

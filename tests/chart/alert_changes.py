@@ -9,6 +9,8 @@ from tests.chart.alert_series import (
     FAILURES,
     FORMER,
     LEADING,
+    NEXT_PILOT,
+    PILOT,
     REPEATED,
     SERVES,
     SIGNED_BY,
@@ -35,6 +37,7 @@ class Case:
 
 
 QUALIFIED = {"service": "armor-snc", "scheme": "SecNumCloud"}
+WAIVED = {"policy": "secnumcloud", "service": "armor-public", "scheme": "SecNumCloud"}
 CERTIFIED = {"policy": "secnumcloud", "datacentre": "brest"}
 POD_A = {"app_kubernetes_io_component": "controller", "pod": "controller-a"}
 POD_C = {"app_kubernetes_io_component": "controller", "pod": "controller-c"}
@@ -49,6 +52,12 @@ def qualification(days: float, *fires: str, former: float = -200) -> Case:
 def ended(days: float) -> Case:
     change = {"controller-a": {CURRENT: ends_in(days)}}
     return Case(change, ("QualificationEnded",), QUALIFIED, "SecNumCloud of armor-snc: policies that demand it accept")
+
+
+def derogation(days: float, *fires: str, other: float = -200) -> Case:
+    change = {"controller-a": {PILOT: ends_in(days), NEXT_PILOT: ends_in(other)}}
+    names = tuple(f"DerogationEndsIn{end}Days" for end in fires)
+    return Case(change, names, WAIVED, "Policy secnumcloud, SecNumCloud of armor-public: record the qualification")
 
 
 def authority(days: float, *fires: str) -> Case:

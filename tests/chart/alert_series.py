@@ -44,6 +44,11 @@ STARTED = "process_start_time_seconds"
 FORMER = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="SecNumCloud",id="snc-2023"}'
 CURRENT = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="SecNumCloud",id="snc-2026"}'
 OTHER = 'sovereign_qualification_end_timestamp_seconds{service="armor-snc",scheme="HDS",id="hds"}'
+WAIVED = "sovereign_derogation_end_timestamp_seconds"
+PILOT, NEXT_PILOT, OTHER_PILOT = (
+    f'{WAIVED}{{derogation="{name}",policy="{policy}",service="armor-public",scheme="SecNumCloud"}}'
+    for name, policy in (("pilot", "secnumcloud"), ("pilot-2", "secnumcloud"), ("other", "hds"))
+)
 AUTHORITY = 'sovereign_authority_end_timestamp_seconds{policy="secnumcloud",datacentre="brest"}'
 SERVES = "sovereign_injector_certificate_end_timestamp_seconds"
 SIGNED_BY = "sovereign_injector_authority_end_timestamp_seconds"
@@ -86,6 +91,7 @@ HEALTHY: Series = {
         STRAY: always(0),
         NODES: always(2),
         UNUSED: always(0),
+        OTHER_PILOT: ends_in(900),
         LOST: always(0),
         REPLACED: always(0),
     },

@@ -183,7 +183,7 @@ def test_every_alert_speaks_of_metrics_that_there_are(render: Render) -> None:
     }
     (rules,) = of_kind(render(*IDENTITY, "--set", "alerts.enabled=true"), "PrometheusRule").values()
     alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
-    assert len(alerts) == 23
+    assert len(alerts) == 27
     for alert in alerts:
         used = set(re.findall(r"sovereign_[a-z_]+", alert["expr"]))
         assert used

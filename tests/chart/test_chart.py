@@ -21,7 +21,7 @@ def test_helm_finds_nothing_wrong(render: Render) -> None:
 def test_the_crds_are_those_that_are_generated(render: Render) -> None:
     rendered = of_kind(render(), "CustomResourceDefinition")
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (CHART / "files" / "crds").glob("*.yaml")]
-    assert len(files) == 4
+    assert len(files) == 5
     for crd in files:
         name = crd["metadata"]["name"]
         assert rendered[name]["spec"] == crd["spec"]

@@ -164,6 +164,7 @@ _BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
 _ABOUT_EVERY_POD = {"sovereignty-guard-annotations", "sovereignty-guard-labels"}
 _NOT_ABOUT_PODS = {
     "sovereignty-guard-agent",
+    "sovereignty-guard-derogations",
     "sovereignty-guard-grants",
     "sovereignty-guard-namespace-labels",
     "sovereignty-guard-namespaces",

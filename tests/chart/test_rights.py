@@ -84,3 +84,19 @@ def test_the_signer_may_do_more_only_where_sidecars_ask_it(render: Render) -> No
         *(("configmaps", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
         ("services", "get"),
     }
+
+
+def test_no_process_approves_and_who_may_is_for_an_admin_to_say(render: Render) -> None:
+    roles = of_kind(render(*ENCRYPTION), "ClusterRole", "Role")
+    approvers = {name for name, role in roles.items() if any("approve" in rule["verbs"] for rule in role["rules"])}
+    assert approvers == {"sovereignty-derogation-approver"}
+    about = {
+        name
+        for name, role in roles.items()
+        if any("derogations" in rule.get("resources", ()) and "create" in rule["verbs"] for rule in role["rules"])
+    }
+    assert about == {"sovereignty-derogation-requester"}
+    for name in approvers | about:
+        assert not [key for key in roles[name]["metadata"]["labels"] if "aggregate" in key]
+    bindings = of_kind(render(*ENCRYPTION), "ClusterRoleBinding", "RoleBinding").values()
+    assert not {binding["roleRef"]["name"] for binding in bindings} & (approvers | about)

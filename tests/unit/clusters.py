@@ -4,7 +4,7 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
-from sovereign_operator.api.v1alpha1 import KINDS, SOVEREIGN_WORKLOAD
+from sovereign_operator.api.v1alpha1 import DEROGATION, KINDS, SOVEREIGN_WORKLOAD
 from sovereign_operator.core import names
 from tests.schema import schema_of
 from tests.schema_values import some_value
@@ -27,6 +27,7 @@ POD_SPEC = {
 }
 POD_STATUS = {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}], "conditions": [{"type": "Ready", "status": "True"}]}
 OWNERS = ({"kind": "StatefulSet", "name": "db"}, {"kind": "ReplicaSet", "name": "records-77"})
+APPROVAL = {"approvedBy": "bob", "approvedGeneration": 1}
 RULE = {"apiGroups": [names.GROUP], "resources": ["nodes"], "verbs": ["host"], "resourceNames": ["a"]}
 
 
@@ -61,6 +62,11 @@ def some_cluster(random: Random) -> states.Objects:
     for one in found["datacentres"]:
         if isinstance(one["spec"], dict):
             one["spec"] |= {"serviceRef": {"name": "a"}, "nodes": spoilt([{"name": "a", "uid": "uid-of-a"}], random)}
+    for one in found[DEROGATION.plural]:
+        one["metadata"]["annotations"] = spoilt({names.REQUESTED_BY_ANNOTATION: "ann"}, random)
+        one["status"] = spoilt(APPROVAL | {"approvedUID": f"uid-of-{one['metadata']['name']}"}, random)
+        if isinstance(one["spec"], dict):
+            one["spec"] |= {"policyRef": {"name": "a"}, "serviceRef": {"name": "a"}}
     for one in found[SOVEREIGN_WORKLOAD.plural]:
         one["status"] = {"conditions": [], **{part: spoilt({"uid": "u"}, random) for part in ("run", "lastWrite")}}
         if isinstance(one["spec"], dict):
@@ -129,6 +135,13 @@ def sound_object(plural: str, name: str, random: Random) -> Json:
         "sovereigntypolicies": some({}, {"countries": ["FR"]}, {"qualifications": [demand]})
         | some({}, {"nodeEvidence": "SelfAsserted"}, {"certificateNamespaces": {"names": ["ns"]}})
         | some({}, {}, {}, {"encryptionInTransit": {"mode": "Permissive"}}),
+        "derogations": {
+            "policyRef": {"name": some(*NAMES)},
+            "serviceRef": {"name": some(*NAMES)},
+            "scheme": some("SecNumCloud", "SecNumCloud", "HDS"),
+            "reason": "pilot",
+            "until": some("2030-07-01", "2031-06-15"),
+        },
         "sovereignworkloads": {"workloadRef": {"kind": some("Deployment", "Job"), "name": some(*NAMES)}}
         | some({}, {"policyRef": {"name": "a"}}, {"policyRef": {"name": "b"}}),
         "nodes": {},
@@ -140,6 +153,9 @@ def sound_object(plural: str, name: str, random: Random) -> Json:
     found: Json = {"metadata": metadata(name, labels=labels.get(plural, {}), **where)}
     if plural == "clusterroles":
         return found | {"rules": [RULE]}
+    if plural == "derogations":
+        found["metadata"]["annotations"] = {names.REQUESTED_BY_ANNOTATION: "ann"}
+        found["status"] = some(APPROVAL, APPROVAL | {"approvedBy": "ann"}, {}) | {"approvedUID": f"uid-of-{name}"}
     if plural == "pods":
         found["status"] = POD_STATUS | {"phase": some("Running", "Running", "Succeeded")}
     return found | ({"spec": specs[plural]} if plural in specs else {})

@@ -70,6 +70,7 @@ def signer(objects: Objects) -> signer_state.SignerState:
         (state.services, "cloudservices"),
         (state.datacentres, "datacentres"),
         (state.policies, "sovereigntypolicies"),
+        (state.derogations, "derogations"),
         (state.requests, "podcertificaterequests"),
         (state.bundles, "clustertrustbundles"),
     ):

@@ -11,7 +11,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import (
+    CLOUD_SERVICE,
+    DATACENTRE,
+    DEROGATION,
+    SOVEREIGN_WORKLOAD,
+    SOVEREIGNTY_POLICY,
+)
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.controller.keys import PodAnnotationsKey, ReportKey, SovereignWorkloadKey
 from sovereign_operator.controller.observed.references import WorkloadReferences
@@ -32,7 +38,7 @@ from tests.unit.placement.brute_force import accepted_nodes, node_verdicts
 Json = dict[str, Any]
 
 RANDOM = st.integers(min_value=0, max_value=2**32).map(Random)
-KINDS = ("cloudservices", "datacentres", "sovereigntypolicies", "sovereignworkloads", "namespaces")
+KINDS = ("cloudservices", "datacentres", "sovereigntypolicies", "derogations", "sovereignworkloads", "namespaces")
 MIRRORED = ("nodes", "pods", "clusterroles")
 
 
@@ -178,6 +184,7 @@ class KeptUpToDate(RuleBasedStateMachine):
         verdicts = states.decide(fresh)
         kept = self.state.published.verdicts
         assert kept is not None
+        assert kept.facts.derogations == facts.derogations
         assert dict(kept.facts.nodes) == {name: node for name, node in nodes.items() if node}
         assert dict(kept.nodes) == node_verdicts(verdicts.facts)
         assert {policy: kept.accepted_nodes(policy) for policy in facts.policies} == accepted_nodes(verdicts.facts)
@@ -218,7 +225,12 @@ def answers(state: ControllerState, workloads: Mapping[str, Json]) -> dict[tuple
     for policy in verdicts.policies:
         found["role", policy] = roles.role_and_binding(state, verdicts, policy, "sovereign-system")
     facts = verdicts.facts
-    kinds = ((SOVEREIGNTY_POLICY, facts.policies), (CLOUD_SERVICE, facts.services), (DATACENTRE, facts.datacentres))
+    kinds = (
+        (SOVEREIGNTY_POLICY, facts.policies),
+        (CLOUD_SERVICE, facts.services),
+        (DATACENTRE, facts.datacentres),
+        (DEROGATION, facts.derogations),
+    )
     readable = [(kind.plural, name) for kind, specs in kinds for name in specs]
     not_trusted = pod_counts.pods_not_trusted(state, facts.policies)
     for one in statuses.reports(state, verdicts, readable, not_trusted):

@@ -25,6 +25,8 @@ guard-nodes: true
 guard-namespaces: true
 guard-workloads: true
 stamp-requester: {{ not $byWebhook }}
+# Who may make a policy accept a service without a qualification.
+guard-derogations: true
 # Certificates.
 guard-certificates: {{ $identity }}
 guard-requests: {{ $identity }}

@@ -31,5 +31,6 @@ Once Kubernetes 1.35 is no longer supported, delete this file, admission/guard-p
 - name: requester.placement.sovereignty.dev
   rules:
     - {apiGroups: [sovereignty.dev], apiVersions: [v1alpha1], operations: [CREATE, UPDATE], resources: [sovereignworkloads], scope: Namespaced}
+    - {apiGroups: [sovereignty.dev], apiVersions: [v1alpha1], operations: [CREATE, UPDATE], resources: [derogations], scope: Cluster}
   {{- include "sovereign-operator.webhookCall" (list . "/stamp") | nindent 2 }}
 {{- end }}

@@ -63,6 +63,11 @@ QUALIFICATION_END: Final = Gauge(
     "When a qualification of a service with a datacentre ends, Unix time; +Inf if no end is recorded.",
     ["service", "scheme", "id"],
 )
+DEROGATION_END: Final = Gauge(
+    "sovereign_derogation_end_timestamp_seconds",
+    "When a Derogation that somebody approved ends, or ended, Unix time.",
+    ["derogation", "policy", "service", "scheme"],
+)
 GUARDS_BROKEN: Final = Gauge(
     "sovereign_guards_broken",
     "Admission policies, bindings and webhooks of the chart that are missing or were changed so that they guard less.",

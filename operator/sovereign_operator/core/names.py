@@ -40,7 +40,7 @@ HOST_ROLE_LABEL: Final = "sovereignty.dev/host-role"
 """On a ClusterRole of the operator and its binding: the policy whose nodes it lists."""
 
 REQUESTED_BY_ANNOTATION: Final = "audit.sovereignty.dev/requested-by"
-"""On a SovereignWorkload: who last wrote its spec. Stamped by admission."""
+"""On a SovereignWorkload or a Derogation: who last wrote its spec. Stamped by admission."""
 
 GUARD_SELECTOR: Final = "app.kubernetes.io/name=sovereign-operator"
 """What the chart puts on our admission policies and their bindings."""

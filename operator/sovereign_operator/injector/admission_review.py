@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sovereign_operator.api.v1alpha1 import GROUP, SOVEREIGN_WORKLOAD, VERSION
+from sovereign_operator.api.v1alpha1 import DEROGATION, GROUP, SOVEREIGN_WORKLOAD, VERSION
 from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.kubernetes.mirror_pod import is_new_mirror_pod
 
@@ -28,6 +28,7 @@ class About(StrEnum):
     POD = "Pod"
     DAEMON_SET = "DaemonSet"
     SOVEREIGN_WORKLOAD = SOVEREIGN_WORKLOAD.name
+    DEROGATION = DEROGATION.name
     OTHER = ""
 
 
@@ -35,7 +36,11 @@ KINDS: Final = {
     ("", "v1", "Pod"): About.POD,
     ("apps", "v1", "DaemonSet"): About.DAEMON_SET,
     (GROUP, VERSION, SOVEREIGN_WORKLOAD.name): About.SOVEREIGN_WORKLOAD,
+    (GROUP, VERSION, DEROGATION.name): About.DEROGATION,
 }
+
+STAMPED: Final = frozenset({About.SOVEREIGN_WORKLOAD, About.DEROGATION})
+"""What has an annotation that says who wrote its spec."""
 
 
 class MalformedError(Exception):
@@ -149,7 +154,7 @@ def _checked(obj: Any, about: About) -> Json:
     pod_spec = spec
     if about is About.DAEMON_SET:
         pod_spec = _object(_object(spec["template"])["spec"])
-    if about is not About.SOVEREIGN_WORKLOAD:
+    if about not in STAMPED:
         _object(pod_spec.get("nodeSelector") or {})
         if not isinstance(pod_spec["containers"], list):
             raise TypeError("containers are no list")

@@ -9,7 +9,7 @@ from enum import StrEnum
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar.json_patch import patch
 from sovereign_operator.core.workload.placing import place_daemon_set, place_pod, stamp
-from sovereign_operator.injector.admission_review import About, Answer, Review, Untouched, Written
+from sovereign_operator.injector.admission_review import STAMPED, About, Answer, Review, Untouched, Written
 
 
 class Way(StrEnum):
@@ -42,7 +42,9 @@ def place(review: Review, way: Way, enforced: str | None) -> Answer:
 
 
 def stamp_requester(review: Review) -> Answer:
-    """Decide about a SovereignWorkload."""
-    if review.obj is None or review.about is not About.SOVEREIGN_WORKLOAD:
+    """Decide about a SovereignWorkload or a Derogation."""
+    if review.obj is None or review.about not in STAMPED:
         return Untouched()
-    return Written(patch(review.obj, stamp(review.obj, review.user, review.before)))
+    # Whoever touches a Derogation without a stamp did not ask for it.
+    taken_over = review.about is About.SOVEREIGN_WORKLOAD
+    return Written(patch(review.obj, stamp(review.obj, review.user, review.before, taken_over=taken_over)))

@@ -29,6 +29,8 @@ class Unreadable:
     error: str = field(default="", compare=False)
     claims: Claims = field(default_factory=Claims)
     """The nodes that it still claims, if it is a Datacentre."""
+    approved: bool = False
+    """Whether somebody approved it, if it is a Derogation."""
 
 
 class UnreadableObjects:

@@ -6,21 +6,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, DEROGATION, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.retirement import State
 from sovereign_operator.core.identity.trust_window import SigningTime
+from sovereign_operator.core.placement.derogation import Derogation
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.membership import declarations
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.shared_reads import SharedReads
 from sovereign_operator.kube.mirror import Mirror, ObjectKey, stalled
+from sovereign_operator.kube.objects.derogation import see_derogation
 from sovereign_operator.kube.objects.spec import gather, see_spec
 from sovereign_operator.kube.refused_writes import RefusedWrites
+from sovereign_operator.kube.unreadable import Unreadable
 from sovereign_operator.pki.authority import Authority
 from sovereign_operator.runtime.bundles import ObservedBundle, see_bundle, worst_bundle
 from sovereign_operator.runtime.queue import WorkQueue
@@ -104,6 +107,9 @@ class SignerState:
         self.services = self._specs(CLOUD_SERVICE.plural, CloudServiceSpec)
         self.datacentres = self._specs(DATACENTRE.plural, DatacentreSpec)
         self.policies = self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec)
+        self.derogations: Mirror[Derogation | Unreadable] = Mirror(
+            api, resource.OURS[DEROGATION.plural], see_derogation, self._authorities_changed
+        )
         self.secrets: Mirror[StoredAuthority] = Mirror(
             api,
             resource.SECRETS,
@@ -162,7 +168,7 @@ class SignerState:
         return stalled(self._mirrors())
 
     def _mirrors(self) -> Iterator[Mirror[Any]]:
-        yield from (self.services, self.datacentres, self.policies)
+        yield from (self.services, self.datacentres, self.policies, self.derogations)
         yield from (self.secrets, self.bundles, self.requests, self._replicas)
         if self.trust:
             yield self.namespaces
@@ -206,7 +212,7 @@ class SignerState:
 
     def facts(self) -> Facts:
         """Gather what trust windows depend on. Nodes do not matter to them."""
-        return gather(self.services, self.datacentres, self.policies, self.api.clock.now())
+        return gather(self.services, self.datacentres, self.policies, self.derogations, self.api.clock.now())
 
     def facts_of(self, node: str) -> Facts:
         """Gather what a node's verdict depends on, with only those datacentres that may claim it."""

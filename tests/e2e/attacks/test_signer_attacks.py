@@ -149,6 +149,7 @@ CERTIFICATES, OURS = "certificates.k8s.io", "sovereignty.dev"
 EVERYWHERE: dict[tuple[str, str, str], set[str]] = {
     (OURS, "cloudservices", ""): {"list", "watch"},
     (OURS, "datacentres", ""): {"list", "watch"},
+    (OURS, "derogations", ""): {"list", "watch"},
     (OURS, "sovereigntypolicies", ""): {"list", "watch"},
     ("apiextensions.k8s.io", "customresourcedefinitions", ""): {"get"},
     ("", "pods", ""): {"get", "patch"},

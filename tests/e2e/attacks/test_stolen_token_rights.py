@@ -61,7 +61,7 @@ WAYS_UP = {
     **{f"delete {kind}": Request("DELETE", f"{ADMISSION}/{kind}/x") for kind in GUARDS},
     **{
         f"change {kind}": Request("PATCH", f"{OURS_API}/{kind}/x", {})
-        for kind in ("cloudservices", "datacentres", "sovereigntypolicies")
+        for kind in ("cloudservices", "datacentres", "derogations", "sovereigntypolicies")
     },
 }
 

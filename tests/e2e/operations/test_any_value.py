@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, KINDS, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import (
+    CLOUD_SERVICE,
+    DATACENTRE,
+    DEROGATION,
+    KINDS,
+    SOVEREIGN_WORKLOAD,
+    SOVEREIGNTY_POLICY,
+)
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.unreadable import Unreadable
@@ -26,7 +33,13 @@ from tests.schema_values import some_value
 INSIDE = "brest-1"
 SOON = 15
 
-NUMBERS = {CLOUD_SERVICE.name: 80, DATACENTRE.name: 80, SOVEREIGNTY_POLICY.name: 60, SOVEREIGN_WORKLOAD.name: 40}
+NUMBERS = {
+    CLOUD_SERVICE.name: 80,
+    DATACENTRE.name: 80,
+    SOVEREIGNTY_POLICY.name: 60,
+    DEROGATION.name: 40,
+    SOVEREIGN_WORKLOAD.name: 40,
+}
 LABEL = {"tests.sovereignty.dev/any": "value"}
 SELECTOR = "tests.sovereignty.dev/any=value"
 
@@ -59,14 +72,14 @@ def test_whatever_is_stored_is_read_and_holds_up_nothing(admin: Kubectl, space: 
                 seen = see_spec(obj, kind.spec)
                 assert not isinstance(seen, Unreadable), (obj["metadata"]["name"], seen)
         assert "0000-" in json.dumps(stored[CLOUD_SERVICE.name])
-        assert "0000-" in json.dumps(stored[SOVEREIGNTY_POLICY.name])
+        assert "0000-" in json.dumps(stored[DEROGATION.name])
         suspend(admin, "armor-snc")
         eventually(lambda: INSIDE not in host_names(admin, "secnumcloud"), seconds=SOON, what="a suspension")
         eventually(lambda: "brest" not in trusted(admin), seconds=SOON, what="trust that ends")
         assert endings(admin) == before
     finally:
         admin.run("-n", namespace, "delete", "sovereignworkloads", "--all", "--wait=false")
-        for kind in (SOVEREIGNTY_POLICY, DATACENTRE, CLOUD_SERVICE):
+        for kind in (DEROGATION, SOVEREIGNTY_POLICY, DATACENTRE, CLOUD_SERVICE):
             admin.run("delete", kind.plural, "-l", SELECTOR, "--ignore-not-found")
 
 

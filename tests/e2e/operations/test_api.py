@@ -58,12 +58,22 @@ REFUSED = {
         cluster_object("SovereigntyPolicy", nodeEvidence="Signed"),
         "supported values",
     ),
-    "a derogation without approver": (
+    "a derogation in a policy": (cluster_object("SovereigntyPolicy", derogations=[]), "unknown field"),
+    "a derogation without a reason": (
         cluster_object(
-            "SovereigntyPolicy",
-            derogations=[{"service": "s", "scheme": "SecNumCloud", "reason": "r", "until": "2027-01-01"}],
+            "Derogation",
+            policyRef={"name": "p"},
+            serviceRef={"name": "s"},
+            scheme="SecNumCloud",
+            until="2027-01-01",
         ),
-        "approver",
+        "spec.reason",
+    ),
+    "a derogation without an end": (
+        cluster_object(
+            "Derogation", policyRef={"name": "p"}, serviceRef={"name": "s"}, scheme="SecNumCloud", reason="r"
+        ),
+        "spec.until",
     ),
 }
 

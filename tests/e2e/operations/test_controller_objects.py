@@ -80,8 +80,8 @@ def test_it_leaves_no_finalizers_and_no_state(admin: Kubectl, space: Space) -> N
         namespace=namespace,
     )
     eventually(lambda: condition(admin, "swl", "app", "Ready", namespace)["status"] == "True", what="ready")
-    kinds = "cloudservices,datacentres,sovereigntypolicies,sovereignworkloads,nodes,namespaces,deployments,pods"
-    for obj in admin.list(kinds):
+    kinds = "cloudservices,datacentres,derogations,sovereigntypolicies,sovereignworkloads"
+    for obj in admin.list(f"{kinds},nodes,namespaces,deployments,pods"):
         text = json.dumps({**obj["metadata"], "managedFields": None})
         assert "kopf" not in text, obj["metadata"]["name"]
         ours = [entry for entry in obj["metadata"].get("finalizers", ()) if "sovereignty" in entry]

@@ -36,7 +36,7 @@ def test_deleting_our_crds_changes_nothing_that_is_enforced(admin: Kubectl, clus
     namespace = space()
     policies = [bare(entry) for entry in admin.list("sovereigntypolicies")]
     crds = [bare(entry) for entry in admin.list("crds") if entry["spec"]["group"] == "sovereignty.dev"]
-    assert len(crds) == 4
+    assert len(crds) == 5
     before = endings(admin)
     try:
         admin.delete("crd", *(entry["metadata"]["name"] for entry in crds))
@@ -76,5 +76,6 @@ def test_it_begins_anew_when_kopf_has_lost_a_kind(cluster: Cluster) -> None:
         async with asyncio.timeout(60), await connect(cluster.kubeconfig) as client:
             await until_watch_lost(Api(client, ServerClock()), insights)
 
-    with pytest.raises(WatchLostError, match="cloudservices, datacentres, sovereigntypolicies, sovereignworkloads"):
+    kinds = "cloudservices, datacentres, derogations, sovereigntypolicies, sovereignworkloads"
+    with pytest.raises(WatchLostError, match=kinds):
         asyncio.run(listens())

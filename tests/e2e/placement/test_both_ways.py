@@ -13,6 +13,7 @@ from hack.cluster import Cluster
 from hack.install import NAMESPACE, install
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
+from tests.e2e.support.derogations import derogation
 from tests.e2e.support.installation import OPTIONS, upgrade
 from tests.e2e.support.manifests import pod, sovereign, workload
 from tests.e2e.support.spaces import Space
@@ -85,6 +86,10 @@ class Tried:
             made = sovereign("asked", workloadRef={"kind": "Deployment", "name": "none"})
             yield self._send(
                 "create", self._spaces[0], made | {"metadata": made["metadata"] | {"annotations": annotations}}
+            )
+            asked = derogation("asked", "secnumcloud")
+            yield self._send(
+                "create", self._spaces[0], asked | {"metadata": asked["metadata"] | {"annotations": annotations}}
             )
 
     def _send(self, verb: str, space: str, obj: Json) -> Json | None:

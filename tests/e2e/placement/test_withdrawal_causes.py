@@ -1,13 +1,15 @@
 """What ends an acceptance besides a withdrawal: time, and a node that registers again."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.support.derogations import approve, derogation, standing
 from tests.e2e.support.estate import host_names, labelled, set_qualification
+from tests.e2e.support.installation import MALLORY
 from tests.e2e.support.shifted_clock import shifted
 
 pytestmark = pytest.mark.usefixtures("changed_estate")
@@ -15,12 +17,13 @@ pytestmark = pytest.mark.usefixtures("changed_estate")
 PARIS = ZoneInfo("Europe/Paris")
 
 
-def test_time_alone_ends_an_acceptance_and_begins_another(admin: Kubectl, cluster: Cluster) -> None:
+def test_time_alone_ends_an_acceptance_and_begins_another(admin: Kubectl, mallory: Kubectl, cluster: Cluster) -> None:
     """At midnight in Paris a derogation ends and a qualification begins, without any write."""
     last_day = datetime.now(PARIS).date()
     midnight = datetime.combine(last_day + timedelta(days=1), time.min, PARIS)
     with shifted(admin, cluster) as server:
-        admin.apply(_pilot(last_day))
+        admin.apply(_pilot(), derogation("pilot", "pilot", until=last_day.isoformat()))
+        approve(mallory, "pilot", MALLORY)
         eventually(lambda: host_names(admin, "pilot") == ["brest-1", "nantes-1"], what="a derogation in force")
         # Each reconciliation of the cluster begins with a request to the API server: the one that this change causes
         # gets the new time.
@@ -39,6 +42,8 @@ def test_time_alone_ends_an_acceptance_and_begins_another(admin: Kubectl, cluste
         said = admin.get("node", "nantes-1")["metadata"]["annotations"]["verdict.sovereignty.dev/pilot"]
         assert said.startswith("refused")
 
+        eventually(lambda: standing(admin, "pilot") == ("False", "Ended"), what="word of it")
+        admin.delete("derogation", "pilot")
         admin.delete("sovereigntypolicy", "pilot")
         eventually(
             lambda: admin.attempt("get", "clusterrole", "sovereignty:host:pilot").returncode,
@@ -63,14 +68,7 @@ def test_a_node_that_registers_anew_counts_for_nothing(admin: Kubectl) -> None:
     eventually(lambda: "brest-1" in host_names(admin, "secnumcloud"), what="brest-1 back")
 
 
-def _pilot(until: date) -> Json:
-    derogation = {
-        "service": "armor-public",
-        "scheme": "SecNumCloud",
-        "reason": "pilot",
-        "approver": "CISO",
-        "until": until.isoformat(),
-    }
+def _pilot() -> Json:
     return {
         "apiVersion": "sovereignty.dev/v1alpha1",
         "kind": "SovereigntyPolicy",
@@ -79,7 +77,6 @@ def _pilot(until: date) -> Json:
             "countries": ["FR"],
             "technologyOrigins": ["EU"],
             "qualifications": [{"scheme": "SecNumCloud", "minimumVersion": "3.2"}],
-            "derogations": [derogation],
         },
     }
 

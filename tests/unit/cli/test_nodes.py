@@ -48,7 +48,7 @@ def test_a_node_that_no_policy_accepts_says_what_to_do() -> None:
     answer = explain_node("paris-1", "u", estate())
     assert answer.place == "paris-1 stands in paris (Declared)"
     assert answer.next == (
-        "secnumcloud refuses it with QualificationMissing: use another service, or grant a derogation"
+        "secnumcloud refuses it with QualificationMissing: use another service, or ask for a Derogation"
     )
     assert answer.exit_code == 1
 
@@ -66,7 +66,7 @@ def test_without_rights_it_tells_what_the_operator_wrote() -> None:
         "hds": Judged.REFUSED,
         "odd": Judged.UNKNOWN,
     }
-    assert "cloudservices, datacentres, sovereigntypolicies" in answer.next
+    assert "cloudservices, datacentres, derogations, sovereigntypolicies" in answer.next
 
 
 def test_the_list_begins_with_nodes_in_no_datacentre() -> None:

@@ -97,11 +97,13 @@ def test_a_workload_that_is_not_ready_is_a_finding() -> None:
 
 
 def test_derogations_have_their_end() -> None:
-    policies = {POLICY: builders.policy(builders.demand(), derogations=(builders.derogation(until=TODAY),))}
-    answer = report(found=estate(replace(FACTS, policies=policies)))
-    (row,) = answer.derogations or ()
-    assert (row.policy, row.service, row.approver, row.days) == (POLICY, "acme-cloud", "Jeanne Martin, CISO", 0)
-    assert f"derogation of policy {POLICY} for acme-cloud: ends today" in answer.findings
+    asked = builders.derogation(policy=POLICY, service=next(iter(FACTS.services)), until=TODAY)
+    waiting = replace(asked, name="waits", approval=replace(builders.APPROVED, approved_by=""))
+    answer = report(found=estate(replace(FACTS, derogations=builders.granted(asked, waiting))))
+    found = [(row.name, row.standing, row.asked_by, row.approved_by, row.days) for row in answer.derogations or ()]
+    assert found == [("pilot", "Approved", "ann", "bob", 0), ("waits", "AwaitingApproval", "ann", "", 0)]
+    ending = [text for text in answer.findings if text.startswith("derogation")]
+    assert ending == [f"derogation pilot of policy {POLICY} for {asked.spec.service_ref.name}: ends today"]
 
 
 def test_sections_that_may_not_be_read_are_none() -> None:

@@ -110,7 +110,7 @@ def test_a_service_that_cannot_be_read_is_not_said_to_be_missing() -> None:
 def test_its_status_names_the_field() -> None:
     state = states.controller(estate(rbx=UNREADABLE | {"nodes": [{"name": NODE}]}))
     state.view.facts()
-    ((key, why),) = state.view.specs.unreadable[DATACENTRE.plural].errors.items()
+    ((key, why),) = state.view.own.unreadable[DATACENTRE.plural].errors.items()
     (observed,) = report_unreadable(DATACENTRE, why).observations
     assert (key, observed.type, observed.status, observed.reason) == (
         ("", "rbx"),

@@ -12,6 +12,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qual
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.identity.trust_window import TrustWindow, trust_windows
 from sovereign_operator.core.placement.calendar import NEVER, PARIS, end_instant
+from sovereign_operator.core.placement.derogation import Approval, Derogation, Derogations
 from sovereign_operator.core.placement.facts import Facts, Pair
 from tests import fact_variants, strategies
 from tests.builders import (
@@ -40,10 +41,18 @@ END_OF_TODAY = END_OF_YESTERDAY + A_DAY
 SUSPENDED, WITHDRAWN = QualificationStatus.SUSPENDED, QualificationStatus.WITHDRAWN
 
 
-def told(service: CloudServiceSpec, policy: SovereigntyPolicySpec | None = None) -> Facts:
+def told(
+    service: CloudServiceSpec,
+    policy: SovereigntyPolicySpec | None = None,
+    derogations: tuple[Derogation, ...] = (),
+) -> Facts:
     """Return facts with one site of one service."""
-    policies = None if policy is None else {"demo": policy}
-    return facts(services={"acme-cloud": service}, datacentres={"gra-1": datacentre()}, policies=policies)
+    return facts(
+        services={"acme-cloud": service},
+        datacentres={"gra-1": datacentre()},
+        policies=None if policy is None else {"demo": policy},
+        derogations=derogations,
+    )
 
 
 def window(facts: Facts) -> TrustWindow | None:
@@ -87,7 +96,7 @@ TENURES: dict[str, tuple[Facts, TrustWindow | None]] = {
         accepting(END_OF_TODAY + A_DAY + A_WEEK),
     ),
     "a derogation": (
-        told(service(), policy(demand(), derogations=(derogation(until=TODAY),))),
+        told(service(), derogations=(derogation(until=TODAY),)),
         accepting(END_OF_TODAY + A_WEEK),
     ),
     "another grace period": (
@@ -115,9 +124,14 @@ TENURES: dict[str, tuple[Facts, TrustWindow | None]] = {
     ),
     "ended long ago": (told(service(qualification(until=LONG_AGO))), None),
     "the derogation ended yesterday": (
-        told(service(), policy(demand(), derogations=(derogation(until=YESTERDAY),))),
+        told(service(), derogations=(derogation(until=YESTERDAY),)),
         on_grace(END_OF_YESTERDAY + A_WEEK),
     ),
+    "the derogation ended yesterday, and was changed since": (
+        told(service(), derogations=(derogation(until=YESTERDAY, approval=Approval(2, "ann", "bob", 1)),)),
+        None,
+    ),
+    "the approval was taken back": (told(service(), derogations=(derogation(approval=Approval(1, "ann")),)), None),
     "of two that have ended, the later counts": (
         told(service(qualification(until=YESTERDAY - A_DAY), qualification(until=YESTERDAY, decision="200"))),
         on_grace(END_OF_YESTERDAY + A_WEEK),
@@ -141,7 +155,7 @@ TENURES: dict[str, tuple[Facts, TrustWindow | None]] = {
     "withdrawn, and the derogation ended yesterday": (
         told(
             service(qualification(status=WITHDRAWN)),
-            policy(demand(), derogations=(derogation(until=YESTERDAY),)),
+            derogations=(derogation(until=YESTERDAY),),
         ),
         on_grace(END_OF_YESTERDAY + A_WEEK),
     ),
@@ -220,7 +234,7 @@ def by_days(told: Facts, site: str, name: str) -> TrustWindow | None:
     day = oracle.today_in_paris(told.now) - A_DAY
     while end_of(day) + grace > told.now:
         then = replace(told, now=datetime.combine(day, time(12), PARIS))
-        if oracle.accepts_site(then, told.policies[name], told.datacentres[site]):
+        if oracle.accepts_site(then, name, told.datacentres[site]):
             return on_grace(end_of(day) + grace)
         day -= A_DAY
     return None
@@ -230,9 +244,9 @@ def by_days(told: Facts, site: str, name: str) -> TrustWindow | None:
 def test_a_window_is_what_a_calendar_says_day_by_day(told: Facts) -> None:
     found = trust_windows(told)
     for site, spec in told.datacentres.items():
-        for name, demands in told.policies.items():
+        for name in told.policies:
             now = found.get(Pair(name, site))
-            if oracle.accepts_site(told, demands, spec):
+            if oracle.accepts_site(told, name, spec):
                 assert now
                 assert now.accepting
             else:
@@ -263,8 +277,7 @@ def test_what_is_suspended_leaves_no_grace_anywhere(told: Facts) -> None:
         )
         for name, spec in told.services.items()
     }
-    bare = {name: spec.model_copy(update={"derogations": ()}) for name, spec in told.policies.items()}
-    for name, _ in trust_windows(replace(told, services=suspended, policies=bare)):
+    for name, _ in trust_windows(replace(told, services=suspended, derogations=Derogations())):
         assert not told.policies[name].qualifications
 
 

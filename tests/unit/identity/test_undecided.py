@@ -90,11 +90,25 @@ def test_a_policy_that_trusts_one_that_cannot_be_read_goes_on_to() -> None:
     assert found.bundles["one"] == ("one.gra", "two.gra", "two.rbx")
 
 
+def test_an_approved_derogation_that_cannot_be_read_keeps_what_it_may_waive() -> None:
+    unread = Unread(derogations=frozenset({"pilot"}))
+    found = planned(unread, facts(SERVICES, without=unread))
+    assert not found.retire
+    assert found.bundles["one"] == ("one.gra", "one.rbx")
+    assert set(found.signing) == {("one", "gra"), ("two", "gra")}
+
+
+def test_a_derogation_that_cannot_be_read_waives_no_other_demand() -> None:
+    unread = Unread(derogations=frozenset({"pilot"}))
+    found = planned(unread, facts(SERVICES, without=unread, countries=("DE",)))
+    assert found.retire == ("one.gra", "one.rbx", "two.gra", "two.rbx")
+
+
 def test_what_nobody_knows_any_more_is_withdrawn_all_the_same() -> None:
     """The withdrawal of a deleted policy or datacentre depends on no other object."""
     unread = Unread(services=frozenset({"good"}), policies=frozenset({"two"}))
     left = facts(SERVICES, without=unread)
-    gone = Facts(left.services, {"rbx": datacentre(service="bad")}, {}, {}, NOW, unread)
+    gone = Facts(left.services, {"rbx": datacentre(service="bad")}, {}, {}, NOW, unread=unread)
     assert planned(unread, gone).retire == ("one.gra", "one.rbx", "two.gra")
 
 

@@ -18,6 +18,8 @@ DAEMON_SET: Json = {"metadata": {"name": "app"}, "spec": {"template": {"spec": P
 DAEMON_SETS = {"kind": {"group": "apps", "version": "v1", "kind": "DaemonSet"}}
 SOVEREIGN: Json = {"metadata": {"name": "app"}, "spec": {"workloadRef": {"name": "app"}}}
 SOVEREIGNS = {"kind": {"group": "sovereignty.dev", "version": "v1alpha1", "kind": "SovereignWorkload"}}
+DEROGATION: Json = {"metadata": {"name": "pilot"}, "spec": {"reason": "pilot"}}
+DEROGATIONS = {"kind": {"group": "sovereignty.dev", "version": "v1alpha1", "kind": "Derogation"}}
 
 
 def answer_to(review: Json, way: Way, enforced: str | None = None) -> Answer:
@@ -74,12 +76,23 @@ def test_a_daemon_set_is_placed_when_it_is_created_and_updated() -> None:
     assert not left["spec"]["template"]["spec"]["nodeSelector"]
 
 
-@pytest.mark.parametrize("before", [None, stamp(SOVEREIGN, "bob", None)])
+@pytest.mark.parametrize("before", [None, stamp(SOVEREIGN, "bob", None, taken_over=True)])
 def test_a_sovereign_workload_is_stamped(before: Json | None) -> None:
     operation = "UPDATE" if before else "CREATE"
     review = read(json.dumps(review_of(SOVEREIGN, operation=operation, oldObject=before, **SOVEREIGNS)).encode())
     made = written(stamp_requester(review), SOVEREIGN)
     assert made["metadata"]["annotations"] == {names.REQUESTED_BY_ANNOTATION: "bob" if before else "somebody"}
+
+
+@pytest.mark.parametrize(
+    ("before", "stamped"),
+    [(None, "somebody"), (DEROGATION, ""), (stamp(DEROGATION, "bob", None, taken_over=False), "bob")],
+)
+def test_a_derogation_is_stamped_and_never_taken_over(before: Json | None, stamped: str) -> None:
+    operation = "UPDATE" if before else "CREATE"
+    review = read(json.dumps(review_of(DEROGATION, operation=operation, oldObject=before, **DEROGATIONS)).encode())
+    made = written(stamp_requester(review), DEROGATION)
+    assert made["metadata"]["annotations"] == {names.REQUESTED_BY_ANNOTATION: stamped}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
-from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand, SovereigntyPolicySpec
+from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand
 from sovereign_operator.core.placement.facts import Facts, Node
 
 
@@ -17,8 +17,9 @@ def today_in_paris(now: datetime) -> date:
     return now.astimezone(ZoneInfo("Europe/Paris")).date()
 
 
-def accepts_site(facts: Facts, policy: SovereigntyPolicySpec, site: DatacentreSpec) -> bool:
+def accepts_site(facts: Facts, policy_name: str, site: DatacentreSpec) -> bool:
     """Return whether a policy accepts a site."""
+    policy = facts.policies[policy_name]
     service = facts.services.get(site.service_ref.name)
     if service is None or service.foreign_laws is None:
         return False
@@ -29,7 +30,7 @@ def accepts_site(facts: Facts, policy: SovereigntyPolicySpec, site: DatacentreSp
         and (not service.countries or site.country in service.countries)
         and (not policy.technology_origins or service.technology_origin in policy.technology_origins)
         and all(
-            is_qualified(service, demand, today) or is_waived(policy, site.service_ref.name, demand.scheme, today)
+            is_qualified(service, demand, today) or is_waived(facts, policy_name, site.service_ref.name, demand.scheme)
             for demand in policy.qualifications
         )
     )
@@ -52,10 +53,15 @@ def is_in_force(entry: Qualification, today: date) -> bool:
     return entry.status.value == "Qualified" and starts <= today <= ends
 
 
-def is_waived(policy: SovereigntyPolicySpec, service: str, scheme: str, today: date) -> bool:
-    """Return whether a derogation from the scheme for the service is in force today."""
+def is_waived(facts: Facts, policy: str, service: str, scheme: str) -> bool:
+    """Return whether two persons agreed on a derogation of the policy from the scheme for the service, for today."""
+    today = today_in_paris(facts.now)
     return any(
-        entry.service == service and entry.scheme == scheme and today <= entry.until for entry in policy.derogations
+        (one.spec.policy_ref.name, one.spec.service_ref.name, one.spec.scheme) == (policy, service, scheme)
+        and today <= one.spec.until
+        and len({one.approval.asked_by, one.approval.approved_by} - {""}) == 2
+        and one.approval.generation == one.approval.approved_generation
+        for one in facts.derogations.values()
     )
 
 

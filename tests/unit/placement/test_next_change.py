@@ -9,6 +9,7 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus
+from sovereign_operator.core.placement.derogation import Approval
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.next_change import next_change, seconds_to_next_change
 from sovereign_operator.core.placement.verdicts import Verdicts
@@ -19,10 +20,8 @@ from tests.builders import (
     TOMORROW,
     YESTERDAY,
     datacentre,
-    demand,
     derogation,
     facts,
-    policy,
     qualification,
     service,
 )
@@ -58,10 +57,19 @@ def site_of(service: CloudServiceSpec) -> Facts:
             facts(
                 services={"acme-cloud": service()},
                 datacentres={"gra-1": datacentre()},
-                policies={"demo": policy(demand(), derogations=(derogation(until=TODAY),))},
+                derogations=(derogation(until=TODAY),),
             ),
             MIDNIGHT,
             id="a-derogation-ends",
+        ),
+        pytest.param(
+            facts(
+                services={"acme-cloud": service()},
+                datacentres={"gra-1": datacentre()},
+                derogations=(derogation(until=TODAY, approval=Approval(1, "ann")),),
+            ),
+            None,
+            id="a-derogation-ends-that-nobody-approved",
         ),
         pytest.param(facts(), None, id="no-datacentre"),
         pytest.param(
@@ -97,7 +105,7 @@ def sampled(told: Facts, data: st.DataObject) -> list[datetime]:
         for entry in service.qualifications
         for day in (entry.valid_from, entry.valid_until)
         if day
-    } | {entry.until for policy in told.policies.values() for entry in policy.derogations}
+    } | {one.spec.until for one in told.derogations.values()}
     midnights = [
         datetime.combine(day + timedelta(days=offset), time.min, ZoneInfo("Europe/Paris")).astimezone(UTC)
         for day in days

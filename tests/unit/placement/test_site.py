@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, QualificationStatus, TechnologyOrigin
-from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core.placement.derogation import Derogation
 from sovereign_operator.core.report.reasons import NodeReason, sentences, words
 from tests.builders import TODAY, YESTERDAY, ask, demand, derogation, policy, qualification, service
 
@@ -122,10 +122,13 @@ def test_a_refused_site_still_says_which_demands_are_met() -> None:
     ],
 )
 def test_a_derogation_waives_the_qualification_and_is_cited(pilot: CloudServiceSpec) -> None:
-    verdict = ask(pilot, policy(demand(at_least="3.2"), derogations=(derogation(),)))
+    verdict = ask(pilot, policy(demand(at_least="3.2")), derogation())
     assert verdict.accepted
     assert [basis.text for basis in verdict.basis] == [
-        "derogation from SecNumCloud by Jeanne Martin, CISO until 2031-06-15: pilot"
+        (
+            "derogation pilot from SecNumCloud, asked for by ann, approved by bob until 2031-06-15: "
+            "pilot before qualification"
+        )
     ]
 
 
@@ -141,21 +144,23 @@ def test_a_derogation_waives_the_qualification_and_is_cited(pilot: CloudServiceS
     ],
 )
 def test_a_derogation_waives_nothing_else(pilot: CloudServiceSpec, country: str, reason: NodeReason) -> None:
-    lenient = policy(demand(), countries=("FR",), technologies=(EU,), derogations=(derogation(),))
-    assert words(ask(pilot, lenient, country=country).findings) == (reason,)
+    lenient = policy(demand(), countries=("FR",), technologies=(EU,))
+    assert words(ask(pilot, lenient, derogation(), country=country).findings) == (reason,)
 
 
 @pytest.mark.parametrize(
     "elsewhere",
     [
-        pytest.param(policy(demand(), derogations=(derogation(service="other"),)), id="another-service"),
-        pytest.param(policy(demand(), derogations=(derogation("HDS"),)), id="another-scheme"),
-        pytest.param(policy(demand(), derogations=(derogation(until=YESTERDAY),)), id="ended"),
-        pytest.param(policy(demand(), demand("HDS"), derogations=(derogation("HDS"),)), id="one-of-two-schemes"),
+        pytest.param(derogation(policy="other"), id="another-policy"),
+        pytest.param(derogation(service="other"), id="another-service"),
+        pytest.param(derogation("C5"), id="another-scheme"),
+        pytest.param(derogation(until=YESTERDAY), id="ended"),
+        pytest.param(derogation("HDS"), id="one-of-two-schemes"),
     ],
 )
-def test_a_derogation_holds_for_its_own_service_scheme_and_time(elsewhere: SovereigntyPolicySpec) -> None:
-    assert words(ask(service(), elsewhere).findings) == (NodeReason.QUALIFICATION_MISSING,)
+def test_a_derogation_holds_for_its_own_policy_service_scheme_and_time(elsewhere: Derogation) -> None:
+    verdict = ask(service(), policy(demand(), demand("HDS")), elsewhere)
+    assert words(verdict.findings) == (NodeReason.QUALIFICATION_MISSING,)
 
 
 @pytest.mark.parametrize(
@@ -169,11 +174,11 @@ def test_a_derogation_holds_for_its_own_service_scheme_and_time(elsewhere: Sover
 def test_the_last_day_of_a_derogation_counts_until_midnight_in_paris(
     last_day: date, first_instant_after: datetime
 ) -> None:
-    until = policy(demand(), derogations=(derogation(until=last_day),))
-    assert ask(service(), until, now=first_instant_after - timedelta(seconds=1)).accepted
-    assert not ask(service(), until, now=first_instant_after).accepted
+    until = derogation(until=last_day)
+    assert ask(service(), policy(demand()), until, now=first_instant_after - timedelta(seconds=1)).accepted
+    assert not ask(service(), policy(demand()), until, now=first_instant_after).accepted
 
 
 def test_a_qualification_in_force_is_cited_rather_than_a_derogation() -> None:
-    verdict = ask(service(qualification(until=TODAY)), policy(demand(), derogations=(derogation(),)))
+    verdict = ask(service(qualification(until=TODAY)), policy(demand()), derogation())
     assert [basis.decision for basis in verdict.basis] == ["100"]

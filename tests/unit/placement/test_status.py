@@ -182,7 +182,8 @@ def test_a_policy_says_which_datacentres_it_accepts_and_what_ends_first() -> Non
         WORKER,
         services={"acme-cloud": service(qualification()), "pilot": service()},
         datacentres=sites,
-        policies={"demo": policy(demand(), countries=("FR",), derogations=(waiver,))},
+        policies={"demo": policy(demand(), countries=("FR",))},
+        derogations=(waiver,),
     )
     report = report_policy("demo", told, Verdicts(told))
     assert condition(report) == ("True", "NodesAccepted")
@@ -191,6 +192,7 @@ def test_a_policy_says_which_datacentres_it_accepts_and_what_ends_first() -> Non
         "datacentresWithoutNode": 1,
         "datacentresRefused": 1,
         "datacentres": "1 of 3",
+        "derogated": 1,
         "nodes": 1,
         "accepted": ["gra"],
         "authorities": [],
@@ -200,6 +202,25 @@ def test_a_policy_says_which_datacentres_it_accepts_and_what_ends_first() -> Non
     }
     assert report.observations[0].message.endswith("in gra; the policy accepts rbx, but no node stands there")
     assert [entry["datacentre"] for entry in report.status["refused"]] == ["par"]
+
+
+def test_policy_and_datacentre_say_what_rests_on_a_derogation() -> None:
+    told = facts(
+        WORKER,
+        services={"acme-cloud": service()},
+        datacentres=HERE,
+        policies={"demo": policy(demand()), "lenient": policy(), "strict": policy(demand("HDS"))},
+        derogations=(derogation(),),
+    )
+    verdicts = Verdicts(told)
+    report = report_policy("demo", told, verdicts)
+    assert report.status["derogated"] == 1
+    assert report.observations[0].message.endswith("in gra; only because of a derogation: gra (pilot)")
+    assert report_policy("lenient", told, verdicts).status["derogated"] == 0
+    status = report_datacentre("gra", told, verdicts).status
+    assert (status["acceptedBy"], status["derogated"]) == ("demo, lenient", "demo")
+    qualified = facts(datacentres=HERE)
+    assert report_datacentre("gra", qualified, Verdicts(qualified)).status["derogated"] == "none"
 
 
 def test_a_node_that_contradicts_its_claim_twice_is_one_node() -> None:

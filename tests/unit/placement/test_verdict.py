@@ -108,7 +108,7 @@ def test_a_derogation_waives_neither_evidence_nor_a_contradiction() -> None:
             node(labels=WEAK, region="par"),
             services={"acme-cloud": service(regions=("gra",))},
             datacentres={"gra-1": datacentre(selector=WEAK)},
-            policies={"demo": policy(demand(), derogations=(derogation(),))},
+            derogations=(derogation(),),
         )
     )
     assert words(verdict.findings) == (NodeReason.NODE_CONTRADICTED, NodeReason.WEAK_EVIDENCE)

@@ -5,6 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sovereign_operator.core.placement.derogation import Derogations
+from sovereign_operator.core.placement.derogation_status import report_derogation
 from sovereign_operator.core.placement.facts import Claims, Facts, Unread
 from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service
@@ -12,7 +14,7 @@ from sovereign_operator.core.placement.verdicts import Verdicts
 from tests import strategies
 from tests.unit.placement.brute_force import accepted_nodes, node_verdicts, site_verdicts
 
-PARTS = ("services", "datacentres", "policies", "nodes", "now", "unread", "hosts")
+PARTS = ("services", "datacentres", "policies", "derogations", "nodes", "now", "unread", "hosts")
 
 UNREAD = st.builds(
     Unread,
@@ -38,6 +40,8 @@ def successors(draw: st.DrawFn, told: Facts) -> Facts:
         match draw(st.sampled_from(("old", "new", "mixed"))), getattr(told, part):
             case "old", before:
                 drawn = replace(drawn, **{part: before})
+            case "mixed", Derogations() as before:
+                drawn = replace(drawn, derogations=Derogations({**before, **drawn.derogations}))
             case "mixed", dict() as before:
                 drawn = replace(drawn, **{part: before | getattr(drawn, part)})
             case _:
@@ -91,8 +95,9 @@ def test_no_other_datacentre_has_another_report(data: st.DataObject) -> None:
         before = {name: report_datacentre(name, verdicts.facts, verdicts) for name in told.datacentres}
         services = {name: report_service(name, verdicts.facts) for name in told.services}
         policies = {name: report_policy(name, verdicts.facts, verdicts) for name in told.policies}
+        derogations = {name: report_derogation(name, verdicts.facts, verdicts.sites) for name in told.derogations}
         former, told = told, data.draw(successors(told))
-        told = replace(told, now=former.now)
+        told = replace(told, now=data.draw(st.sampled_from((former.now, told.now))))
         changes = verdicts.update(told, dict.fromkeys(former.nodes) | dict(told.nodes))
         outdated = changes.datacentres | {pair.datacentre for pair in changes.sites}
         for name in told.datacentres.keys() - outdated:
@@ -100,6 +105,10 @@ def test_no_other_datacentre_has_another_report(data: st.DataObject) -> None:
         shown = {pair.policy for pair in changes.sites} | {policy for _, policy in changes.verdicts} | changes.accepted
         for name in told.policies.keys() - shown:
             assert report_policy(name, verdicts.facts, verdicts) == policies[name]
-        for name in told.services.keys() & former.services.keys():
+        assert changes.derogations >= told.derogations.keys() ^ former.derogations.keys()
+        for name in told.derogations.keys() - changes.derogations:
+            assert report_derogation(name, verdicts.facts, verdicts.sites) == derogations[name]
+        # Time alone changes the report of a service, which may be late.
+        for name in told.services.keys() & former.services.keys() if told.now == former.now else ():
             if told.services[name] == former.services[name] and not changes.datacentres:
                 assert report_service(name, verdicts.facts) == services[name]

@@ -111,9 +111,24 @@ def sovereign(spec: str, user: str | None = None) -> Json:
     ],
 )
 def test_the_requester_is_who_last_wrote_the_spec(written: Json, before: Json | None, requester: str) -> None:
-    assert stamp(written, "ann", before) == written | {
+    assert stamp(written, "ann", before, taken_over=True) == written | {
         "metadata": {"name": "app", "annotations": {"a": "b", names.REQUESTED_BY_ANNOTATION: requester}}
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "before", "requester"),
+    [
+        (sovereign("1"), None, "ann"),
+        (sovereign("2"), sovereign("1"), "ann"),
+        (sovereign("1"), sovereign("1"), ""),
+        (sovereign("1", "forged"), sovereign("1"), ""),
+        (sovereign("1", "forged"), sovereign("1", "bob"), "bob"),
+    ],
+)
+def test_nobody_takes_over_what_another_asked_for(written: Json, before: Json | None, requester: str) -> None:
+    stamped = stamp(written, "ann", before, taken_over=False)["metadata"]["annotations"]
+    assert stamped[names.REQUESTED_BY_ANNOTATION] == requester
 
 
 keys = st.sampled_from([HDS, SNC, AUDIT, names.PLACED_LABEL, names.verdict_annotation("hds"), "a", "b"])

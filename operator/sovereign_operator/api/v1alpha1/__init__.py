@@ -6,6 +6,7 @@ shows and checks it. ``KINDS`` lists them in the order in which a person meets t
 
 from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE
 from sovereign_operator.api.v1alpha1.datacentre import DATACENTRE
+from sovereign_operator.api.v1alpha1.derogation import DEROGATION
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.api.v1alpha1.sovereign_workload import SOVEREIGN_WORKLOAD
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SOVEREIGNTY_POLICY
@@ -14,6 +15,7 @@ __all__ = [
     "CATEGORY",
     "CLOUD_SERVICE",
     "DATACENTRE",
+    "DEROGATION",
     "GROUP",
     "KINDS",
     "SOVEREIGNTY_POLICY",
@@ -25,4 +27,4 @@ GROUP = "sovereignty.dev"
 VERSION = "v1alpha1"
 CATEGORY = "sovereignty"
 
-KINDS: tuple[Kind, ...] = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY, SOVEREIGN_WORKLOAD)
+KINDS: tuple[Kind, ...] = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY, DEROGATION, SOVEREIGN_WORKLOAD)

@@ -109,6 +109,11 @@ class DatacentreStatus(Status):
     accepted_by: str | None = Field(
         default=None, description="Policies that accept it, at most ten names, as text. none: no policy does."
     )
+    derogated: str | None = Field(
+        default=None,
+        description="Policies that accept it only because of a Derogation in force, at most ten names, as text. none: "
+        "no policy does.",
+    )
     policies: tuple[PolicyVerdict, ...] = Field(
         default=(),
         description="What policies say of it, refusals first, at most ten.",
@@ -130,6 +135,7 @@ DATACENTRE = Kind(
         Column("City", ".spec.city", "The town.", priority=1),
         Column("Nodes", ".status.nodes", "How many nodes stand here.", type="integer"),
         Column("Accepted by", ".status.acceptedBy", "Policies that accept it."),
+        Column("Derogated", ".status.derogated", "Policies that accept it only because of a Derogation."),
         condition_column("Ready", "Ready", "Whether its claim is complete and has nodes."),
         condition_column("Reason", "Ready", "Why, in a word.", field="reason"),
         condition_column("Message", "Ready", "Why, in a sentence.", field="message", priority=1),

@@ -78,7 +78,11 @@ class Condition(Model):
 
 
 class Status(Model):
-    """What the controller observed. Nothing in it is read back as a fact, but for what the controller did itself."""
+    """What the controller observed.
+
+    Nothing in it is read back as a fact, but for what the controller did itself, and for what a kind leaves to people
+    (``Kind.status_of_people``).
+    """
 
     conditions: tuple[Condition, ...] = Field(
         default=(), description="The observations, one per type.", json_schema_extra=list_map("type")
@@ -119,6 +123,8 @@ class Kind:
     status: type[Status]
     columns: tuple[Column, ...]
     rules: tuple[tuple[str, str], ...] = ()
+    status_of_people: frozenset[str] = frozenset()
+    """The fields of the status that people write, and the controller never does."""
 
     @property
     def singular(self) -> str:

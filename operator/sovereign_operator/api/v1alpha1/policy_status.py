@@ -71,6 +71,9 @@ class SovereigntyPolicyStatus(Status):
     datacentres: str | None = Field(
         default=None, description="Accepted datacentres with a node out of all, as text. Example: 2 of 5."
     )
+    derogated: int | None = Field(
+        default=None, description="How many datacentres it accepts only because of a Derogation in force.", ge=0
+    )
     nodes: int | None = Field(default=None, description="How many nodes may host its pods.", ge=0)
     accepted: tuple[str, ...] = Field(default=(), description="Names of at most ten accepted datacentres with a node.")
     refused: tuple[DatacentreVerdict, ...] = Field(

@@ -17,7 +17,6 @@ from sovereign_operator.api.v1alpha1.kind import (
     NAME_FITS_A_LABEL,
     Column,
     CountryCode,
-    Day,
     Kind,
     LabelMap,
     Model,
@@ -52,25 +51,6 @@ class QualificationDemand(Model):
         "Example: [1, 2, 3, 4]. Empty: none in particular.",
         json_schema_extra=LIST_SET,
         max_length=6,
-    )
-
-
-class Derogation(Model):
-    """A service accepted without one qualification, for a while.
-
-    It waives the qualification only: never country, foreign law, technology or evidence.
-    """
-
-    service: ObjectName = Field(description="Name of the CloudService. Example: bleu.")
-    scheme: SchemeName = Field(description="The demanded scheme that is waived. Example: SecNumCloud.")
-    reason: str = Field(
-        description="Why, for the auditor. Example: pilot before qualification, decision of 2026-03-02.",
-        min_length=1,
-        max_length=1024,
-    )
-    approver: str = Field(description="Who answers for it. Example: Jeanne Martin, CISO.", min_length=1, max_length=253)
-    until: Day = Field(
-        description="Last day, YYYY-MM-DD, inclusive, until midnight in Europe/Paris. Example: 2027-03-31."
     )
 
 
@@ -172,12 +152,6 @@ class SovereigntyPolicySpec(Model):
         description="How strongly it must be known that a node stands in its datacentre: Declared (nodes "
         "named with their uid, or selected by labels that a kubelet cannot write) or SelfAsserted (any label).",
     )
-    derogations: tuple[Derogation, ...] = Field(
-        default=(),
-        description="Services accepted without a demanded qualification, for a while.",
-        json_schema_extra=list_map("service", "scheme"),
-        max_length=64,
-    )
     grace_period_seconds: int = Field(
         default=86400,
         description="How long, in seconds, certificates of a datacentre stay valid after the qualification or "
@@ -215,10 +189,11 @@ SOVEREIGNTY_POLICY = Kind(
     status=SovereigntyPolicyStatus,
     columns=(
         Column("Datacentres", ".status.datacentres", "Accepted with a node, out of all."),
+        Column("Derogated", ".status.derogated", "Accepted only because of a Derogation.", type="integer"),
         Column("Nodes", ".status.nodes", "How many nodes may host its pods.", type="integer"),
         Column("Pods", ".status.pods.held", "How many pods are held to it.", type="integer"),
         Column("Outside", ".status.pods.outside", "How many of these run where it accepts no pod.", type="integer"),
-        Column("Next end", ".status.nextEnd", "Last day of the first qualification in use to end."),
+        Column("Next end", ".status.nextEnd", "Last day of the first qualification or derogation in use to end."),
         Column("Pending", ".status.pods.pending", "How many pods wait for a node.", type="integer", priority=1),
         Column("Older", ".status.pods.older", "How many are older than the label.", type="integer", priority=1),
         Column("Tried", ".status.pods.tried", "On how many pods it is only tried.", type="integer", priority=1),

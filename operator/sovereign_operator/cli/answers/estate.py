@@ -20,6 +20,7 @@ class Kept(StrEnum):
     SERVICES = "cloudservices"
     DATACENTRES = "datacentres"
     POLICIES = "sovereigntypolicies"
+    DEROGATIONS = "derogations"
     NODES = "nodes"
 
 

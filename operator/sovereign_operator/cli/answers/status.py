@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from sovereign_operator.cli.answers.answer import Answer, plural
-from sovereign_operator.cli.answers.estate import Estate
+from sovereign_operator.cli.answers.estate import Estate, Kept
 from sovereign_operator.cli.answers.placing import Judged
 from sovereign_operator.cli.answers.status_rows import (
     DatacentreRow,
@@ -18,6 +18,7 @@ from sovereign_operator.cli.answers.status_rows import (
 )
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.calendar import PARIS
+from sovereign_operator.core.placement.derogation_status import standing
 from sovereign_operator.core.placement.facts import Pair
 from sovereign_operator.core.placement.status import report_datacentre, report_policy
 from sovereign_operator.core.placement.verdict import Place, place_of
@@ -27,6 +28,8 @@ from sovereign_operator.core.report.report import Report
 SOON: Final = 30
 """In how many days an end is a finding, as the first of the chart's alerts has it."""
 
+STANDS_ON: Final = {Kept.DEROGATIONS, Kept.POLICIES, Kept.SERVICES}
+"""What must have been read to say whether a derogation is in force."""
 RECORDED: Final[Mapping[str, Place]] = {Judged.ACCEPTED: Place.INSIDE, Judged.REFUSED: Place.OUTSIDE}
 
 
@@ -90,9 +93,9 @@ class Status(Answer):
         found += [f"namespace {row.namespace}: {_unknown(row)}" for row in self.namespaces or () if not row.known]
         found += [f"{row.namespace}/{row.name}: {row.message}" for row in self.workloads or () if row.ready == "False"]
         found += [
-            f"derogation of policy {row.policy} for {row.service}: {ends(row.days)}"
+            f"derogation {row.name} of policy {row.policy} for {row.service}: {ends(row.days)}"
             for row in self.derogations or ()
-            if is_soon(row.days)
+            if row.in_force and is_soon(row.days)
         ]
         return tuple(found)
 
@@ -129,7 +132,7 @@ def report_status(seen: StatusSeen, estate: Estate, now: datetime) -> Status:
         datacentres=_datacentres(seen, estate, today),
         namespaces=_namespaces(seen, estate),
         workloads=seen.workloads,
-        derogations=_derogations(estate, today) if policies is not None else None,
+        derogations=_derogations(estate, today) if estate.known >= STANDS_ON else None,
     )
 
 
@@ -217,10 +220,18 @@ def _where(pod: CountedPod, estate: Estate) -> Place | Judged:
 def _derogations(estate: Estate, today: date) -> tuple[DerogationRow, ...]:
     return tuple(
         DerogationRow(
-            name, entry.service, entry.scheme, entry.approver, entry.until, (entry.until - today).days, entry.reason
+            name=name,
+            policy=one.spec.policy_ref.name,
+            service=one.spec.service_ref.name,
+            scheme=one.spec.scheme,
+            standing=standing(one, estate.facts).value,
+            asked_by=one.approval.asked_by,
+            approved_by=one.approval.approved_by,
+            until=one.spec.until,
+            days=(one.spec.until - today).days,
+            reason=one.spec.reason,
         )
-        for name, spec in sorted(estate.facts.policies.items())
-        for entry in spec.derogations
+        for name, one in sorted(estate.facts.derogations.items())
     )
 
 

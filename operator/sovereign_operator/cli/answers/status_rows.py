@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
+from sovereign_operator.core.report.derogation_reasons import DerogationReason
+
 
 @dataclass(frozen=True)
 class PolicyRow:
@@ -41,15 +43,24 @@ class DatacentreRow:
 
 @dataclass(frozen=True)
 class DerogationRow:
-    """One derogation of a policy."""
+    """One Derogation."""
 
+    name: str
     policy: str
     service: str
     scheme: str
-    approver: str
+    standing: str
+    """Approved, if it is in force; else why it is not, as a CamelCase word."""
+    asked_by: str
+    approved_by: str
     until: date
     days: int
     reason: str
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it waives a qualification today."""
+        return self.standing == DerogationReason.APPROVED.value
 
 
 @dataclass(frozen=True)

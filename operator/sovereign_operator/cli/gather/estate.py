@@ -1,10 +1,13 @@
 """Reads services, datacentres, policies and nodes."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE, CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DATACENTRE, DatacentreSpec
+from sovereign_operator.api.v1alpha1.derogation import DEROGATION
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SOVEREIGNTY_POLICY, SovereigntyPolicySpec
 from sovereign_operator.cli.answers.estate import Estate, Kept, NodeSeen
@@ -13,10 +16,12 @@ from sovereign_operator.core import names
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.resource import CLUSTER_ROLES, NODES, OURS
+from sovereign_operator.kube.objects.derogation import see_derogation
 from sovereign_operator.kube.objects.host_role import see_role
 from sovereign_operator.kube.objects.node import VERDICT_PREFIX, ObservedNode, see_node
-from sovereign_operator.kube.objects.spec import M, Specs, gather, see_spec, unreadable
+from sovereign_operator.kube.objects.spec import M, Specs, T, gather, see_spec, unreadable
 from sovereign_operator.kube.objects.worst import worst_node, worst_role
+from sovereign_operator.kube.unreadable import Unreadable
 
 CORDONED: Final = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 """How the scheduler treats a node with ``spec.unschedulable``.
@@ -27,10 +32,11 @@ Source: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-tolera
 
 async def read_estate(reader: Reader) -> Estate:
     """Read what the caller may read of it. Raises ApiError and CliError."""
-    services, datacentres, policies, nodes = await asyncio.gather(
+    services, datacentres, policies, derogations, nodes = await asyncio.gather(
         _specs(reader, CLOUD_SERVICE, CloudServiceSpec),
         _specs(reader, DATACENTRE, DatacentreSpec),
         _specs(reader, SOVEREIGNTY_POLICY, SovereigntyPolicySpec),
+        _read(reader, DEROGATION, see_derogation),
         reader.list(NODES, _see_node),
     )
     # Which nodes may host a policy so far counts only while a Datacentre cannot be read.
@@ -39,6 +45,7 @@ async def read_estate(reader: Reader) -> Estate:
         Kept.SERVICES: services,
         Kept.DATACENTRES: datacentres,
         Kept.POLICIES: policies,
+        Kept.DEROGATIONS: derogations,
         Kept.NODES: nodes,
     }
     observed = {node.node.name: node for node, _ in nodes or ()}
@@ -46,6 +53,7 @@ async def read_estate(reader: Reader) -> Estate:
         services or {},
         datacentres or {},
         policies or {},
+        derogations or {},
         reader.api.clock.now(),
         nodes={name: node.node for name, node in observed.items()},
         hosts=hosts or {},
@@ -66,8 +74,12 @@ async def read_hosts(reader: Reader) -> dict[str, frozenset[str]] | None:
 
 
 async def _specs(reader: Reader, kind: Kind, model: type[M]) -> Specs[M] | None:
-    found = await reader.list(OURS[kind.plural], lambda obj: (obj["metadata"]["name"], see_spec(obj, model)))
-    return None if found is None else {("", name): spec for name, spec in found if spec is not None}
+    return await _read(reader, kind, partial(see_spec, model=model))
+
+
+async def _read(reader: Reader, kind: Kind, see: Callable[[Json], T | Unreadable | None]) -> Specs[T] | None:
+    found = await reader.list(OURS[kind.plural], lambda obj: (obj["metadata"]["name"], see(obj)))
+    return None if found is None else {("", name): seen for name, seen in found if seen is not None}
 
 
 def _see_node(obj: Json) -> tuple[ObservedNode, NodeTraits]:

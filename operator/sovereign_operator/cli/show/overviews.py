@@ -105,9 +105,12 @@ def _workloads(answer: Status, *, wide: bool) -> Table:
 
 def _derogations(answer: Status) -> Table:
     return Table(
-        ("DEROGATED BY", "SERVICE", "SCHEME", "APPROVER", "END", "REASON"),
+        ("DEROGATION", "POLICY", "SERVICE", "SCHEME", "STANDING", "ASKED BY", "APPROVED BY", "END", "REASON"),
         tuple(
-            (row.policy, row.service, row.scheme, row.approver, ends(row.days), row.reason)
+            (
+                *(row.name, row.policy, row.service, row.scheme, row.standing),
+                *(row.asked_by or "nobody known", row.approved_by or "nobody", ends(row.days), row.reason),
+            )
             for row in answer.derogations or ()
         ),
     )

@@ -1,8 +1,15 @@
 """Answers questions about the cluster as the controller has observed it, from mirrors and kopf's indexes."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
-from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import (
+    CLOUD_SERVICE,
+    DATACENTRE,
+    DEROGATION,
+    SOVEREIGN_WORKLOAD,
+    SOVEREIGNTY_POLICY,
+)
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
@@ -12,6 +19,7 @@ from sovereign_operator.controller.observed.guards import GuardWatch
 from sovereign_operator.controller.observed.identity import ObservedIdentity
 from sovereign_operator.controller.observed.kubelets import FormerKubelets
 from sovereign_operator.controller.observed.mirrors import Mirrors
+from sovereign_operator.controller.observed.own_objects import OwnObjects
 from sovereign_operator.controller.observed.pending import Pending
 from sovereign_operator.controller.observed.pod_index import PodIndex, Use
 from sovereign_operator.controller.observed.pod_tally import PodTally
@@ -19,7 +27,6 @@ from sovereign_operator.controller.observed.references import WorkloadReferences
 from sovereign_operator.controller.observed.reports import ObservedReports
 from sovereign_operator.controller.observed.selectors import Selectors
 from sovereign_operator.controller.observed.sidecars import Sidecars
-from sovereign_operator.controller.observed.specs import ObservedSpecs
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core import names
 from sovereign_operator.core.kubernetes.selector import Selector
@@ -35,8 +42,9 @@ from sovereign_operator.core.workload.scope import (
 )
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import ObjectKey
+from sovereign_operator.kube.objects.derogation import see_derogation
 from sovereign_operator.kube.objects.pod import ObservedPod
-from sovereign_operator.kube.objects.spec import M, Specs, gather, readable
+from sovereign_operator.kube.objects.spec import M, Specs, gather, readable, see_spec
 from sovereign_operator.kube.objects.transit_config import policy_needs_sidecar
 from sovereign_operator.runtime.trust_configs import TrustConfigs
 
@@ -54,7 +62,7 @@ class ClusterView:
         self.tally = PodTally()
         self.former_kubelets = FormerKubelets()
         self._pods = PodIndex()
-        self.specs = ObservedSpecs()
+        self.own = OwnObjects()
         self.guards = GuardWatch(
             api,
             settings.replica.namespace,
@@ -256,6 +264,7 @@ class ClusterView:
             self._specs(CLOUD_SERVICE.plural, CloudServiceSpec),
             self._specs(DATACENTRE.plural, DatacentreSpec),
             self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec),
+            self.own.read(DEROGATION.plural, self.objects(DEROGATION.plural), see_derogation),
             self._now(),
             hosts={
                 seen.policy: seen.hosts
@@ -274,4 +283,4 @@ class ClusterView:
         return readable(self._specs(SOVEREIGNTY_POLICY.plural, SovereigntyPolicySpec))
 
     def _specs(self, plural: str, model: type[M]) -> Specs[M]:
-        return self.specs.read(plural, model, self.objects(plural))
+        return self.own.read(plural, self.objects(plural), partial(see_spec, model=model))

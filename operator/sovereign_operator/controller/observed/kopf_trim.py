@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sovereign_operator.api.v1alpha1 import KINDS, SOVEREIGN_WORKLOAD
+from sovereign_operator.api.v1alpha1 import DEROGATION, KINDS, SOVEREIGN_WORKLOAD
+from sovereign_operator.core import names
 from sovereign_operator.core.bounded_json import read_json
 
 Json = Mapping[str, Any]
@@ -20,6 +21,13 @@ _METADATA: Final = (
     *("namespace", "name", "uid", "resourceVersion", "generation"),
     *("creationTimestamp", "deletionTimestamp"),
 )
+_MORE_METADATA: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    # Policies may grant certificates by the labels of namespaces: all are kept.
+    "Namespace": {"labels": ()},
+    # Who asked for it.
+    DEROGATION.name: {"annotations": (names.REQUESTED_BY_ANNOTATION,)},
+}
+"""By kind, the other fields of its metadata that are kept, and of which entries; none named: all."""
 
 
 def trim_list(text: bytes) -> bytes:
@@ -49,8 +57,11 @@ def trim(obj: Any, kind: str = "") -> Any:
     ours = kind in _KINDS
     kept = _some(obj, *_TYPE, *(("status",) if ours else ()))
     if "metadata" in obj:
-        # Policies may grant certificates by the labels of namespaces.
-        kept["metadata"] = _some(obj["metadata"], *_METADATA, *(("labels",) if kind == "Namespace" else ()))
+        more = _MORE_METADATA.get(kind, {})
+        kept["metadata"] = _some(obj["metadata"], *_METADATA, *more)
+        for field, entries in more.items():
+            if entries and isinstance(kept["metadata"], dict) and field in kept["metadata"]:
+                kept["metadata"][field] = _some(kept["metadata"][field], *entries)
     if "spec" in obj and kind == SOVEREIGN_WORKLOAD.name:
         kept["spec"] = _without_template(obj["spec"])
     elif "spec" in obj and ours:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, DEROGATION, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import StatusesKey
@@ -18,6 +18,7 @@ from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.identity.grant import granted_namespaces
 from sovereign_operator.core.placement.calendar import end_instant
 from sovereign_operator.core.placement.changes import Changes
+from sovereign_operator.core.placement.derogation import Derogations
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.next_change import seconds_to
@@ -111,9 +112,13 @@ async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespa
         state.published.statuses |= outdated.statuses
         state.queue.add(StatusesKey())
     _measure(verdicts, state.published.retained, sites=look.whole or bool(outdated.changes.datacentres))
+    if look.whole or outdated.changes.derogations:
+        _measure_derogations(verdicts.facts.derogations)
     if failures:
         raise failures[0]
-    return seconds_to(verdicts.next_change, state.api.clock.now(), RESYNC_SECONDS)
+    # A derogation may end on which no verdict rests.
+    changes = (verdicts.next_change, look.facts.derogations.next_end(look.facts.now))
+    return seconds_to(min(filter(None, changes), default=None), state.api.clock.now(), RESYNC_SECONDS)
 
 
 def observe(state: ControllerState, pending: Pending) -> Look:
@@ -129,6 +134,7 @@ def observe(state: ControllerState, pending: Pending) -> Look:
             (before.services, facts.services),
             (before.datacentres, facts.datacentres),
             (before.policies, facts.policies),
+            (before.derogations, facts.derogations),
         )
     )
     return Look(facts, state.view.observed_nodes({*names, *pending.nodes}), first, whole, vanished)
@@ -177,7 +183,7 @@ def _outdated_statuses(
 ) -> frozenset[tuple[str, str]]:
     """Return the objects whose statuses may differ, as plural and name."""
     if whole:
-        kinds = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY)
+        kinds = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY, DEROGATION)
         return frozenset((kind.plural, name) for kind in kinds for _, name in state.view.keys(kind.plural))
     policies = changes.accepted | regranted | {pair.policy for pair in changes.sites}
     policies |= {policy for _, policy in changes.verdicts}
@@ -189,6 +195,7 @@ def _outdated_statuses(
         | {(SOVEREIGNTY_POLICY.plural, name) for name in policies}
         | {(DATACENTRE.plural, name) for name in datacentres}
         | {(CLOUD_SERVICE.plural, name) for name in services}
+        | {(DEROGATION.plural, name) for name in changes.derogations}
     )
 
 
@@ -239,3 +246,12 @@ def _measure(verdicts: Verdicts, retained: Mapping[str, frozenset[str]], *, site
             if entry.status is QualificationStatus.QUALIFIED:
                 end = end_instant(entry.valid_until).timestamp() if entry.valid_until else math.inf
                 metrics.QUALIFICATION_END.labels(name, entry.scheme, entry.id).set(end)
+
+
+def _measure_derogations(derogations: Derogations) -> None:
+    """Show when each derogation ends that somebody approved."""
+    metrics.DEROGATION_END.clear()
+    for name, one in derogations.items():
+        if one.approval.counts:
+            labels = name, one.spec.policy_ref.name, one.spec.service_ref.name, one.spec.scheme
+            metrics.DEROGATION_END.labels(*labels).set(end_instant(one.spec.until).timestamp())

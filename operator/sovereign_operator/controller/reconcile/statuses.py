@@ -1,9 +1,9 @@
-"""Statuses of the cluster-scoped kinds: services, datacentres and policies."""
+"""Statuses of the cluster-scoped kinds: services, datacentres, policies and derogations."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, DEROGATION, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
@@ -14,6 +14,7 @@ from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.core.identity.grant import changed_grants, report_grants
 from sovereign_operator.core.identity.kubelets import report_pod_certificates
+from sovereign_operator.core.placement.derogation_status import report_derogation
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.conditions import Notice
@@ -22,7 +23,7 @@ from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 from sovereign_operator.runtime.writes import write_all
 
-KINDS = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY)
+KINDS = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY, DEROGATION)
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,12 @@ def reports(
             yield NewStatus(CLOUD_SERVICE, name, report_service(name, facts))
         elif plural == DATACENTRE.plural and name in facts.datacentres:
             yield NewStatus(DATACENTRE, name, report_datacentre(name, facts, verdicts))
+        elif plural == DEROGATION.plural and name in facts.derogations:
+            yield NewStatus(DEROGATION, name, report_derogation(name, facts, verdicts.sites))
         elif plural == SOVEREIGNTY_POLICY.plural and (spec := facts.policies.get(name)):
             yield from _policy_reports(state, verdicts, name, spec, not_trusted.get(name))
     for kind in KINDS:
-        for (_, name), why in sorted(state.view.specs.unreadable[kind.plural].errors.items()):
+        for (_, name), why in sorted(state.view.own.unreadable[kind.plural].errors.items()):
             yield NewStatus(kind, name, report_unreadable(kind, why))
 
 

@@ -107,7 +107,7 @@ def _see(
     """Return spec and template problem, Unreadable, or None if it is being deleted: then its deletion decides."""
     seen = see_sovereign_workload(obj) if obj else None
     error = seen.error if isinstance(seen, Unreadable) else ""
-    state.view.specs.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), error)
+    state.view.own.unreadable[SOVEREIGN_WORKLOAD.plural].note((key.namespace, key.name), error)
     if obj is None:
         _forget(state, key)
     return seen

@@ -1,6 +1,6 @@
 """Writes a status if it differs, with an Event for each condition that changed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.controller.state import ControllerState
@@ -23,7 +23,7 @@ async def write_status(
     seen = state.view.object(kind.plural, name, namespace)
     if seen is None:
         return True
-    metadata, before = seen["metadata"], seen.get("status", {})
+    metadata, before = seen["metadata"], _without(seen.get("status", {}), kind.status_of_people)
     previous = before.get("conditions", ())
     now = state.api.clock.now()
     status = report.status | {
@@ -45,6 +45,10 @@ async def write_status(
     for notice in (*notices(report.observations, previous), *news):
         await post(state.api, seen, notice)
     return True
+
+
+def _without(status: Json, fields: Collection[str]) -> Json:
+    return {field: value for field, value in status.items() if field not in fields} if fields else status
 
 
 async def _apply_status(state: ControllerState, kind: Kind, body: Json, before: Json) -> None:

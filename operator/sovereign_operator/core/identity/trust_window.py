@@ -63,9 +63,9 @@ def _ended(verdict: SiteVerdict, facts: Facts, grace: timedelta) -> datetime | N
 
     The specs are judged as they stand today, so one that was suspended since was never accepted.
     """
-    policy = facts.policies[verdict.policy]
-    service = facts.services.get(facts.datacentres[verdict.datacentre].service_ref.name)
-    known = set(ends((service,) if service else (), (policy,)))
+    name = facts.datacentres[verdict.datacentre].service_ref.name
+    service = facts.services.get(name)
+    known = set(ends((service,) if service else (), facts.derogations.approved(verdict.policy, name)))
     for end in sorted((end for end in known if end <= facts.now and facts.now - end < grace), reverse=True):
         just_before = end.astimezone(UTC) - datetime.resolution
         if judge_site(verdict.datacentre, verdict.policy, replace(facts, now=just_before)).accepted:

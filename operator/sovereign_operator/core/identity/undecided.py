@@ -4,7 +4,10 @@ Such an object is neither unchanged nor deleted. Nothing new is granted because 
 cannot be undone. What other objects decide for certain holds all the same.
 """
 
+from dataclasses import replace
+
 from sovereign_operator.core.placement.facts import Facts, Pair
+from sovereign_operator.core.placement.site import judge_site
 
 
 def leaves_open(facts: Facts, pair: Pair) -> bool:
@@ -17,4 +20,10 @@ def leaves_open(facts: Facts, pair: Pair) -> bool:
         return datacentre in unread.datacentres
     if place.service_ref.name in unread.services:
         return wanted is None or not wanted.countries or place.country in wanted.countries
-    return wanted is None and place.service_ref.name in facts.services
+    if wanted is None:
+        return place.service_ref.name in facts.services
+    if not unread.derogations or judge_site(datacentre, policy, facts).accepted:
+        return False
+    # It may waive any qualification, and nothing else.
+    lenient = {policy: wanted.model_copy(update={"qualifications": ()})}
+    return judge_site(datacentre, policy, replace(facts, policies=lenient)).accepted

@@ -19,5 +19,8 @@ class Changes:
     """The policies that are new or gone."""
     sites: frozenset[Pair]
     """The pairs with a site verdict that is new, differs or is gone."""
+    derogations: frozenset[str]
+    """The derogations that are new, gone or changed, that came into force or ended, and those on which other
+    datacentres rest than before."""
     datacentres: frozenset[str]
     """The datacentres that are new, gone or changed, and those whose nodes are others, or contradict them otherwise."""

@@ -6,7 +6,8 @@ from sovereign_operator.core.placement.facts import Facts, Pair
 
 def basis_of(pair: Pair, facts: Facts) -> tuple[object, ...]:
     """Return what the verdict on a site follows from, apart from the time."""
-    return facts.policies.get(pair.policy), *_site(pair.datacentre, facts)
+    approved = facts.derogations.approved(pair.policy, service_of(pair.datacentre, facts))
+    return facts.policies.get(pair.policy), approved, *_site(pair.datacentre, facts)
 
 
 def _site(datacentre: str, facts: Facts) -> tuple[object, ...]:

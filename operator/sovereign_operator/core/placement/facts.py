@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core.placement.derogation import Derogations
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Unread:
     services: frozenset[str] = frozenset()
     datacentres: Mapping[str, Claims] = field(default_factory=dict)
     policies: frozenset[str] = frozenset()
+    derogations: frozenset[str] = frozenset()
+    """Those that are approved. The others count for nothing, whatever they ask for."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Facts:
     nodes: Mapping[str, Node]
     now: datetime
     """The API server's time, with a time zone."""
+    derogations: Derogations = field(default_factory=Derogations)
     unread: Unread = Unread()
     hosts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The nodes that may host each policy's pods so far. It counts only where nothing can be decided now."""

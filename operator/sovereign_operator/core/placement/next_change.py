@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
-from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.placement.calendar import end_instant, first_instant, seconds_past
+from sovereign_operator.core.placement.derogation import Derogation
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.site import SiteVerdict, judge_site
 
@@ -47,24 +47,24 @@ def seconds_to(change: datetime | None, now: datetime, longest: float) -> float:
     return longest if change is None else min(seconds_past(change, now), longest)
 
 
-def ends(services: Iterable[CloudServiceSpec], policies: Iterable[SovereigntyPolicySpec]) -> Iterator[datetime]:
+def ends(services: Iterable[CloudServiceSpec], derogations: Iterable[Derogation]) -> Iterator[datetime]:
     """Yield the instants at which time alone can end an acceptance."""
     for service in services:
         for qualification in service.qualifications:
             if qualification.valid_until:
                 yield end_instant(qualification.valid_until)
-    for policy in policies:
-        for derogation in policy.derogations:
-            yield end_instant(derogation.until)
+    for derogation in derogations:
+        yield end_instant(derogation.spec.until)
 
 
 def _instants(pair: Pair, facts: Facts) -> set[datetime]:
-    service = facts.services.get(facts.datacentres[pair.datacentre].service_ref.name)
-    return {*_boundaries(service, facts.policies[pair.policy])} if service else set()
+    name = facts.datacentres[pair.datacentre].service_ref.name
+    service = facts.services.get(name)
+    return {*_boundaries(service, facts.derogations.approved(pair.policy, name))} if service else set()
 
 
-def _boundaries(service: CloudServiceSpec, policy: SovereigntyPolicySpec) -> Iterator[datetime]:
+def _boundaries(service: CloudServiceSpec, approved: Iterable[Derogation]) -> Iterator[datetime]:
     for qualification in service.qualifications:
         if qualification.valid_from:
             yield first_instant(qualification.valid_from)
-    yield from ends((service,), (policy,))
+    yield from ends((service,), approved)

@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification, QualificationStatus
-from sovereign_operator.api.v1alpha1.sovereignty_policy import Derogation, QualificationDemand
+from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand
 from sovereign_operator.core.placement.calendar import end_instant, first_instant
+from sovereign_operator.core.placement.derogation import Derogation
 from sovereign_operator.core.report.reasons import NodeFinding, NodeReason, line
+
+LONGEST_USER: Final = 200
+"""Characters of the name of a user that are quoted, so that there is room for the rest of the sentence."""
 
 
 @dataclass(frozen=True, order=True)
@@ -17,6 +22,8 @@ class Basis:
     text: str
     decision: str | None
     until: date | None
+    derogation: str | None = None
+    """The name of the derogation, if it is one."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", line(self.text))
@@ -57,7 +64,8 @@ def examine(
     """Answer one demand for one service.
 
     Of several qualifications of the scheme (a decision and its renewal), one that satisfies is
-    enough; the one that lasts longest is cited. If none does, a derogation in force waives it.
+    enough; the one that lasts longest is cited. If none does, a derogation waives it. ``derogation``: one from this
+    scheme for this service that is in force.
     """
     candidates = [entry for entry in service.qualifications if entry.scheme == demand.scheme]
     failures = {entry.id: _failures(where, service, entry, demand, now) for entry in candidates}
@@ -65,9 +73,8 @@ def examine(
     if satisfying:
         best = max(satisfying, key=lambda entry: (entry.valid_until or date.max, entry.id))
         return Standing(_cite(best), ())
-    if derogation and now < end_instant(derogation.until):
-        text = f"derogation from {demand.scheme} by {derogation.approver} until {derogation.until}: {derogation.reason}"
-        return Standing(Basis(demand.scheme, text, None, derogation.until), ())
+    if derogation:
+        return Standing(_waived(derogation), ())
     findings = {finding for found in failures.values() for finding in found}
     if not candidates:
         message = f"{where}: {title(service)} has no {demand.scheme} qualification"
@@ -78,6 +85,15 @@ def examine(
 def _cite(qualification: Qualification) -> Basis:
     until = f", until {qualification.valid_until}" if qualification.valid_until else ", no end recorded"
     return Basis(qualification.scheme, label(qualification) + until, qualification.decision, qualification.valid_until)
+
+
+def _waived(derogation: Derogation) -> Basis:
+    spec, approval = derogation.spec, derogation.approval
+    people = (line(name, LONGEST_USER) for name in (approval.asked_by, approval.approved_by))
+    text = "derogation {} from {}, asked for by {}, approved by {} until {}: {}".format(
+        derogation.name, spec.scheme, *people, spec.until, spec.reason
+    )
+    return Basis(spec.scheme, text, None, spec.until, derogation.name)
 
 
 def _failures(

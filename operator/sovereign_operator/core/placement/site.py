@@ -8,6 +8,7 @@ from typing import Final
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core.placement.derogation import Derogation, waiver
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.qualification import Basis, Standing, examine, title
 from sovereign_operator.core.report.reasons import NodeFinding, NodeReason
@@ -15,13 +16,15 @@ from sovereign_operator.core.report.reasons import NodeFinding, NodeReason
 
 @dataclass(frozen=True)
 class Site:
-    """What the checks look at: one datacentre, its service, and one policy, at one instant."""
+    """What the checks look at: one datacentre, its service, one policy and its derogations, at one instant."""
 
     name: str
     datacentre: DatacentreSpec
     service: CloudServiceSpec
     policy_name: str
     policy: SovereigntyPolicySpec
+    derogations: tuple[Derogation, ...]
+    """Those of this policy for this service that somebody approved."""
     now: datetime
 
 
@@ -38,6 +41,11 @@ class SiteVerdict:
     def accepted(self) -> bool:
         """Whether no check failed."""
         return not self.findings
+
+    @property
+    def derogations(self) -> tuple[str, ...]:
+        """The names of the derogations without which it would not be accepted; none if it is refused."""
+        return tuple(basis.derogation for basis in self.basis if basis.derogation) if self.accepted else ()
 
 
 def check_country(site: Site) -> tuple[NodeFinding, ...]:
@@ -114,7 +122,8 @@ def judge_site(name: str, policy_name: str, facts: Facts) -> SiteVerdict:
         missing = no_service(datacentre.service_ref.name, facts)
         finding = NodeFinding(missing.reason, f"{name}: {missing.message}")
         return SiteVerdict(name, policy_name, (finding,), ())
-    site = Site(name, datacentre, service, policy_name, policy, facts.now)
+    approved = facts.derogations.approved(policy_name, datacentre.service_ref.name)
+    site = Site(name, datacentre, service, policy_name, policy, approved, facts.now)
     findings = tuple(finding for check in CHECKS for finding in check(site))
     basis = tuple(standing.basis for standing in _standings(site) if standing.basis)
     return SiteVerdict(name, policy_name, findings, basis)
@@ -130,14 +139,10 @@ def judge_sites(facts: Facts) -> dict[Pair, SiteVerdict]:
 
 
 def _standings(site: Site) -> tuple[Standing, ...]:
-    derogations = {
-        derogation.scheme: derogation
-        for derogation in site.policy.derogations
-        if derogation.service == site.datacentre.service_ref.name
-    }
     demands = sorted(site.policy.qualifications, key=lambda demand: demand.scheme)
     return tuple(
-        examine(site.name, site.service, demand, derogations.get(demand.scheme), site.now) for demand in demands
+        examine(site.name, site.service, demand, waiver(site.derogations, demand.scheme, site.now), site.now)
+        for demand in demands
     )
 
 

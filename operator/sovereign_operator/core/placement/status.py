@@ -7,6 +7,7 @@ from typing import Final
 
 from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.derogation import DEROGATION
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.membership import unfound
@@ -51,6 +52,7 @@ def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
         "nodes": len(members),
         "nodeExamples": members[:MAX_EXAMPLES],
         "acceptedBy": examples(accepting) or "none",
+        "derogated": examples(answer.policy for answer in answers if answer.derogations) or "none",
         "policies": [
             {
                 "policy": answer.policy,
@@ -96,7 +98,8 @@ def report_unreadable(kind: Kind, why: str) -> Report:
     if kind is CLOUD_SERVICE:
         observed = Observation("Qualified", "False", NodeReason.UNREADABLE, message)
         return Report({"qualified": "unreadable"}, (observed,))
-    return Report({}, (Observation("Ready", "False", NodeReason.UNREADABLE, message),))
+    condition = "InForce" if kind is DEROGATION else "Ready"
+    return Report({}, (Observation(condition, "False", NodeReason.UNREADABLE, message),))
 
 
 @dataclass(frozen=True, order=True)
@@ -123,6 +126,7 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
         "datacentresWithoutNode": len(empty),
         "datacentresRefused": len(refused),
         "datacentres": f"{len(in_use)} of {len(answers)}",
+        "derogated": sum(bool(answer.derogations) for answer in answers),
         "nodes": len(nodes),
         "accepted": [answer.datacentre for answer in in_use[:MAX_EXAMPLES]],
         "refused": [
@@ -149,6 +153,9 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
     }
     if nodes:
         message = f"{len(nodes)} node(s) may host its pods, in {examples(answer.datacentre for answer in in_use)}"
+        if derogated := [site for site in in_use if site.derogations]:
+            waived = (f"{site.datacentre} ({', '.join(site.derogations)})" for site in derogated)
+            message += f"; only because of a derogation: {examples(waived)}"
         if empty:
             message += f"; {_why_empty(name, empty, verdicts)}"
         return Report(status, (Observation("Ready", "True", ConditionReason.NODES_ACCEPTED, message),))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.core.placement.changes import Changes
+from sovereign_operator.core.placement.derogation_status import restated
 from sovereign_operator.core.placement.differences import basis_of, evidence_of, revised_datacentres, service_of
 from sovereign_operator.core.placement.facts import Facts, Node, Pair
 from sovereign_operator.core.placement.membership import Membership, declarations, locate, selects
@@ -148,6 +149,8 @@ class Verdicts:
             if member and member.datacentre
         }
 
+        resting = {name for site in (*map(self.sites.get, sites), *sites.values()) if site for name in site.derogations}
+        derogations = restated(self.facts, after) | resting
         policies = frozenset(self.facts.policies.keys() ^ after.policies.keys())
         self.facts, self._declared, self._selecting = after, declared, selecting
         for name, node in seen.items():
@@ -170,6 +173,7 @@ class Verdicts:
             accepted=self._accept(changed, policies),
             policies=policies,
             sites=frozenset(sites),
+            derogations=derogations,
             datacentres=frozenset(renumbered | revised),
         )
 

@@ -4,6 +4,7 @@ from sovereign_operator.core.report.reason import (
     CERTIFICATES,
     CLOUD_SERVICE,
     DATACENTRE,
+    DEROGATION,
     POLICY,
     WORKLOAD,
     Reason,
@@ -98,6 +99,7 @@ class ConditionReason(Reason):
     UNKNOWN_POLICY = (
         "UnknownPolicy",
         WORKLOAD("Accepted False", "the SovereigntyPolicy does not exist", "correct the name, or create it"),
+        DEROGATION("InForce False", "the SovereigntyPolicy does not exist", "correct `spec.policyRef`, or create it"),
     )
     SYSTEM_NAMESPACE = (
         "SystemNamespace",

@@ -48,6 +48,7 @@ def reasons_of(table: str) -> Callable[..., Row]:
 CLOUD_SERVICE = conditions_of("CloudService")
 DATACENTRE = conditions_of("Datacentre")
 POLICY = conditions_of("SovereigntyPolicy")
+DEROGATION = conditions_of("Derogation")
 WORKLOAD = conditions_of("SovereignWorkload")
 CERTIFICATES = conditions_of("certificates")
 ENCRYPTION = conditions_of("encryption")

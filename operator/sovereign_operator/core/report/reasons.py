@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sovereign_operator.core.report.reason import CLOUD_SERVICE, DATACENTRE, NODE, POLICY, WORKLOAD, Reason
+from sovereign_operator.core.report.reason import (
+    CLOUD_SERVICE,
+    DATACENTRE,
+    DEROGATION,
+    NODE,
+    POLICY,
+    WORKLOAD,
+    Reason,
+)
 
 CORRECT_IT: Final = "[correct it](operations.md#objects-that-cannot-be-read); the message names the field"
 
@@ -17,6 +25,7 @@ class NodeReason(Reason):
         DATACENTRE(
             "Ready False", "the CloudService of the Datacentre does not exist", "create it or correct `spec.serviceRef`"
         ),
+        DEROGATION("InForce False", "the CloudService does not exist", "create it or correct `spec.serviceRef`"),
         NODE("the CloudService of the Datacentre does not exist", "create it or correct `spec.serviceRef`"),
     )
     COUNTRY_CONTRADICTED = (
@@ -33,13 +42,16 @@ class NodeReason(Reason):
     )
     QUALIFICATION_MISSING = (
         "QualificationMissing",
-        NODE("the service has no qualification of a demanded scheme", "use another service, or grant a derogation"),
+        NODE(
+            "the service has no qualification of a demanded scheme",
+            "use another service, or ask for a Derogation",
+        ),
     )
     QUALIFICATION_IN_PROCESS = (
         "QualificationInProcess",
         NODE(
             "the provider applied for the qualification, which is not granted yet",
-            "wait for the decision, or grant a derogation",
+            "wait for the decision, or ask for a Derogation",
         ),
     )
     QUALIFICATION_NOT_YET_VALID = (
@@ -111,6 +123,7 @@ class NodeReason(Reason):
         "Unreadable",
         CLOUD_SERVICE("Qualified False", "the operator cannot read the object", CORRECT_IT),
         POLICY("Ready False", "the operator cannot read the object", CORRECT_IT),
+        DEROGATION("InForce False", "the operator cannot read the object", CORRECT_IT),
         WORKLOAD("Ready False", "the operator cannot read the object; its workload stays as it is", CORRECT_IT),
         DATACENTRE(
             "Ready False",

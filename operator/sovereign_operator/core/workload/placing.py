@@ -1,4 +1,4 @@
-"""What admission writes into new pods, DaemonSets and SovereignWorkloads.
+"""What admission writes into new pods, DaemonSets, SovereignWorkloads and Derogations.
 
 Where the API server serves MutatingAdmissionPolicy, it does this itself: ``place-pods.yaml``, ``place-daemonsets.yaml``
 and ``stamp-requester.yaml`` of the chart have the same rules as CEL. Elsewhere the injector answers for it. Tests
@@ -42,13 +42,17 @@ def place_daemon_set(daemon_set: Json, policy: str | None, before: Json | None) 
     return _labelled(daemon_set, policy) | {"spec": spec | {"template": template | {"spec": pod_spec}}}
 
 
-def stamp(sovereign_workload: Json, user: str, before: Json | None) -> Json:
-    """Return a SovereignWorkload with the user who last wrote its spec. ``before``: as it was, if it exists."""
-    stamped = _metadata(before, "annotations").get(names.REQUESTED_BY_ANNOTATION) if before else None
-    if before and stamped and sovereign_workload["spec"] == before["spec"]:
+def stamp(obj: Json, user: str, before: Json | None, *, taken_over: bool) -> Json:
+    """Return a SovereignWorkload or a Derogation with the user who last wrote its spec.
+
+    ``before``: as it was, if it exists. ``taken_over``: whether a user who changes something else of one without a
+    stamp counts as that user.
+    """
+    stamped = _metadata(before, "annotations").get(names.REQUESTED_BY_ANNOTATION, "") if before else ""
+    if before and obj["spec"] == before["spec"] and (stamped or not taken_over):
         user = stamped
-    annotations = {**_metadata(sovereign_workload, "annotations"), names.REQUESTED_BY_ANNOTATION: user}
-    return sovereign_workload | {"metadata": sovereign_workload["metadata"] | {"annotations": annotations}}
+    annotations = {**_metadata(obj, "annotations"), names.REQUESTED_BY_ANNOTATION: user}
+    return obj | {"metadata": obj["metadata"] | {"annotations": annotations}}
 
 
 def _metadata(obj: Json, field: str) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
+from sovereign_operator.core.placement.derogation import Derogation, Derogations
 from sovereign_operator.core.placement.facts import Claims, Facts, Node, Unread
 from sovereign_operator.core.report.conditions import examples
 from sovereign_operator.core.report.reasons import line
@@ -21,10 +22,11 @@ from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.unreadable import Unreadable
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 LONGEST_EXAMPLE: Final = 500
 """In characters, of the error of one field. The name of a field may be of any length."""
-Specs = Mapping[tuple[str, str], M | Unreadable]
-"""By namespace and name."""
+Specs = Mapping[tuple[str, str], T | Unreadable]
+"""What was read of the objects of a kind, by namespace and name."""
 
 
 def see_spec(obj: Json, model: type[M]) -> M | Unreadable | None:
@@ -66,12 +68,12 @@ def see_claims(spec: Any) -> Claims:
     )
 
 
-def readable(specs: Specs[M]) -> dict[str, M]:
-    """Return the valid specs, by name."""
+def readable(specs: Specs[T]) -> dict[str, T]:
+    """Return what could be read, by name."""
     return {name: spec for (_, name), spec in specs.items() if not isinstance(spec, Unreadable)}
 
 
-def unreadable(specs: Specs[M]) -> dict[str, Unreadable]:
+def unreadable(specs: Specs[T]) -> dict[str, Unreadable]:
     """Return the objects that cannot be read, by name."""
     return {name: spec for (_, name), spec in specs.items() if isinstance(spec, Unreadable)}
 
@@ -80,6 +82,7 @@ def gather(
     services: Specs[CloudServiceSpec],
     datacentres: Specs[DatacentreSpec],
     policies: Specs[SovereigntyPolicySpec],
+    derogations: Specs[Derogation],
     now: datetime,
     *,
     nodes: Mapping[str, Node] | None = None,
@@ -92,10 +95,12 @@ def gather(
         policies=readable(policies),
         nodes=nodes or {},
         now=now,
+        derogations=Derogations(readable(derogations)),
         unread=Unread(
             frozenset(unreadable(services)),
             {name: spec.claims for name, spec in unreadable(datacentres).items()},
             frozenset(unreadable(policies)),
+            frozenset(name for name, found in unreadable(derogations).items() if found.approved),
         ),
         hosts=hosts or {},
     )
