@@ -34,7 +34,9 @@ def served(admin: Kubectl, *kinds: Resource) -> Iterator[None]:
         for kind in kinds:
             # It has more text than the annotation of a client-side apply takes.
             admin.run("create", "-f", str(FILES[kind]))
-        admin.run("wait", *crds, "--for=condition=Established", "--timeout=30s")
+        # kubectl fails at a CRD that has no conditions yet.
+        wait = ("wait", *crds, "--for=condition=Established", "--timeout=30s")
+        eventually(lambda: admin.run(*wait), what="kinds for reports")
         yield
     finally:
         admin.delete(*crds)

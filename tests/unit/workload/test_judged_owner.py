@@ -197,7 +197,7 @@ def test_a_message_is_one_line_and_the_counts_add_up(seen: JudgedOwner, answers:
     assert said
     assert len(said) <= MAX_LINE
     assert said.isprintable()
-    counts = seen.counts()
+    counts = seen.counts
     assert sum(counts[place] for place in PLACES) == len(seen.pods)
     if result_of(seen) is Result.PASS:
         assert counts[Count.INSIDE] == len(seen.pods)

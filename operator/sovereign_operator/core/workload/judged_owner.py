@@ -6,6 +6,7 @@ Statuses of policies and reports of namespaces say the same of the same pods.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
@@ -73,8 +74,9 @@ class JudgedOwner:
             return f"the label {names.POLICY_LABEL} of the pods"
         return f"the label {LABELS[self.judge.mode]} of namespace {self.namespace}"
 
-    def counts(self) -> dict[Count, int]:
-        """Return how many pods count as what."""
+    @cached_property
+    def counts(self) -> Mapping[Count, int]:
+        """How many pods count as what."""
         found = dict.fromkeys(Count, 0)
         for judgement, number in self.numbers.items():
             for count in judgement.counts():
@@ -88,7 +90,7 @@ class JudgedOwner:
 
 def result_of(owned: JudgedOwner) -> Result:
     """Return the result: the worst that is true of any of the pods."""
-    counts = owned.counts()
+    counts = owned.counts
     if counts[Count.UNKNOWN]:
         return Result.ERROR
     if counts[Count.OUTSIDE] or counts[Count.BARE]:
@@ -103,7 +105,7 @@ def needs_action(owned: JudgedOwner) -> bool:
 
 def rank(owned: JudgedOwner) -> tuple[object, ...]:
     """Return a key that sorts by how bad it is, the worst first, and then by name."""
-    counts = owned.counts()
+    counts = owned.counts
     return (
         [*Result].index(result_of(owned)),
         -counts[Count.OUTSIDE],
@@ -116,7 +118,7 @@ def rank(owned: JudgedOwner) -> tuple[object, ...]:
 
 def message_of(owned: JudgedOwner, answers: PolicyAnswers) -> str:
     """Return what is the case and what to do about it, on one line."""
-    counts = owned.counts()
+    counts = owned.counts
     if counts[Count.UNKNOWN]:
         return line(_unknown(owned))
     number = sum(counts[place] for place in PLACES)

@@ -97,7 +97,7 @@ def _result(owned: JudgedOwner, answers: PolicyAnswers) -> Json:
 
 def _properties(owned: JudgedOwner, answers: PolicyAnswers) -> dict[str, str]:
     """Return the counts, the reasons, and which label has the policy judge the pods, as text."""
-    counts = owned.counts()
+    counts = owned.counts
     shown = {"pods": sum(counts[place] for place in PLACES)} | {place.value: counts[place] for place in PLACES}
     if owned.held:
         shown |= {"olderThanLabel": counts[Count.OLDER], "withoutSidecar": counts[Count.BARE]}
