@@ -28,6 +28,10 @@ def nodes_that_are(state: str) -> str:
 
 SECONDS_TO_END: Final = f"{latest('sovereign_qualification_end_timestamp_seconds', 'service', 'scheme')} - time()"
 """By service and scheme. A decision and its renewal are two entries: the one that lasts longest counts."""
+SECONDS_TO_END_OF_DEROGATION: Final = (
+    f"{latest('sovereign_derogation_end_timestamp_seconds', 'policy', 'service', 'scheme')} - time()"
+)
+"""By policy, service and scheme. Of several that waive the same, the one that lasts longest counts."""
 READY: Final = latest("sovereign_workload_ready", "namespace", "workload")
 NOT_READY: Final = f"{READY} == 0"
 

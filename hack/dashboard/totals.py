@@ -3,7 +3,7 @@
 from typing import Final
 
 from hack.dashboard.description import BAD_IF_ANY, DAYS_LEFT, WARNING_IF_ANY, Kind, Levels, Panel, Query
-from hack.dashboard.queries import READY, SECONDS_TO_END, encryption_pods, latest, pods_at
+from hack.dashboard.queries import READY, SECONDS_TO_END, SECONDS_TO_END_OF_DEROGATION, encryption_pods, latest, pods_at
 
 
 def number(title: str, about: str, expression: str, levels: Levels, *runbook: str, empty: str = "no data") -> Panel:
@@ -45,11 +45,13 @@ TOTALS: Final = (
     ),
     number(
         "Days to next end",
-        "Days until the first recorded qualification ends of the services in which you have a datacentre.",
-        f"min({SECONDS_TO_END}) / 86400",
+        "Days until the first end of a derogation, or of a qualification of a service in which you have a datacentre.",
+        f"min({SECONDS_TO_END} or {SECONDS_TO_END_OF_DEROGATION}) / 86400",
         DAYS_LEFT,
         "SovereignQualificationEnds",
         "SovereignQualificationEnded",
+        "SovereignDerogationEnds",
+        "SovereignDerogationEnded",
         empty="none recorded",
     ),
     number(

@@ -49,6 +49,7 @@ def measure(day: Day) -> None:
     verdicts, _ = cluster.decide(state, pending, cluster.observe(state, pending))
     state.published.retained = retained(state)
     cluster._measure(verdicts, state.published.retained, sites=True)  # noqa: SLF001
+    cluster._measure_derogations(verdicts.facts.derogations)  # noqa: SLF001
     policies = [(SOVEREIGNTY_POLICY.plural, name) for name in verdicts.facts.policies]
     pod_counts.count_pods(state)
     pod_counts.count_processes(state)
