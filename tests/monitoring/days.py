@@ -95,13 +95,13 @@ def bad_day(now: datetime) -> Day:
     stray["spec"]["containers"][0]["volumeMounts"] = [{"name": "v", "mountPath": "/v"}]
     signer = pod_on("paris-1", Application("sovereign-system", "sovereign-signer", 1), "sovereign-signer-0", "")
     signer["metadata"]["labels"] = {names.COMPONENT_LABEL: "signer"}
-    objects = cluster(services, [*pods, stray], {"brest-3": "uid-of-another", "brest-2": None}) | {
-        "derogations": [
-            # Of a scheme that its policy does not demand: no node is accepted on this day.
-            derogation("ends", "secnumcloud", "HDS", now.date()),
-            derogation("ended", "hds", "HDS", now.date() - timedelta(days=2)),
-        ]
-    }
+    # The first is of a scheme that its policy does not demand: no node is accepted on this day.
+    derogations = [
+        derogation("ends", "secnumcloud", "HDS", now.date()),
+        derogation("ended", "hds", "HDS", now.date() - timedelta(days=2)),
+    ]
+    found = cluster(services, [*pods, stray], {"brest-3": "uid-of-another", "brest-2": None})
+    objects = {**found, "derogations": derogations}
     return Day(now, objects, {(one.namespace, one.name): deployment(one) for one in APPLICATIONS}, (signer,))
 
 
@@ -112,8 +112,9 @@ def qualification(name: str, scheme: str, version: str, until: date | None) -> J
 
 def derogation(name: str, policy: str, scheme: str, until: date) -> Json:
     """Return one for hexa-gouv that one person asked for, and another approved."""
-    named = {"policyRef": {"name": policy}, "serviceRef": {"name": "hexa-gouv"}}
-    obj = made(name, scheme=scheme, reason="pilot", until=until.isoformat(), **named)
+    service = {"name": "hexa-gouv"}
+    asked = {"scheme": scheme, "reason": "pilot", "until": until.isoformat()}
+    obj = made(name, policyRef={"name": policy}, serviceRef=service, **asked)
     obj["metadata"]["annotations"] = {names.REQUESTED_BY_ANNOTATION: "ann"}
     obj["status"] = {"approvedBy": "bob", "approvedGeneration": 1, "approvedUID": obj["metadata"]["uid"]}
     return obj
