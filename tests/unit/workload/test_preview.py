@@ -125,7 +125,7 @@ def test_pods_of_a_node_that_is_gone_move() -> None:
 def test_without_an_accepted_node_everything_hangs() -> None:
     found = row(workload(replica("good"), before=POLICY), stage(after=WITHDRAWN))
     assert found.outcome is Outcome.HANGS
-    assert found.reason == "policy demo accepts no node"
+    assert found.reason.startswith("policy demo accepts no node: bad is refused: ")
 
 
 def test_without_the_right_to_list_pods_room_is_not_known() -> None:

@@ -57,7 +57,7 @@ def _case(workload: Previewed, stage: Stage) -> _Case:
     suiting = [(one, frozenset(node.name for node in fitting(one.rules, accepted))) for one in outside]
     homeless = next((one for one, nodes in suiting if not nodes), None)
     if settled is None and homeless is not None:
-        settled = Outcome.HANGS, _nowhere(policy, homeless.rules, accepted)
+        settled = Outcome.HANGS, _nowhere(policy, homeless.rules, accepted, stage)
     needs = [Need(nodes, one.requests) for one, nodes in suiting if nodes]
     settled = settled or _unjudged(workload, outside, stage, looking=bool(outside))
     settled = settled or _crowded(workload, needs, accepted, stage)
@@ -98,9 +98,11 @@ def _stays_there(one: Replica, policy: str, stage: Stage) -> bool:
     return not grows and bool(fitting(one.rules, [stage.traits[one.node]]))
 
 
-def _nowhere(policy: str, rules: PodDemands, accepted: Sequence[NodeTraits]) -> str:
+def _nowhere(policy: str, rules: PodDemands, accepted: Sequence[NodeTraits], stage: Stage) -> str:
     if not accepted:
-        return f"policy {policy} accepts no node"
+        first = min(stage.traits, default="")
+        why = f": {_why_refused(policy, [first], stage)}" if first and policy in stage.facts.policies else ""
+        return f"policy {policy} accepts no node{why}"
     nodes = "the node" if len(accepted) == 1 else f"the {len(accepted)} nodes"
     return f"its own rules keep new pods off {nodes} that policy {policy} accepts: {obstacle(rules, accepted)}"
 
@@ -150,7 +152,7 @@ def _settle_daemon(
     """Decide about a DaemonSet that no accepted node suits."""
     if not workload.replicas and not fitting(template, stage.traits.values()):
         return Outcome.RUNS, "no node is one of those that it asks for, so that it has no pods"
-    return Outcome.HANGS, _nowhere(workload.policy or "", template, accepted)
+    return Outcome.HANGS, _nowhere(workload.policy or "", template, accepted, stage)
 
 
 def _unjudged(
@@ -163,7 +165,7 @@ def _unjudged(
     if workload.unjudged and (looking or workload.starts_first):
         return Outcome.CANNOT_TELL, workload.unjudged
     if looking and stage.free is None:
-        return Outcome.CANNOT_TELL, "you may not list all pods, so that it is not known how much room nodes have"
+        return Outcome.CANNOT_TELL, stage.room_unknown
     return None
 
 

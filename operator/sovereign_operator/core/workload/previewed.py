@@ -97,7 +97,9 @@ class Stage:
     traits: Mapping[str, NodeTraits]
     """The nodes after it."""
     free: Mapping[str, Amounts] | None
-    """What each of them has left while all pods stay that run there; None: not all pods could be read."""
+    """What each of them has left while all pods stay that run there; None: it is not known."""
+    room_unknown: str = "you may not list all pods, so that it is not known how much room nodes have"
+    """Why it is not known."""
 
     @property
     def facts(self) -> Facts:
