@@ -50,7 +50,7 @@ def test_room(wanted: Wanted, left: Free, rooms: dict[str, Room] | None) -> None
 
 def test_what_a_pod_lacks_is_said() -> None:
     (found,) = find_room({"a": [need(4, "x", "y")]}, free(x=1, y=0)).values()
-    assert found.why == "on x, the nearest to it, a pod requests 4 cpu, of which 1 is left"
+    assert found.why == "on x, which comes nearest, a pod requests 4 cpu, of which 1 is left"
 
 
 def test_none_is_said_only_if_there_is_no_room_once_others_have_left() -> None:

@@ -59,7 +59,7 @@ class Preview(Answer):
     @property
     def summary(self) -> str:
         """The totals in words."""
-        counted = ", ".join(f"{count} {outcome}" for outcome, count in self.totals.items())
+        counted = ", ".join(f"{outcome} {count}" for outcome, count in self.totals.items())
         return f"{plural(len(self.rows), 'workload')}{': ' if counted else ''}{counted}"
 
 

@@ -133,7 +133,7 @@ def _short_of(need: Need, free: Mapping[str, Amounts]) -> str:
     nearest = min(sorted(need.nodes), key=lambda node: len(missing(node)))
     left = {name: max(free.get(nearest, {}).get(name, ZERO), ZERO) for name in missing(nearest)}
     words = [f"{render(need.requests[name])} {name}, of which {render(rest)} is left" for name, rest in left.items()]
-    return f"on {nearest}, the nearest to it, a pod requests {' and '.join(words)}"
+    return f"on {nearest}, which comes nearest, a pod requests {' and '.join(words)}"
 
 
 def _fits(requests: Amounts, free: Amounts) -> bool:

@@ -222,7 +222,7 @@ def _trigger(workload: Previewed, stage: Stage) -> Trigger:
 def _by_room(case: _Case, room: Found, stage: Stage) -> tuple[Outcome, str]:
     workload, policy = case.workload, case.workload.policy or ""
     if room.room is Room.NONE:
-        return Outcome.HANGS, f"the nodes that policy {policy} accepts and its own rules allow have no room: {room.why}"
+        return Outcome.HANGS, f"nodes that policy {policy} accepts have no room: {room.why}"
     if room.room is Room.UNSURE:
         return Outcome.CANNOT_TELL, room.why
     leaving = [one for one in case.outside if one.node and not stage.after.accepts(policy, one.node)]
@@ -237,6 +237,8 @@ def _by_room(case: _Case, room: Found, stage: Stage) -> tuple[Outcome, str]:
 
 
 def _stays(case: _Case) -> str:
+    if case.workload.template is not None:
+        return f"accepted nodes suit it, {case.places} in number" if case.places > 1 else "an accepted node suits it"
     if not case.outside:
         return "its pods run on accepted nodes"
     if len(case.outside) == len(case.workload.replicas):
