@@ -183,9 +183,9 @@ def _wanted(kind: str, obj: Json) -> int:
     spec = obj["spec"]
     if kind in {WorkloadKind.JOB, WorkloadKind.CRON_JOB}:
         job = spec["jobTemplate"].get("spec") or {} if kind == WorkloadKind.CRON_JOB else spec
-        most = job.get("parallelism", 1)
+        most = int(job.get("parallelism", 1))
         done = (obj.get("status") or {}).get("succeeded", 0) if kind == WorkloadKind.JOB else 0
-        return max(0, min(most, job.get("completions", most) - done))
+        return max(0, min(most, int(job.get("completions", most)) - done))
     replicas = spec.get("replicas")
     return 1 if replicas is None else int(replicas)
 
