@@ -299,6 +299,32 @@ def test_a_sovereign_workload_in_a_file_puts_a_workload_in_scope(ask: Asker) -> 
     assert (row["policy"], row["outcome"]) == ("secnumcloud", "runs")
 
 
+def test_a_sovereign_workload_in_a_file_has_its_workload_created(ask: Asker) -> None:
+    template = {"kind": "Deployment", "spec": deployment("portal", nodeName="paris-1")["spec"]}
+    claim = ours("SovereignWorkload", "portal", policyRef={"name": "secnumcloud"}, template=template)
+    claim["metadata"]["namespace"] = "hospital"
+    assert ask.outcomes(claim) == {"Deployment/portal": ("creation", "refused")}
+
+
+def test_pods_of_owners_that_others_own_are_seen(ask: Asker) -> None:
+    owned = {"ownerReferences": [{"apiVersion": "x/v1", "kind": "Thing", "name": "x", "controller": True}]}
+    replica_set = deployment("x-1") | {"kind": "ReplicaSet"}
+    replica_set["metadata"] |= {"uid": "1"} | owned
+    found = ask.outcomes(replica_set, pod("x-1-a", "paris-1", owner=("ReplicaSet", "x-1")), options=ENFORCES)
+    assert found == {"ReplicaSet/x-1": ("label", "moves")}
+
+
+def test_a_job_that_has_ended_is_left_out(ask: Asker) -> None:
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "once", "namespace": "hospital", "uid": "1"},
+        "spec": {"template": {"spec": spec(nodeName="paris-1")}},
+        "status": {"conditions": [{"type": "Complete", "status": "True"}]},
+    }
+    assert ask.outcomes(job, options=ENFORCES) == {}
+
+
 def test_a_workload_that_cannot_be_read_hides_no_other(ask: Asker) -> None:
     broken = deployment("broken") | {"spec": {"replicas": "many", "template": {"spec": spec()}}}
     found = ask.outcomes(broken, deployment("fine"), options=ENFORCES)

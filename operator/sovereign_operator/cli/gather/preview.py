@@ -13,7 +13,7 @@ from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.preview import PreviewSeen
 from sovereign_operator.cli.gather.estate import read_estate
 from sovereign_operator.cli.gather.installation import Installation
-from sovereign_operator.cli.gather.overlay import Key, is_new
+from sovereign_operator.cli.gather.overlay import NEW, Key, is_new
 from sovereign_operator.cli.gather.preview_scope import Holder, enforcing
 from sovereign_operator.cli.gather.preview_workloads import LivePod, Subject, Volumes, as_previewed, template_of
 from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
@@ -61,6 +61,16 @@ async def read_preview(before: Reader, after: Reader, installation: Installation
     """Read what the caller may, as it is and as it would be. Raises ApiError and CliError."""
     old, new = await read_estate(before), await read_estate(after)
     return await _Gatherer((before, after), installation, asked, (old, new)).read()
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """What a SovereignWorkload in a file says of its workload."""
+
+    label: Mapping[str, str]
+    """The one that the operator would put on its pods."""
+    made: Json | None
+    """The workload that the operator would create; None: it refers to one."""
 
 
 class _Gatherer:
@@ -133,37 +143,37 @@ class _Gatherer:
         for pod in found:
             if not pod.seen.terminating and not is_new(pod.obj):
                 owned[_owner_key(pod)].append(pod)
-        adopted = self._adopted(where)
-        subjects = []
+        declared = dict(self._declared())
+        workloads = {key: claim.made for key, claim in declared.items() if claim.made and where in ("", key[0])}
         for resource in TEMPLATED:
             for obj in await self._after.list(resource, _identity, where) or ():
-                key = (obj["metadata"]["namespace"], resource.kind, obj["metadata"]["name"])
-                mine = owned.pop(key, [])
                 if _is_counted(resource.kind, obj):
-                    labels = (template_of(resource.kind, obj).get("metadata") or {}).get("labels") or {}
-                    subjects.append(Subject(*key, obj, mine, {**labels, **adopted.get(key, {})}))
+                    workloads[obj["metadata"]["namespace"], resource.kind, obj["metadata"]["name"]] = obj
+        subjects = []
+        for key, obj in workloads.items():
+            labels = (template_of(key[1], obj).get("metadata") or {}).get("labels") or {}
+            label = declared[key].label if key in declared else {}
+            subjects.append(Subject(*key, obj, owned.pop(key, []), {**labels, **label}))
         subjects += [Subject(*key, None, mine, mine[0].seen.labels) for key, mine in sorted(owned.items())]
         made = [pod for pod in found if is_new(pod.obj)]
         subjects += [Subject(*_owner_key(pod), pod.obj, (), pod.seen.labels) for pod in made]
         living = None if everywhere is None else [pod for pod in everywhere if not is_new(pod.obj)]
         return living, subjects
 
-    def _adopted(self, where: str) -> dict[tuple[str, str, str], dict[str, str]]:
-        """Return the labels that SovereignWorkloads in files put on pods of workloads."""
-        found = {}
-        for obj in self._asked.files.values():
-            if obj["kind"] != SOVEREIGN_WORKLOAD.name:
+    def _declared(self) -> Iterator[tuple[tuple[str, str, str], "_Declared"]]:
+        """Yield the workloads that SovereignWorkloads in files are about."""
+        for (_, kind, namespace, name), obj in self._asked.files.items():
+            seen = see_sovereign_workload(obj) if kind == SOVEREIGN_WORKLOAD.name else None
+            if not isinstance(seen, tuple):
                 continue
-            seen = see_sovereign_workload(obj)
-            if isinstance(seen, tuple) and seen[0].policy_ref:
-                kind, name = workload_of(obj["metadata"]["name"], seen[0])
-                namespace = obj["metadata"].get("namespace") or where
-                found[namespace, kind.value, name] = {names.POLICY_LABEL: seen[0].policy_ref.name}
-        return found
+            spec, (workload, called) = seen[0], workload_of(name, seen[0])
+            label = {names.POLICY_LABEL: spec.policy_ref.name} if spec.policy_ref else {}
+            metadata = {"namespace": namespace, "name": called, "uid": NEW}
+            made = {"kind": workload.value, "metadata": metadata, "spec": spec.template.spec} if spec.template else None
+            yield (namespace, workload.value, called), _Declared(label, made)
 
     def _is_laid(self, subject: Subject) -> bool:
-        kinds = {key[1:] for key in self._asked.files}
-        return (subject.kind, subject.namespace, subject.name) in kinds
+        return (subject.kind, subject.namespace, subject.name) in {key[1:] for key in self._asked.files}
 
     async def _stage(self, pods: Sequence[LivePod] | None, workloads: Sequence[Previewed]) -> Stage:
         before, after = self._old.verdicts, self._new.verdicts

@@ -177,17 +177,22 @@ def _all_fit(wanted: Mapping[str, Sequence[Need]], free: Mapping[str, Amounts]) 
 
 
 def _place(needs: Sequence[Need], free: Mapping[str, Amounts], largest: Mapping[str, Decimal], *, spread: bool) -> bool:
-    """Whether each pod in turn finds a place: on the node with the least room for it, or the most if ``spread``."""
+    """Whether each pod in turn finds a place: on the first node with room for it, or if ``spread`` where most is left."""
     left = {node: dict(free.get(node, {})) for need in needs for node in need.nodes}
+    in_order = {nodes: sorted(nodes) for nodes in {need.nodes for need in needs}}
     for need in needs:
-
-        def rest(node: str, need: Need = need) -> Decimal:
-            return min((left[node].get(name, ZERO) / largest[name] for name in need.requests), default=ZERO)
-
-        places = sorted(node for node in need.nodes if _fits(need.requests, left[node]))
-        if not places:
+        places = (node for node in in_order[need.nodes] if _fits(need.requests, left[node]))
+        if spread:
+            node = max(places, key=lambda node: _rest(need, left[node], largest), default=None)
+        else:
+            node = next(places, None)
+        if node is None:
             return False
-        node = (max if spread else min)(places, key=rest)
         for name, amount in need.requests.items():
             left[node][name] = left[node].get(name, ZERO) - amount
     return True
+
+
+def _rest(need: Need, left: Amounts, largest: Mapping[str, Decimal]) -> Decimal:
+    """Return what is left of what a pod requests, as a part of what the largest node has."""
+    return min((left.get(name, ZERO) / largest[name] for name in need.requests), default=ZERO)
