@@ -33,6 +33,16 @@ def nodes_of(admin: Kubectl, namespace: str, name: str) -> list[str | None]:
     return [found["spec"].get("nodeName") for found in pods_of(admin, namespace, name)]
 
 
+def settle(admin: Kubectl, namespace: str, name: str, *nodes: str | None) -> None:
+    """Wait until a workload has one pod, on one of these nodes; None: it waits for a node."""
+
+    def settled() -> bool:
+        found = nodes_of(admin, namespace, name)
+        return len(found) == 1 and found[0] in nodes
+
+    eventually(settled, what=f"{name} on {nodes}")
+
+
 def run_everywhere(admin: Kubectl, namespace: str) -> None:
     """Create workloads of which one runs where the policy accepts it, and the others do not."""
     moving = workload("StatefulSet", "moves", 1, **ON_PARIS)
@@ -46,8 +56,8 @@ def run_everywhere(admin: Kubectl, namespace: str) -> None:
         namespace=namespace,
     )
     for name in ("moves", "hangs", "refused"):
-        eventually(lambda name=name: nodes_of(admin, namespace, name) == ["paris-1"], what=name)  # type: ignore[misc]
-    eventually(lambda: nodes_of(admin, namespace, "runs") == ["brest-1"], what="a pod inside")
+        settle(admin, namespace, name, "paris-1")
+    settle(admin, namespace, "runs", "brest-1")
     # Its pod stays, and the next one may run anywhere.
     patch = [{"op": "remove", "path": "/spec/template/spec/nodeSelector"}]
     admin.run("-n", namespace, "patch", "statefulset", "moves", "--type=json", "-p", json.dumps(patch))
@@ -74,24 +84,17 @@ def test_a_label_does_what_its_preview_said(admin: Kubectl, client: Client, spac
     eventually(lambda: "node not accepted" in admin.attempt(*words, stdin=refused).stderr, what="a label in force")
     admin.run("-n", namespace, "delete", "pods", "--all")
     for name in ("runs", "moves"):
-        eventually(
-            lambda name=name: (
-                {*nodes_of(admin, namespace, name)} <= {*estate.ACCEPTED}  # type: ignore[misc]
-                and len(nodes_of(admin, namespace, name)) == 1
-            ),
-            what=f"{name} inside",
-        )
+        settle(admin, namespace, name, *estate.ACCEPTED)
     for name in ("hangs", "large"):
-        eventually(lambda name=name: nodes_of(admin, namespace, name) == [None], what=f"{name} pending")  # type: ignore[misc]
+        settle(admin, namespace, name, None)
         waiting = pods_of(admin, namespace, name)[0]["metadata"]["name"]
         assert client.ask("explain", f"pod/{waiting}", "-n", namespace, code=1)["state"] == "pending"
-    eventually(
-        lambda: (
-            "ReplicaFailure"
-            in {entry["type"] for entry in admin.get("deployment", "refused", namespace)["status"]["conditions"]}
-        ),
-        what="a Deployment whose pods are refused",
-    )
+
+    def is_refused() -> bool:
+        conditions = admin.get("deployment", "refused", namespace)["status"]["conditions"]
+        return "ReplicaFailure" in {entry["type"] for entry in conditions}
+
+    eventually(is_refused, what="a Deployment whose pods are refused")
     assert nodes_of(admin, namespace, "refused") == []
 
 
@@ -110,7 +113,7 @@ def test_a_datacentre_that_goes_does_what_its_preview_said(admin: Kubectl, clien
     name = running(admin, hospital)["metadata"]["name"]
     assert client.ask("explain", f"pod/{name}", "-n", hospital, code=1)["state"] == "outside"
     admin.run("-n", hospital, "delete", "pod", name)
-    eventually(lambda: nodes_of(admin, hospital, "app") == [other], what=f"the pod on {other}")
+    settle(admin, hospital, "app", other)
 
 
 @pytest.mark.usefixtures("changed_estate")

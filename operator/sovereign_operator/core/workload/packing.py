@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import partial
+from heapq import heapify, heappop, heapreplace
+from itertools import groupby
 from typing import Final
 
 from sovereign_operator.core.kubernetes.quantity import render
@@ -166,33 +168,41 @@ def _all_fit(wanted: Mapping[str, Sequence[Need]], free: Mapping[str, Amounts]) 
     def size(need: Need) -> Decimal:
         return max((amount / largest[name] for name, amount in need.requests.items()), default=ZERO)
 
-    named = [(name, need) for name in sorted(wanted) for need in wanted[name]]
-    # Equal pods are in the order of their workloads, so that the same facts have the same answer.
-    down = sorted(named, key=lambda entry: (-size(entry[1]), entry[0], sorted(entry[1].nodes)))
+    needs = [need for name in sorted(wanted) for need in wanted[name]]
+    down = sorted(needs, key=lambda need: (-size(need), need.order()))
     return all(
-        _place([need for _, need in order], free, largest, spread=spread)
-        for order in (down, [*reversed(down)])
-        for spread in (False, True)
+        _place(order, free, largest, spread=spread) for order in (down, [*reversed(down)]) for spread in (False, True)
     )
 
 
 def _place(needs: Sequence[Need], free: Mapping[str, Amounts], largest: Mapping[str, Decimal], *, spread: bool) -> bool:
-    """Whether each pod in turn finds a place: on the first node with room for it, or if ``spread`` where most is left."""
+    """Whether each pod in turn finds a place: on the first node with room for it; if ``spread``, where most is left."""
     left = {node: dict(free.get(node, {})) for need in needs for node in need.nodes}
-    in_order = {nodes: sorted(nodes) for nodes in {need.nodes for need in needs}}
-    for need in needs:
-        places = (node for node in in_order[need.nodes] if _fits(need.requests, left[node]))
-        if spread:
-            node = max(places, key=lambda node: _rest(need, left[node], largest), default=None)
-        else:
-            node = next(places, None)
-        if node is None:
+    for _, alike in groupby(needs, key=lambda need: (need.nodes, tuple(sorted(need.requests.items())))):
+        same = [*alike]
+        if not _place_alike(same, left, largest if spread else {}):
             return False
-        for name, amount in need.requests.items():
-            left[node][name] = left[node].get(name, ZERO) - amount
     return True
 
 
-def _rest(need: Need, left: Amounts, largest: Mapping[str, Decimal]) -> Decimal:
-    """Return what is left of what a pod requests, as a part of what the largest node has."""
-    return min((left.get(name, ZERO) / largest[name] for name in need.requests), default=ZERO)
+def _place_alike(needs: Sequence[Need], left: dict[str, dict[str, Decimal]], largest: Mapping[str, Decimal]) -> bool:
+    """Place equal pods. Without ``largest``, nodes are taken in their order."""
+    first = needs[0]
+
+    def entry(node: str) -> tuple[Decimal, str]:
+        parts = (left[node].get(name, ZERO) / largest[name] for name in first.requests if name in largest)
+        return -min(parts, default=ZERO), node
+
+    places = [entry(node) for node in first.nodes if _fits(first.requests, left[node])]
+    heapify(places)
+    for _ in needs:
+        if not places:
+            return False
+        _, node = places[0]
+        for name, amount in first.requests.items():
+            left[node][name] = left[node].get(name, ZERO) - amount
+        if _fits(first.requests, left[node]):
+            heapreplace(places, entry(node))
+        else:
+            heappop(places)
+    return True
