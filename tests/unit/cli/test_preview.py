@@ -10,7 +10,9 @@ import yaml
 
 from sovereign_operator.cli import __main__ as program
 from sovereign_operator.cli.answers.preview import report_preview
+from sovereign_operator.core.sidecar.injection import inject
 from sovereign_operator.core.workload.previewed import Outcome
+from sovereign_operator.core.workload.refusal import SETTINGS
 from tests.unit.cli.previews import hospital
 
 Json = dict[str, Any]
@@ -112,7 +114,8 @@ class Asker:
     def __call__(self, *objects: Json, options: tuple[str, ...] = (), day: str = DAY) -> Json:
         path = self._folder / "all.yaml"
         path.write_text(yaml.safe_dump_all([*ESTATE, *objects]), encoding="utf-8")
-        words = ["preview", "--offline", "-f", str(path), "--at", day, "-o", "json", *options]
+        words = ["preview", "--offline", "-f", str(path), "-o", "json", *options]
+        words += ["--at", day] if day else []
         with pytest.raises(SystemExit) as end:
             program.run(words)
         printed = self._capsys.readouterr()
@@ -283,6 +286,42 @@ def test_pods_of_a_policy_that_encrypts(ask: Asker) -> None:
         "Deployment/host": "refused",
         "Deployment/fine": "runs",
     }
+
+
+@pytest.mark.parametrize(
+    ("mode", "gone", "outcome"),
+    [
+        ("Strict", "dctr/brest", ("withdrawal", "cut off")),
+        ("Preferred", "csvc/armor", ("withdrawal", "cut off")),
+        ("Permissive", "dctr/brest", ("withdrawal", "moves")),
+        ("Strict", "node/brest-1", ("withdrawal", "moves")),
+        ("Strict", "dctr/paris", ("next roll-out", "runs")),
+    ],
+)
+def test_pods_lose_their_certificates_with_their_datacentre(
+    ask: Asker, mode: str, gone: str, outcome: tuple[str, str]
+) -> None:
+    lasting = QUALIFIED | {"validFrom": "2020-01-01", "validUntil": "2099-01-01"}
+    encrypts = ours(
+        "SovereigntyPolicy",
+        "secnumcloud",
+        qualifications=[{"scheme": "SecNumCloud"}],
+        encryptionInTransit={"mode": mode},
+    )
+    running = inject(pod("alone", "brest-1"), "secnumcloud", SETTINGS)
+    running["metadata"]["labels"] = {"sovereignty.dev/placed-for": "secnumcloud"}
+    found = ask.outcomes(
+        service("armor", lasting),
+        service("hexa", lasting),
+        datacentre("lyon", "hexa"),
+        node("lyon-1"),
+        encrypts,
+        NAMESPACE,
+        running,
+        options=("--without", gone),
+        day="",
+    )
+    assert found["Pod/alone"] == outcome
 
 
 def test_a_sovereign_workload_in_a_file_puts_a_workload_in_scope(ask: Asker) -> None:

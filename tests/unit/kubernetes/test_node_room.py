@@ -26,15 +26,15 @@ def spec(*ports: dict[str, Any], **fields: Any) -> dict[str, Any]:
     ],
 )
 def test_what_a_pod_takes(pod: dict[str, Any], ports: list[str]) -> None:
-    assert claims_on_node(pod) == {"cpu": Decimal("0.5"), "pods": 1, **dict.fromkeys(ports, 1)}
+    assert claims_on_node(pod) == {"cpu": Decimal("0.5"), **dict.fromkeys(["pods", *ports], Decimal(1))}
 
 
 def test_what_pods_leave() -> None:
     taking = claims_on_node(spec({"containerPort": 80, "hostPort": 80}))
     nodes = {name: {"cpu": "2", "pods": "10"} for name in ("one", "two")}
     left = left_on_nodes(nodes, [("one", taking), ("gone", taking)], taking)
-    assert left["one"] == {"cpu": Decimal("1.5"), "pods": 9, "host port TCP/80": 0}
-    assert left["two"] == {"cpu": 2, "pods": 10, "host port TCP/80": 1}
+    assert left["one"] == {"cpu": Decimal("1.5"), "pods": Decimal(9), "host port TCP/80": Decimal(0)}
+    assert left["two"] == {"cpu": Decimal(2), "pods": Decimal(10), "host port TCP/80": Decimal(1)}
 
 
 SPREAD = {"topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}

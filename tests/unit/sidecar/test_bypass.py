@@ -1,10 +1,12 @@
 """What in a pod goes past its sidecar, as the guard has it, too."""
 
+import re
 from typing import Any
 
 import pytest
 
-from sovereign_operator.core.sidecar.bypass import goes_past_sidecar
+from sovereign_operator.core.sidecar.bypass import CAPABILITIES, SYSCTL, goes_past_sidecar
+from tests.documents import ROOT
 
 
 def spec(security: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
@@ -36,3 +38,13 @@ def spec(security: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any
 def test_what_goes_past_a_sidecar(pod: dict[str, Any], words: str) -> None:
     assert words in goes_past_sidecar(pod)
     assert bool(words) is bool(goes_past_sidecar(pod))
+
+
+def test_the_guard_has_the_same_capabilities_and_setting() -> None:
+    helpers = (ROOT / "charts" / "sovereign-operator" / "templates" / "_admission.tpl").read_text(encoding="utf-8")
+    rule = helpers.partition('define "sovereign-operator.pastSidecar"')[2].partition("end }}")[0]
+    assert {word for word in re.findall(r"'([A-Z_]+)'", rule) if word != "CAP_"} == CAPABILITIES
+    guard = (ROOT / "charts" / "sovereign-operator" / "templates" / "admission" / "guard-sidecars.yaml").read_text(
+        encoding="utf-8"
+    )
+    assert f"== '{SYSCTL}'" in guard
