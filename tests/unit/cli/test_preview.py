@@ -366,8 +366,16 @@ def test_a_job_that_has_ended_is_left_out(ask: Asker) -> None:
 
 def test_a_workload_that_cannot_be_read_hides_no_other(ask: Asker) -> None:
     broken = deployment("broken") | {"spec": {"replicas": "many", "template": {"spec": spec()}}}
-    found = ask.outcomes(broken, deployment("fine"), options=ENFORCES)
-    assert [outcome for _, outcome in found.values()] == ["cannot tell", "runs"]
+    metadata = {"name": "x", "namespace": "hospital"}
+    job = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": {"jobTemplate": 3}}
+    empty = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": 5}}
+    found = ask.outcomes(broken, job, empty, deployment("fine"), options=ENFORCES)
+    assert {name: outcome for name, (_, outcome) in found.items()} == {
+        "CronJob/x": "cannot tell",
+        "Deployment/broken": "cannot tell",
+        "Deployment/fine": "runs",
+        "Pod/x": "cannot tell",
+    }
 
 
 def test_nodes_without_a_size_leave_room_unknown(ask: Asker) -> None:
@@ -395,7 +403,17 @@ def test_questions_that_have_no_answer(words: tuple[str, ...], said: str, capsys
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", ["- a\n- b\n", "kind: Pod\n", "a: {\n", "kind: Pod\nmetadata: {}\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "- a\n- b\n",
+        "kind: Pod\n",
+        "a: {\n",
+        "kind: Pod\nmetadata: {}\n",
+        "kind: Node\nmetadata: {name: x}\nspec: 3\n",
+        "kind: Namespace\nmetadata: {name: x, labels: [a]}\n",
+    ],
+)
 def test_files_that_hold_something_else(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "other.yaml"
     path.write_text(content, encoding="utf-8")

@@ -75,11 +75,8 @@ def read_files(paths: Sequence[str], namespace: str) -> dict[Key, Json]:
     found = {}
     for path in paths:
         for obj in _objects(path):
-            if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
-                raise CliError(f"{_called(path)} has something that is no Kubernetes object: correct it")
-            name = obj["metadata"].get("name")
-            if not isinstance(name, str) or not isinstance(obj.get("kind"), str):
-                raise CliError(f"{_called(path)} has an object without kind or metadata.name: correct it")
+            if fault := _fault(obj):
+                raise CliError(f"{_called(path)} has {fault}: correct it")
             found[_key(obj, namespace)] = obj
     return found
 
@@ -190,6 +187,19 @@ def _objects(path: str) -> Iterator[Any]:
     for document in filter(None, documents):
         many = isinstance(document, dict) and isinstance(document.get("items"), list)
         yield from document["items"] if many else [document]
+
+
+def _fault(obj: Any) -> str:
+    """Return what keeps something in a file from being an object that can be laid over others; empty if nothing."""
+    if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
+        return "something that is no Kubernetes object"
+    metadata = obj["metadata"]
+    if not isinstance(metadata.get("name"), str) or not isinstance(obj.get("kind"), str):
+        return "an object without kind or metadata.name"
+    maps = {"spec": obj.get("spec"), "status": obj.get("status")}
+    maps |= {f"metadata.{name}": metadata.get(name) for name in ("labels", "annotations")}
+    wrong = next((name for name, value in maps.items() if not isinstance(value, dict | None)), "")
+    return f"{obj['kind']} {metadata['name']}, whose {wrong} is no map" if wrong else ""
 
 
 def _called(path: str) -> str:

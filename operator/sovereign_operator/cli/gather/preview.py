@@ -15,7 +15,7 @@ from sovereign_operator.cli.gather.estate import read_estate
 from sovereign_operator.cli.gather.installation import Installation
 from sovereign_operator.cli.gather.overlay import NEW, Key, is_new
 from sovereign_operator.cli.gather.preview_scope import Holder, enforcing
-from sovereign_operator.cli.gather.preview_workloads import LivePod, Subject, Volumes, as_previewed, template_of
+from sovereign_operator.cli.gather.preview_workloads import LivePod, Subject, Volumes, as_previewed, labels_of
 from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
 from sovereign_operator.cli.gather.workloads import BETWEEN, REPLICA_SETS
 from sovereign_operator.core import names
@@ -151,9 +151,8 @@ class _Gatherer:
                     workloads[obj["metadata"]["namespace"], resource.kind, obj["metadata"]["name"]] = obj
         subjects = []
         for key, obj in workloads.items():
-            labels = (template_of(key[1], obj).get("metadata") or {}).get("labels") or {}
-            label = declared[key].label if key in declared else {}
-            subjects.append(Subject(*key, obj, owned.pop(key, []), {**labels, **label}))
+            added = declared[key].label if key in declared else {}
+            subjects.append(Subject(*key, obj, owned.pop(key, []), labels_of(key[1], obj), added))
         subjects += [Subject(*key, None, mine, mine[0].seen.labels) for key, mine in sorted(owned.items())]
         made = [pod for pod in found if is_new(pod.obj)]
         subjects += [Subject(*_owner_key(pod), pod.obj, (), pod.seen.labels) for pod in made]

@@ -7,7 +7,7 @@ from typing import Final
 
 from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.gather.installation import Installation, option
-from sovereign_operator.cli.gather.preview_workloads import Subject, template_of
+from sovereign_operator.cli.gather.preview_workloads import Subject
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import needs_sidecar
 from sovereign_operator.core.identity.grant import is_granted
@@ -36,10 +36,8 @@ class Holder:
 
     def policies(self, subject: Subject) -> tuple[str | None, str | None]:
         """Return the policies that would hold, and that hold, new pods of a workload."""
-        written = dict(subject.labels)
-        if subject.obj is not None and subject.kind != "Pod":
-            written = (template_of(subject.kind, subject.obj).get("metadata") or {}).get("labels") or {}
-        return self._policy(self.after, subject, subject.labels), self._policy(self.before, subject, written)
+        new = self._policy(self.after, subject, subject.new_labels)
+        return new, self._policy(self.before, subject, subject.labels)
 
     def hold(self, policy: str | None, subject: Subject) -> Hold | None:
         """Return what admission asks about new pods of a workload; None: no policy holds them."""

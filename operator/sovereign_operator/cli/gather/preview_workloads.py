@@ -74,13 +74,29 @@ class Subject:
     """The workload; None: only its pods are known."""
     pods: Sequence[LivePod]
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Of new pods."""
+    """Those of new pods that are written in its template, or of its first pod."""
+    added: Mapping[str, str] = field(default_factory=dict)
+    """Those that a SovereignWorkload in a file would add."""
+
+    @property
+    def new_labels(self) -> dict[str, str]:
+        """Those of new pods."""
+        return {**self.labels, **self.added}
 
 
 def template_of(kind: str, obj: Json) -> Json:
     """Return the pod template of a workload of any kind that has one."""
     known = kind in {*WorkloadKind}
     return pod_template(WorkloadKind(kind), obj) if known else (obj["spec"].get("template") or {})
+
+
+def labels_of(kind: str, obj: Json) -> Mapping[str, str]:
+    """Return the labels in the pod template of a workload; none if they cannot be read."""
+    try:
+        labels = (template_of(kind, obj).get("metadata") or {}).get("labels")
+    except (AttributeError, TypeError, LookupError):
+        return {}
+    return labels if isinstance(labels, Mapping) else {}
 
 
 def as_previewed(
@@ -122,7 +138,7 @@ def _new_spec(subject: Subject, hold: Hold | None) -> tuple[Json, str]:
         spec = _again(subject.pods[0].obj) if subject.pods else (subject.obj or {})["spec"]
     if hold is None or any(pod.seen.static for pod in subject.pods):
         return spec, ""
-    admitted = admit({"metadata": {"labels": dict(subject.labels)}, "spec": spec}, hold)
+    admitted = admit({"metadata": {"labels": subject.new_labels}, "spec": spec}, hold)
     return admitted.spec, admitted.refused
 
 
