@@ -78,11 +78,17 @@ def without_stamp(admin: Kubectl) -> Iterator[None]:
 def changed_policy(admin: Kubectl, kind: str, name: str, **spec: object) -> Iterator[None]:
     """Change fields of an admission policy's spec, and restore them at the end."""
     before = bare(admin.get(kind, name))
-    admin.run("replace", "-f", "-", stdin=json.dumps(before | {"spec": before["spec"] | spec}))
+    _replace(admin, before | {"spec": before["spec"] | spec})
     try:
         yield
     finally:
-        admin.run("replace", "-f", "-", stdin=json.dumps(before))
+        _replace(admin, before)
+
+
+def _replace(admin: Kubectl, policy: Json) -> None:
+    """Replace an admission policy. The API server writes its status after each change, which conflicts."""
+    words = ("replace", "-f", "-")
+    eventually(lambda: admin.run(*words, stdin=json.dumps(policy)), what=f"{policy['metadata']['name']} replaced")
 
 
 def refused_change(person: Kubectl, namespace: str, thing: str, change: Json, *way: str) -> str:
