@@ -13,18 +13,21 @@ from sovereign_operator.cli.answers.declaration import declare
 from sovereign_operator.cli.answers.node import explain_node
 from sovereign_operator.cli.answers.nodes import list_nodes
 from sovereign_operator.cli.answers.pod import explain_pod
+from sovereign_operator.cli.answers.preview import report_preview
 from sovereign_operator.cli.answers.status import CountedPod, StatusSeen, report_status
 from sovereign_operator.cli.answers.version import CrdVersion
 from sovereign_operator.cli.show.blocks import Block, render
 from sovereign_operator.cli.show.declarations import declaration_text
 from sovereign_operator.cli.show.explanations import show_node, show_pod
 from sovereign_operator.cli.show.overviews import show_check, show_nodes, show_status
+from sovereign_operator.cli.show.preview import show_preview
 from sovereign_operator.core.admission.guards import GuardFinding
 from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.workload.readiness import CURRENT
 from tests.builders import NOW
 from tests.documents import REFERENCE
 from tests.unit.cli.clusters import FACTS, POLICY, SCOPE, SPARE, estate, pod
+from tests.unit.cli.previews import hospital
 
 PAGE = REFERENCE / "kubectl-sovereign.md"
 BLOCK = re.compile(r"^```\n\$ kubectl sovereign (?P<command>.*)\n(?P<output>(?:.*\n)*?)```$", re.MULTILINE)
@@ -60,6 +63,7 @@ def answers() -> dict[str, list[Block] | str]:
             explain_pod(waiting, SCOPE, estate(taints=TAINTED), None), wide=False
         ),
         "explain node/spare-1": show_node(explain_node("spare-1", SPARE.uid, estate(recorded=written)), wide=False),
+        f"preview --policy {POLICY} -n hospital": show_preview(report_preview(hospital()), wide=False),
         "nodes": show_nodes(list_nodes(estate()), wide=False),
         "nodes declare spare-1": declaration_text(declare(["spare-1"], estate())),
         "status": show_status(report_status(StatusSeen({"hospital": POLICY}, pods, (), {}), estate(), NOW), wide=False),

@@ -54,7 +54,7 @@ async def read_estate(reader: Reader) -> Estate:
         datacentres or {},
         policies or {},
         derogations or {},
-        reader.api.clock.now(),
+        reader.now(),
         nodes={name: node.node for name, node in observed.items()},
         hosts=hosts or {},
     )

@@ -1,6 +1,7 @@
 """Reads objects with the caller's rights. What RBAC forbids is noted, and is not an error."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from sovereign_operator.cli.answers.answer import Unread
@@ -25,6 +26,10 @@ class Reader:
     def unread(self) -> tuple[Unread, ...]:
         """What could not be read so far, sorted."""
         return tuple(sorted(self._unread))
+
+    def now(self) -> datetime:
+        """Return the API server's time, in UTC."""
+        return self.api.clock.now()
 
     async def list(
         self,

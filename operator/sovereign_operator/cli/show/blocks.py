@@ -18,9 +18,9 @@ LEAST: Final = 30
 """Characters of the last column of a table, which holds sentences, for it to be broken into lines."""
 
 STYLES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("accepted", "inside", "ok", "True"), "green"),
-    **dict.fromkeys(("refused", "outside", "bad", "False"), "red"),
-    **dict.fromkeys(("pending", "unknown", "Unknown"), "yellow"),
+    **dict.fromkeys(("accepted", "inside", "ok", "True", "runs"), "green"),
+    **dict.fromkeys(("refused", "outside", "bad", "False", "hangs", "cut off"), "red"),
+    **dict.fromkeys(("pending", "unknown", "Unknown", "moves", "cannot tell"), "yellow"),
 }
 """How words of the first columns look in a terminal that has colours. Nothing is said by colour alone."""
 

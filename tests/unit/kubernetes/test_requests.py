@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.kube.adoption.room import requests_of
+from sovereign_operator.core.kubernetes.requests import requests_of
 
 
 def container(cpu: str, **fields: Any) -> dict[str, Any]:
@@ -28,6 +28,10 @@ def container(cpu: str, **fields: Any) -> dict[str, Any]:
         ),
         ({"containers": [container("1")], "resources": {"requests": {"cpu": "3"}}}, "3"),
         ({"containers": [container("1")], "overhead": {"cpu": "250m"}}, "1.25"),
+        ({"containers": [{"resources": {"limits": {"cpu": "2"}}}]}, "2"),
+        ({"containers": [{"resources": {"limits": {"cpu": "2"}, "requests": {"cpu": "1"}}}]}, "1"),
+        ({"containers": [container("1")], "resources": {"limits": {"cpu": "3"}}}, "1"),
+        ({"containers": [{}], "resources": {"limits": {"cpu": "3"}}}, "3"),
     ],
 )
 def test_what_a_pod_requests(spec: dict[str, Any], cpu: str) -> None:

@@ -1,0 +1,84 @@
+"""What would become of workloads if a policy, the facts, the nodes or the day were others."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sovereign_operator.cli.answers.answer import Answer, plural
+from sovereign_operator.core.workload.preview import preview
+from sovereign_operator.core.workload.previewed import Outcome, Previewed, PreviewRow, Stage
+
+NOT_KNOWN: Final = (
+    "preemption, and pods that others create in the meantime",
+    "other schedulers, and what plugins of the scheduler decide",
+    "nodes that an autoscaler adds or removes, and replicas that one changes",
+    "devices that pods claim (DRA), and how many volumes a CSI driver attaches to a node",
+    "what other webhooks and admission policies, quotas and LimitRanges do to new pods",
+    "objects that you may not read",
+)
+"""What no preview knows."""
+UNJUDGED: Final = "you may not read all that verdicts rest on: ask somebody who may list nodes and Datacentres"
+
+
+@dataclass(frozen=True)
+class PreviewSeen:
+    """What was read for a preview."""
+
+    change: tuple[str, ...]
+    """What would be otherwise, as sentences."""
+    workloads: tuple[Previewed, ...]
+    stage: Stage
+    judged: bool
+    """Whether all was read that verdicts rest on."""
+    unreadable: tuple[PreviewRow, ...] = ()
+    """Workloads that cannot be read."""
+    ignored: tuple[str, ...] = ()
+    """The kinds of objects in files from which nothing follows here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview(Answer):
+    """The answer to ``preview``."""
+
+    change: tuple[str, ...]
+    rows: tuple[PreviewRow, ...]
+    totals: Mapping[str, int]
+    """The number of workloads by outcome, of those that there are."""
+    not_known: tuple[str, ...]
+    """What a preview cannot know."""
+    ignored: tuple[str, ...]
+    """The kinds of objects in files from which nothing follows here."""
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """A sentence for each workload that does not simply run."""
+        rows = (row for row in self.rows if row.outcome is not Outcome.RUNS)
+        return tuple(f"{row.namespace} {row.workload} {_verb(row.outcome)}: {row.reason}" for row in rows)
+
+    @property
+    def summary(self) -> str:
+        """The totals in words."""
+        counted = ", ".join(f"{outcome} {count}" for outcome, count in self.totals.items())
+        return f"{plural(len(self.rows), 'workload')}{': ' if counted else ''}{counted}"
+
+
+def _verb(outcome: Outcome) -> str:
+    """Return an outcome as part of a sentence."""
+    return f"is {outcome}" if outcome in {Outcome.REFUSED, Outcome.CUT_OFF} else outcome.value
+
+
+def report_preview(seen: PreviewSeen) -> Preview:
+    """Say what would become of each workload."""
+    rows = preview(seen.workloads, seen.stage)
+    if not seen.judged:
+        rows = tuple(replace(row, outcome=Outcome.CANNOT_TELL, reason=UNJUDGED) if row.policy else row for row in rows)
+    rows = tuple(sorted((*rows, *seen.unreadable), key=lambda row: (row.namespace, row.workload)))
+    counts = Counter(row.outcome for row in rows)
+    return Preview(
+        change=seen.change,
+        rows=rows,
+        totals={outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
+        not_known=NOT_KNOWN,
+        ignored=seen.ignored,
+    )

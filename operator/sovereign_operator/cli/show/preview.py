@@ -1,0 +1,26 @@
+"""The text of ``preview``."""
+
+from sovereign_operator.cli.answers.preview import Preview
+from sovereign_operator.cli.show.blocks import Block, Table, lines
+from sovereign_operator.cli.show.common import unread_lines
+
+
+def show_preview(answer: Preview, *, wide: bool) -> list[Block]:
+    """Return the text of ``preview``."""
+    headings = ("NAMESPACE", "WORKLOAD", *(("POLICY", "PODS") if wide else ()), "TRIGGER", "OUTCOME", "REASON")
+    rows = tuple(
+        (
+            *(row.namespace, row.workload),
+            *((row.policy, str(row.pods)) if wide else ()),
+            *(row.trigger, row.outcome, row.reason),
+        )
+        for row in answer.rows
+    )
+    ignored = f"Nothing follows here from objects of other kinds: {', '.join(answer.ignored)}."
+    return [
+        lines(*(f"If {change}:" for change in answer.change[:1]), *(f"and {change}:" for change in answer.change[1:])),
+        Table(headings, rows),
+        lines(f"{answer.summary}. Nothing was changed.", ignored if answer.ignored else ""),
+        lines("What no preview knows:", *(f"  {entry}" for entry in answer.not_known)),
+        unread_lines(answer),
+    ]
