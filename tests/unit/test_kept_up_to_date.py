@@ -21,7 +21,7 @@ from sovereign_operator.api.v1alpha1 import (
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.controller.keys import PodAnnotationsKey, ReportKey, SovereignWorkloadKey
 from sovereign_operator.controller.observed.references import WorkloadReferences
-from sovereign_operator.controller.reconcile import cluster, pod_counts, policy_pods, reports, roles, statuses
+from sovereign_operator.controller.reconcile import cluster, pace, pod_counts, policy_pods, reports, roles, statuses
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
@@ -137,7 +137,7 @@ class KeptUpToDate(RuleBasedStateMachine):
         """
         state = self.state
         # What statuses say of pods is due again.
-        self.now += policy_pods.PACE
+        self.now += pace.PACE
         before = getattr(self, "answers", None)
         pending = state.view.pending.take()
         look = cluster.observe(state, pending)

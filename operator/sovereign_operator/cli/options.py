@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from sovereign_operator.cli.errors import CliError
+
 
 class Output(StrEnum):
     """How an answer is printed."""
@@ -27,3 +29,9 @@ AllNamespacesOption = Annotated[bool, typer.Option("--all-namespaces", "-A", hel
 OperatorNamespaceOption = Annotated[
     str, typer.Option("--operator-namespace", metavar="NAME", help="where the operator is installed; default: find it")
 ]
+
+
+def check_namespaces(namespace: str, *, all_namespaces: bool) -> None:
+    """Raise CliError if one namespace is asked for, and all as well."""
+    if namespace and all_namespaces:
+        raise CliError("-n and -A contradict each other: give one of them")

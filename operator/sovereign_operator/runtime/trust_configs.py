@@ -14,6 +14,7 @@ from typing import Final
 
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar.contract import SIGNER_ADDRESSES, SIGNER_CA, TRUSTED, trust_config_map
+from sovereign_operator.kube.by_policy import ByPolicy
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.mirror import Mirror, ObjectKey
@@ -103,8 +104,7 @@ class TrustConfigs:
         self._former: dict[str, deque[str]] = {}
         """By policy, the digests of the records that were observed last."""
         self._copies: Mirror[TrustConfig] = mirror(see_trust_config, self._copy_changed)
-        self._namespaces: dict[str, dict[str, TrustConfig]] = {}
-        """By policy and namespace, the same."""
+        self._by_policy: ByPolicy[TrustConfig] = ByPolicy()
         self._records: Mirror[TrustRecord] = mirror(
             see_trust_record,
             self._record_changed,
@@ -112,11 +112,7 @@ class TrustConfigs:
         )
 
     def _copy_changed(self, key: ObjectKey, old: TrustConfig | None, new: TrustConfig | None) -> None:
-        if old:
-            del self._namespaces[old.policy][key[0]]
-        if new:
-            self._namespaces.setdefault(new.policy, {})[key[0]] = new
-        for policy in {seen.policy for seen in (old, new) if seen}:
+        for policy in self._by_policy.take(key, old, new):
             self._changed(key[0], policy)
 
     def _record_changed(self, _key: ObjectKey, old: TrustRecord | None, new: TrustRecord | None) -> None:
@@ -151,5 +147,5 @@ class TrustConfigs:
         A copy follows its record within seconds. What somebody else wrote before there was a guard is no copy.
         """
         former = self._former.get(policy, ())
-        copies = self._namespaces.get(policy, {}).items()
+        copies = self._by_policy.of(policy).items()
         return frozenset(namespace for namespace, seen in copies if seen.genuine and seen.digest in former)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.controller.keys import PodCountsKey, StatusesKey
-from sovereign_operator.controller.reconcile import pod_counts, policy_pods, statuses
+from sovereign_operator.controller.reconcile import pace, pod_counts, statuses
 from sovereign_operator.controller.state import ControllerState
 from tests.builders import NOW
 from tests.schema import schema_of, sent, violations, with_defaults
@@ -111,9 +111,9 @@ def test_pods_that_come_and_go_write_a_status_twice_a_minute_at_most(
         if node is not None:
             there[name] = node
         run.until(run.now + timedelta(seconds=pause))
-    run.until(run.now + 2 * policy_pods.PACE)
+    run.until(run.now + 2 * pace.PACE)
     times = [time for time, _ in run.written]
-    assert all(late - soon >= policy_pods.PACE for soon, late in itertools.pairwise(times))
+    assert all(late - soon >= pace.PACE for soon, late in itertools.pairwise(times))
     assert run.counts()["held"] == len(there)
     assert run.counts()["outside"] == sum(node == "paris-1" for node in there.values())
 
@@ -126,7 +126,7 @@ def test_another_change_of_the_status_does_not_wait() -> None:
     run.write(HDS)
     _, (written, status) = run.written
     assert (written, status["grantedNamespaces"], status["pods"]["held"]) == (run.now, [WARD], 0)
-    run.until(NOW + policy_pods.PACE)
+    run.until(NOW + pace.PACE)
     assert run.counts()["held"] == 1
 
 

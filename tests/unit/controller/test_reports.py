@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sovereign_operator.controller.keys import ReportKey
-from sovereign_operator.controller.reconcile import reports
+from sovereign_operator.controller.reconcile import pace, reports
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.errors import RefusedError
@@ -127,7 +127,7 @@ def test_a_namespace_has_a_report_of_all_that_judges_its_pods() -> None:
         ("warn", "strict", "audit"),
     ]
     assert run.wrote == ["apply Report"]
-    run.pass_time(2 * reports.PACE)
+    run.pass_time(2 * pace.PACE)
     assert run.wrote == ["apply Report"]
 
 
@@ -138,7 +138,7 @@ def test_one_without_pods_has_one_too() -> None:
 def test_a_restart_writes_nothing() -> None:
     before = Run(*PODS, enforce="hds", warn="strict")
     after = Run(*reversed(PODS), stored=before.server.stored, enforce="hds", warn="strict")
-    after.pass_time(2 * reports.PACE)
+    after.pass_time(2 * pace.PACE)
     assert after.wrote == []
 
 
@@ -153,9 +153,9 @@ def test_pods_that_come_and_go_write_it_twice_a_minute_at_most(changes: list[tup
             there[name] = pod(name, node, PLACED)
         run.observe(name, there.get(name))
         run.pass_time(timedelta(seconds=pause))
-    run.pass_time(2 * reports.PACE)
+    run.pass_time(2 * pace.PACE)
     times = [time for _, time in run.server.writes]
-    assert all(late - soon >= reports.PACE for soon, late in itertools.pairwise(times))
+    assert all(late - soon >= pace.PACE for soon, late in itertools.pairwise(times))
     fresh = Run(*there.values(), enforce="hds")
     assert run.report()["results"] == fresh.report()["results"]
     assert run.report()["summary"] == fresh.report()["summary"]
@@ -181,18 +181,18 @@ def test_nothing_is_written_into_a_namespace_that_ends() -> None:
     ending["metadata"]["deletionTimestamp"] = "2030-06-15T12:00:00Z"
     change(run.state, "namespaces", ending)
     run.observe("db-0", pod("db-0", "brest-1", PLACED))
-    run.pass_time(2 * reports.PACE)
+    run.pass_time(2 * pace.PACE)
     assert run.wrote == ["apply Report", "delete Report"]
 
 
 def test_what_others_change_or_delete_is_written_again() -> None:
     run = Run(*PODS, enforce="hds")
-    run.pass_time(reports.PACE)
+    run.pass_time(pace.PACE)
     forged = run.report() | {"results": []}
     run.server.mirrors[resource.REPORTS]._take("MODIFIED", forged)  # noqa: SLF001
     run.pass_time(timedelta(seconds=1))
     assert run.wrote == ["apply Report"] * 2
-    run.pass_time(reports.PACE)
+    run.pass_time(pace.PACE)
     run.server.mirrors[resource.REPORTS]._take("DELETED", forged)  # noqa: SLF001
     run.pass_time(timedelta(seconds=1))
     assert run.wrote == ["apply Report"] * 3
@@ -200,7 +200,7 @@ def test_what_others_change_or_delete_is_written_again() -> None:
 
 def test_where_no_kind_for_reports_is_served_nothing_is_written() -> None:
     run = Run(*PODS, served=(False, False), enforce="hds")
-    run.pass_time(reports.PACE)
+    run.pass_time(pace.PACE)
     assert run.wrote == []
 
 
@@ -209,7 +209,7 @@ def test_the_kind_that_the_cluster_has_is_written_and_the_newer_one_once_it_has_
     assert run.wrote == ["apply PolicyReport"]
     assert "source" not in run.report(resource.POLICY_REPORTS)
     run.server.mirrors[resource.REPORTS]._note_served(served=True)  # noqa: SLF001
-    run.pass_time(reports.PACE)
+    run.pass_time(pace.PACE)
     assert run.wrote == ["apply PolicyReport", "delete PolicyReport", "apply Report"]
 
 
@@ -230,8 +230,8 @@ def test_while_crds_are_missing_reports_stay_as_they_are() -> None:
     run = Run(*PODS, enforce="hds")
     run.state.published.frozen = True
     change(run.state, "namespaces", namespace())
-    run.pass_time(reports.PACE)
+    run.pass_time(pace.PACE)
     assert run.wrote == ["apply Report"]
     run.state.published.frozen = False
-    run.pass_time(reports.PACE)
+    run.pass_time(pace.PACE)
     assert run.wrote == ["apply Report", "delete Report"]

@@ -23,6 +23,7 @@ from sovereign_operator.cli.options import (
     OperatorNamespaceOption,
     Output,
     OutputOption,
+    check_namespaces,
 )
 from sovereign_operator.cli.running import ask, finish
 from sovereign_operator.cli.show.overviews import show_check, show_status, show_version
@@ -69,7 +70,7 @@ def status(
         seen = await read_status(reader, estate, installation, namespace)
         if not namespace and not all_namespaces and seen.namespaces is None:
             seen = await read_status(reader, estate, installation, own)
-        answer = report_status(seen, estate, reader.api.clock.now())
+        answer = report_status(seen, estate, reader.now())
         if answer.is_empty:
             raise CliError(
                 "you may read nothing that a status is made of: ask an admin of your namespace for `view`, or name a "
@@ -77,8 +78,7 @@ def status(
             )
         return answer
 
-    if namespace and all_namespaces:
-        raise CliError("-n and -A contradict each other: give one of them")
+    check_namespaces(namespace, all_namespaces=all_namespaces)
     finish(
         ask(Access(kubeconfig, context), question),
         output,

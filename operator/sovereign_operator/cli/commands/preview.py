@@ -22,6 +22,7 @@ from sovereign_operator.cli.options import (
     OperatorNamespaceOption,
     Output,
     OutputOption,
+    check_namespaces,
 )
 from sovereign_operator.cli.running import ask, finish
 from sovereign_operator.cli.show.preview import show_preview
@@ -68,8 +69,7 @@ def preview(
     Each runs, moves, hangs, is refused or cut off, or it cannot be told, if namespaces enforced a policy, files were
     applied, a datacentre or node were gone, or it were another day. The options combine.
     """
-    if namespace and all_namespaces:
-        raise CliError("-n and -A contradict each other: give one of them")
+    check_namespaces(namespace, all_namespaces=all_namespaces)
     if not (policy or filename or without or at):
         raise CliError("nothing would change: give --policy, -f, --without or --at")
     if offline and not filename:

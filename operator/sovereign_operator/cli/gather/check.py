@@ -142,7 +142,7 @@ async def read_operator(reader: Reader, installation: Installation) -> OperatorS
         leases=leases,
         guards=guards,
         hosts=hosts,
-        now=reader.api.clock.now(),
+        now=reader.now(),
     )
 
 

@@ -14,7 +14,7 @@ from sovereign_operator.api.v1alpha1.derogation import DEROGATION
 from sovereign_operator.api.v1alpha1.kind import Scope
 from sovereign_operator.cli.answers.answer import Unread
 from sovereign_operator.cli.errors import CliError
-from sovereign_operator.cli.gather.reader import Reader, called
+from sovereign_operator.cli.gather.reader import Reader, called, whole
 from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import MAX_MESSAGE
 from sovereign_operator.core.report.reasons import line
@@ -125,7 +125,7 @@ class LaidReader(Reader):
             found = (
                 await self._base.list(
                     resource,
-                    lambda obj: obj,
+                    whole,
                     namespace,
                     label_selector=label_selector,
                     field_selector=field_selector,

@@ -16,8 +16,8 @@ from sovereign_operator.cli.gather.installation import Installation
 from sovereign_operator.cli.gather.overlay import NEW, Key, is_new
 from sovereign_operator.cli.gather.preview_scope import Holder, enforcing
 from sovereign_operator.cli.gather.preview_workloads import LivePod, Subject, Volumes, as_previewed, labels_of
-from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
-from sovereign_operator.cli.gather.workloads import BETWEEN, REPLICA_SETS
+from sovereign_operator.cli.gather.reader import Reader, seen_or_worst, whole
+from sovereign_operator.cli.gather.workloads import BETWEEN, REPLICA_SETS, controller_of
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.trust_window import trust_windows
 from sovereign_operator.core.kubernetes.node_room import left_on_nodes
@@ -25,6 +25,7 @@ from sovereign_operator.core.report.conditions import MAX_MESSAGE
 from sovereign_operator.core.report.reasons import line
 from sovereign_operator.core.workload.facts import workload_of
 from sovereign_operator.core.workload.previewed import Outcome, Previewed, PreviewRow, Stage, Trigger
+from sovereign_operator.core.workload.readiness import job_outcome
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.resource import (
     NAMESPACES,
@@ -91,7 +92,7 @@ class _Gatherer:
         modes = await _read_modes(self._before)
         all_pods, subjects = await self._read_subjects(where)
         claims, volumes = await asyncio.gather(
-            self._after.list(VOLUME_CLAIMS, _identity, where), self._after.list(VOLUMES, _identity)
+            self._after.list(VOLUME_CLAIMS, whole, where), self._after.list(VOLUMES, whole)
         )
         found: list[Previewed] = []
         broken: list[PreviewRow] = []
@@ -117,7 +118,7 @@ class _Gatherer:
                 found = await reader.find(NAMESPACES, self._asked.namespace)
                 objects = [found] if found else []
             else:
-                objects = await reader.list(NAMESPACES, _identity) or []
+                objects = await reader.list(NAMESPACES, whole) or []
             labels.append({obj["metadata"]["name"]: obj["metadata"].get("labels") or {} for obj in objects})
         before, after = labels
         laid = {key[2] for key in self._asked.files if key[2]}
@@ -146,7 +147,7 @@ class _Gatherer:
         declared = dict(self._declared())
         workloads = {key: claim.made for key, claim in declared.items() if claim.made and where in ("", key[0])}
         for resource in TEMPLATED:
-            for obj in await self._after.list(resource, _identity, where) or ():
+            for obj in await self._after.list(resource, whole, where) or ():
                 if _is_counted(resource.kind, obj):
                     workloads[obj["metadata"]["namespace"], resource.kind, obj["metadata"]["name"]] = obj
         subjects = []
@@ -206,10 +207,6 @@ async def _read_modes(reader: Reader) -> dict[str, EncryptionMode]:
     return {name: EncryptionMode(mode) for name, mode in found if mode in {*EncryptionMode}}
 
 
-def _identity(obj: Json) -> Json:
-    return obj
-
-
 def _see_pod(obj: Json) -> LivePod:
     return LivePod(seen_or_worst(see_pod, worst_pod)(obj), obj)
 
@@ -227,12 +224,9 @@ def _owner_key(pod: LivePod) -> tuple[str, str, str]:
 
 def _is_counted(kind: str, obj: Json) -> bool:
     """Whether a workload has or makes pods of its own: another one may own it, and a Job may have ended."""
-    owners = obj["metadata"].get("ownerReferences") or ()
-    if kind in BETWEEN and any(owner.get("controller") for owner in owners):
+    if kind in BETWEEN and controller_of(obj):
         return False
-    conditions = (obj.get("status") or {}).get("conditions") or ()
-    ended = {entry.get("type") for entry in conditions if entry.get("status") == "True"}
-    return kind != WorkloadKind.JOB or not ended & {"Complete", "Failed"}
+    return kind != WorkloadKind.JOB or not job_outcome(obj)
 
 
 def _by_name(objects: Sequence[Json] | None, namespace: str) -> dict[str, Json] | None:

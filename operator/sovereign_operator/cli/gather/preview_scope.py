@@ -16,7 +16,6 @@ from sovereign_operator.core.workload.refusal import SETTINGS, Hold
 from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
 from sovereign_operator.kube.client.api import Json
 
-INJECTOR: Final = "sovereign-injector"
 RESOURCES_OPTION: Final = "--sidecar-resources="
 SIDECAR_RESOURCES: Final = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 """The chart's defaults."""
@@ -63,7 +62,7 @@ class Holder:
     @property
     def _injector(self) -> Json | None:
         found = self.installation.processes or ()
-        return next((obj for _, obj in found if obj["metadata"]["name"] == INJECTOR), None)
+        return next((obj for _, obj in found if obj["metadata"]["name"] == names.INJECTOR), None)
 
     @property
     def _injects(self) -> bool:

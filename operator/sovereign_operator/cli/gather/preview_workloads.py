@@ -9,6 +9,7 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.cli.answers.placing import own_rules
 from sovereign_operator.cli.gather.overlay import is_new
+from sovereign_operator.cli.gather.workloads import unbound_spec
 from sovereign_operator.core.kubernetes.node_fit import DAEMON_TOLERATIONS, Demand, PodDemands, volume_demands
 from sovereign_operator.core.kubernetes.node_room import claims_on_node
 from sovereign_operator.core.kubernetes.unjudged import unjudged_rule
@@ -135,16 +136,11 @@ def _new_spec(subject: Subject, hold: Hold | None) -> tuple[Json, str]:
     if subject.obj is not None and subject.kind != "Pod":
         spec = template_of(subject.kind, subject.obj).get("spec") or {}
     else:
-        spec = _again(subject.pods[0].obj) if subject.pods else (subject.obj or {})["spec"]
+        spec = unbound_spec(subject.pods[0].obj) if subject.pods else (subject.obj or {})["spec"]
     if hold is None or any(pod.seen.static for pod in subject.pods):
         return spec, ""
     admitted = admit({"metadata": {"labels": subject.new_labels}, "spec": spec}, hold)
     return admitted.spec, admitted.refused
-
-
-def _again(pod: Json) -> Json:
-    """Return the spec with which a pod would be created again: without the node to which it was bound."""
-    return {name: value for name, value in pod["spec"].items() if name != "nodeName"}
 
 
 def _replicas(subject: Subject, spec: Json, hold: Hold | None, volumes: Volumes) -> list[Replica]:
@@ -166,7 +162,7 @@ def _replicas(subject: Subject, spec: Json, hold: Hold | None, volumes: Volumes)
 
 def _own_replica(pod: LivePod, hold: Hold | None, volumes: Volumes) -> Replica:
     """Return a pod whose owner is not known: the next one is like it."""
-    spec = _again(pod.obj)
+    spec = unbound_spec(pod.obj)
     made = admit({"metadata": pod.obj["metadata"], "spec": spec}, hold).spec if hold and not pod.seen.static else spec
     return _replica(made, claims_of(spec), volumes, pod)
 

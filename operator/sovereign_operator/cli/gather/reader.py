@@ -97,6 +97,11 @@ def _not_installed(resource: Resource) -> CliError:
     )
 
 
+def whole(obj: Json) -> Json:
+    """Keep all of an object, where ``Reader.list`` asks what to keep."""
+    return obj
+
+
 def seen_or_worst(see: Callable[[Json], T], worst: Callable[[Json], T]) -> Callable[[Json], T]:
     """Return a function that reads an object, and takes one that cannot be read for the worst, as the operator does."""
 

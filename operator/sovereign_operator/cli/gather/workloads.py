@@ -9,7 +9,7 @@ from sovereign_operator.cli.answers.pod import Owner, PodSeen
 from sovereign_operator.cli.answers.scope import Claim, Condition
 from sovereign_operator.cli.answers.workload import WorkloadSeen
 from sovereign_operator.cli.errors import CliError
-from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
+from sovereign_operator.cli.gather.reader import Reader, seen_or_worst, whole
 from sovereign_operator.core.kubernetes.node_fit import DAEMON_TOLERATIONS, Demand, volume_demands
 from sovereign_operator.core.report.conditions import MAX_MESSAGE, condition_of
 from sovereign_operator.core.report.reasons import line
@@ -58,10 +58,17 @@ async def read_pod(reader: Reader, obj: Json) -> PodSeen:
     return _see_pod(obj, volumes, await _owner(reader, obj))
 
 
+def unbound_spec(pod: Json) -> Json:
+    """Return the spec of a pod without its node.
+
+    Who created a pod that is bound chose the node, or the scheduler did: that is no demand for another one.
+    """
+    return {field: value for field, value in pod["spec"].items() if field != "nodeName"}
+
+
 def _see_pod(obj: Json, volumes: Iterable[Demand], owner: Owner | None) -> PodSeen:
     namespace = obj["metadata"]["namespace"]
-    # Who created a pod that is bound chose the node, or the scheduler did: that is no demand for another one.
-    spec = {key: value for key, value in obj["spec"].items() if key != "nodeName"}
+    spec = unbound_spec(obj)
     rules = own_rules(spec, volumes=volumes)
     observed = seen_or_worst(see_pod, worst_pod)(obj)
     return PodSeen(
@@ -99,7 +106,7 @@ async def read_workload(reader: Reader, kind: WorkloadKind, obj: Json) -> Worklo
 
 async def find_claim(reader: Reader, namespace: str, kind: str, name: str) -> Claim | None:
     """Return the SovereignWorkload that refers to a workload: the oldest if several do, as that one counts."""
-    found = await reader.list(OURS[SOVEREIGN_WORKLOAD.plural], lambda obj: obj, namespace)
+    found = await reader.list(OURS[SOVEREIGN_WORKLOAD.plural], whole, namespace)
     claims = [(see_claim(obj), obj) for obj in found or () if _refers(obj, kind, name)]
     if not claims:
         return None
@@ -133,12 +140,12 @@ async def _pods(reader: Reader, kind: WorkloadKind, obj: Json) -> tuple[list[Pod
     between = {WorkloadKind.DEPLOYMENT: REPLICA_SETS, WorkloadKind.CRON_JOB: WORKLOADS[WorkloadKind.JOB]}.get(kind)
     selectors = [selector_of(obj)] if kind is not WorkloadKind.CRON_JOB else []
     if between:
-        owned = await reader.list(between, lambda found: found, namespace) or []
-        mine = [found for found in owned if _controller(found).get("uid") == uid]
+        owned = await reader.list(between, whole, namespace) or []
+        mine = [found for found in owned if controller_of(found).get("uid") == uid]
         owners |= {found["metadata"]["uid"] for found in mine}
         if kind is WorkloadKind.CRON_JOB:
             selectors = [selector_of(found) for found in mine]
-    found = await reader.list(PODS, lambda pod: pod, namespace) or []
+    found = await reader.list(PODS, whole, namespace) or []
     selected = [pod for pod in found if any(one.selects(pod["metadata"].get("labels") or {}) for one in selectors)]
     living = [pod for pod in selected if "deletionTimestamp" not in pod["metadata"]]
     owner = Owner(kind, obj["metadata"]["name"])
@@ -159,7 +166,7 @@ async def _refusals(reader: Reader, namespace: str, uids: Iterable[str], obj: Js
     status, wanted = obj.get("status") or {}, set(uids)
     if condition_of(status, "ReplicaFailure").get("status") != "True" and not _lacks_pods(obj):
         return ()
-    events = await reader.list(EVENTS, lambda event: event, namespace, field_selector=f"reason={FAILED_CREATE}") or []
+    events = await reader.list(EVENTS, whole, namespace, field_selector=f"reason={FAILED_CREATE}") or []
     about = [event for event in events if (event.get("involvedObject") or {}).get("uid") in wanted]
     about.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""), reverse=True)
     return tuple(dict.fromkeys(line(str(event.get("message", "")), MAX_MESSAGE) for event in about))[:3]
@@ -180,19 +187,19 @@ def _lacks_pods(obj: Json) -> bool:
 
 async def _owner(reader: Reader, pod: Json) -> Owner | None:
     """Return the top owner of a pod; None if nobody creates it again."""
-    namespace, owner = pod["metadata"]["namespace"], _controller(pod)
+    namespace, owner = pod["metadata"]["namespace"], controller_of(pod)
     if owner.get("kind") == "Node" or not owner:
         return None
     while owner.get("kind") in BETWEEN:
         found = await reader.find(BETWEEN[owner["kind"]], owner["name"], namespace)
-        above = _controller(found) if found else {}
+        above = controller_of(found) if found else {}
         if not above:
             break
         owner = above
     return Owner(str(owner.get("kind")), str(owner.get("name")))
 
 
-def _controller(obj: Json) -> Json:
+def controller_of(obj: Json) -> Json:
     """Return the reference to the owner that controls an object; empty without one."""
     owners = obj["metadata"].get("ownerReferences") or ()
     return next((owner for owner in owners if owner.get("controller")), {})

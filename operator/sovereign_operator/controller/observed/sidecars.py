@@ -14,6 +14,7 @@ from sovereign_operator.core.encryption.disconnects import TrustedAnchor
 from sovereign_operator.core.encryption.rollout import LADDER, ObservedEncryption, claim
 from sovereign_operator.core.sidecar.contract import transit_config_map
 from sovereign_operator.core.workload.facts import WorkloadEncryption
+from sovereign_operator.kube.by_policy import ByPolicy
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror, ObjectKey
@@ -47,8 +48,7 @@ class Sidecars:
         self._unasked: dict[str, frozenset[str]] = {}
         """By policy, the uids of the pods that ran when it was first reconciled, and are yet to be polled."""
         self._config_changed = config_changed
-        self._configs: dict[str, dict[str, TransitConfig]] = {}
-        """By policy and namespace, the transit configs."""
+        self._configs: ByPolicy[TransitConfig] = ByPolicy()
         self._watched: dict[str, tuple[EncryptionMode, datetime]] = {}
         self._wanted: dict[str, tuple[EncryptionMode, float]] = {}
         self._gone: dict[str, dict[TrustedAnchor, float]] = {}
@@ -62,7 +62,7 @@ class Sidecars:
 
     def configs_of(self, policy: str) -> Mapping[str, TransitConfig]:
         """Return the transit configs of a policy, by namespace."""
-        return self._configs.get(policy, {})
+        return self._configs.of(policy)
 
     def record(self, policy: str) -> TransitConfig | None:
         """Return the transit config that records how far a policy has come; None if it never encrypted."""
@@ -136,11 +136,7 @@ class Sidecars:
         return {anchor: now - since for anchor, since in self._gone[policy].items()}
 
     def _take(self, key: ObjectKey, old: TransitConfig | None, new: TransitConfig | None) -> None:
-        if old:
-            del self._configs[old.policy][key[0]]
-        if new:
-            self._configs.setdefault(new.policy, {})[key[0]] = new
-        for policy in {config.policy for config in (old, new) if config}:
+        for policy in self._configs.take(key, old, new):
             self._config_changed(key[0], policy)
 
 

@@ -76,10 +76,11 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
     was_known = sidecars.is_known(key.policy, spec)
     if sidecars.publish(key.policy, seen):
         state.triggers.encryption_changed(key.policy)
-    if not was_known and sidecars.is_known(key.policy, spec):
+    known = sidecars.is_known(key.policy, spec)
+    if known and not was_known:
         state.triggers.encryption_known(key.policy)
     # ``settling``: a namespace that refuses its config must not delay the end of other pods' connections.
-    if failures or settling or is_awaited(seen) or not sidecars.is_known(key.policy, spec):
+    if failures or settling or is_awaited(seen) or not known:
         sidecars.polling.polled_fast.add(key.policy)
         return FAST_SECONDS
     sidecars.polling.polled_fast.discard(key.policy)

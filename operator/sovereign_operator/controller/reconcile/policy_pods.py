@@ -2,19 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
 
 from sovereign_operator.controller.keys import PodCountsKey
 from sovereign_operator.controller.observed.published import ShownPods
 from sovereign_operator.controller.reconcile.judged import answers_of, judged_owner
+from sovereign_operator.controller.reconcile.pace import wait_after
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload.judgement import Count
 from sovereign_operator.core.workload.policy_pods import report_pods
-
-PACE: Final = timedelta(seconds=30)
-"""The time between two writes of a status for nothing but a change of pods."""
 
 
 def show_pods(state: ControllerState, verdicts: Verdicts, policies: Iterable[str]) -> None:
@@ -43,10 +40,9 @@ def due_policies(state: ControllerState) -> set[str]:
 
 
 def _wait(state: ControllerState, policy: str, now: datetime) -> timedelta:
-    """Return how long a status has to go on saying the same of pods; nothing if the clock was set back."""
+    """Return how long a status has to go on saying the same of pods."""
     shown = state.published.pods.get(policy)
-    age = now - shown.since if shown else PACE
-    return PACE - age if timedelta(0) <= age < PACE else timedelta(0)
+    return wait_after(shown.since if shown else None, now)
 
 
 def _report(state: ControllerState, verdicts: Verdicts, policy: str) -> Report:

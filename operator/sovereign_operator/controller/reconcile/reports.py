@@ -1,12 +1,11 @@
 """The report of a namespace, for those who may read nothing outside of it."""
 
 from contextlib import suppress
-from datetime import timedelta
-from typing import Final
 
 from sovereign_operator.controller.keys import ReportKey
 from sovereign_operator.controller.observed.reports import PREFERENCE, ObservedReports
 from sovereign_operator.controller.reconcile.judged import answers_of, judged_owner
+from sovereign_operator.controller.reconcile.pace import PACE, wait_after
 from sovereign_operator.controller.reconcile.pod_counts import count_outdated
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
@@ -17,9 +16,6 @@ from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
 from sovereign_operator.kube.client.resource import Resource
 from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
-
-PACE: Final = timedelta(seconds=30)
-"""The time between two writes of one report."""
 
 
 async def keep_report(state: ControllerState, key: ReportKey) -> float | None:
@@ -39,7 +35,7 @@ async def keep_report(state: ControllerState, key: ReportKey) -> float | None:
     if namespace is None or kind is None:
         state.reported.pop(key.namespace, None)
         return None
-    if wait := _wait(state, key.namespace):
+    if wait := wait_after(state.reported.get(key.namespace), state.api.clock.now()):
         return wait.total_seconds()
     body = kind.header | render(state, verdicts, key.namespace, open_reports=kind is resource.REPORTS)
     there = reports.of(key.namespace).get(kind)
@@ -87,10 +83,3 @@ def render(state: ControllerState, verdicts: Verdicts, namespace: str, *, open_r
     """Return what the report of a namespace should say, without apiVersion and kind."""
     judged = (judged_owner(state, group) for group in state.view.tally.judged.within(namespace))
     return render_report(namespace, judged, lambda policy: answers_of(verdicts, policy), open_reports=open_reports)
-
-
-def _wait(state: ControllerState, namespace: str) -> timedelta:
-    """Return how long the report must not be written yet; nothing if the clock was set back."""
-    written = state.reported.get(namespace)
-    age = state.api.clock.now() - written if written else PACE
-    return PACE - age if timedelta(0) <= age < PACE else timedelta(0)

@@ -111,11 +111,6 @@ def _settled_before_placing(workload: Previewed, policy: str, stage: Stage) -> t
     """Decide what no placing changes."""
     if workload.refused:
         return Outcome.REFUSED, workload.refused
-    if policy in stage.facts.unread.policies:
-        return (
-            Outcome.CANNOT_TELL,
-            f"policy {policy} cannot be read: kubectl describe sovereigntypolicy {policy} says why",
-        )
     if not workload.replicas and workload.template is None:
         return Outcome.RUNS, "it asks for no pods now"
     if workload.static:

@@ -8,6 +8,7 @@ from sovereign_operator.core.kubernetes.node_fit import NodeTraits
 from sovereign_operator.core.kubernetes.requests import ONE_POD, Amounts, amount, requests_of
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.resource import NODES, PODS
+from sovereign_operator.kube.objects.pod import ENDED_PHASES
 
 MOST_NODES: Final = 20
 """Beyond this many nodes, room is assumed: a single node with room is enough, and each costs two requests."""
@@ -38,4 +39,4 @@ async def _free(api: Api, node: str) -> Amounts:
 
 
 def _living(pods: Iterable[Json]) -> list[Json]:
-    return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
+    return [pod for pod in pods if pod.get("status", {}).get("phase") not in ENDED_PHASES]
