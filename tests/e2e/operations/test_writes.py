@@ -9,6 +9,7 @@ from hack import audit_log
 from hack.cluster import Cluster
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.controller.reconcile.pace import PACE
 from tests.e2e.support.estate import host_names, set_status
 from tests.e2e.support.manifests import pod, sovereign, workload
 from tests.e2e.support.observed import audit, condition, events
@@ -19,6 +20,8 @@ PERIODICAL = ("leases", "customresourcedefinitions")
 """What it asks for all the time: the Lease it renews, and of its CRDs it reads the metadata."""
 SILENT_SECONDS = 7
 """Longer than the controller waits before it counts pods or writes a status again."""
+PACED_SECONDS = PACE.total_seconds() + SILENT_SECONDS
+"""Longer than a status may wait before it says what is new of pods."""
 
 
 def occasional_requests(cluster: Cluster, since: int, former: frozenset[str] = frozenset()) -> list[Json]:
@@ -31,10 +34,12 @@ def occasional_requests(cluster: Cluster, since: int, former: frozenset[str] = f
     ]
 
 
-def wait_until_silent(cluster: Cluster, since: int, former: frozenset[str] = frozenset()) -> None:
-    """Wait until the controller has sent none but periodical requests for a while."""
+def wait_until_silent(
+    cluster: Cluster, since: int, former: frozenset[str] = frozenset(), *, silent: float = SILENT_SECONDS
+) -> None:
+    """Wait until the controller has sent none but periodical requests for that many seconds."""
     eventually(
-        lambda: audit_log.silent_for(occasional_requests(cluster, since, former)) > SILENT_SECONDS,
+        lambda: audit_log.silent_for(occasional_requests(cluster, since, former)) > silent,
         seconds=120,
         what="a controller that sends nothing",
         pause=0.5,
@@ -59,8 +64,8 @@ def encrypting(admin: Kubectl, space: Space, transit: str) -> str:
 
 
 @pytest.fixture
-def settled(admin: Kubectl, cluster: Cluster, space: Space) -> str:
-    """Return a namespace whose workload is placed and reported on, once the controller has nothing left to write."""
+def settled(admin: Kubectl, cluster: Cluster, space: Space) -> int:
+    """Have a workload placed and reported on. Return the audit log's position before that, once all is written."""
     namespace, begun = space(), audit_log.position(cluster)
     admin.apply(
         workload("Deployment", "app"),
@@ -69,7 +74,7 @@ def settled(admin: Kubectl, cluster: Cluster, space: Space) -> str:
     )
     eventually(lambda: condition(admin, "swl", "app", "Ready", namespace)["status"] == "True", what="ready")
     wait_until_silent(cluster, begun)
-    return namespace
+    return begun
 
 
 @pytest.mark.usefixtures("changed_estate", "settled")
@@ -87,9 +92,11 @@ def test_a_suspension_writes_roles_before_anything_else(admin: Kubectl, cluster:
     assert max(map(audit_log.answered, roles)) <= min(map(audit_log.received, others))
 
 
-@pytest.mark.usefixtures("encrypting", "settled")
-def test_a_restart_writes_nothing_but_the_lease(admin: Kubectl, cluster: Cluster) -> None:
+@pytest.mark.usefixtures("encrypting")
+def test_a_restart_writes_nothing_but_the_lease(admin: Kubectl, cluster: Cluster, settled: int) -> None:
     former = frozenset(pod["metadata"]["name"] for pod in admin.list("pods", NAMESPACE, CONTROLLER_PODS))
+    # A new controller writes at once what the old one was still to write of pods.
+    wait_until_silent(cluster, settled, silent=PACED_SECONDS)
     begun = audit_log.position(cluster)
     admin.delete("pods", "-l", CONTROLLER_PODS, namespace=NAMESPACE)
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=90s")
