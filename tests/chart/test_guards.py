@@ -151,6 +151,9 @@ _ACTIONS = {
     "sovereignty-warn-pods-labelled": ["Warn", "Audit"],
     "sovereignty-warn-pods-warned": ["Warn", "Audit"],
     "sovereignty-warn-pods-audited": ["Audit"],
+    "sovereignty-warn-datacentres": ["Warn", "Audit"],
+    "sovereignty-warn-services": ["Warn", "Audit"],
+    "sovereignty-warn-policies": ["Warn", "Audit"],
 }
 """What warns, but not only."""
 _ONLY_WARN = {

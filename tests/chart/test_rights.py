@@ -1,5 +1,6 @@
 """The rights that the chart grants to its processes."""
 
+from sovereign_operator.api.v1alpha1 import KINDS
 from sovereign_operator.controller.observed.reports import PREFERENCE
 from sovereign_operator.core import names
 from tests.chart.rendering import ALL_GUARDS, ENCRYPTION, IDENTITY, Render, of_kind
@@ -100,3 +101,29 @@ def test_no_process_approves_and_who_may_is_for_an_admin_to_say(render: Render) 
         assert not [key for key in roles[name]["metadata"]["labels"] if "aggregate" in key]
     bindings = of_kind(render(*ENCRYPTION), "ClusterRoleBinding", "RoleBinding").values()
     assert not {binding["roleRef"]["name"] for binding in bindings} & (approvers | about)
+
+
+def test_who_reads_verdicts_reads_no_pods_and_writes_nothing(render: Render) -> None:
+    role = of_kind(render(*ALL_GUARDS), "ClusterRole")["sovereignty-cluster-view"]
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    shown = {what for rule in role["rules"] for what in rule["resources"]}
+    assert {kind.plural for kind in KINDS} <= shown
+    assert not shown & {"pods", "secrets", "configmaps", "deployments", "*"}
+    assert not of_kind(render(*ALL_GUARDS), "ClusterRoleBinding").get("sovereignty-cluster-view")
+
+
+def test_a_value_binds_groups_to_the_role_that_reads_verdicts(render: Render) -> None:
+    bindings = of_kind(render("--set=clusterView.groups={platform,oidc:audit}"), "ClusterRoleBinding")
+    binding = bindings["sovereignty-cluster-view"]
+    assert binding["roleRef"]["name"] == "sovereignty-cluster-view"
+    assert [(subject["kind"], subject["name"]) for subject in binding["subjects"]] == [
+        ("Group", "platform"),
+        ("Group", "oidc:audit"),
+    ]
+
+
+def test_who_records_facts_changes_no_demands_and_approves_nothing(render: Render) -> None:
+    role = of_kind(render(*ALL_GUARDS), "ClusterRole")["sovereignty-facts-admin"]
+    written = {what for rule in role["rules"] if {*rule["verbs"]} - {"get", "list", "watch"} for what in rule["resources"]}
+    assert written == {"cloudservices", "datacentres"}
+    assert not [key for key in role["metadata"]["labels"] if "aggregate" in key]

@@ -21,7 +21,7 @@ from sovereign_operator.api.v1alpha1 import (
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.controller.keys import PodAnnotationsKey, ReportKey, SovereignWorkloadKey
 from sovereign_operator.controller.observed.references import WorkloadReferences
-from sovereign_operator.controller.reconcile import cluster, pace, pod_counts, policy_pods, reports, roles, statuses
+from sovereign_operator.controller.reconcile import cluster, pace, pod_counts, reports, roles, shown_pods, statuses
 from sovereign_operator.controller.reconcile import pod_annotations as pods
 from sovereign_operator.controller.reconcile import workload as sovereign
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
@@ -197,9 +197,15 @@ class KeptUpToDate(RuleBasedStateMachine):
         pod_counts.count_pods(fresh)
         for part in ("numbers", "totals"):
             assert getattr(self.state.view.tally.judged, part) == getattr(fresh.view.tally.judged, part)
-        for policy in facts.policies:
-            said = policy_pods._report(fresh, verdicts, policy)  # noqa: SLF001
-            assert self.state.published.pods[policy].report == said
+        assert self.state.view.tally.resting == fresh.view.tally.resting
+        for kind, names in (
+            (SOVEREIGNTY_POLICY, facts.policies),
+            (DATACENTRE, facts.datacentres),
+            (CLOUD_SERVICE, facts.services),
+        ):
+            for name in names:
+                said = shown_pods._report(fresh, verdicts, kind.plural, name)  # noqa: SLF001
+                assert self.state.published.pods[kind.plural, name].report == said
         kept_report, afresh = (
             reports.render(state, kept, NAMESPACE, open_reports=True) for state in (self.state, fresh)
         )

@@ -43,6 +43,11 @@ object.metadata.?labels[?'sovereignty.dev/placed-for'].orValue('')
 object.metadata.?labels[?'sovereignty.dev/policy'].orValue('')
 {{- end }}
 
+{{/* What becomes of pods when a place is lost that they rest on, for warnings. */}}
+{{- define "sovereign-operator.whatFollows" -}}
+Where no policy accepts their nodes any more, running pods stay and count as outside, no new ones start, and certificates are not renewed
+{{- end }}
+
 {{/*
 The binding that puts an admission policy into effect, for every request that the policy's selectors match. Takes root, the name
 that policy and binding share, and what happens to a request that fails a validation: Deny or Warn.

@@ -51,6 +51,7 @@ guard-seed: {{ $seed }}
 warn-namespaces: true
 warn-workloads: true
 warn-pods: true
+warn-facts: true
 {{- end }}
 
 {{/* All files that the table selects, as one manifest, in the order of their names. */}}

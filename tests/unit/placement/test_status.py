@@ -42,7 +42,7 @@ HERE = {"gra": datacentre(WORKER)}
 def reports(told: Facts) -> Iterator[tuple[Kind, Report]]:
     """Yield the report of every cluster-scoped object."""
     verdicts = Verdicts(told)
-    yield from ((v1alpha1.CLOUD_SERVICE, report_service(name, told)) for name in told.services)
+    yield from ((v1alpha1.CLOUD_SERVICE, report_service(name, told, verdicts)) for name in told.services)
     yield from ((v1alpha1.DATACENTRE, report_datacentre(name, told, verdicts)) for name in told.datacentres)
     yield from ((v1alpha1.SOVEREIGNTY_POLICY, report_policy(name, told, verdicts)) for name in told.policies)
 
@@ -96,14 +96,21 @@ QUALIFIED: dict[str, tuple[CloudServiceSpec, tuple[str, str], str, str]] = {
 def test_a_service_says_what_of_it_is_in_force_today(
     spec: CloudServiceSpec, expected: tuple[str, str], held: str, until: str
 ) -> None:
-    report = report_service("acme-cloud", facts(services={"acme-cloud": spec}))
+    told = facts(services={"acme-cloud": spec})
+    report = report_service("acme-cloud", told, Verdicts(told))
     assert condition(report) == expected
     assert (report.status["qualified"], report.status["until"]) == (held, until)
 
 
-def test_a_service_counts_its_datacentres() -> None:
-    told = facts(datacentres={"gra": datacentre(), "rbx": datacentre(), "par": datacentre(service="other")})
-    assert report_service("acme-cloud", told).status["datacentres"] == 2
+def test_a_service_counts_its_datacentres_and_their_nodes() -> None:
+    here, there = node("worker-1"), node("worker-2")
+    told = facts(
+        here,
+        there,
+        datacentres={"gra": datacentre(here), "rbx": datacentre(), "par": datacentre(there, service="other")},
+    )
+    status = report_service("acme-cloud", told, Verdicts(told)).status
+    assert (status["datacentres"], status["nodes"]) == (2, 1)
 
 
 READY: dict[str, tuple[Facts, tuple[str, str]]] = {

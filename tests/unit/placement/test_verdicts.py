@@ -93,7 +93,7 @@ def test_no_other_datacentre_has_another_report(data: st.DataObject) -> None:
     verdicts = Verdicts(told)
     for _ in range(2):
         before = {name: report_datacentre(name, verdicts.facts, verdicts) for name in told.datacentres}
-        services = {name: report_service(name, verdicts.facts) for name in told.services}
+        services = {name: report_service(name, verdicts.facts, verdicts) for name in told.services}
         policies = {name: report_policy(name, verdicts.facts, verdicts) for name in told.policies}
         derogations = {name: report_derogation(name, verdicts.facts, verdicts.sites) for name in told.derogations}
         former, told = told, data.draw(successors(told))
@@ -111,4 +111,4 @@ def test_no_other_datacentre_has_another_report(data: st.DataObject) -> None:
         # Time alone changes the report of a service, which may be late.
         for name in told.services.keys() & former.services.keys() if told.now == former.now else ():
             if told.services[name] == former.services[name] and not changes.datacentres:
-                assert report_service(name, verdicts.facts) == services[name]
+                assert report_service(name, verdicts.facts, verdicts) == services[name]

@@ -86,7 +86,7 @@ def test_what_nodes_and_pods_carry_is_one_line_and_fits(told: Facts) -> None:
 def test_a_status_is_of_lines_and_fits_its_schema(told: Facts) -> None:
     verdicts = Verdicts(told)
     reports = [
-        *((v1alpha1.CLOUD_SERVICE, report_service(name, told)) for name in told.services),
+        *((v1alpha1.CLOUD_SERVICE, report_service(name, told, verdicts)) for name in told.services),
         *((v1alpha1.DATACENTRE, report_datacentre(name, told, verdicts)) for name in told.datacentres),
         *((v1alpha1.SOVEREIGNTY_POLICY, report_policy(name, told, verdicts)) for name in told.policies),
     ]

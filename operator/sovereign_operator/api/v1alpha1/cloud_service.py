@@ -226,6 +226,13 @@ class CloudServiceStatus(Status):
     )
     until: str | None = Field(default=None, description="The earliest last day of these schemes, YYYY-MM-DD, as text.")
     datacentres: int | None = Field(default=None, description="How many Datacentres refer to it.", ge=0)
+    nodes: int | None = Field(default=None, description="How many nodes stand in these.", ge=0)
+    pods: int | None = Field(
+        default=None,
+        description="How many pods run on these that are held to a policy which accepts their node. At most half a "
+        "minute old.",
+        ge=0,
+    )
 
 
 CLOUD_SERVICE = Kind(
@@ -245,6 +252,8 @@ CLOUD_SERVICE = Kind(
         Column("Technology", ".spec.technologyOrigin", "Who controls its technology."),
         Column("Foreign laws", ".spec.foreignLaws", "Laws outside the EU that reach it.", priority=1),
         Column("Datacentres", ".status.datacentres", "How many Datacentres refer to it.", type="integer"),
+        Column("Nodes", ".status.nodes", "How many nodes stand in these.", type="integer", priority=1),
+        Column("Pods", ".status.pods", "How many pods run on accepted ones of these.", type="integer", priority=1),
         AGE,
     ),
 )

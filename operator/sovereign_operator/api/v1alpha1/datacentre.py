@@ -105,6 +105,12 @@ class DatacentreStatus(Status):
     """What follows from the claim today."""
 
     nodes: int | None = Field(default=None, description="How many nodes stand here.", ge=0)
+    pods: int | None = Field(
+        default=None,
+        description="How many pods run here that are held to a policy which accepts their node. At most half a minute "
+        "old.",
+        ge=0,
+    )
     node_examples: tuple[str, ...] = Field(default=(), description="Names of at most ten of them.")
     accepted_by: str | None = Field(
         default=None, description="Policies that accept it, at most ten names, as text. none: no policy does."
@@ -134,6 +140,7 @@ DATACENTRE = Kind(
         Column("Country", ".spec.country", "Where it stands."),
         Column("City", ".spec.city", "The town.", priority=1),
         Column("Nodes", ".status.nodes", "How many nodes stand here.", type="integer"),
+        Column("Pods", ".status.pods", "How many pods run here that a policy holds here.", type="integer"),
         Column("Accepted by", ".status.acceptedBy", "Policies that accept it."),
         Column("Derogated", ".status.derogated", "Policies that accept it only because of a Derogation."),
         condition_column("Ready", "Ready", "Whether its claim is complete and has nodes."),

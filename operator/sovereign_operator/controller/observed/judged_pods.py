@@ -25,6 +25,8 @@ class CountedPod:
     owner: Owner
     judged: Judged
     mounts_certificates: bool
+    rests_on: str = ""
+    """The node that it runs on, if the policy that it is held to accepts that node."""
 
     @property
     def policy(self) -> str | None:
@@ -57,12 +59,12 @@ class OwnedPods:
 
     def remove(self, pod: str) -> None:
         """Remove a pod."""
-        _add(self.numbers, self.pods.pop(pod), -1)
+        add_to(self.numbers, self.pods.pop(pod), -1)
 
     def add(self, pod: str, judgement: Judgement) -> None:
         """Add a pod."""
         self.pods[pod] = judgement
-        _add(self.numbers, judgement, 1)
+        add_to(self.numbers, judgement, 1)
 
     @property
     def all_is_well(self) -> bool:
@@ -103,8 +105,8 @@ class JudgedPods:
         else:
             owned.remove(pod)
         for count in judgement.counts():
-            _add(self.numbers, (namespace, judge, count), number)
-            _add(self.totals, (judge.policy, judge.mode is Mode.ENFORCE, count), number)
+            add_to(self.numbers, (namespace, judge, count), number)
+            add_to(self.totals, (judge.policy, judge.mode is Mode.ENFORCE, count), number)
         (self._troubled.discard if owned.all_is_well else self._troubled.add)(judge.policy, group)
         if not owned.pods:
             del self.groups[group]
@@ -124,7 +126,7 @@ class JudgedPods:
         return self._troubled.of(policy)
 
 
-def _add(numbers: Counter[T], key: T, number: int) -> None:
+def add_to(numbers: Counter[T], key: T, number: int) -> None:
     """Add to a number. One that becomes 0 takes no memory."""
     numbers[key] += number
     if not numbers[key]:

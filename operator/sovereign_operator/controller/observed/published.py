@@ -10,7 +10,7 @@ from sovereign_operator.kube.mirror import ObjectKey
 
 
 class ShownPods(NamedTuple):
-    """What the status of a policy says of the pods that it judges."""
+    """What the status of an object says of pods."""
 
     report: Report
     since: datetime
@@ -39,5 +39,5 @@ class Published:
         """Plural and name of the cluster-scoped objects whose status may differ."""
         self.not_trusted: dict[str, tuple[str, ...]] = {}
         """By policy, the pods that mount its certificates in a namespace to which it grants none, as its status has."""
-        self.pods: dict[str, ShownPods] = {}
-        """By policy, what its status says of the pods that it judges."""
+        self.pods: dict[tuple[str, str], ShownPods] = {}
+        """By plural and name, what the status of an object says of pods."""

@@ -235,7 +235,7 @@ def _measure(verdicts: Verdicts, retained: Mapping[str, frozenset[str]], *, site
     for name, datacentre in facts.datacentres.items():
         metrics.DATACENTRE_INFO.labels(name, datacentre.service_ref.name, datacentre.country).set(1)
         missing = unfound(datacentre, facts.nodes)
-        present = len(verdicts.nodes_in(name))
+        present = verdicts.node_count(name)
         states = {"present": present, "lost": len(missing.lost), "replaced": len(missing.replaced)}
         for label, number in states.items():
             metrics.DATACENTRE_NODES.labels(name, label).set(number)

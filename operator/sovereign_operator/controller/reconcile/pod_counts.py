@@ -10,7 +10,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import StatusesKey
 from sovereign_operator.controller.observed.judged_pods import CountedPod, JudgedPods, shared
-from sovereign_operator.controller.reconcile.policy_pods import due_policies
+from sovereign_operator.controller.reconcile.shown_pods import due_statuses, note_nodes
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.grant import ungranted_pods
@@ -26,9 +26,10 @@ def count_pods(state: ControllerState) -> None:
     shown, now = state.published.not_trusted, pods_not_trusted(state, state.view.policies())
     for policy in shown.keys() - now.keys():
         del shown[policy]
-    outdated = {policy for policy in now if now[policy] != shown.get(policy)} | due_policies(state)
+    outdated = {(SOVEREIGNTY_POLICY.plural, policy) for policy in now if now[policy] != shown.get(policy)}
+    outdated |= due_statuses(state)
     if outdated:
-        state.published.statuses |= {(SOVEREIGNTY_POLICY.plural, policy) for policy in outdated}
+        state.published.statuses |= outdated
         state.queue.add(StatusesKey())
 
 
@@ -49,9 +50,10 @@ def count_outdated(state: ControllerState) -> None:
     outdated, state.view.tally.outdated = state.view.tally.outdated, set()
     policies = {name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural)}
     changed = state.view.tally.update({key: _counted(state, verdicts, policies, key) for key in outdated})
-    state.view.tally.outdated_policies |= {judge.policy for _, judge in changed}
-    state.triggers.add_reports({namespace for namespace, _ in changed})
-    for namespace, judge in changed:
+    state.view.tally.outdated_statuses |= {(SOVEREIGNTY_POLICY.plural, judge.policy) for _, judge in changed.judged}
+    note_nodes(state, verdicts, changed.nodes)
+    state.triggers.add_reports({namespace for namespace, _ in changed.judged})
+    for namespace, judge in changed.judged:
         _measure(state.view.tally.judged, namespace, judge)
 
 
@@ -78,7 +80,13 @@ def _counted(
         )
         for judge in judges
     )
-    return CountedPod(pod.owner, shared(judged), mounts_certificates=bool(pod.pod.certificate_volumes))
+    inside = any(judge.mode is Mode.ENFORCE and judgement.place is Place.INSIDE for judge, judgement in judged)
+    return CountedPod(
+        pod.owner,
+        shared(judged),
+        mounts_certificates=bool(pod.pod.certificate_volumes),
+        rests_on=(pod.pod.node or "") if inside else "",
+    )
 
 
 def _measure(judged: JudgedPods, namespace: str, judge: Judge) -> None:

@@ -8,7 +8,7 @@ from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.reconcile.pod_counts import pods_not_trusted
-from sovereign_operator.controller.reconcile.policy_pods import show_pods
+from sovereign_operator.controller.reconcile.shown_pods import show_pods
 from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.encryption.status import report_encryption
@@ -57,8 +57,7 @@ def decide_statuses(state: ControllerState, verdicts: Verdicts, outdated: Iterab
     """Return what these statuses should say, and remember what each of them says of pods."""
     not_trusted = pods_not_trusted(state, verdicts.facts.policies)
     outdated = {*outdated}
-    policies = [name for plural, name in outdated if plural == SOVEREIGNTY_POLICY.plural]
-    show_pods(state, verdicts, verdicts.policies & {*policies})
+    show_pods(state, verdicts, outdated)
     decided = [*reports(state, verdicts, outdated, not_trusted)]
     for one in decided:
         if one.kind is SOVEREIGNTY_POLICY and one.name in not_trusted:
@@ -78,15 +77,17 @@ def reports(
     ``not_trusted``: by policy, the pods that mount its certificates without a grant; empty without certificates.
     """
     facts = verdicts.facts
+    shown = state.published.pods
     for plural, name in sorted(outdated):
+        pods = shown[plural, name].report if (plural, name) in shown else Report({}, ())
         if plural == CLOUD_SERVICE.plural and name in facts.services:
-            yield NewStatus(CLOUD_SERVICE, name, report_service(name, facts))
+            yield NewStatus(CLOUD_SERVICE, name, report_service(name, facts, verdicts) + pods)
         elif plural == DATACENTRE.plural and name in facts.datacentres:
-            yield NewStatus(DATACENTRE, name, report_datacentre(name, facts, verdicts))
+            yield NewStatus(DATACENTRE, name, report_datacentre(name, facts, verdicts) + pods)
         elif plural == DEROGATION.plural and name in facts.derogations:
             yield NewStatus(DEROGATION, name, report_derogation(name, facts, verdicts.sites))
         elif plural == SOVEREIGNTY_POLICY.plural and (spec := facts.policies.get(name)):
-            yield from _policy_reports(state, verdicts, name, spec, not_trusted.get(name))
+            yield from _policy_reports(state, verdicts, name, spec, pods, not_trusted.get(name))
     for kind in KINDS:
         for (_, name), why in sorted(state.view.own.unreadable[kind.plural].errors.items()):
             yield NewStatus(kind, name, report_unreadable(kind, why))
@@ -97,18 +98,17 @@ def _policy_reports(
     verdicts: Verdicts,
     name: str,
     spec: SovereigntyPolicySpec,
+    pods: Report,
     not_trusted: tuple[str, ...] | None,
 ) -> Iterator[NewStatus]:
     """Yield the policy's report; none before it is known how far its encryption has come, which queues it again."""
     if not state.view.knows_encryption(name, spec):
         return
     trusted = state.view.identity.trusted(name) if state.view.identity else ()
-    report = report_policy(name, verdicts.facts, verdicts, trusted)
+    report = report_policy(name, verdicts.facts, verdicts, trusted) + pods
     if not_trusted is not None:
         report += report_grants(name, state.published.granted[name], not_trusted)
     seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
-    if shown := state.published.pods.get(name):
-        report += shown.report
     report += report_encryption(spec.encryption_in_transit, seen)
     identity = state.view.identity
     if spec.encryption_in_transit and state.settings.by_token and identity and identity.kubelets_may_ask:

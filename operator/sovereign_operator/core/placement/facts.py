@@ -66,3 +66,8 @@ class Facts:
     unread: Unread = Unread()
     hosts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The nodes that may host each policy's pods so far. It counts only where nothing can be decided now."""
+
+
+def datacentres_of(service: str, facts: Facts) -> list[str]:
+    """Return the names of the datacentres of a service."""
+    return [name for name, spec in facts.datacentres.items() if spec.service_ref.name == service]

@@ -9,7 +9,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.derogation import DEROGATION
 from sovereign_operator.api.v1alpha1.kind import Kind
-from sovereign_operator.core.placement.facts import Facts, Pair
+from sovereign_operator.core.placement.facts import Facts, Pair, datacentres_of
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.qualification import in_force, title
 from sovereign_operator.core.placement.site import SiteVerdict, no_service
@@ -22,16 +22,17 @@ from sovereign_operator.core.report.report import Report
 NO_END: Final = "no end recorded"
 
 
-def report_service(name: str, facts: Facts) -> Report:
-    """Report which qualifications of a service are in force."""
-    spec = facts.services[name]
+def report_service(name: str, facts: Facts, verdicts: Verdicts) -> Report:
+    """Report which qualifications of a service are in force, and what stands there."""
+    spec, datacentres = facts.services[name], datacentres_of(name, facts)
     holding = [entry for entry in spec.qualifications if in_force(entry, facts.now)]
     schemes = sorted({f"{entry.scheme} {entry.version}" if entry.version else entry.scheme for entry in holding})
     until = _first_end(entry.valid_until for entry in holding) if holding else "none"
     status = {
         "qualified": ", ".join(schemes) or "none",
         "until": until,
-        "datacentres": sum(site.service_ref.name == name for site in facts.datacentres.values()),
+        "datacentres": len(datacentres),
+        "nodes": sum(verdicts.node_count(datacentre) for datacentre in datacentres),
     }
     if holding:
         message = f"{title(spec)} holds {', '.join(schemes)}, {until if until == NO_END else f'until {until}'}"

@@ -118,6 +118,10 @@ class Verdicts:
         """Return the names of the nodes in a datacentre, sorted."""
         return sorted(self._standing.get(datacentre, ()))
 
+    def node_count(self, datacentre: str) -> int:
+        """Return how many nodes are in a datacentre."""
+        return len(self._standing.get(datacentre, ()))
+
     def update(self, facts: Facts, nodes: Mapping[str, Node | None]) -> Changes:
         """Take new facts, and return what they change.
 

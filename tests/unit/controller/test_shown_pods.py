@@ -1,4 +1,4 @@
-"""What a policy's status says of pods is right after half a minute, and is not written more often for their sake."""
+"""What a status says of pods is right after half a minute, and is not written more often for their sake."""
 
 import itertools
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
+from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY
 from sovereign_operator.controller.keys import PodCountsKey, StatusesKey
 from sovereign_operator.controller.reconcile import pace, pod_counts, statuses
 from sovereign_operator.controller.state import ControllerState
@@ -138,10 +138,27 @@ def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
     assert run.counts()["held"] == 1
 
 
+def test_datacentre_and_service_count_the_pods_that_rest_on_them() -> None:
+    keys = (CLOUD_SERVICE.plural, "armor"), (DATACENTRE.plural, "berlin"), (DATACENTRE.plural, "brest")
+    run = Run(pod("db-0", "brest-1", PLACED), pod("db-1", "paris-1"), pod("db-2"), enforce="hds")
+    run.write(*keys)
+    assert [status["pods"] for _, status in run.written[1:]] == [1, 0, 1]
+    run.observe("db-0", None)
+    run.observe("db-3", pod("db-3", "brest-1", PLACED))
+    run.observe("db-4", pod("db-4", "brest-1", PLACED))
+    run.until(run.now + 2 * pace.PACE)
+    assert {status["pods"] for _, status in run.written[-3:] if "pods" in status} >= {2}
+    run.state.mirrors.kinds = {**run.state.mirrors.kinds, "namespaces": {("", WARD): [namespace(warn="hds")]}}
+    run.state.triggers.kind_changed("namespaces", ("", WARD))
+    run.until(run.now + 2 * pace.PACE)
+    shown = run.state.published.pods
+    assert [shown[key].report.status for key in keys] == [{"pods": 0}] * 3
+
+
 def test_a_policy_that_is_gone_is_forgotten() -> None:
     run = Run(pod("db-0", "brest-1", PLACED), enforce="hds")
     run.state.mirrors.kinds = {**run.state.mirrors.kinds, "sovereigntypolicies": {}}
     run.state.triggers.kind_changed("sovereigntypolicies", ("", "hds"))
     states.decide(run.state)
     run.until(run.now + timedelta(minutes=1))
-    assert run.state.published.pods == {}
+    assert HDS not in run.state.published.pods
