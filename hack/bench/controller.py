@@ -17,6 +17,8 @@ PROGRAM = "sovereign_operator.controller"
 ACCOUNT = "sovereign-controller"
 ROLES = frozenset({"clusterroles", "clusterrolebindings"})
 LOOK_SECONDS = 0.5
+STARTED_SECONDS = 300
+"""Within this time a new controller leads. A cluster with thousands of new pods lets its own wait for minutes."""
 CALM_LOOKS = 6
 """How many looks in a row have to find it idle: longer than any of its pauses between two writes of one change."""
 BUSY = 0.04
@@ -104,8 +106,8 @@ class Controller:
         name = former["metadata"]["name"]
         self._admin.run("-n", NAMESPACE, "delete", "pod", name)
         self._admin.run("-n", NAMESPACE, "rollout", "status", f"deployment/{ACCOUNT}", "--timeout=5m")
-        self._pid = eventually(self._find, what="the new controller")
-        eventually(self._leads, seconds=60, what="a controller that leads")
+        self._pid = eventually(self._find, seconds=STARTED_SECONDS, what="the new controller")
+        eventually(self._leads, seconds=STARTED_SECONDS, what="a controller that leads")
         since = await self.calm()
         return Cost(since - begun, self.cpu(), self._writes(position))
 

@@ -34,7 +34,11 @@ from sovereign_operator.kube.mirror import Mirror, ObjectKey
 
 ALONE = ("--set", "identity.enabled=false,encryption.enabled=false")
 """The controller without the signer, the injector and the agents, whose pods would be on fake nodes, too."""
-OPTIONS = ("--set", "presets.enabled=false,controller.replicas=1")
+OPTIONS = (
+    *("--set", "presets.enabled=false,controller.replicas=1"),
+    # Started again, the controller would find a fake node, which runs nothing.
+    *("--set-string", rf"controller.nodeSelector.kubernetes\.io/hostname={estate.ACCEPTED[0]}"),
+)
 AT_A_TIME = 20
 AVAILABLE_LOOK_SECONDS = 5
 STARTED_SECONDS = 1800

@@ -142,7 +142,11 @@ def sound_object(plural: str, name: str, random: Random) -> Json:
             "reason": "pilot",
             "until": some("2030-07-01", "2031-06-15"),
         },
-        "sovereignworkloads": {"workloadRef": {"kind": some("Deployment", "Job"), "name": some(*NAMES)}}
+        "sovereignworkloads": some(
+            {"workloadRef": {"kind": some("Deployment", "Job"), "name": some(*NAMES)}},
+            {"workloadRef": {"kind": some("Deployment", "Job"), "name": some(*NAMES)}},
+            {"podSelector": {"matchLabels": {names.POLICY_LABEL: some(*NAMES)}}},
+        )
         | some({}, {"policyRef": {"name": "a"}}, {"policyRef": {"name": "b"}}),
         "nodes": {},
         "pods": POD_SPEC | {"nodeName": some("a", "b", "")},

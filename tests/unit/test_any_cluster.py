@@ -76,9 +76,9 @@ def test_the_controller_decides_about_any_sovereign_workload(random: Random) -> 
             report_unread(obj.get("status", {}), seen.error)
         if not isinstance(seen, tuple):
             continue
-        kind, name = workload_of(key.name, seen[0])
+        kind, name = workload_of(key.name, seen[0]) or (None, "")
         # For the pods of a CronJob the code would list its Jobs from the API server.
-        for live in (None, *([some_workload(name, random)] if kind is not WorkloadKind.CRON_JOB else [])):
+        for live in (None, *([some_workload(name, random)] if kind not in (None, WorkloadKind.CRON_JOB) else [])):
             facts = asyncio.run(sovereign._gather(state, key, obj, seen, live))  # noqa: SLF001
             action = workload.decide_workload(facts)
             assert isinstance(action, AdoptWorkload | OwnWorkload | RefuseWorkload | ObserveWorkload), kind

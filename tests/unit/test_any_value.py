@@ -20,7 +20,7 @@ from tests.schema_values import some_value
 
 RULES = (
     "validFrom is after validUntil",
-    "give either",
+    "give one of",
     "ip_network",
     "does not appear to be",
     "has host bits",

@@ -258,9 +258,9 @@ def _say(state: ControllerState, name: str, obj: Json, workloads: Mapping[str, J
     seen = sovereign._see(state, key, obj)  # noqa: SLF001
     if not isinstance(seen, tuple):
         return None
-    kind, target = workload_of(name, seen[0])
+    kind, target = workload_of(name, seen[0]) or (None, "")
     # For the pods of a CronJob the code would list its Jobs from the API server.
-    live = workloads.get(target) if kind is not WorkloadKind.CRON_JOB else None
+    live = workloads.get(target) if kind not in (None, WorkloadKind.CRON_JOB) else None
     facts = asyncio.run(sovereign._gather(state, key, obj, seen, live))  # noqa: SLF001
     return report_workload(facts, decide_workload(facts))
 

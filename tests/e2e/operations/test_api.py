@@ -86,16 +86,23 @@ def test_the_server_refuses(admin: Kubectl, manifest: Json, message: str) -> Non
 
 REF = {"kind": "Deployment", "name": "a"}
 TEMPLATE = {"kind": "Deployment", "spec": {}}
+PODS = {"matchLabels": {"app": "a"}}
 
 
 def test_a_sovereign_workload_has_one_workload(admin: Kubectl, space: Space) -> None:
     namespace = space(None)
-    specs: tuple[dict[str, Any], ...] = ({}, {"workloadRef": REF, "template": TEMPLATE})
+    specs: tuple[dict[str, Any], ...] = (
+        {},
+        {"workloadRef": REF, "template": TEMPLATE},
+        {"workloadRef": REF, "podSelector": PODS},
+        {"template": TEMPLATE, "podSelector": PODS},
+        {"workloadRef": REF, "template": TEMPLATE, "podSelector": PODS},
+    )
     for spec in specs:
         said = admin.refusal(
             "-n", namespace, "create", "--dry-run=server", "-f", "-", stdin=json.dumps(sovereign("a", **spec))
         )
-        assert "give either spec.workloadRef" in said
+        assert "give one of spec.workloadRef" in said
 
 
 def test_what_a_sovereign_workload_speaks_of_cannot_change(admin: Kubectl, space: Space) -> None:
@@ -104,6 +111,25 @@ def test_what_a_sovereign_workload_speaks_of_cannot_change(admin: Kubectl, space
     for spec in ({"workloadRef": {**REF, "name": "b"}}, {"template": TEMPLATE}):
         said = admin.refusal("-n", namespace, "apply", "-f", "-", stdin=json.dumps(sovereign("a", **spec)))
         assert "spec.workloadRef cannot change: delete this SovereignWorkload" in said
+    for before, after in (("podSelector", "template"), ("template", "podSelector")):
+        fields: dict[str, Any] = {"podSelector": PODS, "template": TEMPLATE}
+        admin.apply(sovereign("b", **{before: fields[before]}), namespace=namespace)
+        changed = json.dumps(sovereign("b", **{after: fields[after]}))
+        said = admin.refusal("-n", namespace, "apply", "-f", "-", stdin=changed)
+        assert "spec.podSelector can neither replace another field nor be replaced" in said
+        admin.delete("swl", "b", namespace=namespace)
+
+
+def test_a_selector_of_pods_says_something(admin: Kubectl, space: Space) -> None:
+    namespace = space(None)
+    for selector, words in {
+        "{}": "an empty selector would be every pod",
+        '{"matchExpressions": [{"key": "app", "operator": "In"}]}': "In and NotIn take values",
+        '{"matchExpressions": [{"key": "app", "operator": "Exists", "values": ["a"]}]}': "In and NotIn take values",
+        '{"matchExpressions": [{"key": "app", "operator": "Gt", "values": ["1"]}]}': "Unsupported value",
+    }.items():
+        manifest = json.dumps(sovereign("a", podSelector=json.loads(selector)))
+        assert words in admin.refusal("-n", namespace, "create", "--dry-run=server", "-f", "-", stdin=manifest)
 
 
 def test_short_names_and_the_category_work(admin: Kubectl) -> None:

@@ -11,7 +11,6 @@ from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.support.estate import until_in_force
 from tests.e2e.support.manifests import workload
-from tests.e2e.support.spaces import Space
 
 POLICY = "in-use"
 ON_BREST = {"nodeSelector": {"kubernetes.io/hostname": "brest-1"}}
@@ -86,23 +85,25 @@ def test_who_deletes_a_fact_hears_what_rests_on_it(admin: Kubectl, in_use: InUse
 
 def test_who_empties_a_datacentre_hears_what_rests_on_it(admin: Kubectl, in_use: InUse) -> None:
     elsewhere = {"site.node-restriction.kubernetes.io/name": "brest"}
-    for spec, words in (
+    cases: tuple[tuple[Json, str], ...] = (
         ({"nodes": [], "nodeSelector": elsewhere}, "left with 0 of 1 nodes in spec.nodes"),
         ({"nodes": None, "nodeSelector": elsewhere}, "left with 0 of 1 nodes in spec.nodes"),
         ({"serviceRef": {"name": "armor-public"}}, "moved from service armor-snc to armor-public"),
         ({"country": "DE"}, "moved from FR to DE"),
-    ):
+    )
+    for spec, words in cases:
         heard = heard_of_patching(admin, "datacentre", "brest", **spec)
         assert f"datacentre brest is in use and is {words}: 1 node(s)" in heard
         assert f"and {in_use.pods} pod(s) rest on it" in heard
     here = admin.get("dctr", "brest")["spec"]["nodes"]
-    for harmless in ({"city": "Brest-Ouest"}, {"nodes": [*here, {"name": "brest-2", "uid": "1"}]}):
-        assert "Warning" not in heard_of_patching(admin, "datacentre", "brest", **harmless)
+    harmless: tuple[Json, ...] = ({"city": "Brest-Ouest"}, {"nodes": [*here, {"name": "brest-2", "uid": "1"}]})
+    for spec in harmless:
+        assert "Warning" not in heard_of_patching(admin, "datacentre", "brest", **spec)
 
 
 def test_who_takes_a_qualification_away_hears_what_rests_on_it(admin: Kubectl, in_use: InUse) -> None:
     _, hds = qualifications(admin)
-    for spec, words in (
+    cases: tuple[tuple[Json, str], ...] = (
         ({"qualifications": []}, "by SecNumCloud (secnumcloud), HDS (hds)"),
         ({"qualifications": None}, "by SecNumCloud (secnumcloud), HDS (hds)"),
         ({"qualifications": [hds]}, "by SecNumCloud (secnumcloud)"),
@@ -111,7 +112,8 @@ def test_who_takes_a_qualification_away_hears_what_rests_on_it(admin: Kubectl, i
         ({"foreignLaws": None}, "left without spec.foreignLaws"),
         ({"foreignLaws": ["US"]}, "within reach of more foreign laws"),
         ({"technologyOrigin": "NonEU"}, "of another spec.technologyOrigin"),
-    ):
+    )
+    for spec, words in cases:
         heard = heard_of_patching(admin, "cloudservice", "armor-snc", **spec)
         assert "service armor-snc is in use and is " in heard
         assert words in heard
@@ -126,13 +128,14 @@ def test_who_takes_a_qualification_away_hears_what_rests_on_it(admin: Kubectl, i
 
 def test_who_loosens_a_policy_hears_how_many_pods_are_held_to_it(admin: Kubectl, in_use: InUse) -> None:
     del in_use
-    for field, spec in {
+    cases: dict[str, Json] = {
         "countries": {"countries": []},
         "countries, spec.acceptedForeignLaws": {"countries": ["FR", "US"], "acceptedForeignLaws": ["US"]},
         "technologyOrigins": {"technologyOrigins": None},
         "qualifications": {"qualifications": [{"scheme": "SecNumCloud"}]},
         "nodeEvidence": {"nodeEvidence": "SelfAsserted"},
-    }.items():
+    }
+    for field, spec in cases.items():
         heard = heard_of_patching(admin, "sovereigntypolicy", POLICY, **spec)
         assert f"demands less in spec.{field}: 2 pod(s) are held to it" in heard
     for harmless in ({"technologyOrigins": ["EU"]}, {"gracePeriodSeconds": 0}):
@@ -149,8 +152,8 @@ def test_what_nothing_rests_on_may_go_without_a_word(admin: Kubectl) -> None:
         unused | {"kind": "SovereigntyPolicy", "spec": {"countries": ["DE"]}},
     )
     admin.apply(*objects)
-    for obj in objects:
-        done = admin.attempt("delete", obj["kind"], "unused")
+    for kind in ("cloudservice", "datacentre", "sovereigntypolicy"):
+        done = admin.attempt("delete", kind, "unused")
         assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -73,7 +73,7 @@ def workload_spec(kind: str, name: str, replicas: int = 2, **spec: Any) -> Json:
 
 
 def sovereign(name: str, *, policy: str | None = None, **spec: Any) -> Json:
-    """Return a SovereignWorkload; ``spec`` contains workloadRef or template."""
+    """Return a SovereignWorkload; ``spec`` contains workloadRef, template or podSelector."""
     named = {"policyRef": {"name": policy}} if policy else {}
     return {
         "apiVersion": "sovereignty.dev/v1alpha1",

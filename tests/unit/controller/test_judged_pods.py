@@ -41,7 +41,7 @@ class Tally(RuleBasedStateMachine):
         self.pods = {key: pod for key, pod in (self.pods | changes).items() if pod}
         changed = self.tally.update(changes)
         now = self.by_judge()
-        assert changed == {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
+        assert changed.judged == {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
 
     def by_judge(self) -> dict[tuple[str, Judge], set[tuple[Owner, str, Judgement]]]:
         """Return all that is said of a namespace's pods by a policy."""

@@ -13,6 +13,7 @@ SPECS: list[Any] = [
     {"workloadRef": {"kind": "Deployment", "name": "a"}},
     {"workloadRef": {"kind": "Deployment", "name": "b"}},
     {"template": {"kind": "Deployment", "spec": {}}},
+    {"podSelector": {"matchLabels": {"app": "a"}}},
     {"workloadRef": "nonsense"},
 ]
 OBJECTS = st.one_of(
@@ -22,7 +23,7 @@ OBJECTS = st.one_of(
 
 def referenced(key: tuple[str, str], obj: Any) -> tuple[WorkloadKind, str, str] | None:
     """Return the workload that an object refers to, by independent code."""
-    if obj is None or obj["spec"].get("workloadRef") == "nonsense":
+    if obj is None or "podSelector" in obj["spec"] or obj["spec"].get("workloadRef") == "nonsense":
         return None
     name = key[1] if "template" in obj["spec"] else obj["spec"]["workloadRef"]["name"]
     return WorkloadKind.DEPLOYMENT, key[0], name

@@ -32,6 +32,11 @@ def template(kind: str = "Deployment") -> SovereignWorkloadSpec:
     )
 
 
+def selecting(**labels: str) -> SovereignWorkloadSpec:
+    """Build a spec that selects pods by these labels."""
+    return SovereignWorkloadSpec.model_validate({"policyRef": {"name": POLICY}, "podSelector": {"matchLabels": labels}})
+
+
 def workload(kind: WorkloadKind = WorkloadKind.DEPLOYMENT, **fields: Any) -> Workload:
     """Build a workload that the operator has not adopted."""
     usual = {"kind": kind, "name": "app", "uid": "w", "policy": None, "template_policy": None, "owner_uid": None}

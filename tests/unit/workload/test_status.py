@@ -21,7 +21,7 @@ from sovereign_operator.core.workload.facts import (
 )
 from sovereign_operator.core.workload.readiness import Readiness, ReadinessState
 from sovereign_operator.core.workload.status import report_workload
-from tests.unit.workload.builders import ADOPTED, POLICY, SUSPENDED, facts, pod, ref, template, workload
+from tests.unit.workload.builders import ADOPTED, POLICY, SUSPENDED, facts, pod, ref, selecting, template, workload
 
 KINDS = tuple(WorkloadKind)
 
@@ -240,3 +240,44 @@ def test_the_order_of_pods_changes_nothing(pods: tuple[WorkloadPod, ...], order:
     assert report_workload(replace(told, pods=tuple(shuffled)), ObserveWorkload()) == report_workload(
         told, ObserveWorkload()
     )
+
+
+READY_POD = replace(pod(), ready=True)
+
+
+@pytest.mark.parametrize(
+    ("pods", "placed", "ready"),
+    [
+        ((), ("Unknown", "NoPods"), ("Unknown", "NoPods")),
+        ((READY_POD,), ("True", "AllInside"), ("True", "AllInside")),
+        ((pod(),), ("True", "AllInside"), ("False", "WorkloadInProgress")),
+        ((READY_POD, pod("b", "bad")), ("False", "PodsOutside"), ("False", "PodsOutside")),
+        ((READY_POD, pod("b", None)), ("False", "PodsPending"), ("False", "PodsPending")),
+    ],
+    ids=["none", "inside and ready", "not ready", "one outside", "one waits"],
+)
+def test_selected_pods_are_reported_on_and_nothing_else(
+    pods: tuple[WorkloadPod, ...], placed: tuple[str, str], ready: tuple[str, str]
+) -> None:
+    told = facts(spec=selecting(app="db", tier="data"), target=None, pods=pods)
+    assert isinstance(decide_workload(told), ObserveWorkload)
+    assert (conditions(told)["Placed"], conditions(told)["Ready"]) == (placed, ready)
+    assert conditions(told)["Accepted"] == ("True", "Accepted")
+    # Without a label of the namespace, nothing checks Bindings.
+    assert conditions(told)["Enforced"] == ("False", "NamespaceNotLabelled")
+    assert report_workload(told, decide_workload(told)).status["workload"] == "Pods/app=db,tier=data"
+
+
+def test_a_selected_pod_outside_is_to_be_deleted_as_nothing_rolls_it_out() -> None:
+    told = facts(spec=selecting(app="db"), target=None, pods=(pod("db-1", "bad"),))
+    (example,) = report_workload(told, decide_workload(told)).status["outsideExamples"]
+    assert example["message"].endswith("kubectl -n hospital delete pod db-1")
+
+
+def test_selected_pods_are_subject_to_the_same_refusals() -> None:
+    spec = selecting(app="db")
+    assert conditions(facts(spec=spec, target=None, in_system_namespace=True))["Accepted"] == (
+        "False",
+        "SystemNamespace",
+    )
+    assert conditions(facts(spec=spec, target=None, enforced="hds"))["Accepted"] == ("False", "PolicyConflict")

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from sovereign_operator.api.v1alpha1.kind import (
     AGE,
+    LIST_SET,
     NAME_PATTERN,
     Column,
     Kind,
@@ -50,6 +51,53 @@ class WorkloadRef(Model):
     )
 
 
+class PodLabelOperator(StrEnum):
+    """How a label of a pod is compared, as in a label selector of Kubernetes."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
+class PodLabelRequirement(Model):
+    """What one label of a pod must be."""
+
+    model_config = rules(
+        (
+            "(self.operator in ['In', 'NotIn']) == (size(self.?values.orValue([])) > 0)",
+            "In and NotIn take values, Exists and DoesNotExist take none",
+        ),
+    )
+
+    key: str = Field(description="The label's key. Example: cnpg.io/cluster.", min_length=1, max_length=317)
+    operator: PodLabelOperator = Field(description="In, NotIn, Exists or DoesNotExist.")
+    values: tuple[str, ...] = Field(
+        default=(), description="For In and NotIn: the values.", json_schema_extra=LIST_SET, max_length=64
+    )
+
+
+class PodSelector(Model):
+    """Pods by their labels: all terms must hold."""
+
+    model_config = rules(
+        (
+            "size(self.?matchLabels.orValue({})) + size(self.?matchExpressions.orValue([])) > 0",
+            "an empty selector would be every pod: give matchLabels or matchExpressions",
+        ),
+    )
+
+    match_labels: LabelMap = Field(
+        default={}, description="Labels, all of them. Example: {cnpg.io/cluster: records}.", max_length=16
+    )
+    match_expressions: tuple[PodLabelRequirement, ...] = Field(
+        default=(),
+        description="More terms, all of which must hold.",
+        json_schema_extra=list_map("key", "operator"),
+        max_length=16,
+    )
+
+
 class TemplateMetadata(Model):
     """What the owned workload carries besides our own label."""
 
@@ -79,12 +127,15 @@ class Adoption(StrEnum):
 
 
 class SovereignWorkloadSpec(Model):
-    """One workload, existing or owned, and the policy that says where it may run."""
+    """One workload, existing or owned, or pods of other origin, and the policy that says where they may run."""
 
     model_config = rules(
         (
-            "has(self.workloadRef) != has(self.template)",
-            "give either spec.workloadRef (a workload that exists) or spec.template (one to own), not both",
+            "[has(self.workloadRef), has(self.template), has(self.podSelector)].exists_one(given, given)",
+            (
+                "give one of spec.workloadRef (a workload that exists), spec.template (one to own) and "
+                "spec.podSelector (pods to report on)"
+            ),
         ),
         (
             (
@@ -92,6 +143,13 @@ class SovereignWorkloadSpec(Model):
                 "(!has(self.workloadRef) || self.workloadRef == oldSelf.workloadRef)"
             ),
             "spec.workloadRef cannot change: delete this SovereignWorkload and create one for the other workload",
+        ),
+        (
+            "has(self.podSelector) == has(oldSelf.podSelector)",
+            (
+                "spec.podSelector can neither replace another field nor be replaced: delete this SovereignWorkload "
+                "and create another one"
+            ),
         ),
         (
             "!has(self.template) || !has(oldSelf.template) || self.template.kind == oldSelf.template.kind",
@@ -114,6 +172,12 @@ class SovereignWorkloadSpec(Model):
         description="A whole workload, created, kept up to date and owned by this object. A Job runs once for "
         "each template: one that is gone is not created again until the template changes.",
     )
+    pod_selector: PodSelector | None = Field(
+        default=None,
+        description="Pods to report on, by their labels, where none of these kinds owns them, as those of "
+        "CloudNativePG or Strimzi. Nothing is written to them: a label of the namespace, or their own, puts them in "
+        "scope.",
+    )
     adoption: Adoption = Field(
         default=Adoption.SAFE,
         description="What to do with a workload whose pods would stop because no accepted node can run their "
@@ -122,8 +186,8 @@ class SovereignWorkloadSpec(Model):
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        if (self.workload_ref is None) == (self.template is None):
-            raise ValueError("give either spec.workloadRef or spec.template")
+        if sum(given is not None for given in (self.workload_ref, self.template, self.pod_selector)) != 1:
+            raise ValueError("give one of spec.workloadRef, spec.template and spec.podSelector")
         return self
 
 
@@ -170,7 +234,7 @@ class SovereignWorkloadStatus(Status):
     """Where the workload's pods are."""
 
     policy: str | None = Field(default=None, description="The policy in effect.")
-    workload: str | None = Field(default=None, description="The workload, as Kind/name.")
+    workload: str | None = Field(default=None, description="The workload, as Kind/name, or Pods/SELECTOR.")
     pods: int | None = Field(default=None, description="How many pods it has that have not ended.", ge=0)
     inside: int | None = Field(default=None, description="How many run where the policy accepts.", ge=0)
     outside: int | None = Field(default=None, description="How many run elsewhere.", ge=0)

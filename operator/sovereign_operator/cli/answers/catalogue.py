@@ -10,6 +10,7 @@ from sovereign_operator.cli.answers.answer import Answer
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.qualification import in_force, label
 from sovereign_operator.core.placement.status import report_service
+from sovereign_operator.core.placement.verdicts import Verdicts
 
 IDENTITY: Final = {"qualifications": "id"}
 """Lists whose items are told apart by a field."""
@@ -99,12 +100,14 @@ class CatalogueDifferences(Answer):
 def list_catalogue(catalogue: Catalogue, now: datetime) -> CatalogueList:
     """Return all services that are shipped, and what is in force today."""
     facts = Facts(catalogue.services, {}, {}, {}, now)
-    rows = tuple(_shipped(name, facts) for name in sorted(catalogue.services))
+    verdicts = Verdicts(facts)
+    rows = tuple(_shipped(name, verdicts) for name in sorted(catalogue.services))
     return CatalogueList(as_of=catalogue.as_of, authority=catalogue.authority, services=rows)
 
 
-def _shipped(name: str, facts: Facts) -> Shipped:
-    spec, status = facts.services[name], report_service(name, facts).status
+def _shipped(name: str, verdicts: Verdicts) -> Shipped:
+    facts = verdicts.facts
+    spec, status = facts.services[name], report_service(name, facts, verdicts).status
     laws = spec.foreign_laws
     return Shipped(
         name=name,

@@ -162,15 +162,18 @@ class _Gatherer:
 
     def _declared(self) -> Iterator[tuple[tuple[str, str, str], "_Declared"]]:
         """Yield the workloads that SovereignWorkloads in files are about."""
-        for (_, kind, namespace, name), obj in self._asked.files.items():
-            seen = see_sovereign_workload(obj) if kind == SOVEREIGN_WORKLOAD.name else None
+        for (_, file_kind, namespace, name), obj in self._asked.files.items():
+            seen = see_sovereign_workload(obj) if file_kind == SOVEREIGN_WORKLOAD.name else None
             if not isinstance(seen, tuple):
                 continue
-            spec, (workload, called) = seen[0], workload_of(name, seen[0])
+            spec, workload = seen[0], workload_of(name, seen[0])
+            if workload is None:
+                continue
+            kind, called = workload
             label = {names.POLICY_LABEL: spec.policy_ref.name} if spec.policy_ref else {}
             metadata = {"namespace": namespace, "name": called, "uid": NEW}
-            made = {"kind": workload.value, "metadata": metadata, "spec": spec.template.spec} if spec.template else None
-            yield (namespace, workload.value, called), _Declared(label, made)
+            made = {"kind": kind.value, "metadata": metadata, "spec": spec.template.spec} if spec.template else None
+            yield (namespace, kind.value, called), _Declared(label, made)
 
     def _is_laid(self, subject: Subject) -> bool:
         return (subject.kind, subject.namespace, subject.name) in {key[1:] for key in self._asked.files}

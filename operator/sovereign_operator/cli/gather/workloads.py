@@ -13,7 +13,7 @@ from sovereign_operator.cli.gather.reader import Reader, seen_or_worst, whole
 from sovereign_operator.core.kubernetes.node_fit import DAEMON_TOLERATIONS, Demand, volume_demands
 from sovereign_operator.core.report.conditions import MAX_MESSAGE, condition_of
 from sovereign_operator.core.report.reasons import line
-from sovereign_operator.core.workload.facts import workload_of
+from sovereign_operator.core.workload.facts import selector_of_pods, workload_of
 from sovereign_operator.kube.adoption.roll_out import claims_of
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.errors import NotFoundError
@@ -125,7 +125,14 @@ def target_of(obj: Json) -> tuple[WorkloadKind, str]:
         raise CliError(f"SovereignWorkload {name} is being deleted: nothing follows from it any more")
     if isinstance(seen, Unreadable):
         raise CliError(f"SovereignWorkload {name} cannot be read: {seen.error}; correct it")
-    return workload_of(name, seen[0])
+    workload = workload_of(name, seen[0])
+    if workload is None:
+        selector = selector_of_pods(seen[0])
+        raise CliError(
+            f"SovereignWorkload {name} is about all pods with {selector}: explain one of them, "
+            f"which kubectl -n {obj['metadata']['namespace']} get pods -l '{selector}' lists"
+        )
+    return workload
 
 
 def _refers(obj: Json, kind: str, name: str) -> bool:

@@ -61,7 +61,7 @@ def _spec(obj: Json) -> SovereignWorkloadSpec | None:
     return observed[0] if isinstance(observed, tuple) else None
 
 
-def _target(key: ObjectKey, spec: SovereignWorkloadSpec) -> ReferencedWorkload:
+def _target(key: ObjectKey, spec: SovereignWorkloadSpec) -> ReferencedWorkload | None:
     namespace, name = key
-    kind, workload = workload_of(name, spec)
-    return kind, namespace, workload
+    workload = workload_of(name, spec)
+    return (workload[0], namespace, workload[1]) if workload else None

@@ -3,6 +3,7 @@
 import logging
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGN_WORKLOAD
+from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits, fitting
 from sovereign_operator.core.report.conditions import Notice
@@ -24,8 +25,9 @@ async def preview(
     state: ControllerState, facts: WorkloadFacts, action: Action, live: Json | None
 ) -> tuple[Action, str]:
     """Return the action, or a refusal if its roll-out would stop pods; and a warning if new pods may have to wait."""
+    kind = facts.kind
     changed = await _rolled_out(state, facts, action, live) if live and facts.pods else None
-    if changed is None:
+    if changed is None or kind is None or not rolls_out(kind, changed["spec"]):
         return action, ""
     verdicts = state.published.verdicts
     accepted = [
@@ -33,29 +35,27 @@ async def preview(
         for name in (verdicts.accepted_nodes(facts.policy) if verdicts and facts.policy else ())
         if (seen := state.mirrors.nodes.get(("", name)))
     ]
-    roll_out = await read_roll_out(state.api, facts.kind, changed)
+    roll_out = await read_roll_out(state.api, kind, changed)
     if refusal := refuse_to_stop(facts, roll_out, accepted):
         return refusal, ""
     warning = stuck(roll_out, accepted)
     if not warning:
-        spec, fits = pod_template(facts.kind, changed)["spec"], fitting(roll_out.pods[0], accepted)
+        spec, fits = pod_template(kind, changed)["spec"], fitting(roll_out.pods[0], accepted)
         if not await has_room(state.api, spec, fits):
             warning = f"none of the {len(fits)} accepted node(s) that can run them has room for one at this moment"
     return action, warning
 
 
 async def _rolled_out(state: ControllerState, facts: WorkloadFacts, action: Action, live: Json) -> Json | None:
-    """Return the workload as the action changes it, if that replaces its pods."""
+    """Return the workload as the action changes it, if that writes another policy into its pod template."""
     if isinstance(action, OwnWorkload) and facts.target and facts.target.template_policy != facts.policy:
         # The policy changed, and our label with it. Other changes to the template are the user's own decision.
         try:
-            live = await own(state, facts, action, dry_run=True)
+            return await own(state, facts, action, dry_run=True)
         except RefusedError:
             # The write itself will be refused, and its message reported.
             return None
-    elif not isinstance(action, AdoptWorkload):
-        return None
-    return live if rolls_out(facts.kind, live["spec"]) else None
+    return live if isinstance(action, AdoptWorkload) else None
 
 
 async def own(state: ControllerState, facts: WorkloadFacts, action: OwnWorkload, *, dry_run: bool = False) -> Json:
@@ -66,7 +66,7 @@ async def own(state: ControllerState, facts: WorkloadFacts, action: OwnWorkload,
     manifest = dict(action.wanted)
     if facts.target:
         manifest["metadata"] = manifest["metadata"] | {"uid": facts.target.uid}
-    return await state.api.apply(resource.WORKLOADS[facts.kind], manifest, dry_run=dry_run)
+    return await state.api.apply(resource.WORKLOADS[WorkloadKind(manifest["kind"])], manifest, dry_run=dry_run)
 
 
 async def adopt(state: ControllerState, facts: WorkloadFacts, action: AdoptWorkload) -> Json:
@@ -82,8 +82,7 @@ async def announce(state: ControllerState, facts: WorkloadFacts, warning: str) -
     obj = state.view.object(SOVEREIGN_WORKLOAD.plural, facts.name, facts.namespace)
     if obj is None:
         return
-    called = f"{facts.kind} {facts.workload_name}"
-    message = f"{called} comes into scope of policy {facts.policy}: its pods are rolled out again"
+    message = f"{facts.called} comes into scope of policy {facts.policy}: its pods are rolled out again"
     await post(state.api, obj, Notice("Normal", "Adopted", message))
     if warning:
-        await post(state.api, obj, Notice("Warning", "PodsMayWait", f"new pods of {called} may wait: {warning}"))
+        await post(state.api, obj, Notice("Warning", "PodsMayWait", f"new pods of {facts.called} may wait: {warning}"))

@@ -1,7 +1,7 @@
 """Statuses of the cluster-scoped kinds: services, datacentres, policies and derogations."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, DEROGATION, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.kind import Kind
@@ -87,7 +87,8 @@ def reports(
         elif plural == DEROGATION.plural and name in facts.derogations:
             yield NewStatus(DEROGATION, name, report_derogation(name, facts, verdicts.sites))
         elif plural == SOVEREIGNTY_POLICY.plural and (spec := facts.policies.get(name)):
-            yield from _policy_reports(state, verdicts, name, spec, pods, not_trusted.get(name))
+            for status in _policy_reports(state, verdicts, name, spec, not_trusted.get(name)):
+                yield replace(status, report=status.report + pods)
     for kind in KINDS:
         for (_, name), why in sorted(state.view.own.unreadable[kind.plural].errors.items()):
             yield NewStatus(kind, name, report_unreadable(kind, why))
@@ -98,14 +99,13 @@ def _policy_reports(
     verdicts: Verdicts,
     name: str,
     spec: SovereigntyPolicySpec,
-    pods: Report,
     not_trusted: tuple[str, ...] | None,
 ) -> Iterator[NewStatus]:
     """Yield the policy's report; none before it is known how far its encryption has come, which queues it again."""
     if not state.view.knows_encryption(name, spec):
         return
     trusted = state.view.identity.trusted(name) if state.view.identity else ()
-    report = report_policy(name, verdicts.facts, verdicts, trusted) + pods
+    report = report_policy(name, verdicts.facts, verdicts, trusted)
     if not_trusted is not None:
         report += report_grants(name, state.published.granted[name], not_trusted)
     seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None

@@ -13,7 +13,6 @@ from sovereign_operator.controller.reconcile import workload_metrics
 from sovereign_operator.controller.reconcile.adoption import adopt, announce, own, preview
 from sovereign_operator.controller.reconcile.write_status import write_status
 from sovereign_operator.controller.state import ControllerState
-from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.workload import manifests
 from sovereign_operator.core.workload.decision import decide_workload
 from sovereign_operator.core.workload.facts import (
@@ -25,6 +24,7 @@ from sovereign_operator.core.workload.facts import (
     OwnWorkload,
     RefuseWorkload,
     WorkloadFacts,
+    selector_of_pods,
     workload_of,
 )
 from sovereign_operator.core.workload.job_run import begins
@@ -63,8 +63,8 @@ async def reconcile_workload(state: ControllerState, key: SovereignWorkloadKey) 
     if obj is None or not isinstance(seen, tuple) or not _all_is_known(state, _policy(state, key, seen[0])):
         return None
     spec, _ = seen
-    kind, name = workload_of(key.name, spec)
-    found = await _find(state, kind, key.namespace, name)
+    workload = workload_of(key.name, spec)
+    found = await _find(state, *workload, key.namespace) if workload else None
     if spec.template:
         whole = await _read_whole(state, key, obj)
         if whole is None:
@@ -157,11 +157,11 @@ async def _gather(
     found: Json | None,
 ) -> WorkloadFacts:
     spec, template_problem = seen
-    kind, name = workload_of(key.name, spec)
+    workload = workload_of(key.name, spec)
     policy = _policy(state, key, spec)
     policies = frozenset(name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural))
-    pods = await _pods_of_workload(state, key, kind, found)
-    target = see_workload(kind, found) if found else None
+    pods = await _pods_of_workload(state, key, spec, found)
+    target = see_workload(workload[0], found) if workload and found else None
     wanted = (
         manifests.owned(
             spec.template,
@@ -187,7 +187,7 @@ async def _gather(
         in_system_namespace=key.namespace in state.view.system_namespaces,
         policies=policies,
         target=target,
-        taken_by=_older_rival(state, key, kind, name, policies),
+        taken_by=_older_rival(state, key, workload, policies) if workload else None,
         pods=tuple(pod.pod for pod in pods),
         verdicts=verdicts.nodes.by(policy) if policy else {},
         accepted_nodes=len(verdicts.accepted_nodes(policy)) if policy else 0,
@@ -212,7 +212,7 @@ async def _is_wanted(api: Api, facts: WorkloadFacts) -> bool:
     return live is not None and live["metadata"]["uid"] == facts.uid
 
 
-async def _find(state: ControllerState, kind: WorkloadKind, namespace: str, name: str) -> Json | None:
+async def _find(state: ControllerState, kind: WorkloadKind, name: str, namespace: str) -> Json | None:
     try:
         return await state.api.get(resource.WORKLOADS[kind], name, namespace)
     except NotFoundError:
@@ -220,11 +220,13 @@ async def _find(state: ControllerState, kind: WorkloadKind, namespace: str, name
 
 
 async def _pods_of_workload(
-    state: ControllerState, key: SovereignWorkloadKey, kind: WorkloadKind, workload: Json | None
+    state: ControllerState, key: SovereignWorkloadKey, spec: SovereignWorkloadSpec, workload: Json | None
 ) -> Sequence[ObservedPod]:
-    """Return the pods of a workload that have neither ended nor begun to terminate."""
-    selectors: list[Selector] = []
-    if workload and kind is WorkloadKind.CRON_JOB:
+    """Return the pods of a SovereignWorkload that have neither ended nor begun to terminate."""
+    selected = selector_of_pods(spec)
+    selectors = [selected] if selected else []
+    is_cron_job = (workload_of(key.name, spec) or ())[:1] == (WorkloadKind.CRON_JOB,)
+    if workload and is_cron_job:
         uid = workload["metadata"]["uid"]
         selectors += [
             selector_of(job)
@@ -235,16 +237,17 @@ async def _pods_of_workload(
     elif workload:
         selectors.append(selector_of(workload))
     # No watch reports a new workload or a new Job of a CronJob, but the pods that it makes are seen.
-    may_change = workload is None or kind is WorkloadKind.CRON_JOB
+    may_change = is_cron_job or not (workload or selected)
     state.view.selectors.record((key.namespace, key.name), None if may_change else selectors)
     found = state.view.pods_selected(key.namespace, selectors).values()
     return [pod for pod in found if not pod.ended and not pod.terminating]
 
 
 def _older_rival(
-    state: ControllerState, key: SovereignWorkloadKey, kind: WorkloadKind, name: str, policies: frozenset[str]
+    state: ControllerState, key: SovereignWorkloadKey, workload: tuple[WorkloadKind, str], policies: frozenset[str]
 ) -> str | None:
     """Return the name of the older SovereignWorkload that holds the workload; None if this one holds it."""
+    kind, name = workload
     referrers = (name for _, name in state.view.references.referring_to((kind, key.namespace, name)))
     found = (state.view.object(SOVEREIGN_WORKLOAD.plural, referrer, key.namespace) for referrer in referrers)
     claims = [see_claim(obj) for obj in found if obj]

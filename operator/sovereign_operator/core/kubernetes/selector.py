@@ -12,6 +12,11 @@ class Selector:
     labels: Mapping[str, str]
     expressions: tuple[Mapping[str, Any], ...] = ()
 
+    def __str__(self) -> str:
+        """Return it as kubectl takes it with -l."""
+        terms = [f"{key}={value}" for key, value in sorted(self.labels.items())]
+        return ",".join([*terms, *map(_term, self.expressions)])
+
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether all of its terms hold."""
         if not self.labels and not self.expressions:
@@ -19,6 +24,19 @@ class Selector:
         return all(labels.get(key) == value for key, value in self.labels.items()) and all(
             holds(expression, labels) for expression in self.expressions
         )
+
+
+def _term(expression: Mapping[str, Any]) -> str:
+    key, values = expression["key"], ",".join(expression.get("values") or ())
+    match expression["operator"]:
+        case "In" | "NotIn" as operator:
+            return f"{key} {operator.lower()} ({values})"
+        case "Exists":
+            return str(key)
+        case "DoesNotExist":
+            return f"!{key}"
+        case other:
+            return f"{key} {other} {values}"
 
 
 def holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

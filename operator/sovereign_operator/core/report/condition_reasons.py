@@ -201,7 +201,13 @@ class ConditionReason(Reason):
             "add capacity to accepted nodes, or read the condition `Ready` of the policy",
         ),
     )
-    NO_PODS = ("NoPods", WORKLOAD("Placed Unknown", "the workload has no pods"))
+    NO_PODS = (
+        "NoPods",
+        WORKLOAD("Placed Unknown", "the workload has no pods"),
+        WORKLOAD(
+            "Ready Unknown", "`spec.podSelector` selects no pod", "compare it with `kubectl get pods --show-labels`"
+        ),
+    )
     NOT_IN_SCOPE = (
         "NotInScope",
         WORKLOAD("Placed Unknown", "see `Accepted`"),

@@ -71,10 +71,9 @@ def refuse_to_stop(facts: WorkloadFacts, roll_out: RollOut, accepted: Sequence[N
     why = stuck(roll_out, accepted)
     if not why:
         return None
-    called = f"{facts.kind.value} {facts.workload_name}"
     message = (
-        f"taking {called} into scope of policy {facts.policy} would stop its pods: {why}; change that, for example by "
-        "moving the data, or set spec.adoption: Force to go on all the same"
+        f"taking {facts.called} into scope of policy {facts.policy} would stop its pods: {why}; change that, for "
+        "example by moving the data, or set spec.adoption: Force to go on all the same"
     )
     return RefuseWorkload(ConditionReason.WOULD_STOP, message)
 

@@ -35,6 +35,8 @@ def decide_workload(facts: WorkloadFacts) -> Action:
         return refusal
     policy = facts.policy
     assert policy is not None
+    if facts.spec.pod_selector:
+        return ObserveWorkload()
     action = _decide_owned(facts) if facts.spec.template else _decide_named(facts, policy)
     return hold_back(facts, action) or action
 
@@ -69,10 +71,10 @@ def _refuse_to_stop(facts: WorkloadFacts, policy: str) -> RefuseWorkload | None:
     """Refuse a roll-out of running pods while the policy accepts no node."""
     if facts.accepted_nodes or not facts.pods or facts.kind is WorkloadKind.CRON_JOB or is_forced(facts):
         return None
-    called = f"{facts.kind.value} {facts.workload_name}"
     message = (
-        f"policy {policy} accepts no node now, and taking {called} into scope would stop its {len(facts.pods)} pod(s) "
-        f"for nothing: the operator waits for an accepted node; kubectl describe sovereigntypolicy {policy} says why"
+        f"policy {policy} accepts no node now, and taking {facts.called} into scope would stop its {len(facts.pods)} "
+        f"pod(s) for nothing: the operator waits for an accepted node; kubectl describe sovereigntypolicy {policy} "
+        "says why"
     )
     return RefuseWorkload(ConditionReason.NO_NODE_ACCEPTED, message)
 
@@ -127,19 +129,18 @@ def refuse_policy(
 
 
 def _refuse_target(facts: WorkloadFacts) -> RefuseWorkload | None:
-    called = f"{facts.kind.value} {facts.workload_name}"
     if facts.template_problem:
         return RefuseWorkload(ConditionReason.TEMPLATE_TOO_LARGE, facts.template_problem)
     if facts.taken_by:
-        message = f"SovereignWorkload {facts.taken_by} already refers to {called}: delete one of the two"
+        message = f"SovereignWorkload {facts.taken_by} already refers to {facts.called}: delete one of the two"
         return RefuseWorkload(ConditionReason.ALREADY_TAKEN, message)
     if facts.spec.workload_ref and facts.target is None:
-        message = f"there is no {called} in namespace {facts.namespace}: create it, it is taken into scope then"
+        message = f"there is no {facts.called} in namespace {facts.namespace}: create it, it is taken into scope then"
         return RefuseWorkload(ConditionReason.WORKLOAD_NOT_FOUND, message)
     if facts.spec.template and facts.target and facts.target.owner_uid != facts.uid:
         message = (
-            f"{called} exists, and this SovereignWorkload did not create it: take it into scope with spec.workloadRef, "
-            "or choose another name for this SovereignWorkload"
+            f"{facts.called} exists, and this SovereignWorkload did not create it: take it into scope with "
+            "spec.workloadRef, or choose another name for this SovereignWorkload"
         )
         return RefuseWorkload(ConditionReason.NAME_TAKEN, message)
     return None

@@ -12,6 +12,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import (
 )
 from sovereign_operator.core.encryption.agent_report import NO_SILENT_AGENTS, SilentAgents
 from sovereign_operator.core.identity.certificate_note import CertificateNote
+from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.workload.readiness import CURRENT, Readiness
@@ -161,14 +162,16 @@ class WorkloadFacts:
     """Why the template is too large to be carried out; empty if it is not."""
 
     @property
-    def kind(self) -> WorkloadKind:
-        """The kind of the workload."""
-        return workload_of(self.name, self.spec)[0]
+    def kind(self) -> WorkloadKind | None:
+        """The kind of the workload; None if the spec selects pods."""
+        workload = workload_of(self.name, self.spec)
+        return workload[0] if workload else None
 
     @property
-    def workload_name(self) -> str:
-        """The workload's name."""
-        return workload_of(self.name, self.spec)[1]
+    def called(self) -> str:
+        """The workload as messages call it."""
+        workload = workload_of(self.name, self.spec)
+        return f"{workload[0].value} {workload[1]}" if workload else f"the pods with {selector_of_pods(self.spec)}"
 
     @property
     def policy(self) -> str | None:
@@ -176,15 +179,25 @@ class WorkloadFacts:
         return effective_policy(self.enforced, self.spec.policy_ref.name if self.spec.policy_ref else None)
 
 
-def workload_of(name: str, spec: SovereignWorkloadSpec) -> tuple[WorkloadKind, str]:
-    """Return kind and name of the workload that a SovereignWorkload refers to.
+def workload_of(name: str, spec: SovereignWorkloadSpec) -> tuple[WorkloadKind, str] | None:
+    """Return kind and name of the workload that a SovereignWorkload refers to; None if it selects pods.
 
     A workload made from a template has the name of its SovereignWorkload.
     """
     if spec.workload_ref:
         return spec.workload_ref.kind, spec.workload_ref.name
-    assert spec.template is not None
-    return spec.template.kind, name
+    return (spec.template.kind, name) if spec.template else None
+
+
+def selector_of_pods(spec: SovereignWorkloadSpec) -> Selector | None:
+    """Return what selects the pods of a SovereignWorkload; None if it refers to a workload."""
+    if spec.pod_selector is None:
+        return None
+    expressions = tuple(
+        {"key": term.key, "operator": term.operator.value, "values": term.values}
+        for term in spec.pod_selector.match_expressions
+    )
+    return Selector(spec.pod_selector.match_labels, expressions)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.report.condition_reasons import ConditionReason
-from sovereign_operator.core.report.conditions import Observation
+from sovereign_operator.core.report.conditions import Observation, examples
 from sovereign_operator.core.workload.facts import WorkloadFacts
 from sovereign_operator.core.workload.job_run import has_run
 from sovereign_operator.core.workload.readiness import Readiness, ReadinessState
@@ -15,10 +15,10 @@ def judge_ready(facts: WorkloadFacts, accepted: Observation, placed: Observation
     wrong = next((seen for seen in (accepted, placed) if seen.status == "False"), None)
     if wrong:
         return wrong
-    called = f"{facts.kind.value} {facts.workload_name}"
-    run = _ready_job(facts, called) if facts.kind is WorkloadKind.JOB else None
-    if run:
-        return run
+    called = facts.called
+    special = _ready_pods(facts, placed) if facts.spec.pod_selector else _ready_job(facts, called)
+    if special:
+        return special
     readiness = facts.target.readiness if facts.target else Readiness(ReadinessState.IN_PROGRESS, "it is being created")
     no_pods = f"; {placed.message}" if not facts.pods else ""
     match readiness.progress:
@@ -37,8 +37,19 @@ def judge_ready(facts: WorkloadFacts, accepted: Observation, placed: Observation
             assert_never(readiness.progress)
 
 
+def _ready_pods(facts: WorkloadFacts, placed: Observation) -> Observation:
+    """Judge pods that no workload is known to own."""
+    waiting = [pod.name for pod in facts.pods if not pod.ready]
+    if not waiting:
+        return Observation("Ready", placed.status, placed.reason, placed.message)
+    message = f"{len(waiting)} of {len(facts.pods)} pod(s) are not ready: {examples(sorted(waiting))}"
+    return Observation("Ready", "False", ConditionReason.WORKLOAD_IN_PROGRESS, message)
+
+
 def _ready_job(facts: WorkloadFacts, called: str) -> Observation | None:
-    """Judge a Job that ended, or is gone."""
+    """Judge a Job that ended, or is gone; None if it is none of these."""
+    if facts.kind is not WorkloadKind.JOB:
+        return None
     gone = has_run(facts)
     outcome = facts.target.outcome if facts.target else facts.run.outcome if facts.run and gone else ""
     again = (

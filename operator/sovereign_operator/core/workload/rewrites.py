@@ -48,7 +48,7 @@ def say_contested(facts: WorkloadFacts) -> RefuseWorkload | None:
     last = _in_a_row(facts)
     if last is None or last.times < FEW:
         return None
-    called, policy = f"{facts.kind.value} {facts.workload_name}", facts.policy
+    policy = facts.policy
     writer = (facts.target.last_writer if facts.target else "") or "an unknown writer"
     following = timestamp(last.at + _pause(last))
     if facts.spec.template:
@@ -61,8 +61,9 @@ def say_contested(facts: WorkloadFacts) -> RefuseWorkload | None:
             "need not write into it"
         )
     message = (
-        f"another client reverted the operator's writes to {called} {last.times} times in a row, probably {writer}, "
-        f"its last other field manager. Each write rolls the pods out; the next one is after {following}: {advice}"
+        f"another client reverted the operator's writes to {facts.called} {last.times} times in a row, probably "
+        f"{writer}, its last other field manager. Each write rolls the pods out; the next one is after "
+        f"{following}: {advice}"
     )
     return RefuseWorkload(ConditionReason.CONTESTED, message)
 

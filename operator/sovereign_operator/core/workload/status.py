@@ -33,6 +33,8 @@ from sovereign_operator.core.workload.facts import (
     RefuseWorkload,
     WorkloadFacts,
     WorkloadPod,
+    selector_of_pods,
+    workload_of,
 )
 from sovereign_operator.core.workload.ready_condition import judge_ready
 from sovereign_operator.core.workload.rewrites import say_contested
@@ -64,7 +66,7 @@ def report_workload(facts: WorkloadFacts, action: Action, outcome: Outcome = NOT
     counts = Counter(_datacentre(facts, pod.node) for pod in (*places.inside, *places.outside))
     status: dict[str, Any] = {
         "policy": facts.policy or "none",
-        "workload": f"{facts.kind.value}/{facts.workload_name}",
+        "workload": _reference(facts),
         "pods": len(facts.pods),
         "inside": len(places.inside),
         "outside": len(places.outside),
@@ -87,6 +89,12 @@ def report_workload(facts: WorkloadFacts, action: Action, outcome: Outcome = NOT
     final = Observation("Ready", ready.status, ready.reason, summary)
     encrypted = observe_workload(facts)
     return Report(status, (accepted, placed, enforced, _identity(facts), *((encrypted,) if encrypted else ()), final))
+
+
+def _reference(facts: WorkloadFacts) -> str:
+    """Return kind and name of the workload, or the selector of the pods."""
+    workload = workload_of(facts.name, facts.spec)
+    return f"{workload[0].value}/{workload[1]}" if workload else f"Pods/{selector_of_pods(facts.spec)}"
 
 
 def report_unread(status: Mapping[str, Any], why: str) -> Report:
@@ -122,16 +130,17 @@ def _sort_pods(facts: WorkloadFacts) -> _Places:
 
 def _accepted(facts: WorkloadFacts, action: Action, refused: str | None) -> Observation:
     if refused:
-        message = f"the API server refused {facts.kind.value} {facts.workload_name}: {refused}"
+        message = f"the API server refused {facts.called}: {refused}"
         return Observation("Accepted", "False", ConditionReason.REFUSED_BY_SERVER, message)
-    called = f"{facts.kind.value} {facts.workload_name}"
     # What was just written once more is taken back in a moment, if it was before.
     refusal = action if isinstance(action, RefuseWorkload) else say_contested(facts)
     match refusal or action:
         case RefuseWorkload(reason, message):
             return Observation("Accepted", "False", reason, message)
         case AdoptWorkload() | OwnWorkload() | ObserveWorkload():
-            message = f"{called} is in scope of policy {facts.policy}"
+            message = f"{facts.called} is in scope of policy {facts.policy}"
+            if facts.spec.pod_selector:
+                message = f"policy {facts.policy} judges {facts.called}; this object puts none of them in scope"
             if facts.spec.template and facts.target and facts.target.scaled_by:
                 message += f"; its replica count is left to {facts.target.scaled_by}, which scales it"
             return Observation("Accepted", "True", ConditionReason.ACCEPTED, message)
@@ -242,7 +251,7 @@ def _restart_advice(facts: WorkloadFacts, pod: WorkloadPod) -> str:
     """Say how a developer moves the pods: new ones start only where the policy accepts."""
     if not facts.accepted_nodes:
         return f"Nothing can move it now: {_nowhere_to_run(facts)}"
-    return how_to_move(facts.namespace, pod.name, facts.kind, facts.workload_name)
+    return how_to_move(facts.namespace, pod.name, *(workload_of(facts.name, facts.spec) or (None, "")))
 
 
 def how_to_move(namespace: str, pod: str, kind: WorkloadKind | None, workload: str) -> str:
