@@ -131,7 +131,9 @@ def pool(
     return NodePool(name=name, node_selector=labels, provider_ids=forms or ("openstack:///",))
 
 
-def of_pool(name: str = "general", *, called: str = "worker-1", uid: str = "", provider_id: str = "openstack:///1") -> Node:
+def of_pool(
+    name: str = "general", *, called: str = "worker-1", uid: str = "", provider_id: str = "openstack:///1"
+) -> Node:
     """Build a node of a pool."""
     return node(called, uid, provider_id=provider_id, labels={POOL_LABEL: name})
 

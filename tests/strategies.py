@@ -153,7 +153,7 @@ POOLS: Final = st.builds(
     selector=SELECTORS,
     forms=_mostly(("openstack:///",), *((form,) for form in PROVIDER_IDS), ("aws:///eu-west-2/", "openstack://GRA/")),
 )
-"""A pool, perhaps one that the API server would not store: with labels that kubelets write, or a form without an end."""
+"""A pool, perhaps one that no API server would store: with labels that kubelets write, or a form without an end."""
 
 DATACENTRE_SPECS: Final = st.builds(
     lambda service, country, declared, selector, selects, pools: DatacentreSpec(

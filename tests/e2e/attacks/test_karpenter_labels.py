@@ -75,12 +75,14 @@ def registers(person: Kubectl, *way: str, **metadata: Any) -> str:
     return change(person, *way, metadata=metadata or {"labels": PROMISE}, spec={"taints": []})
 
 
-def test_karpenter_registers_a_node_with_the_label_of_its_node_pool(karpenter: Kubectl, unregistered: str) -> None:
+@pytest.mark.usefixtures("unregistered")
+def test_karpenter_registers_a_node_with_the_label_of_its_node_pool(karpenter: Kubectl) -> None:
     assert not registers(karpenter)
     assert not create(karpenter, node(PROMISE, TAINTED) | {"metadata": {"name": "other-1", "labels": PROMISE}})
 
 
-def test_nobody_else_uses_that(mallory: Kubectl, unregistered: str) -> None:
+@pytest.mark.usefixtures("unregistered")
+def test_nobody_else_uses_that(mallory: Kubectl) -> None:
     """Not even a user who may update nodes, and who could put the taint there as well."""
     for said in (registers(mallory), change(mallory, metadata={"labels": PROMISE})):
         assert f"ValidatingAdmissionPolicy '{NODES}'" in said
@@ -102,6 +104,7 @@ def test_a_kubelet_adds_no_label_of_a_pool(cluster: Cluster) -> None:
     assert "is not allowed to modify labels" in change(kubelet, metadata=mark, name="paris-1")
 
 
+@pytest.mark.usefixtures("unregistered")
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -113,13 +116,12 @@ def test_a_kubelet_adds_no_label_of_a_pool(cluster: Cluster) -> None:
         pytest.param({"annotations": {"verdict.sovereignty.dev/secnumcloud": "accepted"}}, id="a-verdict"),
     ],
 )
-def test_a_stolen_token_of_karpenter_writes_nothing_else(
-    karpenter: Kubectl, unregistered: str, metadata: Json
-) -> None:
+def test_a_stolen_token_of_karpenter_writes_nothing_else(karpenter: Kubectl, metadata: Json) -> None:
     assert f"ValidatingAdmissionPolicy '{NODES}'" in registers(karpenter, **metadata)
 
 
-def test_nor_through_the_status(karpenter: Kubectl, unregistered: str) -> None:
+@pytest.mark.usefixtures("unregistered")
+def test_nor_through_the_status(karpenter: Kubectl) -> None:
     assert NODES in change(karpenter, "--subresource=status", metadata={"labels": PROMISE})
 
 

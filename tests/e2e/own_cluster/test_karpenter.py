@@ -1,4 +1,4 @@
-"""Karpenter starts nodes for pods in scope: its NodePool promises that they will be accepted, and the pool's claim keeps it."""
+"""Karpenter starts nodes for pods in scope: its NodePool promises that they are accepted, and the claim keeps that."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -91,17 +91,14 @@ def test_a_node_that_karpenter_starts_is_accepted_and_so_is_the_next(
     assert second in host_names(admin, POLICY)
 
 
-def test_a_promise_that_nothing_keeps_starts_no_pod_and_stops_at_the_limit(
-    admin: Kubectl, scaled: Path, space: Space
-) -> None:
+@pytest.mark.usefixtures("scaled")
+def test_a_promise_that_nothing_keeps_starts_no_pod_and_stops_at_the_limit(admin: Kubectl, space: Space) -> None:
     """The NodePool lacks the pool's label, so its nodes are in no datacentre."""
     namespace = space(POLICY)
     wrong = {"example.org/wrong": "true"}
     admin.run("delete", "nodepools", "--all")
     admin.apply(node_pool("wrong", {**wrong, **PROMISE}, cpu="4"))
-    admin.apply(
-        workload("Deployment", "app", 1, nodeSelector={crowded.FAKE: "true", **wrong}), namespace=namespace
-    )
+    admin.apply(workload("Deployment", "app", 1, nodeSelector={crowded.FAKE: "true", **wrong}), namespace=namespace)
     started = eventually(lambda: admin.list("nodes", selector="example.org/wrong"), seconds=120, what="a node")
     name = started[0]["metadata"]["name"]
     eventually(

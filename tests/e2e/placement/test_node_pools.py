@@ -1,4 +1,4 @@
-"""Nodes of a pool stand in a datacentre by the label of the pool's owner and by their providerID, whatever their uids."""
+"""Nodes of a pool stand in a datacentre by the label of its owner and by their providerID, whatever their uids."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,12 @@ POOL: Json = {"name": "general", "nodeSelector": {LABEL: "general"}, "providerID
 def datacentre(**spec: object) -> Json:
     """Return a Datacentre of a qualified service."""
     whole = {"serviceRef": {"name": "armor-snc"}, "country": "FR", **spec}
-    return {"apiVersion": "sovereignty.dev/v1alpha1", "kind": DATACENTRE.name, "metadata": {"name": SITE}, "spec": whole}
+    return {
+        "apiVersion": "sovereignty.dev/v1alpha1",
+        "kind": DATACENTRE.name,
+        "metadata": {"name": SITE},
+        "spec": whole,
+    }
 
 
 def node(provider_id: str = "openstack:///1", **labels: str) -> Json:
@@ -31,18 +36,19 @@ def node(provider_id: str = "openstack:///1", **labels: str) -> Json:
 
 
 @pytest.fixture(scope="module")
-def pooled(admin: Kubectl) -> Iterator[None]:
+def pooled(admin: Kubectl) -> Iterator[str]:
     """A policy that accepts the evidence of a pool, and a datacentre with one."""
     admin.apply(estate.policy(admin, POLICY, nodeEvidence="PoolDeclared"), datacentre(nodePools=[POOL]))
     eventually(lambda: host_names(admin, POLICY) == list(estate.ACCEPTED), what="the policy's nodes")
-    yield
+    yield SITE
     admin.delete("datacentre", SITE)
     admin.delete("sovereigntypolicy", POLICY)
 
 
 @pytest.fixture
-def joined(admin: Kubectl, pooled: None) -> Iterator[str]:
+def joined(admin: Kubectl, pooled: str) -> Iterator[str]:
     """A node that joined the pool."""
+    assert admin.get("datacentre", pooled)
     admin.create(node())
     yield NODE
     admin.run("delete", "node", NODE, "--ignore-not-found")
@@ -54,7 +60,9 @@ def verdict(admin: Kubectl, policy: str) -> str:
 
 
 def test_a_node_that_joins_a_pool_is_accepted_where_that_is_enough(admin: Kubectl, joined: str) -> None:
-    eventually(lambda: joined in labelled(admin, POLICY) and joined in host_names(admin, POLICY), what="an accepted node")
+    eventually(
+        lambda: joined in labelled(admin, POLICY) and joined in host_names(admin, POLICY), what="an accepted node"
+    )
     assert verdict(admin, POLICY).startswith(f"accepted: {SITE}, SecNumCloud 3.2")
     assert verdict(admin, "secnumcloud") == (
         f"refused: {joined} is in {SITE} only as a node of pool general (PoolDeclared); policy secnumcloud demands "
@@ -109,7 +117,9 @@ OWN = {"policy.sovereignty.node-restriction.kubernetes.io/pooled": "accepted"}
     [
         pytest.param({"nodeSelector": {"nodepool": "x"}}, "a label that a kubelet may write", id="a-weak-label"),
         pytest.param(
-            {"nodeSelector": {LABEL: "general", "nodepool": "x"}}, "a label that a kubelet may write", id="and-a-weak-one"
+            {"nodeSelector": {LABEL: "general", "nodepool": "x"}},
+            "a label that a kubelet may write",
+            id="and-a-weak-one",
         ),
         pytest.param(
             {"nodeSelector": {"node-restriction.kubernetes.io.example.org/x": "y"}},
@@ -133,7 +143,8 @@ def test_the_api_server_refuses_a_weaker_pool(admin: Kubectl, pool: Json, says: 
 
 
 @pytest.mark.parametrize(
-    "forms", [["aws:///cloudgouv-eu-west-1a/"], ["gce://acme/fr-1/gke-c-general-1a2b-"], ["ocid1.instance.oc1."], ["gce://"]]
+    "forms",
+    [["aws:///cloudgouv-eu-west-1a/"], ["gce://acme/fr-1/gke-c-general-1a2b-"], ["ocid1.instance.oc1."], ["gce://"]],
 )
 def test_and_takes_the_forms_of_real_clouds(admin: Kubectl, forms: list[str]) -> None:
     body = json.dumps(datacentre(nodePools=[POOL | {"providerIDs": forms}]))

@@ -46,7 +46,12 @@ def karpenter(cluster: Cluster, admin: Kubectl, logs: Path) -> Iterator[None]:
     admin.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     admin.apply(NODE_CLASS)
     admin.run("create", "clusterrolebinding", KARPENTER, "--clusterrole=cluster-admin", f"--user={KARPENTER}")
-    command = [str(binaries.path("karpenter")), "--disable-leader-election", "--metrics-port=0", "--health-probe-port=0"]
+    command = [
+        str(binaries.path("karpenter")),
+        "--disable-leader-election",
+        "--metrics-port=0",
+        "--health-probe-port=0",
+    ]
     variables = os.environ | {"KUBECONFIG": str(cluster.user_kubeconfig(KARPENTER)), "SYSTEM_NAMESPACE": "kube-system"}
     log = logs / "karpenter.log"
     with (

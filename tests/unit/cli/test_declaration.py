@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, NodePool
 from sovereign_operator.cli.answers.declaration import declare
 from sovereign_operator.cli.answers.estate import Kept
 from sovereign_operator.cli.show.declarations import declaration_text
@@ -138,16 +138,22 @@ def test_a_pool_is_suggested_in_comments_if_the_nodes_share_a_label_that_no_kube
         "  #   - name: general",
         "  #     nodeSelector:",
         "  #       pool.node-restriction.kubernetes.io/name: general",
-        '  #     providerIDs: ["aws:///hexa-1a/", "aws:///hexa-1b/"]   (as the kubelets say)',
+        '  #     providerIDs: ["aws:///hexa-1a/", "aws:///hexa-1b/"]   # as the kubelets say',
     ]
     assert "nodePools" not in read(text)["spec"]  # type: ignore[operator]
+    confirmed = read("\n".join(line.replace("# ", "", 1) for line in lines[start:]))
+    assert [NodePool.model_validate(pool).name for pool in confirmed["nodePools"]] == ["general"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
     "others",
     [
-        pytest.param({"labels": {"nodepool": "said"}, "provider_id": "aws:///hexa-1a/i-2"}, id="only-what-a-kubelet-says"),
-        pytest.param({"labels": {builders.POOL_LABEL: "other"}, "provider_id": "aws:///hexa-1a/i-2"}, id="another-pool"),
+        pytest.param(
+            {"labels": {"nodepool": "said"}, "provider_id": "aws:///hexa-1a/i-2"}, id="only-what-a-kubelet-says"
+        ),
+        pytest.param(
+            {"labels": {builders.POOL_LABEL: "other"}, "provider_id": "aws:///hexa-1a/i-2"}, id="another-pool"
+        ),
         pytest.param({"labels": POOL}, id="no-providerID"),
     ],
 )

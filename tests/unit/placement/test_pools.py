@@ -92,8 +92,8 @@ def test_a_provider_id_alone_is_not_enough(labels: dict[str, str], selector: dic
 
 def test_a_node_with_the_label_and_another_provider_id_is_told_so() -> None:
     assert sentences(locate(of_pool(provider_id="aws:///x/i-1")).findings) == (
-        "worker-1 has the labels of pool general of gra-1, but the providerID aws:///x/i-1, which is none of those that "
-        "the pool may have: find out which machine it is, and correct providerIDs of the pool if it belongs there"
+        "worker-1 has the labels of pool general of gra-1, but the providerID aws:///x/i-1, which is none of those "
+        "that the pool may have: find out which machine it is, and correct providerIDs of the pool if it belongs there"
     )
     assert "but no providerID, which" in sentences(locate(of_pool(provider_id="")).findings)
 
@@ -168,7 +168,9 @@ def test_a_pool_that_is_corrected_takes_its_nodes_at_once() -> None:
 
 def test_a_datacentre_counts_the_nodes_of_its_pools() -> None:
     named = node("worker-3")
-    told = facts(of_pool(), of_pool(called="worker-2"), named, datacentres={"gra-1": datacentre(named, pools=(pool(),))})
+    told = facts(
+        of_pool(), of_pool(called="worker-2"), named, datacentres={"gra-1": datacentre(named, pools=(pool(),))}
+    )
     report = report_datacentre("gra-1", told, Verdicts(told))
     (ready,) = report.observations
     assert (report.status["nodes"], report.status["nodesOfPools"], ready.status) == (3, 2, "True")

@@ -89,13 +89,14 @@ def test_a_person_reads_what_better_evidence_would_be() -> None:
     ("claim", "way"),
     [
         (datacentre(pools=(pool(),)), "as a node of pool general"),
-        (datacentre(selector=LABELLED), "by labels that somebody other than its kubelet set"),
+        (datacentre(selector=LABELLED), "by labels that somebody else than its kubelet set"),
     ],
 )
 def test_a_person_reads_who_may_accept_the_evidence_of_a_pool(claim: DatacentreSpec, way: str) -> None:
     assert verdict_of(facts(ONE, datacentres={"gra-1": claim})).sentence == (
-        f"refused: worker-1 is in gra-1 only {way} (PoolDeclared); policy demo demands Declared: name the node with its "
-        "present uid in the Datacentre, or have whoever answers for the policy set spec.nodeEvidence to PoolDeclared"
+        f"refused: worker-1 is in gra-1 only {way} (PoolDeclared); policy demo demands Declared: name the node with "
+        "its present uid in the Datacentre, or have whoever answers for the policy set spec.nodeEvidence to "
+        "PoolDeclared"
     )
 
 

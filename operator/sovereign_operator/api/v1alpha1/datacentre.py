@@ -46,22 +46,30 @@ class NodePool(Model):
 
     model_config = rules(
         (
-            "self.nodeSelector.all(key, key.startsWith('node-restriction.kubernetes.io/') "
-            "|| key.contains('.node-restriction.kubernetes.io/'))",
-            "nodeSelector of a pool uses a label that a kubelet may write on its own node, so any node could join the "
-            "pool: have the pool's owner set a label whose prefix ends in node-restriction.kubernetes.io, such as "
-            "pool.node-restriction.kubernetes.io/name",
+            (
+                "self.nodeSelector.all(key, key.startsWith('node-restriction.kubernetes.io/') "
+                "|| key.contains('.node-restriction.kubernetes.io/'))"
+            ),
+            (
+                "nodeSelector of a pool uses a label that a kubelet may write on its own node, so any node could join "
+                "the pool: have its owner set a label whose prefix ends in node-restriction.kubernetes.io, such as "
+                "pool.node-restriction.kubernetes.io/name"
+            ),
         ),
         (
             "!self.nodeSelector.exists(key, key.contains('sovereignty.node-restriction.kubernetes.io/'))",
-            "nodeSelector of a pool uses a label that the operator writes itself, which would prove nothing: "
-            "choose a label of your own, such as pool.node-restriction.kubernetes.io/name",
+            (
+                "nodeSelector of a pool uses a label that the operator writes itself, which would prove nothing: "
+                "choose a label of your own, such as pool.node-restriction.kubernetes.io/name"
+            ),
         ),
         (
             "self.providerIDs.all(form, form.matches('^[A-Za-z][A-Za-z0-9+-]*(://|[.])([^ ]*[^A-Za-z0-9 ])?$'))",
-            "each of providerIDs must begin with the provider's scheme, and end with a separator, so that it does not "
-            "match an account, zone or pool whose name only begins alike: write gce://my-project/ and not "
-            "gce://my-project",
+            (
+                "each of providerIDs must begin with the provider's scheme, and end with a separator, so that it does "
+                "not match an account, zone or pool whose name only begins alike: write gce://my-project/ and not "
+                "gce://my-project"
+            ),
         ),
     )
 
@@ -90,10 +98,14 @@ class DatacentreSpec(Model):
 
     model_config = rules(
         (
-            "has(self.nodes) && size(self.nodes) > 0 || has(self.nodeSelector) "
-            "|| has(self.nodePools) && size(self.nodePools) > 0",
-            "say which nodes stand here: list them in spec.nodes (name and uid), or give spec.nodePools or "
-            "spec.nodeSelector",
+            (
+                "has(self.nodes) && size(self.nodes) > 0 || has(self.nodeSelector) "
+                "|| has(self.nodePools) && size(self.nodePools) > 0"
+            ),
+            (
+                "say which nodes stand here: list them in spec.nodes (name and uid), or give spec.nodePools or "
+                "spec.nodeSelector"
+            ),
         ),
         (
             (
@@ -162,7 +174,7 @@ class DatacentreStatus(Status):
     nodes: int | None = Field(default=None, description="How many nodes stand here.", ge=0)
     nodes_of_pools: int | None = Field(
         default=None,
-        description="How many of them stand here only by the evidence PoolDeclared, which policies accept if they say so.",
+        description="How many of them stand here only by the evidence PoolDeclared, which not all policies accept.",
         ge=0,
     )
     node_examples: tuple[str, ...] = Field(default=(), description="Names of at most ten of them.")

@@ -172,7 +172,9 @@ def _suggest_pool(nodes: list[Node]) -> PoolSuggestion | None:
     common = {
         key: value
         for key, value in sorted(first.labels.items())
-        if is_restricted(key) and not keys.is_own_node_label(key) and all(node.labels.get(key) == value for node in others)
+        if is_restricted(key)
+        and not keys.is_own_node_label(key)
+        and all(node.labels.get(key) == value for node in others)
     }
     forms = {node.provider_id[: 1 + max(map(node.provider_id.rfind, "/."))] for node in nodes} - {""}
     return PoolSuggestion(common, tuple(sorted(forms))) if common and forms else None

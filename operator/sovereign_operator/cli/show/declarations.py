@@ -13,7 +13,7 @@ from sovereign_operator.cli.show.common import unread_lines
 
 FEW: Final = 3
 """Names that a line has room for."""
-PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9.-]+")
+PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9./-]+")
 """What can stand in YAML without quotes, unless YAML takes it for something else than text."""
 
 
@@ -67,13 +67,13 @@ def _pool(pool: PoolSuggestion) -> list[str]:
     return [
         _comment(text, 2)
         for text in (
-            "Or, if these are a pool's nodes, instead of nodes, whatever their uids will be. Who may write these labels",
-            "then decides what stands here, and policies accept it only with nodeEvidence: PoolDeclared.",
+            "Or, if these are a pool's nodes, whatever their uids will be, instead of nodes. Then whoever may write",
+            "these labels decides what stands here, and policies accept that only with nodeEvidence: PoolDeclared.",
             "nodePools:",
             "  - name: general",
             "    nodeSelector:",
             *labels,
-            f"    providerIDs: {json.dumps(pool.provider_ids)}   (as the kubelets say)",
+            f"    providerIDs: {json.dumps(pool.provider_ids)}   # as the kubelets say",
         )
     ]
 

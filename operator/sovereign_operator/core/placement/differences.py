@@ -31,9 +31,7 @@ def revised_datacentres(before: Facts, after: Facts) -> set[str]:
     return {name for name in datacentres if _site(name, before) != _site(name, after)}
 
 
-def relocated(
-    before: DatacentreSpec | None, after: DatacentreSpec | None, nodes: Mapping[str, Node]
-) -> Iterator[str]:
+def relocated(before: DatacentreSpec | None, after: DatacentreSpec | None, nodes: Mapping[str, Node]) -> Iterator[str]:
     """Yield the nodes that a change of a datacentre may have moved; those that it names need not exist."""
     if before and after and _claims(before) == _claims(after):
         return

@@ -68,9 +68,7 @@ def by_labels(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, Datacentre
     return {name: spec for name, spec in datacentres.items() if spec.node_selector or spec.node_pools}
 
 
-def locate(
-    node: Node, declared: Mapping[str, str], claiming: Mapping[str, DatacentreSpec], facts: Facts
-) -> Membership:
+def locate(node: Node, declared: Mapping[str, str], claiming: Mapping[str, DatacentreSpec], facts: Facts) -> Membership:
     """Find where a node stands.
 
     ``declared`` holds, by datacentre, the uid that it names this node with; ``claiming`` those that claim by labels.
@@ -94,8 +92,8 @@ def locate(
     if strangers:
         seen = f"the providerID {line(node.provider_id, 100)}" if node.provider_id else "no providerID"
         message = (
-            f"{node.name} has the labels of {' and '.join(strangers)}, but {seen}, which is none of those that the pool "
-            "may have: find out which machine it is, and correct providerIDs of the pool if it belongs there"
+            f"{node.name} has the labels of {' and '.join(strangers)}, but {seen}, which is none of those that the "
+            "pool may have: find out which machine it is, and correct providerIDs of the pool if it belongs there"
         )
         return _nowhere(node, NodeFinding(NodeReason.NOT_IN_POOL, message))
     if declared:

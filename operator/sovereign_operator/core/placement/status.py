@@ -80,7 +80,8 @@ def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list
     unseen = _unseen(spec, facts)
     if not members:
         message = (
-            "no node of this cluster stands here: correct spec.nodes (name and uid), spec.nodePools or spec.nodeSelector"
+            "no node of this cluster stands here: correct spec.nodes (name and uid), spec.nodePools or "
+            "spec.nodeSelector"
         )
         return Observation("Ready", "False", ConditionReason.NO_NODES, message + unseen)
     message = f"{len(members)} node(s) of {title(facts.services[spec.service_ref.name])}: {examples(members)}{unseen}"

@@ -176,8 +176,8 @@ class NodeReason(Reason):
     WEAK_EVIDENCE = (
         "WeakEvidence",
         NODE(
-            "the node is in its datacentre by weaker evidence than the policy's `nodeEvidence`: by a pool, or by labels "
-            "that its kubelet may set",
+            "the node is in its datacentre by weaker evidence than the policy's `nodeEvidence`: by a pool, or by "
+            "labels that its kubelet may set",
             "name the node and its uid in `spec.nodes`",
         ),
     )
