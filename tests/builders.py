@@ -15,7 +15,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import (
     QualificationStatus,
     TechnologyOrigin,
 )
-from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
+from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode, NodePool
 from sovereign_operator.api.v1alpha1.derogation import DerogationSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import PolicyRef
 from sovereign_operator.api.v1alpha1.sovereignty_policy import (
@@ -36,6 +36,7 @@ LAST_YEAR: Final = date(2029, 6, 15)
 NEXT_YEAR: Final = date(2031, 6, 15)
 
 SITE_LABEL: Final = "site.node-restriction.kubernetes.io/name"
+POOL_LABEL: Final = "pool.node-restriction.kubernetes.io/name"
 """A label that a kubelet cannot write."""
 
 
@@ -105,14 +106,36 @@ def datacentre(
     service: str = "acme-cloud",
     country: str = "FR",
     selector: Mapping[str, str] | None = None,
+    pools: tuple[NodePool, ...] = (),
 ) -> DatacentreSpec:
     """Build a datacentre in which these nodes are declared by name and uid."""
     declared = tuple(DeclaredNode(name=node.name, uid=node.uid) for node in nodes)
-    if not declared and selector is None:
+    if not declared and not pools and selector is None:
         selector = {SITE_LABEL: "empty"}
     return DatacentreSpec(
-        service_ref=CloudServiceRef(name=service), country=country, nodes=declared, node_selector=selector
+        service_ref=CloudServiceRef(name=service),
+        country=country,
+        nodes=declared,
+        node_selector=selector,
+        node_pools=pools,
     )
+
+
+def pool(
+    name: str = "general",
+    *forms: str,
+    selector: Mapping[str, str] | None = None,
+) -> NodePool:
+    """Build a pool whose nodes have the pool's label and a providerID of one of these forms, by default OpenStack's."""
+    labels = {POOL_LABEL: name} if selector is None else selector
+    return NodePool(name=name, node_selector=labels, provider_ids=forms or ("openstack:///",))
+
+
+def of_pool(
+    name: str = "general", *, called: str = "worker-1", uid: str = "", provider_id: str = "openstack:///1"
+) -> Node:
+    """Build a node of a pool."""
+    return node(called, uid, provider_id=provider_id, labels={POOL_LABEL: name})
 
 
 def demand(

@@ -18,7 +18,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import (
     QualificationStatus,
     TechnologyOrigin,
 )
-from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
+from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode, NodePool
 from sovereign_operator.api.v1alpha1.derogation import DerogationSpec
 from sovereign_operator.api.v1alpha1.sovereign_workload import PolicyRef
 from sovereign_operator.api.v1alpha1.sovereignty_policy import (
@@ -148,18 +148,27 @@ DECLARED: Final = st.builds(
     uid=_mostly("uid-{}", "outdated"),
 )
 
+POOLS: Final = st.builds(
+    lambda selector, forms: (NodePool(name="pool", node_selector=selector, provider_ids=forms),),
+    selector=SELECTORS,
+    forms=_mostly(("openstack:///",), *((form,) for form in PROVIDER_IDS), ("aws:///eu-west-2/", "openstack://GRA/")),
+)
+"""A pool, perhaps one that no API server would store: with labels that kubelets write, or a form without an end."""
+
 DATACENTRE_SPECS: Final = st.builds(
-    lambda service, country, declared, selector, selects: DatacentreSpec(
+    lambda service, country, declared, selector, selects, pools: DatacentreSpec(
         service_ref=CloudServiceRef(name=service),
         country=country,
         nodes=declared,
-        node_selector=selector if selects or not declared else None,
+        node_selector=selector if selects or not (declared or pools) else None,
+        node_pools=pools,
     ),
     service=_mostly("acme-cloud", "bravo-cloud", NO_SERVICE),
     country=_mostly("FR", *COUNTRIES),
     declared=DECLARED,
     selector=SELECTORS,
     selects=_mostly(False, True),
+    pools=st.just(()) | st.just(()) | POOLS,
 )
 """A claim on nodes that others may claim too, with uids that may be outdated."""
 

@@ -159,14 +159,7 @@ def kubelets(cluster: Cluster, log: Path) -> Iterator[None]:
 
 def _stages() -> Iterator[Path]:
     """Yield the files of KWOK's module that define the stages of nodes and pods."""
-    listed = subprocess.run(
-        ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"],
-        cwd=binaries.path_of_module(binaries.KWOK),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    folder = Path(listed.stdout.strip(), "kustomize", "stage")
+    folder = binaries.folder_of_dependency(binaries.KWOK, "sigs.k8s.io/kwok") / "kustomize" / "stage"
     for part in ("node/fast/node-initialize", "node/heartbeat-with-lease/node-heartbeat-with-lease"):
         yield folder / f"{part}.yaml"
     for part in ("ready", "complete", "delete"):

@@ -54,3 +54,19 @@ def test_below_the_oldest_version_it_is_not_installed() -> None:
     done = run_helm("template", "release", str(CHART), "--kube-version", "1.32.9")
     assert done.returncode
     assert ">=1.33.0-0" in done.stderr
+
+
+def test_nobody_is_allowed_to_promise_that_nodes_will_be_accepted_unless_a_value_names_them() -> None:
+    name = "sovereignty-guard-nodes"
+    guard = of_kind(rendered(), "ValidatingAdmissionPolicy")[name]
+    assert "karpenter" not in yaml.safe_dump(guard)
+    value = 'placement.karpenterUsers={system:serviceaccount:kube-system:karpenter,it\'s "me"}'
+    spec = of_kind(rendered("--set", value), "ValidatingAdmissionPolicy")[name]["spec"]
+    (registering,) = [entry["expression"] for entry in spec["variables"] if entry["name"] == "registering"]
+    assert 'username in ["system:serviceaccount:kube-system:karpenter","it\'s \\"me\\""]' in registering
+
+
+@pytest.mark.parametrize("user", ["system:node:worker-1", "system:bootstrap:abcdef", "system:anonymous", ""])
+def test_no_kubelet_is_allowed_to(user: str) -> None:
+    done = run_helm("template", "release", str(CHART), "--set", f"placement.karpenterUsers={{{user}}}")
+    assert "karpenterUsers" in done.stderr

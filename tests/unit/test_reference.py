@@ -22,6 +22,7 @@ EXAMPLES = [
     pytest.param(example, id=f"{page.parent.name}/{page.name}-{number}-{example['kind']}")
     for page in (*PAGES, README)
     for number, example in enumerate(examples(page))
+    if example["apiVersion"].startswith("sovereignty.dev/")
 ]
 
 

@@ -15,7 +15,7 @@ from sovereign_operator.core.identity.retirement import State
 from sovereign_operator.core.identity.trust_window import SigningTime
 from sovereign_operator.core.placement.derogation import Derogation
 from sovereign_operator.core.placement.facts import Facts, Pair
-from sovereign_operator.core.placement.membership import declarations
+from sovereign_operator.core.placement.membership import by_labels, declarations
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
 from sovereign_operator.kube.client.shared_reads import SharedReads
@@ -219,11 +219,8 @@ class SignerState:
         facts = self.facts()
         if self._declarations is None:
             self._declarations = declarations(facts.datacentres)
-        declaring = self._declarations.get(node, {})
-        datacentres = {
-            name: spec for name, spec in facts.datacentres.items() if spec.node_selector or name in declaring
-        }
-        return replace(facts, datacentres=datacentres)
+        near = by_labels(facts.datacentres).keys() | self._declarations.get(node, {}).keys()
+        return replace(facts, datacentres={name: facts.datacentres[name] for name in near & facts.datacentres.keys()})
 
     def bundles_of(self, policy: str) -> list[ObservedBundle]:
         """Return a policy's trust bundle in each form that exists."""

@@ -6,14 +6,20 @@ from hack.kubectl import Kubectl
 from tests.e2e.support.estate import restore_estate
 
 MALLORY = "mallory"
+KARPENTER = "karpenter"
+"""The user name with which Karpenter asks."""
 
 OPTIONS = (
     "--set",
     "controller.leaseDurationSeconds=6,signer.leaseDurationSeconds=6,identity.propagationSeconds=20",
     "--set",
     "controller.templateNamespaces={anywhere}",
+    "--set",
+    f"placement.karpenterUsers={{{KARPENTER}}}",
 )
-"""Helm values that shorten the tests' waits, and let the operator create workloads in a namespace without a policy."""
+"""Helm values that shorten the tests' waits, let the operator create workloads in a namespace without a policy, and let
+a user promise that nodes will be accepted.
+"""
 
 
 def prepare(cluster: Cluster) -> None:

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, NodePool
 from sovereign_operator.cli.answers.declaration import declare
 from sovereign_operator.cli.answers.estate import Kept
 from sovereign_operator.cli.show.declarations import declaration_text
+from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.membership import REGION_LABEL, ZONE_LABEL
 from tests import builders
@@ -119,6 +120,58 @@ def test_who_may_not_read_datacentres_is_warned() -> None:
     answer = declare(["brest-1"], estate(known=ALL - {Kept.DATACENTRES}))
     assert [row.name for row in answer.nodes] == ["brest-1"]
     assert "make sure that none claims these nodes" in declaration_text(answer)
+
+
+POOL = {builders.POOL_LABEL: "general"}
+OF_POOL = tuple(
+    builders.node(name, labels={**POOL, "nodepool": "said"}, provider_id=f"aws:///hexa-1{zone}/i-1")
+    for name, zone in (("pool-1", "a"), ("pool-2", "b"))
+)
+
+
+def test_a_pool_is_suggested_in_comments_if_the_nodes_share_a_label_that_no_kubelet_writes() -> None:
+    text = declaration_text(declare(["pool-1", "pool-2"], estate(builders.facts(*OF_POOL))))
+    lines = text.splitlines()
+    start = lines.index("  # nodePools:")
+    assert lines[start:] == [
+        "  # nodePools:",
+        "  #   - name: general",
+        "  #     nodeSelector:",
+        "  #       pool.node-restriction.kubernetes.io/name: general",
+        '  #     providerIDs: ["aws:///hexa-1a/", "aws:///hexa-1b/"]   # as the kubelets say',
+    ]
+    assert "nodePools" not in read(text)["spec"]  # type: ignore[operator]
+    confirmed = read("\n".join(line.replace("# ", "", 1) for line in lines[start:]))
+    assert [NodePool.model_validate(pool).name for pool in confirmed["nodePools"]] == ["general"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param(
+            {"labels": {"nodepool": "said"}, "provider_id": "aws:///hexa-1a/i-2"}, id="only-what-a-kubelet-says"
+        ),
+        pytest.param(
+            {"labels": {builders.POOL_LABEL: "other"}, "provider_id": "aws:///hexa-1a/i-2"}, id="another-pool"
+        ),
+        pytest.param({"labels": POOL}, id="no-providerID"),
+    ],
+)
+def test_without_what_proves_a_pool_none_is_suggested(others: dict[str, object]) -> None:
+    facts = builders.facts(OF_POOL[0], builders.node("pool-2", **others))  # type: ignore[arg-type]
+    assert declare(["pool-1", "pool-2"], estate(facts)).pool is None
+
+
+def test_the_label_of_the_operator_suggests_no_pool() -> None:
+    one = builders.node("pool-1", labels={names.NODE_DATACENTRE_LABEL: "brest"}, provider_id="aws:///x/i-1")
+    assert declare(["pool-1"], estate(builders.facts(one))).pool is None
+
+
+def test_a_node_with_the_labels_of_a_pool_that_is_none_of_its_nodes_is_left_out() -> None:
+    pools = {"lyon": builders.datacentre(pools=(builders.pool("general", "openstack:///"),))}
+    (left,) = declare(["pool-1"], estate(builders.facts(OF_POOL[0], datacentres=pools))).left_out
+    assert "has the labels of pool general of lyon" in left.why
+    assert "correct providerIDs of the pool" in left.next
 
 
 TEXTS = st.text() | st.sampled_from(("x\nkind: Secret", "a # b", "\u2028name: x", "'", "\x1b[31m", "---\n"))

@@ -3,11 +3,12 @@
 It shares no code with the core, is slow, and answers only yes or no.
 """
 
+import re
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, Qualification
-from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, NodePool
 from sovereign_operator.api.v1alpha1.sovereignty_policy import QualificationDemand
 from sovereign_operator.core.placement.facts import Facts, Node
 
@@ -68,7 +69,19 @@ def is_waived(facts: Facts, policy: str, service: str, scheme: str) -> bool:
 def claims(site: DatacentreSpec, node: Node) -> bool:
     """Return whether a datacentre claims a node with its present uid and labels."""
     by_name = any(entry.name == node.name and entry.uid == node.uid for entry in site.nodes)
-    return by_name or bool(site.node_selector and site.node_selector.items() <= node.labels.items())
+    by_selector = bool(site.node_selector and site.node_selector.items() <= node.labels.items())
+    return by_name or by_selector or any(is_of_pool(pool, node) for pool in site.node_pools)
+
+
+def is_of_pool(pool: NodePool, node: Node) -> bool:
+    """Return whether a node has the labels of a pool, none of which kubelets write, and one of its providerIDs."""
+    keys = [key.partition("/")[0].split(".")[-3:] for key in pool.node_selector]
+    forms = [re.escape(form) for form in pool.provider_ids if re.search(r"[^A-Za-z0-9]$", form)]
+    return (
+        pool.node_selector.items() <= node.labels.items()
+        and all(key == ["node-restriction", "kubernetes", "io"] for key in keys)
+        and any(re.match(form, node.provider_id, re.IGNORECASE) for form in forms)
+    )
 
 
 def _at_least(version: str | None, minimum: str) -> bool:

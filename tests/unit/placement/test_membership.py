@@ -8,9 +8,10 @@ from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Node
 from sovereign_operator.core.placement.membership import Membership, locate_all, provider_id_contradicts, unfound
 from sovereign_operator.core.report.reasons import NodeReason, sentences, words
-from tests.builders import SITE_LABEL, datacentre, facts, node, service
+from tests.builders import SITE_LABEL, datacentre, facts, node, pool, service
 
 GRA = {SITE_LABEL: "gra"}
+IN_GRA = pool("gra", selector=GRA)
 
 
 def locate(one: Node, service: CloudServiceSpec) -> Membership:
@@ -42,8 +43,10 @@ def test_a_node_that_nobody_claims_stands_nowhere() -> None:
 @pytest.mark.parametrize(
     ("selector", "evidence"),
     [
-        pytest.param({"site.node-restriction.kubernetes.io/name": "gra"}, NodeEvidence.DECLARED, id="restricted"),
-        pytest.param({"node-restriction.kubernetes.io/site": "gra"}, NodeEvidence.DECLARED, id="restricted-itself"),
+        pytest.param({"site.node-restriction.kubernetes.io/name": "gra"}, NodeEvidence.POOL_DECLARED, id="restricted"),
+        pytest.param(
+            {"node-restriction.kubernetes.io/site": "gra"}, NodeEvidence.POOL_DECLARED, id="restricted-itself"
+        ),
         pytest.param({"topology.kubernetes.io/region": "gra"}, NodeEvidence.SELF_ASSERTED, id="kubelet-may-write"),
         pytest.param({"site": "gra"}, NodeEvidence.SELF_ASSERTED, id="no-prefix"),
         pytest.param(
@@ -89,11 +92,15 @@ def test_a_name_with_its_uid_outweighs_weak_labels_in_the_same_datacentre() -> N
         pytest.param(datacentre(node()), datacentre(node()), id="declared-twice"),
         pytest.param(datacentre(selector=GRA), datacentre(selector=GRA), id="selected-twice"),
         pytest.param(datacentre(node()), datacentre(selector=GRA), id="declared-and-selected"),
+        pytest.param(datacentre(pools=(IN_GRA,)), datacentre(pools=(IN_GRA,)), id="in-two-pools"),
+        pytest.param(datacentre(node()), datacentre(pools=(IN_GRA,)), id="declared-and-in-a-pool"),
+        pytest.param(datacentre(pools=(IN_GRA,)), datacentre(selector=GRA), id="in-a-pool-and-selected"),
     ],
 )
 def test_a_node_claimed_by_two_datacentres_stands_in_neither(first: object, second: object) -> None:
     claims = {"gra-1": first, "sbg-1": second}
-    member = locate_all(facts(node(labels=GRA), datacentres=claims))["worker-1"]  # type: ignore[arg-type]
+    labelled = node(labels=GRA, provider_id="openstack:///1")
+    member = locate_all(facts(labelled, datacentres=claims))["worker-1"]  # type: ignore[arg-type]
     assert member.datacentre is None
     assert sentences(member.findings) == (
         "worker-1 is claimed by the datacentres gra-1 and sbg-1, so it is in none of them: correct all but one"

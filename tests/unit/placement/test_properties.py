@@ -7,7 +7,7 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 from sovereign_operator.core.placement.facts import Facts, Pair
-from sovereign_operator.core.placement.membership import declarations
+from sovereign_operator.core.placement.membership import by_labels, declarations
 from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.core.placement.verdict import judge_node
 from sovereign_operator.core.placement.verdicts import Verdicts
@@ -28,8 +28,8 @@ def test_a_site_is_accepted_exactly_if_all_demands_are_met(facts: Facts) -> None
 @given(strategies.facts())
 def test_a_node_alone_is_judged_as_among_all(facts: Facts) -> None:
     for (name, policy), verdict in Verdicts(facts).nodes.items():
-        declaring = declarations(facts.datacentres).get(name, {})
-        near = {site: spec for site, spec in facts.datacentres.items() if spec.node_selector or site in declaring}
+        declaring = {site: facts.datacentres[site] for site in declarations(facts.datacentres).get(name, {})}
+        near = by_labels(facts.datacentres) | declaring
         alone = replace(facts, nodes={}, datacentres=near)
         assert judge_node(facts.nodes[name], policy, alone) == verdict
 

@@ -3,6 +3,7 @@
 import pytest
 
 from sovereign_operator.api.v1alpha1.cloud_service import TechnologyOrigin
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.verdict import NodeVerdict
@@ -10,6 +11,7 @@ from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.reasons import NodeReason, words
 from tests.builders import (
     NEXT_YEAR,
+    POOL_LABEL,
     SITE_LABEL,
     datacentre,
     demand,
@@ -17,12 +19,14 @@ from tests.builders import (
     facts,
     node,
     policy,
+    pool,
     qualification,
     service,
 )
 
 WEAK = {"site": "gra"}
-STRONG = {SITE_LABEL: "gra"}
+LABELLED = {SITE_LABEL: "gra"}
+ONE = node(provider_id="openstack:///1", labels={**WEAK, **LABELLED, POOL_LABEL: "general"})
 
 
 def verdict_of(facts: Facts) -> NodeVerdict:
@@ -52,25 +56,25 @@ def test_a_node_in_no_datacentre_is_refused_whatever_the_policy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "demanded", "reasons"),
+    ("claim", "known"),
     [
-        pytest.param(STRONG, NodeEvidence.DECLARED, (), id="declared-for-declared"),
-        pytest.param(STRONG, NodeEvidence.SELF_ASSERTED, (), id="declared-for-self-asserted"),
-        pytest.param(WEAK, NodeEvidence.SELF_ASSERTED, (), id="self-asserted-for-self-asserted"),
-        pytest.param(WEAK, NodeEvidence.DECLARED, (NodeReason.WEAK_EVIDENCE,), id="self-asserted-for-declared"),
+        pytest.param(datacentre(ONE), NodeEvidence.DECLARED, id="by-name-and-uid"),
+        pytest.param(datacentre(pools=(pool(),)), NodeEvidence.POOL_DECLARED, id="by-its-pool"),
+        pytest.param(datacentre(selector=LABELLED), NodeEvidence.POOL_DECLARED, id="by-labels-of-others"),
+        pytest.param(datacentre(selector=WEAK), NodeEvidence.SELF_ASSERTED, id="by-labels-of-its-kubelet"),
+        pytest.param(datacentre(ONE, pools=(pool(),)), NodeEvidence.DECLARED, id="by-name-and-by-its-pool"),
+        pytest.param(datacentre(selector=WEAK, pools=(pool(),)), NodeEvidence.POOL_DECLARED, id="by-two-labels"),
     ],
 )
+@pytest.mark.parametrize("demanded", NodeEvidence)
 def test_a_node_is_known_as_well_as_the_policy_demands(
-    labels: dict[str, str], demanded: NodeEvidence, reasons: tuple[NodeReason, ...]
+    claim: DatacentreSpec, known: NodeEvidence, demanded: NodeEvidence
 ) -> None:
-    verdict = verdict_of(
-        facts(
-            node(labels=labels),
-            datacentres={"gra-1": datacentre(selector=labels)},
-            policies={"demo": policy(evidence=demanded)},
-        )
-    )
-    assert words(verdict.findings) == reasons
+    weakest_first = [NodeEvidence.SELF_ASSERTED, NodeEvidence.POOL_DECLARED, NodeEvidence.DECLARED]
+    verdict = verdict_of(facts(ONE, datacentres={"gra-1": claim}, policies={"demo": policy(evidence=demanded)}))
+    assert (verdict.datacentre, verdict.evidence) == ("gra-1", known)
+    enough = weakest_first.index(known) >= weakest_first.index(demanded)
+    assert words(verdict.findings) == (() if enough else (NodeReason.WEAK_EVIDENCE,))
 
 
 def test_a_person_reads_what_better_evidence_would_be() -> None:
@@ -78,6 +82,21 @@ def test_a_person_reads_what_better_evidence_would_be() -> None:
     assert verdict_of(weak).sentence == (
         "refused: worker-1 is in gra-1 only by labels that its kubelet may set itself (SelfAsserted); "
         "policy demo demands Declared: name the node with its uid in the Datacentre"
+    )
+
+
+@pytest.mark.parametrize(
+    ("claim", "way"),
+    [
+        (datacentre(pools=(pool(),)), "as a node of pool general"),
+        (datacentre(selector=LABELLED), "by labels that somebody else than its kubelet set"),
+    ],
+)
+def test_a_person_reads_who_may_accept_the_evidence_of_a_pool(claim: DatacentreSpec, way: str) -> None:
+    assert verdict_of(facts(ONE, datacentres={"gra-1": claim})).sentence == (
+        f"refused: worker-1 is in gra-1 only {way} (PoolDeclared); policy demo demands Declared: name the node with "
+        "its present uid in the Datacentre, or have whoever answers for the policy set spec.nodeEvidence to "
+        "PoolDeclared"
     )
 
 

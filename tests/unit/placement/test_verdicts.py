@@ -25,6 +25,7 @@ UNREAD = st.builds(
             Claims,
             st.frozensets(st.tuples(st.sampled_from(strategies.NODES), st.just(""))),
             st.none() | strategies.SELECTORS,
+            st.just(()) | strategies.POOLS,
             anything=st.booleans(),
         ),
     ),

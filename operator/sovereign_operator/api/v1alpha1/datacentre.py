@@ -1,12 +1,14 @@
 """Datacentre: one site of one service, and which of my nodes stand there."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from sovereign_operator.api.v1alpha1.kind import (
     AGE,
+    LIST_SET,
     NAME_FITS_A_LABEL,
+    NAME_PATTERN,
     Column,
     CountryCode,
     Kind,
@@ -39,13 +41,71 @@ class DeclaredNode(Model):
     )
 
 
+class NodePool(Model):
+    """Nodes that an autoscaler or a provider adds and replaces, and that nobody declares one by one."""
+
+    model_config = rules(
+        (
+            (
+                "self.nodeSelector.all(key, key.startsWith('node-restriction.kubernetes.io/') "
+                "|| key.contains('.node-restriction.kubernetes.io/'))"
+            ),
+            (
+                "nodeSelector of a pool uses a label that a kubelet may write on its own node, so any node could join "
+                "the pool: have its owner set a label whose prefix ends in node-restriction.kubernetes.io, such as "
+                "pool.node-restriction.kubernetes.io/name"
+            ),
+        ),
+        (
+            "!self.nodeSelector.exists(key, key.contains('sovereignty.node-restriction.kubernetes.io/'))",
+            (
+                "nodeSelector of a pool uses a label that the operator writes itself, which would prove nothing: "
+                "choose a label of your own, such as pool.node-restriction.kubernetes.io/name"
+            ),
+        ),
+        (
+            "self.providerIDs.all(form, form.matches('^[A-Za-z][A-Za-z0-9+-]*(://|[.])([^ ]*[^A-Za-z0-9 ])?$'))",
+            (
+                "each of providerIDs must begin with the provider's scheme, and end with a separator, so that it does "
+                "not match an account, zone or pool whose name only begins alike: write gce://my-project/ and not "
+                "gce://my-project"
+            ),
+        ),
+    )
+
+    name: str = Field(
+        description="What to call it in messages. Example: general.", min_length=1, max_length=63, pattern=NAME_PATTERN
+    )
+    node_selector: LabelMap = Field(
+        description="Labels that the nodes of the pool carry, all of them. Each key has a prefix that ends in "
+        "node-restriction.kubernetes.io, so that a kubelet cannot write it. "
+        "Example: {pool.node-restriction.kubernetes.io/name: general}.",
+        min_length=1,
+        max_length=8,
+    )
+    provider_ids: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] = Field(
+        alias="providerIDs",
+        description="Beginnings of spec.providerID, one of which each node of the pool has, up to a separator, in "
+        'capital or small letters. A node without a providerID is not in the pool. Example: "openstack:///".',
+        json_schema_extra=LIST_SET,
+        min_length=1,
+        max_length=16,
+    )
+
+
 class DatacentreSpec(Model):
     """One site of one service, and which nodes of this cluster stand there."""
 
     model_config = rules(
         (
-            "has(self.nodes) && size(self.nodes) > 0 || has(self.nodeSelector)",
-            "say which nodes stand here: list them in spec.nodes (name and uid), or give spec.nodeSelector",
+            (
+                "has(self.nodes) && size(self.nodes) > 0 || has(self.nodeSelector) "
+                "|| has(self.nodePools) && size(self.nodePools) > 0"
+            ),
+            (
+                "say which nodes stand here: list them in spec.nodes (name and uid), or give spec.nodePools or "
+                "spec.nodeSelector"
+            ),
         ),
         (
             (
@@ -75,18 +135,25 @@ class DatacentreSpec(Model):
     )
     node_selector: LabelMap | None = Field(
         default=None,
-        description="Labels that nodes here carry, all of them. Evidence of strength Declared if each key "
+        description="Labels that nodes here carry, all of them. Evidence of strength PoolDeclared if each key "
         "has a prefix that ends in node-restriction.kubernetes.io, which a kubelet cannot write; else "
         "SelfAsserted, as a kubelet may set other labels on its own node. "
         "Example: {site.node-restriction.kubernetes.io/name: rbx}.",
         min_length=1,
         max_length=16,
     )
+    node_pools: tuple[NodePool, ...] = Field(
+        default=(),
+        description="Pools whose nodes stand here, whatever their uids: evidence of strength PoolDeclared. A node of "
+        "a pool that is replaced counts at once.",
+        json_schema_extra=list_map("name"),
+        max_length=32,
+    )
 
     @model_validator(mode="after")
     def _names_nodes(self) -> Self:
-        if not self.nodes and not self.node_selector:
-            raise ValueError("say which nodes stand here: spec.nodes or spec.nodeSelector")
+        if not (self.nodes or self.node_selector or self.node_pools):
+            raise ValueError("say which nodes stand here: spec.nodes, spec.nodePools or spec.nodeSelector")
         return self
 
 
@@ -109,6 +176,11 @@ class DatacentreStatus(Status):
         default=None,
         description="How many pods run here that are held to a policy which accepts their node. At most half a minute "
         "old.",
+        ge=0,
+    )
+    nodes_of_pools: int | None = Field(
+        default=None,
+        description="How many of them stand here only by the evidence PoolDeclared, which not all policies accept.",
         ge=0,
     )
     node_examples: tuple[str, ...] = Field(default=(), description="Names of at most ten of them.")

@@ -33,6 +33,7 @@ class NodeEvidence(StrEnum):
     """How strongly it is known that a node stands in a datacentre, weakest first."""
 
     SELF_ASSERTED = "SelfAsserted"
+    POOL_DECLARED = "PoolDeclared"
     DECLARED = "Declared"
 
 
@@ -149,8 +150,9 @@ class SovereigntyPolicySpec(Model):
     )
     node_evidence: NodeEvidence = Field(
         default=NodeEvidence.DECLARED,
-        description="How strongly it must be known that a node stands in its datacentre: Declared (nodes "
-        "named with their uid, or selected by labels that a kubelet cannot write) or SelfAsserted (any label).",
+        description="How strongly it must be known that a node stands in its datacentre, at least: Declared (nodes "
+        "named with their uid), PoolDeclared (also nodes of a pool, and nodes selected by labels that a kubelet cannot "
+        "write: whoever sets these labels vouches for them) or SelfAsserted (any label).",
     )
     grace_period_seconds: int = Field(
         default=86400,

@@ -5,7 +5,7 @@ anybody looking, a kubelet would declare its own place.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,8 +13,16 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
 from sovereign_operator.cli.answers.answer import FOUND, NOTHING_FOUND, Answer
 from sovereign_operator.cli.answers.estate import Estate, Kept
+from sovereign_operator.cli.answers.placing import REMEDIES
+from sovereign_operator.core import names as keys
 from sovereign_operator.core.placement.facts import Facts, Node
-from sovereign_operator.core.placement.membership import REGION_LABEL, ZONE_LABEL, Membership, locate_all
+from sovereign_operator.core.placement.membership import (
+    REGION_LABEL,
+    ZONE_LABEL,
+    Membership,
+    is_restricted,
+    locate_all,
+)
 from sovereign_operator.core.placement.qualification import title
 from sovereign_operator.core.report.reasons import NodeReason, line, sentences
 
@@ -58,6 +66,17 @@ class Suggestion:
     countries: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class PoolSuggestion:
+    """What all the nodes have in common, if they are a pool's: labels that no kubelet wrote.
+
+    The beginnings of their providerIDs are what their kubelets say.
+    """
+
+    node_selector: Mapping[str, str]
+    provider_ids: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Declaration(Answer):
     """The answer to ``nodes declare``."""
@@ -65,6 +84,7 @@ class Declaration(Answer):
     nodes: tuple[DeclaredRow, ...]
     left_out: tuple[LeftOut, ...]
     suggestions: tuple[Suggestion, ...]
+    pool: PoolSuggestion | None
     placed: bool
     """Whether it could be read which nodes other Datacentres claim."""
 
@@ -92,6 +112,7 @@ def declare(names: Iterable[str], estate: Estate) -> Declaration:
         nodes=tuple(_row(node) for node in declared),
         left_out=left_out,
         suggestions=tuple(_suggest(declared, estate.facts)) if declared else (),
+        pool=_suggest_pool(declared),
         placed=placed,
     )
 
@@ -114,7 +135,9 @@ def _left_out(node: Node, member: Membership | None, facts: Facts) -> LeftOut | 
         return None
     patches = [_patch(name, spec, node) for name, spec in sorted(facts.datacentres.items()) if _names(spec, node.name)]
     advice = f"once you have checked the machine: {patches[0]}" if patches else "correct that Datacentre"
-    if finding.reason is not NodeReason.NODE_REPLACED:
+    if finding.reason is NodeReason.NOT_IN_POOL:
+        advice = REMEDIES[finding.reason]
+    elif finding.reason is not NodeReason.NODE_REPLACED:
         advice = "correct these Datacentres"
     return LeftOut(node.name, sentences(member.findings), advice)
 
@@ -139,6 +162,22 @@ def _suggest(nodes: list[Node], facts: Facts) -> Iterable[Suggestion]:
     for name, service in sorted(facts.services.items()):
         if all(_says_something(node, service) for node in nodes) and not _contradicted(nodes, name, service, facts):
             yield Suggestion(name, title(service), service.countries)
+
+
+def _suggest_pool(nodes: list[Node]) -> PoolSuggestion | None:
+    """Return the pool that the nodes may be of; None if they have no label in common that a kubelet cannot write."""
+    if not nodes or not all(node.provider_id for node in nodes):
+        return None
+    first, *others = nodes
+    common = {
+        key: value
+        for key, value in sorted(first.labels.items())
+        if is_restricted(key)
+        and not keys.is_own_node_label(key)
+        and all(node.labels.get(key) == value for node in others)
+    }
+    forms = {node.provider_id[: 1 + max(map(node.provider_id.rfind, "/."))] for node in nodes} - {""}
+    return PoolSuggestion(common, tuple(sorted(forms))) if common and forms else None
 
 
 def _says_something(node: Node, service: CloudServiceSpec) -> bool:

@@ -94,7 +94,8 @@ def _place(member: Membership) -> str:
     if member.datacentre is None or member.findings:
         return sentences(member.findings)
     assert member.evidence is not None
-    return f"{member.node} stands in {member.datacentre} ({member.evidence.value})"
+    pool = f", pool {member.pool}" if member.pool else ""
+    return f"{member.node} stands in {member.datacentre} ({member.evidence.value}{pool})"
 
 
 def _advise(member: Membership, rows: tuple[PolicyRow, ...]) -> str:

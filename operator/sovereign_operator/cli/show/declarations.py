@@ -7,13 +7,13 @@ from typing import Any, Final
 import yaml
 
 from sovereign_operator.cli.answers.catalogue import CatalogueDifferences, CatalogueEntry, CatalogueList
-from sovereign_operator.cli.answers.declaration import Declaration, DeclaredRow
+from sovereign_operator.cli.answers.declaration import Declaration, DeclaredRow, PoolSuggestion
 from sovereign_operator.cli.show.blocks import Block, Table, lines, safe, table
 from sovereign_operator.cli.show.common import unread_lines
 
 FEW: Final = 3
 """Names that a line has room for."""
-PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9.-]+")
+PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9./-]+")
 """What can stand in YAML without quotes, unless YAML takes it for something else than text."""
 
 
@@ -57,8 +57,25 @@ def _manifest(answer: Declaration) -> str:
             *[_comment(f"country: {_scalar(country)}   (as the CloudService says)", 2) for country in countries],
             "  nodes:",
             *(line for row in answer.nodes for line in _node(row)),
+            *(_pool(answer.pool) if answer.pool else ()),
         ]
     )
+
+
+def _pool(pool: PoolSuggestion) -> list[str]:
+    labels = [f"      {_scalar(key)}: {_scalar(value)}" for key, value in pool.node_selector.items()]
+    return [
+        _comment(text, 2)
+        for text in (
+            "Or, if these are a pool's nodes, whatever their uids will be, instead of nodes. Then whoever may write",
+            "these labels decides what stands here, and policies accept that only with nodeEvidence: PoolDeclared.",
+            "nodePools:",
+            "  - name: general",
+            "    nodeSelector:",
+            *labels,
+            f"    providerIDs: {json.dumps(pool.provider_ids)}   # as the kubelets say",
+        )
+    ]
 
 
 def _node(row: DeclaredRow) -> list[str]:

@@ -1,7 +1,11 @@
 """What verdicts follow from, apart from nodes and time, so that two sets of facts can be compared."""
 
+from collections.abc import Iterator, Mapping
+
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
-from sovereign_operator.core.placement.facts import Facts, Pair
+from sovereign_operator.core.placement.facts import Facts, Node, Pair
+from sovereign_operator.core.placement.membership import by_labels, concerns
 
 
 def basis_of(pair: Pair, facts: Facts) -> tuple[object, ...]:
@@ -25,6 +29,20 @@ def revised_datacentres(before: Facts, after: Facts) -> set[str]:
     """Return the datacentres that are new, gone or changed, or whose service is."""
     datacentres = before.datacentres.keys() | after.datacentres.keys()
     return {name for name in datacentres if _site(name, before) != _site(name, after)}
+
+
+def relocated(before: DatacentreSpec | None, after: DatacentreSpec | None, nodes: Mapping[str, Node]) -> Iterator[str]:
+    """Yield the nodes that a change of a datacentre may have moved; those that it names need not exist."""
+    if before and after and _claims(before) == _claims(after):
+        return
+    for spec in filter(None, (before, after)):
+        yield from (entry.name for entry in spec.nodes)
+        if by_labels({"": spec}):
+            yield from (name for name, node in nodes.items() if concerns(node, spec))
+
+
+def _claims(spec: DatacentreSpec) -> tuple[object, ...]:
+    return spec.nodes, spec.node_selector, spec.node_pools
 
 
 def evidence_of(policy: str, facts: Facts) -> NodeEvidence | None:

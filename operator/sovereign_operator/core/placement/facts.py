@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
-from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, NodePool
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.placement.derogation import Derogations
 
@@ -37,6 +37,7 @@ class Claims:
     nodes: frozenset[tuple[str, str]] = frozenset()
     """Name and uid; an empty uid stands for any."""
     selector: Mapping[str, str] | None = None
+    pools: tuple[NodePool, ...] = ()
     anything: bool = False
     """Whether it may claim any other node as well."""
 

@@ -6,18 +6,28 @@ contradiction is a positive mismatch, never an absence.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, NodeForm
-from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, DeclaredNode
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, DeclaredNode, NodePool
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Claims, Facts, Node
 from sovereign_operator.core.placement.qualification import title
 from sovereign_operator.core.report.reasons import NodeFinding, NodeReason, line
 
+STRENGTH: Final = tuple(NodeEvidence)
+"""Evidence, weakest first."""
 SEE_READY = "its condition Ready says why"
 REGION_LABEL = "topology.kubernetes.io/region"
 ZONE_LABEL = "topology.kubernetes.io/zone"
+
+
+class Claim(NamedTuple):
+    """How a Datacentre claims a node. ``pool`` is the name of its pool that does; empty if none does."""
+
+    evidence: NodeEvidence
+    pool: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,13 +43,15 @@ class Membership:
     evidence: NodeEvidence | None
     findings: tuple[NodeFinding, ...]
     maybe_claimed_by: tuple[str, ...] = ()
+    pool: str = ""
+    """The pool of the datacentre as which it is there; empty if its place rests on something else."""
 
 
 def locate_all(facts: Facts) -> dict[str, Membership]:
     """Find the one datacentre that claims each node, keyed by node."""
     declared = declarations(facts.datacentres)
-    selecting = {name: spec for name, spec in facts.datacentres.items() if spec.node_selector}
-    return {name: locate(facts.nodes[name], declared.get(name, {}), selecting, facts) for name in sorted(facts.nodes)}
+    claiming = by_labels(facts.datacentres)
+    return {name: locate(facts.nodes[name], declared.get(name, {}), claiming, facts) for name in sorted(facts.nodes)}
 
 
 def declarations(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, dict[str, str]]:
@@ -51,22 +63,24 @@ def declarations(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, dict[st
     return found
 
 
-def locate(
-    node: Node, declared: Mapping[str, str], selecting: Mapping[str, DatacentreSpec], facts: Facts
-) -> Membership:
-    """Find where a node stands. ``declared`` holds, by datacentre, the uid that it names this node with."""
-    claims = {
-        name: evidence
-        for name, datacentre in selecting.items()
-        if (evidence := selects(node, datacentre.node_selector or {})) is not None
-    }
-    claims |= {name: NodeEvidence.DECLARED for name, uid in declared.items() if uid == node.uid}
+def by_labels(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, DatacentreSpec]:
+    """Return the datacentres that claim nodes by their labels, whatever these nodes are called."""
+    return {name: spec for name, spec in datacentres.items() if spec.node_selector or spec.node_pools}
+
+
+def locate(node: Node, declared: Mapping[str, str], claiming: Mapping[str, DatacentreSpec], facts: Facts) -> Membership:
+    """Find where a node stands.
+
+    ``declared`` holds, by datacentre, the uid that it names this node with; ``claiming`` those that claim by labels.
+    """
+    claims = {name: claim for name, spec in claiming.items() if (claim := claim_by_labels(node, spec)) is not None}
+    claims |= {name: Claim(NodeEvidence.DECLARED) for name, uid in declared.items() if uid == node.uid}
     unread = sorted(name for name, found in facts.unread.datacentres.items() if _claims(found, node))
     if len(claims) == 1 and not unread:
-        ((name, evidence),) = claims.items()
+        ((name, claim),) = claims.items()
         findings = tuple(_contradictions(node, name, facts.datacentres[name], facts.services))
         unread_claimants = tuple(sorted(name for name, found in facts.unread.datacentres.items() if found.anything))
-        return Membership(node.name, node.uid, name, evidence, findings, unread_claimants)
+        return Membership(node.name, node.uid, name, claim.evidence, findings, unread_claimants, claim.pool)
     if len(claims) + len(unread) == 1:
         message = f"{node.name} is claimed by the datacentre {unread[0]}, which cannot be read: {SEE_READY}"
         return _nowhere(node, NodeFinding(NodeReason.UNREADABLE, message))
@@ -74,6 +88,14 @@ def locate(
         several = " and ".join(sorted([*claims, *unread]))
         message = f"{node.name} is claimed by the datacentres {several}, so it is in none of them: correct all but one"
         return _nowhere(node, NodeFinding(NodeReason.CLAIMED_TWICE, message))
+    strangers = list(_strangers(node, claiming))
+    if strangers:
+        seen = f"the providerID {line(node.provider_id, 100)}" if node.provider_id else "no providerID"
+        message = (
+            f"{node.name} has the labels of {' and '.join(strangers)}, but {seen}, which is none of those that the "
+            "pool may have: find out which machine it is, and correct providerIDs of the pool if it belongs there"
+        )
+        return _nowhere(node, NodeFinding(NodeReason.NOT_IN_POOL, message))
     if declared:
         former = ", ".join(declared)
         message = (
@@ -92,36 +114,84 @@ class Unfound:
     lost: tuple[str, ...]
     """There is no node of that name."""
     replaced: tuple[DeclaredNode, ...]
-    """There is one, and it has registered again since."""
+    """There is one, and it has registered again since. A pool's nodes are not among them: it may replace them."""
 
 
 def unfound(datacentre: DatacentreSpec, nodes: Mapping[str, Node]) -> Unfound:
     """Find out which of the nodes that a Datacentre declares are gone, or registered again."""
     declared = sorted(datacentre.nodes, key=lambda entry: entry.name)
     there = [entry for entry in declared if entry.name in nodes]
+    other = [entry for entry in there if entry.uid != nodes[entry.name].uid]
     return Unfound(
         tuple(entry.name for entry in declared if entry.name not in nodes),
-        tuple(entry for entry in there if entry.uid != nodes[entry.name].uid),
+        tuple(entry for entry in other if not any(joins(nodes[entry.name], pool) for pool in datacentre.node_pools)),
     )
+
+
+def claim_by_labels(node: Node, datacentre: DatacentreSpec) -> Claim | None:
+    """Return a Datacentre's strongest claim on a node by the node's labels; None if there is none."""
+    claims = [Claim(NodeEvidence.POOL_DECLARED, pool.name) for pool in datacentre.node_pools if joins(node, pool)]
+    if datacentre.node_selector and (evidence := selects(node, datacentre.node_selector)) is not None:
+        claims.append(Claim(evidence))
+    return min(claims, key=lambda claim: (-STRENGTH.index(claim.evidence), not claim.pool, claim.pool), default=None)
+
+
+def concerns(node: Node, datacentre: DatacentreSpec) -> bool:
+    """Whether a Datacentre claims a node by labels, or has a pool whose labels the node carries."""
+    return claim_by_labels(node, datacentre) is not None or any(_strangers(node, {"": datacentre}))
 
 
 def selects(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
     """Return the strength of a selector's claim on a node, or None if it does not match.
 
-    Labels that the operator writes follow from its verdicts, so they are no evidence.
+    Labels that a kubelet cannot write say what a pool says: somebody else put them on the node, which may be a program
+    that labels all nodes it adds. So they are no stronger. Labels that the operator writes follow from its verdicts,
+    so they are no evidence.
     """
-    if any(names.is_own_node_label(key) or node.labels.get(key) != value for key, value in selector.items()):
+    if not _carries(node, selector):
         return None
-    return NodeEvidence.DECLARED if all(map(_is_restricted, selector)) else NodeEvidence.SELF_ASSERTED
+    return NodeEvidence.POOL_DECLARED if all(map(is_restricted, selector)) else NodeEvidence.SELF_ASSERTED
+
+
+def joins(node: Node, pool: NodePool) -> bool:
+    """Whether a node is of a pool: by labels that no kubelet can write, and by its providerID.
+
+    What the API server refuses to store, such as a label that a kubelet can write, makes the pool empty.
+    """
+    return _is_labelled_for(node, pool) and any(_begins(node.provider_id, form) for form in pool.provider_ids)
+
+
+def _is_labelled_for(node: Node, pool: NodePool) -> bool:
+    return _carries(node, pool.node_selector) and all(map(is_restricted, pool.node_selector))
+
+
+def _carries(node: Node, selector: Mapping[str, str]) -> bool:
+    return all(not names.is_own_node_label(key) and node.labels.get(key) == value for key, value in selector.items())
+
+
+def _begins(provider_id: str, form: str) -> bool:
+    """Whether a providerID begins with a form, which has to end with a separator.
+
+    Else ``gce://acme`` would match ``gce://acme-of-another/``.
+    """
+    return not form[-1].isalnum() and provider_id.casefold().startswith(form.casefold())
+
+
+def _strangers(node: Node, claiming: Mapping[str, DatacentreSpec]) -> Iterator[str]:
+    """Yield the pools, in words, whose labels a node carries that is none of theirs."""
+    for name in sorted(claiming):
+        pools = sorted(pool.name for pool in claiming[name].node_pools if _is_labelled_for(node, pool))
+        yield from (f"pool {pool} of {name}" for pool in pools)
 
 
 def _claims(claims: Claims, node: Node) -> bool:
     """Whether a Datacentre that cannot be read claims a node for certain."""
     by_name = bool({(node.name, node.uid), (node.name, "")} & claims.nodes)
-    return by_name or bool(claims.selector and selects(node, claims.selector))
+    by_selector = bool(claims.selector and selects(node, claims.selector))
+    return by_name or by_selector or any(joins(node, pool) for pool in claims.pools)
 
 
-def _is_restricted(key: str) -> bool:
+def is_restricted(key: str) -> bool:
     """Whether the NodeRestriction admission plugin keeps kubelets from writing this label."""
     prefix = key.rpartition("/")[0]
     return prefix == "node-restriction.kubernetes.io" or prefix.endswith(".node-restriction.kubernetes.io")

@@ -9,6 +9,7 @@ from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.derogation import DEROGATION
 from sovereign_operator.api.v1alpha1.kind import Kind
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.placement.facts import Facts, Pair, datacentres_of
 from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.qualification import in_force, title
@@ -51,6 +52,7 @@ def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
     refusals_first = sorted(answers, key=lambda answer: (answer.accepted, answer.policy))
     status = {
         "nodes": len(members),
+        "nodesOfPools": sum(verdicts.members[node].evidence is NodeEvidence.POOL_DECLARED for node in members),
         "nodeExamples": members[:MAX_EXAMPLES],
         "acceptedBy": examples(accepting) or "none",
         "derogated": examples(answer.policy for answer in answers if answer.derogations) or "none",
@@ -78,7 +80,10 @@ def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list
         return Observation("Ready", "False", NodeReason.NODE_CONTRADICTED, message)
     unseen = _unseen(spec, facts)
     if not members:
-        message = "no node of this cluster stands here: correct spec.nodes (name and uid) or spec.nodeSelector"
+        message = (
+            "no node of this cluster stands here: correct spec.nodes (name and uid), spec.nodePools or "
+            "spec.nodeSelector"
+        )
         return Observation("Ready", "False", ConditionReason.NO_NODES, message + unseen)
     message = f"{len(members)} node(s) of {title(facts.services[spec.service_ref.name])}: {examples(members)}{unseen}"
     return Observation("Ready", "True", ConditionReason.NODES_PRESENT, message)

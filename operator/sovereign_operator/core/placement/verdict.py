@@ -11,17 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence, SovereigntyPolicySpec
 from sovereign_operator.core.placement.facts import Facts, Node, Pair
-from sovereign_operator.core.placement.membership import SEE_READY, Membership, locate_all
+from sovereign_operator.core.placement.membership import SEE_READY, STRENGTH, Membership, locate_all
 from sovereign_operator.core.placement.qualification import Basis
 from sovereign_operator.core.placement.site import SiteVerdict, judge_site
 from sovereign_operator.core.report.reasons import NodeFinding, NodeReason, sentences
-
-STRENGTH: Final = (NodeEvidence.SELF_ASSERTED, NodeEvidence.DECLARED)
-"""Evidence, weakest first."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +77,16 @@ def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPoli
     """Refuse a node if the evidence for its datacentre is weaker than the policy demands."""
     if member.evidence is None or STRENGTH.index(member.evidence) >= STRENGTH.index(policy.node_evidence):
         return ()
+    way, remedy = "by labels that its kubelet may set itself", "name the node with its uid in the Datacentre"
+    if member.evidence is NodeEvidence.POOL_DECLARED:
+        way = f"as a node of pool {member.pool}" if member.pool else "by labels that somebody else than its kubelet set"
+        remedy = (
+            "name the node with its present uid in the Datacentre, or have whoever answers for the policy set "
+            f"spec.nodeEvidence to {member.evidence.value}"
+        )
     message = (
-        f"{member.node} is in {member.datacentre} only by labels that its kubelet may set itself "
-        f"({member.evidence.value}); policy {policy_name} demands {policy.node_evidence.value}: "
-        "name the node with its uid in the Datacentre"
+        f"{member.node} is in {member.datacentre} only {way} ({member.evidence.value}); "
+        f"policy {policy_name} demands {policy.node_evidence.value}: {remedy}"
     )
     return (NodeFinding(NodeReason.WEAK_EVIDENCE, message),)
 

@@ -10,9 +10,15 @@ from typing import TypeVar
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.core.placement.changes import Changes
 from sovereign_operator.core.placement.derogation_status import restated
-from sovereign_operator.core.placement.differences import basis_of, evidence_of, revised_datacentres, service_of
+from sovereign_operator.core.placement.differences import (
+    basis_of,
+    evidence_of,
+    relocated,
+    revised_datacentres,
+    service_of,
+)
 from sovereign_operator.core.placement.facts import Facts, Node, Pair
-from sovereign_operator.core.placement.membership import Membership, declarations, locate, selects
+from sovereign_operator.core.placement.membership import Membership, by_labels, declarations, locate
 from sovereign_operator.core.placement.next_change import last_change_of, next_change_of
 from sovereign_operator.core.placement.site import SiteVerdict, judge_site
 from sovereign_operator.core.placement.verdict import NodeVerdict, verdict_on
@@ -133,7 +139,7 @@ class Verdicts:
         declared, selecting = self._declared, self._selecting
         if revised:
             declared = declarations(after.datacentres)
-            selecting = {name: spec for name, spec in after.datacentres.items() if spec.node_selector}
+            selecting = by_labels(after.datacentres)
         judged = {pair: _judge(pair, after) for pair in self._outdated(after)}
         sites = {pair: site for pair, site in judged.items() if site != self.sites.get(pair)}
         moved = {}
@@ -218,14 +224,7 @@ class Verdicts:
             return {*self._nodes}
         names = {name for datacentre in revised for name in self._standing.get(datacentre, ())}
         for datacentre in revised:
-            old, new = before.datacentres.get(datacentre), after.datacentres.get(datacentre)
-            if old and new and (old.nodes, old.node_selector) == (new.nodes, new.node_selector):
-                continue
-            for spec in filter(None, (old, new)):
-                names.update(entry.name for entry in spec.nodes)
-                selector = spec.node_selector
-                if selector:
-                    names.update(name for name, node in self._nodes.items() if selects(node, selector) is not None)
+            names.update(relocated(before.datacentres.get(datacentre), after.datacentres.get(datacentre), self._nodes))
         return names & self._nodes.keys()
 
     def _touched(

@@ -31,7 +31,7 @@ class ConditionReason(Reason):
         DATACENTRE(
             "Ready False",
             "no node of this cluster is in the datacentre",
-            "correct `spec.nodes` (name and uid) or `spec.nodeSelector`",
+            "correct `spec.nodes` (name and uid), `spec.nodePools` or `spec.nodeSelector`",
         ),
     )
     # SovereigntyPolicy, condition Ready

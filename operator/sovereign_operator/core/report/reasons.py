@@ -138,7 +138,17 @@ class NodeReason(Reason):
     # About the node
     NOT_IN_DATACENTRE = (
         "NotInDatacentre",
-        NODE("no Datacentre claims the node", "name it in `spec.nodes` of its Datacentre"),
+        NODE(
+            "no Datacentre claims the node",
+            "name it in `spec.nodes` of its Datacentre; if it is of a pool, look for the pool's label",
+        ),
+    )
+    NOT_IN_POOL = (
+        "NotInPool",
+        NODE(
+            "the node has the labels of a Datacentre's pool, and no providerID that the pool's nodes have",
+            "find out which machine it is; correct `providerIDs` of the pool if it belongs there",
+        ),
     )
     NODE_REPLACED = (
         "NodeReplaced",
@@ -166,7 +176,8 @@ class NodeReason(Reason):
     WEAK_EVIDENCE = (
         "WeakEvidence",
         NODE(
-            "only labels that the node's kubelet may set put the node in its datacentre",
+            "the node is in its datacentre by weaker evidence than the policy's `nodeEvidence`: by a pool, or by "
+            "labels that its kubelet may set",
             "name the node and its uid in `spec.nodes`",
         ),
     )

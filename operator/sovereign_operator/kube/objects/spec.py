@@ -5,13 +5,14 @@ invalid objects into account too: a Datacentre that cannot be read, for example,
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
-from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, NodePool
 from sovereign_operator.api.v1alpha1.kind import Model
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core.placement.derogation import Derogation, Derogations
@@ -59,13 +60,28 @@ def see_claims(spec: Any) -> Claims:
     nodes = [] if nodes is None else nodes
     declared = [entry if isinstance(entry, dict) else {} for entry in nodes] if isinstance(nodes, list) else [{}]
     named = [entry for entry in declared if isinstance(entry.get("name"), str)]
+    pools, all_pools = _see_pools(spec.get("nodePools"))
     labels = wanted if isinstance(wanted, dict) else {}
     selector = {key: value for key, value in labels.items() if isinstance(value, str)}
     return Claims(
         frozenset((entry["name"], uid if isinstance(uid := entry.get("uid"), str) else "") for entry in named),
         selector,
-        anything=len(named) < len(declared) or (wanted is not None and not selector),
+        pools,
+        anything=len(named) < len(declared) or (wanted is not None and not selector) or not all_pools,
     )
+
+
+def _see_pools(entries: Any) -> tuple[tuple[NodePool, ...], bool]:
+    """Return the pools that can be read, and whether these are all."""
+    if entries is None:
+        return (), True
+    if not isinstance(entries, list):
+        return (), False
+    pools = []
+    for entry in entries:
+        with suppress(Exception):
+            pools.append(NodePool.model_validate(entry))
+    return tuple(pools), len(pools) == len(entries)
 
 
 def readable(specs: Specs[T]) -> dict[str, T]:
