@@ -168,6 +168,13 @@ class PolicyVerdict(Model):
     message: str = Field(description="Why, as sentences.", max_length=32768)
 
 
+class ReplacedNode(Model):
+    """A node that registered again."""
+
+    node: str = Field(description="Its name.")
+    uid: str = Field(description="metadata.uid of the Node now.")
+
+
 class DatacentreStatus(Status):
     """What follows from the claim today."""
 
@@ -184,6 +191,16 @@ class DatacentreStatus(Status):
         ge=0,
     )
     node_examples: tuple[str, ...] = Field(default=(), description="Names of at most ten of them.")
+    nodes_lost: int | None = Field(default=None, description="How many of spec.nodes are gone.", ge=0)
+    lost: tuple[str, ...] = Field(default=(), description="Names of at most ten of these.")
+    nodes_replaced: int | None = Field(
+        default=None, description="How many of spec.nodes registered again, with another uid, and do not count.", ge=0
+    )
+    replaced: tuple[ReplacedNode, ...] = Field(
+        default=(),
+        description="At most ten of these.",
+        json_schema_extra=list_map("node"),
+    )
     accepted_by: str | None = Field(
         default=None, description="Policies that accept it, at most ten names, as text. none: no policy does."
     )
@@ -213,6 +230,8 @@ DATACENTRE = Kind(
         Column("City", ".spec.city", "The town.", priority=1),
         Column("Nodes", ".status.nodes", "How many nodes stand here.", type="integer"),
         Column("Pods", ".status.pods", "How many pods run here that a policy holds here.", type="integer"),
+        Column("Lost", ".status.nodesLost", "How many of spec.nodes are gone.", type="integer", priority=1),
+        Column("Replaced", ".status.nodesReplaced", "How many registered again.", type="integer", priority=1),
         Column("Accepted by", ".status.acceptedBy", "Policies that accept it."),
         Column("Derogated", ".status.derogated", "Policies that accept it only because of a Derogation."),
         condition_column("Ready", "Ready", "Whether its claim is complete and has nodes."),

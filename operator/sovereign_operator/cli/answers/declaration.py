@@ -4,7 +4,6 @@ What kubelets say of their nodes (region, zone, providerID) proves nothing. If i
 anybody looking, a kubelet would declare its own place.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,6 +14,7 @@ from sovereign_operator.cli.answers.answer import FOUND, NOTHING_FOUND, Answer
 from sovereign_operator.cli.answers.estate import Estate, Kept
 from sovereign_operator.cli.answers.placing import REMEDIES
 from sovereign_operator.core import names as keys
+from sovereign_operator.core.placement.declared_nodes import correct_uid
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.membership import (
     REGION_LABEL,
@@ -133,7 +133,8 @@ def _left_out(node: Node, member: Membership | None, facts: Facts) -> LeftOut | 
     (finding, *_) = member.findings
     if finding.reason is NodeReason.NOT_IN_DATACENTRE:
         return None
-    patches = [_patch(name, spec, node) for name, spec in sorted(facts.datacentres.items()) if _names(spec, node.name)]
+    naming = [(name, spec) for name, spec in sorted(facts.datacentres.items()) if _names(spec, node.name)]
+    patches = [correct_uid(name, spec, node) for name, spec in naming]
     advice = f"once you have checked the machine: {patches[0]}" if patches else "correct that Datacentre"
     if finding.reason is NodeReason.NOT_IN_POOL:
         advice = REMEDIES[finding.reason]
@@ -144,17 +145,6 @@ def _left_out(node: Node, member: Membership | None, facts: Facts) -> LeftOut | 
 
 def _names(spec: DatacentreSpec, node: str) -> bool:
     return any(entry.name == node for entry in spec.nodes)
-
-
-def _patch(datacentre: str, spec: DatacentreSpec, node: Node) -> str:
-    """Return the command that corrects the uid of a node in the Datacentre that names it."""
-    place = next(index for index, entry in enumerate(spec.nodes) if entry.name == node.name)
-    path = f"/spec/nodes/{place}"
-    patch = [
-        {"op": "test", "path": f"{path}/name", "value": node.name},
-        {"op": "replace", "path": f"{path}/uid", "value": node.uid},
-    ]
-    return f"kubectl patch datacentre {datacentre} --type=json -p '{json.dumps(patch, separators=(',', ':'))}'"
 
 
 def _suggest(nodes: list[Node], facts: Facts) -> Iterable[Suggestion]:

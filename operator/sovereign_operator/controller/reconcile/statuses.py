@@ -14,6 +14,7 @@ from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core.encryption.status import report_encryption
 from sovereign_operator.core.identity.grant import changed_grants, report_grants
 from sovereign_operator.core.identity.kubelets import report_pod_certificates
+from sovereign_operator.core.placement.declared_nodes import changed_nodes
 from sovereign_operator.core.placement.derogation_status import report_derogation
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service, report_unreadable
 from sovereign_operator.core.placement.verdicts import Verdicts
@@ -83,7 +84,9 @@ def reports(
         if plural == CLOUD_SERVICE.plural and name in facts.services:
             yield NewStatus(CLOUD_SERVICE, name, report_service(name, facts, verdicts) + pods)
         elif plural == DATACENTRE.plural and name in facts.datacentres:
-            yield NewStatus(DATACENTRE, name, report_datacentre(name, facts, verdicts) + pods)
+            report = report_datacentre(name, facts, verdicts) + pods
+            before = (state.view.object(DATACENTRE.plural, name) or {}).get("status", {})
+            yield NewStatus(DATACENTRE, name, report, changed_nodes(name, facts, before, report.status))
         elif plural == DEROGATION.plural and name in facts.derogations:
             yield NewStatus(DEROGATION, name, report_derogation(name, facts, verdicts.sites))
         elif plural == SOVEREIGNTY_POLICY.plural and (spec := facts.policies.get(name)):

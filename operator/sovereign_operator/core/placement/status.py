@@ -6,12 +6,11 @@ from datetime import date, datetime
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE
-from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.derogation import DEROGATION
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
+from sovereign_operator.core.placement.declared_nodes import report_unfound, say_unfound
 from sovereign_operator.core.placement.facts import Facts, Pair, datacentres_of
-from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.qualification import in_force, title
 from sovereign_operator.core.placement.site import SiteVerdict, no_service
 from sovereign_operator.core.placement.verdicts import Verdicts
@@ -66,7 +65,7 @@ def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
             for answer in refusals_first[:MAX_EXAMPLES]
         ],
     }
-    return Report(status, (_datacentre_ready(name, facts, verdicts, members),))
+    return Report(status, (_datacentre_ready(name, facts, verdicts, members),)) + report_unfound(name, facts)
 
 
 def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list[str]) -> Observation:
@@ -78,7 +77,7 @@ def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list
     if wrong:
         message = f"{len(wrong)} node(s) contradict the claim: {examples(map(sentences, wrong.values()))}"
         return Observation("Ready", "False", NodeReason.NODE_CONTRADICTED, message)
-    unseen = _unseen(spec, facts)
+    unseen = say_unfound(spec, facts)
     if not members:
         message = (
             "no node of this cluster stands here: correct spec.nodes (name and uid), spec.nodePools or "
@@ -87,15 +86,6 @@ def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list
         return Observation("Ready", "False", ConditionReason.NO_NODES, message + unseen)
     message = f"{len(members)} node(s) of {title(facts.services[spec.service_ref.name])}: {examples(members)}{unseen}"
     return Observation("Ready", "True", ConditionReason.NODES_PRESENT, message)
-
-
-def _unseen(spec: DatacentreSpec, facts: Facts) -> str:
-    """Return a sentence about the entries of spec.nodes that match no node of this cluster, and why."""
-    found = unfound(spec, facts.nodes)
-    wrong = [f"no node is called {name}" for name in found.lost] + [
-        f"{entry.name} has the uid {facts.nodes[entry.name].uid}, not {entry.uid}" for entry in found.replaced
-    ]
-    return f"; {len(wrong)} of spec.nodes not found: {examples(wrong)}" if wrong else ""
 
 
 def report_unreadable(kind: Kind, why: str) -> Report:
