@@ -26,7 +26,7 @@ def some_value(schema: Schema, random: Random) -> Any:
         case "object":
             return _some_object(schema, random)
         case "array":
-            found = [some_value(schema["items"], random) for _ in range(random.randint(0, 3))]
+            found = [some_value(schema["items"], random) for _ in range(random.randint(schema.get("minItems", 0), 3))]
             return found if schema.get("x-kubernetes-list-type", "atomic") == "atomic" else _told_apart(schema, found)
         case "string":
             return _some_text(schema, random)

@@ -90,6 +90,9 @@ def some_cluster(random: Random) -> states.Objects:
     return found
 
 
+POOL = {"nodeSelector": {"pool.node-restriction.kubernetes.io/name": "x"}, "providerIDs": ["aws:///a/"]}
+
+
 def some_workload(name: str, random: Random) -> Json:
     """Return a workload with the types that an API server enforces; fields without a schema may contain anything."""
     labels = {"app": random.choice(("a", "")), names.POLICY_LABEL: random.choice(("a", "b", ""))}
@@ -111,7 +114,8 @@ def sound_object(plural: str, name: str, random: Random) -> Json:
         | some({}, {}, {names.WARN_LABEL: "b"}, {names.WARN_LABEL: "a", names.AUDIT_LABEL: "c"}),
         "clusterroles": {names.HOST_ROLE_LABEL: name},
         "pods": {"app": some("a", "b")} | some({}, {names.PLACED_LABEL: "a"}) | some({}, {names.POLICY_LABEL: "a"}),
-        "nodes": some({}, {"zone": "x"}, {"zone": "x", names.NODE_UID_LABEL: f"uid-of-{name}"}),
+        "nodes": some({}, {"zone": "x"}, {"zone": "x", names.NODE_UID_LABEL: f"uid-of-{name}"})
+        | some({}, {}, POOL["nodeSelector"]),
     }
     qualification = {
         "id": "q",
@@ -131,9 +135,10 @@ def sound_object(plural: str, name: str, random: Random) -> Json:
             "qualifications": [qualification],
         },
         "datacentres": {"serviceRef": {"name": some(*NAMES)}, "country": "FR"}
-        | ({"nodes": declared} if declared else {"nodeSelector": {"zone": "x"}}),
+        | ({"nodes": declared} if declared else {"nodeSelector": {"zone": "x"}})
+        | some({}, {}, {"nodePools": [POOL | {"name": name}]}),
         "sovereigntypolicies": some({}, {"countries": ["FR"]}, {"qualifications": [demand]})
-        | some({}, {"nodeEvidence": "SelfAsserted"}, {"certificateNamespaces": {"names": ["ns"]}})
+        | some({}, {"nodeEvidence": some("SelfAsserted", "PoolDeclared")}, {"certificateNamespaces": {"names": ["ns"]}})
         | some({}, {}, {}, {"encryptionInTransit": {"mode": "Permissive"}}),
         "derogations": {
             "policyRef": {"name": some(*NAMES)},
@@ -148,7 +153,7 @@ def sound_object(plural: str, name: str, random: Random) -> Json:
             {"podSelector": {"matchLabels": {names.POLICY_LABEL: some(*NAMES)}}},
         )
         | some({}, {"policyRef": {"name": "a"}}, {"policyRef": {"name": "b"}}),
-        "nodes": {},
+        "nodes": some({}, {"providerID": "aws:///a/i-1"}),
         "pods": POD_SPEC | {"nodeName": some("a", "b", "")},
     }
     where: Json = {"namespace": NAMESPACE} if plural in {"pods", "sovereignworkloads"} else {}

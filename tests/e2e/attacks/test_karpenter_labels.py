@@ -15,7 +15,7 @@ from hack.demo.attacks import NODE_LABEL
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
-from tests.e2e.support.estate import INSIDE, labelled, restore_estate
+from tests.e2e.support.estate import labelled, restore_estate
 from tests.e2e.support.guards import NODES
 from tests.e2e.support.installation import KARPENTER
 from tests.e2e.support.manifests import pod
@@ -136,16 +136,6 @@ def test_bringing_the_taint_in_the_same_request_does_not_help(karpenter: Kubectl
     assert NODES in change(karpenter, metadata={"labels": PROMISE}, spec=TAINTED, name="paris-1")
 
 
-def test_nor_does_it_take_the_label_off_an_accepted_node(admin: Kubectl, karpenter: Kubectl) -> None:
-    """Without the label, pods of the policy would end there."""
-    admin.run("taint", "node", INSIDE, "karpenter.sh/unregistered:PreferNoSchedule")
-    try:
-        for value in (None, "refused"):
-            assert NODES in change(karpenter, metadata={"labels": {NODE_LABEL: value}}, name=INSIDE)
-    finally:
-        admin.run("taint", "node", INSIDE, "karpenter.sh/unregistered-")
-
-
 def test_a_label_that_the_controller_does_not_confirm_is_gone_at_once(
     admin: Kubectl, karpenter: Kubectl, unregistered: str
 ) -> None:
@@ -172,6 +162,9 @@ def test_a_pod_that_the_label_attracts_does_not_start_and_says_why(
     namespace = space()
     karpenter.create(node(PROMISE, TAINTED))
     try:
+        # Nor may it take back or change what is there: without the label, pods of the policy would end.
+        for value in (None, "refused"):
+            assert NODES in registers(karpenter, labels={NODE_LABEL: value})
         # The node is unready, as no kubelet runs there. The pod tolerates that, and fits nowhere else.
         only_there = {"kubernetes.io/hostname": NODE}
         admin.create(pod("attracted", nodeSelector=only_there, tolerations=[{"operator": "Exists"}]), namespace)

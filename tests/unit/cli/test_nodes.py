@@ -53,6 +53,24 @@ def test_a_node_that_no_policy_accepts_says_what_to_do() -> None:
     assert answer.exit_code == 1
 
 
+def test_a_node_of_a_pool_says_which() -> None:
+    one = builders.of_pool()
+    sites = {"brest": builders.datacentre(service="armor-snc", pools=(builders.pool(),))}
+    told = builders.facts(one, services=FACTS.services, datacentres=sites, policies=FACTS.policies)
+    answer = explain_node(one.name, one.uid, estate(told))
+    assert answer.place == "worker-1 stands in brest (PoolDeclared, pool general)"
+    assert "WeakEvidence" in answer.next
+    assert [row.evidence for row in list_nodes(estate(told)).nodes] == ["PoolDeclared"]
+
+
+def test_a_node_that_is_none_of_the_pool_whose_labels_it_has_says_what_to_do() -> None:
+    one = builders.of_pool(provider_id="aws:///x/i-1")
+    told = builders.facts(one, datacentres={"brest": builders.datacentre(pools=(builders.pool(),))})
+    answer = explain_node(one.name, one.uid, estate(told))
+    assert "has the labels of pool general of brest, but the providerID aws:///x/i-1" in answer.place
+    assert "correct providerIDs of the pool" in answer.next
+
+
 def test_without_a_policy_there_is_nothing_to_judge_by() -> None:
     bare = builders.facts(BREST, services=FACTS.services, datacentres=FACTS.datacentres, policies={})
     assert "create a SovereigntyPolicy" in explain_node("brest-1", BREST.uid, estate(bare)).next
