@@ -2,8 +2,8 @@
 
 Their texts are beside the constants of the reasons, in the help texts of metrics, and in the comments of values.yaml;
 types of values are in values.schema.json. Markers in a page say where a table goes. The other way round, the page about
-limits is where ``kubectl sovereign report`` gets its text from. ``python -m hack.reference`` writes all that; ``--check``
-only compares it.
+limits is where ``kubectl sovereign report`` gets its text from. ``python -m hack.reference`` writes all that;
+``--check`` only compares it.
 """
 
 import argparse

@@ -80,7 +80,7 @@ def offer(words: Sequence[str]) -> None:
         from sovereign_operator.cli.app import make  # noqa: PLC0415 - as in main
 
         make(completing=True)(prog_name=PROGRAM, complete_var=COMPLETE)
-    candidates = [found for found in shown.getvalue().splitlines() if not found.startswith(OF_TYPER)]
+    candidates = [found for found in shown.getvalue().splitlines() if found and not found.startswith(OF_TYPER)]
     directive = FILES if words[-2:-1] and words[-2] in OF_FILES else NO_FILES
     sys.stdout.write("\n".join([*candidates, directive]) + "\n")
 

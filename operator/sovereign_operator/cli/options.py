@@ -24,9 +24,7 @@ OutputOption = Annotated[
 KubeconfigOption = Annotated[str, typer.Option("--kubeconfig", metavar="FILE", help="default: as kubectl")]
 ContextOption = Annotated[
     str,
-    typer.Option(
-        "--context", metavar="NAME", help="the kubeconfig's context to use", autocompletion=complete_context
-    ),
+    typer.Option("--context", metavar="NAME", help="the kubeconfig's context to use", autocompletion=complete_context),
 ]
 AsOption = Annotated[
     str, typer.Option("--as", metavar="USER", help="ask as this user, as far as you may impersonate others")

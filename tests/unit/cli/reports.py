@@ -54,7 +54,7 @@ def pod(
 
 def seen(*pods: PodSeen, **fields: Any) -> ReportSeen:
     """Build what was read, by somebody who may read all."""
-    usual = {
+    usual: dict[str, Any] = {
         "scope": "",
         "at": NOW,
         "cluster": "c0ffee00-0000-4000-8000-000000000000",

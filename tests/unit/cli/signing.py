@@ -1,5 +1,6 @@
 """Private keys, as auditors have them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-KEYS: Final = {
+from sovereign_operator.cli.filing import Key
+
+KEYS: Final[Mapping[str, Key]] = {
     "ed25519": ed25519.Ed25519PrivateKey.generate(),
     "p256": ec.generate_private_key(ec.SECP256R1()),
     "p384": ec.generate_private_key(ec.SECP384R1()),

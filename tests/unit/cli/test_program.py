@@ -80,7 +80,8 @@ def error_of(done: Done) -> str:
 
 
 @pytest.mark.parametrize(
-    "command", [("status",), ("version",), ("check",), ("check", "--pre"), ("nodes",), ("explain", "pod/x"), ("report",)]
+    "command",
+    [("status",), ("version",), ("check",), ("check", "--pre"), ("nodes",), ("explain", "pod/x"), ("report",)],
 )
 def test_a_cluster_that_does_not_answer_is_an_error(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
     sentence = error_of(run(*command, "--kubeconfig", str(kubeconfig(tmp_path))))
@@ -153,7 +154,10 @@ def test_a_question_that_makes_no_sense(run: Run, command: tuple[str, ...], word
     assert words in error_of(run(*command))
 
 
-@pytest.mark.parametrize("command", [("nosuch",), ("status", "--nosuch"), ("nodes", "declare"), ("nodes", "-o", "xml"), ("report", "-o", "xml")])
+@pytest.mark.parametrize(
+    "command",
+    [("nosuch",), ("status", "--nosuch"), ("nodes", "declare"), ("nodes", "-o", "xml"), ("report", "-o", "xml")],
+)
 def test_a_command_line_that_does_not_exist_is_an_error(run: Run, command: tuple[str, ...]) -> None:
     done = run(*command)
     assert done.returncode == 2

@@ -119,7 +119,9 @@ class AuditReport(Answer):
         return [
             f"policy {row.policy}: its traffic is not encrypted as it demands: {row.encryption_message}"
             for row in self.policies or ()
-            if row.policy in used and row.encryption_demanded not in ("", EncryptionMode.OFF) and row.encrypted != "True"
+            if row.policy in used
+            and row.encryption_demanded not in ("", EncryptionMode.OFF)
+            and row.encrypted != "True"
         ]
 
     def _of_reading(self) -> list[str]:

@@ -41,9 +41,7 @@ def list_all(
     async def question(reader: Reader, _: str) -> NodeList:
         return list_nodes(await _estate(reader))
 
-    finish(
-        ask(access, question), output, lambda found: show_nodes(found, wide=output is Output.WIDE)
-    )
+    finish(ask(access, question), output, lambda found: show_nodes(found, wide=output is Output.WIDE))
 
 
 @nodes.command("declare")

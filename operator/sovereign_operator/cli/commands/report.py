@@ -74,8 +74,8 @@ def report(
 ) -> None:
     """Report where all sovereign workloads run, and on what basis.
 
-    For an auditor who files it: places, legal basis, evidence, derogations, encryption, guards, what is not covered, and
-    what you may not read. It looks at all namespaces if you may list them, otherwise at the namespace of your context.
+    For an auditor who files it: places, legal basis, evidence, derogations, encryption, guards, what is not covered,
+    and what you may not read. It looks at all namespaces if you may list them, otherwise at that of your context.
     """
 
     async def question(reader: Reader, own: str) -> AuditReport:

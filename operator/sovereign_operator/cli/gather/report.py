@@ -30,11 +30,13 @@ Labels = Mapping[str, Mapping[str, str]]
 
 async def read_report(reader: Reader, installation: Installation, namespace: str) -> ReportSeen:
     """Read what the caller may read of one namespace, or of all if it is empty. Raises ApiError and CliError."""
-    labels, workloads, identity, asked_by, version, guards, recorded = await asyncio.gather(
+    labels, workloads, identity, asked_by = await asyncio.gather(
         namespace_labels(reader, namespace),
         read_sovereign_workloads(reader, namespace),
         reader.find(NAMESPACES, IDENTITY),
         _who_asks(reader),
+    )
+    version, guards, recorded = await asyncio.gather(
         read_version(reader, installation, with_crds=False),
         read_guards(reader, installation),
         read_recorded(reader),

@@ -2,10 +2,11 @@
 
 import base64
 import hashlib
+from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from sovereign_operator.cli.answers.answer import plural
@@ -23,6 +24,19 @@ STYLE: Final = "report.css"
 def as_html(answer: AuditReport) -> str:
     """Return a report as a page."""
     style = _read(STYLE)
+    page: str = _template().render(
+        report=answer,
+        guards=guards_word(answer),
+        counts=count_places(answer.workloads or ()),
+        calls=[(call_of(one), one.why) for one in answer.unread],
+        style=Markup(style),  # noqa: S704 - our own file
+        style_hash=_hash(style),
+    )
+    return page
+
+
+@cache
+def _template() -> Template:
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -32,15 +46,7 @@ def as_html(answer: AuditReport) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"laws": laws_words, "plural": _plural, "time": timestamp}
-    page: str = environment.from_string(_read(TEMPLATE)).render(
-        report=answer,
-        guards=guards_word(answer),
-        counts=count_places(answer.workloads or ()),
-        calls=[(call_of(one), one.why) for one in answer.unread],
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=_hash(style),
-    )
-    return page
+    return environment.from_string(_read(TEMPLATE))
 
 
 def _safe(value: Any) -> Any:

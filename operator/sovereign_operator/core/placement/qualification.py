@@ -87,9 +87,7 @@ def examine(
 def _cite(qualification: Qualification) -> Basis:
     until = f", until {qualification.valid_until}" if qualification.valid_until else ", no end recorded"
     text = label(qualification) + until
-    return Basis(
-        qualification.scheme, text, qualification.decision, qualification.valid_until, entry=qualification.id
-    )
+    return Basis(qualification.scheme, text, qualification.decision, qualification.valid_until, entry=qualification.id)
 
 
 def _waived(derogation: Derogation) -> Basis:
