@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hack.reference import limits
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.cli.answers.answer import Unread
 from sovereign_operator.cli.answers.estate import Kept
 from sovereign_operator.cli.answers.report import AuditReport, make_report
 from sovereign_operator.cli.answers.report_pods import AS_RECORDED
+from sovereign_operator.cli.commands.report import form_of
+from sovereign_operator.cli.gather.report import read_limits
 from sovereign_operator.cli.show.document import as_json
 from sovereign_operator.core.admission.guards import GuardFinding
 from sovereign_operator.core.placement.facts import Unread as UnreadFacts
@@ -21,6 +24,7 @@ from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.workload.owner import Owner
 from sovereign_operator.core.workload.scope import Judge, Mode
 from tests import builders
+from tests.documents import REFERENCE
 from tests.unit.cli.clusters import ALL, FACTS, POLICY, blind, estate
 from tests.unit.cli.reports import CLAIM, HELD, hospital, pod, report, seen
 
@@ -265,3 +269,26 @@ def test_every_pod_is_in_one_place_of_each_policy_that_judges_it(pods: list[Any]
     )
     assert shown == sorted((one.namespace, one.pod.name, judge.policy) for one in pods for judge in one.judges)
     assert all(entry.place == place.place for row in rows for place in row.places for entry in place.pods)
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("report.html", "html"),
+        ("out/report.csv", "csv"),
+        ("a.b.json", "json"),
+        ("report.txt", "text"),
+        ("html", "text"),
+        ("", "text"),
+        (".json", "text"),
+    ],
+)
+def test_the_ending_of_a_file_chooses_its_form(path: str, form: str) -> None:
+    assert form_of(path) == form
+
+
+def test_the_limits_are_those_of_the_reference() -> None:
+    page = (REFERENCE / "limits.md").read_text(encoding="utf-8")
+    assert read_limits() == tuple(limits(page))
+    assert len(read_limits()) == page.count("\n- ")
+    assert not any(mark in text for text in read_limits() for mark in ("](", "**", "`", "\n"))
