@@ -14,10 +14,11 @@ from sovereign_operator.kube.client.resource import OURS, Resource
 
 T = TypeVar("T")
 
-NOT_IMPERSONATED: Final = " cannot impersonate resource "
+NOT_IMPERSONATED: Final = " cannot impersonate"
 """In the API server's answer to somebody who may not act as another user: it says nothing of the objects.
 
-Source: responsewriters.Forbidden in kubernetes/apiserver/pkg/endpoints/handlers, which names the verb.
+Newer API servers name the verb that is missing, such as ``impersonate-on:user-info:list``. Source:
+kubernetes/enhancements, keps/sig-auth/5284-constrained-impersonation.
 """
 
 
