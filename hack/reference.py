@@ -1,8 +1,9 @@
-"""Generate the tables in the documentation: reasons, metrics, and the chart's values.
+"""Generate the tables in the documentation: reasons, metrics, and the chart's values. Generate the client's limits.
 
 Their texts are beside the constants of the reasons, in the help texts of metrics, and in the comments of values.yaml;
-types of values are in values.schema.json. Markers in a page say where a table goes. ``python -m hack.reference`` writes
-the tables; ``--check`` only compares them.
+types of values are in values.schema.json. Markers in a page say where a table goes. The other way round, the page about
+limits is where ``kubectl sovereign report`` gets its text from. ``python -m hack.reference`` writes all that;
+``--check`` only compares it.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from sovereign_operator.core.report.reasons import NodeReason
 
 ROOT: Final = Path(__file__).parents[1]
 CHART: Final = ROOT / "charts" / "sovereign-operator"
+LIMITS: Final = ROOT / "operator" / "sovereign_operator" / "cli" / "limits.json"
 PAGES: Final = (*sorted((ROOT / "crds").glob("*.md")), CHART / "METRICS.md", CHART / "VALUES.md")
 
 REASONS: Final[tuple[type[Reason], ...]] = (
@@ -158,15 +160,27 @@ def render(block: re.Match[str]) -> str:
     return "\n".join([f"<!-- {block['what']}: {block['of']} -->", *lines, "<!-- end -->"])
 
 
+def limits(page: str) -> list[str]:
+    """Return the items of the list in a page, each as one line without Markdown."""
+    items = re.findall(r"^- (.*\n(?: {2}.*\n)*)", page, re.MULTILINE)
+    texts = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", item) for item in items)
+    return [" ".join(re.sub(r"\*\*|`", "", text).split()) for text in texts]
+
+
+def render_limits() -> str:
+    """Return the client's file with the limits."""
+    return json.dumps(limits((ROOT / "crds" / "limits.md").read_text(encoding="utf-8")), indent=2) + "\n"
+
+
 def main() -> None:
     """Write or compare all pages."""
     parser = argparse.ArgumentParser(prog="python -m hack.reference", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a page would change")
     check = parser.parse_args().check
     changed = []
-    for page in PAGES:
+    for page in (*PAGES, LIMITS):
         text = page.read_text(encoding="utf-8")
-        wanted = BLOCK.sub(render, text)
+        wanted = render_limits() if page == LIMITS else BLOCK.sub(render, text)
         if wanted != text:
             changed.append(page.name)
             if not check:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 NOT_ANSWERED = 2
 INTERRUPTED = 130
-NO_FILES = ":4"
-"""Tells kubectl to offer no file names.
+FILES, NO_FILES = ":0", ":4"
+"""Tell kubectl to offer file names, or none.
 
 Source: https://pkg.go.dev/github.com/spf13/cobra#ShellCompDirective
 """
+OF_FILES = ("--filename", "-f", "--kubeconfig", "--output-file", "--sign")
+"""The options that a file name follows."""
 PROGRAM = "kubectl sovereign"
 COMPLETE = "_KUBECTL_SOVEREIGN_COMPLETE"
 OF_TYPER = ("--install-completion", "--show-completion")
@@ -62,16 +64,25 @@ def complete() -> None:
 
     kubectl runs this program. It reads a candidate a line, with a description after a tab, and a directive.
     """
-    words = sys.argv[1:] or [""]
+    offer(sys.argv[1:] or [""])
+    sys.stdout.flush()
+    # Without waiting for a cluster that does not answer.
+    os._exit(0)
+
+
+def offer(words: Sequence[str]) -> None:
+    """Print what can follow, and the directive. Says nothing else, whatever goes wrong."""
     line = f"{shlex.join(['sovereign', *words[:-1]])} {words[-1]}"
     os.environ |= {COMPLETE: "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_ARGS": line}
     shown = io.StringIO()
-    with contextlib.suppress(Exception, SystemExit), contextlib.redirect_stdout(shown):
+    silent = contextlib.redirect_stderr(io.StringIO())
+    with contextlib.suppress(Exception, SystemExit), contextlib.redirect_stdout(shown), silent:
         from sovereign_operator.cli.app import make  # noqa: PLC0415 - as in main
 
         make(completing=True)(prog_name=PROGRAM, complete_var=COMPLETE)
-    candidates = [found for found in shown.getvalue().splitlines() if not found.startswith(OF_TYPER)]
-    sys.stdout.write("\n".join([*candidates, NO_FILES]) + "\n")
+    candidates = [found for found in shown.getvalue().splitlines() if found and not found.startswith(OF_TYPER)]
+    directive = FILES if words[-2:-1] and words[-2] in OF_FILES else NO_FILES
+    sys.stdout.write("\n".join([*candidates, directive]) + "\n")
 
 
 def _fail(sentence: str) -> None:

@@ -7,6 +7,7 @@ from sovereign_operator.cli.commands.explain import explain
 from sovereign_operator.cli.commands.nodes import nodes
 from sovereign_operator.cli.commands.overviews import check, status, version
 from sovereign_operator.cli.commands.preview import preview
+from sovereign_operator.cli.commands.report import report
 
 EXIT_CODES = "Exit codes: 0 nothing is wrong, 1 something is, more: there is no answer."
 
@@ -22,7 +23,7 @@ def make(*, completing: bool = False) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(about)
-    for command in (check, status, preview, explain):
+    for command in (check, status, preview, explain, report):
         app.command()(command)
     app.add_typer(nodes, name="nodes")
     app.add_typer(catalogue, name="catalogue")

@@ -1,6 +1,6 @@
 """Connects to the cluster that a person's kubeconfig names, with that person's credentials.
 
-Tokens, client certificates, credential plugins (exec) and impersonation (``as``) of kubeconfigs work as with kubectl.
+Tokens, client certificates, credential plugins (exec) and impersonation (``as``, ``--as``) work as with kubectl.
 Without any kubeconfig, a program that runs in a pod uses the pod's service account.
 """
 
@@ -35,6 +35,10 @@ class Access:
 
     kubeconfig: str = ""
     context: str = ""
+    user: str = ""
+    """The user to impersonate."""
+    groups: tuple[str, ...] = ()
+    """The groups to impersonate."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +72,19 @@ async def connected(access: Access) -> AsyncIterator[Connection]:
 
 async def _load(access: Access, configuration: client.Configuration) -> str:
     """Read credentials into a configuration, and return the namespace of the context."""
+    if access.groups and not access.user:
+        raise CliError("--as-group names the groups of a user: give the user as well, with --as")
     named = access.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     files = _existing(named)
     if not files and access.kubeconfig:
         raise CliError(f"there is no file {access.kubeconfig}: correct --kubeconfig")
     if not files and IN_A_POD in os.environ:
         config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+        _impersonate({}, access, configuration)
         return POD_NAMESPACE.read_text(encoding="utf-8").strip()
     if not files:
         raise CliError("there is no kubeconfig: give one with --kubeconfig or in the environment's KUBECONFIG")
-    merged = KubeConfigMerger(os.pathsep.join(files)).config  # type: ignore[no-untyped-call]
+    merged = _merged(files)
     context = _context(access, merged)
     loader = KubeConfigLoader(merged, active_context=context["name"])  # type: ignore[no-untyped-call]
     with _complaints() as said:
@@ -86,9 +93,19 @@ async def _load(access: Access, configuration: client.Configuration) -> str:
         raise CliError(
             f"the kubeconfig's credential plugin failed: {said[0]}: run that program by hand, or log in again"
         )
-    _impersonate(merged, context["context"].get("user", ""), configuration)
+    _impersonate(_user(merged, context["context"].get("user", "")), access, configuration)
     _follow_proxies(configuration)
     return str(context["context"].get("namespace") or "default")
+
+
+def contexts_of(kubeconfig: str) -> list[str]:
+    """Return the names of the contexts of a kubeconfig, which is by default that of kubectl. Raises what it may."""
+    files = _existing(kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config"))
+    return [entry.value["name"] for entry in _merged(files).value["contexts"]] if files else []
+
+
+def _merged(files: list[str]) -> Any:
+    return KubeConfigMerger(os.pathsep.join(files)).config  # type: ignore[no-untyped-call]
 
 
 def _existing(named: str) -> list[str]:
@@ -109,10 +126,19 @@ def _context(access: Access, merged: Any) -> dict[str, Any]:
     return found
 
 
-def _impersonate(merged: Any, user: str, configuration: client.Configuration) -> None:
-    """Ask as the user whom the kubeconfig impersonates. The library ignores that, and would ask with more rights."""
-    entries = {entry.value["name"]: entry.value.get("user") or {} for entry in merged.value["users"]}
-    found = entries.get(user, {})
+def _user(merged: Any, name: str) -> dict[str, Any]:
+    """Return a user of a kubeconfig; empty if there is none of this name."""
+    return next((entry.value.get("user") or {} for entry in merged.value["users"] if entry.value["name"] == name), {})
+
+
+def _impersonate(user: dict[str, Any], access: Access, configuration: client.Configuration) -> None:
+    """Ask as the user whom the caller or the kubeconfig impersonates.
+
+    The library ignores what the kubeconfig says of it, and would ask with more rights. As with kubectl, each option
+    takes the place of one field of the kubeconfig.
+    """
+    given = {"as": access.user, "as-groups": access.groups}
+    found = user | {field: value for field, value in given.items() if value}
     headers = [(header, found[field]) for field, header in IMPERSONATED.items() if found.get(field)]
     headers += [("Impersonate-Group", group) for group in found.get("as-groups") or ()]
     extra = (found.get("as-user-extra") or {}).items()

@@ -212,6 +212,6 @@ def test_the_versions_are_those_of_the_chart_and_of_the_tests() -> None:
 def test_the_client_is_an_extra_that_no_image_has() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extra = {name.partition(">=")[0] for name in project["optional-dependencies"]["cli"]}
-    assert extra == {"pyyaml", "rich", "typer"}
+    assert extra == {"jinja2", "pyyaml", "rich", "typer"}
     assert not extra & {name.partition(">=")[0] for name in project["dependencies"]}
     assert {"kubectl-sovereign", "kubectl_complete-sovereign"} <= project["scripts"].keys()

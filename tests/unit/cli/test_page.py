@@ -21,6 +21,7 @@ from sovereign_operator.cli.show.declarations import declaration_text
 from sovereign_operator.cli.show.explanations import show_node, show_pod
 from sovereign_operator.cli.show.overviews import show_check, show_nodes, show_status
 from sovereign_operator.cli.show.preview import show_preview
+from sovereign_operator.cli.show.report_text import show_report
 from sovereign_operator.core.admission.guards import GuardFinding
 from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.workload.readiness import CURRENT
@@ -28,6 +29,8 @@ from tests.builders import NOW
 from tests.documents import REFERENCE
 from tests.unit.cli.clusters import FACTS, POLICY, SCOPE, SPARE, estate, pod
 from tests.unit.cli.previews import hospital
+from tests.unit.cli.reports import hospital as hospital_report
+from tests.unit.cli.signing import write_key
 
 PAGE = REFERENCE / "kubectl-sovereign.md"
 BLOCK = re.compile(r"^```\n\$ kubectl sovereign (?P<command>.*)\n(?P<output>(?:.*\n)*?)```$", re.MULTILINE)
@@ -67,6 +70,7 @@ def answers() -> dict[str, list[Block] | str]:
         "nodes": show_nodes(list_nodes(estate()), wide=False),
         "nodes declare spare-1": declaration_text(declare(["spare-1"], estate())),
         "status": show_status(report_status(StatusSeen({"hospital": POLICY}, pods, (), {}), estate(), NOW), wide=False),
+        "report -n hospital": show_report(hospital_report()),
         "check": show_check(check_operator(seen, estate()), wide=False),
     }
 
@@ -91,6 +95,8 @@ def test_each_command_of_the_page_exists(
     """It is understood: without a cluster it can say nothing else."""
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.chdir(tmp_path)
+    write_key(tmp_path)
     with pytest.raises(SystemExit) as end:
         program.run(shlex.split(command.partition(" | ")[0].partition(" > ")[0]))
     said = capsys.readouterr().err

@@ -45,7 +45,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr("os.environ", {**os.environ})
         try:
             if completing:
-                program.complete()
+                program.offer(arguments or [""])
             else:
                 program.run(arguments)
         except SystemExit as end:
@@ -80,7 +80,8 @@ def error_of(done: Done) -> str:
 
 
 @pytest.mark.parametrize(
-    "command", [("status",), ("version",), ("check",), ("check", "--pre"), ("nodes",), ("explain", "pod/x")]
+    "command",
+    [("status",), ("version",), ("check",), ("check", "--pre"), ("nodes",), ("explain", "pod/x"), ("report",)],
 )
 def test_a_cluster_that_does_not_answer_is_an_error(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
     sentence = error_of(run(*command, "--kubeconfig", str(kubeconfig(tmp_path))))
@@ -141,6 +142,10 @@ def test_the_environment_may_name_several_files(run: Run, monkeypatch: pytest.Mo
         (("explain", "pod/"), "pod/ is not a KIND/NAME"),
         (("explain", "pod", "a", "b"), "pod a b is not a KIND/NAME"),
         (("status", "-n", "a", "-A"), "-n and -A contradict each other"),
+        (("report", "-n", "a", "-A"), "-n and -A contradict each other"),
+        (("report", "--sign", "x"), "a signature is of a file: name the report's with --output-file"),
+        (("report", "--output-file", "x", "--sign", "/nonexistent/x"), "the key /nonexistent/x cannot be read"),
+        (("status", "--as-group", "g"), "--as-group names the groups of a user"),
         (("catalogue", "show", "nowhere"), "the catalogue has no service nowhere"),
         (("catalogue", "diff", "nowhere"), "the catalogue has no service nowhere"),
     ],
@@ -149,7 +154,10 @@ def test_a_question_that_makes_no_sense(run: Run, command: tuple[str, ...], word
     assert words in error_of(run(*command))
 
 
-@pytest.mark.parametrize("command", [("nosuch",), ("status", "--nosuch"), ("nodes", "declare"), ("nodes", "-o", "xml")])
+@pytest.mark.parametrize(
+    "command",
+    [("nosuch",), ("status", "--nosuch"), ("nodes", "declare"), ("nodes", "-o", "xml"), ("report", "-o", "xml")],
+)
 def test_a_command_line_that_does_not_exist_is_an_error(run: Run, command: tuple[str, ...]) -> None:
     done = run(*command)
     assert done.returncode == 2

@@ -10,8 +10,8 @@ from sovereign_operator.cli.connection import Access
 from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.gather.catalogue import read_services, read_shipped
 from sovereign_operator.cli.gather.reader import Reader
-from sovereign_operator.cli.options import ContextOption, KubeconfigOption, Output, OutputOption
-from sovereign_operator.cli.running import ask, finish
+from sovereign_operator.cli.options import Output, OutputOption
+from sovereign_operator.cli.running import ask, finish, with_access
 from sovereign_operator.cli.show.declarations import entry_text, show_catalogue, show_differences
 
 catalogue = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -55,12 +55,12 @@ def show_service(name: NameArgument, *, output: OutputOption = Output.TEXT) -> N
 
 
 @catalogue.command("diff")
+@with_access
 def diff(
     names: NamesArgument = [],  # noqa: B006 - Typer copies it
     *,
     output: OutputOption = Output.TEXT,
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
+    access: Access,
 ) -> None:
     """Compare the cluster's services with the shipped ones."""
     shipped, manifests = read_shipped()
@@ -74,7 +74,7 @@ def diff(
         return compare(shipped, services, unreadable=unreadable, asked=tuple(names))
 
     finish(
-        ask(Access(kubeconfig, context), question),
+        ask(access, question),
         output,
         lambda found: show_differences(found, wide=output is Output.WIDE),
     )

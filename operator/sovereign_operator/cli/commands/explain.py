@@ -12,6 +12,7 @@ from sovereign_operator.cli.answers.node import NodeExplanation, explain_node
 from sovereign_operator.cli.answers.pod import PodExplanation, explain_pod
 from sovereign_operator.cli.answers.scope import Claim, Scope, scope_of
 from sovereign_operator.cli.answers.workload import WorkloadExplanation, explain_workload
+from sovereign_operator.cli.completing import complete_target
 from sovereign_operator.cli.connection import Access
 from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.gather.estate import read_estate
@@ -19,14 +20,12 @@ from sovereign_operator.cli.gather.installation import find_installation
 from sovereign_operator.cli.gather.reader import Reader
 from sovereign_operator.cli.gather.workloads import find_claim, must_get, read_pod, read_workload, target_of
 from sovereign_operator.cli.options import (
-    ContextOption,
-    KubeconfigOption,
     NamespaceOption,
     OperatorNamespaceOption,
     Output,
     OutputOption,
 )
-from sovereign_operator.cli.running import ask, finish
+from sovereign_operator.cli.running import ask, finish, with_access
 from sovereign_operator.cli.show.blocks import Block
 from sovereign_operator.cli.show.explanations import show_node, show_pod, show_workload
 from sovereign_operator.kube.client.resource import NAMESPACES, NODES, OURS, PODS, WORKLOADS
@@ -46,24 +45,19 @@ _NAMES: Final = {name: kind for kind, others in KINDS.items() for name in (kind,
 _WORKLOADS: Final = {kind.value.lower(): kind for kind in WorkloadKind}
 
 
-def complete_target(incomplete: str) -> list[str]:
-    """Return the kinds that begin like this, for a shell."""
-    return [f"{kind}/" for kind in KINDS if kind.startswith(incomplete.lower())]
-
-
 TargetArgument = Annotated[
     list[str],
     typer.Argument(metavar="KIND/NAME", help=f"one of: {', '.join(KINDS)}", autocompletion=complete_target),
 ]
 
 
+@with_access
 def explain(
     target: TargetArgument,
     *,
     namespace: NamespaceOption = "",
     output: OutputOption = Output.TEXT,
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
+    access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
     """Say why a pod, workload or node is judged as it is.
@@ -85,7 +79,7 @@ def explain(
             return await asker.workload(*target_of(claim), where)
         return await asker.workload(_WORKLOADS[kind], name, where)
 
-    finish(ask(Access(kubeconfig, context), question), output, lambda found: _show(found, wide=output is Output.WIDE))
+    finish(ask(access, question), output, lambda found: _show(found, wide=output is Output.WIDE))
 
 
 def parse(target: list[str]) -> tuple[str, str]:

@@ -17,24 +17,22 @@ from sovereign_operator.cli.gather.reader import Reader
 from sovereign_operator.cli.gather.status import read_status
 from sovereign_operator.cli.options import (
     AllNamespacesOption,
-    ContextOption,
-    KubeconfigOption,
     NamespaceOption,
     OperatorNamespaceOption,
     Output,
     OutputOption,
     check_namespaces,
 )
-from sovereign_operator.cli.running import ask, finish
+from sovereign_operator.cli.running import ask, finish, with_access
 from sovereign_operator.cli.show.overviews import show_check, show_status, show_version
 
 
+@with_access
 def version(
     *,
     client: Annotated[bool, typer.Option("--client", help="ask no cluster")] = False,
     output: OutputOption = Output.TEXT,
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
+    access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
     """Say which versions of all parts there are."""
@@ -45,17 +43,17 @@ def version(
     if client:
         answer = Version(client=client_version(), server="", chart="", namespace="", processes=(), crds=())
     else:
-        answer = ask(Access(kubeconfig, context), question)
+        answer = ask(access, question)
     finish(answer, output, lambda found: show_version(found, wide=output is Output.WIDE))
 
 
+@with_access
 def status(
     *,
     namespace: NamespaceOption = "",
     all_namespaces: AllNamespacesOption = False,
     output: OutputOption = Output.TEXT,
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
+    access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
     """Say how policies, places and workloads stand.
@@ -80,18 +78,18 @@ def status(
 
     check_namespaces(namespace, all_namespaces=all_namespaces)
     finish(
-        ask(Access(kubeconfig, context), question),
+        ask(access, question),
         output,
         lambda found: show_status(found, wide=output is Output.WIDE),
     )
 
 
+@with_access
 def check(
     *,
     pre: Annotated[bool, typer.Option("--pre", help="before an installation: may it be installed here?")] = False,
     output: OutputOption = Output.TEXT,
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
+    access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
     """Check that the operator works, or may be installed.
@@ -108,7 +106,7 @@ def check(
         return check_operator(seen, await read_estate(reader) if complete else None)
 
     finish(
-        ask(Access(kubeconfig, context), question),
+        ask(access, question),
         output,
         lambda found: show_check(found, wide=output is Output.WIDE),
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from sovereign_operator.cli.answers.preview import Preview, report_preview
+from sovereign_operator.cli.completing import complete_policy, complete_without
 from sovereign_operator.cli.connection import Access
 from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.gather.installation import find_installation
@@ -16,22 +17,26 @@ from sovereign_operator.cli.gather.preview import Asked, read_preview
 from sovereign_operator.cli.gather.reader import Reader
 from sovereign_operator.cli.options import (
     AllNamespacesOption,
-    ContextOption,
-    KubeconfigOption,
     NamespaceOption,
     OperatorNamespaceOption,
     Output,
     OutputOption,
     check_namespaces,
 )
-from sovereign_operator.cli.running import ask, finish
+from sovereign_operator.cli.running import ask, finish, with_access
 from sovereign_operator.cli.show.preview import show_preview
 from sovereign_operator.core.placement.calendar import first_instant
 from sovereign_operator.kube.client.resource import NAMESPACES, NODES, OURS, Resource
 
 DEFAULT: Final = "default"
 PolicyOption = Annotated[
-    str, typer.Option("--policy", metavar="NAME", help="as if the namespaces enforced this policy: with -n or -A")
+    str,
+    typer.Option(
+        "--policy",
+        metavar="NAME",
+        help="as if the namespaces enforced this policy: with -n or -A",
+        autocompletion=complete_policy,
+    ),
 ]
 FileOption = Annotated[
     list[str] | None,
@@ -44,12 +49,18 @@ FileOption = Annotated[
 ]
 WithoutOption = Annotated[
     list[str] | None,
-    typer.Option("--without", metavar="KIND/NAME", help="as if this node, datacentre, or so, were gone; repeat it"),
+    typer.Option(
+        "--without",
+        metavar="KIND/NAME",
+        help="as if this node, datacentre, or so, were gone; repeat it",
+        autocompletion=complete_without,
+    ),
 ]
 AtOption = Annotated[str, typer.Option("--at", metavar="DATE", help="as if it were this day, such as 2031-06-15")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="ask no cluster: all that there is stands in files")]
 
 
+@with_access
 def preview(
     *,
     policy: PolicyOption = "",
@@ -60,8 +71,7 @@ def preview(
     namespace: NamespaceOption = "",
     all_namespaces: AllNamespacesOption = False,
     output: OutputOption = Output.TEXT,
-    context: ContextOption = "",
-    kubeconfig: KubeconfigOption = "",
+    access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
     """Say what would become of workloads, and change nothing.
@@ -83,7 +93,7 @@ def preview(
     if offline:
         answer = asyncio.run(wish.answer(None, namespace, namespace or DEFAULT, operator_namespace))
     else:
-        answer = ask(Access(kubeconfig, context), question)
+        answer = ask(access, question)
     finish(answer, output, lambda found: show_preview(found, wide=output is Output.WIDE))
 
 

@@ -22,6 +22,7 @@ from sovereign_operator.kube.client.errors import NotFoundError, RefusedError
 from sovereign_operator.kube.client.resource import (
     ADMISSION,
     CLUSTER_ROLES,
+    CONFIG_MAPS,
     CRDS,
     LEASES,
     NAMESPACES,
@@ -108,8 +109,8 @@ async def _read_crd(reader: Reader, name: str) -> CrdVersion | None:
     return CrdVersion(name, "deletionTimestamp" not in obj["metadata"], served, label_of(obj, VERSION_LABEL))
 
 
-async def read_version(reader: Reader, installation: Installation) -> Version:
-    """Read all versions. Raises ApiError."""
+async def read_version(reader: Reader, installation: Installation, *, with_crds: bool = True) -> Version:
+    """Read all versions, or all but those of CRDs. Raises ApiError."""
     return Version(
         client=client_version(),
         server=await server_version(reader) or "",
@@ -120,7 +121,7 @@ async def read_version(reader: Reader, installation: Installation) -> Version:
             for _, obj in installation.processes or ()
             for image in _images(obj)
         ),
-        crds=await read_crds(reader) or (),
+        crds=(await read_crds(reader) or ()) if with_crds else (),
     )
 
 
@@ -131,7 +132,7 @@ def _images(obj: Json) -> Iterable[str]:
 async def read_operator(reader: Reader, installation: Installation) -> OperatorSeen:
     """Read what is to be checked of an installation. Raises ApiError."""
     crds, leases, guards, hosts = await asyncio.gather(
-        read_crds(reader), _leases(reader, installation), _guards(reader, installation), read_hosts(reader)
+        read_crds(reader), _leases(reader, installation), read_guards(reader, installation), read_hosts(reader)
     )
     processes = installation.processes
     return OperatorSeen(
@@ -180,13 +181,14 @@ def _lease(name: str, obj: Json) -> LeaseSeen:
     return LeaseSeen(name, str(spec.get("holderIdentity") or ""), renewed, int(spec.get("leaseDurationSeconds") or 0))
 
 
-async def _guards(reader: Reader, installation: Installation) -> tuple[GuardFinding, ...] | None:
+async def read_guards(reader: Reader, installation: Installation) -> tuple[GuardFinding, ...] | None:
     """Compare guards as the controller does; None if the caller may not read them, or the lists of them."""
     if installation.controller is None:
         return None
     try:
         versions = await read_versions(reader.api, installation.namespace, installation.guards, installation.controller)
-    except RefusedError:
+    except RefusedError as error:
+        reader.note(error, CONFIG_MAPS, installation.namespace)
         return None
     live: dict[GuardKey, Guard] = {}
     for kind, resource in ADMISSION.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sovereign_operator.cli.answers.answer import Unread
 from sovereign_operator.cli.errors import FORBIDDEN, CliError
@@ -13,6 +13,13 @@ from sovereign_operator.kube.client.errors import NotFoundError, RefusedError
 from sovereign_operator.kube.client.resource import OURS, Resource
 
 T = TypeVar("T")
+
+NOT_IMPERSONATED: Final = " cannot impersonate"
+"""In the API server's answer to somebody who may not act as another user: it says nothing of the objects.
+
+Newer API servers name the verb that is missing, such as ``impersonate-on:user-info:list``. Source:
+kubernetes/enhancements, keps/sig-auth/5284-constrained-impersonation.
+"""
 
 
 class Reader:
@@ -52,7 +59,7 @@ class Reader:
                 raise _not_installed(resource) from error
             raise
         except RefusedError as error:
-            self._note(error, resource, namespace)
+            self.note(error, resource, namespace)
             return None
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Json | None:
@@ -60,7 +67,7 @@ class Reader:
         try:
             return await self.api.get(resource, name, namespace)
         except RefusedError as error:
-            self._note(error, resource, namespace, name)
+            self.note(error, resource, namespace, name)
             return None
 
     async def find(self, resource: Resource, name: str, namespace: str = "") -> Json | None:
@@ -77,8 +84,9 @@ class Reader:
         except (NotFoundError, RefusedError):
             return None
 
-    def _note(self, error: RefusedError, resource: Resource, namespace: str, name: str = "") -> None:
-        if error.status != FORBIDDEN:
+    def note(self, error: RefusedError, resource: Resource, namespace: str, name: str = "") -> None:
+        """Remember that RBAC keeps the caller from reading objects. Raises any other refusal."""
+        if error.status != FORBIDDEN or NOT_IMPERSONATED in error.message:
             raise error
         why = line(error.message, MAX_MESSAGE)
         self._unread.add(Unread(called(resource), namespace if resource.namespaced else "", name, why))

@@ -25,8 +25,8 @@ from sovereign_operator.kube.objects.worst import worst_pod
 async def read_status(reader: Reader, estate: Estate, installation: Installation, namespace: str) -> StatusSeen:
     """Read what the caller may read of one namespace, or of all if it is empty. Raises ApiError and CliError."""
     labels, workloads = await asyncio.gather(
-        _namespace_labels(reader, namespace),
-        reader.list(OURS[SOVEREIGN_WORKLOAD.plural], _see_workload, namespace),
+        namespace_labels(reader, namespace),
+        read_sovereign_workloads(reader, namespace),
     )
     never = installation.system_namespaces
     in_scope = (
@@ -44,14 +44,15 @@ async def read_status(reader: Reader, estate: Estate, installation: Installation
     seen = StatusSeen(
         namespaces=in_scope,
         pods=pods,
-        workloads=None if workloads is None else tuple(sorted(workloads, key=lambda row: (row.namespace, row.name))),
+        workloads=workloads,
         recorded={},
         scope=namespace,
     )
-    return seen if estate.judged else replace(seen, recorded=await _recorded(reader))
+    return seen if estate.judged else replace(seen, recorded=await read_recorded(reader))
 
 
-async def _namespace_labels(reader: Reader, namespace: str) -> dict[str, Mapping[str, str]] | None:
+async def namespace_labels(reader: Reader, namespace: str) -> dict[str, Mapping[str, str]] | None:
+    """Return the labels of one namespace, or of all if it is empty; None if the caller may not read them."""
     if namespace:
         found = await reader.find(NAMESPACES, namespace)
         return None if found is None else {namespace: found["metadata"].get("labels") or {}}
@@ -88,6 +89,12 @@ def _count(pod: ObservedPod, policy: str) -> CountedPod:
     return CountedPod(pod.namespace, policy, pod.pod.node, unreadable=pod.pod.unreadable, recorded=verdict)
 
 
+async def read_sovereign_workloads(reader: Reader, namespace: str) -> tuple[WorkloadRow, ...] | None:
+    """Return what the operator reports of SovereignWorkloads, by name; None if the caller may not list them."""
+    found = await reader.list(OURS[SOVEREIGN_WORKLOAD.plural], _see_workload, namespace)
+    return None if found is None else tuple(sorted(found, key=lambda row: (row.namespace, row.name)))
+
+
 def _see_workload(obj: Json) -> WorkloadRow:
     """Return what the operator reports of a SovereignWorkload."""
     metadata, status = obj["metadata"], obj.get("status") or {}
@@ -105,7 +112,7 @@ def _see_workload(obj: Json) -> WorkloadRow:
     )
 
 
-async def _recorded(reader: Reader) -> dict[tuple[str, str], Mapping[str, Any]]:
+async def read_recorded(reader: Reader) -> dict[tuple[str, str], Mapping[str, Any]]:
     """Return the statuses that the operator wrote, for callers who may not read what they rest on."""
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
     for plural in (SOVEREIGNTY_POLICY.plural, DATACENTRE.plural):

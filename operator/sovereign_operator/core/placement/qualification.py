@@ -1,6 +1,6 @@
 """Is a service qualified as a policy demands, at one instant?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
@@ -24,6 +24,8 @@ class Basis:
     until: date | None
     derogation: str | None = None
     """The name of the derogation, if it is one."""
+    entry: str = field(default="", compare=False)
+    """The id of the qualification within its service; empty if it is a derogation."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", line(self.text))
@@ -84,7 +86,8 @@ def examine(
 
 def _cite(qualification: Qualification) -> Basis:
     until = f", until {qualification.valid_until}" if qualification.valid_until else ", no end recorded"
-    return Basis(qualification.scheme, label(qualification) + until, qualification.decision, qualification.valid_until)
+    text = label(qualification) + until
+    return Basis(qualification.scheme, text, qualification.decision, qualification.valid_until, entry=qualification.id)
 
 
 def _waived(derogation: Derogation) -> Basis:

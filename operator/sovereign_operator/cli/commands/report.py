@@ -1,0 +1,135 @@
+"""``report``: where all sovereign workloads run and on what basis, as a file for an auditor."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sovereign_operator.cli.answers.answer import plural
+from sovereign_operator.cli.answers.report import AuditReport, make_report
+from sovereign_operator.cli.connection import Access
+from sovereign_operator.cli.errors import CliError
+from sovereign_operator.cli.filing import SUFFIX, Key, read_key, sign, write_file
+from sovereign_operator.cli.gather.estate import read_estate
+from sovereign_operator.cli.gather.installation import ALL_KINDS, find_installation
+from sovereign_operator.cli.gather.reader import Reader
+from sovereign_operator.cli.gather.report import read_report
+from sovereign_operator.cli.options import (
+    AllNamespacesOption,
+    NamespaceOption,
+    OperatorNamespaceOption,
+    check_namespaces,
+)
+from sovereign_operator.cli.running import ask, with_access
+from sovereign_operator.cli.show.blocks import lines, print_blocks, render
+from sovereign_operator.cli.show.document import as_json
+from sovereign_operator.cli.show.report_csv import as_csv
+from sovereign_operator.cli.show.report_html import as_html
+from sovereign_operator.cli.show.report_text import show_report
+
+
+class ReportOutput(StrEnum):
+    """The form of a report."""
+
+    TEXT = "text"
+    HTML = "html"
+    CSV = "csv"
+    JSON = "json"
+
+
+FormOption = Annotated[
+    ReportOutput | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="html for people, csv for spreadsheets, json for programs; default: as the file is called, else text, in "
+        "short",
+    ),
+]
+FileOption = Annotated[
+    str, typer.Option("--output-file", metavar="FILE", help="write it there; default: standard output")
+]
+SignOption = Annotated[
+    str,
+    typer.Option(
+        "--sign",
+        metavar="KEY",
+        help=f"sign the file with this private key (PEM); the signature is beside it, in FILE{SUFFIX}",
+    ),
+]
+
+
+@with_access
+def report(
+    *,
+    output: FormOption = None,
+    output_file: FileOption = "",
+    sign_with: SignOption = "",
+    namespace: NamespaceOption = "",
+    all_namespaces: AllNamespacesOption = False,
+    access: Access,
+    operator_namespace: OperatorNamespaceOption = "",
+) -> None:
+    """Report where all sovereign workloads run, and on what basis.
+
+    For an auditor who files it: places, legal basis, evidence, derogations, encryption, guards, what is not covered,
+    and what you may not read. It looks at all namespaces if you may list them, otherwise at that of your context.
+    """
+
+    async def question(reader: Reader, own: str) -> AuditReport:
+        estate = await read_estate(reader)
+        installation = await find_installation(reader, operator_namespace, ALL_KINDS)
+        seen = await read_report(reader, installation, namespace)
+        if not namespace and not all_namespaces and seen.namespaces is None:
+            seen = await read_report(reader, installation, own)
+        answer = make_report(seen, estate)
+        if answer.is_empty:
+            raise CliError(
+                "you may read nothing that a report is made of: ask an admin of your namespace for `view`, or name a "
+                "namespace of yours with -n"
+            )
+        return answer
+
+    check_namespaces(namespace, all_namespaces=all_namespaces)
+    if sign_with and not output_file:
+        raise CliError("a signature is of a file: name the report's with --output-file")
+    key = read_key(sign_with) if sign_with else None
+    form = output or form_of(output_file)
+    answer = ask(access, question)
+    if output_file:
+        _file(_form(answer, form).encode(), output_file, key)
+        found = plural(len(answer.findings), "finding")
+        print_blocks([lines(f"{output_file}: {found}", f"{output_file}{SUFFIX}: its signature" if key else "")])
+    elif form is ReportOutput.TEXT:
+        print_blocks(show_report(answer))
+    else:
+        sys.stdout.write(_form(answer, form))
+    raise typer.Exit(answer.exit_code)
+
+
+def form_of(path: str) -> ReportOutput:
+    """Return the form that the name of a file stands for; TEXT if it stands for none."""
+    ending = Path(path).suffix.removeprefix(".")
+    return ReportOutput(ending) if ending in {*ReportOutput} else ReportOutput.TEXT
+
+
+def _form(answer: AuditReport, output: ReportOutput) -> str:
+    match output:
+        case ReportOutput.HTML:
+            return as_html(answer)
+        case ReportOutput.CSV:
+            return as_csv(answer)
+        case ReportOutput.JSON:
+            return as_json(answer)
+        case ReportOutput.TEXT:
+            return render(show_report(answer))
+
+
+def _file(content: bytes, path: str, key: Key | None) -> None:
+    """Write the report, and its signature if there is a key. Both are made before either is written."""
+    signature = sign(key, content) if key else None
+    write_file(path, content)
+    if signature is not None:
+        write_file(f"{path}{SUFFIX}", signature)

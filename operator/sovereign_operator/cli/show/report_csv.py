@@ -1,0 +1,82 @@
+"""A report as CSV (RFC 4180, UTF-8): a row for each workload, policy and place. Each row says all that it needs."""
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Final
+
+from sovereign_operator.cli.answers.report import AuditReport, call_of
+from sovereign_operator.cli.answers.report_rows import PlaceRow, ReportedWorkload
+from sovereign_operator.core.report.conditions import timestamp
+from sovereign_operator.core.report.reasons import line
+
+COLUMNS: Final = (
+    *("namespace", "workload", "sovereignWorkload", "policy", "mode", "result", "place", "pods", "plaintextPods"),
+    *("datacentre", "service", "provider", "country", "evidence", "legalBasis", "decisions", "validUntil"),
+    *("derogations", "foreignLaws", "nodes", "message", "cluster", "at", "askedBy", "guards", "unread"),
+)
+FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a cell begins that a spreadsheet takes for a formula, also in the wide forms of East Asian fonts.
+
+Source: https://owasp.org/www-community/attacks/CSV_Injection. Tabs and line breaks, which it names as well, are spaces
+at the beginning of no cell: see ``_cell``.
+"""
+MARK: Final = "'"
+"""What a spreadsheet takes at the beginning of a cell as: this is text."""
+LONGEST: Final = 32_000
+"""Characters of a cell. A cell of Excel has at most 32,767.
+
+Source: https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
+"""
+
+
+def as_csv(answer: AuditReport) -> str:
+    """Return a report as CSV. A section that could not be read is empty, and the column ``unread`` names it."""
+    shown = io.StringIO(newline="")
+    writer = csv.writer(shown, quoting=csv.QUOTE_ALL)
+    writer.writerow(COLUMNS)
+    shared = _shared(answer)
+    for row in answer.workloads or ():
+        for place in row.places:
+            writer.writerow(_cell(text) for text in (*_cells(row, place), *shared))
+    return shown.getvalue()
+
+
+def _cells(row: ReportedWorkload, place: PlaceRow) -> Iterable[str]:
+    return (
+        *(row.namespace, row.workload, row.sovereign_workload, row.policy, row.mode, row.result, place.place),
+        *(str(len(place.pods)), str(sum(pod.without_sidecar for pod in place.pods))),
+        *(place.datacentre, place.service, place.provider, place.country, place.evidence),
+        *("; ".join(place.basis), "; ".join(place.decisions), place.until.isoformat() if place.until else ""),
+        *("; ".join(place.derogations), laws_words(place.foreign_laws) if place.service else ""),
+        "; ".join(sorted({pod.node for pod in place.pods if pod.node})),
+        place.why or row.message,
+    )
+
+
+def _shared(answer: AuditReport) -> tuple[str, ...]:
+    """Return what is the same in all rows."""
+    return (
+        *(answer.cluster, timestamp(answer.at), answer.asked_by.user, guards_word(answer)),
+        "; ".join(call_of(one) for one in answer.unread),
+    )
+
+
+def guards_word(answer: AuditReport) -> str:
+    """Say whether the guards are as the chart installed them: intact, changed or unknown."""
+    if answer.guards is None:
+        return "unknown"
+    return "changed" if any(not row.drifted for row in answer.guards) else "intact"
+
+
+def laws_words(laws: tuple[str, ...] | None) -> str:
+    """Say which laws outside the EU reach a service."""
+    if laws is None:
+        return "not known"
+    return ", ".join(sorted(laws)) or "none"
+
+
+def _cell(text: str) -> str:
+    """Return text as one line that no spreadsheet takes for a formula: others wrote parts of it."""
+    cell = line(text, LONGEST)
+    return f"{MARK}{cell}" if cell.startswith(FORMULA) else cell
