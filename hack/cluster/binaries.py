@@ -61,7 +61,7 @@ CNI = Module("cni", ("host-local", "loopback", "portmap", "ptp"), "seconds")
 HELM = Module("helm", ("helm",), "about 3 minutes")
 KIND = Module("kind", ("kind",), "seconds")
 KWOK = Module("kwok", ("kwok",), "about 3 minutes")
-"""Simulates kubelets, for benchmarks with more nodes than a machine can run."""
+"""Simulates kubelets, for benchmarks and tests with more nodes and pods than a machine can run."""
 DASHBOARD = Module("dashboard", ("check-dashboard",), "about a minute")
 """Reads a Grafana dashboard by Grafana's schema. It is no part of a cluster; only tests use it."""
 
