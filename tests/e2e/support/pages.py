@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from hack.cluster.binaries import path
-from tests.documents import command_blocks
+from tests.documents import RUNBOOK, command_blocks
 
 PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{2,}\b")
 
@@ -27,8 +27,25 @@ def filled(script: str, **values: str) -> str:
     return script
 
 
-def shell(script: str, kubeconfig: Path, folder: Path) -> str:
-    """Run commands of a page as a user would, and return what they print. Fails if one of them does."""
+def runbook(alert: str, part: str) -> str:
+    """Return a part of the section of the runbook about an alert: Meaning, At stake, Look or Do."""
+    text = RUNBOOK.read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^## {alert}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    (found,) = re.findall(rf"^\*\*{part}\.\*\*(.*?)(?=^\*\*|\Z)", section, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def inline_commands(text: str) -> list[str]:
+    """Return the commands of kubectl that stand within text."""
+    plain = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [" ".join(command.split()) for command in re.findall(r"`(kubectl [^`]*)`", plain)]
+
+
+def shell(script: str, kubeconfig: Path, folder: Path, *, fails: bool = False) -> str:
+    """Run commands of a page as a user would, and return what they print. Fails if one of them does.
+
+    With ``fails`` the last one has to, and what it says is returned. A ``grep`` that finds nothing is no failure.
+    """
     if not (folder / "kubectl").exists():
         (folder / "kubectl").symlink_to(path("kubectl"))
     environment = os.environ | {"KUBECONFIG": str(kubeconfig), "PATH": f"{folder}:{os.environ['PATH']}"}
@@ -41,5 +58,9 @@ def shell(script: str, kubeconfig: Path, folder: Path) -> str:
         check=False,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr
+    if fails:
+        assert done.returncode, done.stdout
+        return done.stderr
+    nothing_found = done.returncode == 1 and "| grep" in script and not done.stderr
+    assert done.returncode == 0 or nothing_found, done.stderr
     return done.stdout
