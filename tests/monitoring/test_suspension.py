@@ -82,8 +82,8 @@ def test_it_pages_for_each_namespace_with_policy_datacentre_and_service(objects:
         namespace = alert["labels"]["namespace"]
         labels, annotations = alert["labels"], alert["annotations"]
         assert labels.items() >= ({"policy": POLICIES[namespace]} | LYON).items()
-        named = f"Namespace {namespace}, policy {POLICIES[namespace]}: pods run in datacentre lyon of service hexa-gouv."
-        assert annotations["description"].startswith(named)
+        named = f"Namespace {namespace}, policy {POLICIES[namespace]}: pods run in datacentre lyon of service hexa-gouv"
+        assert annotations["description"].startswith(f"{named}.")
         section = annotations["runbook"].partition("#")[2]
         headings = re.findall(r"^## (.*)$", (CHART / "RUNBOOK.md").read_text(encoding="utf-8"), re.MULTILINE)
         assert section in [heading.lower() for heading in headings]

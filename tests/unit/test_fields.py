@@ -1,6 +1,7 @@
 """The pages name only fields and values that our kinds, the chart or Kubernetes have.
 
-Notes about the design speak of more: ``operatorControl``, ``whenOutside``, storage classes, evidence that is ``Signed``.
+Notes about the design speak of more: ``operatorControl``, ``whenOutside``, storage classes, and evidence that is
+``Signed``.
 """
 
 import re

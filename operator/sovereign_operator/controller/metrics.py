@@ -23,8 +23,8 @@ PODS_IN_SCOPE: Final = Gauge(
 )
 PODS_OUTSIDE: Final = Gauge(
     "sovereign_pods_outside",
-    "Pods that are held to a policy and run where it does not accept it, by datacentre and service; (none) for nodes in "
-    "no datacentre, and for those that are gone.",
+    "Pods that are held to a policy and run where it does not accept it, by datacentre and service; (none) for nodes "
+    "in no datacentre, and for those that are gone.",
     ["namespace", "policy", "datacentre", "service"],
 )
 PODS_JUDGED: Final = Gauge(

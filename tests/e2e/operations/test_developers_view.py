@@ -1,7 +1,6 @@
 """A developer with ``edit`` in one namespace, and nothing else, finds out why a pod does not run, and mends it."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -22,10 +21,10 @@ LABEL = "label sovereignty.dev/enforce of namespace"
 
 
 @pytest.fixture
-def dev(admin: Kubectl, cluster: Cluster, space: Space) -> Iterator[tuple[Kubectl, str]]:
+def dev(admin: Kubectl, cluster: Cluster, space: Space) -> tuple[Kubectl, str]:
     """The developer, and the namespace, which enforces a policy."""
     namespace = space(POLICY)
-    yield developer(admin, cluster, namespace), namespace
+    return developer(admin, cluster, namespace), namespace
 
 
 def developer(admin: Kubectl, cluster: Cluster, namespace: str) -> Kubectl:
@@ -83,7 +82,8 @@ def test_why_a_pod_is_pending_is_found_with_kubectl_alone_and_mended(dev: tuple[
         "Change what the pod asks of nodes",
         f"kubectl sovereign explain pod/{name} -n {namespace}",
     )
-    described(user, namespace, "swl", PICKY, POLICY, "PodsPending", f"{name}: 2 node(s) are accepted by policy {POLICY}")
+    waits = f"{name}: 2 node(s) are accepted by policy {POLICY}"
+    described(user, namespace, "swl", PICKY, "PodsPending", waits)
     assert "PodsPending" in user.run("-n", namespace, "get", "swl", PICKY)
     assert "WaitsUnderPolicy" in user.run("-n", namespace, "get", "events")
 

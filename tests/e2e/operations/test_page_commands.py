@@ -59,7 +59,7 @@ def run_records(admin: Kubectl, namespace: str, **spec: object) -> None:
 
 def words_like(shown: str) -> re.Pattern[str]:
     """Return what matches text as a page shows it: with other white space, and anything in place of dots."""
-    return re.compile(".*".join(r"\\s+".join(map(re.escape, part.split())) for part in shown.split("...")), re.DOTALL)
+    return re.compile(".*".join(r"\s+".join(map(re.escape, part.split())) for part in shown.split("...")), re.DOTALL)
 
 
 def test_readme_shows_what_commands_print(admin: Kubectl, page: Page, space: Space, tmp_path: Path) -> None:

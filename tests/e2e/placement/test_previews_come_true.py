@@ -46,7 +46,7 @@ def journey(
     batch = uuid4().hex[:6]
     spaces = {path: f"theirs-{number}-{batch}" for number, path in enumerate(MANIFESTS)}
     cases = hard_cases(batch)
-    policies = {name: POLICY for name in (*spaces.values(), *(f"{case}-{batch}" for case in cases))}
+    policies = dict.fromkeys((*spaces.values(), *(f"{case}-{batch}" for case in cases)), POLICY)
     policies[f"encrypted-{batch}"] = transit
     lasting = [obj for objects in cases.values() for obj in objects if obj["kind"] in CLUSTER_WIDE]
     with fake_nodes(admin, cluster, tmp_path_factory.mktemp("kwok") / "log"):

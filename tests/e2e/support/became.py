@@ -41,23 +41,9 @@ class Scene:
         pods, workload = self.pods.get(key, []), self.workloads.get(key)
         if not all(map(_is_looked_at, pods)):
             return False
-        if workload is None or self.refusals.get(key):
+        if workload is None or workload["kind"] == "CronJob" or self.refusals.get(key):
             return True
-        spec, status = workload["spec"], workload.get("status", {})
-        match workload["kind"]:
-            case "DaemonSet":
-                seen = status.get("observedGeneration") == workload["metadata"]["generation"]
-                return seen and len(pods) == status["desiredNumberScheduled"]
-            case "StatefulSet":
-                ordered = spec.get("podManagementPolicy") == "OrderedReady"
-                return len(pods) == spec["replicas"] or (ordered and any(map(_waits, pods)))
-            case "Job":
-                most = spec["parallelism"]
-                return bool(spec.get("suspend")) or len(pods) == min(most, spec.get("completions", most))
-            case "CronJob":
-                return True
-            case _:
-                return len(pods) == spec["replicas"]
+        return len(pods) == _wanted(workload) or _is_held_up(workload, pods)
 
 
 def look(admin: Kubectl, namespaces: Collection[str], *, without: Collection[str] = ()) -> Scene:
@@ -95,7 +81,8 @@ def became(key: Key, before: Scene, after: Scene, accepted: Collection[str]) -> 
 def again(obj: Json) -> Json:
     """Return a pod or a Job as its owner would create it again: without what the API server and the scheduler added."""
     metadata, spec = obj["metadata"], {**obj["spec"]}
-    kept: dict[str, Any] = {field: metadata[field] for field in ("name", "namespace", "ownerReferences") if field in metadata}
+    fields = ("name", "namespace", "ownerReferences")
+    kept: dict[str, Any] = {field: metadata[field] for field in fields if field in metadata}
     labels = {key: value for key, value in metadata.get("labels", {}).items() if key not in OF_JOBS}
     if obj["kind"] == "Pod":
         spec.pop("nodeName", None)
@@ -125,6 +112,26 @@ def _key_of(obj: Json, owners: Mapping[str, Json]) -> Key:
             return _key_of(owners[reference["uid"]], owners)
         return obj["metadata"]["namespace"], f"{reference['kind']}/{reference['name']}"
     return obj["metadata"]["namespace"], f"{obj['kind']}/{obj['metadata']['name']}"
+
+
+def _wanted(workload: Json) -> int:
+    """Return how many pods a workload is to have; -1 if its controller has not said so yet."""
+    spec, status = workload["spec"], workload.get("status", {})
+    match workload["kind"]:
+        case "DaemonSet":
+            seen = status.get("observedGeneration") == workload["metadata"]["generation"]
+            return int(status["desiredNumberScheduled"]) if seen else -1
+        case "Job":
+            most = int(spec["parallelism"])
+            return 0 if spec.get("suspend") else min(most, int(spec.get("completions", most)))
+        case _:
+            return int(spec["replicas"])
+
+
+def _is_held_up(workload: Json, pods: list[Json]) -> bool:
+    """Whether a StatefulSet waits for one pod before it creates the next."""
+    ordered = workload["kind"] == "StatefulSet" and workload["spec"].get("podManagementPolicy") == "OrderedReady"
+    return ordered and any(map(_waits, pods))
 
 
 def _lives(pod: Json) -> bool:

@@ -199,7 +199,8 @@ class _Gatherer:
         return replace(stage, free=left_on_nodes(dict(nodes), taken, wanted))
 
     def _ignored(self) -> tuple[str, ...]:
-        looked_at = {resource.kind for resource in (*TEMPLATED, PODS, NODES, NAMESPACES, VOLUMES, VOLUME_CLAIMS, STORAGE_CLASSES)}
+        others = (PODS, NODES, NAMESPACES, VOLUMES, VOLUME_CLAIMS, STORAGE_CLASSES)
+        looked_at = {resource.kind for resource in (*TEMPLATED, *others)}
         looked_at |= {resource.kind for resource in OURS.values()}
         return tuple(sorted({key[1] for key in self._asked.files} - looked_at))
 

@@ -188,7 +188,7 @@ def _wanted(kind: str, obj: Json) -> int:
 
 
 def _failing(subject: Subject) -> str:
-    """Say that the API server refuses pods of a workload already, if its status says so and no guard of ours does it."""
+    """Say that the API server refuses pods of a workload already, if its status says so and no guard of ours does."""
     condition = condition_of((subject.obj or {}).get("status") or {}, "ReplicaFailure")
     said = line(str(condition.get("message", "")), MAX_MESSAGE)
     if condition.get("status") != "True" or names.GUARD_PREFIX in said:

@@ -21,7 +21,6 @@ from sovereign_operator.core.workload.judgement import PLACES, Count, judge_pod
 from sovereign_operator.core.workload.scope import Judge, Mode
 from sovereign_operator.kube.mirror import ObjectKey
 
-
 NO_PLACE: Final = "(none)"
 """What stands for the datacentre and service of nodes in none. No object has such a name."""
 
@@ -56,7 +55,12 @@ def count_outdated(state: ControllerState) -> None:
     counted = {key: _counted(state, verdicts, policies, key) for key in outdated}
     changed = state.view.tally.update(counted)
     # A refused node may have another datacentre now, for which its pods count the same.
-    outside = {(key[0], judge) for key, pod in counted.items() if pod for judge, found in pod.judged if found.place is Place.OUTSIDE}
+    outside = {
+        (key[0], judge)
+        for key, pod in counted.items()
+        for judge, found in (pod.judged if pod else ())
+        if found.place is Place.OUTSIDE
+    }
     state.view.tally.outdated_policies |= {judge.policy for _, judge in changed}
     state.triggers.add_reports({namespace for namespace, _ in changed})
     for namespace, judge in changed:

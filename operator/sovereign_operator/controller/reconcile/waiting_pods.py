@@ -20,8 +20,8 @@ async def tell_why_it_waits(state: ControllerState, verdicts: Verdicts, pod: Obs
         return
     accepted = verdicts.accepted_nodes(policy) if policy in verdicts.policies else None
     enforced = state.view.enforced(pod.namespace) is not None
-    source = f"label {names.ENFORCE_LABEL} of namespace {pod.namespace}" if enforced else f"its label {names.POLICY_LABEL}"
-    notice = waiting_notice(pod.namespace, pod.pod.name, policy, source, accepted)
+    of_namespace, own = f"label {names.ENFORCE_LABEL} of namespace {pod.namespace}", f"its label {names.POLICY_LABEL}"
+    notice = waiting_notice(pod.namespace, pod.pod.name, policy, of_namespace if enforced else own, accepted)
     if state.told.is_due(key, (pod.namespace, pod.owner), notice):
         metadata = {"namespace": pod.namespace, "name": pod.pod.name, "uid": pod.pod.uid}
         await post_once(state.api, resource.PODS.header | {"metadata": metadata}, notice)
