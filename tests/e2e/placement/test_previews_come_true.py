@@ -3,6 +3,7 @@
 The pods run on simulated nodes, so that images need not exist; scheduler, controllers and admission are real.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,15 +19,13 @@ from tests.e2e.support.became import Key, Scene, again, became, look, uids
 from tests.e2e.support.client import Client
 from tests.e2e.support.fake_nodes import DEDICATED, INSIDE, fake_nodes
 from tests.e2e.support.hard_cases import OWNER, encrypted_cases, hard_cases, owned
-from tests.e2e.support.manifests import trigger
+from tests.e2e.support.manifests import pod, trigger
 from tests.e2e.support.workloads_of_others import MANIFESTS, put, until_pods_may_start
 
 POLICY = "secnumcloud"
 ACCEPTED = {*estate.ACCEPTED, *INSIDE, DEDICATED}
 CLUSTER_WIDE = ("PersistentVolume", "StorageClass")
 SETTLING = {"seconds": 120, "pause": 1.0}
-PROBED = "guarded"
-"""A pod that would be refused."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +110,9 @@ def _preview(client: Client, policies: Mapping[str, str]) -> dict[Key, Json]:
 
 
 def _is_in_force(admin: Kubectl, namespace: str) -> bool:
-    asked = ("run", PROBED, "--image=x", "--dry-run=server", "--overrides")
-    refused = '{"spec": {"nodeName": "paris-1"}}'
-    return "node not accepted" in admin.attempt("-n", namespace, *asked, refused).stderr
+    refused = json.dumps(pod("refused", nodeName="paris-1"))
+    words = ("-n", namespace, "create", "--dry-run=server", "-f", "-")
+    return "node not accepted" in admin.attempt(*words, stdin=refused).stderr
 
 
 def _replace(admin: Kubectl, former: Scene, namespaces: list[str]) -> None:
@@ -128,8 +127,12 @@ def _replace(admin: Kubectl, former: Scene, namespaces: list[str]) -> None:
         admin.run("-n", job["metadata"]["namespace"], "delete", "job", job["metadata"]["name"], "--wait=true")
     for namespace in namespaces:
         admin.run("-n", namespace, "delete", "pods", "--all", "--wait=false")
-    alone = [pod for key, pods in former.pods.items() if key not in former.workloads for pod in pods]
-    eventually(lambda: not uids([former]) & uids([look(admin, namespaces)]), what="no former pods", **SETTLING)
+    alone = [obj for key, pods in former.pods.items() if key not in former.workloads for obj in pods]
+    # Until it is gone, another one of its name cannot be created.
+    gone = {obj["metadata"]["uid"] for obj in alone}
+    eventually(
+        lambda: not gone & {obj["metadata"]["uid"] for obj in admin.list("pods")}, what="no former pods", **SETTLING
+    )
     for obj in (*jobs, *alone):
         admin.apply(again(obj))
     for (namespace, name), obj in former.workloads.items():
