@@ -23,7 +23,7 @@ ENDLESS: Final = ("pod/fast/pod-ready", "pod/fast/pod-delete")
 def kubelets(cluster: Cluster, log: Path, stages: Sequence[str] = POD_STAGES) -> Iterator[None]:
     """Keep the fake nodes and their pods alive. ``stages``: what pods go through."""
     command = [str(binaries.path("kwok")), f"--kubeconfig={cluster.kubeconfig}", "--server-address="]
-    folder = _stages()
+    folder = binaries.folder_of_dependency(binaries.KWOK, "sigs.k8s.io/kwok") / "kustomize" / "stage"
     command += [f"--config={folder / stage}.yaml" for stage in (*NODE_STAGES, *stages)]
     command += [f"--manage-nodes-with-label-selector={FAKE}", f"--node-lease-duration-seconds={LEASE_SECONDS}"]
     with log.open("w", encoding="utf-8") as out, subprocess.Popen(command, stdout=out, stderr=out) as playing:
@@ -31,15 +31,3 @@ def kubelets(cluster: Cluster, log: Path, stages: Sequence[str] = POD_STAGES) ->
             yield
         finally:
             playing.terminate()
-
-
-def _stages() -> Path:
-    """Return the folder of KWOK's module that defines the stages of nodes and pods."""
-    listed = subprocess.run(
-        ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"],
-        cwd=binaries.path_of_module(binaries.KWOK),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return Path(listed.stdout.strip(), "kustomize", "stage")

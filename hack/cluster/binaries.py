@@ -61,7 +61,7 @@ CNI = Module("cni", ("host-local", "loopback", "portmap", "ptp"), "seconds")
 HELM = Module("helm", ("helm",), "about 3 minutes")
 KIND = Module("kind", ("kind",), "seconds")
 KWOK = Module("kwok", ("kwok",), "about 3 minutes")
-"""Simulates kubelets, for benchmarks and tests with more nodes and pods than a machine can run."""
+"""Simulates kubelets, for benchmarks with more nodes than a machine can run."""
 DASHBOARD = Module("dashboard", ("check-dashboard",), "about a minute")
 """Reads a Grafana dashboard by Grafana's schema. It is no part of a cluster; only tests use it."""
 
@@ -92,6 +92,18 @@ def of_cluster(kubernetes: str) -> tuple[Module, ...]:
 def path_of_module(module: Module) -> Path:
     """Return the folder of a module's go.mod."""
     return _GO_FILES / module.name
+
+
+def folder_of_dependency(module: Module, required: str) -> Path:
+    """Return the folder with the source of a module that one of the modules here requires, as Go downloaded it."""
+    listed = subprocess.run(
+        ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", required],
+        cwd=path_of_module(module),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return Path(listed.stdout.strip())
 
 
 def ensure(modules: Sequence[Module] = LOCAL) -> tuple[Path, ...]:

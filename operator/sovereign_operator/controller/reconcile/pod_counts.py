@@ -1,8 +1,7 @@
 """Counts pods: those in scope, those that mount certificates without a grant, and the operator's own."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any
 
 from prometheus_client import Gauge
 
@@ -11,6 +10,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import StatusesKey
 from sovereign_operator.controller.observed.judged_pods import CountedPod, JudgedPods, shared
+from sovereign_operator.controller.reconcile.pods_outside import measure_outside
 from sovereign_operator.controller.reconcile.policy_pods import due_policies
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
@@ -20,9 +20,6 @@ from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.workload.judgement import PLACES, Count, judge_pod
 from sovereign_operator.core.workload.scope import Judge, Mode
 from sovereign_operator.kube.mirror import ObjectKey
-
-NO_PLACE: Final = "(none)"
-"""What stands for the datacentre and service of nodes in none. No object has such a name."""
 
 
 def count_pods(state: ControllerState) -> None:
@@ -54,20 +51,11 @@ def count_outdated(state: ControllerState) -> None:
     policies = {name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural)}
     counted = {key: _counted(state, verdicts, policies, key) for key in outdated}
     changed = state.view.tally.update(counted)
-    # A refused node may have another datacentre now, for which its pods count the same.
-    outside = {
-        (key[0], judge)
-        for key, pod in counted.items()
-        for judge, found in (pod.judged if pod else ())
-        if found.place is Place.OUTSIDE
-    }
     state.view.tally.outdated_policies |= {judge.policy for _, judge in changed}
     state.triggers.add_reports({namespace for namespace, _ in changed})
     for namespace, judge in changed:
         _measure(state.view.tally.judged, namespace, judge)
-    for namespace, judge in {*changed} | outside:
-        if judge.mode is Mode.ENFORCE:
-            _measure_outside(state, verdicts, namespace, judge)
+    measure_outside(state, verdicts, counted, changed)
 
 
 def _counted(
@@ -109,29 +97,6 @@ def _measure(judged: JudgedPods, namespace: str, judge: Judge) -> None:
                 metric.labels(**here).set(numbers[count])
             else:
                 metric.remove_by_labels(here)
-
-
-def _measure_outside(state: ControllerState, verdicts: Verdicts, namespace: str, judge: Judge) -> None:
-    """Show where pods of a namespace run that are outside for the policy that they are held to.
-
-    What was shown is 0 afterwards: an alert that looks back would believe the last number otherwise.
-    """
-    judged, places = state.view.tally.judged, Counter[tuple[str, str]]()
-    for node, number in judged.outside.get((namespace, judge), {}).items():
-        verdict = verdicts.nodes.get((node, judge.policy))
-        named = (verdict.datacentre, verdict.service) if verdict else (None, None)
-        places[named[0] or NO_PLACE, named[1] or NO_PLACE] += number
-    here = {"namespace": namespace, "policy": judge.policy}
-    shown = state.published.outside.pop((namespace, judge.policy), set()) | places.keys()
-    judges = any(judged.numbers[namespace, judge, count] for count in PLACES)
-    for datacentre, service in shown:
-        labels = here | {"datacentre": datacentre, "service": service}
-        if judges:
-            metrics.PODS_OUTSIDE.labels(**labels).set(places[datacentre, service])
-        else:
-            metrics.PODS_OUTSIDE.remove_by_labels(labels)
-    if judges and shown:
-        state.published.outside[namespace, judge.policy] = shown
 
 
 def _show(metric: Gauge, labels: Mapping[str, str], numbers: Mapping[Any, int]) -> None:
