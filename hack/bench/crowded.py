@@ -1,21 +1,15 @@
-"""A large cluster that is mostly fake: its objects, and KWOK, which simulates the kubelets."""
+"""A large cluster that is mostly fake: its objects."""
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
-from hack.cluster import Cluster, binaries
 from hack.kubectl import Json
+from hack.kwok import FAKE
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, SOVEREIGN_WORKLOAD, SOVEREIGNTY_POLICY
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.clock import ServerClock
 
-FAKE: Final = "bench.example.org/fake"
-"""The label of a fake node."""
 SITES: Final = 20
 SERVICES: Final = SITES // 2
 REFUSED: Final = SERVICES - 1
@@ -23,9 +17,6 @@ REFUSED: Final = SERVICES - 1
 NAMESPACES: Final = 20
 IMAGES: Final = 50
 """Images on each node: the most that a kubelet reports by default."""
-LEASE_SECONDS: Final = 400
-"""Fake nodes renew their leases every 100 s, and KWOK also writes a status every ten minutes. Kubelets renew every ten
-seconds: for thousands of nodes on one machine, these writes would leave nothing to what is measured."""
 VERSION: Final = resource.OURS[CLOUD_SERVICE.plural].api_version
 
 
@@ -142,28 +133,6 @@ def sovereign_workload(number: int, size: Size) -> Json:
     }
     made = _ours(SOVEREIGN_WORKLOAD.name, f"app-{number}", spec)
     return made | {"metadata": {"name": f"app-{number}", "namespace": namespace_name(number % NAMESPACES)}}
-
-
-@contextmanager
-def kubelets(cluster: Cluster, log: Path) -> Iterator[None]:
-    """Run KWOK, which keeps the fake nodes and their pods alive."""
-    command = [str(binaries.path("kwok")), f"--kubeconfig={cluster.kubeconfig}", "--server-address="]
-    command += [f"--config={stage}" for stage in _stages()]
-    command += [f"--manage-nodes-with-label-selector={FAKE}", f"--node-lease-duration-seconds={LEASE_SECONDS}"]
-    with log.open("w", encoding="utf-8") as out, subprocess.Popen(command, stdout=out, stderr=out) as playing:
-        try:
-            yield
-        finally:
-            playing.terminate()
-
-
-def _stages() -> Iterator[Path]:
-    """Yield the files of KWOK's module that define the stages of nodes and pods."""
-    folder = binaries.folder_of_dependency(binaries.KWOK, "sigs.k8s.io/kwok") / "kustomize" / "stage"
-    for part in ("node/fast/node-initialize", "node/heartbeat-with-lease/node-heartbeat-with-lease"):
-        yield folder / f"{part}.yaml"
-    for part in ("ready", "complete", "delete"):
-        yield folder / f"pod/fast/pod-{part}.yaml"
 
 
 def _ours(kind: str, name: str, spec: Json) -> Json:

@@ -23,6 +23,7 @@ from hack.bench.crowded import Size
 from hack.cluster import Cluster, ClusterSpec, up
 from hack.install import install
 from hack.kubectl import Json, Kubectl
+from hack.kwok import FAKE, kubelets
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core import names
 from sovereign_operator.kube.client import resource
@@ -203,7 +204,7 @@ class Bench:
             return 0
 
     async def _nodes(self) -> list[Json]:
-        return [node async for page, _ in self._api.pages(resource.NODES, label_selector=crowded.FAKE) for node in page]
+        return [node async for page, _ in self._api.pages(resource.NODES, label_selector=FAKE) for node in page]
 
     async def _each(self, what: str, change: Callable[[int], Awaitable[None]]) -> None:
         changed, unchanged = [], []
@@ -271,7 +272,7 @@ def main() -> None:
     try:
         install(cluster, *OPTIONS, *(() if given.everything else ALONE))
         admin = Kubectl(cluster.kubeconfig)
-        with tempfile.TemporaryDirectory() as folder, crowded.kubelets(cluster, Path(folder, "kwok.log")):
+        with tempfile.TemporaryDirectory() as folder, kubelets(cluster, Path(folder, "kwok.log")):
             size = Size(given.nodes, given.policies, given.workloads, given.pods)
             print(size, flush=True)
             asyncio.run(measure(cluster, admin, size, everything=given.everything))

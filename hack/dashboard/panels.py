@@ -175,7 +175,7 @@ OPERATOR: Final = (
         "The replicas that Prometheus reaches, which of them leads, failed reconciliations within an hour, and objects "
         "that cannot be written or read. Injectors and agents have no leader.",
         Kind.TABLE,
-        10,
+        8,
         6,
         (
             Query(
@@ -223,7 +223,7 @@ OPERATOR: Final = (
         "Alerts that fire",
         "The chart's alerts and what each is about, if Prometheus has the chart's rules (alerts.enabled).",
         Kind.TABLE,
-        9,
+        11,
         6,
         (
             Query(

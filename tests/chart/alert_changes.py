@@ -90,9 +90,9 @@ def injector_authority(days: float, *, fires: bool = True) -> Case:
 
 AGENT = {"app_kubernetes_io_component": "agent", "pod": "agent-a"}
 POLICY = {"policy": "secnumcloud"}
-SCOPE = {"namespace": "cardio", **POLICY}
+SCOPE = {"namespace": "cardio", **POLICY, "datacentre": "lyon", "service": "hexa-gouv"}
 DATACENTRE = {"datacentre": "brest"}
-CARDIO = "Namespace cardio, policy secnumcloud: the operator moves no"
+CARDIO = "Namespace cardio, policy secnumcloud: pods run in datacentre lyon of service hexa-gouv. The operator moves no"
 
 
 def agent(metric: str, values: str, *, fires: bool = True) -> Case:

@@ -62,7 +62,7 @@ SILENT = 'sovereign_silent_agents{policy="secnumcloud"}'
 DRIFTED = "sovereign_guards_drifted"
 PENDING = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="pending"}'
 INSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="inside"}'
-OUTSIDE = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="outside"}'
+OUTSIDE = 'sovereign_pods_outside{namespace="cardio",policy="secnumcloud",datacentre="lyon",service="hexa-gouv"}'
 EXPOSED = 'sovereign_processes_outside{component="signer",process="signer-a",node="paris-1"}'
 STRAY = 'sovereign_pods_not_trusted{policy="secnumcloud"}'
 NODES = 'sovereign_nodes_accepted{policy="secnumcloud"}'

@@ -29,9 +29,14 @@ PODS: Final = 33
 """The pods of the policy that encrypts."""
 
 
+SHOWN: Final[dict[tuple[str, str], set[tuple[str, str]]]] = {}
+"""What the metrics of pods outside speak of: one process shows one minute after another."""
+
+
 def observing(day: Day) -> ControllerState:
     """Return a controller that has observed a day's objects."""
     state = states.controller(day.objects)
+    state.published.outside = SHOWN
     state.api = state.view._api = cast("Any", SimpleNamespace(clock=SimpleNamespace(now=lambda: day.now)))  # type: ignore[attr-defined]  # noqa: SLF001
     state.view._now = lambda: day.now  # noqa: SLF001
     # No task runs that could watch more.

@@ -1,6 +1,7 @@
 """One process of the operator, as far as its metrics go.
 
-``python -m tests.monitoring.process NAME --port PORT`` serves what a bad day shows at /metrics, as the process does.
+``python -m tests.monitoring.process NAME --port PORT`` serves what a bad day shows at /metrics, as the process does;
+with ``--minute MINUTE``, what that minute of the morning shows.
 ``--morning END`` prints samples of a morning that ends at this Unix time, with the labels of ``--labels``.
 """
 
@@ -51,12 +52,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.monitoring.process", description=__doc__)
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--port", type=int)
+    parser.add_argument("--minute", type=int)
     parser.add_argument("--morning", type=float, metavar="END")
     parser.add_argument("--labels", type=json.loads, default={})
     given = parser.parse_args()
     module = load(given.name)
     if given.port:
-        module.show_bad_day(datetime.now(UTC))
+        if given.minute is None:
+            module.show_bad_day(datetime.now(UTC))
+        else:
+            module.show_morning(datetime.now(UTC), given.minute)
         asyncio.run(serve(given.port))
     end = datetime.fromtimestamp(given.morning, UTC)
     for minute in range(MINUTES + 1):

@@ -21,6 +21,12 @@ PODS_IN_SCOPE: Final = Gauge(
     "Pods that are held to a policy, with or without a SovereignWorkload: inside, outside or pending.",
     ["namespace", "policy", "place"],
 )
+PODS_OUTSIDE: Final = Gauge(
+    "sovereign_pods_outside",
+    "Pods that are held to a policy and run where it does not accept it, by datacentre and service; (none) for nodes "
+    "in no datacentre, and for those that are gone.",
+    ["namespace", "policy", "datacentre", "service"],
+)
 PODS_JUDGED: Final = Gauge(
     "sovereign_pods_judged",
     "Pods that a policy judges: inside, outside, pending or unknown (there is no such policy). The mode is enforce for "

@@ -45,6 +45,9 @@ REQUESTED_BY_ANNOTATION: Final = "audit.sovereignty.dev/requested-by"
 GUARD_SELECTOR: Final = "app.kubernetes.io/name=sovereign-operator"
 """What the chart puts on our admission policies and their bindings."""
 
+GUARD_PREFIX: Final = "sovereignty-guard-"
+"""How the names of our admission policies that refuse begin, which stand in each refusal."""
+
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 """On each pod of the operator: which process it is."""
 

@@ -1,8 +1,5 @@
 """What the pages say about derogations: the commands, and where a derogation shows."""
 
-import os
-import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,7 +9,6 @@ import yaml
 
 from hack import estate
 from hack.cluster import Cluster
-from hack.cluster.binaries import path
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from sovereign_operator.api.v1alpha1.derogation import DerogationSpec
@@ -30,36 +26,11 @@ from tests.e2e.support.derogations import (
 )
 from tests.e2e.support.estate import host_names, until_in_force
 from tests.e2e.support.observed import events
+from tests.e2e.support.pages import commands, shell
 
 PAGE, OPERATIONS = REFERENCE / "derogation.md", REFERENCE / "operations.md"
 ASKER, APPROVER = "asker@hospital.example", "approver@hospital.example"
 REQUESTS, APPROVES = "sovereignty-derogation-requester", "sovereignty-derogation-approver"
-
-
-def commands(page: Path, words: str) -> str:
-    """Return the block of commands of a page that contains these words."""
-    blocks = re.findall(r"^ *```(\w*)\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    (found,) = (block for language, block in blocks if not language and words in block)
-    indent = len(found) - len(found.lstrip(" "))
-    return "\n".join(line[indent:] for line in found.splitlines())
-
-
-def shell(script: str, kubeconfig: Path, folder: Path) -> str:
-    """Run commands of a page as a user would, and return what they print. Fails if one of them does."""
-    if not (folder / "kubectl").exists():
-        (folder / "kubectl").symlink_to(path("kubectl"))
-    environment = os.environ | {"KUBECONFIG": str(kubeconfig), "PATH": f"{folder}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-eu", "-o", "pipefail", "-c", script],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ IMAGE = "docker.io/prom/prometheus:latest"
 PROCESSES = ("controller", "signer", "injector", "agent")
 RARE = re.compile(
     r"sovereign_(tasks_failed|objects_not_written|unreadable_objects|certificate_requests_denied|redirect_failures"
-    r'|processes_outside|derogation_end_timestamp_seconds)|result="error"|ALERTS'
+    r'|processes_outside|pods_outside|derogation_end_timestamp_seconds)|result="error"|ALERTS'
 )
 """Series that are only there once something went wrong, or was derogated."""
 

@@ -13,6 +13,7 @@ from hack.kubectl import Json, Kubectl, KubectlError, eventually
 from sovereign_operator.core import names
 from sovereign_operator.core.workload.namespace_report import MAX_RESULTS
 from sovereign_operator.kube.client import resource
+from tests.documents import REFERENCE, command_blocks
 from tests.e2e.support.guards import refused_change
 from tests.e2e.support.manifests import pod, workload
 from tests.e2e.support.observed import audit, leader, metric
@@ -170,7 +171,8 @@ def test_a_report_tells_people_of_a_namespace_what_to_do(admin: Kubectl, cluster
     admin.run("-n", namespace, "create", "rolebinding", "reader", "--clusterrole=view", "--user=reader")
     reader = Kubectl(cluster.user_kubeconfig("reader"))
     shown = eventually(lambda: reader.run("-n", namespace, "get", "report", names.REPORT), what="leave to read it")
-    assert "FAIL" in shown
+    page = next(block for block in command_blocks(REFERENCE / "reports.md") if "get report" in block)
+    assert shown.splitlines()[0].split() == page.splitlines()[1].split()
     with pytest.raises(KubectlError, match="forbidden"):
         reader.run("-n", namespace, "get", "reports")
     with pytest.raises(KubectlError, match="forbidden"):

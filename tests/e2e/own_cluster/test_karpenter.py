@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hack import estate
-from hack.bench import crowded
 from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
+from hack.kwok import FAKE
 from sovereign_operator.core import names
 from tests.e2e.support.autoscalers import karpenter, node_pool
 from tests.e2e.support.estate import host_names, labelled
@@ -51,7 +51,7 @@ def scaled(cluster: Cluster, admin: Kubectl, tmp_path_factory: pytest.TempPathFa
 
 def fake_workload(name: str) -> Json:
     """Return a Deployment whose one pod fits on no real node."""
-    return workload("Deployment", name, 1, nodeSelector={crowded.FAKE: "true"})
+    return workload("Deployment", name, 1, nodeSelector={FAKE: "true"})
 
 
 def claimed(admin: Kubectl) -> list[str]:
@@ -98,7 +98,7 @@ def test_a_promise_that_nothing_keeps_starts_no_pod_and_stops_at_the_limit(admin
     wrong = {"example.org/wrong": "true"}
     admin.run("delete", "nodepools", "--all")
     admin.apply(node_pool("wrong", {**wrong, **PROMISE}, cpu="4"))
-    admin.apply(workload("Deployment", "app", 1, nodeSelector={crowded.FAKE: "true", **wrong}), namespace=namespace)
+    admin.apply(workload("Deployment", "app", 1, nodeSelector={FAKE: "true", **wrong}), namespace=namespace)
     started = eventually(lambda: admin.list("nodes", selector="example.org/wrong"), seconds=120, what="a node")
     name = started[0]["metadata"]["name"]
     eventually(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hack.bench import crowded
 from hack.cluster import Cluster, binaries
 from hack.kubectl import Json, Kubectl
+from hack.kwok import FAKE, kubelets
 from tests.e2e.support.installation import KARPENTER
 
 VERSION = "karpenter.sh/v1"
@@ -26,7 +26,7 @@ def node_pool(name: str, labels: dict[str, str], **limits: str) -> Json:
     node_class = {"group": group, "kind": NODE_CLASS["kind"], "name": NODE_CLASS["metadata"]["name"]}
     requirements = [{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]
     template = {
-        "metadata": {"labels": {crowded.FAKE: "true", **labels}},
+        "metadata": {"labels": {FAKE: "true", **labels}},
         "spec": {"nodeClassRef": node_class, "requirements": requirements, "expireAfter": "Never"},
     }
     return {
@@ -55,7 +55,7 @@ def karpenter(cluster: Cluster, admin: Kubectl, logs: Path) -> Iterator[None]:
     variables = os.environ | {"KUBECONFIG": str(cluster.user_kubeconfig(KARPENTER)), "SYSTEM_NAMESPACE": "kube-system"}
     log = logs / "karpenter.log"
     with (
-        crowded.kubelets(cluster, logs / "kwok.log"),
+        kubelets(cluster, logs / "kwok.log"),
         log.open("w", encoding="utf-8") as out,
         subprocess.Popen(command, env=variables, stdout=out, stderr=out) as running,
     ):

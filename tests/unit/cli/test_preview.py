@@ -232,6 +232,71 @@ def test_a_volume_in_another_place_holds_its_pod(ask: Asker) -> None:
     assert "PersistentVolume pv-1 of claim data-db-0" in row["reason"]
 
 
+def mounting(name: str, **volume: Any) -> Json:
+    return deployment(name, volumes=[{"name": "data", **volume}])
+
+
+def claim(name: str, **spec: Any) -> Json:
+    metadata = {"name": name, "namespace": "hospital"}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def test_claims_that_are_not_bound(ask: Asker) -> None:
+    storage = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "fast"}}
+    ephemeral = {"volumeClaimTemplate": {"spec": {"storageClassName": "slow"}}}
+    rows = ask(
+        storage,
+        claim("waits", storageClassName="fast"),
+        claim("never", storageClassName="slow"),
+        mounting("gone", persistentVolumeClaim={"claimName": "gone"}),
+        mounting("later", persistentVolumeClaim={"claimName": "waits"}),
+        mounting("never", persistentVolumeClaim={"claimName": "never"}),
+        mounting("ephemeral", ephemeral=ephemeral),
+        options=ENFORCES,
+    )["rows"]
+    found = {row["workload"]: (row["outcome"], row["reason"]) for row in rows}
+    assert found["Deployment/gone"] == ("hangs", "claim gone does not exist: its pods wait until somebody creates it")
+    assert found["Deployment/later"][0] == "cannot tell"
+    assert found["Deployment/never"][0] == "hangs"
+    assert "there is no StorageClass slow" in found["Deployment/never"][1]
+    assert found["Deployment/ephemeral"][0] == "hangs"
+    assert "claim of volume data cannot be bound" in found["Deployment/ephemeral"][1]
+
+
+def test_without_a_storage_class_in_the_files_nothing_is_known_of_any(ask: Asker) -> None:
+    made = claim("data", storageClassName="slow"), mounting("db", persistentVolumeClaim={"claimName": "data"})
+    assert ask.outcomes(*made, options=ENFORCES)["Deployment/db"] == ("creation", "cannot tell")
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("pods x is forbidden: exceeded quota: small", "cannot tell"),
+        ("ValidatingAdmissionPolicy 'sovereignty-guard-pods' denied request", "runs"),
+    ],
+)
+def test_pods_that_something_else_refuses_already(ask: Asker, said: str, outcome: str) -> None:
+    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": said}
+    failing = deployment("app", uid="1") | {"status": {"conditions": [refused]}}
+    (row,) = ask(failing, options=ENFORCES)["rows"]
+    assert row["outcome"] == outcome
+    assert ("exceeded quota" in row["reason"]) is (outcome == "cannot tell")
+
+
+def test_jobs_that_are_suspended_or_run_at_the_same_time(ask: Asker) -> None:
+    job = {"parallelism": 1, "template": {"spec": spec(restartPolicy="Never")}}
+    metadata = {"name": "night", "namespace": "hospital", "uid": "1"}
+    batch = {"apiVersion": "batch/v1", "metadata": metadata}
+    found = ask.outcomes(
+        batch | {"kind": "Job", "spec": job | {"suspend": True, "template": {"spec": spec(cpu="99")}}},
+        batch | {"kind": "CronJob", "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": job}}},
+        pod("night-29000000-a", "brest-1", owner=("Job", "night-29000000")),
+        pod("night-29000001-a", "paris-1", owner=("Job", "night-29000001")),
+        options=ENFORCES,
+    )
+    assert found == {"Job/night": ("label", "runs"), "CronJob/night": ("label", "moves")}
+
+
 RUNNING = (
     NAMESPACE,
     deployment("portal", uid="1"),

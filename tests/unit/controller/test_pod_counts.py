@@ -11,6 +11,7 @@ from tests.unit.controller.judged_estate import PLACED, change, estate, namespac
 GAUGES: dict[str, Any] = {
     "judged": metrics.PODS_JUDGED,
     "in scope": metrics.PODS_IN_SCOPE,
+    "outside": metrics.PODS_OUTSIDE,
     "older": metrics.PODS_OLDER,
     "bare": metrics.PODS_BARE,
 }
@@ -81,3 +82,33 @@ def test_pods_without_a_sidecar_count_while_the_policy_demands_one() -> None:
     assert shown("bare") == {}
     change(state, "sovereigntypolicies", encrypts, BOTH[1])
     assert shown("bare") == {"ward hds": 3}
+
+
+def test_pods_outside_count_by_datacentre_and_service() -> None:
+    held = namespace(enforce="hds", warn="strict")
+    state = estate(*PODS, pod("lost-0", "gone-1"), namespaces=(held,), policies=BOTH)
+    assert shown("outside") == {"ward hds berlin armor": 1, "ward hds (none) (none)": 1}
+    # Where no pod is outside any more, an alert that looks back has to see that.
+    state.view.tally.note([("ward", "db-1")])
+    change(state, "sovereigntypolicies", policy("hds", countries=["FR", "DE"]), BOTH[1])
+    assert shown("outside") == {"ward hds (none) (none)": 1}
+    (family,) = metrics.PODS_OUTSIDE.collect()
+    assert {tuple(sample.labels.values()): sample.value for sample in family.samples}[
+        "ward", "hds", "berlin", "armor"
+    ] == 0
+    change(state, "namespaces", namespace(warn="hds"))
+    (family,) = metrics.PODS_OUTSIDE.collect()
+    assert not family.samples
+
+
+def test_pods_outside_follow_their_node_into_another_datacentre() -> None:
+    state = estate(*PODS, namespaces=(namespace(enforce="hds"),), policies=BOTH)
+    assert shown("outside") == {"ward hds berlin armor": 1}
+    found = state.view.object("datacentres", "berlin")
+    assert found is not None
+    moved = found | {"metadata": found["metadata"] | {"name": "munich", "uid": "uid-of-munich"}}
+    brest = state.view.object("datacentres", "brest")
+    assert brest is not None
+    state.view.tally.note([("ward", "db-1")])
+    change(state, "datacentres", brest, moved)
+    assert shown("outside") == {"ward hds munich armor": 1}

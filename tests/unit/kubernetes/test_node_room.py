@@ -49,6 +49,7 @@ REQUIRED = {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "
         ({"schedulerName": "mine"}, "another scheduler"),
         ({"schedulingGates": [{"name": "x"}]}, "scheduling gates"),
         ({"resourceClaims": [{"name": "gpu"}]}, "devices"),
+        ({"runtimeClassName": "gvisor"}, "RuntimeClass gvisor"),
         ({"affinity": {"podAffinity": REQUIRED}}, "required podAffinity"),
         ({"affinity": {"podAntiAffinity": REQUIRED}}, "required podAntiAffinity"),
         ({"affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{}]}}}, ""),

@@ -2,9 +2,10 @@
 
 from decimal import Decimal
 from itertools import permutations
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sovereign_operator.core.workload.packing import Need, Room, find_room
@@ -35,6 +36,14 @@ def free(pods: int = 10, **cpu: int) -> Free:
         ({"a": [need(9, "x")], "b": [need(2, "x")]}, free(x=3), {"a": Room.NONE, "b": Room.ENOUGH}),
         # They fit only if the scheduler happens to put the right ones together.
         ({"a": [need(2, "x", "y")], "b": [need(1, "x", "y"), need(3, "x", "y")]}, free(x=3, y=3), None),
+        # Of three pods two can be placed, so that they never take the last node from another pod.
+        ({"a": [need(3, "x", "y")] * 3, "b": [need(1, "x", "y")]}, free(x=4, y=4), {"a": Room.NONE, "b": Room.ENOUGH}),
+        # Two of them do not fit together, and all that they could take still leaves room on some node.
+        (
+            {"a": [need(5, "x", "y")] * 2, "b": [need(5, "x", "y")], "c": [need(1, "x", "y", "z")]},
+            free(x=6, y=6, z=6),
+            {"a": Room.UNSURE, "b": Room.UNSURE, "c": Room.ENOUGH},
+        ),
         # Rivals elsewhere do not matter.
         ({"a": [need(2, "x")], "b": [need(2, "x")], "c": [need(2, "y")]}, free(x=3, y=2), None),
     ],
@@ -105,3 +114,23 @@ def test_the_order_does_not_matter(wanted: Wanted, left: Free) -> None:
     found = find_room(wanted, left)
     for order in permutations(wanted):
         assert find_room({name: wanted[name][::-1] for name in order}, left) == found
+
+
+@given(WANTED, FREE, st.randoms(use_true_random=False))
+def test_what_is_certain_beside_what_is_not_comes_true_whatever_the_scheduler_does(
+    wanted: Wanted, left: Free, scheduler: Random
+) -> None:
+    # On one node, all of them are rivals.
+    wanted = {name: [Need(each.nodes | {"x"}, each.requests) for each in needs] for name, needs in wanted.items()}
+    everybody = [(name, each) for name, needs in wanted.items() for each in needs]
+    found = find_room(wanted, left)
+    assume(Room.UNSURE in {one.room for one in found.values()})
+    scheduler.shuffle(everybody)
+    for name, each in everybody:
+        places = [
+            node for node in sorted(each.nodes) if all(left[node][key] >= each.requests[key] for key in each.requests)
+        ]
+        assert places or found[name].room is not Room.ENOUGH
+        if places:
+            node = scheduler.choice(places)
+            left[node] = {key: amount - each.requests[key] for key, amount in left[node].items()}

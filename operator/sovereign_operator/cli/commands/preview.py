@@ -114,7 +114,7 @@ class _Wish:
         await self._check(LaidReader(before, Overlay(files)))
         if not where and await before.list(NAMESPACES, str) is None:
             where = own
-        asked = Asked(self._policy, where, tuple(self._change(where)), files)
+        asked = Asked(self._policy, where, tuple(self._change(where)), files, offline=self._offline)
         return report_preview(await read_preview(before, after, installation, asked))
 
     async def _check(self, reader: Reader) -> None:

@@ -42,6 +42,9 @@ REMOVABLE: Final[Mapping[str, Resource]] = {
 """What ``--without`` takes, by the names that kubectl has for it."""
 
 
+CLUSTER_WIDE: Final = {"": {"Node", "Namespace", "PersistentVolume"}, "storage.k8s.io": {"StorageClass"}}
+"""The kinds of others that are in no namespace, by API group, as far as previews look at them."""
+
 NEW: Final = "preview-of-"
 """How the uid of an object begins that is in a file alone."""
 
@@ -218,7 +221,7 @@ def _key(obj: Json, namespace: str) -> Key:
 
 def _is_of_cluster(group: str, kind: str) -> bool:
     ours = {one.name for one in KINDS if one.scope is not Scope.NAMESPACED}
-    return (group == "" and kind in {"Node", "Namespace", "PersistentVolume"}) or (group == GROUP and kind in ours)
+    return (group in CLUSTER_WIDE and kind in CLUSTER_WIDE[group]) or (group == GROUP and kind in ours)
 
 
 def _merged(live: Json, laid: Json) -> Json:

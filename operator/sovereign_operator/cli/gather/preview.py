@@ -15,7 +15,8 @@ from sovereign_operator.cli.gather.estate import read_estate
 from sovereign_operator.cli.gather.installation import Installation
 from sovereign_operator.cli.gather.overlay import NEW, Key, is_new
 from sovereign_operator.cli.gather.preview_scope import Holder, enforcing
-from sovereign_operator.cli.gather.preview_workloads import LivePod, Subject, Volumes, as_previewed, labels_of
+from sovereign_operator.cli.gather.preview_volumes import Volumes
+from sovereign_operator.cli.gather.preview_workloads import LivePod, Subject, as_previewed, labels_of
 from sovereign_operator.cli.gather.reader import Reader, seen_or_worst, whole
 from sovereign_operator.cli.gather.workloads import BETWEEN, REPLICA_SETS, controller_of
 from sovereign_operator.core import names
@@ -43,6 +44,7 @@ from sovereign_operator.kube.objects.worst import worst_pod
 
 REPLICATION_CONTROLLERS: Final = Resource("v1", "replicationcontrollers", "ReplicationController", namespaced=True)
 TEMPLATED: Final = (*WORKLOADS.values(), REPLICA_SETS, REPLICATION_CONTROLLERS)
+STORAGE_CLASSES: Final = Resource("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
 UNSIZED: Final = "it is not known how much room the nodes have: a Node in a file has no status.allocatable"
 
 
@@ -56,6 +58,8 @@ class Asked:
     """The namespace to look at; empty: all."""
     change: tuple[str, ...]
     files: Mapping[Key, Json]
+    offline: bool = False
+    """Whether there is nothing but what the files hold."""
 
 
 async def read_preview(before: Reader, after: Reader, installation: Installation, asked: Asked) -> PreviewSeen:
@@ -91,16 +95,21 @@ class _Gatherer:
         holder = Holder(self._installation, self._new, labels_before, labels_after)
         modes = await _read_modes(self._before)
         all_pods, subjects = await self._read_subjects(where)
-        claims, volumes = await asyncio.gather(
-            self._after.list(VOLUME_CLAIMS, whole, where), self._after.list(VOLUMES, whole)
+        claims, volumes, classes = await asyncio.gather(
+            self._after.list(VOLUME_CLAIMS, whole, where),
+            self._after.list(VOLUMES, whole),
+            self._after.list(STORAGE_CLASSES, whole),
         )
+        if self._asked.offline and not classes:
+            # Each cluster has some, and nobody who writes manifests thinks of them.
+            classes = None
         found: list[Previewed] = []
         broken: list[PreviewRow] = []
         for subject in subjects:
             policy, before = holder.policies(subject)
             if policy is None and before is None and not self._is_laid(subject):
                 continue
-            lists = Volumes(_by_name(claims, subject.namespace), _by_name(volumes, ""))
+            lists = Volumes(_by_name(claims, subject.namespace), _by_name(volumes, ""), _by_name(classes, ""))
             mode = modes.get(policy or "")
             try:
                 found.append(as_previewed(subject, holder.hold(policy, subject), before, lists, mode=mode))
@@ -193,7 +202,8 @@ class _Gatherer:
         return replace(stage, free=left_on_nodes(dict(nodes), taken, wanted))
 
     def _ignored(self) -> tuple[str, ...]:
-        looked_at = {resource.kind for resource in (*TEMPLATED, PODS, NODES, NAMESPACES, VOLUMES, VOLUME_CLAIMS)}
+        others = (PODS, NODES, NAMESPACES, VOLUMES, VOLUME_CLAIMS, STORAGE_CLASSES)
+        looked_at = {resource.kind for resource in (*TEMPLATED, *others)}
         looked_at |= {resource.kind for resource in OURS.values()}
         return tuple(sorted({key[1] for key in self._asked.files} - looked_at))
 

@@ -9,14 +9,17 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.cli.answers.placing import own_rules
 from sovereign_operator.cli.gather.overlay import is_new
+from sovereign_operator.cli.gather.preview_volumes import PodClaim, Volumes, claims_of
 from sovereign_operator.cli.gather.workloads import unbound_spec
-from sovereign_operator.core.kubernetes.node_fit import DAEMON_TOLERATIONS, Demand, PodDemands, volume_demands
+from sovereign_operator.core import names
+from sovereign_operator.core.kubernetes.node_fit import DAEMON_TOLERATIONS, PodDemands
 from sovereign_operator.core.kubernetes.node_room import claims_on_node
 from sovereign_operator.core.kubernetes.unjudged import unjudged_rule
+from sovereign_operator.core.report.conditions import MAX_MESSAGE, condition_of
+from sovereign_operator.core.report.reasons import line
 from sovereign_operator.core.workload.adoption import stops_first
 from sovereign_operator.core.workload.previewed import Previewed, Replica
 from sovereign_operator.core.workload.refusal import Hold, admit
-from sovereign_operator.kube.adoption.roll_out import claims_of
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.workload import pod_template
@@ -38,30 +41,6 @@ class LivePod:
     def held(self) -> dict[str, Decimal]:
         """What it takes of its node."""
         return claims_on_node(self.obj["spec"])
-
-
-@dataclass(frozen=True)
-class Volumes:
-    """The claims of a namespace, and all volumes; None where the caller may not read them."""
-
-    claims: Mapping[str, Json] | None
-    volumes: Mapping[str, Json] | None
-
-    def demands(self, names: Iterable[str]) -> tuple[list[Demand], str]:
-        """Return what the volumes of claims demand of nodes, and what is not known of them, in words."""
-        found: list[Demand] = []
-        for name in names:
-            if self.claims is None:
-                return found, f"you may not read PersistentVolumeClaims, such as {name}, which its pods mount"
-            claim = self.claims.get(name)
-            bound = ((claim or {}).get("spec") or {}).get("volumeName")
-            if not bound:
-                there = "is not bound yet" if claim else "does not exist yet"
-                return found, f"claim {name} {there}: which nodes reach its volume is not known"
-            if self.volumes is None or bound not in self.volumes:
-                return found, f"you may not read PersistentVolume {bound} of claim {name}, which its pods mount"
-            found += volume_demands(name, self.volumes[bound])
-        return found, ""
 
 
 @dataclass(frozen=True)
@@ -117,16 +96,16 @@ def as_previewed(
         "refused": refused,
         "exists": bool(subject.pods) or (subject.obj is not None and not is_new(subject.obj)),
         "needs_certificate": mode in TRUSTING and any(pod.seen.transit == policy for pod in subject.pods),
-        "unjudged": unjudged_rule(spec),
+        "unjudged": unjudged_rule(spec) or _failing(subject),
         "starts_first": policy != before and _starts_first(subject),
         "bare": subject.kind == "Pod",
         "static": any(pod.seen.static for pod in subject.pods),
     }
     if subject.kind == WorkloadKind.DAEMON_SET:
-        demands, unread = volumes.demands(claims_of(spec))
-        rules = own_rules(spec, volumes=demands, tolerations=DAEMON_TOLERATIONS)
-        shared["unjudged"] = shared["unjudged"] or unread
-        shared |= {"template": rules, "template_requests": claims_on_node(spec)}
+        reach = volumes.reach(claims_of(spec))
+        rules = own_rules(spec, volumes=reach.demands, tolerations=DAEMON_TOLERATIONS)
+        shared["unjudged"] = shared["unjudged"] or reach.unread
+        shared |= {"template": rules, "template_requests": claims_on_node(spec), "template_stuck": reach.stuck}
     replicas = _replicas(subject, spec, hold, volumes)
     return Previewed(subject.namespace, subject.kind, subject.name, tuple(replicas), **shared)
 
@@ -154,6 +133,9 @@ def _replicas(subject: Subject, spec: Json, hold: Hold | None, volumes: Volumes)
     if subject.kind == WorkloadKind.STATEFUL_SET:
         return _ordinal_replicas(subject, spec, volumes, pods)
     claims, wanted = claims_of(spec), _wanted(subject.kind, subject.obj)
+    if subject.kind == WorkloadKind.CRON_JOB:
+        # Several of its Jobs may run at once, and none of them takes the place of another one.
+        wanted = max(wanted, len(pods))
     # Those that run where they may are kept as long as there are enough.
     kept = sorted(pods, key=lambda pod: pod.seen.pod.node is None)[:wanted]
     waiting = [_replica(spec, claims, volumes, None)] * (wanted - len(kept))
@@ -169,24 +151,25 @@ def _own_replica(pod: LivePod, hold: Hold | None, volumes: Volumes) -> Replica:
 
 def _ordinal_replicas(subject: Subject, spec: Json, volumes: Volumes, pods: Sequence[LivePod]) -> list[Replica]:
     obj = subject.obj or {}
-    own = [claim["metadata"]["name"] for claim in obj["spec"].get("volumeClaimTemplates") or ()]
+    own = obj["spec"].get("volumeClaimTemplates") or ()
     first, by_name = (obj["spec"].get("ordinals") or {}).get("start", 0), {pod.seen.pod.name: pod for pod in pods}
     made = []
     for ordinal in range(first, first + _wanted(subject.kind, obj)):
         name = f"{subject.name}-{ordinal}"
-        claims = [*claims_of(spec), *(f"{claim}-{name}" for claim in own)]
-        made.append(_replica(spec, claims, volumes, by_name.get(name)))
+        claims = [PodClaim(f"{claim['metadata']['name']}-{name}", claim) for claim in own]
+        made.append(_replica(spec, [*claims_of(spec), *claims], volumes, by_name.get(name)))
     return made
 
 
-def _replica(spec: Json, claims: Iterable[str], volumes: Volumes, pod: LivePod | None) -> Replica:
-    demands, unread = volumes.demands(claims)
+def _replica(spec: Json, claims: Iterable[PodClaim], volumes: Volumes, pod: LivePod | None) -> Replica:
+    reach = volumes.reach(claims)
     return Replica(
-        own_rules(spec, volumes=demands),
+        own_rules(spec, volumes=reach.demands),
         claims_on_node(spec),
         pod.seen.pod.node if pod else None,
         pod.held if pod and pod.seen.pod.node else {},
-        unread,
+        reach.unread,
+        reach.stuck,
     )
 
 
@@ -195,11 +178,22 @@ def _wanted(kind: str, obj: Json) -> int:
     spec = obj["spec"]
     if kind in {WorkloadKind.JOB, WorkloadKind.CRON_JOB}:
         job = spec["jobTemplate"].get("spec") or {} if kind == WorkloadKind.CRON_JOB else spec
+        if kind == WorkloadKind.JOB and job.get("suspend"):
+            return 0
         most = int(job.get("parallelism", 1))
         done = (obj.get("status") or {}).get("succeeded", 0) if kind == WorkloadKind.JOB else 0
         return max(0, min(most, int(job.get("completions", most)) - done))
     replicas = spec.get("replicas")
     return 1 if replicas is None else int(replicas)
+
+
+def _failing(subject: Subject) -> str:
+    """Say that the API server refuses pods of a workload already, if its status says so and no guard of ours does."""
+    condition = condition_of((subject.obj or {}).get("status") or {}, "ReplicaFailure")
+    said = line(str(condition.get("message", "")), MAX_MESSAGE)
+    if condition.get("status") != "True" or names.GUARD_PREFIX in said:
+        return ""
+    return f"the API server refuses some of its pods already: {said}"
 
 
 def _starts_first(subject: Subject) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from sovereign_operator.controller.observed.multimap import Multimap
+from sovereign_operator.core.placement.verdict import Place
 from sovereign_operator.core.workload.judgement import Count, Judgement
 from sovereign_operator.core.workload.owner import Owner
 from sovereign_operator.core.workload.scope import Judge, Mode
@@ -80,6 +81,8 @@ class JudgedPods:
         """How many pods count as what, by namespace and policy; none is 0."""
         self.totals: Counter[tuple[str, bool, Count]] = Counter()
         """The same of all namespaces, by policy and whether the pods are held to it."""
+        self.outside: dict[tuple[str, Judge], Counter[str]] = {}
+        """How many pods run outside on each node, by namespace and policy; "" for pods that cannot be read."""
         self.groups: dict[OwnedBy, OwnedPods] = {}
         """The pods of each owner, if there are any."""
         self._within: Multimap[str, OwnedBy] = Multimap()
@@ -107,6 +110,11 @@ class JudgedPods:
         for count in judgement.counts():
             add_to(self.numbers, (namespace, judge, count), number)
             add_to(self.totals, (judge.policy, judge.mode is Mode.ENFORCE, count), number)
+        if judgement.place is Place.OUTSIDE:
+            nodes = self.outside.setdefault((namespace, judge), Counter())
+            add_to(nodes, judgement.why, number)
+            if not nodes:
+                del self.outside[namespace, judge]
         (self._troubled.discard if owned.all_is_well else self._troubled.add)(judge.policy, group)
         if not owned.pods:
             del self.groups[group]

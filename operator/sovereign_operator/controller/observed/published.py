@@ -39,5 +39,7 @@ class Published:
         """Plural and name of the cluster-scoped objects whose status may differ."""
         self.not_trusted: dict[str, tuple[str, ...]] = {}
         """By policy, the pods that mount its certificates in a namespace to which it grants none, as its status has."""
+        self.outside: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        """By namespace and policy, the datacentres and services of which a metric says how many pods run outside."""
         self.pods: dict[tuple[str, str], ShownPods] = {}
         """By plural and name, what the status of an object says of pods."""

@@ -1,6 +1,7 @@
-"""The audit annotations of one pod."""
+"""The audit annotations of one pod, and the Event of one that waits for a node."""
 
 from sovereign_operator.controller.keys import PodAnnotationsKey
+from sovereign_operator.controller.reconcile.waiting_pods import tell_why_it_waits
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
 from sovereign_operator.core.names import audit_annotation
@@ -16,14 +17,21 @@ from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 async def annotate_pod(state: ControllerState, key: PodAnnotationsKey) -> float | None:
     """Annotate a bound pod in scope with where it runs and why that is accepted; remove the annotations from others.
 
+    A pod that waits for a node is told of its policy.
+
     Return in how many seconds to try again if the write is refused.
     """
     pod = state.view.pod(key.namespace, key.name)
     if pod is None:
         state.refusals.forget(resource.PODS, (key.namespace, key.name))
+        state.told.forget((key.namespace, key.name))
         return None
-    if state.published.verdicts is None or not pod.pod.node or pod.ended or pod.pod.unreadable:
+    if state.published.verdicts is None or pod.ended or pod.pod.unreadable:
         return None
+    if not pod.pod.node:
+        await tell_why_it_waits(state, state.published.verdicts, pod)
+        return None
+    state.told.forget((key.namespace, key.name))
     annotations = _annotations(state, state.published.verdicts, pod)
     if annotations is None or annotations == pod.annotations:
         return None

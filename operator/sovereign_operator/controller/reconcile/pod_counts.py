@@ -10,6 +10,7 @@ from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicy
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import StatusesKey
 from sovereign_operator.controller.observed.judged_pods import CountedPod, JudgedPods, shared
+from sovereign_operator.controller.reconcile.pods_outside import measure_outside
 from sovereign_operator.controller.reconcile.shown_pods import due_statuses, note_nodes
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
@@ -49,12 +50,14 @@ def count_outdated(state: ControllerState) -> None:
         return
     outdated, state.view.tally.outdated = state.view.tally.outdated, set()
     policies = {name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural)}
-    changed = state.view.tally.update({key: _counted(state, verdicts, policies, key) for key in outdated})
+    counted = {key: _counted(state, verdicts, policies, key) for key in outdated}
+    changed = state.view.tally.update(counted)
     state.view.tally.outdated_statuses |= {(SOVEREIGNTY_POLICY.plural, judge.policy) for _, judge in changed.judged}
     note_nodes(state, verdicts, changed.nodes)
     state.triggers.add_reports({namespace for namespace, _ in changed.judged})
     for namespace, judge in changed.judged:
         _measure(state.view.tally.judged, namespace, judge)
+    measure_outside(state, verdicts, counted, changed.judged)
 
 
 def _counted(

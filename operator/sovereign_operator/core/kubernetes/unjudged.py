@@ -24,6 +24,8 @@ def _rules(spec: Json) -> Iterator[str]:
         yield "its pods wait for scheduling gates, which others take away"
     if spec.get("resourceClaims"):
         yield "its pods claim devices (spec.resourceClaims)"
+    if spec.get("runtimeClassName"):
+        yield f"its pods take nodes and overhead from RuntimeClass {spec['runtimeClassName']}"
     affinity = spec.get("affinity") or {}
     for field in ("podAffinity", "podAntiAffinity"):
         if (affinity.get(field) or {}).get(REQUIRED):

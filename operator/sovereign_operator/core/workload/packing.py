@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import partial
 from heapq import heapify, heappop, heapreplace
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final
 
 from sovereign_operator.core.kubernetes.quantity import render
@@ -71,6 +71,8 @@ def find_room(
     found = {name: Found(Room.NONE, why) for name in wanted if (why := _lacking(wanted[name], roomiest))}
     # A pod without any place takes no room from others.
     seeking = {name: [need for need in map(partial(_narrowed, free=roomiest), wanted[name]) if need] for name in wanted}
+    for name in found:
+        seeking[name] = _at_most_placed(seeking[name], roomiest)
     for group in _rivals(seeking):
         found |= _judge({name: seeking[name] for name in group}, free, found)
     return found
@@ -82,6 +84,13 @@ def _narrowed(need: Need, free: Mapping[str, Amounts]) -> Need | None:
     return Need(nodes, need.requests) if nodes else None
 
 
+def _at_most_placed(needs: Sequence[Need], free: Mapping[str, Amounts]) -> list[Need]:
+    """Leave out the pods of a workload beyond those that nodes could take. Only of equal ones it is known which."""
+    if not needs or any(need != needs[0] for need in needs):
+        return [*needs]
+    return [*needs][: _places(needs, free)]
+
+
 def _judge(
     wanted: Mapping[str, Sequence[Need]], free: Mapping[str, Amounts], known: Mapping[str, Found]
 ) -> dict[str, Found]:
@@ -90,12 +99,36 @@ def _judge(
     if not rest or _all_fit(wanted, free):
         return dict.fromkeys(rest, ENOUGH)
     total = _taken(wanted.values())
-    return {name: ENOUGH if _is_sure(wanted[name], total, free) else UNSURE for name in rest}
+    alike = [(key, [*group]) for key, group in groupby(sorted(chain(*wanted.values()), key=Need.order), Need.order)]
+    counted = [(group[0], len(group)) for _, group in alike]
+    # A node has room for it even if all that may come there do; or not all of its nodes can become full.
+    sure = {
+        key: any(_fits(total[node], free.get(node, {})) for node in group[0].nodes)
+        or _some_node_stays(group[0], counted, free)
+        for key, group in alike
+    }
+    return {name: ENOUGH if all(sure[need.order()] for need in wanted[name]) else UNSURE for name in rest}
 
 
-def _is_sure(needs: Sequence[Need], total: Mapping[str, Amounts], free: Mapping[str, Amounts]) -> bool:
-    """Whether each pod has a node that has room for it even if all that may come there do."""
-    return all(any(_fits(total[node], free.get(node, {})) for node in need.nodes) for need in needs)
+def _some_node_stays(one: Need, everybody: Sequence[tuple[Need, int]], free: Mapping[str, Amounts]) -> bool:
+    """Whether some node has room for a pod, wherever all others go.
+
+    A node has none once others took more of a resource there than what the pod leaves of it. So of each resource it is
+    counted how many nodes all others together could use up. ``everybody``: all pods, each with how many are equal.
+    """
+    rivals = [(need, number) for need, number in everybody if need.nodes & one.nodes]
+    used_up = 0
+    for resource, amount in one.requests.items():
+        if amount <= 0:
+            continue
+        # The pod itself is among them, and takes nothing from itself.
+        demand = sum((need.requests.get(resource, ZERO) * number for need, number in rivals), ZERO) - amount
+        for spare in sorted(free.get(node, {}).get(resource, ZERO) - amount for node in one.nodes):
+            if demand <= spare:
+                break
+            used_up += 1
+            demand -= max(spare, ZERO)
+    return used_up < len(one.nodes)
 
 
 def _taken(workloads: Iterable[Sequence[Need]]) -> dict[str, Amounts]:
@@ -113,10 +146,15 @@ def _lacking(needs: Sequence[Need], free: Mapping[str, Amounts]) -> str:
     for need in needs:
         if not any(_fits(need.requests, free.get(node, {})) for node in need.nodes):
             return _short_of(need, free)
-    nodes = sorted(frozenset().union(*(need.nodes for need in needs)))
-    least = {name: min(need.requests.get(name, ZERO) for need in needs) for name in needs[0].requests} if needs else {}
-    places = sum(_how_many(least, free.get(node, {})) for node in nodes)
+    places = _places(needs, free)
     return f"there is room for {places} of its {len(needs)} pods that look for a node" if places < len(needs) else ""
+
+
+def _places(needs: Sequence[Need], free: Mapping[str, Amounts]) -> int:
+    """Return how many of these pods nodes can take at most."""
+    nodes = frozenset[str]().union(*(need.nodes for need in needs))
+    least = {name: min(need.requests.get(name, ZERO) for need in needs) for name in needs[0].requests} if needs else {}
+    return sum(_how_many(least, free.get(node, {})) for node in nodes)
 
 
 def _how_many(requests: Amounts, free: Amounts) -> int:

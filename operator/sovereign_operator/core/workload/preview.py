@@ -58,7 +58,8 @@ def _case(workload: Previewed, stage: Stage) -> _Case:
     homeless = next((one for one, nodes in suiting if not nodes), None)
     if settled is None and homeless is not None:
         settled = Outcome.HANGS, _nowhere(policy, homeless.rules, accepted, stage)
-    needs = [Need(nodes, one.requests) for one, nodes in suiting if nodes]
+    settled = settled or _stuck(one.stuck for one in outside)
+    needs = [Need(nodes, one.requests) for one, nodes in suiting if nodes and not one.stuck]
     settled = settled or _unjudged(workload, outside, stage, looking=bool(outside))
     settled = settled or _crowded(workload, needs, accepted, stage)
     return _Case(workload, outside, tuple(needs), settled)
@@ -78,11 +79,18 @@ def _case_of_daemon(
     needs = [Need(frozenset({node}), growth) for node, growth in wants.items() if growth]
     if settled is None and not suited:
         settled = _settle_daemon(workload, template, accepted, stage)
+    settled = settled or _stuck([workload.template_stuck])
     if settled is None and needs:
         settled = _unjudged(workload, (), stage, looking=True)
     names = {node.name for node in suited}
     outside = tuple(one for one in workload.replicas if one.node not in names)
     return _Case(workload, outside, tuple(needs), settled, len(suited))
+
+
+def _stuck(whys: Iterable[str]) -> tuple[Outcome, str] | None:
+    """Say why pods get no node wherever there is room, if that is so of any."""
+    why = next(filter(None, whys), "")
+    return (Outcome.HANGS, why) if why else None
 
 
 def _growth(requests: Amounts, held: Amounts) -> dict[str, Decimal]:

@@ -48,6 +48,8 @@ class Replica:
     """What it takes there now."""
     unread: str = ""
     """What could not be read of its rules, as a part of a sentence."""
+    stuck: str = ""
+    """Why it gets no node wherever there is room, as a part of a sentence: a claim that cannot be bound."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Previewed:
     template: PodDemands | None = None
     """Of a DaemonSet, what each of its pods demands. It runs on each node that meets that."""
     template_requests: Amounts = field(default_factory=dict)
+    template_stuck: str = ""
+    """Of a DaemonSet, why its pods get no node wherever there is room."""
     exists: bool = True
     """Whether it is in the cluster."""
     bare: bool = False

@@ -7,7 +7,7 @@ from typing import Any
 from sovereign_operator.core.names import FIELD_MANAGER
 from sovereign_operator.core.report.conditions import Notice, timestamp
 from sovereign_operator.kube.client.api import MERGE, Api, Json
-from sovereign_operator.kube.client.errors import ApiError, ConflictError
+from sovereign_operator.kube.client.errors import ApiError, ConflictError, NotFoundError
 from sovereign_operator.kube.client.resource import EVENTS
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,36 @@ async def post(api: Api, about: Json, notice: Notice) -> None:
 
     No decision depends on Events, so a failure is only logged.
     """
+    event = _event(api, about, notice)
+    name, namespace = event["metadata"]["name"], event["metadata"]["namespace"]
+    try:
+        try:
+            await api.create(EVENTS, event, namespace)
+        except ConflictError:
+            known = await api.get(EVENTS, name, namespace)
+            body = {"count": known.get("count", 1) + 1, "lastTimestamp": event["lastTimestamp"]}
+            await api.patch(EVENTS, name, body, content_type=MERGE, namespace=namespace)
+    except ApiError as error:
+        _log(event, error)
+
+
+async def post_once(api: Api, about: Json, notice: Notice) -> None:
+    """Post an Event about an object unless the same Event exists. A failure is only logged."""
+    event = _event(api, about, notice)
+    name, namespace = event["metadata"]["name"], event["metadata"]["namespace"]
+    try:
+        try:
+            await api.get(EVENTS, name, namespace)
+        except NotFoundError:
+            await api.create(EVENTS, event, namespace)
+    except ConflictError:
+        # Another replica was as quick.
+        return
+    except ApiError as error:
+        _log(event, error)
+
+
+def _event(api: Api, about: Json, notice: Notice) -> dict[str, Any]:
     reference = {
         "apiVersion": about["apiVersion"],
         "kind": about["kind"],
@@ -33,7 +63,7 @@ async def post(api: Api, about: Json, notice: Notice) -> None:
     content = "|".join((reference["uid"], notice.type, notice.reason, notice.message))
     name = f"{reference['name'][:200].rstrip('.-')}.{hashlib.sha256(content.encode()).hexdigest()[:16]}"
     now = timestamp(api.clock.now())
-    event: dict[str, Any] = EVENTS.header | {
+    return EVENTS.header | {
         "metadata": {"name": name, "namespace": namespace},
         "involvedObject": reference,
         "type": notice.type,
@@ -45,12 +75,8 @@ async def post(api: Api, about: Json, notice: Notice) -> None:
         "lastTimestamp": now,
         "count": 1,
     }
-    try:
-        try:
-            await api.create(EVENTS, event, namespace)
-        except ConflictError:
-            known = await api.get(EVENTS, name, namespace)
-            body = {"count": known.get("count", 1) + 1, "lastTimestamp": now}
-            await api.patch(EVENTS, name, body, content_type=MERGE, namespace=namespace)
-    except ApiError as error:
-        logger.warning("Event %s about %s was not posted: %s", notice.reason, reference["name"], error)
+
+
+def _log(event: Json, error: ApiError) -> None:
+    about = event["involvedObject"]["name"]
+    logger.warning("Event %s about %s was not posted: %s", event["reason"], about, error)

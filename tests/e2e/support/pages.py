@@ -1,0 +1,66 @@
+"""Runs the commands that pages show, as a user would."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from hack.cluster.binaries import path
+from tests.documents import RUNBOOK, command_blocks
+
+PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{2,}\b")
+
+
+def commands(page: Path, words: str) -> str:
+    """Return the block of commands of a page that contains these words."""
+    (found,) = (block for block in command_blocks(page) if words in block)
+    return found
+
+
+def filled(script: str, **values: str) -> str:
+    """Write values in place of the words in capitals that a page leaves to its readers. Fails if one is left."""
+    for name, value in values.items():
+        script = re.sub(rf"\b{name}\b", value, script)
+    # What stands in quotes is the name of a column.
+    left = PLACEHOLDER.findall(re.sub(r"'[^']*'", "", script))
+    assert not left, f"{script} leaves {left} to its reader"
+    return script
+
+
+def runbook(alert: str, part: str) -> str:
+    """Return a part of the section of the runbook about an alert: Meaning, At stake, Look or Do."""
+    text = RUNBOOK.read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^## {alert}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    (found,) = re.findall(rf"^\*\*{part}\.\*\*(.*?)(?=^\*\*|\Z)", section, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def inline_commands(text: str) -> list[str]:
+    """Return the commands of kubectl that stand within text."""
+    plain = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [" ".join(command.split()) for command in re.findall(r"`(kubectl [^`]*)`", plain)]
+
+
+def shell(script: str, kubeconfig: Path, folder: Path, *, fails: bool = False) -> str:
+    """Run commands of a page as a user would, and return what they print. Fails if one of them does.
+
+    With ``fails`` the last one has to, and what it says is returned. A ``grep`` that finds nothing is no failure.
+    """
+    if not (folder / "kubectl").exists():
+        (folder / "kubectl").symlink_to(path("kubectl"))
+    environment = os.environ | {"KUBECONFIG": str(kubeconfig), "PATH": f"{folder}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail", "-c", script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if fails:
+        assert done.returncode, done.stdout
+        return done.stderr
+    nothing_found = done.returncode == 1 and "| grep" in script and not done.stderr
+    assert done.returncode == 0 or nothing_found, done.stderr
+    return done.stdout

@@ -1,0 +1,70 @@
+"""What pods are told that wait for a node."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Notice
+from sovereign_operator.core.workload.waiting import Told, waiting_notice
+
+SOURCE = "label sovereignty.dev/enforce of namespace hospital"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "words"),
+    [
+        (("brest-1",), "policy snc, which accepts 1 node: brest-1. The scheduler counts all others"),
+        (("brest-1", "lyon-1"), "policy snc, which accepts 2 nodes: brest-1, lyon-1."),
+        ((), "policy snc: no node is accepted by policy snc: ask a cluster admin to read `kubectl describe"),
+        (None, "policy snc, which does not exist or cannot be read: correct the label"),
+    ],
+)
+def test_a_pod_is_told_its_policy_the_reason_and_the_next_step(accepted: Sequence[str] | None, words: str) -> None:
+    notice = waiting_notice("hospital", "app-1", "snc", SOURCE, accepted)
+    assert notice.message.startswith(f"{SOURCE} holds this pod to policy snc")
+    assert words in notice.message
+    assert ("kubectl sovereign explain pod/app-1 -n hospital" in notice.message) is bool(accepted)
+
+
+def test_many_nodes_are_counted() -> None:
+    notice = waiting_notice("hospital", "app-1", "snc", SOURCE, [f"node-{number:02}" for number in range(40)])
+    assert "accepts 40 nodes: node-00, " in notice.message
+    assert "node-09 and 30 more" in notice.message
+    assert len(notice.message) < 1024
+
+
+ONE, OTHER = (Notice("Warning", "Waits", message) for message in ("one", "other"))
+
+
+def test_a_pod_is_told_the_same_only_once() -> None:
+    told = Told()
+    assert [told.is_due("pod", "owner", notice) for notice in (ONE, ONE, OTHER, OTHER, ONE)] == [1, 0, 1, 0, 1]
+    told.forget("pod")
+    assert told.is_due("pod", "owner", ONE)
+
+
+def test_ten_pods_of_an_owner_are_told_until_one_of_them_waits_no_more() -> None:
+    told = Told()
+    due = [told.is_due(number, "owner", ONE) for number in range(2 * MAX_EXAMPLES)]
+    assert due == [True] * MAX_EXAMPLES + [False] * MAX_EXAMPLES
+    assert told.is_due("pod", "another owner", ONE)
+    told.forget(0)
+    assert told.is_due(MAX_EXAMPLES, "owner", ONE)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.sampled_from("ab"), st.sampled_from([ONE, OTHER]))))
+def test_no_more_pods_count_as_told_than_wait(steps: list[tuple[int, bool, str, Notice]]) -> None:
+    told, waiting = Told(), set[int]()
+    for pod, waits, owner, notice in steps:
+        if waits:
+            told.is_due(pod, owner, notice)
+            waiting.add(pod)
+        else:
+            told.forget(pod)
+            waiting.discard(pod)
+    for pod in waiting:
+        told.forget(pod)
+    for owner in "ab":
+        assert all(told.is_due((owner, number), owner, ONE) for number in range(MAX_EXAMPLES))
