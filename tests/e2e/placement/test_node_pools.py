@@ -8,6 +8,7 @@ import pytest
 from hack import estate
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.api.v1alpha1 import DATACENTRE
+from sovereign_operator.core import names
 from tests.e2e.support.estate import host_names, labelled
 from tests.e2e.support.observed import condition
 
@@ -82,7 +83,7 @@ def test_a_node_that_the_pool_replaces_is_accepted_again(admin: Kubectl, joined:
     eventually(lambda: joined in labelled(admin, POLICY), what="the new node accepted")
     metadata = admin.get("node", joined)["metadata"]
     assert metadata["uid"] != before
-    assert metadata["labels"]["sovereignty.node-restriction.kubernetes.io/uid"] == metadata["uid"]
+    assert metadata["labels"][names.NODE_UID_LABEL] == metadata["uid"]
     assert verdict(admin, POLICY).startswith("accepted")
 
 
