@@ -26,6 +26,11 @@ RUN = {
     ("RUNBOOK.md", "kubectl -n sovereign-system get events"): COMMANDS,
     ("RUNBOOK.md", "kubectl -n NAMESPACE get pods"): COMMANDS,
     ("kubectl-sovereign.md", "$ kubectl sovereign"): PLUGIN,
+    ("kubectl-sovereign.md", "kubectl sovereign report"): "tests/e2e/operations/test_cli_report.py",
+    ("operations.md", "kubectl create clusterrolebinding auditors-view"): COMMANDS,
+    ("operations.md", "$ kubectl delete datacentre"): "tests/e2e/operations/test_facts_in_use.py",
+    ("node-pools.md", "kubectl patch sovereigntypolicy"): COMMANDS,
+    ("node-pools.md", "kubectl get node NODE"): COMMANDS,
 }
 """By page and how a block begins, the test that runs it."""
 LEFT = {
@@ -39,6 +44,7 @@ SHOWN = {
     ("README.md", "CloudService  <-"): "a drawing",
     ("kubectl-sovereign.md", "You may not read"): "output",
     ("operations.md", "apiVersion: cert-manager.io/v1"): "objects of others, in part",
+    ("node-pools.md", "--set 'placement"): "a value of the chart",
 }
 """Blocks without a command."""
 

@@ -9,8 +9,10 @@ import pytest
 from hack import audit_log, estate
 from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
+from tests.documents import REFERENCE, command_blocks
 from tests.e2e.support.estate import until_in_force
 from tests.e2e.support.manifests import workload
+from tests.e2e.support.pages import words_like
 
 POLICY = "in-use"
 ON_BREST = {"nodeSelector": {"kubernetes.io/hostname": "brest-1"}}
@@ -75,7 +77,9 @@ def test_who_deletes_a_fact_hears_what_rests_on_it(admin: Kubectl, in_use: InUse
     datacentre = heard_of_deleting(admin, "datacentre", "brest")
     assert "datacentre brest is in use and is deleted: 1 node(s) stand there" in datacentre
     assert f"and {in_use.pods} pod(s) rest on it" in datacentre
-    assert "kubectl sovereign preview --without dctr/brest names them" in datacentre
+    (block,) = (found for found in command_blocks(REFERENCE / "operations.md") if "delete datacentre" in found)
+    shown = block.partition("\n")[2].replace("2 pod(s)", f"{in_use.pods} pod(s)")
+    assert words_like(shown).search(datacentre), datacentre
     service = heard_of_deleting(admin, "cloudservice", "armor-snc")
     assert "service armor-snc is in use and is deleted: 1 node(s) stand in its 1 datacentre(s)" in service
     assert f"and {in_use.pods} pod(s) rest on it" in service

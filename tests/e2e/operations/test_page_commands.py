@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hack import estate
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
@@ -13,7 +14,7 @@ from tests.documents import README, REFERENCE, RUNBOOK, command_blocks
 from tests.e2e.support.estate import set_status
 from tests.e2e.support.manifests import pod, sovereign, workload
 from tests.e2e.support.observed import condition, nodes_of
-from tests.e2e.support.pages import commands, filled, inline_commands, runbook, shell
+from tests.e2e.support.pages import commands, filled, inline_commands, runbook, shell, words_like
 from tests.e2e.support.spaces import Space
 
 POLICY = "secnumcloud"
@@ -55,11 +56,6 @@ def run_records(admin: Kubectl, namespace: str, **spec: object) -> None:
         namespace=namespace,
     )
     eventually(lambda: condition(admin, "swl", "records", "Ready", namespace)["status"] == "True", what="ready")
-
-
-def words_like(shown: str) -> re.Pattern[str]:
-    """Return what matches text as a page shows it: with other white space, and anything in place of dots."""
-    return re.compile(".*".join(r"\s+".join(map(re.escape, part.split())) for part in shown.split("...")), re.DOTALL)
 
 
 def test_readme_shows_what_commands_print(admin: Kubectl, page: Page, space: Space, tmp_path: Path) -> None:
@@ -186,6 +182,27 @@ def test_the_roles_of_derogations_can_be_bound(admin: Kubectl, page: Page) -> No
     subjects = [admin.get("clusterrolebinding", name)["subjects"][0]["name"] for name in bound]
     admin.delete("clusterrolebinding", *bound)
     assert subjects == ["platform", "security"]
+
+
+def test_an_auditor_may_view_what_runs(admin: Kubectl, page: Page) -> None:
+    page.run(commands(REFERENCE / "operations.md", "auditors-view"))
+    try:
+        bound = admin.get("clusterrolebinding", "auditors-view")
+        assert (bound["roleRef"]["name"], bound["subjects"][0]["name"]) == ("view", "auditors")
+    finally:
+        admin.delete("clusterrolebinding", "auditors-view")
+
+
+def test_a_policy_accepts_pools_and_a_nodes_labels_tell_who_wrote_them(admin: Kubectl, page: Page) -> None:
+    where = REFERENCE / "node-pools.md"
+    admin.apply(estate.policy(admin, "of-pools"))
+    try:
+        page.run(commands(where, "nodeEvidence").replace("hospital", "of-pools"))
+        assert admin.get("sovereigntypolicy", "of-pools")["spec"]["nodeEvidence"] == "PoolDeclared"
+    finally:
+        admin.delete("sovereigntypolicy", "of-pools")
+    shown = page.run(filled(commands(where, "managed-fields"), NODE="brest-1"))
+    assert re.search(r"f:kubernetes.io/hostname.*manager: kubelet", shown, re.DOTALL)
 
 
 def test_where_agents_run(admin: Kubectl, page: Page) -> None:

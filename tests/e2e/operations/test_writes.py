@@ -34,12 +34,10 @@ def occasional_requests(cluster: Cluster, since: int, former: frozenset[str] = f
     ]
 
 
-def wait_until_silent(
-    cluster: Cluster, since: int, former: frozenset[str] = frozenset(), *, silent: float = SILENT_SECONDS
-) -> None:
-    """Wait until the controller has sent none but periodical requests for that many seconds."""
+def wait_until_silent(cluster: Cluster, since: int, former: frozenset[str] = frozenset()) -> None:
+    """Wait until the controller has sent none but periodical requests for a while."""
     eventually(
-        lambda: audit_log.silent_for(occasional_requests(cluster, since, former)) > silent,
+        lambda: audit_log.silent_for(occasional_requests(cluster, since, former)) > SILENT_SECONDS,
         seconds=120,
         what="a controller that sends nothing",
         pause=0.5,
@@ -96,7 +94,12 @@ def test_a_suspension_writes_roles_before_anything_else(admin: Kubectl, cluster:
 def test_a_restart_writes_nothing_but_the_lease(admin: Kubectl, cluster: Cluster, settled: int) -> None:
     former = frozenset(pod["metadata"]["name"] for pod in admin.list("pods", NAMESPACE, CONTROLLER_PODS))
     # A new controller writes at once what the old one was still to write of pods.
-    wait_until_silent(cluster, settled, silent=PACED_SECONDS)
+    eventually(
+        lambda: audit_log.silent_for(audit_log.writes_in(occasional_requests(cluster, settled))) > PACED_SECONDS,
+        seconds=120,
+        what="a controller that writes nothing",
+        pause=0.5,
+    )
     begun = audit_log.position(cluster)
     admin.delete("pods", "-l", CONTROLLER_PODS, namespace=NAMESPACE)
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=90s")

@@ -41,6 +41,11 @@ def inline_commands(text: str) -> list[str]:
     return [" ".join(command.split()) for command in re.findall(r"`(kubectl [^`]*)`", plain)]
 
 
+def words_like(shown: str) -> re.Pattern[str]:
+    """Return what matches text as a page shows it: with other white space, and anything in place of dots."""
+    return re.compile(".*".join(r"\s+".join(map(re.escape, part.split())) for part in shown.split("...")), re.DOTALL)
+
+
 def shell(script: str, kubeconfig: Path, folder: Path, *, fails: bool = False) -> str:
     """Run commands of a page as a user would, and return what they print. Fails if one of them does.
 

@@ -43,10 +43,8 @@ def test_a_node_that_nobody_claims_stands_nowhere() -> None:
 @pytest.mark.parametrize(
     ("selector", "evidence"),
     [
-        pytest.param({"site.node-restriction.kubernetes.io/name": "gra"}, NodeEvidence.POOL_DECLARED, id="restricted"),
-        pytest.param(
-            {"node-restriction.kubernetes.io/site": "gra"}, NodeEvidence.POOL_DECLARED, id="restricted-itself"
-        ),
+        pytest.param({"site.node-restriction.kubernetes.io/name": "gra"}, NodeEvidence.DECLARED, id="restricted"),
+        pytest.param({"node-restriction.kubernetes.io/site": "gra"}, NodeEvidence.DECLARED, id="restricted-itself"),
         pytest.param({"topology.kubernetes.io/region": "gra"}, NodeEvidence.SELF_ASSERTED, id="kubelet-may-write"),
         pytest.param({"site": "gra"}, NodeEvidence.SELF_ASSERTED, id="no-prefix"),
         pytest.param(

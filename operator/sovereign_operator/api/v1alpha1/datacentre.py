@@ -135,7 +135,7 @@ class DatacentreSpec(Model):
     )
     node_selector: LabelMap | None = Field(
         default=None,
-        description="Labels that nodes here carry, all of them. Evidence of strength PoolDeclared if each key "
+        description="Labels that nodes here carry, all of them. Evidence of strength Declared if each key "
         "has a prefix that ends in node-restriction.kubernetes.io, which a kubelet cannot write; else "
         "SelfAsserted, as a kubelet may set other labels on its own node. "
         "Example: {site.node-restriction.kubernetes.io/name: rbx}.",

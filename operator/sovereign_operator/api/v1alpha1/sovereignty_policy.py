@@ -151,8 +151,8 @@ class SovereigntyPolicySpec(Model):
     node_evidence: NodeEvidence = Field(
         default=NodeEvidence.DECLARED,
         description="How strongly it must be known that a node stands in its datacentre, at least: Declared (nodes "
-        "named with their uid), PoolDeclared (also nodes of a pool, and nodes selected by labels that a kubelet cannot "
-        "write: whoever sets these labels vouches for them) or SelfAsserted (any label).",
+        "named with their uid, or selected by labels that a kubelet cannot write), PoolDeclared (also nodes of a pool, "
+        "for which its owner vouches) or SelfAsserted (any label).",
     )
     grace_period_seconds: int = Field(
         default=86400,

@@ -144,13 +144,13 @@ def concerns(node: Node, datacentre: DatacentreSpec) -> bool:
 def selects(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
     """Return the strength of a selector's claim on a node, or None if it does not match.
 
-    Labels that a kubelet cannot write say what a pool says: somebody else put them on the node, which may be a program
-    that labels all nodes it adds. So they are no stronger. Labels that the operator writes follow from its verdicts,
-    so they are no evidence.
+    Labels that a kubelet cannot write count as a declaration: whoever chooses a selector, and not a pool, says that
+    people put these labels on nodes that they have looked at. Labels that the operator writes follow from its
+    verdicts, so they are no evidence.
     """
     if not _carries(node, selector):
         return None
-    return NodeEvidence.POOL_DECLARED if all(map(is_restricted, selector)) else NodeEvidence.SELF_ASSERTED
+    return NodeEvidence.DECLARED if all(map(is_restricted, selector)) else NodeEvidence.SELF_ASSERTED
 
 
 def joins(node: Node, pool: NodePool) -> bool:

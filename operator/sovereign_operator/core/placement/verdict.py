@@ -79,7 +79,7 @@ def check_evidence(member: Membership, policy_name: str, policy: SovereigntyPoli
         return ()
     way, remedy = "by labels that its kubelet may set itself", "name the node with its uid in the Datacentre"
     if member.evidence is NodeEvidence.POOL_DECLARED:
-        way = f"as a node of pool {member.pool}" if member.pool else "by labels that somebody else than its kubelet set"
+        way = f"as a node of pool {member.pool}"
         remedy = (
             "name the node with its present uid in the Datacentre, or have whoever answers for the policy set "
             f"spec.nodeEvidence to {member.evidence.value}"
