@@ -4,7 +4,6 @@ from sovereign_operator.cli.answers.answer import plural
 from sovereign_operator.cli.answers.report import AuditReport
 from sovereign_operator.cli.answers.report_rows import PlaceRow, count_places
 from sovereign_operator.cli.show.blocks import Block, Table, lines
-from sovereign_operator.cli.show.common import unread_lines
 from sovereign_operator.cli.show.report_csv import guards_word
 from sovereign_operator.core.report.conditions import timestamp
 
@@ -29,7 +28,6 @@ def show_report(answer: AuditReport) -> list[Block]:
         lines(f"{plural(len(found), 'finding')}:", *(f"  {text}" for text in found))
         if found
         else lines("Nothing found."),
-        unread_lines(answer),
     ]
 
 
