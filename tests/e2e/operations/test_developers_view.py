@@ -51,8 +51,9 @@ def pending_pod(user: Kubectl, namespace: str) -> str:
     """Return the name of the one pod that waits for a node."""
 
     def look() -> str:
-        (name,) = (one["metadata"]["name"] for one in user.list("pods", namespace) if "nodeName" not in one["spec"])
-        return str(name)
+        waiting = [one["metadata"]["name"] for one in user.list("pods", namespace) if "nodeName" not in one["spec"]]
+        assert len(waiting) == 1, waiting
+        return str(waiting[0])
 
     return eventually(look, what="a pod that waits")
 

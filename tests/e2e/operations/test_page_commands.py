@@ -131,7 +131,7 @@ def test_what_the_runbook_says_to_look_at_can_be_looked_at(
     for command in inline_commands(runbook(alert, "Look")):
         within = f"-n {NAMESPACE}" in command
         values = known | {"NAMESPACE": encrypted, "POD": agent if within else "one"}
-        values["NAME"] = "sovereignty-guard-pods" if "policy NAME" in command else "brest-1"
+        values["NAME"] = "sovereignty-guard-bindings" if "policy NAME" in command else "brest-1"
         if "pod NAME" in command:
             values["NAME"] = "one"
         page.run(filled(command, **{name: value for name, value in values.items() if name in command}))
