@@ -19,13 +19,13 @@ LABEL = "pool.node-restriction.kubernetes.io/name"
 POOL: Json = {"name": "general", "nodeSelector": {LABEL: "general"}, "providerIDs": ["openstack:///"]}
 
 
-def datacentre(**spec: object) -> Json:
+def datacentre(name: str = SITE, **spec: object) -> Json:
     """Return a Datacentre of a qualified service."""
     whole = {"serviceRef": {"name": "armor-snc"}, "country": "FR", **spec}
     return {
         "apiVersion": "sovereignty.dev/v1alpha1",
         "kind": DATACENTRE.name,
-        "metadata": {"name": SITE},
+        "metadata": {"name": name},
         "spec": whole,
     }
 
@@ -137,7 +137,7 @@ OWN = {"policy.sovereignty.node-restriction.kubernetes.io/pooled": "accepted"}
     ],
 )
 def test_the_api_server_refuses_a_weaker_pool(admin: Kubectl, pool: Json, says: str) -> None:
-    body = json.dumps(datacentre(nodePools=[POOL | pool]))
+    body = json.dumps(datacentre("other", nodePools=[POOL | pool]))
     refused = admin.attempt("create", "--dry-run=server", "-f", "-", stdin=body)
     assert refused.returncode
     assert says in refused.stderr
@@ -148,10 +148,12 @@ def test_the_api_server_refuses_a_weaker_pool(admin: Kubectl, pool: Json, says: 
     [["aws:///cloudgouv-eu-west-1a/"], ["gce://acme/fr-1/gke-c-general-1a2b-"], ["ocid1.instance.oc1."], ["gce://"]],
 )
 def test_and_takes_the_forms_of_real_clouds(admin: Kubectl, forms: list[str]) -> None:
-    body = json.dumps(datacentre(nodePools=[POOL | {"providerIDs": forms}]))
+    body = json.dumps(datacentre("other", nodePools=[POOL | {"providerIDs": forms}]))
     admin.run("create", "--dry-run=server", "-f", "-", stdin=body)
 
 
 def test_a_datacentre_without_any_claim_is_refused(admin: Kubectl) -> None:
-    refused = admin.attempt("create", "--dry-run=server", "-f", "-", stdin=json.dumps(datacentre(nodePools=[])))
+    refused = admin.attempt(
+        "create", "--dry-run=server", "-f", "-", stdin=json.dumps(datacentre("other", nodePools=[]))
+    )
     assert "say which nodes stand here" in refused.stderr

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hack.cluster import Cluster, binaries
-from hack.kubectl import Json, Kubectl
+from hack.kubectl import Json, Kubectl, eventually
 from hack.kwok import FAKE, kubelets
 from tests.e2e.support.installation import KARPENTER
 
@@ -44,7 +44,7 @@ def karpenter(cluster: Cluster, admin: Kubectl, logs: Path) -> Iterator[None]:
     for file in sorted((folder / "kwok" / "charts" / "crds").glob("*.yaml")):
         admin.run("apply", "--server-side", "-f", str(file))
     admin.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-    admin.apply(NODE_CLASS)
+    eventually(lambda: admin.apply(NODE_CLASS), what="the new kinds, as kubectl sees them")
     admin.run("create", "clusterrolebinding", KARPENTER, "--clusterrole=cluster-admin", f"--user={KARPENTER}")
     command = [
         str(binaries.path("karpenter")),

@@ -194,6 +194,9 @@ def test_a_node_says_why_it_counts_as_standing_there() -> None:
     facts = builders.facts(selected, datacentres={"x": builders.datacentre(selector={builders.SITE_LABEL: "x"})})
     (row,) = report(pod(node="n"), found=estate(facts)).nodes or ()
     assert row.how == f"Datacentre x selects it by labels: {builders.SITE_LABEL}=x"
+    pooled = builders.facts(builders.of_pool(), datacentres={"x": builders.datacentre(pools=(builders.pool(),))})
+    (row,) = report(pod(node="worker-1"), found=estate(pooled)).nodes or ()
+    assert row.how == "Datacentre x claims it as a node of pool general, by labels and providerID"
 
 
 def test_encryption_is_reported_with_the_pods_that_speak_plaintext() -> None:

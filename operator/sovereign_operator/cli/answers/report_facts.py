@@ -197,5 +197,7 @@ def _how(member: Membership, datacentre: DatacentreSpec | None) -> str:
         return sentences(member.findings)
     if any(entry.name == member.node and entry.uid == member.uid for entry in datacentre.nodes):
         return f"Datacentre {member.datacentre} names it with this uid"
+    if member.pool:
+        return f"Datacentre {member.datacentre} claims it as a node of pool {member.pool}, by labels and providerID"
     selector = ", ".join(f"{key}={value}" for key, value in sorted((datacentre.node_selector or {}).items()))
     return f"Datacentre {member.datacentre} selects it by labels: {selector}"
