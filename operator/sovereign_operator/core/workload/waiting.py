@@ -43,7 +43,7 @@ def waiting_notice(namespace: str, pod: str, policy: str, source: str, accepted:
 def situation_of(policy: str, source: str, accepted: Sequence[str] | None) -> str:
     """Return what stands for all that a pod is told once. Which nodes a policy accepts may change all the time."""
     known = "unknown" if accepted is None else "some" if accepted else "none"
-    return "|".join((policy, source, known))
+    return f"{policy}|{source}|{known}"
 
 
 class Told:
