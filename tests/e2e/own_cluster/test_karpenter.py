@@ -17,6 +17,8 @@ from tests.e2e.support.manifests import workload
 from tests.e2e.support.observed import told
 from tests.e2e.support.spaces import Space
 
+pytestmark = pytest.mark.field
+
 POLICY, POOL = "pooled", "general"
 LABEL = "pool.node-restriction.kubernetes.io/name"
 PROMISE = {names.node_policy_label(POLICY): names.ACCEPTED}
