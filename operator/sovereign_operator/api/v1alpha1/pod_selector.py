@@ -1,11 +1,15 @@
 """A selector of pods by their labels, as SovereignWorkloads have it."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from sovereign_operator.api.v1alpha1.kind import LIST_SET, LabelMap, Model, list_map, rules
+from sovereign_operator.api.v1alpha1.kind import LIST_SET, Model, list_map, rules
+
+LabelValue = Annotated[str, Field(max_length=63)]
+"""A value of a label. Longer ones, which no pod carries, would take the operator's memory."""
 
 
 class PodLabelOperator(StrEnum):
@@ -29,7 +33,7 @@ class PodLabelRequirement(Model):
 
     key: str = Field(description="The label's key. Example: cnpg.io/cluster.", min_length=1, max_length=317)
     operator: PodLabelOperator = Field(description="In, NotIn, Exists or DoesNotExist.")
-    values: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
+    values: tuple[LabelValue, ...] = Field(
         default=(), description="For In and NotIn: the values.", json_schema_extra=LIST_SET, max_length=64
     )
 
@@ -39,8 +43,8 @@ class PodSelector(Model):
 
     model_config = rules(
         (
-            "self.?matchLabels.orValue({}).all(key, size(key) <= 317 && size(self.matchLabels[key]) <= 63)",
-            "a label's key has 317 characters at most, and its value 63: no pod carries a longer one",
+            "!has(self.matchLabels) || self.matchLabels.all(key, size(key) <= 317)",
+            "a label's key has 317 characters at most: no pod carries a longer one",
         ),
         (
             "size(self.?matchLabels.orValue({})) + size(self.?matchExpressions.orValue([])) > 0",
@@ -48,7 +52,7 @@ class PodSelector(Model):
         ),
     )
 
-    match_labels: LabelMap = Field(
+    match_labels: Mapping[str, LabelValue] = Field(
         default={}, description="Labels, all of them. Example: {cnpg.io/cluster: records}.", max_length=16
     )
     match_expressions: tuple[PodLabelRequirement, ...] = Field(
