@@ -3,11 +3,13 @@
 import json
 import subprocess
 import threading
+from collections.abc import Iterator
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
+from hack import served_kubectl
 from hack.cluster import Cluster, binaries
 from hack.served_kubectl import ServedKubectl
 
@@ -41,8 +43,10 @@ COMMANDS = [
 
 
 @pytest.fixture(scope="module")
-def serving() -> ServedKubectl:
-    return ServedKubectl()
+def serving() -> Iterator[ServedKubectl]:
+    process = ServedKubectl()
+    yield process
+    process.end()
 
 
 def text_of(stdin: Any) -> str:
@@ -69,6 +73,15 @@ def test_a_served_command_says_the_same(
 )
 def test_what_may_not_end_or_ends_its_process_is_not_served(serving: ServedKubectl, words: str) -> None:
     assert serving.attempt(words.split(), "") is None
+
+
+def test_another_process_follows_after_some_commands(
+    cluster: Cluster, serving: ServedKubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_kubectl, "COMMANDS_AT_MOST", 1)
+    arguments = ["--kubeconfig", str(cluster.kubeconfig), "get", "namespace", "default", "-o", "name"]
+    answers = [serving.attempt(arguments, "") for _ in range(3)]
+    assert [answer and answer.stdout for answer in answers] == ["namespace/default\n"] * 3
 
 
 def test_a_command_while_another_one_runs_is_not_served(cluster: Cluster, serving: ServedKubectl) -> None:

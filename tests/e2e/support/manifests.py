@@ -24,7 +24,7 @@ def pod_spec(**spec: Any) -> Json:
         "name": "idle",
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"],
+        "command": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"],
     }
     return {"containers": [container], "terminationGracePeriodSeconds": 1, **spec}
 
