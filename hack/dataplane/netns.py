@@ -18,7 +18,7 @@ T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
 SO_ORIGINAL_DST = 80
-PATIENCE = 5.0
+PATIENCE = 20.0
 """How long a socket waits for data that must arrive, in seconds."""
 IMPATIENCE = 0.5
 """How long a socket waits for data that must not arrive, in seconds."""

@@ -36,7 +36,7 @@ from sovereign_operator.pki.authority import Authority
 
 TRUST_DOMAIN = "hospital.example.org"
 NETWORK = "10.77.0.0/16"
-PATIENCE = 20.0
+PATIENCE = 60
 
 # Runs a command as the sidecar's user, who has to be able to read this Python wherever it is.
 ENTER = """\
