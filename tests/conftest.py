@@ -1,10 +1,11 @@
 """Options of all tests, the order in which they run, and which of them run at the same time.
 
-``make test`` runs them in two processes (pytest-xdist), which take groups of tests in turn. A group runs in one
-process, in order. Tests on the shared cluster are one group, and those that change the machine itself are another: both
-are long, so they run in parallel. Every other file is a group of its own. More clusters at once make two cores no
-faster: with a third one, tests ran into their time limits. So each cluster is taken down with the last test of its
-folder.
+``make test`` runs them in two processes (pytest-xdist), which take groups of tests in turn, those of most tests first.
+A group runs in one process, in order. Tests on the shared cluster are one group, and those that change the machine
+itself are another: both are long, so they run in parallel. Tests that break guards are few and take long, so they are
+a third one: the process that is done first brings up a cluster for them, while the first group goes on. Every other
+file is a group of its own. More clusters at once make two cores no faster: with a third one, tests ran into their time
+limits. So each cluster is taken down with the last test of its folder.
 
 Tests marked ``every_kubernetes`` run a second time, on a cluster with an older Kubernetes. Those runs are a group of
 their own, which follows the two long ones: that Kubernetes is built and brought up while the other process goes on.

@@ -8,13 +8,15 @@ from xdist.scheduler import LoadScopeScheduling
 
 E2E = Path(__file__).with_name("e2e")
 GROUPS = {
+    "tests/e2e/operations/test_guards.py": "broken guards",
+    "tests/e2e/operations/test_scope.py": "broken guards",
     "tests/e2e/own_cluster/": "machine",
     "tests/e2e/": "shared cluster",
     "tests/cluster/": "machine",
     "tests/dataplane/": "machine",
     "tests/images/": "machine",
 }
-"""The group of the tests in a folder; the first matching entry counts."""
+"""The group of the tests in a folder or file; the first matching entry counts."""
 OLDER = re.compile(r"tests/e2e/.*\[(?P<kubernetes>1\.\d+)[]-]")
 """The id of a test's run on an older Kubernetes."""
 
