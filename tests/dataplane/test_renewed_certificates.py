@@ -13,7 +13,7 @@ import pytest
 from hack.dataplane.pods import PATIENCE, Pod, Road, memory_cgroup, project
 from hack.kubectl import eventually
 from sovereign_operator.core.sidecar import contract as sidecar
-from sovereign_operator.dataplane.bootstrap import ADMIN_SOCKET
+from sovereign_operator.dataplane.admin import ADMIN_SOCKET
 from sovereign_operator.pki import certificates
 from tests.dataplane.links import APP_PORT
 from tests.dataplane.roads import BREST, SECRET, STRICT
