@@ -11,6 +11,7 @@ from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from sovereign_operator.dataplane.admin import admin, admin_cluster
 from sovereign_operator.dataplane.clusters import clusters
 from sovereign_operator.dataplane.envoy import CERTIFICATE, TLS, TRUST, Json, secret_path, typed
+from sovereign_operator.dataplane.guards import guards
 from sovereign_operator.dataplane.kubelet_ports import health, probe_cluster, probe_listener
 from sovereign_operator.dataplane.memory import UNBOUNDED, Budget, limits, overload
 
@@ -23,7 +24,9 @@ def secrets(credentials: str = sidecar.IDENTITY_FOLDER) -> Mapping[str, Json]:
     own, given = ({"watched_directory": {"path": folder}} for folder in (credentials, sidecar.IDENTITY_FOLDER))
     both = {"filename": f"{credentials}/{sidecar.CREDENTIALS}"}
     pair = {"certificate_chain": both, "private_key": both} | own
-    trusted = {"trusted_ca": {"filename": f"{sidecar.IDENTITY_FOLDER}/{sidecar.TRUSTED}"}} | given
+    # By default, a server tells every client which authorities it trusts. Our clients have one certificate only.
+    authorities = {"filename": f"{sidecar.IDENTITY_FOLDER}/{sidecar.TRUSTED}"}
+    trusted = {"trusted_ca": authorities, "suppress_client_ca_list": True} | given
     return {
         secret_path(CERTIFICATE): _secret(CERTIFICATE, tls_certificate=pair),
         secret_path(TRUST): _secret(TRUST, validation_context=trusted),
@@ -55,7 +58,7 @@ def bootstrap(
             ],
         },
         "overload_manager": overload(budget),
-        "layered_runtime": {"layers": [limits(budget, [one["name"] for one in for_kubelets])]},
+        "layered_runtime": {"layers": [limits(budget, [one["name"] for one in for_kubelets]), guards()]},
     }
 
 

@@ -6,10 +6,15 @@ A cluster has no hosts of its own. Each connection goes on to the address that i
 from typing import Final
 
 from sovereign_operator.dataplane.envoy import CHAINS, MTLS, TLS, Json, cluster, mutual_tls, typed
-from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, KEEPALIVE
+from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, KEEP_TRYING, KEEPALIVE
 from sovereign_operator.dataplane.memory import BUFFER, FAR, NEAR, UNLIMITED, kernel_buffers
 
-CONNECT_TIMEOUT: Final = "10s"
+CONNECT_TIMEOUT: Final = "135s"
+"""Longer than Linux tries to connect by default, which is for 127 or 131 s. So a destination that is away, or that
+accepts no connections for a while, is waited for as without a sidecar. For mutual TLS, it includes the handshake."""
+CURVES: Final = ("X25519MLKEM768", "X25519", "P-256")
+"""For keys of mutual TLS, by preference. With the first, recorded traffic stays secret even if a quantum computer
+breaks elliptic curves one day. The servers have Envoy's default, because a change of it would end connections."""
 
 
 def clusters(*, give_up_sooner: bool) -> list[Json]:
@@ -17,7 +22,7 @@ def clusters(*, give_up_sooner: bool) -> list[Json]:
 
     ``give_up_sooner``: whether the kernel supports the option GIVE_UP_SOONER.
     """
-    options = [GIVE_UP_SOONER] if give_up_sooner else []
+    options = [GIVE_UP_SOONER, KEEP_TRYING] if give_up_sooner else []
     entering = (_entering(chain) for chain in CHAINS["inbound"])
     return [*entering, *(_leaving(chain, options) for chain in CHAINS["outbound"])]
 
@@ -55,5 +60,7 @@ def _leaving(chain: str, options: list[Json]) -> Json:
 
 def _client_tls() -> Json:
     # No session is resumed: see listeners.py.
-    context = typed(f"{TLS}.UpstreamTlsContext", common_tls_context=mutual_tls(), max_session_keys=0)
+    common = mutual_tls()
+    common["tls_params"]["ecdh_curves"] = [*CURVES]
+    context = typed(f"{TLS}.UpstreamTlsContext", common_tls_context=common, max_session_keys=0)
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}

@@ -24,6 +24,17 @@ ONE_STREAM: Final[Json] = {
     "initial_connection_window_size": 65535,
 }
 """By default, a connection has a thousand streams, each with buffers of its own. A kubelet needs one."""
+AS_KUBELETS: Final[Json] = {
+    # An application may compare names of headers with what a kubelet sends: User-Agent, not user-agent.
+    "header_key_format": {"proper_case_words": {}},
+    # By default, an answer that has a length and is chunked, too, is an error. The sidecar drops the content.
+    "allow_chunked_length": True,
+}
+"""How the sidecar sends requests by HTTP/1, and what it accepts as an answer: as a kubelet does."""
+ANSWER_HEADERS: Final = 1000
+"""The most headers in an answer of the application. The default is 100, and a kubelet has no such limit."""
+ANSWER_HEADERS_KB: Final = 80
+"""The most memory of an answer's headers. A kubelet accepts more, but the sidecar keeps them in memory."""
 NO_TIMEOUT: Final = "0s"
 """For answers of the application: its kubelet applies the timeout of a probe, and the grace period to a hook."""
 
@@ -52,7 +63,7 @@ _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 def health() -> Json:
     """Return the listener that answers whether the sidecar is ready, and what its state is."""
     ready = {"match": {"path": sidecar.READY_PATH}, "direct_response": {"status": 200}}
-    # An exact path, without a query: Envoy would append a query to admin.STATE_QUERY, which limits what clients can read.
+    # An exact path, without a query: Envoy would append one to admin.STATE_QUERY, which limits what clients can read.
     exact = {"name": ":path", "string_match": {"exact": sidecar.STATE_PATH}}
     rewrite = {"pattern": {"regex": ".*"}, "substitution": admin.STATE_QUERY}
     state = {
@@ -93,9 +104,9 @@ def _protocol(kind: ProbeKind) -> Json:
     Like a kubelet, each request has a new connection. The application may close a connection that is kept just as the
     next probe uses it, and that probe would fail. Nor would it prove that the application accepts new connections.
     """
-    common = {"common_http_protocol_options": {"max_requests_per_connection": 1}}
-    http: Json = {"http_protocol_options": {}}
-    http2: Json = {"http2_protocol_options": {}}
+    limits = {"max_headers_count": ANSWER_HEADERS, "max_response_headers_kb": ANSWER_HEADERS_KB}
+    common = {"common_http_protocol_options": {"max_requests_per_connection": 1, **limits}}
+    http, http2 = {"http_protocol_options": AS_KUBELETS}, {"http2_protocol_options": ONE_STREAM}
     match kind:
         case ProbeKind.GRPC:
             return common | {"explicit_http_config": http2}
@@ -136,6 +147,10 @@ def _http_listener(
         stream_idle_timeout=NO_TIMEOUT,
         stream_flush_timeout=CLIENT_SECONDS,
         common_http_protocol_options={"idle_timeout": CLIENT_SECONDS},
+        # The path has to be that of the probe, character by character.
+        normalize_path=False,
+        merge_slashes=False,
+        path_with_escaped_slashes_action="KEEP_UNCHANGED",
         **({"local_reply_config": replies} if replies else {}),
     )
     destination = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
@@ -144,7 +159,10 @@ def _http_listener(
         **dual_stack(port),
         "per_connection_buffer_limit_bytes": BUFFER,
         "socket_options": kernel_buffers(KUBELET_BUFFER),
+        # They have limits of their own. Otherwise a pod whose sidecar has too much to do would fail its probes, and be
+        # killed, while its connections go on.
         "ignore_global_conn_limit": True,
+        "bypass_overload_manager": True,
         "listener_filters": [extension("envoy.filters.listener.original_dst", destination)],
         "filter_chains": [{"filters": [manager]}],
     }
