@@ -15,7 +15,7 @@ READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix up down soak install lint format unit e2e crds prerequisites
+.PHONY: help demo test field matrix up down soak install lint format unit e2e crds prerequisites
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: prerequisites ## show it, on a real cluster on this machine; leaves the cl
 
 test: lint prerequisites ## prove it: lint, types, unit tests, and everything else on a real cluster
 	$(RUN) -m pytest -n 2 $(PYTEST_OPTIONS)
+
+field: prerequisites ## what takes too long for make test: Karpenter, built and run
+	$(RUN) -m pytest tests/e2e -m field $(PYTEST_OPTIONS)
 
 matrix: prerequisites ## what every Kubernetes has to do, on those versions that make test leaves out
 	$(foreach version,$(MATRIX),$(RUN) -m pytest tests/e2e -m every_kubernetes -k $(version) --kubernetes $(version) $(PYTEST_OPTIONS) &&) true

@@ -69,7 +69,7 @@ def test_values_of_a_former_version_render_as_the_defaults(render: Render) -> No
     """With helm upgrade --reuse-values, values that a new version introduced are missing."""
     for options in ((), ENCRYPTION):
         identity = ("identity.keysNamespace", "identity.moveKeys", "identity.certificates")
-        missing = (*identity, "controller.templateNamespaces", "networkPolicies", "reports")
+        missing = (*identity, "controller.templateNamespaces", "networkPolicies", "reports", "clusterView")
         former = ("--set", ",".join(f"{value}=null" for value in missing))
         assert render(*options, *former) == render(*options)
 

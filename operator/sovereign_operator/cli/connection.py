@@ -72,8 +72,6 @@ async def connected(access: Access) -> AsyncIterator[Connection]:
 
 async def _load(access: Access, configuration: client.Configuration) -> str:
     """Read credentials into a configuration, and return the namespace of the context."""
-    if access.groups and not access.user:
-        raise CliError("--as-group names the groups of a user: give the user as well, with --as")
     named = access.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     files = _existing(named)
     if not files and access.kubeconfig:
@@ -139,6 +137,8 @@ def _impersonate(user: dict[str, Any], access: Access, configuration: client.Con
     """
     given = {"as": access.user, "as-groups": access.groups}
     found = user | {field: value for field, value in given.items() if value}
+    if found.get("as-groups") and not found.get("as"):
+        raise CliError("--as-group names the groups of a user: give the user as well, with --as")
     headers = [(header, found[field]) for field, header in IMPERSONATED.items() if found.get(field)]
     headers += [("Impersonate-Group", group) for group in found.get("as-groups") or ()]
     extra = (found.get("as-user-extra") or {}).items()

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -68,9 +69,15 @@ def sign(key: Key, content: bytes) -> bytes:
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Replace a file as a whole, so that nobody reads half of it. Raises CliError."""
-    target = Path(path).expanduser()
+    """Replace a file as a whole, so that nobody reads half of it. Raises CliError.
+
+    A link stays, and what is no file, such as a pipe or /dev/stdout, is written to.
+    """
     try:
+        target = Path(path).expanduser().resolve()
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_bytes(content)
+            return
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as written:
             _replace(Path(written.name), target, content)
     except OSError as error:
@@ -82,11 +89,32 @@ def _replace(written: Path, target: Path, content: bytes) -> None:
     """Write a file, and put it in the place of another one."""
     try:
         written.write_bytes(content)
-        # As a file that a shell creates, while a temporary file is for its owner alone.
-        mask = os.umask(0)
-        os.umask(mask)
-        written.chmod(0o666 & ~mask)
+        written.chmod(_mode(target))
         written.replace(target)
     except OSError:
         written.unlink()
         raise
+
+
+def remove_signature(path: str) -> bool:
+    """Remove the signature of a file, if there is one, and return whether there was: it is of what the file was before.
+
+    Raises CliError.
+    """
+    try:
+        Path(f"{path}{SUFFIX}").expanduser().unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise CliError(f"{path}{SUFFIX} is of a former report and cannot be removed: {error.strerror}") from error
+    return True
+
+
+def _mode(target: Path) -> int:
+    """Return the mode of a file, or that of one that a shell creates: a temporary file is for its owner alone."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

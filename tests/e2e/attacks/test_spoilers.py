@@ -25,10 +25,11 @@ ALL_ANNOTATIONS = 256 * 1024
 
 
 def restarts(admin: Kubectl) -> dict[str, int]:
-    """Return how often each replica's container restarted."""
+    """Return how often each replica's container restarted. Those of a roll-out that is not over do not count."""
     return {
         found["metadata"]["uid"]: found["status"]["containerStatuses"][0]["restartCount"]
         for found in admin.list("pods", NAMESPACE, selector=CONTROLLER_PODS)
+        if "deletionTimestamp" not in found["metadata"]
     }
 
 

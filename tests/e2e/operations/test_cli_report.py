@@ -21,33 +21,16 @@ from tests.e2e.support.observed import living_pods
 from tests.e2e.support.spaces import Space
 
 POLICY = "secnumcloud"
-READ = ["get", "list"]
-ROLE = {
-    "apiVersion": "rbac.authorization.k8s.io/v1",
-    "kind": "ClusterRole",
-    "metadata": {"name": "auditor"},
-    "rules": [
-        {"apiGroups": ["sovereignty.dev"], "resources": ["*"], "verbs": READ},
-        {"apiGroups": [""], "resources": ["nodes"], "verbs": READ},
-        {
-            "apiGroups": ["rbac.authorization.k8s.io"],
-            "resources": ["clusterroles", "clusterrolebindings"],
-            "verbs": READ,
-        },
-        {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["*"], "verbs": READ},
-    ],
-}
-"""What the page says that an auditor needs besides ``view``."""
+RIGHTS = ("view", "sovereignty-cluster-view")
+"""What the page says that an auditor needs."""
 
 
 @pytest.fixture
 def auditor(admin: Kubectl, cluster: Cluster) -> Iterator[Client]:
     """Somebody who may read what a report is about in the whole cluster, and change nothing."""
-    admin.create(ROLE)
-    bind(admin, "auditor", "view", "auditor")
+    bind(admin, "auditor", *RIGHTS)
     yield Client(cluster.user_kubeconfig("auditor"))
-    unbind(admin, "auditor", "view", "auditor")
-    admin.delete("clusterrole", "auditor")
+    unbind(admin, "auditor", *RIGHTS)
 
 
 def workloads(answer: Json) -> dict[str, Json]:

@@ -94,6 +94,8 @@ def test_who_empties_a_datacentre_hears_what_rests_on_it(admin: Kubectl, in_use:
         ({"nodes": None, "nodeSelector": elsewhere}, "left with 0 of 1 nodes in spec.nodes"),
         ({"serviceRef": {"name": "armor-public"}}, "moved from service armor-snc to armor-public"),
         ({"country": "DE"}, "moved from FR to DE"),
+        ({"nodes": [{"name": "brest-9", "uid": "1"}]}, "given other nodes in spec.nodes"),
+        ({"nodes": [{"name": "brest-1", "uid": "mistyped"}]}, "given other uids in spec.nodes"),
     )
     for spec, words in cases:
         heard = heard_of_patching(admin, "datacentre", "brest", **spec)
@@ -116,6 +118,11 @@ def test_who_takes_a_qualification_away_hears_what_rests_on_it(admin: Kubectl, i
         ({"foreignLaws": None}, "left without spec.foreignLaws"),
         ({"foreignLaws": ["US"]}, "within reach of more foreign laws"),
         ({"technologyOrigin": "NonEU"}, "of another spec.technologyOrigin"),
+        ({"countries": ["DE"]}, "in fewer spec.countries"),
+        ({"nodeForm": {"regions": ["elsewhere"]}}, "given another spec.nodeForm"),
+        ({"qualifications": qualifications(admin, version=None)}, "left without the version of SecNumCloud"),
+        ({"qualifications": qualifications(admin, version="3.1")}, "left without the version of SecNumCloud"),
+        ({"qualifications": qualifications(admin, validFrom="2039-01-01", validUntil="2040-01-01")}, "by SecNumCloud"),
     )
     for spec, words in cases:
         heard = heard_of_patching(admin, "cloudservice", "armor-snc", **spec)
@@ -126,6 +133,9 @@ def test_who_takes_a_qualification_away_hears_what_rests_on_it(admin: Kubectl, i
         {"notes": "renewed"},
         {"qualifications": qualifications(admin, validUntil="2040-01-01", decision="EX-999")},
         {"qualifications": qualifications(admin, validUntil=None)},
+        {"qualifications": qualifications(admin, version="3.3")},
+        {"qualifications": qualifications(admin, id="renewed", decision="EX-999", validUntil="2040-01-01")},
+        {"countries": ["FR", "DE"]},
     ):
         assert "Warning" not in heard_of_patching(admin, "cloudservice", "armor-snc", **harmless)
 
@@ -136,13 +146,17 @@ def test_who_loosens_a_policy_hears_how_many_pods_are_held_to_it(admin: Kubectl,
         "countries": {"countries": []},
         "countries, spec.acceptedForeignLaws": {"countries": ["FR", "US"], "acceptedForeignLaws": ["US"]},
         "technologyOrigins": {"technologyOrigins": None},
-        "qualifications": {"qualifications": [{"scheme": "SecNumCloud"}]},
+        "qualifications": {"qualifications": [{"scheme": "SecNumCloud", "minimumVersion": "3.1"}]},
         "nodeEvidence": {"nodeEvidence": "SelfAsserted"},
     }
     for field, spec in cases.items():
         heard = heard_of_patching(admin, "sovereigntypolicy", POLICY, **spec)
         assert f"demands less in spec.{field}: 2 pod(s) are held to it" in heard
-    for harmless in ({"technologyOrigins": ["EU"]}, {"gracePeriodSeconds": 0}):
+    assert "demands less in spec.qualifications" in heard_of_patching(
+        admin, "sovereigntypolicy", POLICY, qualifications=[{"scheme": "SecNumCloud"}]
+    )
+    stricter = [{"scheme": "SecNumCloud", "minimumVersion": "10.0"}]
+    for harmless in ({"technologyOrigins": ["EU"]}, {"gracePeriodSeconds": 0}, {"qualifications": stricter}):
         assert "Warning" not in heard_of_patching(admin, "sovereigntypolicy", POLICY, **harmless)
 
 

@@ -74,8 +74,7 @@ def test_an_upgrade_and_a_rollback_are_no_alarm_and_hide_none(admin: Kubectl, cl
     # By the time the controller reports this, it has reported all that it saw before.
     with without_bindings(admin, GUARD):
         eventually(lambda: enforced(admin, namespace)["reason"] == "GuardsBroken", what="the missing guard reported")
-    news = {message for message, _ in warnings(admin) - said}
-    assert news
+    news = eventually(lambda: {message for message, _ in warnings(admin) - said}, what="an Event about it")
     assert all(f"{GUARD} is missing" in message for message in news)
 
 

@@ -17,6 +17,8 @@ from tests.e2e.support.manifests import workload
 from tests.e2e.support.observed import told
 from tests.e2e.support.spaces import Space
 
+pytestmark = pytest.mark.field
+
 POLICY, POOL = "pooled", "general"
 LABEL = "pool.node-restriction.kubernetes.io/name"
 PROMISE = {names.node_policy_label(POLICY): names.ACCEPTED}
@@ -108,5 +110,5 @@ def test_a_promise_that_nothing_keeps_starts_no_pod_and_stops_at_the_limit(admin
     eventually(lambda: name not in labelled(admin, POLICY), what="the promise taken away")
     verdict = admin.get("node", name)["metadata"]["annotations"][names.verdict_annotation(POLICY)]
     assert verdict.startswith(f"refused: {name} is in no datacentre")
-    eventually(lambda: told(admin, namespace, "FailedScheduling") or admin.list("events", namespace), what="an Event")
+    eventually(lambda: told(admin, namespace, f"holds this pod to policy {POLICY}"), what="an Event that says why")
     assert not runs_on(admin, namespace)

@@ -131,6 +131,7 @@ OWN = {"policy.sovereignty.node-restriction.kubernetes.io/pooled": "accepted"}
         pytest.param({"nodeSelector": {}}, "should have at least 1 properties", id="no-label"),
         pytest.param({"providerIDs": []}, "should have at least 1 items", id="no-provider-id"),
         pytest.param({"providerIDs": ["gce://acme"]}, "end with a separator", id="an-id-without-an-end"),
+        pytest.param({"providerIDs": ["gce://acme-"]}, "end with a separator", id="an-id-that-ends-within-a-name"),
         pytest.param({"providerIDs": ["/"]}, "begin with the provider's scheme", id="an-id-without-a-scheme"),
         pytest.param({"providerIDs": ["openstack:///", "i-"]}, "begin with the provider's scheme", id="one-of-two"),
         pytest.param({"providerIDs": ["openstack:// /"]}, "begin with the provider's scheme", id="a-space"),

@@ -40,8 +40,9 @@ def node_pool(name: str, labels: dict[str, str], **limits: str) -> Json:
 @contextmanager
 def karpenter(cluster: Cluster, admin: Kubectl, logs: Path) -> Iterator[None]:
     """Run Karpenter, as the user whom the values name, and KWOK."""
-    folder = binaries.folder_of_dependency(binaries.KARPENTER, "sigs.k8s.io/karpenter")
-    for file in sorted((folder / "kwok" / "charts" / "crds").glob("*.yaml")):
+    provider = binaries.folder_of_dependency(binaries.KARPENTER, "sigs.k8s.io/karpenter") / "kwok"
+    # The second folder only has a link to what is in the first one, and Go downloads no links.
+    for file in sorted(file for folder in ("apis", "charts") for file in (provider / folder / "crds").glob("*.yaml")):
         admin.run("apply", "--server-side", "-f", str(file))
     admin.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     eventually(lambda: admin.apply(NODE_CLASS), what="the new kinds, as kubectl sees them")

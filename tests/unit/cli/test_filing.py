@@ -1,5 +1,6 @@
 """A signed report is verified by the commands that the page shows, with OpenSSL alone."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from sovereign_operator.cli.commands.report import _file
 from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.filing import SUFFIX, read_key, sign, write_file
 from tests.documents import REFERENCE, blocks
@@ -102,6 +104,36 @@ def test_a_file_is_replaced_as_a_whole_and_readable_as_others_are(tmp_path: Path
     assert path.read_bytes() == b"after"
     assert path.stat().st_mode == other.stat().st_mode
     assert {found.name for found in tmp_path.iterdir()} == {"report.html", "other"}
+
+
+def test_a_link_stays_and_a_file_keeps_its_mode(tmp_path: Path) -> None:
+    target, link = tmp_path / "kept.html", tmp_path / "report.html"
+    target.write_text("before")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    write_file(str(link), b"after")
+    assert link.is_symlink()
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"after", 0o600)
+
+
+def test_a_pipe_is_written_to(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_file(str(pipe), b"after")
+        assert os.read(reader, 100) == b"after"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_the_signature_of_a_former_report_does_not_stay_beside_another(tmp_path: Path) -> None:
+    path, key = str(tmp_path / "report.html"), write_key(tmp_path, KEYS["ed25519"])
+    assert _file(CONTENT, path, read_key(key)) == f"{path}{SUFFIX}: its signature"
+    assert "removed, as it was the signature of a former report" in _file(b"other", path, None)
+    assert not Path(f"{path}{SUFFIX}").exists()
+    assert _file(b"other", path, None) == ""
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from sovereign_operator.cli.answers.answer import Unread
 from sovereign_operator.cli.answers.report import AuditReport
 from sovereign_operator.cli.show.report_csv import COLUMNS, FORMULA, LONGEST, as_csv
 from sovereign_operator.core.workload.owner import Owner
-from tests.unit.cli.clusters import POLICY
+from tests.unit.cli.clusters import POLICY, blind
 from tests.unit.cli.reports import hospital, pod, report
 
 ATTACKS = (
@@ -31,6 +31,10 @@ ATTACKS = (
     '","=1+1',
     "a\r\n=1+1",
     "\uff1d1+1",
+    'a;=HYPERLINK("https://attacker.example","see")',
+    "a; '=1+1",
+    "a|@SUM(A1)",
+    "a,+1",
 )
 TEXTS = st.one_of(st.sampled_from(ATTACKS), st.text(max_size=40))
 
@@ -70,8 +74,19 @@ def test_each_row_names_what_could_not_be_read() -> None:
     assert row["unread"] == "list nodes; get namespaces kube-system"
 
 
-def test_the_head_is_there_without_rows() -> None:
-    assert as_csv(report(pods=None)) == ",".join(f'"{column}"' for column in COLUMNS) + "\r\n"
+def test_without_a_workload_one_row_says_why() -> None:
+    refused = [Unread("pods", "", "", "no")]
+    (unread,), (none,) = rows_of(report(pods=None, unread=refused)), rows_of(report())
+    assert (unread["message"], unread["unread"]) == ("where pods run could not be read", "list pods")
+    assert (none["message"], none["unread"]) == ("no pod is judged by a policy", "")
+    assert unread["workload"] == none["workload"] == ""
+    assert unread["cluster"] == none["cluster"] != ""
+
+
+def test_the_pods_without_a_sidecar_are_not_0_where_it_is_not_known_who_needs_one() -> None:
+    (known,) = rows_of(report(pod()))
+    (unknown,) = rows_of(report(pod(), found=blind()))
+    assert (known["plaintextPods"], unknown["plaintextPods"]) == ("0", "")
 
 
 def attacked(text: str) -> AuditReport:
@@ -114,6 +129,10 @@ def check(text: str) -> None:
         for cell in record:
             assert not cell.startswith((*FORMULA, " ", "\t"))
             assert cell == "" or cell.isprintable()
+    # Read by a program that takes another separator, as Excel does in French.
+    for separator in ";\t|":
+        for record in csv.reader(io.StringIO(shown, newline=""), delimiter=separator):
+            assert not any(cell.lstrip(' "').startswith(FORMULA) for cell in record)
 
 
 def test_a_cell_is_no_longer_than_a_spreadsheet_takes() -> None:

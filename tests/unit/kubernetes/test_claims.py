@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.core.kubernetes.claims import DEFAULT_CLASS, FORMER_CLASS, never_bound
+from sovereign_operator.core.kubernetes.claims import DEFAULT_CLASSES, FORMER_CLASS, never_bound
 
 Json = dict[str, Any]
 
 FAST: Json = {"metadata": {"name": "fast"}}
-DEFAULT: Json = {"metadata": {"name": "usual", "annotations": {DEFAULT_CLASS: "true"}}}
+FORMER_DEFAULT: Json = {"metadata": {"name": "usual", "annotations": {DEFAULT_CLASSES[1]: "true"}}}
+DEFAULT: Json = {"metadata": {"name": "usual", "annotations": {DEFAULT_CLASSES[0]: "true"}}}
 
 
 def claim(of: str | None = None, **annotations: str) -> Json:
@@ -28,6 +29,7 @@ def volume(phase: str = "Available", of: str = "") -> Json:
         (claim(of="slow"), [DEFAULT], [], "there is no StorageClass slow"),
         (claim(), [FAST], [], "it names no StorageClass, and there is no default"),
         (claim(), [FAST, DEFAULT], [], ""),
+        (claim(), [FAST, FORMER_DEFAULT], [], ""),
         # Who names the empty class wants a volume without one.
         (claim(of=""), [DEFAULT], [], "it names no StorageClass"),
         (claim(of=""), [], [volume()], ""),

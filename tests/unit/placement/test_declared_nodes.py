@@ -90,6 +90,14 @@ def test_of_many_it_is_told_once_in_all(order: int, expected: int) -> None:
     assert events == expected
 
 
+def test_nodes_that_come_back_are_nothing_to_tell() -> None:
+    gone, fewer = told(declared=MANY), told(*MANY[:6], declared=MANY)
+    assert status(gone)["nodesLost"] > MAX_EXAMPLES > status(fewer)["nodesLost"]
+    assert reasons(fewer, status(gone)) == []
+    many = told(*again(*MANY), declared=MANY)
+    assert reasons(told(*MANY[:6], *again(*MANY[6:]), declared=MANY), status(many)) == []
+
+
 def test_the_command_corrects_the_uid_of_the_node_it_is_about() -> None:
     (changed,) = again(MANY[1])
     words = shlex.split(correct_uid("gra", told().datacentres["gra"], changed))

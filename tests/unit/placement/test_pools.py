@@ -50,6 +50,7 @@ def test_a_pool_may_replace_its_nodes() -> None:
         pytest.param("openstack://GRA/42", "openstack:///", False, id="no-empty-part-matches-anything"),
         pytest.param("aws:///eu-west-2a/i-1", "aws:///cloudgouv-eu-west-1a/", False, id="another-zone"),
         pytest.param("gce://acme-of-another/fr-1/vm", "gce://acme", False, id="an-account-that-begins-alike"),
+        pytest.param("gce://acme-of-another/fr-1/vm", "gce://acme-", False, id="and-up-to-a-dash"),
         pytest.param("gce://acme/fr-1/vm", "gce://acme", False, id="a-form-without-an-end-matches-nothing"),
         pytest.param("x-openstack:///42", "openstack:///", False, id="not-at-the-beginning"),
     ],

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Notice
-from sovereign_operator.core.workload.waiting import Told, waiting_notice
+from sovereign_operator.core.report.conditions import MAX_EXAMPLES
+from sovereign_operator.core.workload.waiting import Told, situation_of, waiting_notice
 
 SOURCE = "label sovereignty.dev/enforce of namespace hospital"
 
@@ -35,12 +35,30 @@ def test_many_nodes_are_counted() -> None:
     assert len(notice.message) < 1024
 
 
-ONE, OTHER = (Notice("Warning", "Waits", message) for message in ("one", "other"))
+ONE, OTHER = "one", "other"
+
+
+def test_nodes_that_come_and_go_are_nothing_to_tell_again() -> None:
+    told, accepted = Told(), list[str]()
+    due = []
+    for number in range(50):
+        due.append(told.is_due("pod", "owner", situation_of("snc", SOURCE, accepted)))
+        accepted.append(f"node-{number}")
+    # That there is no node, and that there are some.
+    assert due == [True, True, *[False] * 48]
+    assert told.is_due("pod", "owner", situation_of("snc", SOURCE, None))
+    assert told.is_due("pod", "owner", situation_of("hds", SOURCE, None))
+
+
+def test_another_pod_of_the_same_name_is_told_as_well() -> None:
+    told = Told()
+    assert told.is_due("web-0", "owner", ("uid-1", ONE))
+    assert told.is_due("web-0", "owner", ("uid-2", ONE))
 
 
 def test_a_pod_is_told_the_same_only_once() -> None:
     told = Told()
-    assert [told.is_due("pod", "owner", notice) for notice in (ONE, ONE, OTHER, OTHER, ONE)] == [1, 0, 1, 0, 1]
+    assert [told.is_due("pod", "owner", what) for what in (ONE, ONE, OTHER, OTHER, ONE)] == [1, 0, 1, 0, 1]
     told.forget("pod")
     assert told.is_due("pod", "owner", ONE)
 
@@ -55,11 +73,11 @@ def test_ten_pods_of_an_owner_are_told_until_one_of_them_waits_no_more() -> None
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.sampled_from("ab"), st.sampled_from([ONE, OTHER]))))
-def test_no_more_pods_count_as_told_than_wait(steps: list[tuple[int, bool, str, Notice]]) -> None:
+def test_no_more_pods_count_as_told_than_wait(steps: list[tuple[int, bool, str, str]]) -> None:
     told, waiting = Told(), set[int]()
-    for pod, waits, owner, notice in steps:
+    for pod, waits, owner, what in steps:
         if waits:
-            told.is_due(pod, owner, notice)
+            told.is_due(pod, owner, what)
             waiting.add(pod)
         else:
             told.forget(pod)

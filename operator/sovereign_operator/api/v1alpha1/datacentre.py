@@ -1,6 +1,6 @@
 """Datacentre: one site of one service, and which of my nodes stand there."""
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -41,6 +41,10 @@ class DeclaredNode(Model):
     )
 
 
+PROVIDER_ID_FORM: Final = "^[A-Za-z][A-Za-z0-9+-]*(://([^/ ]*/([^ ]*[^A-Za-z0-9 ])?)?|[.]([^ ]*[.])?)$"
+"""A form of a pool's providerIDs: a scheme, whole parts, and a beginning of the last part up to a separator."""
+
+
 class NodePool(Model):
     """Nodes that an autoscaler or a provider adds and replaces, and that nobody declares one by one."""
 
@@ -64,7 +68,7 @@ class NodePool(Model):
             ),
         ),
         (
-            "self.providerIDs.all(form, form.matches('^[A-Za-z][A-Za-z0-9+-]*(://|[.])([^ ]*[^A-Za-z0-9 ])?$'))",
+            f"self.providerIDs.all(form, form.matches('{PROVIDER_ID_FORM}'))",
             (
                 "each of providerIDs must begin with the provider's scheme, and end with a separator, so that it does "
                 "not match an account, zone or pool whose name only begins alike: write gce://my-project/ and not "

@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 
 from sovereign_operator.api.v1alpha1.kind import (
     AGE,
-    LIST_SET,
     NAME_PATTERN,
     Column,
     Kind,
@@ -21,6 +20,7 @@ from sovereign_operator.api.v1alpha1.kind import (
     list_map,
     rules,
 )
+from sovereign_operator.api.v1alpha1.pod_selector import PodSelector
 
 
 class WorkloadKind(StrEnum):
@@ -48,53 +48,6 @@ class WorkloadRef(Model):
         min_length=1,
         max_length=253,
         pattern=NAME_PATTERN,
-    )
-
-
-class PodLabelOperator(StrEnum):
-    """How a label of a pod is compared, as in a label selector of Kubernetes."""
-
-    IN = "In"
-    NOT_IN = "NotIn"
-    EXISTS = "Exists"
-    DOES_NOT_EXIST = "DoesNotExist"
-
-
-class PodLabelRequirement(Model):
-    """What one label of a pod must be."""
-
-    model_config = rules(
-        (
-            "(self.operator in ['In', 'NotIn']) == (size(self.?values.orValue([])) > 0)",
-            "In and NotIn take values, Exists and DoesNotExist take none",
-        ),
-    )
-
-    key: str = Field(description="The label's key. Example: cnpg.io/cluster.", min_length=1, max_length=317)
-    operator: PodLabelOperator = Field(description="In, NotIn, Exists or DoesNotExist.")
-    values: tuple[str, ...] = Field(
-        default=(), description="For In and NotIn: the values.", json_schema_extra=LIST_SET, max_length=64
-    )
-
-
-class PodSelector(Model):
-    """Pods by their labels: all terms must hold."""
-
-    model_config = rules(
-        (
-            "size(self.?matchLabels.orValue({})) + size(self.?matchExpressions.orValue([])) > 0",
-            "an empty selector would be every pod: give matchLabels or matchExpressions",
-        ),
-    )
-
-    match_labels: LabelMap = Field(
-        default={}, description="Labels, all of them. Example: {cnpg.io/cluster: records}.", max_length=16
-    )
-    match_expressions: tuple[PodLabelRequirement, ...] = Field(
-        default=(),
-        description="More terms, all of which must hold.",
-        json_schema_extra=list_map("key", "operator"),
-        max_length=16,
     )
 
 

@@ -144,7 +144,7 @@ def make_report(seen: ReportSeen, estate: Estate) -> AuditReport:
     workloads = (
         None
         if seen.pods is None
-        else report_workloads(seen.pods, estate, needing_sidecars=_needing_sidecars(policies or ()), claims=claims)
+        else report_workloads(seen.pods, estate, needing_sidecars=_needing_sidecars(policies), claims=claims)
     )
     guards, version = seen.guards, seen.version
     return AuditReport(
@@ -169,8 +169,10 @@ def make_report(seen: ReportSeen, estate: Estate) -> AuditReport:
     )
 
 
-def _needing_sidecars(policies: tuple[ReportedPolicy, ...]) -> frozenset[str]:
-    """Return the policies whose pods need a sidecar, where sidecars are installed."""
+def _needing_sidecars(policies: tuple[ReportedPolicy, ...] | None) -> frozenset[str] | None:
+    """Return the policies whose pods need a sidecar, where sidecars are installed; None if they could not be read."""
+    if policies is None:
+        return None
     return frozenset(
         row.policy
         for row in policies

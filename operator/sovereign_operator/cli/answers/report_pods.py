@@ -59,13 +59,13 @@ def report_workloads(
     pods: Iterable[PodSeen],
     estate: Estate,
     *,
-    needing_sidecars: Container[str],
+    needing_sidecars: Container[str] | None,
     claims: Mapping[tuple[str, str], str],
 ) -> tuple[ReportedWorkload, ...]:
     """Return the pods by namespace, owner and policy.
 
-    ``needing_sidecars``: the policies whose pods need a sidecar. ``claims``: by namespace and workload, the
-    SovereignWorkload that refers to it.
+    ``needing_sidecars``: the policies whose pods need a sidecar; None if that is not known. ``claims``: by namespace
+    and workload, the SovereignWorkload that refers to it.
     """
     groups: dict[_Of, list[PodSeen]] = defaultdict(list)
     for pod in pods:
@@ -81,7 +81,7 @@ def report_workloads(
 class _Judging:
     """Judges pods by what could be read."""
 
-    def __init__(self, estate: Estate, needing_sidecars: Container[str]) -> None:
+    def __init__(self, estate: Estate, needing_sidecars: Container[str] | None) -> None:
         self._estate, self._needing = estate, needing_sidecars
 
     def row(self, of: _Of, pods: list[PodSeen], claim: str) -> ReportedWorkload:
@@ -119,7 +119,7 @@ class _Judging:
             known=policies is None or judge.policy in policies,
             placed_for=pod.placed_for,
             static=pod.static,
-            bare=judge.policy in self._needing and pod.transit != judge.policy,
+            bare=judge.policy in (self._needing or ()) and pod.transit != judge.policy,
         )
 
     def _answers(self, policy: str, pods: Iterable[PodSeen]) -> PolicyAnswers:
@@ -151,7 +151,7 @@ class _Judging:
             why=self._why(seen, verdict, recorded),
             decision_id=verdict.decision_id if verdict else recorded.get("decision-id", ""),
             older=judgement.older,
-            without_sidecar=judgement.bare,
+            without_sidecar=None if self._needing is None else judgement.bare,
         )
 
     def _word(self, seen: PodSeen, judgement: Judgement, recorded: Mapping[str, str]) -> str:

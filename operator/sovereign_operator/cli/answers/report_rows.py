@@ -60,8 +60,8 @@ class ReportedPod:
     """What stands for this verdict in the annotations of pods and in the log of the operator."""
     older: bool
     """Whether it is older than the label, so that admission did not place it."""
-    without_sidecar: bool
-    """Whether it has no sidecar, although the policy demands one."""
+    without_sidecar: bool | None
+    """Whether it has no sidecar, although the policy demands one; None if it is not known what the policy demands."""
 
 
 @dataclass(frozen=True)

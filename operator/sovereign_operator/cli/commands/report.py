@@ -3,7 +3,7 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,7 +11,7 @@ from sovereign_operator.cli.answers.answer import plural
 from sovereign_operator.cli.answers.report import AuditReport, make_report
 from sovereign_operator.cli.connection import Access
 from sovereign_operator.cli.errors import CliError
-from sovereign_operator.cli.filing import SUFFIX, Key, read_key, sign, write_file
+from sovereign_operator.cli.filing import SUFFIX, Key, read_key, remove_signature, sign, write_file
 from sovereign_operator.cli.gather.estate import read_estate
 from sovereign_operator.cli.gather.installation import ALL_KINDS, find_installation
 from sovereign_operator.cli.gather.reader import Reader
@@ -37,6 +37,15 @@ class ReportOutput(StrEnum):
     HTML = "html"
     CSV = "csv"
     JSON = "json"
+
+
+ENDINGS: Final = {
+    "": ReportOutput.TEXT,
+    ".txt": ReportOutput.TEXT,
+    ".htm": ReportOutput.HTML,
+    **{f".{form.value}": form for form in ReportOutput},
+}
+"""The form of a report by how its file's name ends, in small letters."""
 
 
 FormOption = Annotated[
@@ -99,9 +108,8 @@ def report(
     form = output or form_of(output_file)
     answer = ask(access, question)
     if output_file:
-        _file(_form(answer, form).encode(), output_file, key)
-        found = plural(len(answer.findings), "finding")
-        print_blocks([lines(f"{output_file}: {found}", f"{output_file}{SUFFIX}: its signature" if key else "")])
+        signature = _file(_form(answer, form).encode(), output_file, key)
+        print_blocks([lines(f"{output_file}: {plural(len(answer.findings), 'finding')}", signature)])
     elif form is ReportOutput.TEXT:
         print_blocks(show_report(answer))
     else:
@@ -110,9 +118,11 @@ def report(
 
 
 def form_of(path: str) -> ReportOutput:
-    """Return the form that the name of a file stands for; TEXT if it stands for none."""
-    ending = Path(path).suffix.removeprefix(".")
-    return ReportOutput(ending) if ending in {*ReportOutput} else ReportOutput.TEXT
+    """Return the form that the name of a file stands for; TEXT if it has no ending. Raises CliError."""
+    ending = Path(path).suffix.casefold()
+    if ending not in ENDINGS:
+        raise CliError(f"the name {path} does not say which form the report should have: give it with -o")
+    return ENDINGS[ending]
 
 
 def _form(answer: AuditReport, output: ReportOutput) -> str:
@@ -127,9 +137,15 @@ def _form(answer: AuditReport, output: ReportOutput) -> str:
             return render(show_report(answer))
 
 
-def _file(content: bytes, path: str, key: Key | None) -> None:
-    """Write the report, and its signature if there is a key. Both are made before either is written."""
+def _file(content: bytes, path: str, key: Key | None) -> str:
+    """Write the report, and its signature if there is a key. Both are made before either is written.
+
+    Return a sentence about the signature; empty if there is and was none.
+    """
     signature = sign(key, content) if key else None
+    removed = remove_signature(path)
     write_file(path, content)
     if signature is not None:
         write_file(f"{path}{SUFFIX}", signature)
+        return f"{path}{SUFFIX}: its signature"
+    return f"{path}{SUFFIX}: removed, as it was the signature of a former report" if removed else ""

@@ -13,6 +13,7 @@ from sovereign_operator.cli.answers.status import CountedPod, StatusSeen
 from sovereign_operator.cli.answers.status_rows import WorkloadRow
 from sovereign_operator.cli.gather.installation import Installation
 from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
+from sovereign_operator.cli.gather.workloads import get_existing
 from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import condition_of
 from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
@@ -52,9 +53,12 @@ async def read_status(reader: Reader, estate: Estate, installation: Installation
 
 
 async def namespace_labels(reader: Reader, namespace: str) -> dict[str, Mapping[str, str]] | None:
-    """Return the labels of one namespace, or of all if it is empty; None if the caller may not read them."""
+    """Return the labels of one namespace, or of all if it is empty; None if the caller may not read them.
+
+    Raises CliError if it does not exist.
+    """
     if namespace:
-        found = await reader.find(NAMESPACES, namespace)
+        found = await get_existing(reader, NAMESPACES, namespace)
         return None if found is None else {namespace: found["metadata"].get("labels") or {}}
     listed = await reader.list(NAMESPACES, lambda obj: (obj["metadata"]["name"], obj["metadata"].get("labels") or {}))
     return None if listed is None else dict(listed)

@@ -38,15 +38,21 @@ FAILED_CREATE: Final = "FailedCreate"
 """The reason of Events of controllers whose pods the API server refuses."""
 
 
-async def must_get(reader: Reader, resource: Resource, name: str, namespace: str = "") -> Json:
-    """Return an object that the question is about. Raises CliError if it does not exist or may not be read."""
-    where = f" in namespace {namespace}" if namespace else ""
+async def get_existing(reader: Reader, resource: Resource, name: str, namespace: str = "") -> Json | None:
+    """Return an object; None if the caller may not read it. Raises CliError if it does not exist."""
     try:
-        found = await reader.get(resource, name, namespace)
+        return await reader.get(resource, name, namespace)
     except NotFoundError as error:
+        where = f" in namespace {namespace}" if namespace else ""
         other = "name another with -n" if namespace else f"kubectl get {resource.plural} lists them"
         raise CliError(f"there is no {resource.kind} {name}{where}: correct the name, or {other}") from error
+
+
+async def must_get(reader: Reader, resource: Resource, name: str, namespace: str = "") -> Json:
+    """Return an object that the question is about. Raises CliError if it does not exist or may not be read."""
+    found = await get_existing(reader, resource, name, namespace)
     if found is None:
+        where = f" in namespace {namespace}" if namespace else ""
         who = f"an admin of namespace {namespace} for `view`" if namespace else "a cluster admin for this right"
         raise CliError(f"you may not read {resource.plural}{where}: ask {who}")
     return found

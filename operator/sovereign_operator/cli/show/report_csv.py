@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -21,6 +22,8 @@ FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 Source: https://owasp.org/www-community/attacks/CSV_Injection. Tabs and line breaks, which it names as well, are spaces
 at the beginning of no cell: see ``_cell``.
 """
+SPLIT: Final = re.compile(rf"([;,|][\s\"']*)(?=[{re.escape(''.join(FORMULA))}])")
+"""Where a cell begins for a program that takes another separator: in French, for example, Excel takes semicolons."""
 MARK: Final = "'"
 """What a spreadsheet takes at the beginning of a cell as: this is text."""
 LONGEST: Final = 32_000
@@ -31,27 +34,43 @@ Source: https://support.microsoft.com/en-us/office/excel-specifications-and-limi
 
 
 def as_csv(answer: AuditReport) -> str:
-    """Return a report as CSV. A section that could not be read is empty, and the column ``unread`` names it."""
+    """Return a report as CSV. What could not be read is empty, and the column ``unread`` names it.
+
+    Without any workload, one row says so, and why.
+    """
     shown = io.StringIO(newline="")
     writer = csv.writer(shown, quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
     shared = _shared(answer)
-    for row in answer.workloads or ():
-        for place in row.places:
-            writer.writerow(_cell(text) for text in (*_cells(row, place), *shared))
+    rows = [_cells(row, place) for row in answer.workloads or () for place in row.places]
+    for cells in rows or [_nothing(answer)]:
+        writer.writerow(_cell(text) for text in (*cells, *shared))
     return shown.getvalue()
+
+
+def _nothing(answer: AuditReport) -> Iterable[str]:
+    """Say why there is no workload, in the column ``message``."""
+    why = "where pods run could not be read" if answer.workloads is None else "no pod is judged by a policy"
+    own = COLUMNS[: COLUMNS.index("cluster")]
+    return (why if column == "message" else "" for column in own)
 
 
 def _cells(row: ReportedWorkload, place: PlaceRow) -> Iterable[str]:
     return (
         *(row.namespace, row.workload, row.sovereign_workload, row.policy, row.mode, row.result, place.place),
-        *(str(len(place.pods)), str(sum(pod.without_sidecar for pod in place.pods))),
+        *(str(len(place.pods)), _plaintext(place)),
         *(place.datacentre, place.service, place.provider, place.country, place.evidence),
         *("; ".join(place.basis), "; ".join(place.decisions), place.until.isoformat() if place.until else ""),
         *("; ".join(place.derogations), laws_words(place.foreign_laws) if place.service else ""),
         "; ".join(sorted({pod.node for pod in place.pods if pod.node})),
         place.why or row.message,
     )
+
+
+def _plaintext(place: PlaceRow) -> str:
+    """Return how many pods have no sidecar that they need; empty if it is not known which need one."""
+    bare = [pod.without_sidecar for pod in place.pods]
+    return "" if None in bare else str(sum(map(bool, bare)))
 
 
 def _shared(answer: AuditReport) -> tuple[str, ...]:
@@ -78,5 +97,5 @@ def laws_words(laws: tuple[str, ...] | None) -> str:
 
 def _cell(text: str) -> str:
     """Return text as one line that no spreadsheet takes for a formula: others wrote parts of it."""
-    cell = line(text, LONGEST)
+    cell = SPLIT.sub(rf"\1{MARK}", line(text, LONGEST))
     return f"{MARK}{cell}" if cell.startswith(FORMULA) else cell

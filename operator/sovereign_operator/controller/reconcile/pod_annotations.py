@@ -26,12 +26,13 @@ async def annotate_pod(state: ControllerState, key: PodAnnotationsKey) -> float 
         state.refusals.forget(resource.PODS, (key.namespace, key.name))
         state.told.forget((key.namespace, key.name))
         return None
+    if pod.pod.node or pod.ended:
+        state.told.forget((key.namespace, key.name))
     if state.published.verdicts is None or pod.ended or pod.pod.unreadable:
         return None
     if not pod.pod.node:
         await tell_why_it_waits(state, state.published.verdicts, pod)
         return None
-    state.told.forget((key.namespace, key.name))
     annotations = _annotations(state, state.published.verdicts, pod)
     if annotations is None or annotations == pod.annotations:
         return None

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 Json = Mapping[str, Any]
 
-DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
-"""The annotation of the StorageClass of claims that name none."""
+DEFAULT_CLASSES: Final = tuple(f"storageclass.{part}kubernetes.io/is-default-class" for part in ("", "beta."))
+"""The annotations, the present one and the former one, of the StorageClass of claims that name none."""
 FORMER_CLASS: Final = "volume.beta.kubernetes.io/storage-class"
 """The annotation of a claim or volume that named its class before there was a field; it takes precedence."""
 TAKEN: Final = frozenset({"Bound", "Released", "Failed"})
@@ -36,8 +36,12 @@ def class_of(claim: Json, classes: Mapping[str, Json]) -> str:
     named = _named(claim)
     if named is not None:
         return named
-    defaults = (name for name, found in classes.items() if _annotations(found).get(DEFAULT_CLASS) == "true")
+    defaults = (name for name, found in classes.items() if _is_default(found))
     return min(defaults, default="")
+
+
+def _is_default(storage_class: Json) -> bool:
+    return any(_annotations(storage_class).get(name) == "true" for name in DEFAULT_CLASSES)
 
 
 def _class_named(volume: Json) -> str:

@@ -41,7 +41,7 @@ def changed_nodes(name: str, facts: Facts, before: Mapping[str, Any], after: Map
     """
     notices = []
     lost = {*(after.get("lost") or ())} - {*(before.get("lost") or ())}
-    if lost and _is_told("nodesLost", before, after):
+    if lost and _are_few("nodesLost", before):
         message = (
             f"{after['nodesLost']} node(s) that spec.nodes declares are gone: {examples(sorted(lost))}; take them out "
             "of spec.nodes if they do not come back"
@@ -49,7 +49,7 @@ def changed_nodes(name: str, facts: Facts, before: Mapping[str, Any], after: Map
         notices.append(Notice("Warning", "NodeLost", message))
     former = {(entry["node"], entry["uid"]) for entry in before.get("replaced") or ()}
     replaced = [entry for entry in after.get("replaced") or () if (entry["node"], entry["uid"]) not in former]
-    if replaced and _is_told("nodesReplaced", before, after):
+    if replaced and _are_few("nodesReplaced", before):
         first = facts.nodes[replaced[0]["node"]]
         message = (
             f"{after['nodesReplaced']} node(s) that spec.nodes declares registered again, so they are in no "
@@ -60,9 +60,9 @@ def changed_nodes(name: str, facts: Facts, before: Mapping[str, Any], after: Map
     return tuple(notices)
 
 
-def _is_told(number: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether an Event is due about more nodes: for each of a few, and once for many."""
-    return after[number] <= MAX_EXAMPLES or (before.get(number) or 0) <= MAX_EXAMPLES
+def _are_few(number: str, before: Mapping[str, Any]) -> bool:
+    """Whether the former status names all of these nodes. Otherwise some that it did not name would look new."""
+    return (before.get(number) or 0) <= MAX_EXAMPLES
 
 
 def correct_uid(datacentre: str, spec: DatacentreSpec, node: Node) -> str:

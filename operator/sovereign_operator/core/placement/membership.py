@@ -4,12 +4,13 @@ Labels and providerID prove nothing about who runs a machine; they can only cont
 contradiction is a positive mismatch, never an absence.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec, NodeForm
-from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec, DeclaredNode, NodePool
+from sovereign_operator.api.v1alpha1.datacentre import PROVIDER_ID_FORM, DatacentreSpec, DeclaredNode, NodePool
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Claims, Facts, Node
@@ -18,6 +19,7 @@ from sovereign_operator.core.report.reasons import NodeFinding, NodeReason, line
 
 STRENGTH: Final = tuple(NodeEvidence)
 """Evidence, weakest first."""
+FORM: Final = re.compile(PROVIDER_ID_FORM)
 SEE_READY = "its condition Ready says why"
 REGION_LABEL = "topology.kubernetes.io/region"
 ZONE_LABEL = "topology.kubernetes.io/zone"
@@ -170,11 +172,11 @@ def _carries(node: Node, selector: Mapping[str, str]) -> bool:
 
 
 def _begins(provider_id: str, form: str) -> bool:
-    """Whether a providerID begins with a form, which has to end with a separator.
+    """Whether a providerID begins with a form. Other forms than the API server takes match nothing.
 
     Else ``gce://acme`` would match ``gce://acme-of-another/``.
     """
-    return not form[-1].isalnum() and provider_id.casefold().startswith(form.casefold())
+    return bool(FORM.fullmatch(form)) and provider_id.casefold().startswith(form.casefold())
 
 
 def _strangers(node: Node, claiming: Mapping[str, DatacentreSpec]) -> Iterator[str]:

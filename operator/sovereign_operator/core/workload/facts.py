@@ -15,6 +15,7 @@ from sovereign_operator.core.identity.certificate_note import CertificateNote
 from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.report.condition_reasons import ConditionReason
+from sovereign_operator.core.report.reasons import line
 from sovereign_operator.core.workload.readiness import CURRENT, Readiness
 from sovereign_operator.core.workload.scope import effective_policy
 
@@ -170,8 +171,9 @@ class WorkloadFacts:
     @property
     def called(self) -> str:
         """The workload as messages call it."""
-        workload = workload_of(self.name, self.spec)
-        return f"{workload[0].value} {workload[1]}" if workload else f"the pods with {selector_of_pods(self.spec)}"
+        if workload := workload_of(self.name, self.spec):
+            return f"{workload[0].value} {workload[1]}"
+        return line(f"the pods with {selector_of_pods(self.spec)}")
 
     @property
     def policy(self) -> str | None:

@@ -18,6 +18,7 @@ from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Observation, examples, timestamp
 from sovereign_operator.core.report.guard_reasons import GuardReason
+from sovereign_operator.core.report.reasons import line
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload import job_run
 from sovereign_operator.core.workload.encryption_status import observe_workload
@@ -94,7 +95,7 @@ def report_workload(facts: WorkloadFacts, action: Action, outcome: Outcome = NOT
 def _reference(facts: WorkloadFacts) -> str:
     """Return kind and name of the workload, or the selector of the pods."""
     workload = workload_of(facts.name, facts.spec)
-    return f"{workload[0].value}/{workload[1]}" if workload else f"Pods/{selector_of_pods(facts.spec)}"
+    return f"{workload[0].value}/{workload[1]}" if workload else line(f"Pods/{selector_of_pods(facts.spec)}")
 
 
 def report_unread(status: Mapping[str, Any], why: str) -> Report:

@@ -40,20 +40,26 @@ def waiting_notice(namespace: str, pod: str, policy: str, source: str, accepted:
     )
 
 
+def situation_of(policy: str, source: str, accepted: Sequence[str] | None) -> str:
+    """Return what stands for all that a pod is told once. Which nodes a policy accepts may change all the time."""
+    known = "unknown" if accepted is None else "some" if accepted else "none"
+    return f"{policy}|{source}|{known}"
+
+
 class Told:
     """Which pods were told what, so that each is told once, and at most ten pods of one owner at a time."""
 
     def __init__(self) -> None:
-        self._told: dict[Hashable, tuple[Hashable, Notice]] = {}
+        self._told: dict[Hashable, tuple[Hashable, Hashable]] = {}
         self._numbers: Counter[Hashable] = Counter()
 
-    def is_due(self, pod: Hashable, owner: Hashable, notice: Notice) -> bool:
+    def is_due(self, pod: Hashable, owner: Hashable, what: Hashable) -> bool:
         """Whether a pod of an owner is to be told this; if so, it counts as told."""
         before = self._told.get(pod)
-        if before == (owner, notice) or (before is None and self._numbers[owner] >= MAX_EXAMPLES):
+        if before == (owner, what) or (before is None and self._numbers[owner] >= MAX_EXAMPLES):
             return False
         self.forget(pod)
-        self._told[pod] = owner, notice
+        self._told[pod] = owner, what
         self._numbers[owner] += 1
         return True
 

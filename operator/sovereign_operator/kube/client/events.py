@@ -34,9 +34,9 @@ async def post(api: Api, about: Json, notice: Notice) -> None:
         _log(event, error)
 
 
-async def post_once(api: Api, about: Json, notice: Notice) -> None:
-    """Post an Event about an object unless the same Event exists. A failure is only logged."""
-    event = _event(api, about, notice)
+async def post_once(api: Api, about: Json, notice: Notice, situation: str) -> None:
+    """Post an Event about an object unless there is one about the same situation. A failure is only logged."""
+    event = _event(api, about, notice, situation)
     name, namespace = event["metadata"]["name"], event["metadata"]["namespace"]
     try:
         try:
@@ -50,7 +50,8 @@ async def post_once(api: Api, about: Json, notice: Notice) -> None:
         _log(event, error)
 
 
-def _event(api: Api, about: Json, notice: Notice) -> dict[str, Any]:
+def _event(api: Api, about: Json, notice: Notice, situation: str = "") -> dict[str, Any]:
+    """Return an Event whose name stands for its message, or for the situation that it is about, if given."""
     reference = {
         "apiVersion": about["apiVersion"],
         "kind": about["kind"],
@@ -60,7 +61,7 @@ def _event(api: Api, about: Json, notice: Notice) -> dict[str, Any]:
     namespace = about["metadata"].get("namespace", "default")
     if "namespace" in about["metadata"]:
         reference["namespace"] = namespace
-    content = "|".join((reference["uid"], notice.type, notice.reason, notice.message))
+    content = "|".join((reference["uid"], notice.type, notice.reason, situation or notice.message))
     name = f"{reference['name'][:200].rstrip('.-')}.{hashlib.sha256(content.encode()).hexdigest()[:16]}"
     now = timestamp(api.clock.now())
     return EVENTS.header | {

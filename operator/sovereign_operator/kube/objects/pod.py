@@ -46,6 +46,8 @@ class ObservedPod:
     """A container whose traffic bypasses the sidecar; empty if there is no such container."""
     addresses: tuple[str, ...] = ()
     """Its IP addresses, one of each family; empty until the pod has any."""
+    gated: bool = False
+    """Whether no scheduler looks at it yet, as it has scheduling gates."""
     controlled_by: Owner | None = None
     """The top owner, for display only: see ``top_owner``. None: no object controls the pod."""
 
@@ -89,6 +91,7 @@ def see_pod(obj: Json) -> ObservedPod:
         addresses=tuple(text(entry, "ip") for entry in status.get("podIPs", ())),
         ended=status.get("phase") in ENDED_PHASES,
         terminating="deletionTimestamp" in metadata,
+        gated=condition_of(status, "PodScheduled").get("reason") == "SchedulingGated",
         controlled_by=_controlled_by(metadata),
     )
 
