@@ -72,8 +72,7 @@ async def connected(access: Access) -> AsyncIterator[Connection]:
 
 async def _load(access: Access, configuration: client.Configuration) -> str:
     """Read credentials into a configuration, and return the namespace of the context."""
-    named = access.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    files = _existing(named)
+    files = _files(access.kubeconfig)
     if not files and access.kubeconfig:
         raise CliError(f"there is no file {access.kubeconfig}: correct --kubeconfig")
     if not files and IN_A_POD in os.environ:
@@ -98,7 +97,7 @@ async def _load(access: Access, configuration: client.Configuration) -> str:
 
 def contexts_of(kubeconfig: str) -> list[str]:
     """Return the names of the contexts of a kubeconfig, which is by default that of kubectl. Raises what it may."""
-    files = _existing(kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config"))
+    files = _files(kubeconfig)
     return [entry.value["name"] for entry in _merged(files).value["contexts"]] if files else []
 
 
@@ -106,8 +105,9 @@ def _merged(files: list[str]) -> Any:
     return KubeConfigMerger(os.pathsep.join(files)).config  # type: ignore[no-untyped-call]
 
 
-def _existing(named: str) -> list[str]:
-    """Return those of the paths of a KUBECONFIG that exist. As with kubectl, others do not matter."""
+def _files(kubeconfig: str) -> list[str]:
+    """Return the files to read, by default those that kubectl reads. As with kubectl, missing ones do not matter."""
+    named = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     return [path for path in named.split(os.pathsep) if path and Path(path).expanduser().exists()]
 
 

@@ -10,7 +10,7 @@ from sovereign_operator.controller.observed.published import Published
 from sovereign_operator.controller.observed.triggers import Triggers
 from sovereign_operator.controller.settings import Settings
 from sovereign_operator.core.workload.facts import LastWrite
-from sovereign_operator.core.workload.waiting import Told
+from sovereign_operator.core.workload.waiting import PostedEvents
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.refused_writes import RefusedWrites
 
@@ -31,8 +31,8 @@ class ControllerState:
         self.refusals = RefusedWrites(api)
         self.reported: dict[str, datetime] = {}
         """By namespace, when its report was last written, by the API server's clock."""
-        self.told = Told()
-        """Which pods that wait for a node were told of their policy."""
+        self.waiting_events = PostedEvents()
+        """Which pods that wait for a node have an Event about their policy."""
         self.refused: dict[SovereignWorkloadKey, tuple[int, float]] = {}
         """By SovereignWorkload that is refused: the hash of the reason, and since when, on the loop's clock."""
 

@@ -31,14 +31,16 @@ NEW_SERVER = "placement.by=Policies,identity.certificates=Token"
 NEW_KUBELETS = "placement.by=Policies,identity.certificates=Request"
 """After that of all kubelets: what an admin sets."""
 
+PATIENCE = 30
+"""How many seconds a connection may take: a machine of two cores that upgrades all processes leaves pods little."""
+
 CONNECT = f"""
 import socket, sys, time
 asked = failed = 0
 while True:
     asked += 1
     try:
-        with socket.create_connection((sys.argv[1], {PORT}), 5) as connection:
-            connection.settimeout(5)
+        with socket.create_connection((sys.argv[1], {PORT}), {PATIENCE}) as connection:
             connection.sendall(b"word")
             assert connection.recv(4) == b"word"
     except (OSError, AssertionError) as error:
@@ -64,7 +66,8 @@ def pods_created_meanwhile(admin: Kubectl, namespace: str) -> Iterator[list[Json
     over = threading.Event()
 
     def create() -> None:
-        while not over.is_set():
+        # Not as fast as it can: the API server has to serve the upgrades meanwhile.
+        while not over.wait(0.2):
             made = admin.attempt(
                 "-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(pod("tried"))
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 
@@ -42,6 +43,20 @@ def wait_until_silent(cluster: Cluster, since: int, former: frozenset[str] = fro
         what="a controller that sends nothing",
         pause=0.5,
     )
+
+
+def led_for(admin: Kubectl) -> float:
+    """Return for how many seconds the same controller has held the Lease; 0 if it does not renew it any more."""
+    lease = admin.get("lease", "sovereign-controller", NAMESPACE)["spec"]
+    now = datetime.now(UTC)
+    acquired, renewed = (now - datetime.fromisoformat(lease[f"{what}Time"]) for what in ("acquire", "renew"))
+    expired = renewed.total_seconds() > lease["leaseDurationSeconds"]
+    return 0 if expired else acquired.total_seconds()
+
+
+def policy_statuses(admin: Kubectl) -> dict[str, Json]:
+    """Return the status of each policy."""
+    return {found["metadata"]["name"]: found["status"] for found in admin.list("sovereigntypolicies")}
 
 
 @pytest.fixture
@@ -93,13 +108,17 @@ def test_a_suspension_writes_roles_before_anything_else(admin: Kubectl, cluster:
 @pytest.mark.usefixtures("encrypting")
 def test_a_restart_writes_nothing_but_the_lease(admin: Kubectl, cluster: Cluster, settled: int) -> None:
     former = frozenset(pod["metadata"]["name"] for pod in admin.list("pods", NAMESPACE, CONTROLLER_PODS))
-    # A new controller writes at once what the old one was still to write of pods.
+    # A new controller writes at once what the old one was still to write of pods, and what happened without a leader.
     eventually(
-        lambda: audit_log.silent_for(audit_log.writes_in(occasional_requests(cluster, settled))) > PACED_SECONDS,
-        seconds=120,
-        what="a controller that writes nothing",
+        lambda: (
+            audit_log.silent_for(audit_log.writes_in(occasional_requests(cluster, settled))) > PACED_SECONDS
+            and led_for(admin) > PACED_SECONDS
+        ),
+        seconds=180,
+        what="a controller that leads and writes nothing",
         pause=0.5,
     )
+    statuses = policy_statuses(admin)
     begun = audit_log.position(cluster)
     admin.delete("pods", "-l", CONTROLLER_PODS, namespace=NAMESPACE)
     admin.run("-n", NAMESPACE, "rollout", "status", "deployment/sovereign-controller", "--timeout=90s")
@@ -110,6 +129,7 @@ def test_a_restart_writes_nothing_but_the_lease(admin: Kubectl, cluster: Cluster
         what="a new controller that reads",
     )
     wait_until_silent(cluster, begun, former)
+    assert policy_statuses(admin) == statuses
     requests = occasional_requests(cluster, begun, former)
     assert not [
         (audit_log.target(entry), entry["verb"], entry["requestURI"]) for entry in audit_log.writes_in(requests)

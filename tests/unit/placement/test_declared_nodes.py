@@ -10,6 +10,7 @@ import pytest
 
 from sovereign_operator.core.placement.declared_nodes import changed_nodes, correct_uid, report_unfound
 from sovereign_operator.core.placement.facts import Facts, Node
+from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES
 from tests.builders import datacentre, facts, node
 
@@ -28,7 +29,8 @@ def again(*nodes: Node) -> tuple[Node, ...]:
 
 def status(found: Facts) -> dict[str, Any]:
     """Return what a status says of declared nodes."""
-    return report_unfound("gra", found).status
+    missing = unfound(found.datacentres["gra"], found.nodes)
+    return report_unfound(missing, found.nodes).status
 
 
 def reasons(found: Facts, before: Mapping[str, Any]) -> list[str]:

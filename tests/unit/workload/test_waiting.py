@@ -1,4 +1,4 @@
-"""What pods are told that wait for a node."""
+"""The Events of pods that wait for a node."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES
-from sovereign_operator.core.workload.waiting import Told, situation_of, waiting_notice
+from sovereign_operator.core.workload.waiting import PostedEvents, situation_of, waiting_notice
 
 SOURCE = "label sovereignty.dev/enforce of namespace hospital"
 
@@ -21,7 +21,7 @@ SOURCE = "label sovereignty.dev/enforce of namespace hospital"
         (None, "policy snc, which does not exist or cannot be read: correct the label"),
     ],
 )
-def test_a_pod_is_told_its_policy_the_reason_and_the_next_step(accepted: Sequence[str] | None, words: str) -> None:
+def test_an_event_names_the_policy_the_reason_and_the_next_step(accepted: Sequence[str] | None, words: str) -> None:
     notice = waiting_notice("hospital", "app-1", "snc", SOURCE, accepted)
     assert notice.message.startswith(f"{SOURCE} holds this pod to policy snc")
     assert words in notice.message
@@ -39,50 +39,50 @@ ONE, OTHER = "one", "other"
 
 
 def test_nodes_that_come_and_go_are_nothing_to_tell_again() -> None:
-    told, accepted = Told(), list[str]()
+    posted, accepted = PostedEvents(), list[str]()
     due = []
     for number in range(50):
-        due.append(told.is_due("pod", "owner", situation_of("snc", SOURCE, accepted)))
+        due.append(posted.is_due("pod", "owner", situation_of("snc", SOURCE, accepted)))
         accepted.append(f"node-{number}")
     # That there is no node, and that there are some.
     assert due == [True, True, *[False] * 48]
-    assert told.is_due("pod", "owner", situation_of("snc", SOURCE, None))
-    assert told.is_due("pod", "owner", situation_of("hds", SOURCE, None))
+    assert posted.is_due("pod", "owner", situation_of("snc", SOURCE, None))
+    assert posted.is_due("pod", "owner", situation_of("hds", SOURCE, None))
 
 
-def test_another_pod_of_the_same_name_is_told_as_well() -> None:
-    told = Told()
-    assert told.is_due("web-0", "owner", ("uid-1", ONE))
-    assert told.is_due("web-0", "owner", ("uid-2", ONE))
+def test_another_pod_of_the_same_name_gets_an_event_as_well() -> None:
+    posted = PostedEvents()
+    assert posted.is_due("web-0", "owner", ("uid-1", ONE))
+    assert posted.is_due("web-0", "owner", ("uid-2", ONE))
 
 
-def test_a_pod_is_told_the_same_only_once() -> None:
-    told = Told()
-    assert [told.is_due("pod", "owner", what) for what in (ONE, ONE, OTHER, OTHER, ONE)] == [1, 0, 1, 0, 1]
-    told.forget("pod")
-    assert told.is_due("pod", "owner", ONE)
+def test_a_pod_gets_the_same_event_only_once() -> None:
+    posted = PostedEvents()
+    assert [posted.is_due("pod", "owner", what) for what in (ONE, ONE, OTHER, OTHER, ONE)] == [1, 0, 1, 0, 1]
+    posted.forget("pod")
+    assert posted.is_due("pod", "owner", ONE)
 
 
-def test_ten_pods_of_an_owner_are_told_until_one_of_them_waits_no_more() -> None:
-    told = Told()
-    due = [told.is_due(number, "owner", ONE) for number in range(2 * MAX_EXAMPLES)]
+def test_ten_pods_of_an_owner_get_an_event_until_one_of_them_waits_no_more() -> None:
+    posted = PostedEvents()
+    due = [posted.is_due(number, "owner", ONE) for number in range(2 * MAX_EXAMPLES)]
     assert due == [True] * MAX_EXAMPLES + [False] * MAX_EXAMPLES
-    assert told.is_due("pod", "another owner", ONE)
-    told.forget(0)
-    assert told.is_due(MAX_EXAMPLES, "owner", ONE)
+    assert posted.is_due("pod", "another owner", ONE)
+    posted.forget(0)
+    assert posted.is_due(MAX_EXAMPLES, "owner", ONE)
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.sampled_from("ab"), st.sampled_from([ONE, OTHER]))))
-def test_no_more_pods_count_as_told_than_wait(steps: list[tuple[int, bool, str, str]]) -> None:
-    told, waiting = Told(), set[int]()
+def test_no_more_pods_count_as_posted_than_wait(steps: list[tuple[int, bool, str, str]]) -> None:
+    posted, waiting = PostedEvents(), set[int]()
     for pod, waits, owner, what in steps:
         if waits:
-            told.is_due(pod, owner, what)
+            posted.is_due(pod, owner, what)
             waiting.add(pod)
         else:
-            told.forget(pod)
+            posted.forget(pod)
             waiting.discard(pod)
     for pod in waiting:
-        told.forget(pod)
+        posted.forget(pod)
     for owner in "ab":
-        assert all(told.is_due((owner, number), owner, ONE) for number in range(MAX_EXAMPLES))
+        assert all(posted.is_due((owner, number), owner, ONE) for number in range(MAX_EXAMPLES))

@@ -12,7 +12,7 @@ from sovereign_operator.core.placement.qualification import Basis
 from sovereign_operator.core.placement.verdict import NodeVerdict, Place
 from sovereign_operator.core.report.reasons import sentences
 from sovereign_operator.core.workload.facts import WorkloadPod
-from sovereign_operator.core.workload.judged_owner import JudgedOwner, PolicyAnswers, message_of, result_of
+from sovereign_operator.core.workload.judged_owner import JudgedOwner, PolicyAnswers, Result, message_of, result_of
 from sovereign_operator.core.workload.judgement import Judgement, judge_pod
 from sovereign_operator.core.workload.owner import Owner
 from sovereign_operator.core.workload.scope import Judge, Mode
@@ -220,10 +220,10 @@ def _recorded_result(judge: Judge, places: tuple[PlaceRow, ...]) -> str:
     found = {place.place for place in places}
     held = judge.mode is Mode.ENFORCE
     for word, result in (
-        (Place.OUTSIDE, "fail" if held else "warn"),
-        (Judged.UNKNOWN, "unknown"),
-        (Place.PENDING, "skip"),
+        (Place.OUTSIDE, Result.FAIL if held else Result.WARN),
+        (Judged.UNKNOWN, Judged.UNKNOWN),
+        (Place.PENDING, Result.SKIP),
     ):
         if word in found:
-            return result
-    return "pass"
+            return result.value
+    return Result.PASS.value

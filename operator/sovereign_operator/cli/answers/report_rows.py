@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from sovereign_operator.api.v1alpha1.cloud_service import QualificationStatus, TechnologyOrigin
+from sovereign_operator.cli.answers.placing import Judged
 from sovereign_operator.cli.answers.version import ProcessVersion
 from sovereign_operator.core.placement.verdict import Place
+from sovereign_operator.core.workload.scope import Mode
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,6 @@ def count_places(workloads: tuple[ReportedWorkload, ...]) -> dict[str, int]:
     """Return how many pods that are held to policies are inside, outside, pending or unknown."""
     counts: Counter[str] = Counter()
     for row in workloads:
-        if row.mode == "enforce":
+        if row.mode == Mode.ENFORCE.value:
             counts.update({place.place: len(place.pods) for place in row.places})
-    return {word: counts[word] for word in (*map(str, Place), "unknown")}
+    return {word: counts[word] for word in (*map(str, Place), Judged.UNKNOWN.value)}

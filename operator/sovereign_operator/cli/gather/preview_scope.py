@@ -7,6 +7,7 @@ from typing import Final
 
 from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.gather.installation import Installation, option
+from sovereign_operator.cli.gather.namespaces import Labels
 from sovereign_operator.cli.gather.preview_workloads import Subject
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import needs_sidecar
@@ -19,8 +20,6 @@ from sovereign_operator.kube.client.api import Json
 RESOURCES_OPTION: Final = "--sidecar-resources="
 SIDECAR_RESOURCES: Final = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 """The chart's defaults."""
-Labels = Mapping[str, Mapping[str, str]]
-"""Of namespaces, by name."""
 
 
 @dataclass(frozen=True)

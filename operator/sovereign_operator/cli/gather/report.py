@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from importlib import resources
 from typing import Final
 
@@ -11,21 +11,19 @@ from sovereign_operator.cli.answers.report_pods import PodSeen
 from sovereign_operator.cli.answers.report_rows import AskedBy
 from sovereign_operator.cli.gather.check import read_guards, read_version
 from sovereign_operator.cli.gather.installation import Installation
-from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
-from sovereign_operator.cli.gather.status import namespace_labels, read_recorded, read_sovereign_workloads
+from sovereign_operator.cli.gather.namespaces import Labels, enforced_policies, living_pods, namespace_labels
+from sovereign_operator.cli.gather.reader import Reader
+from sovereign_operator.cli.gather.status import read_recorded, read_sovereign_workloads
 from sovereign_operator.core import names
 from sovereign_operator.core.workload.scope import enforced_policy, judges_of_pod, judges_pods
 from sovereign_operator.kube.client.errors import RefusedError
-from sovereign_operator.kube.client.resource import NAMESPACES, PODS, SELF_REVIEWS
-from sovereign_operator.kube.objects.pod import AUDIT_PREFIX, ObservedPod, see_pod
-from sovereign_operator.kube.objects.worst import worst_pod
+from sovereign_operator.kube.client.resource import NAMESPACES, SELF_REVIEWS
+from sovereign_operator.kube.objects.pod import AUDIT_PREFIX, ObservedPod
 
 IDENTITY: Final = "kube-system"
 """The namespace whose uid stands for a cluster: it is created with the cluster and cannot be deleted."""
 LIMITS: Final = "limits.json"
 """Beside the package's modules: what the operator does not do, as text, generated from the reference's page."""
-
-Labels = Mapping[str, Mapping[str, str]]
 
 
 async def read_report(reader: Reader, installation: Installation, namespace: str) -> ReportSeen:
@@ -42,18 +40,13 @@ async def read_report(reader: Reader, installation: Installation, namespace: str
         read_recorded(reader),
     )
     never = installation.system_namespaces
-    enforced = {
-        name: policy
-        for name, found in (labels or {}).items()
-        if name not in never and (policy := enforced_policy(found)) is not None
-    }
     return ReportSeen(
         scope=namespace,
         at=reader.now(),
         cluster=str(identity["metadata"]["uid"]) if identity else "",
         asked_by=asked_by,
         version=version,
-        namespaces=None if labels is None else enforced,
+        namespaces=None if labels is None else enforced_policies(labels, never),
         pods=None if labels is None else await _pods(reader, labels, never, namespace),
         sovereign_workloads=workloads,
         guards=guards,
@@ -77,17 +70,12 @@ async def _pods(
     reader: Reader, labels: Labels, never_in_scope: Container[str], namespace: str
 ) -> tuple[PodSeen, ...] | None:
     """Return the pods that policies judge: those of namespaces whose labels name one, or whose own label does."""
-    see = seen_or_worst(see_pod, worst_pod)
-    judging = sorted(name for name, found in labels.items() if name not in never_in_scope and judges_pods(found))
-    lists = await asyncio.gather(
-        reader.list(PODS, see, namespace, label_selector=names.POLICY_LABEL),
-        *(reader.list(PODS, see, name) for name in judging),
-    )
-    if any(listed is None for listed in lists):
+    judging = [name for name, found in labels.items() if name not in never_in_scope and judges_pods(found)]
+    pods = await living_pods(reader, judging, namespace)
+    if pods is None:
         return None
-    living = (pod for listed in lists for pod in listed or () if not pod.ended and not pod.terminating)
-    pods = {(pod.namespace, pod.pod.name): _seen(pod, labels, never_in_scope) for pod in living}
-    return tuple(pods[key] for key in sorted(pods) if pods[key].judges)
+    seen = (_seen(pods[key], labels, never_in_scope) for key in sorted(pods))
+    return tuple(pod for pod in seen if pod.judges)
 
 
 def _seen(pod: ObservedPod, labels: Labels, never_in_scope: Container[str]) -> PodSeen:

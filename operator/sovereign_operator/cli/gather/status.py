@@ -1,7 +1,7 @@
 """Reads what ``status`` counts: namespaces in scope, their pods, SovereignWorkloads, and statuses."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,15 +12,14 @@ from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.status import CountedPod, StatusSeen
 from sovereign_operator.cli.answers.status_rows import WorkloadRow
 from sovereign_operator.cli.gather.installation import Installation
-from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
-from sovereign_operator.cli.gather.workloads import get_existing
+from sovereign_operator.cli.gather.namespaces import Labels, enforced_policies, living_pods, namespace_labels
+from sovereign_operator.cli.gather.reader import Reader
 from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import condition_of
 from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
 from sovereign_operator.kube.client.api import Json
-from sovereign_operator.kube.client.resource import NAMESPACES, OURS, PODS
-from sovereign_operator.kube.objects.pod import ObservedPod, see_pod
-from sovereign_operator.kube.objects.worst import worst_pod
+from sovereign_operator.kube.client.resource import OURS
+from sovereign_operator.kube.objects.pod import ObservedPod
 
 
 async def read_status(reader: Reader, estate: Estate, installation: Installation, namespace: str) -> StatusSeen:
@@ -30,18 +29,8 @@ async def read_status(reader: Reader, estate: Estate, installation: Installation
         read_sovereign_workloads(reader, namespace),
     )
     never = installation.system_namespaces
-    in_scope = (
-        None
-        if labels is None
-        else {
-            name: policy
-            for name, found in labels.items()
-            if name not in never and (policy := enforced_policy(found)) is not None
-        }
-    )
-    pods = (
-        None if labels is None or in_scope is None else await _pods(reader, labels, in_scope, installation, namespace)
-    )
+    in_scope = None if labels is None else enforced_policies(labels, never)
+    pods = None if labels is None or in_scope is None else await _pods(reader, labels, in_scope, never, namespace)
     seen = StatusSeen(
         namespaces=in_scope,
         pods=pods,
@@ -52,40 +41,18 @@ async def read_status(reader: Reader, estate: Estate, installation: Installation
     return seen if estate.judged else replace(seen, recorded=await read_recorded(reader))
 
 
-async def namespace_labels(reader: Reader, namespace: str) -> dict[str, Mapping[str, str]] | None:
-    """Return the labels of one namespace, or of all if it is empty; None if the caller may not read them.
-
-    Raises CliError if it does not exist.
-    """
-    if namespace:
-        found = await get_existing(reader, NAMESPACES, namespace)
-        return None if found is None else {namespace: found["metadata"].get("labels") or {}}
-    listed = await reader.list(NAMESPACES, lambda obj: (obj["metadata"]["name"], obj["metadata"].get("labels") or {}))
-    return None if listed is None else dict(listed)
-
-
 async def _pods(
-    reader: Reader,
-    labels: Mapping[str, Mapping[str, str]],
-    in_scope: Mapping[str, str],
-    installation: Installation,
-    namespace: str,
+    reader: Reader, labels: Labels, in_scope: Mapping[str, str], never: Container[str], namespace: str
 ) -> tuple[CountedPod, ...] | None:
     """Return the pods that a policy holds: all of namespaces in scope, elsewhere those whose label names a policy."""
-    see = seen_or_worst(see_pod, worst_pod)
-    lists = await asyncio.gather(
-        reader.list(PODS, see, namespace, label_selector=names.POLICY_LABEL),
-        *(reader.list(PODS, see, name) for name in sorted(in_scope)),
-    )
-    if any(listed is None for listed in lists):
+    pods = await living_pods(reader, in_scope, namespace)
+    if pods is None:
         return None
-    pods = {(pod.namespace, pod.pod.name): pod for listed in lists for pod in listed or () if not pod.ended}
-    never = installation.system_namespaces
     held = (
         (pod, policy_of_pod(pod.namespace, enforced_policy(labels.get(pod.namespace, {})), pod.labels, never))
         for pod in pods.values()
     )
-    return tuple(_count(pod, policy) for pod, policy in held if policy and not pod.terminating)
+    return tuple(_count(pod, policy) for pod, policy in held if policy)
 
 
 def _count(pod: ObservedPod, policy: str) -> CountedPod:

@@ -24,10 +24,10 @@ async def annotate_pod(state: ControllerState, key: PodAnnotationsKey) -> float 
     pod = state.view.pod(key.namespace, key.name)
     if pod is None:
         state.refusals.forget(resource.PODS, (key.namespace, key.name))
-        state.told.forget((key.namespace, key.name))
+        state.waiting_events.forget((key.namespace, key.name))
         return None
     if pod.pod.node or pod.ended:
-        state.told.forget((key.namespace, key.name))
+        state.waiting_events.forget((key.namespace, key.name))
     if state.published.verdicts is None or pod.ended or pod.pod.unreadable:
         return None
     if not pod.pod.node:

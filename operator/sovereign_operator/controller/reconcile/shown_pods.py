@@ -60,12 +60,15 @@ def due_statuses(state: ControllerState) -> set[tuple[str, str]]:
 def _is_known(verdicts: Verdicts, plural: str, name: str) -> bool:
     """Whether there is such an object that can be read, and whose status speaks of pods."""
     facts = verdicts.facts
-    kinds = {
-        SOVEREIGNTY_POLICY.plural: facts.policies,
-        DATACENTRE.plural: facts.datacentres,
-        CLOUD_SERVICE.plural: facts.services,
-    }
-    return name in kinds.get(plural, ())
+    match plural:
+        case SOVEREIGNTY_POLICY.plural:
+            return name in facts.policies
+        case DATACENTRE.plural:
+            return name in facts.datacentres
+        case CLOUD_SERVICE.plural:
+            return name in facts.services
+        case _:
+            return False
 
 
 def _wait(state: ControllerState, key: tuple[str, str], now: datetime) -> timedelta:

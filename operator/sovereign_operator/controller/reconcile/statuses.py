@@ -1,7 +1,8 @@
 """Statuses of the cluster-scoped kinds: services, datacentres, policies and derogations."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from sovereign_operator.api.v1alpha1 import CLOUD_SERVICE, DATACENTRE, DEROGATION, SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.kind import Kind
@@ -78,20 +79,18 @@ def reports(
     ``not_trusted``: by policy, the pods that mount its certificates without a grant; empty without certificates.
     """
     facts = verdicts.facts
-    shown = state.published.pods
     for plural, name in sorted(outdated):
-        pods = shown[plural, name].report if (plural, name) in shown else Report({}, ())
+        pods = _shown_pods(state, plural, name)
         if plural == CLOUD_SERVICE.plural and name in facts.services:
             yield NewStatus(CLOUD_SERVICE, name, report_service(name, facts, verdicts) + pods)
         elif plural == DATACENTRE.plural and name in facts.datacentres:
             report = report_datacentre(name, facts, verdicts) + pods
-            before = (state.view.object(DATACENTRE.plural, name) or {}).get("status", {})
+            before = _former_status(state, DATACENTRE, name)
             yield NewStatus(DATACENTRE, name, report, changed_nodes(name, facts, before, report.status))
         elif plural == DEROGATION.plural and name in facts.derogations:
             yield NewStatus(DEROGATION, name, report_derogation(name, facts, verdicts.sites))
         elif plural == SOVEREIGNTY_POLICY.plural and (spec := facts.policies.get(name)):
-            for status in _policy_reports(state, verdicts, name, spec, not_trusted.get(name)):
-                yield replace(status, report=status.report + pods)
+            yield from _policy_reports(state, verdicts, name, spec, not_trusted.get(name))
     for kind in KINDS:
         for (_, name), why in sorted(state.view.own.unreadable[kind.plural].errors.items()):
             yield NewStatus(kind, name, report_unreadable(kind, why))
@@ -109,6 +108,7 @@ def _policy_reports(
         return
     trusted = state.view.identity.trusted(name) if state.view.identity else ()
     report = report_policy(name, verdicts.facts, verdicts, trusted)
+    report += _shown_pods(state, SOVEREIGNTY_POLICY.plural, name)
     if not_trusted is not None:
         report += report_grants(name, state.published.granted[name], not_trusted)
     seen = state.view.sidecars.seen.get(name) if state.view.sidecars else None
@@ -116,5 +116,16 @@ def _policy_reports(
     identity = state.view.identity
     if spec.encryption_in_transit and state.settings.by_token and identity and identity.kubelets_may_ask:
         report += report_pod_certificates(state.view.former_kubelets.nodes)
-    before = (state.view.object(SOVEREIGNTY_POLICY.plural, name) or {}).get("status", {})
-    yield NewStatus(SOVEREIGNTY_POLICY, name, report, tuple(changed_grants(before, report.status)))
+    before = _former_status(state, SOVEREIGNTY_POLICY, name)
+    yield NewStatus(SOVEREIGNTY_POLICY, name, report, changed_grants(before, report.status))
+
+
+def _shown_pods(state: ControllerState, plural: str, name: str) -> Report:
+    """Return what a status says of pods, which may be older than the rest of it."""
+    shown = state.published.pods.get((plural, name))
+    return shown.report if shown else Report({}, ())
+
+
+def _former_status(state: ControllerState, kind: Kind, name: str) -> Mapping[str, Any]:
+    status: Mapping[str, Any] = (state.view.object(kind.plural, name) or {}).get("status", {})
+    return status

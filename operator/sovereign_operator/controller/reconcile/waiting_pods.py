@@ -17,7 +17,7 @@ async def tell_why_it_waits(state: ControllerState, verdicts: Verdicts, pod: Obs
     policy, key = state.view.policy_of(pod), (pod.namespace, pod.pod.name)
     # No scheduler has looked at a gated pod, so its policy is not why it waits.
     if not policy or not pod.pod.waiting or pod.gated or pod.terminating:
-        state.told.forget(key)
+        state.waiting_events.forget(key)
         return
     accepted = verdicts.accepted_nodes(policy) if policy in verdicts.policies else None
     enforced = state.view.enforced(pod.namespace) is not None
@@ -25,7 +25,7 @@ async def tell_why_it_waits(state: ControllerState, verdicts: Verdicts, pod: Obs
     source = of_namespace if enforced else own
     situation = situation_of(policy, source, accepted)
     # Another pod may have its name by now.
-    if state.told.is_due(key, (pod.namespace, pod.owner), (pod.pod.uid, situation)):
+    if state.waiting_events.is_due(key, (pod.namespace, pod.owner), (pod.pod.uid, situation)):
         metadata = {"namespace": pod.namespace, "name": pod.pod.name, "uid": pod.pod.uid}
         notice = waiting_notice(pod.namespace, pod.pod.name, policy, source, accepted)
         await post_once(state.api, resource.PODS.header | {"metadata": metadata}, notice, situation)

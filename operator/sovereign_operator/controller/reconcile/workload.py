@@ -160,7 +160,7 @@ async def _gather(
     workload = workload_of(key.name, spec)
     policy = _policy(state, key, spec)
     policies = frozenset(name for _, name in state.view.keys(SOVEREIGNTY_POLICY.plural))
-    pods = await _pods_of_workload(state, key, spec, found)
+    pods = await _pods_of_workload(state, key, spec, workload[0] if workload else None, found)
     target = see_workload(workload[0], found) if workload and found else None
     wanted = (
         manifests.owned(
@@ -220,12 +220,16 @@ async def _find(state: ControllerState, kind: WorkloadKind, name: str, namespace
 
 
 async def _pods_of_workload(
-    state: ControllerState, key: SovereignWorkloadKey, spec: SovereignWorkloadSpec, workload: Json | None
+    state: ControllerState,
+    key: SovereignWorkloadKey,
+    spec: SovereignWorkloadSpec,
+    kind: WorkloadKind | None,
+    workload: Json | None,
 ) -> Sequence[ObservedPod]:
     """Return the pods of a SovereignWorkload that have neither ended nor begun to terminate."""
     selected = selector_of_pods(spec)
     selectors = [selected] if selected else []
-    is_cron_job = (workload_of(key.name, spec) or ())[:1] == (WorkloadKind.CRON_JOB,)
+    is_cron_job = kind is WorkloadKind.CRON_JOB
     if workload and is_cron_job:
         uid = workload["metadata"]["uid"]
         selectors += [

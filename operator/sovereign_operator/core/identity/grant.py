@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sovereign_operator.api.v1alpha1.sovereignty_policy import NamespaceSelector, SovereigntyPolicySpec
+from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.core import names
 from sovereign_operator.core.kubernetes.selector import Selector
 from sovereign_operator.core.report.condition_reasons import ConditionReason
@@ -21,7 +21,7 @@ def is_granted(policy: str, spec: SovereigntyPolicySpec, namespace: str, labels:
     grant = spec.certificate_namespaces
     if grant is None:
         return labels.get(names.ENFORCE_LABEL) == policy
-    return namespace in grant.names or (grant.selector is not None and _selector(grant.selector).selects(labels))
+    return namespace in grant.names or (grant.selector is not None and Selector.of(grant.selector).selects(labels))
 
 
 def listed_namespaces(
@@ -96,8 +96,3 @@ def changed_grants(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple
         details = "".join(f"; {word}: {examples(found)}" for word, found in changes.items() if found)
     message = f"the policy gives its certificates to {number} namespace(s) now{details}"
     return (Notice("Normal", "GrantsChanged", message),)
-
-
-def _selector(selector: NamespaceSelector) -> Selector:
-    expressions = tuple(term.model_dump() for term in selector.match_expressions)
-    return Selector(selector.match_labels, expressions)

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+from sovereign_operator.api.v1alpha1.pod_selector import PodSelector
+from sovereign_operator.api.v1alpha1.sovereignty_policy import NamespaceSelector
 
 
 @dataclass(frozen=True)
@@ -11,6 +14,11 @@ class Selector:
 
     labels: Mapping[str, str]
     expressions: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, spec: NamespaceSelector | PodSelector) -> Self:
+        """Return the selector that one of our objects holds."""
+        return cls(spec.match_labels, tuple(term.model_dump() for term in spec.match_expressions))
 
     def __str__(self) -> str:
         """Return it as kubectl takes it with -l."""

@@ -6,30 +6,26 @@ from typing import Any
 
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.core.placement.facts import Facts, Node
-from sovereign_operator.core.placement.membership import unfound
+from sovereign_operator.core.placement.membership import Unfound
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Notice, examples
 from sovereign_operator.core.report.report import Report
 
 
-def report_unfound(name: str, facts: Facts) -> Report:
+def report_unfound(found: Unfound, nodes: Mapping[str, Node]) -> Report:
     """Report the nodes that a Datacentre declares and that are gone, or registered again."""
-    found = unfound(facts.datacentres[name], facts.nodes)
     status = {
         "nodesLost": len(found.lost),
         "lost": list(found.lost[:MAX_EXAMPLES]),
         "nodesReplaced": len(found.replaced),
-        "replaced": [
-            {"node": entry.name, "uid": facts.nodes[entry.name].uid} for entry in found.replaced[:MAX_EXAMPLES]
-        ],
+        "replaced": [{"node": entry.name, "uid": nodes[entry.name].uid} for entry in found.replaced[:MAX_EXAMPLES]],
     }
     return Report(status, ())
 
 
-def say_unfound(datacentre: DatacentreSpec, facts: Facts) -> str:
+def say_unfound(found: Unfound, nodes: Mapping[str, Node]) -> str:
     """Return a sentence about the entries of spec.nodes that match no node of this cluster, and why; empty if none."""
-    found = unfound(datacentre, facts.nodes)
     wrong = [f"no node is called {name}" for name in found.lost] + [
-        f"{entry.name} has the uid {facts.nodes[entry.name].uid}, not {entry.uid}" for entry in found.replaced
+        f"{entry.name} has the uid {nodes[entry.name].uid}, not {entry.uid}" for entry in found.replaced
     ]
     return f"; {len(wrong)} of spec.nodes not found: {examples(wrong)}" if wrong else ""
 

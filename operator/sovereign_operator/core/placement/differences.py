@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.placement.facts import Facts, Node, Pair
-from sovereign_operator.core.placement.membership import by_labels, concerns
+from sovereign_operator.core.placement.membership import claims_by_labels, concerns
 
 
 def basis_of(pair: Pair, facts: Facts) -> tuple[object, ...]:
@@ -37,7 +37,7 @@ def relocated(before: DatacentreSpec | None, after: DatacentreSpec | None, nodes
         return
     for spec in filter(None, (before, after)):
         yield from (entry.name for entry in spec.nodes)
-        if by_labels({"": spec}):
+        if claims_by_labels(spec):
             yield from (name for name, node in nodes.items() if concerns(node, spec))
 
 

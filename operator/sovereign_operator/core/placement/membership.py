@@ -66,8 +66,13 @@ def declarations(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, dict[st
 
 
 def by_labels(datacentres: Mapping[str, DatacentreSpec]) -> dict[str, DatacentreSpec]:
-    """Return the datacentres that claim nodes by their labels, whatever these nodes are called."""
-    return {name: spec for name, spec in datacentres.items() if spec.node_selector or spec.node_pools}
+    """Return the datacentres that claim nodes by their labels."""
+    return {name: spec for name, spec in datacentres.items() if claims_by_labels(spec)}
+
+
+def claims_by_labels(datacentre: DatacentreSpec) -> bool:
+    """Whether a Datacentre claims nodes by their labels, whatever these nodes are called."""
+    return bool(datacentre.node_selector or datacentre.node_pools)
 
 
 def locate(node: Node, declared: Mapping[str, str], claiming: Mapping[str, DatacentreSpec], facts: Facts) -> Membership:
@@ -140,7 +145,7 @@ def claim_by_labels(node: Node, datacentre: DatacentreSpec) -> Claim | None:
 
 def concerns(node: Node, datacentre: DatacentreSpec) -> bool:
     """Whether a Datacentre claims a node by labels, or has a pool whose labels the node carries."""
-    return claim_by_labels(node, datacentre) is not None or any(_strangers(node, {"": datacentre}))
+    return claim_by_labels(node, datacentre) is not None or any(_pools_labelled(node, datacentre))
 
 
 def selects(node: Node, selector: Mapping[str, str]) -> NodeEvidence | None:
@@ -182,8 +187,12 @@ def _begins(provider_id: str, form: str) -> bool:
 def _strangers(node: Node, claiming: Mapping[str, DatacentreSpec]) -> Iterator[str]:
     """Yield the pools, in words, whose labels a node carries that is none of theirs."""
     for name in sorted(claiming):
-        pools = sorted(pool.name for pool in claiming[name].node_pools if _is_labelled_for(node, pool))
-        yield from (f"pool {pool} of {name}" for pool in pools)
+        yield from (f"pool {pool} of {name}" for pool in sorted(_pools_labelled(node, claiming[name])))
+
+
+def _pools_labelled(node: Node, datacentre: DatacentreSpec) -> Iterator[str]:
+    """Yield a Datacentre's pools whose labels a node carries."""
+    return (pool.name for pool in datacentre.node_pools if _is_labelled_for(node, pool))
 
 
 def _claims(claims: Claims, node: Node) -> bool:

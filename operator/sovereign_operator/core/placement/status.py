@@ -11,6 +11,7 @@ from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
 from sovereign_operator.core.placement.declared_nodes import report_unfound, say_unfound
 from sovereign_operator.core.placement.facts import Facts, Pair, datacentres_of
+from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.qualification import in_force, title
 from sovereign_operator.core.placement.site import SiteVerdict, no_service
 from sovereign_operator.core.placement.verdicts import Verdicts
@@ -65,26 +66,27 @@ def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
             for answer in refusals_first[:MAX_EXAMPLES]
         ],
     }
-    return Report(status, (_datacentre_ready(name, facts, verdicts, members),)) + report_unfound(name, facts)
+    missing = unfound(facts.datacentres[name], facts.nodes)
+    ready = _datacentre_ready(name, facts, verdicts, members, say_unfound(missing, facts.nodes))
+    return Report(status, (ready,)) + report_unfound(missing, facts.nodes)
 
 
-def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list[str]) -> Observation:
+def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list[str], missing: str) -> Observation:
     spec = facts.datacentres[name]
     if spec.service_ref.name not in facts.services:
-        missing = no_service(spec.service_ref.name, facts)
-        return Observation("Ready", "False", missing.reason, missing.message)
+        finding = no_service(spec.service_ref.name, facts)
+        return Observation("Ready", "False", finding.reason, finding.message)
     wrong = {node: findings for node in members if (findings := verdicts.members[node].findings)}
     if wrong:
         message = f"{len(wrong)} node(s) contradict the claim: {examples(map(sentences, wrong.values()))}"
         return Observation("Ready", "False", NodeReason.NODE_CONTRADICTED, message)
-    unseen = say_unfound(spec, facts)
     if not members:
         message = (
             "no node of this cluster stands here: correct spec.nodes (name and uid), spec.nodePools or "
             "spec.nodeSelector"
         )
-        return Observation("Ready", "False", ConditionReason.NO_NODES, message + unseen)
-    message = f"{len(members)} node(s) of {title(facts.services[spec.service_ref.name])}: {examples(members)}{unseen}"
+        return Observation("Ready", "False", ConditionReason.NO_NODES, message + missing)
+    message = f"{len(members)} node(s) of {title(facts.services[spec.service_ref.name])}: {examples(members)}{missing}"
     return Observation("Ready", "True", ConditionReason.NODES_PRESENT, message)
 
 

@@ -193,13 +193,7 @@ def workload_of(name: str, spec: SovereignWorkloadSpec) -> tuple[WorkloadKind, s
 
 def selector_of_pods(spec: SovereignWorkloadSpec) -> Selector | None:
     """Return what selects the pods of a SovereignWorkload; None if it refers to a workload."""
-    if spec.pod_selector is None:
-        return None
-    expressions = tuple(
-        {"key": term.key, "operator": term.operator.value, "values": term.values}
-        for term in spec.pod_selector.match_expressions
-    )
-    return Selector(spec.pod_selector.match_labels, expressions)
+    return Selector.of(spec.pod_selector) if spec.pod_selector else None
 
 
 @dataclass(frozen=True)

@@ -41,31 +41,31 @@ def waiting_notice(namespace: str, pod: str, policy: str, source: str, accepted:
 
 
 def situation_of(policy: str, source: str, accepted: Sequence[str] | None) -> str:
-    """Return what stands for all that a pod is told once. Which nodes a policy accepts may change all the time."""
+    """Return what stands for all that one Event says to a pod. Which nodes a policy accepts may change all the time."""
     known = "unknown" if accepted is None else "some" if accepted else "none"
     return f"{policy}|{source}|{known}"
 
 
-class Told:
-    """Which pods were told what, so that each is told once, and at most ten pods of one owner at a time."""
+class PostedEvents:
+    """Which pods have an Event about what, so that each gets it once, and at most ten pods of one owner at a time."""
 
     def __init__(self) -> None:
-        self._told: dict[Hashable, tuple[Hashable, Hashable]] = {}
+        self._posted: dict[Hashable, tuple[Hashable, Hashable]] = {}
         self._numbers: Counter[Hashable] = Counter()
 
     def is_due(self, pod: Hashable, owner: Hashable, what: Hashable) -> bool:
-        """Whether a pod of an owner is to be told this; if so, it counts as told."""
-        before = self._told.get(pod)
+        """Whether an Event about this is to be posted for a pod of an owner; if so, it counts as posted."""
+        before = self._posted.get(pod)
         if before == (owner, what) or (before is None and self._numbers[owner] >= MAX_EXAMPLES):
             return False
         self.forget(pod)
-        self._told[pod] = owner, what
+        self._posted[pod] = owner, what
         self._numbers[owner] += 1
         return True
 
     def forget(self, pod: Hashable) -> None:
-        """Forget a pod that waits no more. Another one of its owner may be told then."""
-        owner, _ = self._told.pop(pod, (None, None))
+        """Forget a pod that waits no more. Another one of its owner may get an Event then."""
+        owner, _ = self._posted.pop(pod, (None, None))
         if owner is not None:
             self._numbers[owner] -= 1
             if not self._numbers[owner]:

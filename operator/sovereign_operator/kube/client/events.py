@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sovereign_operator.core.names import FIELD_MANAGER
@@ -23,31 +25,25 @@ async def post(api: Api, about: Json, notice: Notice) -> None:
     """
     event = _event(api, about, notice)
     name, namespace = event["metadata"]["name"], event["metadata"]["namespace"]
-    try:
+    with _failures_logged(event):
         try:
             await api.create(EVENTS, event, namespace)
         except ConflictError:
             known = await api.get(EVENTS, name, namespace)
             body = {"count": known.get("count", 1) + 1, "lastTimestamp": event["lastTimestamp"]}
             await api.patch(EVENTS, name, body, content_type=MERGE, namespace=namespace)
-    except ApiError as error:
-        _log(event, error)
 
 
 async def post_once(api: Api, about: Json, notice: Notice, situation: str) -> None:
     """Post an Event about an object unless there is one about the same situation. A failure is only logged."""
     event = _event(api, about, notice, situation)
     name, namespace = event["metadata"]["name"], event["metadata"]["namespace"]
-    try:
+    # A conflict: another replica was as quick.
+    with _failures_logged(event), suppress(ConflictError):
         try:
             await api.get(EVENTS, name, namespace)
         except NotFoundError:
             await api.create(EVENTS, event, namespace)
-    except ConflictError:
-        # Another replica was as quick.
-        return
-    except ApiError as error:
-        _log(event, error)
 
 
 def _event(api: Api, about: Json, notice: Notice, situation: str = "") -> dict[str, Any]:
@@ -78,6 +74,10 @@ def _event(api: Api, about: Json, notice: Notice, situation: str = "") -> dict[s
     }
 
 
-def _log(event: Json, error: ApiError) -> None:
-    about = event["involvedObject"]["name"]
-    logger.warning("Event %s about %s was not posted: %s", event["reason"], about, error)
+@contextmanager
+def _failures_logged(event: Json) -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        about = event["involvedObject"]["name"]
+        logger.warning("Event %s about %s was not posted: %s", event["reason"], about, error)
