@@ -118,8 +118,11 @@ class Pod:
         """Load the redirect, and start the sidecar. Call ``tell`` and ``certify`` first."""
         self.probes = probes
         self._redirect()
+        self.run([sys.executable, "-m", "sovereign_operator.sidecar", *sidecar.arguments(probes)])
+
+    def run(self, command: Sequence[str]) -> None:
+        """Run a command as the sidecar."""
         within = ["nsenter", f"--net=/run/netns/{self.net.name}", "unshare", "--mount", "sh", "-ec", ENTER, "sh"]
-        command = [sys.executable, "-m", "sovereign_operator.sidecar", *sidecar.arguments(probes)]
         environment = {"PATH": f"{envoy()}:{os.environ['PATH']}", "UID_": str(sidecar.UID), "PYTHONPATH": _sources()}
         root = self.cgroup.parent if self.cgroup else ""
         environment |= {"CGROUP_": str(self.cgroup or ""), "CGROUP_ROOT_": str(root)}

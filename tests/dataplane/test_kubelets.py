@@ -8,7 +8,7 @@ import pytest
 from hack.dataplane.pods import PATIENCE, Road
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
-from sovereign_operator.dataplane.bootstrap import CLIENT_SECONDS
+from sovereign_operator.dataplane.kubelet_ports import CLIENT_SECONDS
 from sovereign_operator.dataplane.kubelets import HOOK_AGENT
 from tests.dataplane.links import APP_PORT
 from tests.dataplane.probes import FIRST, probed, raw, web

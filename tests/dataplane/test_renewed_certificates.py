@@ -4,7 +4,7 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ import pytest
 from hack.dataplane.pods import PATIENCE, Pod, Road, memory_cgroup, project
 from hack.kubectl import eventually
 from sovereign_operator.core.sidecar import contract as sidecar
-from sovereign_operator.dataplane.bootstrap import ADMIN_SOCKET
+from sovereign_operator.dataplane.admin import CERTIFICATES_QUERY
 from sovereign_operator.pki import certificates
+from tests.dataplane.admin import ask
 from tests.dataplane.links import APP_PORT
 from tests.dataplane.roads import BREST, SECRET, STRICT
 from tests.dataplane.talk import Echo, Steady, refused, said
@@ -37,25 +38,11 @@ def give_token(pod: Pod, address: str) -> None:
     project(pod.folder / "identity", files)
 
 
-class Admin(HTTPConnection):
-    """Envoy's admin interface in a pod."""
-
-    def __init__(self, pod: Pod) -> None:
-        super().__init__("admin")
-        self._path = pod.folder / Path(ADMIN_SOCKET).relative_to("/run/sovereignty")
-
-    def connect(self) -> None:
-        """Connect to its socket."""
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(str(self._path))
-
-
 def loaded(pod: Pod) -> set[int]:
     """Return the serial numbers of the certificates that Envoy uses."""
-    admin = Admin(pod)
-    admin.request("GET", "/certs")
-    found: list[dict[str, Any]] = json.loads(admin.getresponse().read())["certificates"]
-    admin.close()
+    status, shown = ask(pod, "GET", CERTIFICATES_QUERY)
+    assert status == HTTPStatus.OK
+    found: list[dict[str, Any]] = json.loads(shown)["certificates"]
     return {int(each["serial_number"], 16) for one in found for each in one.get("cert_chain", ())}
 
 

@@ -25,7 +25,7 @@ KEEPALIVE: Final[Json] = {
 }
 
 _IPPROTO_TCP: Final = 6
-_TCP_RTO_MAX_MS: Final = 44
+_TCP_SYNCNT, _TCP_RTO_MAX_MS = 7, 44
 GIVE_UP_SOONER: Final[Json] = {"level": _IPPROTO_TCP, "name": _TCP_RTO_MAX_MS, "int_value": 1500}
 """The socket option for data that the peer does not acknowledge.
 
@@ -34,4 +34,10 @@ limit, in milliseconds between two attempts, it gives up after 21 s instead of a
 
 Linux supports this option since 6.15. TCP_USER_TIMEOUT is older, but would also end a connection whose peer is alive
 and acknowledges everything, if its application reads nothing for that long.
+"""
+KEEP_TRYING: Final[Json] = {"level": _IPPROTO_TCP, "name": _TCP_SYNCNT, "int_value": 100}
+"""The socket option beside GIVE_UP_SOONER for a connection that is not established yet: how often it is tried again.
+
+That limit counts for these attempts, too. With the six that Linux makes by default, it would give up after 11 s instead
+of two minutes. With this number, the timeout of the cluster ends them.
 """

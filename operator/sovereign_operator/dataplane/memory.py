@@ -115,12 +115,15 @@ def _when(name: str, used: float) -> Json:
     return {"name": name, "triggers": [{"name": _HEAP, "threshold": {"value": used}}]}
 
 
-def runtime(budget: Budget, for_kubelets: list[str]) -> Json:
-    """Return the limit of each listener's connections. ``for_kubelets`` are the names of the listeners for kubelets."""
+def limits(budget: Budget, for_kubelets: list[str]) -> Json:
+    """Return the layer of Envoy's runtime with the limit of each listener's connections.
+
+    ``for_kubelets`` are the names of the listeners for kubelets.
+    """
     one_way = max(1, int(budget.connections * ONE_WAY_SHARE))
-    limits = dict.fromkeys(("inbound", "outbound"), one_way) | dict.fromkeys(for_kubelets, budget.kubelet_connections)
-    layer = {f"envoy.resource_limits.listener.{name}.connection_limit": most for name, most in limits.items()}
-    return {"layers": [{"name": "limits", "static_layer": layer}]}
+    most = dict.fromkeys(("inbound", "outbound"), one_way) | dict.fromkeys(for_kubelets, budget.kubelet_connections)
+    layer = {f"envoy.resource_limits.listener.{name}.connection_limit": number for name, number in most.items()}
+    return {"name": "limits", "static_layer": layer}
 
 
 def kernel_buffers(size: int) -> list[Json]:

@@ -5,7 +5,7 @@ import pytest
 from sovereign_operator.core.sidecar.contract import IDENTITY_FOLDER, LEAST_MEMORY, OWN_FOLDER, Probe, ProbeKind
 from sovereign_operator.dataplane.bootstrap import bootstrap, secrets
 from sovereign_operator.dataplane.envoy import CHAINS, cluster
-from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, LOST_SECONDS
+from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, KEEP_TRYING, LOST_SECONDS
 from sovereign_operator.dataplane.memory import (
     BASE,
     BESIDE_ENVOY,
@@ -43,7 +43,7 @@ def test_every_connection_that_leaves_the_pod_detects_a_dead_peer(*, give_up_soo
         asking = one["upstream_connection_options"]["tcp_keepalive"]
         assert asking == {"keepalive_time": 10, "keepalive_interval": 5, "keepalive_probes": 2}
         assert one["upstream_bind_config"]["socket_options"] == [
-            *([GIVE_UP_SOONER] if give_up_sooner else []),
+            *([GIVE_UP_SOONER, KEEP_TRYING] if give_up_sooner else []),
             *kernel_buffers(FAR),
         ]
     assert LOST_SECONDS == 20

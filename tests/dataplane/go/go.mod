@@ -1,0 +1,3 @@
+module sovereignty.dev/tests/dataplane
+
+go 1.26.0
