@@ -15,6 +15,8 @@ from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from sovereign_operator.core.encryption.disconnects import TrustedAnchor
+from sovereign_operator.core.sidecar.contract import IDENTITY_VOLUME, TRUSTED
+from sovereign_operator.pki import bundle
 from tests.e2e.support.certificates import requests, trusted
 from tests.e2e.support.estate import restore_estate, until_in_force
 from tests.e2e.support.manifests import pod
@@ -133,16 +135,16 @@ def strict(admin: Kubectl, cluster: Cluster, tiers: ThreeTiers) -> ThreeTiers:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a sidecar shows to a client that begins mutual TLS."""
+    """What a sidecar shows to a client that begins mutual TLS, and what its pod has."""
 
     serial: int
     """The serial number of its certificate."""
     issuer: str
     trusted: frozenset[str]
-    """Names of the authorities whose certificates it accepts."""
+    """Names of the authorities in the pod, which a sidecar tells no client."""
 
 
-def name_of(policy: str, datacentre: str, number: int) -> str:
+def name_of(policy: str | None, datacentre: str | None, number: object) -> str:
     """Return the name of an authority."""
     return f"O = sovereignty.dev, OU = {policy}, CN = {datacentre}, serialNumber = {number}"
 
@@ -155,8 +157,11 @@ def shown(admin: Kubectl, cluster: Cluster, namespace: str, app: str, port: int)
     assert "BEGIN CERTIFICATE" in said, said
     certificate = x509.load_pem_x509_certificate(said.encode())
     issuer = re.search(r"^issuer=(.*)$", said, re.MULTILINE)
-    trusted = re.findall(r"^O = sovereignty.dev, .*$", said, re.MULTILINE)
-    return Shown(certificate.serial_number, issuer[1] if issuer else "", frozenset(trusted))
+    assert "No client certificate CA names sent" in said, said
+    volumes = f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~projected"
+    mounted = cluster.node_exec(pod["spec"]["nodeName"], ["cat", f"{volumes}/{IDENTITY_VOLUME}/{TRUSTED}"]).stdout
+    anchors = (name_of(anchor.policy, anchor.datacentre, anchor.number) for anchor in bundle.read(mounted))
+    return Shown(certificate.serial_number, issuer[1] if issuer else "", frozenset(anchors))
 
 
 def one_recorded(admin: Kubectl, policy: str) -> TrustedAnchor:
