@@ -10,7 +10,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import suppress
 
 import pytest
 
@@ -21,6 +21,7 @@ from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, TimedOutError, eventually
 from tests.e2e.support.manifests import workload
 from tests.e2e.support.peers import PYTHON
+from tests.e2e.support.pod_processes import processes_of
 from tests.e2e.support.sidecars import encrypted
 from tests.e2e.support.spaces import Space
 from tests.e2e.support.strict_pods import PORT, change, encrypting_policy
@@ -166,14 +167,10 @@ class Storm:
     def kill(self, app: str, program: str) -> None:
         """Kill a program of a pod: its sidecar, its application, or its sandbox's process."""
         for uid in (pod["metadata"]["uid"] for pod in self.pods(app)):
-            for found in Path("/proc").glob("[0-9]*"):
-                try:
-                    ours = f"pod{uid}" in (found / "cgroup").read_text()
-                    if ours and (found / "comm").read_text().strip() == program:
-                        os.kill(int(found.name), signal.SIGKILL)
-                        self.killed[program] += 1
-                except (FileNotFoundError, ProcessLookupError):
-                    continue
+            for found in processes_of(uid, program):
+                with suppress(ProcessLookupError):
+                    os.kill(int(found.name), signal.SIGKILL)
+                    self.killed[program] += 1
 
     def delete_pods(self, app: str) -> None:
         """Delete the pods of an application at once; the Deployment replaces them."""

@@ -15,13 +15,14 @@ from hack.images import public
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from sovereign_operator.core.encryption.disconnects import TrustedAnchor
-from sovereign_operator.core.sidecar.contract import IDENTITY_VOLUME, TRUSTED
+from sovereign_operator.core.sidecar.contract import IDENTITY_FOLDER, TRUSTED
 from sovereign_operator.pki import bundle
 from tests.e2e.support.certificates import requests, trusted
 from tests.e2e.support.estate import restore_estate, until_in_force
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import living_pods
 from tests.e2e.support.peers import IMAGES, PYTHON, Asker
+from tests.e2e.support.pod_processes import processes_of
 from tests.e2e.support.shifted_clock import shifted
 from tests.e2e.support.sidecars import disconnects, encrypted, refusal
 from tests.e2e.support.spaces import Space
@@ -158,8 +159,8 @@ def shown(admin: Kubectl, cluster: Cluster, namespace: str, app: str, port: int)
     certificate = x509.load_pem_x509_certificate(said.encode())
     issuer = re.search(r"^issuer=(.*)$", said, re.MULTILINE)
     assert "No client certificate CA names sent" in said, said
-    volumes = f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~projected"
-    mounted = cluster.node_exec(pod["spec"]["nodeName"], ["cat", f"{volumes}/{IDENTITY_VOLUME}/{TRUSTED}"]).stdout
+    (envoy,) = processes_of(pod["metadata"]["uid"], "envoy")
+    mounted = (envoy / "root" / IDENTITY_FOLDER.lstrip("/") / TRUSTED).read_text()
     anchors = (name_of(anchor.policy, anchor.datacentre, anchor.number) for anchor in bundle.read(mounted))
     return Shown(certificate.serial_number, issuer[1] if issuer else "", frozenset(anchors))
 
