@@ -152,4 +152,6 @@ def test_nothing_restarts_fails_or_slips_through(admin: Kubectl, cluster: Cluste
             lines = said(admin, namespace, name)
             assert len(lines) > since + 20
             assert not [line for line in lines[since:] if line.startswith("failure")]
-        assert encrypted(admin, POLICY)["status"] == "True"
+        assert admin.get("spol", POLICY)["status"]["encryption"]["mode"] == "Strict"
+        # Until the new controller has asked the sidecar of the new pod, it does not know that all is encrypted.
+        eventually(lambda: encrypted(admin, POLICY)["status"] == "True", what="word that all is encrypted")
