@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ ALERTS = re.findall(r"^## (Sovereign\w+)$", RUNBOOK.read_text(encoding="utf-8"),
 
 
 @pytest.fixture(scope="module")
-def encrypted(admin: Kubectl, transit: str) -> str:
+def encrypted(admin: Kubectl, transit: str) -> Iterator[str]:
     """Return a namespace with the pod ``one``, which has a sidecar."""
     name = "page-commands"
     labels = {"sovereignty.dev/enforce": transit}
@@ -117,7 +118,9 @@ def encrypted(admin: Kubectl, transit: str) -> str:
     eventually(lambda: admin.get("serviceaccount", "default", name), what="a service account")
     admin.apply(pod("one"), namespace=name)
     admin.run("-n", name, "wait", "pod/one", "--for=condition=Ready", "--timeout=90s")
-    return name
+    yield name
+    # A pod that stays would keep a suspended node's label and taint, which other tests see end.
+    admin.run("delete", "namespace", name)
 
 
 @pytest.mark.parametrize("alert", ALERTS)

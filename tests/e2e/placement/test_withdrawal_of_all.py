@@ -30,8 +30,11 @@ def test_no_accepted_node_is_said_to_the_developer(admin: Kubectl, space: Space)
         return said in placed["message"]
 
     eventually(told, what="word of it")
-    ready = condition(admin, "sovereigntypolicy", "secnumcloud", "Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "NoNodeAccepted")
+    ready = eventually(
+        lambda: (seen := condition(admin, "spol", "secnumcloud", "Ready"))["status"] == "False" and seen,
+        what="the policy's own word",
+    )
+    assert ready["reason"] == "NoNodeAccepted"
     assert "is suspended" in ready["message"]
 
 
