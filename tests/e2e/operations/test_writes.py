@@ -114,7 +114,7 @@ def test_a_restart_writes_nothing_but_the_lease(admin: Kubectl, cluster: Cluster
             audit_log.silent_for(audit_log.writes_in(occasional_requests(cluster, settled))) > PACED_SECONDS
             and led_for(admin) > PACED_SECONDS
         ),
-        seconds=180,
+        seconds=300,
         what="a controller that leads and writes nothing",
         pause=0.5,
     )
