@@ -69,7 +69,7 @@ class ServedKubectl:
         """End the process, if there is one; the next command starts another."""
         if self._process:
             self._process.communicate()
-        self._process, self._commands = None, 0
+        self._process = None
 
 
 def _start() -> "Popen[str]":

@@ -77,10 +77,8 @@ def test_a_suspension_stops_new_pods_at_once_and_kills_none(admin: Kubectl, clus
     admin.run("-n", namespace, "rollout", "restart", "deployment/app")
     admin.run("-n", namespace, "wait", "swl/app", "--for=condition=Ready", "--timeout=90s")
     assert nodes_of(living_pods(admin, namespace)) == {"brest-1"}
-    # Pods of other tests may still be terminating there, and rest on the node until they end.
     eventually(
         lambda: labelled(admin) == {"brest-1"} and AVOID not in taints(admin, "lyon-1"),
-        seconds=150,
         what="lyon-1 without label and taint",
     )
 
