@@ -26,8 +26,8 @@ demo: prerequisites ## show it, on a real cluster on this machine; leaves the cl
 test: lint prerequisites ## prove it: lint, types, unit tests, and everything else on a real cluster
 	$(RUN) -m pytest -n 2 $(PYTEST_OPTIONS)
 
-field: prerequisites ## what takes too long for make test: Karpenter, built and run
-	$(RUN) -m pytest tests/e2e -m field $(PYTEST_OPTIONS)
+field: prerequisites ## what takes too long for make test: Karpenter and Flux, built and run; other kernels, in virtual machines
+	$(RUN) -m pytest tests/e2e tests/machines -m field $(PYTEST_OPTIONS)
 
 matrix: prerequisites ## what every Kubernetes has to do, on those versions that make test leaves out
 	$(foreach version,$(MATRIX),$(RUN) -m pytest tests/e2e -m every_kubernetes -k $(version) --kubernetes $(version) $(PYTEST_OPTIONS) &&) true

@@ -104,7 +104,8 @@ def eventually(
 ) -> T:
     """Call ``look`` again and again until it returns something true, and return that.
 
-    An AssertionError, a KubectlError and a LookupError count as "not yet". Raises TimedOutError with the last of them.
+    An AssertionError, a KubectlError, a LookupError and a ValueError (such as of one pod where there is none) count as
+    "not yet". Raises TimedOutError with the last of them.
     ``pause``: seconds between the first two calls; it grows to four times that, since some calls start a kubectl, which
     takes a tenth of a second of a core.
     """
@@ -117,7 +118,7 @@ def eventually(
             if seen:
                 return seen
             last = seen
-        except (AssertionError, LookupError, KubectlError) as error:
+        except (AssertionError, LookupError, ValueError, KubectlError) as error:
             last = error
         if time.monotonic() > deadline:
             raise TimedOutError(f"{what or look} did not come true within {seconds:g} s; last seen: {last}")

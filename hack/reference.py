@@ -88,6 +88,8 @@ def metric_rows(of: str) -> Iterator[str]:
     yield from shown.values()
 
 
+PAGE: Final = re.compile(r"\bcrds/[a-z-]+\.md")
+"""A page that a comment of values.yaml names, by its path from the repository."""
 KEY: Final = re.compile(r"^(?P<indent> *)(?P<key>\w+):(?: (?P<value>.*))?$")
 
 
@@ -128,7 +130,7 @@ def _resolved(found: Schema, schema: Schema) -> Schema:
 def type_of(found: Schema, schema: Schema) -> str:
     """Return the type of a value in words, with the values or the range that its schema allows."""
     if "enum" in found:
-        return ", ".join(f"`{value}`" for value in found["enum"])
+        return ", ".join(f"`{value or json.dumps(value)}`" for value in found["enum"])
     words = str(found.get("type", "object"))
     if "items" in found:
         words += f" of {type_of(_resolved(found['items'], schema), schema)}s"
@@ -144,7 +146,8 @@ def value_rows(of: str) -> Iterator[str]:
         group = path.partition(".")[0]
         if (default or comment) and (group == of or (of == "others" and group not in groups)):
             about = f"{type_of(schema_of(path, schema), schema)} | `{default}`" if default else " |"
-            yield f"| `{path}` | {about} | {comment} |"
+            linked = PAGE.sub(r"[\g<0>](../../\g<0>)", comment)
+            yield f"| `{path}` | {about} | {linked} |"
 
 
 TABLES: Final[dict[str, Callable[[str], Iterator[str]]]] = {

@@ -1,5 +1,6 @@
 """What users copy from the documentation."""
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ PAGES = tuple(sorted(REFERENCE.glob("*.md")))
 README = ROOT / "README.md"
 CHART = ROOT / "charts" / "sovereign-operator"
 RUNBOOK = CHART / "RUNBOOK.md"
+PROGRAMS = "kubectl|helm"
+"""Whose commands steps have."""
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -26,6 +29,29 @@ def command_blocks(page: Path) -> list[str]:
     found = re.findall(r"^( *)```(\w*)\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     plain = [(indent, text) for indent, language, text in found if not language]
     return ["\n".join(line.removeprefix(indent) for line in text.splitlines()) for indent, text in plain]
+
+
+def inline_commands(text: str, programs: str = "kubectl") -> list[str]:
+    """Return the commands that stand within text, each on one line. ``programs`` is a pattern."""
+    plain = re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [" ".join(command.split()) for command in re.findall(rf"`((?:{programs}) [^`]*)`", plain)]
+
+
+def steps(page: Path) -> list[tuple[str, str]]:
+    """Return the numbered steps of a page, each with the heading above it."""
+    found, heading, lines = [], "", page.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("#"):
+            heading = line.lstrip("# ")
+        if re.match(r"\d+\. ", line):
+            rest = itertools.takewhile(lambda more: not more or more.startswith("  "), lines[number + 1 :])
+            found.append((heading, "\n".join([line, *rest])))
+    return found
+
+
+def step_commands(page: Path, heading: str = "") -> list[str]:
+    """Return the commands within the numbered steps of a page, or of the part of it with this heading."""
+    return [one for above, step in steps(page) if heading in {"", above} for one in inline_commands(step, PROGRAMS)]
 
 
 def examples(page: Path) -> list[dict[str, Any]]:

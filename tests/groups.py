@@ -8,15 +8,25 @@ from xdist.scheduler import LoadScopeScheduling
 
 E2E = Path(__file__).with_name("e2e")
 GROUPS = {
-    "tests/e2e/operations/test_guards.py": "broken guards",
-    "tests/e2e/operations/test_scope.py": "broken guards",
+    "tests/e2e/encryption/test_injector_availability.py": "second cluster",
+    "tests/e2e/encryption/test_no_plaintext.py": "second cluster",
+    "tests/e2e/encryption/test_others_encrypted.py": "second cluster",
+    "tests/e2e/operations/test_cli_report.py": "second cluster",
+    "tests/e2e/operations/test_demo.py": "second cluster",
+    "tests/e2e/operations/test_guards.py": "second cluster",
+    "tests/e2e/operations/test_scope.py": "second cluster",
+    "tests/e2e/operations/test_step_commands.py": "second cluster",
+    "tests/e2e/placement/test_drift.py": "second cluster",
+    "tests/e2e/placement/test_previews_come_true.py": "second cluster",
     "tests/e2e/own_cluster/": "machine",
     "tests/e2e/": "shared cluster",
     "tests/cluster/": "machine",
     "tests/dataplane/": "machine",
     "tests/images/": "machine",
+    "tests/machines/": "machine",
 }
-"""The group of the tests in a folder or file; the first matching entry counts."""
+"""The group of the tests in a folder or file; the first matching entry counts. What has the operator use a right that
+nothing else has it use stays in the group of test_controller_access."""
 OLDER = re.compile(r"tests/e2e/.*\[(?P<kubernetes>1\.\d+)[]-]")
 """The id of a test's run on an older Kubernetes."""
 

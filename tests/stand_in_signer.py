@@ -27,6 +27,7 @@ HOST: Final = "sovereign-signer.sovereign-system.svc"
 PATIENCE: Final = 30.0
 """Seconds. Nothing takes as long, unless it never comes."""
 NOW: Final = datetime.now(UTC).replace(microsecond=0)
+"""When the tests were collected, which may be hours before one of them runs."""
 SERVING: Final = make_authority([HOST, "elsewhere.example.org"], NOW)
 AUTHORITY: Final = Authority.make(
     "secnumcloud",

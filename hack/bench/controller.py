@@ -49,8 +49,12 @@ class Cost:
             return "roles or other writes are missing"
         begun = min(map(audit_log.received, roles))
         last = (max(map(audit_log.answered, roles)) - begun).total_seconds()
-        other = (min(map(audit_log.received, others)) - begun).total_seconds()
-        return f"the last role was written {last:.2f} s after the first one was sent, anything else from {other:.2f} s"
+        first = min(others, key=audit_log.received)
+        since = (audit_log.received(first) - begun).total_seconds()
+        return (
+            f"the last role was written {last:.2f} s after the first one was sent, "
+            f"anything else from {since:.2f} s ({first['verb']} of {audit_log.target(first)})"
+        )
 
 
 class Controller:

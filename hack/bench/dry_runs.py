@@ -40,6 +40,7 @@ class Requests:
 
 
 CREATE: Final = Requests("pods", pod())
+TEXT: Final = json.dumps(CREATE.body)
 
 
 def bind(node: str) -> Requests:

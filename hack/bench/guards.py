@@ -107,7 +107,7 @@ class Bench:
 
     def _with_ours(self, number: int) -> None:
         self.effects.wait_for_ours(present=True)
-        self._rest()
+        self.idle.append(resting(admitting(self.cluster, self.admin), self.seconds))
         self._slices(OURS[number % len(OURS) :] + OURS[: number % len(OURS)])
 
     def _without_ours(self, number: int) -> None:
@@ -126,12 +126,6 @@ class Bench:
             self.effects.wait_for_lean(present=True)
             self._slices([ALONE])
 
-    def _rest(self) -> None:
-        pids = self._pids()
-        before, begun = cpu_of(pids), time.perf_counter()
-        time.sleep(self.seconds)
-        self.idle.append((cpu_of(pids) - before) / (time.perf_counter() - begun))
-
     def _slices(self, scenarios: Sequence[str]) -> None:
         for clients in CLIENTS:
             for requests in REQUESTS:
@@ -142,18 +136,14 @@ class Bench:
 
     def _put(self, scenario: str, requests: str, clients: int) -> Seen:
         namespace, _ = SCENARIOS[scenario]
-        return self.server.put(REQUESTS[requests], namespace, clients, self.seconds, self._pids())
-
-    def _pids(self) -> list[int]:
-        """Return the processes of the API server and of our injectors."""
-        injectors = (pod["metadata"]["uid"] for pod in replicas.pods(self.admin, "injector"))
-        return [processes.api_server(self.cluster), *(pid for uid in injectors for pid in processes.of_pod(uid))]
+        pids = admitting(self.cluster, self.admin)
+        return self.server.put(REQUESTS[requests], namespace, clients, self.seconds, pids)
 
     def show(self) -> None:
         """Print the figures and their ratios."""
         idle = statistics.median(self.idle)
         for (requests, clients), seen in sorted(self.taken.items(), key=lambda item: item[0][0], reverse=True):
-            ordered = {name: [_measures(each, idle) for each in seen[name]] for name in SCENARIOS if name in seen}
+            ordered = {name: [measures(each, idle) for each in seen[name]] for name in SCENARIOS if name in seen}
             ratios.show(f"{requests}, {clients} client(s) without pause", ordered)
         every = [each for seen in self.taken.values() for several in seen.values() for each in several]
         client, others = (statistics.median(map(attrgetter(name), every)) for name in ("client", "others"))
@@ -162,7 +152,21 @@ class Bench:
         print(f"other programs used {others:.2f} CPUs, at most {max(each.others for each in every):.2f}")
 
 
-def _measures(seen: Seen, idle: float) -> Mapping[str, float]:
+def admitting(cluster: Cluster, admin: Kubectl) -> list[int]:
+    """Return the processes of the API server and of our injectors."""
+    injectors = (pod["metadata"]["uid"] for pod in replicas.pods(admin, "injector"))
+    return [processes.api_server(cluster), *(pid for uid in injectors for pid in processes.of_pod(uid))]
+
+
+def resting(pids: Sequence[int], seconds: float) -> float:
+    """Return how many CPUs processes use while there are no requests."""
+    before, begun = cpu_of(pids), time.perf_counter()
+    time.sleep(seconds)
+    return (cpu_of(pids) - before) / (time.perf_counter() - begun)
+
+
+def measures(seen: Seen, idle: float) -> Mapping[str, float]:
+    """Return the measures of a slice, for a table. ``idle`` is what the processes use when there are no requests."""
     return {"p50 ms": seen.p50, "requests/s": seen.rate, "CPU s/1,000": 1000 * (seen.cpu - idle / seen.rate)}
 
 

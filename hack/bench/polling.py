@@ -23,11 +23,13 @@ from sovereign_operator.controller.observed.sidecar_polling import (
     VERSION,
     SidecarPolling,
 )
-from sovereign_operator.core.sidecar.contract import REDIRECTED_PORT, STATE_PATH
+from sovereign_operator.core.sidecar.contract import INBOUND_PORT, OUTBOUND_PORT, REDIRECTED_PORT, STATE_PATH
 from sovereign_operator.core.workload.facts import WorkloadPod
 from sovereign_operator.kube.objects.pod import ObservedPod
 
 NUMBERS = (200, 2000)
+LISTENERS = (INBOUND_PORT, OUTBOUND_PORT)
+REFUSALS = ("cx_overflow", "global_cx_overflow", "cx_overload_reject")
 LOOK_SECONDS = 0.02
 EACH_NETWORK = 250
 STARTED_SECONDS = 30
@@ -40,6 +42,8 @@ def answer() -> None:
         {"name": VERSION, "value": "1"},
         {"name": f"{PLAIN}active", "value": 0},
         {"name": f"{PLAIN}total", "value": 3},
+        *({"name": f"listener.[__]_{port}.downstream_{why}", "value": 0} for port in LISTENERS for why in REFUSALS),
+        {"name": "overload.envoy.load_shed_points.tcp_proxy_on_data.shed_load_count", "value": 0},
     ]
     body = json.dumps({"stats": stats}).encode()
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from hack import estate
-from hack.bench import peers, replicas
+from hack.bench import peers, release, replicas
 from hack.bench.asking import AT_A_TIME, Asking, timed
 from hack.bench.away import away
 from hack.bench.certificates import GUARD, SIGNER, SPACE, Signers, request_for
 from hack.cluster import Cluster
 from hack.images import public
-from hack.install import CHART, NAMESPACE, RELEASE, find, helm
+from hack.install import find
 from hack.kubectl import Json, Kubectl
 from hack.signer_requests import Asker, Request, pkcs10, token_of
 from sovereign_operator.core.sidecar.contract import CONTAINER
@@ -89,18 +89,11 @@ async def measure(asking: Asking, by_token: ByToken, signers: Signers) -> None:
 @contextmanager
 def any_address(cluster: Cluster, admin: Kubectl) -> Iterator[None]:
     """Have new sidecars ask by token, and the signer answer from any address, for a while."""
-
-    def upgrade(*values: str) -> None:
-        options = [part for value in values for part in ("--set", value)]
-        helm(cluster, "upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, "--reuse-values", *options)
-        for process in ("controller", "signer", "injector"):
-            admin.run("-n", NAMESPACE, "rollout", "status", f"deployment/sovereign-{process}", "--timeout=3m")
-
-    upgrade("identity.certificates=Token", "identity.checkAddress=false")
+    release.upgrade(cluster, admin, "identity.certificates=Token", "identity.checkAddress=false")
     try:
         yield
     finally:
-        upgrade("identity.certificates=Request", "identity.checkAddress=true")
+        release.upgrade(cluster, admin, "identity.certificates=Request", "identity.checkAddress=true")
 
 
 async def run(cluster: Cluster, admin: Kubectl, requests: list[Json], by_token: ByToken) -> None:

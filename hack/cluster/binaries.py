@@ -1,9 +1,9 @@
 """The programs of a cluster, built once from their Go modules and kept in a cache.
 
 Each folder of ``go/`` is an ordinary Go module whose ``tool`` lines name the programs. Some have lines of Go here:
-CoreDNS, which selects its plugins, kubectl, which serves commands, and the check of Grafana dashboards. A module's
-programs are cached in a folder whose name is a digest of all build inputs, so another version gets another folder. The
-folder gets that name once all programs are built, so an unfinished build is never mistaken for a finished one.
+CoreDNS, which selects its plugins, kubectl, which serves commands, the check of Grafana dashboards, and Flux. Programs
+of a module are cached in a folder whose name is a digest of all build inputs, so another version gets another folder.
+The folder gets that name once all programs are built, so an unfinished build is never mistaken for a finished one.
 """
 
 import functools
@@ -66,13 +66,17 @@ KARPENTER = Module("karpenter", ("karpenter",), "about 4 minutes", renamed=(("kw
 """Starts nodes that KWOK simulates: Karpenter with its provider for KWOK."""
 DASHBOARD = Module("dashboard", ("check-dashboard",), "about a minute")
 """Reads a Grafana dashboard by Grafana's schema. It is no part of a cluster; only tests use it."""
+FLUX = Module("flux", ("flux-apply",), "about a minute", renamed=(("flux", "flux-apply"),))
+"""Applies manifests as Flux does. It is no part of a cluster; only tests use it."""
 
 LOCAL = (ETCD, CONTAINERD, CNI, KUBERNETES, KUBECTL, COREDNS, HELM)
 """The modules that the local backend, the tests and the demo use, with the newest Kubernetes."""
 TOOLS = (KUBERNETES, KUBECTL, HELM)
 """The modules that the tests and the demo use with either backend."""
 
-_MODULES = {program: module for module in (*LOCAL, KIND, KWOK, KARPENTER, DASHBOARD) for program in module.programs}
+_MODULES = {
+    program: module for module in (*LOCAL, KIND, KWOK, KARPENTER, DASHBOARD, FLUX) for program in module.programs
+}
 
 
 def path(program: str) -> Path:

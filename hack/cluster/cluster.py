@@ -87,6 +87,17 @@ class Cluster(abc.ABC):
         """Start the API server, if it is not running, and wait until it is ready."""
         raise self._refuse("start the API server")
 
+    def back_up_store(self, folder: Path) -> None:
+        """Copy what the API server has stored at this moment into a new folder, while the cluster goes on."""
+        raise self._refuse(f"back up what the API server has stored to {folder}")
+
+    def restore_store(self, folder: Path) -> None:
+        """Put such a copy in place of what the API server has stored since, and restart what relies on that.
+
+        These are the control plane and kubelets, as Kubernetes' documentation has it. What runs in pods goes on.
+        """
+        raise self._refuse(f"restore what the API server has stored from {folder}")
+
     def stop_node(self, node: str) -> None:
         """Cut a node's power: everything on it ends at once, and its network is gone."""
         raise self._refuse(f"stop {node}")

@@ -4,6 +4,7 @@ It needs root but no container engine. engine/namespaces.py explains how it is i
 network/links.py how its traffic stays inside.
 """
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,28 @@ class LocalCluster(Cluster):
         """See Cluster."""
         self._machine.ensure_control_plane_unit(components.render_api_server(self._state))
         self._wait_for_api()
+
+    def back_up_store(self, folder: Path) -> None:
+        """See Cluster. The copy is what a power cut would leave, and etcd starts from that."""
+        etcd = self._machine.find("etcd")
+        if etcd is None:
+            raise ClusterError(f"etcd of cluster {self.name} does not run")
+        with etcd.paused():
+            shutil.copytree(components.locate_store(self._state), folder)
+
+    def restore_store(self, folder: Path) -> None:
+        """See Cluster."""
+        units = {unit.name: unit for unit in components.render_units(self._state)}
+        depending = [name for name in units if name.startswith("kube-")]
+        for name in (*depending, "etcd"):
+            self._machine.stop(name)
+        shutil.rmtree(components.locate_store(self._state))
+        shutil.copytree(folder, components.locate_store(self._state))
+        self._machine.ensure_control_plane_unit(units["etcd"])
+        self.start_apiserver()
+        for name in depending:
+            self._machine.ensure_control_plane_unit(units[name])
+        _in_parallel(self.restart_kubelet, self.nodes)
 
     def stop_node(self, node: str) -> None:
         """See Cluster."""

@@ -113,7 +113,8 @@ TRUST: Final = (
     Panel(
         "Encryption",
         "The mode that each policy has reached; its pods whose sidecar has loaded the mode, is late, or is missing; "
-        "nodes whose agent has not reported the rules; and plaintext connections that the policy does not allow.",
+        "nodes whose agent has not reported the rules; plaintext connections that the policy does not allow; and pods "
+        "whose sidecar refuses connections, because it has as many as it may.",
         Kind.TABLE,
         10,
         6,
@@ -124,6 +125,7 @@ TRUST: Final = (
             Query(encryption_pods("bare"), "No sidecar", WARNING_IF_ANY),
             Query(latest("sovereign_silent_agents", "policy"), "Agents silent", WARNING_IF_ANY),
             Query(latest("sovereign_plaintext_open_connections", "policy"), "Plaintext", WARNING_IF_ANY),
+            Query(latest("sovereign_sidecars_refusing", "policy"), "Refusing", WARNING_IF_ANY),
         ),
         labels=(("policy", "Policy"), ("mode", "Mode")),
         runbook=(
@@ -131,6 +133,7 @@ TRUST: Final = (
             "SovereignSidecarsLate",
             "SovereignAgentSilent",
             "SovereignPlaintextOpen",
+            "SovereignConnectionsRefused",
         ),
         empty="no policy encrypts",
     ),

@@ -25,6 +25,7 @@ from hack.cluster.engine.cgroups import ROOT as CGROUPS
 from hack.cluster.engine.cgroups import find_unified_root, hand_on_controllers, remove_groups
 from hack.dataplane.netns import Net, unique
 from hack.kubectl import eventually
+from sovereign_operator.agent.node_check import has_ipv6
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.encryption.traffic_rules import Datagrams, Destination, datagrams, inbound, outbound
 from sovereign_operator.core.sidecar import contract as sidecar
@@ -35,10 +36,11 @@ from sovereign_operator.pki import leaf
 from sovereign_operator.pki.authority import Authority
 
 TRUST_DOMAIN = "hospital.example.org"
-NETWORK = "10.77.0.0/16"
+NETWORK, NETWORK6 = "10.77.0.0/16", "fd77::/32"
 PATIENCE = 60
 
-# Runs a command as the sidecar's user, who has to be able to read this Python wherever it is.
+# Runs a command as the sidecar's user, who has to be able to read this Python wherever it is. The shell may be busybox,
+# which has a setpriv of its own that cannot do this, and prefers it to a program without a path.
 ENTER = """\
 mount -t tmpfs tmpfs /run
 mkdir /run/sovereignty
@@ -48,7 +50,7 @@ if [ -n "$CGROUP_" ]; then
     echo $$ > "$CGROUP_/cgroup.procs"
     mount --bind "$CGROUP_" "$CGROUP_ROOT_"
 fi
-exec setpriv --reuid "$UID_" --regid "$UID_" --clear-groups \
+exec "$SETPRIV_" --reuid "$UID_" --regid "$UID_" --clear-groups \
     --inh-caps -all,+dac_read_search --ambient-caps -all,+dac_read_search --bounding-set -all,+dac_read_search "$@"
 """
 
@@ -77,15 +79,20 @@ class Pod:
 
     net: Net
     address: str
+    address6: str
     folder: Path
     envoy: subprocess.Popen[bytes] | None = None
     before_keepalive: bool = False
     """Whether it mounts the listeners of a pod from before there was keepalive."""
+    agent_keeps_peers: bool = True
+    """Whether the agent of its node knows how to give applications the addresses of clients."""
     probes: Sequence[Probe] = ()
     datagrams: tuple[Datagrams, ...] | None = None
     """Those that may pass; None: all."""
     cgroup: Path | None = None
     """The cgroup in which its sidecar runs, and that the sidecar sees as its own."""
+    ipv6: bool = True
+    """Whether the kernel has IPv6, as far as the sidecar can tell."""
 
     def certify(self, signer: Authority, trusted: Sequence[Authority]) -> None:
         """Give the pod a new key and certificate, and a trust bundle, as a kubelet does."""
@@ -105,7 +112,8 @@ class Pod:
 
     def tell(self, mode: EncryptionMode, plain: Sequence[Destination] = (), cuts: int = 0, **fields: Any) -> str:
         """Write the sidecar's transit config, as the controller and a kubelet do. Return its version."""
-        wanted = EncryptionInTransit.model_validate({"mode": mode, "clusterNetworks": [NETWORK], **fields})
+        networks = {"clusterNetworks": [NETWORK, NETWORK6]}
+        wanted = EncryptionInTransit.model_validate({"mode": mode, **networks, **fields})
         listeners = discovery(outbound(wanted, plain), inbound(wanted), cuts)
         mounted = former(listeners)[-1] if self.before_keepalive else listeners
         project(self.folder / "transit", {sidecar.LISTENERS: mounted.encode()})
@@ -124,15 +132,18 @@ class Pod:
         """Run a command as the sidecar."""
         within = ["nsenter", f"--net=/run/netns/{self.net.name}", "unshare", "--mount", "sh", "-ec", ENTER, "sh"]
         environment = {"PATH": f"{envoy()}:{os.environ['PATH']}", "UID_": str(sidecar.UID), "PYTHONPATH": _sources()}
+        environment["SETPRIV_"] = shutil.which("setpriv") or "setpriv"
         root = self.cgroup.parent if self.cgroup else ""
         environment |= {"CGROUP_": str(self.cgroup or ""), "CGROUP_ROOT_": str(root)}
+        without = [] if self.ipv6 else [sys.executable, str(Path(__file__).with_name("no_ipv6.py"))]
         with (self.folder / "log").open("wb") as log:
             self.envoy = subprocess.Popen(
-                [*within, str(self.folder), *command], env=environment, stdout=log, stderr=subprocess.STDOUT
+                [*within, str(self.folder), *without, *command], env=environment, stdout=log, stderr=subprocess.STDOUT
             )
 
     def _redirect(self) -> None:
-        self.net.nft(redirect.rules_of(self.probes, self.datagrams))
+        keeps = self.agent_keeps_peers and not self.before_keepalive
+        self.net.nft(redirect.rules_of(self.probes, self.datagrams, (), (self.address, self.address6) if keeps else ()))
 
     def stop(self) -> None:
         """Stop the sidecar."""
@@ -223,6 +234,31 @@ def _sources() -> str:
     return ":".join([str(Path(__file__).parents[2] / "operator"), sysconfig.get_paths()["purelib"]])
 
 
+def _add_ipv6(node: Net, pods: Sequence[Pod]) -> None:
+    node.sysctl("net.ipv6.conf.all.forwarding", 1)
+    for number, pod in enumerate(pods, start=1):
+        pod.net.ip("address", "add", f"{pod.address6}/48", "dev", "eth0", "nodad")
+        node.ip("address", "add", f"fd77:0:{number}::1/48", "dev", f"eth{number - 1}", "nodad")
+        pod.net.ip("route", "add", "default", "via", f"fd77:0:{number}::1")
+    for number, pod in enumerate(pods, start=1):
+        _until_reached(pod.net, f"fd77:0:{number}::1")
+
+
+def _until_reached(net: Net, address: str) -> None:
+    """Wait until a neighbour answers: while other namespaces come and go, it takes seconds to join its groups."""
+
+    def answers() -> bool:
+        try:
+            net.connect(address, 1, wait=1).close()
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    eventually(answers, seconds=PATIENCE, what=f"an answer of {address}")
+
+
 @contextmanager
 def road(folder: Path) -> Iterator[Road]:
     """Create two pods whose sidecars do not run yet. Needs root and nft."""
@@ -234,7 +270,7 @@ def road(folder: Path) -> Iterator[Road]:
             net = Net(unique(f"pod{number}"))
             place = folder / f"pod{number}"
             place.mkdir()
-            pods.append(Pod(net, f"10.77.{number}.2", place))
+            pods.append(Pod(net, f"10.77.{number}.2", f"fd77:0:{number}::2", place))
             (place / "run").mkdir()
             shutil.chown(place / "run", sidecar.UID, sidecar.UID)
             net.ip("link", "add", "eth0", "type", "veth", "peer", "name", f"eth{number - 1}", "netns", node.name)
@@ -243,6 +279,8 @@ def road(folder: Path) -> Iterator[Road]:
             node.ip("link", "set", f"eth{number - 1}", "up")
             node.ip("address", "add", f"10.77.{number}.1/24", "dev", f"eth{number - 1}")
             net.ip("route", "add", "default", "via", f"10.77.{number}.1")
+        if has_ipv6():
+            _add_ipv6(node, pods)
         yield Road(node, *pods)
     finally:
         for pod in pods:

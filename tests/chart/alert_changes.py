@@ -8,6 +8,7 @@ from tests.chart.alert_series import (
     CURRENT,
     FAILURES,
     FORMER,
+    LACKS,
     LEADING,
     NEXT_PILOT,
     PILOT,
@@ -100,6 +101,12 @@ def agent(metric: str, values: str, *, fires: bool = True) -> Case:
     return Case(
         {"agent-a": {metric: values}}, ("AgentFails",) if fires else (), labels, "Agent agent-a: its log says why"
     )
+
+
+def lacking(values: str, *, fires: bool = True) -> Case:
+    """Have the agent of one node report that the node lacks something."""
+    labels, says = AGENT | {"what": "rules"}, "Agent agent-a reports rules"
+    return Case({"agent-a": {LACKS: values}}, ("NodeLacks",) if fires else (), labels, says)
 
 
 def pods(metric: str, values: str, *, fires: tuple[str, ...], **more: str) -> Case:

@@ -53,11 +53,13 @@ AUTHORITY = 'sovereign_authority_end_timestamp_seconds{policy="secnumcloud",data
 SERVES = "sovereign_injector_certificate_end_timestamp_seconds"
 SIGNED_BY = "sovereign_injector_authority_end_timestamp_seconds"
 SILENCE = "sovereign_agent_silence_seconds"
+LACKS = 'sovereign_agent_node_lacks{what="rules"}'
 FAILURES = 'sovereign_redirect_failures_total{reason="rules"}'
 STRICT = 'sovereign_encryption_mode{policy="secnumcloud",mode="Strict"}'
 BARE = 'sovereign_encryption_pods{policy="secnumcloud",state="bare"}'
 LATE = 'sovereign_encryption_pods{policy="secnumcloud",state="late"}'
 OPEN = 'sovereign_plaintext_open_connections{policy="secnumcloud"}'
+REFUSING = 'sovereign_sidecars_refusing{policy="secnumcloud"}'
 SILENT = 'sovereign_silent_agents{policy="secnumcloud"}'
 DRIFTED = "sovereign_guards_drifted"
 PENDING = 'sovereign_pods_in_scope{namespace="cardio",policy="secnumcloud",place="pending"}'
@@ -85,6 +87,7 @@ HEALTHY: Series = {
         STRICT: always(1),
         BARE: always(0),
         LATE: always(0),
+        REFUSING: always(0),
         SILENT: always(0),
         INSIDE: always(3),
         OUTSIDE: always(0),
@@ -100,6 +103,6 @@ HEALTHY: Series = {
     "signer-b": {**SIGNER, LEADING: always(0), **BOTH_SIGN},
     "injector-a": {SERVES: ends_in(5), SIGNED_BY: ends_in(3000)},
     "injector-b": {SERVES: ends_in(5), SIGNED_BY: ends_in(3000)},
-    "agent-a": {SILENCE: always(60), FAILURES: always(0)},
+    "agent-a": {SILENCE: always(60), FAILURES: always(0), LACKS: always(0)},
     "agent-b": {SILENCE: always(60), FAILURES: always(3)},  # long ago
 }

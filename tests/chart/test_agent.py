@@ -52,6 +52,14 @@ def test_it_has_two_capabilities_and_is_in_no_namespace_of_the_node(daemon_set: 
     assert folders == {"/var/lib/cni/results", "/run/netns"}
 
 
+def test_selinux_does_not_keep_it_from_folders_of_the_node(render: Render, daemon_set: Json) -> None:
+    assert container_of(daemon_set)["securityContext"]["seLinuxOptions"] == {"type": "spc_t", "level": "s0"}
+    other = of_kind(render(*ENCRYPTION, "--set", "agent.seLinuxOptions.type=agent_t"), "DaemonSet")["sovereign-agent"]
+    assert container_of(other)["securityContext"]["seLinuxOptions"]["type"] == "agent_t"
+    none = of_kind(render(*ENCRYPTION, "--set-json", "agent.seLinuxOptions=null"), "DaemonSet")["sovereign-agent"]
+    assert "seLinuxOptions" not in container_of(none)["securityContext"]
+
+
 def test_it_runs_wherever_pods_may(daemon_set: Json) -> None:
     spec = daemon_set["spec"]["template"]["spec"]
     assert spec["tolerations"] == [{"operator": "Exists"}]

@@ -3,9 +3,7 @@
 Every case (alert_cases.py) changes some series of a healthy installation and names all alerts that fire; no other may.
 """
 
-import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,10 +23,9 @@ from tests.chart.alert_changes import Case
 from tests.chart.alert_rules import ALERTS, ALL_ALERTS, read_rules, read_targets
 from tests.chart.alert_series import HEALTHY, MINUTES, STARTED, Series
 from tests.chart.rendering import IDENTITY, Json, Render, of_kind
+from tests.needs import AS_ROOT, needing
 
-needs_promtool = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("debootstrap") is None, reason="root folders are made by root, with debootstrap"
-)
+needs_promtool = needing(AS_ROOT, "debootstrap")
 
 
 def write_series(change: Series, targets: Mapping[str, Json]) -> list[Json]:

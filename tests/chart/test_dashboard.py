@@ -98,8 +98,13 @@ def test_links_and_descriptions_name_sections_of_the_runbook(render: Render) -> 
         assert [link["url"] for link in shown["links"]] == [f"{WIKI}#{section.lower()}" for section in panel.runbook]
         assert all(section in shown["description"] for section in panel.runbook)
     linked = {section for panel in PANELS for section in panel.runbook}
-    # What no panel leads to is about processes, not about what the screen shows.
-    others = {"SovereignGuardsDrifted", "SovereignProcessOutside", "SovereignInjectorAuthorityEnds"}
+    # What no panel leads to is about processes and nodes, not about what the screen shows.
+    others = {
+        "SovereignGuardsDrifted",
+        "SovereignProcessOutside",
+        "SovereignInjectorAuthorityEnds",
+        "SovereignNodeLacks",
+    }
     assert {*sections} - linked == others
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from hack.install import CHART
+from sovereign_operator.api.v1alpha1.sovereign_workload import SOVEREIGN_WORKLOAD
 from sovereign_operator.core import names
 from sovereign_operator.core.admission.webhooks import TRUST, WEBHOOKS
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
+from sovereign_operator.core.workload.manifests import PLURALS
 from tests.chart.rendering import ALL_GUARDS, ENCRYPTION, Render, guard_list, of_kind
 
 
@@ -39,6 +41,20 @@ def test_no_message_rests_on_a_question_to_the_authorizer(render: Render) -> Non
         for validation in policy["spec"]["validations"]:
             asking |= {(name, text) for text in resting_on(validation.get("messageExpression", ""), variables)}
     assert not asking
+
+
+MOST_QUESTIONS = 2
+"""To the authorizer, in one expression: each counts 350,000 of the 1,000,000 that an expression may cost.
+https://github.com/kubernetes/kubernetes/blob/v1.36.3/staging/src/k8s.io/apiserver/pkg/cel/library/cost.go"""
+
+
+def test_no_expression_asks_the_authorizer_more_than_it_may(render: Render) -> None:
+    policies = of_kind(render(*ALL_GUARDS), "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+    asked = {
+        (name, text): text.count(".check(") for name, policy in policies.items() for text in expressions(policy["spec"])
+    }
+    assert max(asked.values()) == MOST_QUESTIONS
+    assert not {place for place, count in asked.items() if count > MOST_QUESTIONS}
 
 
 def resting_on(expression: str, variables: dict[str, str]) -> Iterator[str]:
@@ -113,6 +129,7 @@ def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None
     open_ones = {name for name, policy in policies.items() if policy["spec"]["failurePolicy"] != "Fail"}
     assert open_ones == {
         "sovereignty-guard-annotations",
+        "sovereignty-guard-copies",
         "sovereignty-guard-labels",
         "sovereignty-guard-nodes",
         *_ONLY_WARN,
@@ -164,7 +181,7 @@ _ONLY_WARN = {
 }
 _POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 _BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
-_ABOUT_EVERY_POD = {"sovereignty-guard-annotations", "sovereignty-guard-labels"}
+_ABOUT_EVERY_POD = {"sovereignty-guard-annotations", "sovereignty-guard-copies", "sovereignty-guard-labels"}
 _NOT_ABOUT_PODS = {
     "sovereignty-guard-agent",
     "sovereignty-guard-derogations",
@@ -186,6 +203,15 @@ _NOT_ABOUT_PODS = {
     "sovereignty-stamp-requester",
     *_ONLY_WARN,
 }
+
+
+def test_whatever_has_a_pod_template_draws_warnings(render: Render) -> None:
+    """A SovereignWorkload, too: nobody hears what is said of the workload that the operator creates from it."""
+    policies = of_kind(render(*ENCRYPTION), "ValidatingAdmissionPolicy")
+    for way in ("enforced", "labelled", "warned", "audited"):
+        rules = policies[f"sovereignty-warn-pods-{way}"]["spec"]["matchConstraints"]["resourceRules"]
+        matched = {plural for rule in rules for plural in rule["resources"]}
+        assert matched >= {*PLURALS.values(), SOVEREIGN_WORKLOAD.plural}, way
 
 
 def test_both_endpoints_that_bind_are_guarded(render: Render) -> None:
@@ -215,6 +241,7 @@ def test_the_names_in_the_admission_policies_are_those_of_the_controller(render:
         names.PLACED_LABEL,
         names.NOT_ACCEPTED_TAINT,
         names.node_policy_label(""),
+        names.node_host_label(""),
         names.NODE_UID_LABEL.rpartition("/")[0] + "/",
         names.REQUESTED_BY_ANNOTATION,
         names.audit_annotation("policy"),

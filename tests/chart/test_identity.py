@@ -3,6 +3,7 @@
 import pytest
 
 from sovereign_operator.core import names
+from sovereign_operator.signer.settings import parse
 from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, Render, of_kind, template
 
 SIGNER = "sovereign-signer"
@@ -71,6 +72,26 @@ def test_the_signer_answers_sidecars_only_where_there_are_some(render: Render) -
         assert {port["name"] for port in container["ports"]} == {"http", *["certificates"][: int(answers)]}
         for guard in ("tokens", "trust"):
             assert (f"sovereignty-guard-{guard}" in of_kind(objects, "ValidatingAdmissionPolicy")) is answers
+
+
+@pytest.mark.parametrize(
+    ("value", "checks"),
+    [("", True), ("true", True), ("false", False), ("null", True)],
+    ids=["by default", "on", "off", "absent"],
+)
+def test_addresses_of_pods_count_unless_the_chart_says_otherwise(render: Render, value: str, *, checks: bool) -> None:
+    """Values of a release that is older than this one are without it."""
+    options = ("--set", f"identity.checkAddress={value}") if value else ()
+    (container,) = of_kind(render(*ENCRYPTION, *options), "Deployment")[SIGNER]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert parse(["--namespace=sovereign-system", "--identity=signer-1", *container["args"]]).check_address is checks
+
+
+def test_addresses_are_checked_or_not_and_nothing_else() -> None:
+    refused = template(*ENCRYPTION, "--set-string", "identity.checkAddress=false")
+    assert refused.returncode
+    assert "checkAddress" in refused.stderr
 
 
 def test_sidecars_reach_the_signer_by_its_service(render: Render) -> None:

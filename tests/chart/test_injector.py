@@ -12,6 +12,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import VOLUMES
 from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
+from sovereign_operator.core.sidecar.resources import USUAL
 from sovereign_operator.injector import settings as injector_settings
 from tests.chart.rendering import ENCRYPTION, IDENTITY, Json, Render, of_kind
 
@@ -32,12 +33,16 @@ def test_it_takes_what_the_chart_tells_it(render: Render, monkeypatch: pytest.Mo
     settings = injector_settings.parse(arguments(render(*ENCRYPTION, *options)))
     assert settings.sidecar.image == f"localhost/sovereign-sidecar@{digest}"
     assert settings.sidecar.pull_policy == "Always"
+    assert settings.sidecar.resources == USUAL
     assert settings.sidecar.resources == {
         "requests": {"cpu": "20m", "memory": "64Mi"},
         "limits": {"memory": "512Mi"},
     }
     assert "sovereign-system" in settings.replica.system_namespaces
     assert settings.sidecar.by_token
+    assert settings.sidecar.sandboxes == frozenset()
+    boxed = injector_settings.parse(arguments(render(*ENCRYPTION, "--set", "encryption.sandboxes={boxed,vm}")))
+    assert boxed.sidecar.sandboxes == {"boxed", "vm"}
     nothing = injector_settings.parse(arguments(render(*ENCRYPTION, "--set", "sidecar.resources=null")))
     assert nothing.sidecar.resources == {}
 
@@ -115,7 +120,10 @@ def test_it_may_read_what_its_answers_depend_on_and_ask_as_guards_do_and_write_n
     objects = render(*ENCRYPTION)
     rules = of_kind(objects, "ClusterRole")[INJECTOR]["rules"] + of_kind(objects, "Role")[INJECTOR]["rules"]
     may = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
-    read = ("namespaces", "sovereigntypolicies", "configmaps")
+    read = (
+        *("namespaces", "sovereigntypolicies", "configmaps"),
+        *("limitranges", "resourcequotas", "runtimeclasses"),
+    )
     reading = {(resource, verb) for resource in read for verb in ("list", "watch")}
     assert may == reading | {("subjectaccessreviews", "create")}
 

@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from sovereign_operator.core.sidecar.contract import SIGNER_PORT, SIGNER_PORT_NAME
 from tests.chart.rendering import ENCRYPTION, Json, Render, of_kind, template
 
 PROCESSES = {"controller", "signer", "injector", "agent"}
@@ -134,6 +135,12 @@ def test_the_controller_alone_asks_sidecars(render: Render) -> None:
     for name, pod in pods(objects).items():
         assert admits(objects, pod, "Egress", STRANGER, 15022) is (name == "controller"), name
         assert not admits(objects, pod, "Egress", STRANGER, 80), name
+
+
+def test_sidecars_and_what_is_said_of_network_policies_name_the_ports_of_the_chart(render: Render) -> None:
+    (container,) = pods(render(*ENCRYPTION))["signer"]["spec"]["containers"]
+    assert {"name": SIGNER_PORT_NAME, "containerPort": SIGNER_PORT} in container["ports"]
+    assert f"--certificate-port={SIGNER_PORT}" in container["args"]
 
 
 def test_they_can_be_left_out(render: Render) -> None:

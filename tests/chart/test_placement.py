@@ -28,7 +28,7 @@ def rendered(*options: str) -> list[Json]:
         (("--kube-version", "1.37.2", "--api-versions", "v1/Pod"), True),
         (("--kube-version", "1.37.2", "--api-versions", "v1/Pod", "--api-versions", SERVED), False),
         (("--kube-version", "1.37.2", "--set", "placement.by=Webhook"), True),
-        (("--kube-version", "1.33.0", "--api-versions", "v1/Pod", "--set", "placement.by=Policies"), False),
+        (("--kube-version", "1.36.0", "--set", "placement.by=Policies"), False),
     ],
 )
 def test_the_chart_finds_out_who_places(options: tuple[str, ...], *, by_webhook: bool) -> None:
@@ -40,6 +40,21 @@ def test_the_chart_finds_out_who_places(options: tuple[str, ...], *, by_webhook:
     guards = of_kind(objects, "ValidatingAdmissionPolicy")
     assert ("sovereignty-guard-placement-by-namespace" in guards) is by_webhook
     assert ("sovereignty-guard-requester" in guards) is by_webhook
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--kube-version", "1.35.4"),
+        ("--kube-version", "1.37.2", "--api-versions", "v1/Pod"),
+    ],
+    ids=["an older version", "a newer one that does not serve them"],
+)
+def test_policies_that_the_api_server_does_not_serve_are_refused_in_a_sentence(options: tuple[str, ...]) -> None:
+    done = run_helm("template", "release", str(CHART), *options, "--set", "placement.by=Policies")
+    assert done.returncode
+    assert "placement.by=Policies needs Kubernetes 1.36 or newer with MutatingAdmissionPolicy" in done.stderr
+    assert f"(v{options[1]}) does not serve: set placement.by=Webhook, or leave it empty" in done.stderr
 
 
 def test_what_places_comes_before_what_encrypts_and_neither_stops_anything() -> None:

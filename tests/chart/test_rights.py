@@ -31,7 +31,7 @@ def test_the_controller_cannot_touch_admission_nor_evict_nor_sign(render: Render
 
 
 def test_the_controller_reads_services_where_traffic_is_encrypted(render: Render) -> None:
-    for options, expected in (((), []), (ENCRYPTION, [["list", "watch"]])):
+    for options, expected in (((), []), (ENCRYPTION, [["get", "list", "watch"]])):
         rules = of_kind(render(*options), "ClusterRole")["sovereign-controller"]["rules"]
         assert [rule["verbs"] for rule in rules if "services" in rule["resources"]] == expected
 

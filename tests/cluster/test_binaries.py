@@ -62,7 +62,7 @@ def test_a_version_that_is_not_required_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [*binaries.LOCAL, *binaries.OLDER_KUBERNETES.values(), binaries.KIND, binaries.DASHBOARD],
+    [*binaries.LOCAL, *binaries.OLDER_KUBERNETES.values(), binaries.KIND, binaries.DASHBOARD, binaries.FLUX],
     ids=lambda module: module.name,
 )
 def test_each_program_is_a_tool_of_its_go_module(module: binaries.Module) -> None:

@@ -1,7 +1,5 @@
 """A pod and the network outside it, as network namespaces with a link between them. Needs root and nft."""
 
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,9 +9,11 @@ import pytest
 
 from hack.dataplane.netns import Net, unique
 from hack.dataplane.pods import Road, road
-from tests.dataplane.links import APP_PORT, V4, V6, Addresses, Link
+from tests.dataplane.links import APP_PORT, V4, V6, Addresses, Link, connect
 from tests.dataplane.roads import BREST, LYON
 from tests.dataplane.talk import Echo
+from tests.go_programs import built
+from tests.needs import AS_ROOT, need
 
 
 @pytest.fixture(params=[V4, V6], ids=["IPv4", "IPv6"])
@@ -26,11 +26,10 @@ def addresses(request: pytest.FixtureRequest) -> Addresses:
 @pytest.fixture
 def bare_link() -> Iterator[Link]:
     """A pod without rules."""
-    if os.geteuid() or not shutil.which("nft"):
-        pytest.skip("needs root and nft")
+    need(AS_ROOT, "nft")
     with ExitStack() as stack:
         pod, outside = (_make(stack, word) for word in ("pod", "outside"))
-        _connect(pod, outside)
+        connect(pod, outside)
         yield Link(pod, outside)
 
 
@@ -47,25 +46,10 @@ def _make(stack: ExitStack, word: str) -> Net:
     return net
 
 
-def _connect(pod: Net, outside: Net) -> None:
-    pod.ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", outside.name)
-    for net, name in ((pod, "pod"), (outside, "outside")):
-        net.ip("link", "set", "eth0", "up")
-        net.ip("address", "add", f"{getattr(V4, name)}/24", "dev", "eth0")
-        net.ip("address", "add", f"{getattr(V6, name)}/64", "dev", "eth0", "nodad")
-    for found, bits in ((V4, 32), (V6, 128)):
-        outside.ip("address", "add", f"{found.remote}/{bits}", "dev", "lo")
-        outside.ip("route", "add", "unreachable", f"{found.nowhere}/{bits}")
-        pod.ip("route", "add", "default", "via", found.outside)
-    outside.sysctl("net.ipv4.ip_forward", 1)
-    outside.sysctl("net.ipv6.conf.all.forwarding", 1)
-
-
 @pytest.fixture
 def pods() -> Iterator[Road]:
     """A client in Brest and a server in Lyon, which trust both datacentres; their sidecars do not run yet."""
-    if os.geteuid() or not shutil.which("nft"):
-        pytest.skip("needs root and nft")
+    need(AS_ROOT, "nft")
     with tempfile.TemporaryDirectory() as folder, road(Path(folder)) as made:
         made.client.certify(BREST, [BREST, LYON])
         made.server.certify(LYON, [BREST, LYON])
@@ -77,3 +61,9 @@ def echo(pods: Road) -> Iterator[Echo]:
     """The server's application, which sends back what it receives."""
     with Echo(pods.server.net, APP_PORT) as app:
         yield app
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program that asks as a kubelet does."""
+    return built(Path(__file__).with_name("go"), tmp_path_factory.mktemp("go"))

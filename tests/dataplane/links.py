@@ -57,6 +57,26 @@ class Link:
         """Listen in the pod, as the sidecar unless another user is named."""
         return self.pod.listen(addresses.any, port, uid=uid)
 
-    def redirect(self, *datagrams: Datagrams, strict: bool = False) -> None:
-        """Load the rules; in Strict these datagrams may pass."""
-        self.pod.nft(redirect.rules_of(PROBES, datagrams if strict else None, NAME_SERVERS))
+    def serve(self, port: int = APP_PORT) -> None:
+        """Have an application listen on a port: connections are only redirected to the sidecar if there is one."""
+        self.pod.listen("::", port, uid=APP_USER)
+
+    def redirect(self, *datagrams: Datagrams, strict: bool = False, keep_peers: bool = False) -> None:
+        """Load the rules; in Strict these datagrams may pass. ``keep_peers``: as for a sidecar on PEER_PORT."""
+        own = (V4.pod, V6.pod) if keep_peers else ()
+        self.pod.nft(redirect.rules_of(PROBES, datagrams if strict else None, NAME_SERVERS, own))
+
+
+def connect(pod: Net, outside: Net) -> None:
+    """Connect two network namespaces, which get the addresses of their names."""
+    pod.ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", outside.name)
+    for net, name in ((pod, "pod"), (outside, "outside")):
+        net.ip("link", "set", "eth0", "up")
+        net.ip("address", "add", f"{getattr(V4, name)}/24", "dev", "eth0")
+        net.ip("address", "add", f"{getattr(V6, name)}/64", "dev", "eth0", "nodad")
+    for found, bits in ((V4, 32), (V6, 128)):
+        outside.ip("address", "add", f"{found.remote}/{bits}", "dev", "lo")
+        outside.ip("route", "add", "unreachable", f"{found.nowhere}/{bits}")
+        pod.ip("route", "add", "default", "via", found.outside)
+    outside.sysctl("net.ipv4.ip_forward", 1)
+    outside.sysctl("net.ipv6.conf.all.forwarding", 1)

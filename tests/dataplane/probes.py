@@ -1,13 +1,15 @@
 """A server whose sidecar has probes, and requests for these."""
 
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-from hack.dataplane.pods import Pod, Road
+from hack.dataplane.pods import PATIENCE, Pod, Road
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import Probe
@@ -62,6 +64,12 @@ def web(pod: Pod, context: ssl.SSLContext | None = None, seconds: float = 0) -> 
     finally:
         server.shutdown()
         server.server_close()
+
+
+def as_a_kubelet(pod: Pod, program: Path, url: str, *headers: str) -> subprocess.CompletedProcess[str]:
+    """Have the program that asks as a kubelet does ask an application, past its sidecar. It fails without an answer."""
+    line = ["nsenter", f"--net=/run/netns/{pod.net.name}", str(program), url, *headers]
+    return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 SECRET = "the-patient-has-measles"

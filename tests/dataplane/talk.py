@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -13,13 +14,19 @@ from hack.kubectl import eventually
 from tests.dataplane.links import APP_USER
 
 REFUSAL_SECONDS = 5.0
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER: closing the socket resets the connection."""
+TOO_MUCH = 1 << 20
+"""Bytes of one write; sent again and again, they fill all buffers on the way."""
 
 
 class Echo:
     """A server that sends back what it receives, unless its arguments say otherwise."""
 
-    def __init__(self, net: Net, port: int, *, answer: bytes = b"", greeting: bytes = b"", late: bool = False) -> None:
-        self._listener = net.listen("", port, uid=APP_USER).bound
+    def __init__(
+        self, net: Net, port: int, *, answer: bytes = b"", greeting: bytes = b"", late: bool = False, address: str = ""
+    ) -> None:
+        self._listener = net.listen(address, port, uid=APP_USER).bound
         self._answer, self._greeting, self._late = answer, greeting, late
         self._open: set[socket.socket] = set()
         self.heard: list[bytes] = []
@@ -146,3 +153,15 @@ def exchange(one: socket.socket, other: socket.socket) -> None:
     for sender, receiver in ((one, other), (other, one)):
         sender.sendall(b"word")
         assert receiver.recv(4, socket.MSG_WAITALL) == b"word"
+
+
+def fill(sender: socket.socket) -> int:
+    """Send until no more is accepted, and return how many bytes were."""
+    sent, sender_waits = 0, sender.gettimeout()
+    sender.settimeout(1)
+    try:
+        while True:
+            sent += sender.send(bytes(TOO_MUCH))
+    except TimeoutError:
+        sender.settimeout(sender_waits)
+        return sent

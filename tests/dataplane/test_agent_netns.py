@@ -1,6 +1,7 @@
 """The agent only ever enters the network namespace of the pod, whatever the runtime's file contains."""
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -10,12 +11,15 @@ from typing import Final
 
 import pytest
 
+from hack.dataplane.netns import PATIENCE
 from sovereign_operator.agent import netns
+from sovereign_operator.agent.cni import CniResults
 from sovereign_operator.agent.sandboxes import Sandbox
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane import redirect
 from tests.dataplane.links import V4, V6, Link
 from tests.dataplane.sandboxes import FOLDER, sandbox_of
+from tests.needs import AS_ROOT, need
 
 RULES: Final = redirect.rules_of([], None)
 STRICT: Final = redirect.rules_of([], ())
@@ -36,6 +40,40 @@ def test_rules_are_loaded_in_the_pods_network_namespace(bare_link: Link, folder:
     load(sandbox_of(bare_link, netns=f"{folder}/{bare_link.pod.name}", addresses=frozenset({address})))
     assert bare_link.pod.nft("list tables") == f"table inet {redirect.TABLE}\n"
     assert bare_link.outside.nft("list tables") == ""
+
+
+@pytest.mark.parametrize("second", [[], ["10.76.0.2/24"]])
+def test_rules_are_loaded_where_a_second_network_is_attached(
+    bare_link: Link, tmp_path: Path, second: list[str]
+) -> None:
+    """Not every network assigns addresses. The agent starts when both files are there."""
+    bare_link.pod.ip("link", "add", "net1", "type", "veth", "peer", "name", "net1", "netns", bare_link.outside.name)
+    bare_link.pod.ip("link", "set", "net1", "up")
+    for address in second:
+        bare_link.pod.ip("address", "add", address, "dev", "net1")
+    for name, addresses in (("net1", second), ("eth0", [f"{V4.pod}/24"])):
+        written = {
+            "containerId": "sandbox-1",
+            "ifName": name,
+            "netns": f"/run/netns/{bare_link.pod.name}",
+            "cniArgs": [["K8S_POD_NAMESPACE", "app"], ["K8S_POD_NAME", "web-0"], ["K8S_POD_UID", "uid-1"]],
+            "result": {"ips": [{"address": address} for address in addresses]},
+        }
+        (tmp_path / f"network-sandbox-1-{name}").write_text(json.dumps(written))
+    results = CniResults(tmp_path)
+
+    async def start() -> None:
+        known = asyncio.Event()
+        running = asyncio.create_task(results.run(lambda _: known.set()))
+        await asyncio.wait_for(known.wait(), PATIENCE)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(start())
+    found = results.find("sandbox-1")
+    assert found
+    load(found)
+    assert bare_link.pod.nft("list tables") == f"table inet {redirect.TABLE}\n"
 
 
 def test_the_message_of_nft_is_passed_on(bare_link: Link) -> None:
@@ -103,8 +141,7 @@ def test_a_missing_network_namespace_has_an_error_of_its_own(bare_link: Link) ->
 @pytest.fixture
 def strange(tmp_path: Path) -> Iterator[Path]:
     """A folder with files that are not the network namespace of a pod."""
-    if os.geteuid():
-        pytest.skip("needs root")
+    need(AS_ROOT)
     mounted = {"own": "/proc/self/ns/net", "uts": "/proc/self/ns/uts"}
     for name, target in mounted.items():
         (tmp_path / name).touch()
@@ -183,6 +220,20 @@ def test_rules_that_mark_connections_are_replaced_without_a_pause(bare_link: Lin
     for _ in range(2):
         load(sandbox_of(bare_link), STRICT)
         assert "tcp timeout" not in bare_link.pod.nft("list set inet sovereignty settling")
+    bare_link.serve()
     client, words = closing(bare_link, 400_000)
     load(sandbox_of(bare_link), STRICT)
     assert rest(client) == words
+
+
+def test_rules_are_loaded_without_what_a_kernel_cannot_do(bare_link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The redirect matters more than that clients outside are refused where nobody listens."""
+    # The kernel refuses this as it does what a missing module would have.
+    monkeypatch.setattr(redirect, "_HAS_LISTENER", "jump none_such ")
+    load(sandbox_of(bare_link), redirect.rules_of([], None))
+    own = bare_link.listen(V4, sidecar.INBOUND_PORT)
+    with bare_link.outside.connect(V4.pod, 8080), own.accept():
+        pass
+    monkeypatch.setattr(redirect, "_HAS_LISTENER", "never ")
+    with pytest.raises(netns.RulesError, match="none_such"):
+        load(sandbox_of(bare_link), "table inet x { chain x { jump none_such; }; }\n")

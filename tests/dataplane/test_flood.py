@@ -68,8 +68,9 @@ def test_a_flood_neither_stops_the_sidecar_nor_opens_the_application(pods: Road)
             assert said(pods.client.net, pods.server.address, APP_PORT, SECRET) == SECRET
         assert cookies_sent(pods.server) > before
     pods.server.stop()
+    pods.server.net.listen("", APP_PORT, uid=APP_USER)
     # The application takes the sidecar's port, with a backlog so short that it is always full.
-    thief = pods.server.net.listen("", sidecar.INBOUND_PORT, uid=APP_USER)
+    thief = pods.server.net.listen("", sidecar.PEER_PORT, uid=APP_USER)
     thief.bound.listen(1)
     with flood(pods.node, pods.server, APP_PORT):
         client = pods.node.connect(pods.server.address, APP_PORT, wait=PATIENCE)

@@ -14,7 +14,7 @@ from hack.kubectl import eventually
 from sovereign_operator.agent.fence import Fence
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane import frames
-from tests.dataplane.links import V4, Addresses, Link
+from tests.dataplane.links import APP_PORT, V4, Addresses, Link
 from tests.dataplane.packets import MARK, mark
 from tests.dataplane.sandboxes import FOLDER, sandbox_of
 
@@ -60,8 +60,9 @@ def test_a_frame_without_ip_does_not_enter(link: Link) -> None:
     assert hears.recv(100).startswith(SECRET)
     keep(link)
     say(link.outside, link.pod, KINDS["PPPoE"])
+    link.serve()
     listener = link.listen(V4, sidecar.INBOUND_PORT)
-    link.outside.connect(V4.pod, 8080).close()
+    link.outside.connect(V4.pod, APP_PORT).close()
     listener.accept().close()
     assert hears_nothing(hears)
 

@@ -4,6 +4,7 @@ import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hack.dataplane.pods import Road
 from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from tests.dataplane.links import APP_PORT
-from tests.dataplane.probes import FIRST, probed, web
+from tests.dataplane.probes import FIRST, as_a_kubelet, probed, web
 
 
 def certified(folder: Path, key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> Path:
@@ -39,13 +40,10 @@ def test_a_server_of_tls_that_a_kubelet_could_ask_is_asked(pods: Road, tmp_path:
     """Some servers have each of these settings, and a kubelet, which is written in Go, accepts all of them."""
     usual = certified(tmp_path, ec.generate_private_key(ec.SECP256R1()))
     newest = tls(usual, oldest=ssl.TLSVersion.TLSv1_3)
-    old = tls(usual)
-    old.maximum_version = ssl.TLSVersion.TLSv1_2
-    old.set_ciphers("ECDHE-ECDSA-AES256-SHA")
     curve = tls(usual)
     curve.set_ecdh_curve("secp384r1")
     server = probed(pods, Probe(ProbeKind.HTTPS, APP_PORT))
-    for context in (newest, old, curve):
+    for context in (newest, curve):
         with web(server, context):
             assert pods.ask(server, "/", FIRST) == (200, b"")
     keys = (
@@ -56,6 +54,34 @@ def test_a_server_of_tls_that_a_kubelet_could_ask_is_asked(pods: Road, tmp_path:
     for key in keys:
         with web(server, tls(certified(tmp_path, key))):
             assert pods.ask(server, "/", FIRST) == (200, b""), key
+
+
+OLD: Final = {f"ECDHE-{key}-AES{bits}-SHA" for key in ("ECDSA", "RSA") for bits in (128, 256)}
+RSA_ALONE: Final = {"AES128-SHA", "AES256-SHA", "AES128-SHA256", "AES128-GCM-SHA256", "AES256-GCM-SHA384"}
+"""The server's RSA key decrypts the secret."""
+OTHERS: Final = {
+    *(f"ECDHE-{key}-{kind}" for key in ("ECDSA", "RSA") for kind in ("AES128-GCM-SHA256", "CHACHA20-POLY1305")),
+    *("ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-SHA256", "ECDHE-RSA-AES256-SHA384", "ECDHE-ECDSA-AES128-SHA256"),
+}
+
+
+def test_a_server_with_one_cipher_is_asked_if_a_kubelet_could_ask_it(pods: Road, program: Path, tmp_path: Path) -> None:
+    server = probed(pods, Probe(ProbeKind.HTTPS, APP_PORT))
+    by_kubelet, by_sidecar = set(), set()
+    for cipher in OLD | RSA_ALONE | OTHERS:
+        curve = "ECDSA" in cipher
+        key = ec.generate_private_key(ec.SECP256R1()) if curve else rsa.generate_private_key(65537, 2048)
+        context = tls(certified(tmp_path, key))
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+        with web(server, context):
+            if as_a_kubelet(server, program, f"https://127.0.0.1:{APP_PORT}/").returncode == 0:
+                by_kubelet.add(cipher)
+            if pods.ask(server, "/", FIRST) == (200, b""):
+                by_sidecar.add(cipher)
+    assert by_sidecar == by_kubelet
+    assert by_kubelet >= OLD
+    assert not by_kubelet & RSA_ALONE
 
 
 def test_a_server_that_speaks_only_http_2_by_tls_is_asked(pods: Road, tmp_path: Path) -> None:

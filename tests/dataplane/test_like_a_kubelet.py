@@ -1,46 +1,34 @@
 """The application gets the request that a kubelet would send, and may answer whatever a kubelet would accept."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hack.dataplane.pods import PATIENCE, Road
+from hack.dataplane.pods import Road
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import Probe, ProbeKind
 from tests.dataplane.links import APP_PORT
-from tests.dataplane.probes import FIRST, probed, raw
+from tests.dataplane.probes import FIRST, as_a_kubelet, probed, raw
 from tests.dataplane.talk import Echo
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n"
-HEADERS = (("x-api-KEY", "Secret"), ("host", "clinic.example.org"))
-
-Kubelet = Callable[..., str]
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program that asks as a kubelet does."""
-    if not shutil.which("go"):
-        pytest.skip("go is not installed")
-    built = tmp_path_factory.mktemp("go") / "probe"
-    environment = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
-    source = Path(__file__).with_name("go")
-    subprocess.run(["go", "build", "-o", built, "."], cwd=source, env=environment, check=True)
-    return built
+HEADERS = (
+    ("x-api-KEY", "Secret"),
+    ("host", "clinic.example.org"),
+    # A kubelet sends none of these.
+    ("Content-Length", "7"),
+    ("transfer-encoding", "chunked"),
+    ("Trailer", "X-After"),
+)
 
 
 @pytest.fixture
-def kubelet(pods: Road, program: Path) -> Kubelet:
+def kubelet(pods: Road, program: Path) -> Callable[..., str]:
     """A function that asks the server's application for a path, past its sidecar, and returns the status."""
 
     def ask(path: str, *headers: str) -> str:
-        enter = ["nsenter", f"--net=/run/netns/{pods.server.net.name}"]
-        line = [*enter, str(program), f"http://127.0.0.1:{APP_PORT}{path}", *headers]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = as_a_kubelet(pods.server, program, f"http://127.0.0.1:{APP_PORT}{path}", *headers)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -52,7 +40,7 @@ def names(request: bytes) -> set[bytes]:
     return {line.partition(b":")[0] for line in request.split(b"\r\n")[1:] if line}
 
 
-def test_a_request_has_the_headers_of_a_kubelet_in_the_same_case(pods: Road, kubelet: Kubelet) -> None:
+def test_a_request_has_the_headers_of_a_kubelet_in_the_same_case(pods: Road, kubelet: Callable[..., str]) -> None:
     """It makes no difference to HTTP, but to some applications."""
     probed(pods, Probe(ProbeKind.HTTP, APP_PORT, "/", HEADERS))
     with Echo(pods.server.net, APP_PORT, answer=FINE + b"\r\nfine") as app:
@@ -66,7 +54,7 @@ def test_a_request_has_the_headers_of_a_kubelet_in_the_same_case(pods: Road, kub
 PATHS = ("/a%2Fb", "/a%5cb/%2e%2e/c", "/a//b/", "/a/../b/./c;x=1", "/a/..;y/b?c=//d")
 
 
-def test_a_path_arrives_as_a_kubelet_sends_it(pods: Road, kubelet: Kubelet) -> None:
+def test_a_path_arrives_as_a_kubelet_sends_it(pods: Road, kubelet: Callable[..., str]) -> None:
     probed(pods, *(Probe(ProbeKind.HTTP, APP_PORT, path) for path in PATHS))
     for port, path in zip(sidecar.PROBE_PORTS, PATHS, strict=False):
         with Echo(pods.server.net, APP_PORT, answer=FINE + b"\r\nfine") as app:
@@ -101,7 +89,7 @@ REFUSED = {
 """What a kubelet accepts against the rules of HTTP, and Envoy does not: the documentation says so."""
 
 
-def test_an_answer_means_what_it_means_to_a_kubelet(pods: Road, kubelet: Kubelet) -> None:
+def test_an_answer_means_what_it_means_to_a_kubelet(pods: Road, kubelet: Callable[..., str]) -> None:
     probed(pods, Probe(ProbeKind.HTTP, APP_PORT, "/healthz"))
     asked, passed = {}, {}
     for word, answer in (ANSWERS | REFUSED).items():

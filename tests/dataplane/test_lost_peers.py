@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import product
 
 import pytest
 
@@ -13,11 +14,15 @@ from hack.dataplane.pods import Road
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.dataplane.keepalive import LOST_SECONDS, SILENT_SECONDS
 from tests.dataplane.roads import start
+from tests.dataplane.talk import TOO_MUCH, fill
 
 LOST_PORT, PLAIN_LOST_PORT, QUIET_PORT = 8080, 9090, 5432
 PLAIN = {
     "plainPorts": [{"port": PLAIN_LOST_PORT, "reason": "speaks to everybody"}],
-    "plainDestinations": [{"network": "10.77.2.2/32", "ports": [PLAIN_LOST_PORT], "reason": "speaks to everybody"}],
+    "plainDestinations": [
+        {"network": network, "ports": [PLAIN_LOST_PORT], "reason": "speaks to everybody"}
+        for network in ("10.77.2.2/32", "fd77:0:2::2/128")
+    ],
 }
 
 FORGETFUL = """
@@ -40,9 +45,6 @@ table inet cut {{
 """
 """As if the other node were dead: no reset, no ICMP error."""
 
-TOO_MUCH = 1 << 20
-"""Bytes of one write; sent again and again, they fill all buffers on the way."""
-
 
 @pytest.fixture
 def ends() -> Iterator[ExitStack]:
@@ -51,9 +53,11 @@ def ends() -> Iterator[ExitStack]:
         yield stack
 
 
-def connected(pods: Road, ends: ExitStack, listener: Listener, port: int) -> tuple[socket.socket, socket.socket]:
+def connected(
+    pods: Road, ends: ExitStack, listener: Listener, port: int, address: str = ""
+) -> tuple[socket.socket, socket.socket]:
     """Return both ends of a connection on which a request has arrived that is not answered yet."""
-    client = pods.client.net.connect(pods.server.address, port, uid=1000, wait=LOST_SECONDS + 10)
+    client = pods.client.net.connect(address or pods.server.address, port, uid=1000, wait=LOST_SECONDS + 10)
     client.sendall(b"?")
     server = ends.enter_context(listener.accept())
     server.settimeout(LOST_SECONDS + 10)
@@ -62,32 +66,21 @@ def connected(pods: Road, ends: ExitStack, listener: Listener, port: int) -> tup
 
 
 def ended(some: Sequence[socket.socket]) -> None:
-    """Wait until all connections have ended. Raises TimeoutError."""
+    """Wait until all connections have ended, in order: Envoy knows of no other end for it. Raises TimeoutError."""
     with ThreadPoolExecutor(len(some)) as threads:
         assert set(threads.map(lambda end: end.recv(1), some)) == {b""}
 
 
-def fill(sender: socket.socket) -> int:
-    """Send until no more is accepted, and return how many bytes were."""
-    sent, sender_waits = 0, sender.gettimeout()
-    sender.settimeout(1)
-    try:
-        while True:
-            sent += sender.send(bytes(TOO_MUCH))
-    except TimeoutError:
-        sender.settimeout(sender_waits)
-        return sent
-
-
 def test_who_waits_for_a_dead_node_hears_of_it_and_who_is_silent_lives(pods: Road, ends: ExitStack) -> None:
-    """By mutual TLS and in plaintext, on both sides: an application's own keepalive ends at its own sidecar."""
+    """By mutual TLS and in plaintext, IPv4 and IPv6, on both sides: own keepalive ends at the own sidecar."""
     start(pods, EncryptionMode.STRICT, **PLAIN)
     pods.node.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
     pods.node.sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", SILENT_SECONDS + 5)
     pods.node.nft(FORGETFUL)
-    listen = {port: pods.server.net.listen("", port, uid=1000) for port in (LOST_PORT, PLAIN_LOST_PORT, QUIET_PORT)}
-    waiting = [connected(pods, ends, listen[port], port) for port in (LOST_PORT, PLAIN_LOST_PORT)]
-    sending = [connected(pods, ends, listen[port], port) for port in (LOST_PORT, PLAIN_LOST_PORT)]
+    listen = {port: pods.server.net.listen("::", port, uid=1000) for port in (LOST_PORT, PLAIN_LOST_PORT, QUIET_PORT)}
+    kinds = [*product((LOST_PORT, PLAIN_LOST_PORT), (pods.server.address, pods.server.address6))]
+    waiting = [connected(pods, ends, listen[port], port, address) for port, address in kinds]
+    sending = [connected(pods, ends, listen[port], port, address) for port, address in kinds]
     idle = connected(pods, ends, listen[QUIET_PORT], QUIET_PORT)
     stalled = connected(pods, ends, listen[QUIET_PORT], QUIET_PORT)
     poured = fill(stalled[1])

@@ -1,7 +1,6 @@
 """What a peer can tell of a sidecar: how connections end, which TLS it speaks, and what it reveals."""
 
 import socket
-import struct
 import subprocess
 
 import pytest
@@ -14,10 +13,8 @@ from sovereign_operator.dataplane.envoy import ALPN
 from tests.dataplane.admin import ask
 from tests.dataplane.links import APP_PORT, APP_USER
 from tests.dataplane.roads import OFF, PERMISSIVE, SECRET, STRICT, start
-from tests.dataplane.talk import exchange, said
+from tests.dataplane.talk import RESET, exchange, said
 
-RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: closing the socket resets the connection."""
 HYBRID = b"\x00\x33\x04\x64\x11\xec"
 """In a ServerHello: the extension key_share with a key of X25519MLKEM768."""
 
@@ -60,6 +57,7 @@ def test_sidecars_agree_on_keys_that_a_quantum_computer_does_not_find(pods: Road
     assert HYBRID in b"".join(seen.all())
 
 
+@pytest.mark.usefixtures("echo")
 def test_a_client_without_a_certificate_learns_nothing_of_the_authorities_that_are_trusted(pods: Road) -> None:
     start(pods, STRICT)
     line = ["openssl", "s_client", "-connect", f"{pods.server.address}:{APP_PORT}", "-alpn", ALPN, "-tls1_3"]

@@ -39,10 +39,15 @@ def test_the_port_of_a_probe_is_for_looking_only(pods: Road, question: bytes) ->
 def test_nobody_outside_sees_more_of_the_state_than_the_controller_needs(pods: Road) -> None:
     server = probed(pods)
     names = pods.state(server).keys()
-    assert names
-    assert all(
-        name == VERSION or re.fullmatch(r"cluster\.inbound-\w+\.upstream_cx_(total|active)", name) for name in names
+    counts = (
+        r"cluster\.inbound-\w+\.upstream_cx_(total|active)",
+        r"listener\..*_150(01|06)\.downstream_(cx_overflow|global_cx_overflow|cx_overload_reject)",
+        r"overload\.envoy\.load_shed_points\.tcp_proxy_on_data\.shed_load_count",
     )
+    known = re.compile("|".join((re.escape(VERSION), *counts)))
+    assert [name for name in names if not known.fullmatch(name)] == []
+    # Without a memory limit, nothing is shed. Each of the others is there once for each kind and listener.
+    assert len(names) == 1 + 2 * 3 + 2 * 3
     for path in ("/state?|.*", "/state?filter=.*", "/state?", "/state/../stats", "/stats", "/state;x"):
         assert pods.ask(server, path)[0] == 404, path
 

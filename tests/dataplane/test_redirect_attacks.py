@@ -27,6 +27,7 @@ UNUSED_PROBE: Final = sidecar.PROBE_PORTS[len(PROBES)]
 RESERVED: Final = (
     sidecar.OUTBOUND_PORT,
     sidecar.INBOUND_PORT,
+    sidecar.PEER_PORT,
     sidecar.HEALTH_PORT,
     sidecar.RESERVED_PORTS[0],
     sidecar.RESERVED_PORTS[-1],
@@ -42,7 +43,7 @@ def test_nobody_outside_reaches_a_port_of_the_sidecar(link: Link, addresses: Add
     assert all(listener.hears_nothing() for listener in listening)
 
 
-@pytest.mark.parametrize("port", [sidecar.OUTBOUND_PORT, sidecar.INBOUND_PORT])
+@pytest.mark.parametrize("port", [sidecar.OUTBOUND_PORT, sidecar.INBOUND_PORT, sidecar.PEER_PORT])
 def test_nobody_inside_has_the_sidecar_call_itself(link: Link, addresses: Addresses, port: int) -> None:
     """The original destination of the connection would be the sidecar itself, in an endless loop."""
     listening = link.listen(addresses, port)
@@ -74,6 +75,7 @@ def link_local(net: Net) -> str:
 
 
 def test_an_address_of_the_link_is_the_pods(link: Link) -> None:
+    link.serve()
     own = link.listen(V6, sidecar.INBOUND_PORT)
     address, number = link_local(link.pod), link.outside.within(lambda: socket.if_nametoindex("eth0"))
     client = link.outside.open(socket.AF_INET6)
@@ -116,6 +118,7 @@ def test_a_neighbour_reaches_no_address_that_is_not_the_pods(
     The sidecar would connect to its original destination: to a port that is open on ``localhost`` alone, or anywhere.
     """
     bare_link.redirect(strict=strict)
+    bare_link.serve()
     bare_link.listen(addresses, sidecar.INBOUND_PORT)
     capture = Capture(bare_link.outside)
     # So that the pod has the hardware address of its neighbour.
@@ -132,21 +135,20 @@ def test_a_neighbour_reaches_no_address_that_is_not_the_pods(
 
 @pytest.mark.parametrize("listens", [APP_USER, sidecar.UID])
 def test_what_translation_of_addresses_misses_is_refused(bare_link: Link, addresses: Addresses, listens: int) -> None:
-    """If packets ever got past it, they would be dropped."""
+    """If packets ever got past it, they would go nowhere."""
     app = bare_link.listen(addresses, APP_PORT, listens)
     remote = bare_link.outside.listen(addresses.remote, REMOTE_PORT)
-    script = redirect.rules_of(PROBES, None)
-    missed = [f"meta l4proto tcp redirect to :{port}" for port in (sidecar.INBOUND_PORT, sidecar.OUTBOUND_PORT)]
+    script, ports = redirect.rules_of(PROBES, None), (sidecar.INBOUND_PORT, sidecar.OUTBOUND_PORT)
+    missed = [f"meta l4proto tcp redirect to :{port}" for port in ports]
     for rule in missed:
         assert script.count(rule) == 1
         script = script.replace(rule, "")
     bare_link.pod.nft(script)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(ConnectionRefusedError):
         bare_link.outside.connect(addresses.pod, APP_PORT, wait=IMPATIENCE)
     with pytest.raises(TimeoutError):
         bare_link.pod.connect(addresses.remote, REMOTE_PORT, uid=APP_USER, wait=IMPATIENCE)
-    assert app.hears_nothing()
-    assert remote.hears_nothing()
+    assert all(one.hears_nothing() for one in (app, remote))
 
 
 def test_a_segment_of_which_conntrack_makes_nothing_does_not_leave(link: Link) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hack.dataplane.pods import PATIENCE, Pod, Road, memory_cgroup, project
+from hack.dataplane.pods import PATIENCE, Pod, Road, memory_cgroup
 from hack.kubectl import eventually
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane.admin import CERTIFICATES_QUERY
@@ -19,23 +18,8 @@ from tests.dataplane.admin import ask
 from tests.dataplane.links import APP_PORT
 from tests.dataplane.roads import BREST, SECRET, STRICT
 from tests.dataplane.talk import Echo, Steady, refused, said
-from tests.stand_in_signer import AUTHORITY, HOST, SERVING, StandInSigner, issues, refuses
-
-
-def serve_at(pod: Pod) -> socket.socket:
-    """Return a socket that listens in a pod's network, for a signer."""
-    return pod.net.listen("127.0.0.1", 8443).bound
-
-
-def give_token(pod: Pod, address: str) -> None:
-    """Give a pod the files with which its sidecar asks the signer, in place of a certificate."""
-    files = {
-        sidecar.TOKEN: b"token-1",
-        sidecar.TRUSTED: BREST.certificate_pem + AUTHORITY.certificate_pem,
-        sidecar.SIGNER_CA: SERVING.certificate_pem,
-        sidecar.SIGNER_ADDRESSES: json.dumps({"host": HOST, "addresses": [address]}).encode(),
-    }
-    project(pod.folder / "identity", files)
+from tests.dataplane.tokens import give_token, serve_at
+from tests.stand_in_signer import AUTHORITY, StandInSigner, issues, refuses
 
 
 def loaded(pod: Pod) -> set[int]:

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.dataplane.envoy import ALPN
 from sovereign_operator.dataplane.listeners import DETECTION_SECONDS
-from tests.dataplane.links import APP_PORT
+from tests.dataplane.links import APP_PORT, APP_USER
 from tests.dataplane.roads import BREST, EXCEPTED_PORT, LYON, OFF, PERMISSIVE, PREFERRED, SECRET, STRICT, rewrite, start
 from tests.dataplane.talk import Echo, refused, said
 
@@ -102,8 +103,8 @@ def test_nobody_takes_a_port_of_the_sidecars_by_naming_an_address(pods: Road, po
         taking.bind((pods.server.address, port))
 
 
-@pytest.mark.usefixtures("echo")
-def test_who_does_not_get_on_is_let_go(pods: Road) -> None:
+def test_who_does_not_get_on_is_let_go_and_never_seen_by_the_application(pods: Road) -> None:
+    application = pods.server.net.listen("", APP_PORT, uid=APP_USER)
     start(pods, STRICT)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols([ALPN])
@@ -120,6 +121,7 @@ def test_who_does_not_get_on_is_let_go(pods: Road) -> None:
         with contextlib.suppress(ConnectionError):
             while connection.recv(10_000):
                 pass
+    assert application.hears_nothing()
 
 
 @pytest.mark.parametrize("mode", [PERMISSIVE, PREFERRED, STRICT])
@@ -144,6 +146,26 @@ def test_who_is_known_to_speak_first_is_not_waited_for(pods: Road, ports: tuple[
         connection = pods.node.connect(pods.server.address, APP_PORT + 1, wait=1.5)
         with pytest.raises(TimeoutError):
             connection.recv(9)
+
+
+def test_who_says_less_than_five_bytes_in_plaintext_reaches_the_server_after_a_while(pods: Road) -> None:
+    """Five bytes are enough to tell that they are no TLS."""
+    start(pods, PERMISSIVE)
+    listener = pods.server.net.listen("", APP_PORT, uid=APP_USER)
+    for words in (b"", b"EHLO"):
+        begun = time.monotonic()
+        with pods.client.net.connect(pods.server.address, APP_PORT, uid=APP_USER) as client:
+            client.sendall(words)
+            listener.accept().close()
+        assert time.monotonic() - begun > float(DETECTION_SECONDS.removesuffix("s"))
+    pods.server.stop()
+    # If the sidecar waits for more than five bytes, the test times out.
+    rewrite(pods, DETECTION_SECONDS, "3600s")
+    pods.server.start()
+    pods.until_ready(pods.server)
+    with pods.client.net.connect(pods.server.address, APP_PORT, uid=APP_USER) as client:
+        client.sendall(b"hello")
+        listener.accept().close()
 
 
 @pytest.mark.usefixtures("echo")

@@ -58,6 +58,7 @@ def rest(connection: socket.socket) -> bytes:
 def test_who_takes_a_port_of_the_sidecar_hears_nothing(link: Link, addresses: Addresses, port: int, when: int) -> None:
     link.redirect(strict=True)
     cookies(link, when)
+    link.serve()
     thief = link.listen(addresses, port, APP_USER)
     client = connected(link, addresses, PORTS[port])
     if client and (found := taken(thief)):
@@ -73,6 +74,7 @@ def test_who_takes_a_port_of_the_sidecar_says_nothing(link: Link, addresses: Add
     """Neither if it keeps its connection open nor if it closes it and leaves the rest to the kernel."""
     link.redirect(strict=True)
     cookies(link, when)
+    link.serve()
     thief = link.listen(addresses, port, APP_USER)
     capture = Capture(link.outside)
     for close in (False, True):
@@ -93,6 +95,7 @@ def test_who_takes_a_port_of_the_sidecar_says_nothing(link: Link, addresses: Add
 def test_the_sidecar_goes_on_whatever_the_kernel_answers_with(link: Link, addresses: Addresses, when: int) -> None:
     link.redirect(strict=True)
     cookies(link, when)
+    link.serve()
     own = link.listen(addresses, sidecar.INBOUND_PORT)
     remote = link.outside.listen(addresses.remote, REMOTE_PORT)
     with link.outside.connect(addresses.pod, APP_PORT) as client, own.accept() as found:
@@ -119,6 +122,7 @@ def test_a_cookie_of_the_sidecar_is_worth_nothing_to_who_takes_its_port(link: Li
     """A cookie is valid for two minutes, for any process that listens by then. Here both sides cooperate."""
     link.redirect(strict=True)
     cookies(link, ALWAYS)
+    link.serve()
     link.pod.sysctl("net.ipv4.tcp_fin_timeout", 1)
     link.outside.nft("table ip quiet { chain out { type filter hook output priority 0; tcp flags rst drop; }; }")
     raw = link.outside.open(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)

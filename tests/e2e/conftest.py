@@ -26,7 +26,8 @@ from tests.e2e.support.spaces import Held, Space
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Have a test marked ``every_kubernetes`` run twice; on the newest Kubernetes it is called as if it ran once.
 
-    One marked ``older_kubernetes`` runs on the older alone.
+    One marked ``older_kubernetes`` runs on the older alone. ``every_kubernetes(only=[...])`` names the parameters that
+    run on the older, too, by their ids: see below.
     """
     marked = metafunc.definition.get_closest_marker
     if marked("every_kubernetes") or marked("older_kubernetes"):
@@ -34,6 +35,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         runs = {} if marked("older_kubernetes") else {None: pytest.HIDDEN_PARAM}
         runs |= {} if older == NEWEST_KUBERNETES else {older: older}
         metafunc.parametrize("kubernetes", list(runs), ids=list(runs.values()), indirect=True, scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out on the older Kubernetes what a mark ``every_kubernetes(only=...)`` does not name.
+
+    Raises UsageError for a name that is no parameter, unless some tests were asked for by their ids.
+    """
+    left_out, unknown = set[pytest.Item](), dict[str, set[str]]()
+    for item in items:
+        mark = item.get_closest_marker("every_kubernetes")
+        if mark is None or "only" not in mark.kwargs or not isinstance(item, pytest.Function):
+            continue
+        older = item.callspec.params["kubernetes"]
+        wanted = unknown.setdefault(item.nodeid.partition("[")[0], set(mark.kwargs["only"]))
+        # The newest Kubernetes has no part in the id of a test.
+        name = item.callspec.id.removeprefix(f"{older}-") if older else item.callspec.id
+        if older and name not in mark.kwargs["only"]:
+            left_out.add(item)
+        wanted.discard(name)
+    if any(unknown.values()) and not any("::" in argument for argument in config.args):
+        raise pytest.UsageError(f"every_kubernetes(only=...) names parameters that there are not: {unknown}")
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hack.images.layers import EPOCH, Entry, File, Folder, Layer, Link
 from hack.images.oci import Image, ImageConfig, digest, identify, write_archive, write_images
+from tests.needs import AS_ROOT, needing
 
 _CONFIG = ImageConfig(cmd=["/bin/sh"], env={"B": "2", "A": "1"}, labels={"l": "m"}, ports=["80/tcp"])
 
@@ -107,7 +108,7 @@ def test_a_tree_keeps_links_and_modes_but_no_pipes(tmp_path: Path) -> None:
     assert entries["link"].linkname == "./etc/../gone"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes whiteouts and trusted attributes")
+@needing(AS_ROOT)
 def test_overlayfs_marks_become_marks_of_the_image_format(tmp_path: Path) -> None:
     os.mknod(tmp_path / "gone", stat.S_IFCHR, os.makedev(0, 0))
     (tmp_path / "new").mkdir()
@@ -118,7 +119,7 @@ def test_overlayfs_marks_become_marks_of_the_image_format(tmp_path: Path) -> Non
     assert all(not entry.pax_headers for entry in entries.values())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files capabilities")
+@needing(AS_ROOT)
 def test_file_capabilities_are_kept(tmp_path: Path) -> None:
     capability = bytes.fromhex("0100000200040000000000000000000000000000")
     (tmp_path / "ping").write_bytes(b"x")

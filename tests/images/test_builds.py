@@ -1,8 +1,6 @@
 """Layers that are built from packages hold the packages, and nothing from the machine that built them."""
 
 import fcntl
-import os
-import shutil
 import tarfile
 from pathlib import Path
 from typing import IO
@@ -14,10 +12,9 @@ from hack.images.errors import ImageBuildError
 from hack.images.oci import Image
 from hack.images.standin import LABEL
 from hack.kubectl import eventually
+from tests.needs import AS_ROOT, needing
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("debootstrap") is None, reason="root folders are made by root, with debootstrap"
-)
+pytestmark = needing(AS_ROOT, "debootstrap")
 
 
 @pytest.fixture(scope="module")

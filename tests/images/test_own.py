@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -14,10 +13,9 @@ from typing import IO, Any
 import pytest
 
 from hack.images.own import REPOSITORY, agent_image, operator_image, sidecar_image
+from tests.needs import AS_ROOT, needing
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("debootstrap") is None, reason="root folders are made by root, with debootstrap"
-)
+pytestmark = needing(AS_ROOT, "debootstrap")
 
 BUILDS: Mapping[str, Callable[[], tuple[str, Path]]] = {
     "operator": operator_image,

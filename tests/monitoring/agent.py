@@ -25,4 +25,5 @@ def show_bad_day(_now: datetime) -> None:
     """Show all that the alerts are about."""
     metrics.SILENCE.set(400)
     metrics.FAILURES.labels("rules").inc()
+    metrics.LACKS.labels("rules").set(1)
     common.reconcile(SandboxKey("web-0"), failures=2)

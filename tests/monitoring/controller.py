@@ -85,10 +85,14 @@ async def measure_workload(state: ControllerState, day: Day, key: SovereignWorkl
 
 
 def measure_encryption(policy: str, mode: EncryptionMode, day: Day, *, bare: int, late: int, plain: int) -> None:
-    """Show how far a policy's encryption has come, with one silent agent if any sidecar is late."""
+    """Show how far a policy's encryption has come. If any sidecar is late, an agent is silent and a sidecar full."""
     silence = SilentAgents("sovereign-system", (("brest-1", "radiology/viewer-0"),) if late else ())
     sidecars = PODS - bare
-    seen = ObservedEncryption(Step(mode, ()), EncryptionMode.STRICT, PODS, sidecars, sidecars - late, silence=silence)
+    refusing = ("radiology/viewer-0",) if late else ()
+    loaded = sidecars - late
+    seen = ObservedEncryption(
+        Step(mode, ()), EncryptionMode.STRICT, PODS, sidecars, loaded, silence=silence, refusing=refusing
+    )
     pods = (PodTraffic("radiology/viewer-0", ("10.0.0.1",), sidecar=True, plain_open=plain),)
     wanted = EncryptionInTransit(mode=EncryptionMode.STRICT)
     facts = StepFacts(wanted, mode, "1", day.now - timedelta(hours=1), pods, day.now)

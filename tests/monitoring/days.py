@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sovereign_operator.core import names
+from sovereign_operator.core.placement.calendar import PARIS
 from tests.unit.states import Objects
 
 Json = dict[str, Any]
@@ -63,10 +64,15 @@ class Day:
     own_pods: tuple[Json, ...] = ()
 
 
+def today(now: datetime) -> date:
+    """Return the day on which qualifications end that hold until today: in Paris it ends before it does by UTC."""
+    return now.astimezone(PARIS).date()
+
+
 def morning(now: datetime, minute: int) -> Day:
     """Return the morning on which a provider loses its qualification, so many minutes after its beginning."""
-    snc = qualification("snc", "SecNumCloud", "3.2", now.date() + timedelta(days=412))
-    hds = qualification("hds", "HDS", "2", now.date() + timedelta(days=23))
+    snc = qualification("snc", "SecNumCloud", "3.2", today(now) + timedelta(days=412))
+    hds = qualification("hds", "HDS", "2", today(now) + timedelta(days=23))
     suspended = {"status": "Suspended"} if minute >= SUSPENDED else {}
     services = {
         "armor-snc": [snc, hds],
@@ -82,8 +88,8 @@ def bad_day(now: datetime) -> Day:
     """Return a day on which everything goes wrong that an alert is about."""
     services = {
         "armor-snc": [
-            qualification("snc", "SecNumCloud", "3.2", now.date() - timedelta(days=2)),
-            qualification("hds", "HDS", "2", now.date()),
+            qualification("snc", "SecNumCloud", "3.2", today(now) - timedelta(days=2)),
+            qualification("hds", "HDS", "2", today(now)),
         ],
         "hexa-gouv": [],
         "globex-west": [],
@@ -97,8 +103,8 @@ def bad_day(now: datetime) -> Day:
     signer["metadata"]["labels"] = {names.COMPONENT_LABEL: "signer"}
     # The first is of a scheme that its policy does not demand: no node is accepted on this day.
     derogations = [
-        derogation("ends", "secnumcloud", "HDS", now.date()),
-        derogation("ended", "hds", "HDS", now.date() - timedelta(days=2)),
+        derogation("ends", "secnumcloud", "HDS", today(now)),
+        derogation("ended", "hds", "HDS", today(now) - timedelta(days=2)),
     ]
     found = cluster(services, [*pods, stray], {"brest-3": "uid-of-another", "brest-2": None})
     objects = {**found, "derogations": derogations}

@@ -1,8 +1,6 @@
 """The picture in the documentation shows what the dashboard shows, and can be read."""
 
-import os
 import re
-import shutil
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -11,6 +9,7 @@ from hack.dashboard.description import Kind
 from hack.dashboard.panels import PANELS
 from hack.dashboard.picture import COLOURS, FAINT, INK, LINES, bends, step_of
 from tests.monitoring.picture import FILE, render
+from tests.needs import AS_ROOT, needing
 
 NAMESPACE = {"svg": "http://www.w3.org/2000/svg"}
 LARGEST = 150_000
@@ -18,9 +17,7 @@ CONTRAST = 4.5
 """Of text to its background, by WCAG 2.2 (1.4.3)."""
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("debootstrap") is None, reason="root folders are made by root, with debootstrap"
-)
+@needing(AS_ROOT, "debootstrap")
 def test_it_is_up_to_date() -> None:
     assert FILE.read_text(encoding="utf-8") == render(), "run python -m tests.monitoring.picture"
 

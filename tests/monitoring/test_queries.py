@@ -6,7 +6,6 @@ query names a metric or a label that does not exist.
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -27,10 +26,9 @@ from tests.chart.rendering import Json, template
 from tests.monitoring.process import NAMES
 from tests.monitoring.selectors import parts_of
 from tests.monitoring.server import free_port, scrape, serving
+from tests.needs import AS_ROOT, needing
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("debootstrap") is None, reason="root folders are made by root, with debootstrap"
-)
+pytestmark = needing(AS_ROOT, "debootstrap")
 
 ABSENT = {f"Sovereign{name}Absent" for name in ("Controller", "Signer", "Injector", "Agent")}
 """The alerts that fire when there are no metrics of a process."""

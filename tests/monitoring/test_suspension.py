@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,10 +19,9 @@ from tests.chart.alert_rules import ALL_ALERTS, read_rules, read_targets
 from tests.chart.rendering import Json, template
 from tests.monitoring.days import APPLICATIONS, POLICIES, SUSPENDED, node_of
 from tests.monitoring.server import free_port, scrape, serving
+from tests.needs import AS_ROOT, needing
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("debootstrap") is None, reason="root folders are made by root, with debootstrap"
-)
+pytestmark = needing(AS_ROOT, "debootstrap")
 
 NIGHT: Final = SUSPENDED + 1
 """The minute after the suspension."""

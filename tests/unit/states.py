@@ -52,6 +52,8 @@ def controller(objects: Objects) -> controller_state.ControllerState:
         (state.mirrors.placed_pods, "pods"),
     ):
         show(mirror, objects.get(plural, ()))
+    for mirror in state.view.sidecars.obstacles.mirrors if state.view.sidecars else ():
+        show(mirror, ())
     return state
 
 

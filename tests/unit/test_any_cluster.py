@@ -97,7 +97,9 @@ def test_the_controller_takes_a_step_of_encryption_in_any_cluster(random: Random
             spec = see_spec(found, SovereigntyPolicySpec)
             if isinstance(spec, SovereigntyPolicySpec) and (wanted := spec.encryption_in_transit):
                 pods, _ = transit._pods_in_scope(state, key[1])  # noqa: SLF001
-                facts = transit._gather(state, state.view.sidecars, key[1], wanted, None, pods=pods)  # noqa: SLF001
+                facts = transit._gather(  # noqa: SLF001
+                    state, state.view.sidecars, key[1], wanted, None, pods=pods, obstacles={}
+                )
                 decide_step(facts)
 
     asyncio.run(look())

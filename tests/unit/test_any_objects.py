@@ -21,7 +21,6 @@ from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.sidecar.injection import SidecarSettings
 from sovereign_operator.core.workload.decision import MOST_ENTRIES
 from sovereign_operator.injector.admission_review import MalformedError, read
-from sovereign_operator.injector.policy_view import see_enforced
 from sovereign_operator.injector.review import decide_review
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
@@ -32,6 +31,13 @@ from sovereign_operator.kube.objects.host_role import see_role
 from sovereign_operator.kube.objects.node import see_node
 from sovereign_operator.kube.objects.pod import see_pod
 from sovereign_operator.kube.objects.report import see_report
+from sovereign_operator.kube.objects.sidecar_facts import (
+    NamespaceSeen,
+    see_handler,
+    see_limits,
+    see_namespace,
+    see_quota,
+)
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.objects.transit_config import see_transit_config
 from sovereign_operator.kube.objects.workload import (
@@ -89,7 +95,10 @@ MIRRORED: dict[str, tuple[resource.Resource, Callable[[Json], Any], Callable[[Js
     "request": (resource.CERTIFICATE_REQUESTS, see_request, None),
     "authority": (resource.SECRETS, see_held, None),
     "service": (resource.SERVICES, partial(see_service, dns=("kube-system", "kube-dns")), lambda _: WORST),
-    "namespace": (resource.NAMESPACES, see_enforced, lambda _: ""),
+    "namespace": (resource.NAMESPACES, see_namespace, lambda _: NamespaceSeen("")),
+    "limit range": (resource.LIMIT_RANGES, see_limits, None),
+    "quota": (resource.QUOTAS, see_quota, None),
+    "runtime class": (resource.RUNTIME_CLASSES, see_handler, None),
     "transit": (resource.CONFIG_MAPS, see_transit_config, None),
     "report": (resource.REPORTS, see_report, None),
     "trust": (resource.CONFIG_MAPS, see_trust_config, None),

@@ -29,10 +29,16 @@ FIELD: Final = re.compile(r"(?<![\w./:-])[a-z]+(?:[A-Z][a-z0-9]*)+(?![\w/(:-])")
 VALUE: Final = re.compile(r"(?:[A-Z][a-z0-9]+)+")
 QUOTED: Final = re.compile(r"[\"'`](\w+)[\"'`]")
 
-FOREIGN_FIELDS: Final = {"clusterDNS", "socketLB", "hostNamespaceOnly", "digitalSignature"}
-"""Fields of kubelets, of Cilium and of certificates."""
-FOREIGN_VALUES: Final = {"SslContextBuilder", "ContainerCreating", "Guaranteed", "FailedScheduling"}
-"""A class of Netty, and words of Kubernetes."""
+FOREIGN_FIELDS: Final = {
+    *("clusterDNS", "socketLB", "hostNamespaceOnly", "digitalSignature", "orphanedResources", "redis", "sentinel"),
+    "evictLocalStoragePods",
+}
+"""Fields of kubelets, of Cilium, of certificates, of Argo CD, of operators for Redis, and of Descheduler."""
+FOREIGN_VALUES: Final = {
+    *("SslContextBuilder", "ContainerCreating", "FailedScheduling", "Guaranteed", "Burstable", "BestEffort"),
+    *("ContainerResource", "NativeSidecar"),
+}
+"""A class of Netty, words of Kubernetes, and a feature gate of VerticalPodAutoscaler."""
 FORMER: Final = {"spec.derogations"}
 """What the page about upgrades says is gone."""
 

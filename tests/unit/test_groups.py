@@ -12,7 +12,7 @@ KINDS = "tests/e2e/placement/test_kinds.py::test_owned"
     [
         (f"{KINDS}", "shared cluster"),
         (f"{KINDS}[Deployment-labelled]", "shared cluster"),
-        ("tests/e2e/operations/test_scope.py::test_it", "broken guards"),
+        ("tests/e2e/operations/test_scope.py::test_it", "second cluster"),
         ("tests/e2e/operations/test_scope.py::test_it[1.33]", "Kubernetes 1.33"),
         (f"{KINDS}[1.33]", "Kubernetes 1.33"),
         (f"{KINDS}[1.33-Deployment-labelled]", "Kubernetes 1.33"),

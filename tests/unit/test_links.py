@@ -34,3 +34,10 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert target.exists(), f"{link[0]} leads nowhere"
         if link["heading"]:
             assert link["heading"] in anchors(target), f"{link[0]} leads to no heading"
+
+
+def test_who_installs_with_encryption_is_led_to_what_it_needs_and_what_is_noticed_of_it() -> None:
+    notes = (ROOT / "charts/sovereign-operator/templates/NOTES.txt").read_text(encoding="utf-8")
+    named = {ROOT / name for name in re.findall(r"crds/[a-z-]+\.md", notes)}
+    assert named >= {ROOT / "crds/encryption.md", ROOT / "crds/tcp.md"}
+    assert {page for page in named if not page.exists()} == set()

@@ -93,6 +93,15 @@ spec:
 {{- end }}
 
 {{/*
+CEL for the pod template of a workload, or of the workload in the spec.template of a SovereignWorkload; an optional value.
+Takes the name of the CEL variable.
+*/}}
+{{- define "sovereign-operator.podTemplate" -}}
+{{- $workload := printf "(request.resource.resource == 'sovereignworkloads' ? dyn(%s).spec.?template : optional.of(dyn(%s)))" . . -}}
+{{ $workload }}.?spec.jobTemplate.spec.template.or({{ $workload }}.?spec.template)
+{{- end }}
+
+{{/*
 CEL for whether a pod is the mirror pod of a static one. A static pod runs whatever the guards decide. The kubelet shows it as a
 mirror pod, and deletes a mirror pod that differs from its file. So it is admitted as it is: it is visible, and reported.
 */}}
@@ -109,14 +118,16 @@ request.operation == 'CREATE' && request.?subResource.orValue('') == '' && reque
 
 {{/*
 How a container beside the sidecar could bypass it, in words; empty if it cannot. Runtimes accept names of capabilities in
-upper and lower case. Takes the name of a CEL variable.
+upper and lower case, and make them upper case by Unicode: to them, NET_ADMIN with a dotless i is NET_ADMIN. No capability has
+other letters than those of ASCII. Takes the name of a CEL variable.
 */}}
 {{- define "sovereign-operator.pastSidecar" -}}
+{{- $bad := `(!a.matches('^[A-Za-z_]+$') || a.upperAscii().replace('CAP_', '') in ['ALL', 'BPF', 'DAC_READ_SEARCH', 'NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_MODULE'])` -}}
 {{ . }}.?securityContext.runAsUser.orValue(0) == 65533 ? 'container ' + {{ . }}.name + ' runs as the user of the sidecar, 65533, so choose another'
 : {{ . }}.?securityContext.privileged.orValue(false) ? 'container ' + {{ . }}.name + ' is privileged'
 : {{ . }}.?securityContext.procMount.orValue('Default') != 'Default' ? 'container ' + {{ . }}.name + ' has a procMount of its own'
-: {{ . }}.?securityContext.capabilities.add.orValue([]).exists(a, a.upperAscii().replace('CAP_', '')
-  in ['ALL', 'BPF', 'DAC_READ_SEARCH', 'NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_MODULE']) ? 'container ' + {{ . }}.name + ' adds a capability that goes past the sidecar'
+: {{ . }}.?securityContext.capabilities.add.orValue([]).exists(a, {{ $bad }})
+  ? 'container ' + {{ . }}.name + ' adds ' + {{ . }}.securityContext.capabilities.add.filter(a, {{ $bad }}).join(', ') + ', with which it could bypass the sidecar'
 : {{ . }}.?volumeMounts.orValue([]).exists(m, m.name in ['sovereignty-identity', 'sovereignty-transit', 'sovereignty-run'])
   ? 'container ' + {{ . }}.name + ' mounts a volume of the sidecar' : ''
 {{- end }}
@@ -219,7 +230,8 @@ Takes the verb for what the controller does to the objects.
 {{- end }}
 
 {{/*
-Whether a policy may do something: enforce, if it exists; host, if it accepts a node; encrypt, if its pods need sidecars.
+Whether a policy may do something: enforce, if it exists; host, if it accepts a node; encrypt, if its pods need sidecars; serve, if
+sidecars that its pods bring along find what they need.
 Takes CEL for its name, and the verb.
 */}}
 {{- define "sovereign-operator.policyMay" -}}

@@ -34,6 +34,7 @@ guard-requests: {{ $identity }}
 injector-webhooks: {{ eq (include "sovereign-operator.runsInjector" .) "true" }}
 # Encryption.
 guard-sidecars: {{ $encryption }}
+guard-copies: {{ $encryption }}
 guard-exec: {{ $encryption }}
 guard-transit: {{ $encryption }}
 guard-trust: {{ $encryption }}

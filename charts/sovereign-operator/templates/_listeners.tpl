@@ -136,6 +136,51 @@ length of the text, and the text becomes shorter. tests/chart/test_orders.py has
 <resources>
 "resources": [
 
+<note>
+"name": "envoy.filters.listener.set_filter_state",
+"typed_config": {
+  "@type": "type.googleapis.com/envoy.extensions.filters.listener.set_filter_state.v3.Config",
+  "on_accept": [
+    {
+      "object_key": "sovereignty.peer",
+      "factory_key": "envoy.string",
+      "format_string": {
+        "text_format_source": {
+          "inline_string": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
+        }
+      }
+    }
+  ]
+},
+"filter_disabled": {
+  "destination_port_range": {
+    "start": 15006,
+    "end": 15007
+  }
+
+<go-on>
+"name": "envoy.filters.listener.set_filter_state",
+"typed_config": {
+  "@type": "type.googleapis.com/envoy.extensions.filters.listener.set_filter_state.v3.Config",
+  "on_accept": [
+    {
+      "object_key": "envoy.network.transport_socket.original_dst_address",
+      "format_string": {
+        "text_format_source": {
+          "inline_string": "%FILTER_STATE(sovereignty.peer:PLAIN)%:%DOWNSTREAM_LOCAL_PORT%"
+        }
+      }
+    },
+    {
+      "object_key": "envoy.network.transport_socket.original_dst_address",
+      "format_string": {
+        "text_format_source": {
+          "inline_string": "[%FILTER_STATE(sovereignty.peer:PLAIN)%]:%DOWNSTREAM_LOCAL_PORT%"
+        }
+      }
+    }
+  ]
+
 <unlooked>
 "filter_disabled": {
 
@@ -226,8 +271,6 @@ length of the text, and the text becomes shorter. tests/chart/test_orders.py has
     "level": 1,
     "name": 8,
     "int_value": 65536
-  }
-],
 
 <far>
 "per_connection_buffer_limit_bytes": 32768,
@@ -241,18 +284,20 @@ length of the text, and the text becomes shorter. tests/chart/test_orders.py has
     "level": 1,
     "name": 8,
     "int_value": 131072
-  }
-],
+
+<urgent>
+"level": 1,
+"name": 10,
+"int_value": 1
 
 <look>
 "continue_on_listener_filters_timeout": true,
 "listener_filters": [
-  {
-    "name": "envoy.filters.listener.original_dst",
-    "typed_config": {
-      "@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
-    }
-  }
+
+<original>
+"name": "envoy.filters.listener.original_dst",
+"typed_config": {
+  "@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
 
 <inspect>
 "name": "envoy.filters.listener.tls_inspector",
@@ -272,6 +317,20 @@ length of the text, and the text becomes shorter. tests/chart/test_orders.py has
   "keepalive_interval": 5,
   "keepalive_probes": 2
 }
+
+<after-handshake>
+"upstream_connect_mode": "ON_DOWNSTREAM_TLS_HANDSHAKE",
+"max_early_data_bytes": 0
+
+<also>
+"additional_addresses": [
+  {
+    "address": {
+      "socket_address": {
+        "address": "::",
+        "port_value": 15007,
+        "ipv4_compat": true
+      }
 {{- end }}
 
 {{/*

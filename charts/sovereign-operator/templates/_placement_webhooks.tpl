@@ -1,7 +1,7 @@
 {{/*
 The older way to place pods: where the API server serves no MutatingAdmissionPolicy, the injector writes what place-pods.yaml,
 place-daemonsets.yaml and stamp-requester.yaml write elsewhere. When it does not answer, objects stay as they are, and guard-pods.yaml
-and guard-placement.yaml refuse them: nothing new starts in scope, and nothing else notices.
+and guard-placement.yaml refuse them: nothing new starts in scope, and nothing else is affected.
 
 Once Kubernetes 1.35 is no longer supported, delete this file, admission/guard-placement.yaml, and where they are named.
 */}}

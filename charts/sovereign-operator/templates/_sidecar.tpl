@@ -5,6 +5,22 @@
 '^--probe=((http|https)://:[0-9]{1,5}/[!"$-~]*(#[!"$-~]+)?|grpc://:[0-9]{1,5}(/[!"$-~]+)?|tcp://:[0-9]{1,5})$'
 {{- end }}
 
+{{/*
+CEL for whether the resources of a sidecar are none but those that it may have: of any other, a device plugin or a driver could bring
+devices, files and variables into its container. Takes root, and the name of a CEL variable.
+*/}}
+{{- define "sovereign-operator.resourcesOfSidecar" -}}
+{{- $root := index . 0 }}{{ $c := index . 1 -}}
+{{- $given := $root.Values.sidecar.resources | default dict -}}
+{{- $names := list "cpu" "memory" "ephemeral-storage" -}}
+{{- range $kind := list "requests" "limits" }}{{ $names = concat $names (keys (get $given $kind | default dict)) }}{{ end -}}
+{{- $names = $names | uniq | sortAlpha | toJson | replace "\"" "'" -}}
+!{{ $c }}.?resources.claims.hasValue()
+{{- range $kind := list "requests" "limits" }}
+&& {{ $c }}.?resources.{{ $kind }}.orValue({}).size() <= 8 && {{ $c }}.?resources.{{ $kind }}.orValue({}).all(n, n in {{ $names }})
+{{- end }}
+{{- end }}
+
 {{/* CEL for whether a volume, `v`, has a token with which a sidecar asks the signer for its certificate. */}}
 {{- define "sovereign-operator.hasSignerToken" -}}
 {{ include "sovereign-operator.sources" . }}.exists(s, s.?serviceAccountToken.audience.orValue('') == 'sovereignty.dev/signer')
@@ -35,7 +51,7 @@ pods may have it: a user may create a copy of such a pod.
 {{- $root := index . 0 }}{{ $policy := index . 1 -}}
 {{- $transit := printf `{'name': dyn('sovereignty-transit'), 'projected': dyn({'defaultMode': dyn(292), 'sources': dyn([
     {'configMap': dyn({'name': dyn('sovereignty-transit.' + %s),
-      'items': dyn([{'key': 'listeners-with-limits.json', 'path': 'listeners.json'}])})}])})}` $policy }}
+      'items': dyn([{'key': 'listeners-after-handshake.json', 'path': 'listeners.json'}])})}])})}` $policy }}
 {{- $run := `{'name': dyn('sovereignty-run'), 'emptyDir': dyn({'medium': 'Memory', 'sizeLimit': '16Mi'})}` }}
 {{- $byToken := printf `{'name': dyn('sovereignty-identity'), 'projected': dyn({'defaultMode': dyn(292), 'sources': dyn([
     {'serviceAccountToken': dyn({'audience': dyn('sovereignty.dev/signer'), 'expirationSeconds': dyn(3600), 'path': dyn('token')})},
@@ -68,6 +84,7 @@ object.spec.?initContainers[?0].name.orValue('') == 'sovereignty-sidecar'
     {'name': dyn('sovereignty-run'), 'mountPath': dyn('/var/run/secrets/kubernetes.io/serviceaccount'), 'readOnly': dyn(true)}]
   && (object.spec.?restartPolicy.orValue('') == 'Never' || c.?resizePolicy.orValue([]) == [
     {'resourceName': 'cpu', 'restartPolicy': 'NotRequired'}, {'resourceName': 'memory', 'restartPolicy': 'RestartContainer'}])
+  && {{ include "sovereign-operator.resourcesOfSidecar" (list $root "c") | nindent 2 | trim }}
   && (c.?resources.limits[?'memory'].hasValue() ? !quantity(string(c.resources.limits['memory'])).isLessThan(quantity('128Mi'))
      : {{ if ((($root.Values.sidecar).resources).limits).memory }}false{{ else }}true{{ end }}))
 && [object.spec.?volumes.orValue([]).filter(v, v.name.startsWith('sovereignty-'))].all(own,

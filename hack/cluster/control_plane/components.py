@@ -53,6 +53,11 @@ def locate_audit_log(state: State) -> Path:
     return state.folder / "logs" / "audit.log"
 
 
+def locate_store(state: State) -> Path:
+    """Return the folder of etcd, which has all that the API server has stored."""
+    return state.folder / "etcd"
+
+
 def write_credentials(state: State) -> None:
     """Create the certificates, keys and kubeconfigs of the control plane and the administrator."""
     authority, front_proxy = Authority(state.keys), Authority(state.keys, "front-proxy-ca")
@@ -102,7 +107,7 @@ def render_units(state: State) -> list[Unit]:
 def render_etcd(state: State) -> Unit:
     """Return etcd, without fsync: its data need not survive a crash of the machine."""
     flags = {
-        "data-dir": state.folder / "etcd",
+        "data-dir": locate_store(state),
         "listen-client-urls": "http://127.0.0.1:2379",
         "advertise-client-urls": "http://127.0.0.1:2379",
         "listen-peer-urls": "http://127.0.0.1:2380",

@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,15 @@ class Process:
     def is_running(self) -> bool:
         """Return whether exactly this process is still running."""
         return Process.identify(self.pid) == self
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Have the process do nothing for a while, which has to be short: others wait for it."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def stop(self, signals: Iterable[signal.Signals], patience: float) -> None:
         """Send the signals one after the other; after each, give the process ``patience`` seconds to end.

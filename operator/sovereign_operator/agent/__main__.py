@@ -5,15 +5,16 @@ startup probe of their sidecar passes through the rules. If the API server does 
 pods that it knows, so its own health does not depend on the API server.
 """
 
+import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
 from sovereign_operator.agent import metrics, netns
-from sovereign_operator.agent.cni import CniResults
+from sovereign_operator.agent.cni import RESYNC_SECONDS, CniResults
 from sovereign_operator.agent.decide import (
     ForgetSandbox,
     KeepRules,
@@ -25,11 +26,14 @@ from sovereign_operator.agent.decide import (
 )
 from sovereign_operator.agent.fence import Fence
 from sovereign_operator.agent.name_servers import read_name_servers
+from sovereign_operator.agent.node_check import AGAIN_SECONDS, check_node, has_ipv6, kernel
 from sovereign_operator.agent.report import ReportWriter
 from sovereign_operator.agent.sandboxes import Sandbox, Sandboxes
 from sovereign_operator.agent.settings import Settings, parse
 from sovereign_operator.aio.tasks import keep_running, until_first_ends
 from sovereign_operator.core.encryption.agent_report import LoadedRules
+from sovereign_operator.core.encryption.node_lacks import Lack, NodeLacks
+from sovereign_operator.core.report.conditions import examples
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.mirror import Mirror, ObjectKey
@@ -51,11 +55,16 @@ class SandboxKey:
     sandbox: str
 
 
+Check = Callable[[Settings, Sandboxes], Awaitable[NodeLacks]]
+
+
 class Agent(Process):
     """The agent of a node."""
 
-    def __init__(self, settings: Settings, sandboxes: Sandboxes, api: Api) -> None:
+    def __init__(self, settings: Settings, sandboxes: Sandboxes, api: Api, check: Check = check_node) -> None:
+        """``check`` finds out what the node lacks."""
         self._settings = settings
+        self._check = check
         self._sandboxes = sandboxes
         self._name_servers = read_name_servers(settings.resolv_conf)
         self._queue: WorkQueue[SandboxKey] = WorkQueue(self._handle)
@@ -79,11 +88,45 @@ class Agent(Process):
         await until_first_ends(
             self._pods.run(),
             self._configs.run(),
-            self._sandboxes.run(self._sandbox_changed),
+            self._follow_sandboxes(),
             self._queue.run(WORKERS),
             self._report.watch(),
+            keep_running("check of a node", self._check_node),
             keep_running("report of an agent", self._write_reports),
         )
+
+    async def _follow_sandboxes(self) -> None:
+        """Follow the sandboxes. If the folder may not be read, go on: otherwise nothing would be reported."""
+        while True:
+            try:
+                return await self._sandboxes.run(self._sandbox_changed)
+            except PermissionError as error:
+                logger.error("%s; it will be tried again", error)  # noqa: TRY400 - expected
+                await asyncio.sleep(RESYNC_SECONDS)
+
+    async def _check_node(self) -> None:
+        """Report what the node lacks, until it lacks nothing."""
+        if not has_ipv6():
+            logger.info("the kernel of this node has no IPv6, so sidecars listen by IPv4 alone")
+        known: NodeLacks | None = None
+        while True:
+            lacks = await self._check(self._settings, self._sandboxes)
+            if lacks != known:
+                known = lacks
+                self._tell_lacks(lacks)
+            await asyncio.sleep(AGAIN_SECONDS) if lacks else await asyncio.Event().wait()
+
+    def _tell_lacks(self, lacks: NodeLacks) -> None:
+        for kind in Lack:
+            metrics.LACKS.labels(kind).set(any(lack.kind is kind for lack in lacks))
+        pods = examples(sorted(map(str, self._pods.values())))
+        touched = f"; pods with a sidecar here: {pods}" if pods else ""
+        for lack in lacks:
+            level = logging.ERROR if lack.starts_none else logging.WARNING
+            logger.log(level, "on this node (%s), %s%s", kernel(), lack, touched, extra={"lack": lack.kind})
+        if not lacks:
+            logger.info("this node (%s) has all that the redirect needs", kernel())
+        self._report.tell_lacks(lacks)
 
     async def _write_reports(self) -> None:
         for mirror in (self._pods, self._configs):

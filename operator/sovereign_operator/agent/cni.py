@@ -105,6 +105,11 @@ class CniResults:
         """Return the sandboxes of a pod."""
         return [entry for _, entry in self._files.values() if entry and entry.pod_uid == uid]
 
+    def named(self, namespace: str, pod: str) -> Iterable[Sandbox]:
+        """Return the sandboxes of a pod, by its name."""
+        entries = (entry for _, entry in self._files.values() if entry)
+        return [entry for entry in entries if (entry.namespace, entry.name) == (namespace, pod)]
+
     async def run(self, changed: Callable[[Sandbox], None]) -> None:
         """Watch the folder until cancelled. Raises OSError if it cannot be read or is removed."""
         with Inotify() as inotify:

@@ -6,7 +6,14 @@ from typing import Any
 
 from sovereign_operator.agent.sandboxes import Sandbox
 from sovereign_operator.core.encryption.traffic_rules import Datagrams, Network
-from sovereign_operator.core.sidecar.contract import PROBE_PORTS, Probe, container_of, probes_of, transit_policy
+from sovereign_operator.core.sidecar.contract import (
+    PROBE_PORTS,
+    Probe,
+    container_of,
+    listens_for_peers,
+    probes_of,
+    transit_policy,
+)
 from sovereign_operator.dataplane.redirect import rules_of
 
 
@@ -21,6 +28,8 @@ class SidecarPod:
     """The policy whose transit config its sidecar loads."""
     probes: tuple[Probe, ...] = ()
     """The probes in its sidecar's arguments, without paths and headers, which rules do not depend on."""
+    keeps_peers: bool = False
+    """Whether its sidecar listens on PEER_PORT."""
     arguments_error: str = ""
     """Why there can be no rules: the sidecar's arguments cannot be parsed. Empty if they can."""
 
@@ -75,7 +84,8 @@ def see_pod(obj: Mapping[str, Any]) -> SidecarPod | None:
     except ValueError as error:
         return SidecarPod(*known, arguments_error=str(error))
     # One probe more than there are ports is enough: it has the rules refused, however many follow.
-    return SidecarPod(*known, tuple(Probe(probe.kind, probe.port) for probe in probes[: len(PROBE_PORTS) + 1]))
+    kept = tuple(Probe(probe.kind, probe.port) for probe in probes[: len(PROBE_PORTS) + 1])
+    return SidecarPod(*known, kept, keeps_peers=listens_for_peers(obj))
 
 
 def decide_sandbox(
@@ -95,7 +105,7 @@ def decide_sandbox(
     if pod.arguments_error:
         return RefuseRules(pod, pod.arguments_error)
     try:
-        rules = rules_of(pod.probes, datagrams, name_servers)
+        rules = rules_of(pod.probes, datagrams, name_servers, sandbox.addresses if pod.keeps_peers else ())
     except ValueError as error:
         return RefuseRules(pod, str(error))
     return KeepRules(sandbox) if rules == loaded else LoadRules(pod, sandbox, rules)

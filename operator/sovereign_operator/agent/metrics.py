@@ -10,6 +10,12 @@ FAILURES: Final = Counter(
     "Attempts to load rules that failed, by reason: namespace, rules or probes.",
     ["reason"],
 )
+LACKS: Final = Gauge(
+    "sovereign_agent_node_lacks",
+    "1 for each thing that this node lacks for pods with sidecars: results, namespaces, entry, rules, strict, sockets, "
+    "frames, watchers.",
+    ["what"],
+)
 REDIRECT_SECONDS: Final = Histogram(
     "sovereign_redirect_seconds",
     "From the creation of a pod's network to its loaded rules, in seconds. The pod's containers wait for them.",

@@ -8,6 +8,7 @@ it verified, so a path that changes meanwhile has no effect.
 
 import asyncio
 import ctypes
+import errno
 import fcntl
 import ipaddress
 import os
@@ -39,6 +40,9 @@ _OWN: Final = Path("/proc/self/ns/net")
 
 _CHAIN: Final = re.compile(r"^\s*chain (\S+)", re.MULTILINE)
 
+_NOT_ALLOWED: Final = os.strerror(errno.EPERM)
+"""What nft and nsenter say. If the process has no capability, nft says it of the first rule."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -50,8 +54,35 @@ class NotThePodsError(Exception):
     """This is not the pod's network namespace, or that cannot be determined. The text says why."""
 
 
+class OwnNamespaceError(NotThePodsError):
+    """This is the agent's own network namespace."""
+
+
 class RulesError(Exception):
     """The rules could not be loaded. The text is nft's message."""
+
+
+class NotAllowedError(RulesError):
+    """This process may not load rules at all."""
+
+
+@contextmanager
+def scratch() -> Iterator[int]:
+    """Open a new network namespace, which exists within the context. Raises OSError if this process may make none."""
+
+    def make() -> int:
+        # unshare changes this thread alone, which ends afterwards.
+        if _libc.unshare(_CLONE_NEWNET):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(make).result()
+    try:
+        yield made
+    finally:
+        os.close(made)
 
 
 @contextmanager
@@ -63,7 +94,10 @@ def opened(sandbox: Sandbox, folder: Path) -> Iterator[int]:
     path = sandbox.netns
     if posixpath.normpath(path) != path or posixpath.dirname(path) not in FOLDERS:
         raise NotThePodsError(f"{path!r} is no path of a network namespace")
-    parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NotThePodsError(f"{folder} cannot be opened: {error}") from error
     try:
         # NONBLOCK: opening a pipe without a writer would block.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -85,7 +119,7 @@ def _inspect(netns: int, sandbox: Sandbox) -> None:
     if not _is_network_namespace(netns):
         raise NotThePodsError(f"{sandbox.netns} is no network namespace, or its mount is not visible to the agent")
     if os.path.samestat(os.fstat(netns), _OWN.stat()):
-        raise NotThePodsError(f"{sandbox.netns} is the agent's own network namespace")
+        raise OwnNamespaceError(f"{sandbox.netns} is the agent's own network namespace")
     present = addresses(netns, sandbox.interface)
     if not present & sandbox.addresses:
         raise NotThePodsError(
@@ -149,22 +183,34 @@ async def load(netns: int, rules: str) -> None:
     """Load rules in an opened network namespace, and check that they are loaded. Raises RulesError.
 
     The rules of an earlier version did not mark connections. When they are replaced, connections that the sidecar has
-    closed get some time to send the rest without a mark: see ownership.SETTLING.
+    closed get some time to send the rest without a mark: see ownership.SETTLING. If the kernel cannot look for sockets,
+    the rules are loaded without that.
     """
     # If nft cannot list the sets, connections get no such time, which is the strict choice.
     _, sets, _ = await _nft(netns, "list", "sets")
     former = f"table inet {redirect.TABLE} " in sets and ownership.SETTLING not in sets
-    await apply(netns, rules + (ownership.settle(redirect.TABLE) if former else ""))
+    await _apply_some(netns, rules + (ownership.settle(redirect.TABLE) if former else ""))
     _, loaded, _ = await _nft(netns, "list", "table", "inet", redirect.TABLE)
     if missing := set(_CHAIN.findall(rules)) - set(_CHAIN.findall(loaded)):
         raise RulesError(f"nft accepted the rules, but these chains are missing: {', '.join(sorted(missing))}")
+
+
+async def _apply_some(netns: int, rules: str) -> None:
+    """Load rules; if the kernel refuses them, without what only some kernels have. Raises RulesError."""
+    try:
+        await apply(netns, rules)
+    except NotAllowedError:
+        raise
+    except RulesError:
+        await apply(netns, redirect.without_sockets(rules))
 
 
 async def apply(netns: int, rules: str) -> None:
     """Run a script of nft in an opened network namespace. Raises RulesError."""
     status, _, errors = await _nft(netns, "-f", "-", script=rules)
     if status:
-        raise RulesError(errors.strip()[:1000])
+        error = NotAllowedError if _NOT_ALLOWED in errors else RulesError
+        raise error(errors.strip()[:1000])
 
 
 async def _nft(netns: int, *arguments: str, script: str = "") -> tuple[int, str, str]:

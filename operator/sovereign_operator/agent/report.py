@@ -1,5 +1,7 @@
 """Reports to the controller, in a ConfigMap for this node, which rules are loaded in the sandboxes of its pods.
 
+And what the node lacks to redirect their traffic, if anything.
+
 The controller puts a policy in Strict only after the agents have reported the rules of all its pods.
 
 The ConfigMap is written only after rules were loaded that it lacks, and a moment later, so that pods that start
@@ -9,17 +11,19 @@ a restart of the agent it stays as it is until all rules are loaded again, becau
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from sovereign_operator.aio.tasks import FIRST_PAUSE, LONGEST_PAUSE
 from sovereign_operator.core import names
+from sovereign_operator.core.encryption import node_lacks
 from sovereign_operator.core.encryption.agent_report import LoadedRules, text_of
+from sovereign_operator.core.encryption.node_lacks import NodeLacks
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.client.errors import ApiError
 from sovereign_operator.kube.mirror import Mirror, ObjectKey
-from sovereign_operator.kube.objects.agent_report import report_of, text_in
+from sovereign_operator.kube.objects.agent_report import data_in, data_of, report_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,16 +49,17 @@ class ReportWriter:
         """By id of the sandbox: the uid of its pod, and what is loaded there."""
         self._changed = asyncio.Event()
         self._changed.set()
-        self._stored: Mirror[str] = Mirror(
+        self._lacks: NodeLacks = ()
+        self._stored: Mirror[Mapping[str, str]] = Mirror(
             api,
             resource.CONFIG_MAPS,
-            text_in,
+            data_in,
             self._stored_changed,
             namespace=namespace,
             field_selector=f"metadata.name={names.agent_report(node)}",
         )
-        self._written = ""
-        """The text that was written last."""
+        self._written: Mapping[str, str] = {}
+        """The data that was written last."""
         self._uid = ""
         """The node's uid."""
 
@@ -63,6 +68,11 @@ class ReportWriter:
         if loaded.rules and self._loaded.get(sandbox) != (pod_uid, loaded):
             self._loaded[sandbox] = pod_uid, loaded
             self._changed.set()
+
+    def tell_lacks(self, lacks: NodeLacks) -> None:
+        """Report what the node lacks."""
+        self._lacks = lacks
+        self._changed.set()
 
     def discard(self, sandbox: str) -> None:
         """Report nothing about a sandbox any more."""
@@ -91,7 +101,7 @@ class ReportWriter:
             else:
                 patience, pause = LONGEST_SECONDS, FIRST_PAUSE
 
-    def _stored_changed(self, _key: ObjectKey, _old: str | None, new: str | None) -> None:
+    def _stored_changed(self, _key: ObjectKey, _old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> None:
         """Write the report again if another client changed or removed it."""
         if new != self._written:
             self._changed.set()
@@ -107,13 +117,14 @@ class ReportWriter:
                 return
 
     async def _write(self) -> None:
-        text = text_of(dict(self._loaded.values()))
+        texts = text_of(dict(self._loaded.values())), node_lacks.text_of(self._lacks)
+        data = data_of(*texts)
         stored = self._stored.get((self._namespace, names.agent_report(self._node)))
-        if text == (stored or ""):
+        if data == (stored or data_of("")):
             return
         self._uid = self._uid or await self._node_uid()
-        self._written = text
-        await self._api.apply(resource.CONFIG_MAPS, report_of(self._namespace, self._node, self._uid, text))
+        self._written = data
+        await self._api.apply(resource.CONFIG_MAPS, report_of(self._namespace, self._node, self._uid, *texts))
 
     async def _node_uid(self) -> str:
         """Return the node's uid from the agent's token. A guard compares the report's owner with it."""

@@ -39,6 +39,9 @@ class Sandboxes(Protocol):
     def of_pod(self, uid: str) -> Iterable[Sandbox]:
         """Return the sandboxes of a pod. An old one may exist beside a new one."""
 
+    def named(self, namespace: str, pod: str) -> Iterable[Sandbox]:
+        """Return the sandboxes of a pod, by its name."""
+
     async def run(self, changed: Callable[[Sandbox], None]) -> None:
         """Watch until cancelled.
 

@@ -9,7 +9,7 @@ from sovereign_operator.cli.commands.overviews import check, status, version
 from sovereign_operator.cli.commands.preview import preview
 from sovereign_operator.cli.commands.report import report
 
-EXIT_CODES = "Exit codes: 0 nothing is wrong, 1 something is, more: there is no answer."
+EXIT_CODES = "Exit codes: 0 nothing is wrong, 1 something is, 2 or more: there is no answer."
 
 
 def make(*, completing: bool = False) -> typer.Typer:
@@ -32,4 +32,8 @@ def make(*, completing: bool = False) -> typer.Typer:
 
 
 def about() -> None:
-    """Explain where sovereign workloads may run, and why. Changes nothing; reads the cluster as you may."""
+    """Explain where sovereign workloads may run, and why. It reads the cluster with your rights, and changes nothing.
+
+    The usual order: check --pre before you install the operator; catalogue and nodes declare to record facts; preview
+    before a namespace enforces a policy; status and explain from then on.
+    """

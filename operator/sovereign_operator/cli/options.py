@@ -1,7 +1,7 @@
 """The options that several commands have. As with kubectl's own commands, they come after the command."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,36 +19,39 @@ class Output(StrEnum):
 
 
 OutputOption = Annotated[
-    Output, typer.Option("--output", "-o", help="text for people (wide: more of it), or json or yaml for programs")
+    Output, typer.Option("--output", "-o", help="text for people, wide for more columns, json or yaml for programs")
 ]
-KubeconfigOption = Annotated[str, typer.Option("--kubeconfig", metavar="FILE", help="default: as kubectl")]
+KubeconfigOption = Annotated[
+    str, typer.Option("--kubeconfig", metavar="FILE", help="default: the one that kubectl uses")
+]
 ContextOption = Annotated[
     str,
-    typer.Option("--context", metavar="NAME", help="the kubeconfig's context to use", autocompletion=complete_context),
+    typer.Option("--context", metavar="NAME", help="the context of the kubeconfig", autocompletion=complete_context),
 ]
 AsOption = Annotated[
-    str, typer.Option("--as", metavar="USER", help="ask as this user, as far as you may impersonate others")
+    str, typer.Option("--as", metavar="USER", help="ask as this user, whom you need the right to impersonate")
 ]
 AsGroupOption = Annotated[
-    list[str] | None, typer.Option("--as-group", metavar="GROUP", help="a group of the user of --as; repeat it")
+    list[str] | None, typer.Option("--as-group", metavar="GROUP", help="a group of the user of --as; may be repeated")
 ]
-NamespaceOption = Annotated[
-    str,
-    typer.Option(
-        "--namespace",
-        "-n",
-        metavar="NAME",
-        help="default: the namespace of the context",
-        autocompletion=complete_namespace,
-    ),
-]
+
+
+def namespace_option(default: str) -> Any:
+    """Return the option --namespace of a command that looks at ``default`` without it, in words."""
+    return typer.Option(
+        "--namespace", "-n", metavar="NAME", help=f"default: {default}", autocompletion=complete_namespace
+    )
+
+
+NamespaceOption = Annotated[str, namespace_option("the namespace of the context")]
+NamespaceOrAllOption = Annotated[str, namespace_option("all namespaces; if you may not list them, that of the context")]
 AllNamespacesOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="look at all namespaces")]
 OperatorNamespaceOption = Annotated[
     str,
     typer.Option(
         "--operator-namespace",
         metavar="NAME",
-        help="where the operator is installed; default: find it",
+        help="the namespace of the operator; default: look for it",
         autocompletion=complete_namespace,
     ),
 ]

@@ -15,6 +15,7 @@ from sovereign_operator.controller.keys import (
     LabelledWorkloadKey,
     NamespacedKey,
     NamespaceLeftKey,
+    NodeLacksKey,
     PodAnnotationsKey,
     PodCountsKey,
     ReportKey,
@@ -27,6 +28,7 @@ from sovereign_operator.controller.reconcile.cluster import reconcile_cluster
 from sovereign_operator.controller.reconcile.encryption import keep_encryption
 from sovereign_operator.controller.reconcile.guards import reconcile_guards
 from sovereign_operator.controller.reconcile.namespace_left import announce_leave
+from sovereign_operator.controller.reconcile.node_lacks import tell_lacks
 from sovereign_operator.controller.reconcile.nodes import NodeWriter
 from sovereign_operator.controller.reconcile.pod_annotations import annotate_pod
 from sovereign_operator.controller.reconcile.pod_counts import count_pods, count_processes
@@ -98,6 +100,8 @@ class Controller(Process):
                 count_processes(self._state)
             case NamespaceLeftKey():
                 await announce_leave(self._state, key)
+            case NodeLacksKey():
+                await tell_lacks(self._state, key)
             case _:
                 delay = await self._handle_in_namespace(key)
         return delay

@@ -79,6 +79,13 @@ class NamespaceLeftKey:
 
 
 @dataclass(frozen=True)
+class NodeLacksKey:
+    """What the agent of a node says that the node lacks, for the Event on the node."""
+
+    node: str
+
+
+@dataclass(frozen=True)
 class ReportKey:
     """The report of a namespace: how policies judge its pods."""
 
@@ -88,7 +95,10 @@ class ReportKey:
 NamespacedKey = SovereignWorkloadKey | LabelledWorkloadKey | PodAnnotationsKey | ReportKey
 """The keys of what belongs to a namespace."""
 
-ControllerKey = ClusterKey | StatusesKey | EncryptionKey | GuardsKey | PodCountsKey | NamespaceLeftKey | NamespacedKey
+EventKey = NamespaceLeftKey | NodeLacksKey
+"""The keys of what people are told once."""
+
+ControllerKey = ClusterKey | StatusesKey | EncryptionKey | GuardsKey | PodCountsKey | EventKey | NamespacedKey
 
 
 def tenant_of(key: ControllerKey) -> str:

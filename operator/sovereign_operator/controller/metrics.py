@@ -100,6 +100,16 @@ PLAINTEXT_OPEN: Final = Gauge(
     "Open plaintext connections to pods in scope, except those that the policy allows.",
     ["policy"],
 )
+SIDECARS_REFUSING: Final = Gauge(
+    "sovereign_sidecars_refusing",
+    "Sidecars that refused connections in the last ten minutes, because each carries as many as its memory takes.",
+    ["policy"],
+)
+CONNECTIONS_REFUSED: Final = Counter(
+    "sovereign_connections_refused",
+    "Connections that sidecars refused, because they carried as many as their memory takes.",
+    ["policy"],
+)
 CERTIFICATES_REPEATED: Final = Counter(
     "sovereign_certificates_repeated",
     "Certificates that a pod got before its last one was due, beyond one for each volume: a kubelet lost its state, or "

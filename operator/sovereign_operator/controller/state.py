@@ -9,8 +9,8 @@ from sovereign_operator.controller.observed.adding import Queue
 from sovereign_operator.controller.observed.published import Published
 from sovereign_operator.controller.observed.triggers import Triggers
 from sovereign_operator.controller.settings import Settings
+from sovereign_operator.core.report.posted_events import PostedEvents
 from sovereign_operator.core.workload.facts import LastWrite
-from sovereign_operator.core.workload.waiting import PostedEvents
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.refused_writes import RefusedWrites
 
@@ -33,6 +33,10 @@ class ControllerState:
         """By namespace, when its report was last written, by the API server's clock."""
         self.waiting_events = PostedEvents()
         """Which pods that wait for a node have an Event about their policy."""
+        self.lack_events = PostedEvents()
+        """Which pods that wait on a node have an Event about what the node lacks."""
+        self.refusal_events = PostedEvents()
+        """Which pods have an Event about their sidecar, which refuses connections."""
         self.refused: dict[SovereignWorkloadKey, tuple[int, float]] = {}
         """By SovereignWorkload that is refused: the hash of the reason, and since when, on the loop's clock."""
 
@@ -43,3 +47,5 @@ class ControllerState:
             if self.view.sidecars:
                 group.create_task(keep_running("polls of sidecars", self.view.sidecars.polling.run))
                 group.create_task(self.view.sidecars.services.mirror.run())
+                for mirror in self.view.sidecars.obstacles.mirrors:
+                    group.create_task(mirror.run())

@@ -106,6 +106,21 @@ LEFT_OUT_ANNOTATION: Final = "sovereignty.dev/results-left-out"
 BACKUP_EXCLUDES_ANNOTATION: Final = "backup.velero.io/backup-volumes-excludes"
 """On a pod, of Velero: names of volumes, with commas between, that it does not save with all others."""
 
+SAFE_TO_EVICT_ANNOTATION: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+"""On a pod, of Cluster Autoscaler: names of volumes, with commas between, that do not keep it from emptying a node."""
+
+DEFAULT_CONTAINER_ANNOTATION: Final = "kubectl.kubernetes.io/default-container"
+"""On a pod: the container that kubectl means where a command names none.
+https://kubernetes.io/docs/reference/labels-annotations-taints/#kubectl-kubernetes-io-default-container"""
+
+SIDECAR_ANNOTATIONS: Final = {
+    f"{GROUP}/sidecar-{resource}-{kind.removesuffix('s')}": (kind, resource)
+    for resource in ("cpu", "memory")
+    for kind in ("requests", "limits")
+}
+"""On a pod, or on a namespace for all its pods: what their sidecars have of a resource, as a quantity. By annotation,
+kind and resource: ``sovereignty.dev/sidecar-memory-limit`` is ``limits.memory``."""
+
 INJECTOR: Final = "sovereign-injector"
 """The injector's Service, and the MutatingWebhookConfiguration that sends the API server there."""
 
@@ -127,9 +142,17 @@ def node_policy_label(policy: str) -> str:
     return f"policy.sovereignty.node-restriction.kubernetes.io/{policy}"
 
 
+def node_host_label(policy: str) -> str:
+    """Return the key of the node label that a node has only while it may start pods of this policy.
+
+    While a refused node keeps the label that running pods select on, new pods ask for this one as well.
+    """
+    return f"host.sovereignty.node-restriction.kubernetes.io/{policy}"
+
+
 def is_own_node_label(label: str) -> bool:
     """Whether a node label is one that we alone write."""
-    return label.startswith((node_policy_label(""), NODE_UID_LABEL.rpartition("/")[0] + "/"))
+    return label.startswith((node_policy_label(""), node_host_label(""), NODE_UID_LABEL.rpartition("/")[0] + "/"))
 
 
 def verdict_annotation(policy: str) -> str:

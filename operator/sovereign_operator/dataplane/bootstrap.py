@@ -34,17 +34,22 @@ def secrets(credentials: str = sidecar.IDENTITY_FOLDER) -> Mapping[str, Json]:
 
 
 def bootstrap(
-    name: str, probes: Mapping[int, Probe], budget: Budget = UNBOUNDED, *, give_up_sooner: bool = False
+    name: str,
+    probes: Mapping[int, Probe],
+    budget: Budget = UNBOUNDED,
+    *,
+    give_up_sooner: bool = False,
+    transit: str = sidecar.TRANSIT_FOLDER,
 ) -> Json:
     """Return Envoy's bootstrap for a pod. ``name`` is the pod's; ``probes`` are by the sidecar's port for each.
 
-    ``give_up_sooner``: whether the kernel supports the option GIVE_UP_SOONER.
+    ``give_up_sooner``: whether the kernel supports the option GIVE_UP_SOONER. ``transit`` is the folder from which
+    Envoy reads the two listeners.
     """
     served = {port: probe for port, probe in probes.items() if probe.kind is not ProbeKind.TCP}
     for_kubelets = [health(), *(probe_listener(port, probe) for port, probe in served.items())]
     budget = replace(budget, ports=len(for_kubelets))
-    folder = sidecar.TRANSIT_FOLDER
-    listeners = {"path": f"{folder}/{sidecar.LISTENERS}", "watched_directory": {"path": folder}}
+    listeners = {"path": f"{transit}/{sidecar.LISTENERS}", "watched_directory": {"path": transit}}
     return {
         "node": {"id": name, "cluster": "sovereign-sidecar"},
         "admin": admin(),

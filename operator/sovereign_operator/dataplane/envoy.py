@@ -23,6 +23,11 @@ ALPN: Final = "sovereign/1"
 """The protocol that our sidecars negotiate. It distinguishes their TLS from that of an application."""
 
 
+INLINE: Final[Json] = {"level": 1, "name": 10, "int_value": 1}
+"""The option SO_OOBINLINE of a socket. Envoy does not ask for urgent data; without this option they would be lost, and
+with it they pass among the other bytes."""
+
+
 def typed(kind: str, **fields: Any) -> Json:
     """Return a typed message, for fields that accept messages of several types."""
     return {"@type": f"type.googleapis.com/{kind}", **fields}

@@ -1,8 +1,12 @@
 """TCP keepalive, by which a sidecar detects peers that vanished without closing: a node died, or a firewall lost state.
 
 An application's own keepalive ends at its own sidecar, which answers even if the peer is gone. So each sidecar probes
-the connections that leave its pod: those that it opens, and those that others open to it. Connections within a pod need
-no probes: one kernel holds both ends.
+the connections that leave its pod: those that it opens, and those that others open to it. It also probes those within
+its pod. There one kernel holds both ends, but conntrack, which translates their addresses, forgets silent connections.
+
+The application sees such a connection end in order, not by an error: Envoy (1.40) resets its other side only after
+ECONNRESET, and the kernel reports ETIMEDOUT. Neither a field nor a guard of Envoy changes that, and nftables answers no
+reset with another one, so no packet can stand in for it.
 """
 
 from typing import Final

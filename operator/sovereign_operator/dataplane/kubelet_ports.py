@@ -54,7 +54,12 @@ TLS_OF_KUBELETS: Final[Json] = {
         *(f"rsa_{way}_sha{bits}" for way in ("pss_rsae", "pkcs1") for bits in (256, 384, 512)),
     ],
 }
-"""What Go's TLS client offers, and so a kubelet: a server that a kubelet can connect to accepts Envoy, too."""
+"""What Go's TLS client offers, and so a kubelet: a server that a kubelet can connect to accepts Envoy, too.
+
+Kubelets keep Go's defaults (Kubernetes' pkg/probe/http): those of Go 1.24 in Kubernetes 1.33, and of Go 1.26 in 1.37
+(``godebug`` in its go.mod). Since Go 1.22, these have no ciphers without ECDHE, in which the server's RSA key decrypts
+the secret (https://go.dev/doc/go1.22#crypto/tls), and since Go 1.23 no 3DES.
+"""
 
 _HTTP: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"

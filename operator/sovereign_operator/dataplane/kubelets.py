@@ -30,6 +30,10 @@ BARE_GET: Final[list[Json]] = [
 NO_ANSWER: Final = ": no answer"
 """A Location that is no URL. An application that sends it has its own hook fail."""
 
+UNSENT: Final = frozenset({"content-length", "transfer-encoding", "trailer"})
+"""The headers of a probe that a kubelet does not send, since it sends no content: Go's HTTP client leaves them out.
+An application that got one would wait for content."""
+
 _SIMPLE: Final = re.compile(rb"[A-Za-z0-9/._-]")
 
 _CLEAN: Final = """\
@@ -134,7 +138,7 @@ def unanswered_hook() -> Json:
 
 
 def _http_constants(probe: Probe) -> Mapping[str, str]:
-    headers = [(name.lower(), value) for name, value in probe.headers]
+    headers = [(name.lower(), value) for name, value in probe.headers if name.lower() not in UNSENT]
     host = next((value for name, value in headers if name == "host"), "")
     # As a kubelet does: it sends "Accept: */*" by default, and omits Accept or User-Agent if the probe sets it empty.
     if not any(name == "accept" for name, _ in headers):

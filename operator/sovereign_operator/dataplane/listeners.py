@@ -15,6 +15,7 @@ nothing else. A test fails if the two differ.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,9 +23,11 @@ from typing import Any, Final
 from sovereign_operator.core.encryption.traffic_rules import Inbound, Network, Reach
 from sovereign_operator.core.encryption.wire import Wire
 from sovereign_operator.core.sidecar import contract as sidecar
+from sovereign_operator.dataplane import peers
 from sovereign_operator.dataplane.envoy import (
     ALPN,
     EXCEPTED,
+    INLINE,
     MTLS,
     PLAIN,
     TLS,
@@ -42,7 +45,15 @@ DETECTION_SECONDS: Final = "1s"
 """How long a connection may be silent until it is taken for plaintext. With less, TLS fails on lossy networks."""
 
 HANDSHAKE_SECONDS: Final = "10s"
-"""How long a client may take to present its certificate. Then Envoy disconnects it, as connections are limited."""
+"""How long a client may take to present its certificate. Then Envoy disconnects it, as connections are limited.
+
+Envoy counts this time until the handshake is done. By default it reads nothing from the client until the application
+has accepted, so a busy application would take this time from its clients: hence AFTER_HANDSHAKE.
+"""
+
+AFTER_HANDSHAKE: Final[Json] = {"upstream_connect_mode": "ON_DOWNSTREAM_TLS_HANDSHAKE", "max_early_data_bytes": 0}
+"""The fields that have Envoy connect to the application once the client has presented its certificate. What the client
+sends first waits in Envoy, at most one read of it, and the rest in the kernel."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,11 @@ class Chain:
 
 
 _PLAIN: Final = Chain(PLAIN, PLAIN)
+
+_ORIGINAL: Final = extension(
+    "envoy.filters.listener.original_dst", "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
+)
+_FOR_PEERS: Final = (peers.note_peer(), peers.go_on_to_peer())
 
 _INPUTS: Final = "envoy.extensions.matching.common_inputs.network.v3"
 
@@ -74,15 +90,30 @@ def discovery(outbound: Iterable[Reach], inbound: Inbound, disconnects: int = 0)
 def former(listeners: str) -> tuple[str, ...]:
     """Return the same file for sidecars of earlier versions, in the order of FORMER_LISTENERS_KEYS.
 
-    Its ``version_info`` stays the same. The fields that an earlier version lacked are removed.
+    Its ``version_info`` stays the same. The fields that an earlier version lacked are removed, and so is
+    indentation, because a ConfigMap holds all of these, and at most 1 MiB.
     """
-    file, files = json.loads(listeners), []
-    for new in (("per_connection_buffer_limit_bytes", "socket_options"), ("tcp_keepalive",)):
+    file = json.loads(listeners)
+    for listener in file["resources"]:
+        for chain in listener["filter_chains"]:
+            for field in AFTER_HANDSHAKE:
+                chain["filters"][0]["typed_config"].pop(field, None)
+    files = [_short(file)]
+    for listener in file["resources"]:
+        listener["listener_filters"] = [one for one in listener["listener_filters"] if one not in _FOR_PEERS]
+        listener["socket_options"].remove(INLINE)
+        if listener["name"] == "outbound":
+            del listener["tcp_keepalive"]
+    for new in (("additional_addresses",), ("per_connection_buffer_limit_bytes", "socket_options")):
         for listener in file["resources"]:
             for field in new:
                 listener.pop(field, None)
-        files.append(json.dumps(file, indent=1))
+        files.append(_short(file))
     return tuple(files)
+
+
+def _short(file: Json) -> str:
+    return re.sub("\n +", "\n", json.dumps(file, indent=1))
 
 
 def version_of(text: str) -> str:
@@ -93,7 +124,7 @@ def version_of(text: str) -> str:
 def _outbound(reaches: tuple[Reach, ...], mtls: Chain) -> Json:
     ranges = [{"ranges": [_range(reach.network)], "on_match": _send(reach, mtls)} for reach in reaches]
     matcher = _by_address("DestinationIPInput", ranges, _take(_PLAIN)) if ranges else {"on_no_match": _take(_PLAIN)}
-    return _listener("outbound", sidecar.OUTBOUND_PORT, [], matcher, (mtls, _PLAIN))
+    return _listener("outbound", sidecar.OUTBOUND_PORT, [_ORIGINAL], matcher, (mtls, _PLAIN))
 
 
 def _send(reach: Reach, mtls: Chain) -> Json:
@@ -114,12 +145,14 @@ def _inbound(accepted: Inbound, mtls: Chain) -> Json:
         otherwise = {"matcher": _exact("DestinationPortInput", by_port, otherwise)}
     # Envoy formats this input as a list of quoted names.
     matcher = _exact("ApplicationProtocolInput", {f"'{ALPN}'": mtls}, otherwise)
-    inspector = _tls_inspector(accepted.unlooked_ports)
+    # The last one waits. Envoy leaves out the filters after one that has waited for too long.
+    note, go_on = _FOR_PEERS
+    filters = [note, _ORIGINAL, go_on, _tls_inspector(accepted.unlooked_ports)]
     # A policy may list an exception twice.
     exceptions = dict.fromkeys(map(_exception, (*accepted.plain_ports, *accepted.plain_peers)))
     chains = (mtls, *([_PLAIN] if accepted.anything else []), *exceptions)
-    listener = _listener("inbound", sidecar.INBOUND_PORT, [inspector], matcher, chains)
-    listener["tcp_keepalive"] = KEEPALIVE
+    listener = _listener("inbound", sidecar.INBOUND_PORT, filters, matcher, chains)
+    listener["additional_addresses"] = [{"address": dual_stack(sidecar.PEER_PORT)["address"]}]
     server = typed(
         f"{TLS}.DownstreamTlsContext",
         require_client_certificate=True,
@@ -131,8 +164,9 @@ def _inbound(accepted: Inbound, mtls: Chain) -> Json:
     encrypted = next(chain for chain in listener["filter_chains"] if chain["name"] == mtls.name)
     encrypted["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": server}
     encrypted["transport_socket_connect_timeout"] = HANDSHAKE_SECONDS
+    (proxy,) = encrypted["filters"]
+    proxy["typed_config"] |= AFTER_HANDSHAKE
     if accepted.longest_seconds:
-        (proxy,) = encrypted["filters"]
         proxy["typed_config"]["max_downstream_connection_duration"] = f"{accepted.longest_seconds}s"
     return listener
 
@@ -153,7 +187,6 @@ def _tls_inspector(skipped_ports: tuple[int, ...]) -> Json:
 
 
 def _listener(name: str, port: int, filters: list[Json], matcher: Json, chains: tuple[Chain, ...]) -> Json:
-    original = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
     return typed(
         "envoy.config.listener.v3.Listener",
         name=name,
@@ -161,11 +194,15 @@ def _listener(name: str, port: int, filters: list[Json], matcher: Json, chains: 
         # A client may wait for its server to send first: then Envoy must not wait for TLS indefinitely.
         listener_filters_timeout=DETECTION_SECONDS,
         per_connection_buffer_limit_bytes=BUFFER,
-        socket_options=kernel_buffers(NEAR if name == "outbound" else FAR),
+        socket_options=[*kernel_buffers(NEAR if name == "outbound" else FAR), INLINE],
         continue_on_listener_filters_timeout=True,
-        listener_filters=[extension("envoy.filters.listener.original_dst", original), *filters],
+        listener_filters=filters,
         filter_chains=[_chain(chain.name, cluster(name, chain.kind)) for chain in chains],
         filter_chain_matcher=matcher,
+        # Of the outbound listener, the clients are in the pod, and do not vanish. But conntrack forgets a connection
+        # whose one side has closed while the other is silent, within a minute by default. What either side sends after
+        # that would not reach the other.
+        tcp_keepalive=KEEPALIVE,
     )
 
 

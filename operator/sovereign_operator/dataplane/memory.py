@@ -34,6 +34,9 @@ measures it: 4.8 MiB of the supervisor, and 14.8 of the process that sends a req
 time. Their programs and libraries need another 19 MiB, but these are files: the kernel drops what was read of them, as
 of Envoy's program, before it kills a process for memory."""
 
+FOLLOWER: Final = 6 * MIB
+"""The memory of the process that a sidecar has where the kernel has no IPv6 (sidecar/ipv4.py), in bytes."""
+
 UNLIMITED: Final = 50_000
 """The most connections if memory has no limit."""
 ONE_WAY_SHARE: Final = 0.75
@@ -79,6 +82,11 @@ class Budget:
         return min(UNLIMITED, max(1, left // CONNECTION))
 
     @property
+    def one_way(self) -> int:
+        """The most connections of the application in one direction."""
+        return max(1, int(self.connections * ONE_WAY_SHARE))
+
+    @property
     def heap(self) -> int | None:
         """The limit of Envoy's heap, in bytes. Its program and the kernel's buffers need the rest of its memory."""
         return None if self.memory is None else (self.memory - self.reserved) * 2 // 3
@@ -120,8 +128,8 @@ def limits(budget: Budget, for_kubelets: list[str]) -> Json:
 
     ``for_kubelets`` are the names of the listeners for kubelets.
     """
-    one_way = max(1, int(budget.connections * ONE_WAY_SHARE))
-    most = dict.fromkeys(("inbound", "outbound"), one_way) | dict.fromkeys(for_kubelets, budget.kubelet_connections)
+    most = dict.fromkeys(("inbound", "outbound"), budget.one_way)
+    most |= dict.fromkeys(for_kubelets, budget.kubelet_connections)
     layer = {f"envoy.resource_limits.listener.{name}.connection_limit": number for name, number in most.items()}
     return {"name": "limits", "static_layer": layer}
 

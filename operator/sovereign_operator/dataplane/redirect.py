@@ -4,8 +4,12 @@ The rules are one transaction for ``nft -f -``, which can be loaded again at any
 destinations, and no packet meets half of the rules. They do the following in the pod's network namespace, for IPv4 and
 IPv6 alike:
 
-- TCP that the application sends goes to OUTBOUND_PORT, TCP that the pod receives goes to INBOUND_PORT; the sidecar can
-  query the original destination. Traffic within the pod (``lo``) is not redirected, and neither is the sidecar's own.
+- TCP that the application sends goes to OUTBOUND_PORT, TCP that the pod receives goes to INBOUND_PORT or PEER_PORT; the
+  sidecar can query the original destination. Traffic within the pod (``lo``) is not redirected, and neither is the
+  sidecar's own.
+- A connection that the pod receives is redirected only if an application listens on its port; otherwise it is refused,
+  as without a sidecar. So clients, load balancers and monitors outside see whether a port is open.
+- The sidecar's connections to the application get the addresses of the clients: see peers.py.
 - Packets from outside for ``localhost``, and TCP for addresses that are not the pod's, are dropped.
 - REDIRECTED_PORT is forwarded to HEALTH_PORT. From outside, nothing else reaches that port.
 - The sidecar listens on the ports of HTTP, HTTPS and gRPC probes. Ports of TCP probes are forwarded to the probed port,
@@ -33,7 +37,7 @@ cgroup or below, which a container can neither leave nor enter, whatever its UID
 - Before Linux 6.12, levels count from the root of the hierarchy, whatever the cgroup namespace.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from sovereign_operator.core.encryption.traffic_rules import DNS_PORT, HIGHEST_PORT, Datagrams, Network
@@ -41,6 +45,7 @@ from sovereign_operator.core.sidecar.contract import (
     HEALTH_PORT,
     INBOUND_PORT,
     OUTBOUND_PORT,
+    PEER_PORT,
     REDIRECTED_PORT,
     RESERVED_PORTS,
     UID,
@@ -48,21 +53,28 @@ from sovereign_operator.core.sidecar.contract import (
     ProbeKind,
     probe_ports,
 )
-from sovereign_operator.dataplane import ownership
+from sovereign_operator.dataplane import ownership, peers
 
 TABLE: Final = "sovereignty"
 """The name of our table, of family inet. No other table is changed."""
 
+_HAS_LISTENER: Final = "socket transparent { 0, 1 } "
+"""Matches if there is a socket for a packet, whether it has the option IP_TRANSPARENT or not."""
+
 
 def rules_of(
-    probes: Sequence[Probe], datagrams: Sequence[Datagrams] | None, name_servers: Sequence[Network] = ()
+    probes: Sequence[Probe],
+    datagrams: Sequence[Datagrams] | None,
+    name_servers: Sequence[Network] = (),
+    addresses: Iterable[str] = (),
 ) -> str:
     """Return the rules for a pod whose sidecar has these probes in its arguments.
 
     ``datagrams`` are those that may pass in Strict; None in other modes, where all may. Queries to ``name_servers``
-    always pass. Raises ValueError if there are more probes than ports, or if no application can listen on a port.
+    always pass. ``addresses`` are the pod's own, if its sidecar listens on PEER_PORT. Raises ValueError if there are
+    more probes than ports, or if no application can listen on a port.
     """
-    strict = datagrams is not None
+    strict, own = datagrams is not None, peers.own_addresses(addresses)
     ports = probe_ports(probes)
     tcp = {port: probe.port for port, probe in ports.items() if probe.kind is ProbeKind.TCP}
     others = sorted(ports.keys() - tcp.keys())
@@ -71,8 +83,10 @@ def rules_of(
             raise ValueError(f"no application listens on port {target}, so no probe can lead there")
     chains = {
         "reserved": _refuse_reserved(sorted(ports)),
+        "listened": _redirect_listened(own),
         "inbound": _redirect_inbound(tcp, others),
-        "outbound": _redirect_outbound(),
+        "outbound": _redirect_outbound(own),
+        "peers": peers.name_peer(),
         "payload": ownership.refuse_payload("reject with tcp reset"),
         "owned": ownership.owned(),
     }
@@ -94,6 +108,11 @@ def rules_of(
     for name, rules in blocks.items():
         lines += [f"\t{name} {{", *(f"\t\t{rule}" for rule in rules), "\t}"]
     return "\n".join((*lines, "}", ""))
+
+
+def without_sockets(rules: str) -> str:
+    """Return rules for a kernel that cannot look for sockets: there the sidecar accepts connections for any port."""
+    return rules.replace(_HAS_LISTENER, "")
 
 
 def _refuse_reserved(probed: Sequence[int]) -> Iterator[str]:
@@ -121,12 +140,18 @@ def _redirect_inbound(tcp: dict[int, int], others: Sequence[int]) -> Iterator[st
         yield f"tcp dport {_set(*others)} return"
     for port, target in tcp.items():
         yield f"tcp dport {port} redirect to :{target}"
+    yield f"meta l4proto tcp {_HAS_LISTENER}goto listened"
+
+
+def _redirect_listened(own: Sequence[peers.Address]) -> Iterator[str]:
+    yield from peers.accept(own)
     yield f"meta l4proto tcp redirect to :{INBOUND_PORT}"
 
 
-def _redirect_outbound() -> Iterator[str]:
+def _redirect_outbound(own: Sequence[peers.Address]) -> Iterator[str]:
     # nft refuses the name of this priority, dstnat, in this hook.
     yield "type nat hook output priority -100; policy accept;"
+    yield from peers.enter_pod(own)
     yield 'oifname "lo" return'
     yield f"meta skuid {UID} return"
     yield f"meta l4proto tcp redirect to :{OUTBOUND_PORT}"
@@ -134,8 +159,9 @@ def _redirect_outbound() -> Iterator[str]:
 
 def _let_enter(tcp: dict[int, int], others: Sequence[int], *, strict: bool) -> Iterator[str]:
     yield "type filter hook input priority filter; policy accept;"
-    # A connection from within the pod straight to these ports would make the sidecar connect to itself without end.
-    direct = f"tcp dport {_set(OUTBOUND_PORT, INBOUND_PORT)} ct status & dnat == 0"
+    # A connection from within the pod straight to these ports would make the sidecar connect to itself without end. As
+    # the port of a client, the kernel may choose such a number.
+    direct = f"tcp dport {_set(OUTBOUND_PORT, INBOUND_PORT, PEER_PORT)} ct direction original ct status & dnat == 0"
     yield f'iifname "lo" {direct} reject with tcp reset'
     yield 'iifname "lo" accept'
     yield ownership.forget()
@@ -143,7 +169,10 @@ def _let_enter(tcp: dict[int, int], others: Sequence[int], *, strict: bool) -> I
         yield f"meta l4proto tcp ct original proto-dst {port} ct direction original goto payload"
     yield "meta l4proto tcp ct state invalid drop"
     exceptions = f" tcp dport != {_set(*others)}" if others else ""
-    yield f"meta l4proto tcp{exceptions} ct direction original ct status & dnat == 0 drop"
+    missed = f"meta l4proto tcp{exceptions} ct direction original ct status & dnat == 0"
+    # Nobody listened when the redirect looked. If somebody does by now, the client has to try again.
+    yield f"{missed} tcp flags & (syn | ack) == syn reject with tcp reset"
+    yield f"{missed} drop"
     if strict:
         # Everything else is judged as a datagram, also packets whose protocol cannot be determined.
         yield "meta l4proto tcp goto received"
@@ -161,6 +190,7 @@ def _let_leave(tcp: dict[int, int], *, strict: bool) -> Iterator[str]:
     # Not the hook output: there, redirected packets still have the outgoing interface, until they are routed again.
     yield "type filter hook postrouting priority filter; policy accept;"
     yield 'oifname "lo" accept'
+    yield peers.stay()
     yield from ownership.leave([*tcp])
     if strict:
         # Everything else is judged as a datagram, also packets whose protocol cannot be determined.

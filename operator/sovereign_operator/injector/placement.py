@@ -1,7 +1,7 @@
 """Decides one admission review where the API server has no admission policies that write. No I/O.
 
 To be deleted once no supported version of Kubernetes lacks MutatingAdmissionPolicy, with the chart's
-``placement-webhooks.yaml``.
+``_placement_webhooks.tpl``.
 """
 
 from enum import StrEnum
@@ -23,18 +23,23 @@ class Way(StrEnum):
     """It was placed, and its namespace enforces none."""
 
 
-def place(review: Review, way: Way, enforced: str | None) -> Answer:
+def policy_to_place(review: Review, way: Way, enforced: str | None) -> str | None:
+    """Return the policy for which an object is to be placed; None if for none."""
+    return (enforced if way is Way.BY_NAMESPACE else review.labels.get(names.POLICY_LABEL)) or None
+
+
+def place(review: Review, way: Way, enforced: str | None, *, avoids: bool = False) -> Answer:
     """Decide about a pod or a DaemonSet. ``enforced``: the policy that its namespace enforces, as observed here.
 
-    If that is not what the API server observed, the guards refuse the object.
+    If that is not what the API server observed, the guards refuse the object. ``avoids``: see ``place_pod``.
     """
     if review.obj is None or review.is_mirror:
         return Untouched()
-    policy = (enforced if way is Way.BY_NAMESPACE else review.labels.get(names.POLICY_LABEL)) or None
+    policy = policy_to_place(review, way, enforced)
     if review.about is About.DAEMON_SET:
         made = place_daemon_set(review.obj, policy, review.before)
     elif review.pod and (policy or way is Way.FORMERLY):
-        made = place_pod(review.obj, policy)
+        made = place_pod(review.obj, policy, avoids=avoids)
     else:
         # A pod in scope of a policy without a name is refused.
         return Untouched()

@@ -5,6 +5,7 @@ from collections.abc import Container
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
 from sovereign_operator.core.sidecar.json_patch import patch
+from sovereign_operator.core.sidecar.namespace_facts import NO_NAMESPACE_FACTS, NamespaceFacts
 from sovereign_operator.core.sidecar.probes import CannotInjectError
 from sovereign_operator.core.workload.scope import policy_of_pod
 from sovereign_operator.injector.admission_review import (
@@ -31,7 +32,9 @@ def may_be_too_early(review: Review, enforced: str | None, never_in_scope: Conta
     return review.labels.get(names.POLICY_LABEL) is None and enforced is None
 
 
-def decide_review(review: Review, policy: str | None, settings: SidecarSettings) -> Answer:
+def decide_review(
+    review: Review, policy: str | None, settings: SidecarSettings, around: NamespaceFacts = NO_NAMESPACE_FACTS
+) -> Answer:
     """Decide about a pod. ``policy`` is the policy in effect if it encrypts, otherwise None.
 
     The guards refuse an unknown policy, and a pod that lacks its sidecar, whether or not the injector runs. Raises
@@ -42,7 +45,7 @@ def decide_review(review: Review, policy: str | None, settings: SidecarSettings)
     if policy is None or review.is_mirror:
         return Untouched()
     try:
-        return Injected(policy, patch(review.pod, inject(review.pod, policy, settings)))
+        return Injected(policy, patch(review.pod, inject(review.pod, policy, settings, around)))
     except CannotInjectError as error:
         return Refused(
             f"policy {policy} encrypts traffic, and the sidecar for that cannot be added to this pod: {error}"

@@ -29,7 +29,7 @@ from sovereign_operator.injector.admission_review import (
     write,
 )
 from sovereign_operator.injector.budget import MemoryBudget
-from sovereign_operator.injector.placement import Way, place, stamp_requester
+from sovereign_operator.injector.placement import Way, place, policy_to_place, stamp_requester
 from sovereign_operator.injector.policy_view import PolicyView
 from sovereign_operator.injector.review import decide_review, may_be_too_early, policy_of
 from sovereign_operator.injector.settings import Settings
@@ -74,7 +74,10 @@ class Hook:
             review = await self._read(
                 body, lambda found: way is Way.BY_NAMESPACE and self._view.enforced(found.namespace) is None
             )
-            return _response(review, place(review, way, self._view.enforced(review.namespace)))
+            enforced = self._view.enforced(review.namespace)
+            policy = policy_to_place(review, way, enforced) if review.pod else None
+            avoids = policy is not None and await self._view.avoids(policy)
+            return _response(review, place(review, way, enforced, avoids=avoids))
 
         return await self._serve(request, answer)
 
@@ -131,12 +134,13 @@ class Hook:
             body, lambda found: may_be_too_early(found, self._view.enforced(found.namespace), never_in_scope)
         )
         policy = policy_of(review, self._view.enforced(review.namespace), never_in_scope)
-        answer = decide_review(
-            review, policy if policy and self._view.needs_sidecar(policy) else None, self._settings.sidecar
-        )
+        encrypting = policy if policy and self._view.needs_sidecar(policy) else None
+        around = self._view.namespace_facts(review.namespace)
+        answer = decide_review(review, encrypting, self._settings.sidecar, around)
         result = result_of(answer)
-        if isinstance(answer, Injected) and self._settings.sidecar.by_token:
-            await self._view.until_ready(answer.policy, review.namespace)
+        if isinstance(answer, Injected):
+            by_token = self._settings.sidecar.by_token
+            await self._view.until_ready(answer.policy, review.namespace, by_token=by_token)
         level = logging.INFO if result == "refused" else logging.DEBUG
         namespace = review.namespace[:LONGEST_NAME]
         if result != "untouched" and logger.isEnabledFor(level) and self._log.take(address, namespace):

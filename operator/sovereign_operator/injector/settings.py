@@ -35,6 +35,12 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         "--sidecar-resources", type=_resources, default={}, metavar="JSON", help='such as {"limits":{"memory":"512Mi"}}'
     )
     parser.add_argument(
+        "--sandboxes",
+        default="",
+        metavar="NAMES",
+        help="RuntimeClasses whose pods can have no sidecar, comma-separated",
+    )
+    parser.add_argument(
         "--certificates",
         choices=[TOKEN, REQUEST],
         default=TOKEN,
@@ -47,6 +53,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         given.sidecar_pull_policy,
         given.sidecar_resources,
         by_token=given.certificates == TOKEN,
+        sandboxes=frozenset(given.sandboxes.split(",")) - {""},
     )
     return Settings(common, given.webhook_port, sidecar)
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from sovereign_operator.aio.tasks import FIRST_PAUSE, LONGEST_PAUSE, TASKS_FAILED
 from sovereign_operator.kube.client.api import Api, Json
-from sovereign_operator.kube.client.errors import ApiError, GoneError, NotFoundError
+from sovereign_operator.kube.client.errors import ApiError, GoneError, NotFoundError, UnavailableError
 from sovereign_operator.kube.client.resource import Resource
 from sovereign_operator.kube.unreadable import Unreadable, UnreadableObjects
 
@@ -25,12 +25,38 @@ ObjectKey = tuple[str, str]
 """Namespace (empty for cluster-scoped objects) and name."""
 
 STALLED_SECONDS = 240
-"""A mirror that has received nothing for this long is stuck: the server would have ended its watch before."""
+"""A mirror that has received nothing for this long is stuck: a watch that receives nothing ends after half of it, and
+the API server then confirms the version before the next one."""
+
+OUTAGE_SECONDS = 3.0
+"""After no API server has answered for this long, a mirror lists again: their store may have been restored from a
+backup, and come past the version that the mirror knows, with other objects. To restore a store, all API servers are
+stopped, and none starts that fast. While one of several restarts, another one answers."""
 
 
 def key_of(obj: Json) -> ObjectKey:
     """Return the key of an object."""
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+class _Outage:
+    """How long no API server has answered."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def lasts(self, error: ApiError) -> bool:
+        """Note an error. Return whether no API server has answered for OUTAGE_SECONDS."""
+        if not (isinstance(error, UnavailableError) and error.no_answer):
+            self.end()
+            return False
+        now = asyncio.get_running_loop().time()
+        self._since = now if self._since is None else self._since
+        return now - self._since >= OUTAGE_SECONDS
+
+    def end(self) -> None:
+        """Note an answer."""
+        self._since = None
 
 
 def _nothing(_: Json) -> None:
@@ -82,7 +108,7 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
         """Whether the API server serves this collection, as far as is known."""
         self.synced = asyncio.Event()
         self.last_received = time.monotonic()
-        """When the last event or page arrived, on the monotonic clock."""
+        """When the API server last sent an event or a page, or confirmed a version, on the monotonic clock."""
 
     @property
     def name(self) -> str:
@@ -113,12 +139,17 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
 
     async def _follow(self) -> None:
         pause, version, failed = FIRST_PAUSE, "", False
+        outage = _Outage()
         while True:
             try:
                 if not version:
                     version = await self._list()
                     self._note_served(served=True)
                     failed = False
+                else:
+                    await self._api.reached(self._resource, version, *self._which)
+                    self.last_received = time.monotonic()
+                outage.end()
                 async for kind, obj in self._api.watch(self._resource, version, *self._which):
                     version = obj["metadata"]["resourceVersion"]
                     self.last_received = time.monotonic()
@@ -127,9 +158,12 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
                     # Free its memory, which may be megabytes: the next event may take long.
                     del obj
                 failed = False
-            except GoneError:
+            except GoneError as error:
+                logger.info("watch of %s: %s; listing again", self.name, error)
                 version = ""
             except ApiError as error:
+                if outage.lasts(error):
+                    version = ""
                 # The watch of a quiet collection may break off now and then: warn only if the next attempt fails, too.
                 level = logging.WARNING if failed else logging.INFO
                 if isinstance(error, NotFoundError):
@@ -214,6 +248,6 @@ class Mirror(Mapping[ObjectKey, T], Generic[T]):
 
 
 def stalled(mirrors: Iterable[Mirror[Any]]) -> list[str]:
-    """Return the names of mirrors that have received nothing for STALLED_SECONDS."""
+    """Return the names of mirrors that have received no answer for STALLED_SECONDS."""
     now = time.monotonic()
     return [mirror.name for mirror in mirrors if now - mirror.last_received > STALLED_SECONDS]

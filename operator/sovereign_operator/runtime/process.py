@@ -50,15 +50,16 @@ class Process(ABC):
 def run_replica(replica: Replica, make: Callable[[Api], Process]) -> None:
     """Run one replica until SIGTERM or until its ``run`` ends. Its log is JSON, one object a line.
 
-    When the Lease is lost, a new program takes the place of this one in the same process, so that two replicas never
-    work at once. If the process ended instead, the kubelet would start it again after a pause that doubles each time,
-    up to five minutes: after an hour in which the API server is slow, no replica would work for that long.
+    When the Lease is lost, or the API server's store was restored from a backup, a new program takes the place of this
+    one in the same process, so that two replicas never work at once. If the process ended instead, the kubelet would
+    start it again after a pause that doubles each time, up to five minutes: after an hour in which the API server is
+    slow, no replica would work for that long.
     """
     log_as_json(replica.log_level)
     try:
         asyncio.run(_run(replica, make))
     except LeaseLostError as error:
-        logger.error("%s: starting again, so that two replicas never work at once", error)  # noqa: TRY400 - expected
+        logger.error("%s: starting again: two replicas must never work at once, nor one with outdated objects", error)  # noqa: TRY400 - expected
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell
 
 

@@ -3,6 +3,8 @@
 The process writes Envoy's files, and then executes another program in its place: Envoy, if a kubelet keeps the pod's
 certificate. Otherwise there is a token of the pod, and the program is the supervisor, which gets the certificate from
 the signer and stays beside Envoy. This process imports little, because the pod waits for it.
+
+If the node's kernel has no IPv6, a further process keeps a copy of the listeners for Envoy (ipv4.py).
 """
 
 import argparse
@@ -15,7 +17,8 @@ from typing import Final
 
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import Probe
-from sovereign_operator.dataplane.memory import BESIDE_ENVOY, Budget
+from sovereign_operator.dataplane.memory import BESIDE_ENVOY, FOLLOWER, Budget
+from sovereign_operator.sidecar import ipv4
 from sovereign_operator.sidecar.envoy_files import command, memory_limit, write
 
 TERMINATION_LOG: Final = "/dev/termination-log"
@@ -32,12 +35,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if limit is not None and limit < sidecar.LEAST_MEMORY:
         sys.exit(f"{limit} bytes of memory are too few: give {sidecar.CONTAINER} {sidecar.LEAST_MEMORY} or more")
     name, identity, own = socket.gethostname(), sidecar.IDENTITY_FOLDER, sidecar.OWN_FOLDER
-    if Path(identity, sidecar.TOKEN).exists():
-        write(name, probes, Budget(limit, reserved=BESIDE_ENVOY), own)
+    # Not so if the node was booted with ipv6.disable=1, or if its kernel was built without IPv6. The setting
+    # net.ipv6.conf.all.disable_ipv6 only removes addresses.
+    ipv6 = socket.has_dualstack_ipv6()
+    by_token = Path(identity, sidecar.TOKEN).exists()
+    reserved = (BESIDE_ENVOY if by_token else 0) + (0 if ipv6 else FOLLOWER)
+    write(name, probes, Budget(limit, reserved=reserved), own if by_token else identity, ipv6=ipv6)
+    if not ipv6:
+        _follow_listeners()
+    if by_token:
         supervisor = [sys.executable, "-m", "sovereign_operator.sidecar.supervise", identity, own, TERMINATION_LOG]
         _become([*supervisor, *command()])
-    write(name, probes, Budget(limit), identity)
     _become(command())
+
+
+def _follow_listeners() -> None:
+    """Copy the listeners for Envoy, and start the process that keeps the copy up to date."""
+    source, target = (f"{folder}/{sidecar.LISTENERS}" for folder in (sidecar.TRANSIT_FOLDER, sidecar.IPV4_FOLDER))
+    Path(sidecar.IPV4_FOLDER).mkdir(exist_ok=True)
+    ipv4.copy(source, target)
+    line = [sys.executable, "-m", "sovereign_operator.sidecar.ipv4", source, target]
+    os.posix_spawn(line[0], line, os.environ)
 
 
 def _become(line: list[str]) -> None:

@@ -13,6 +13,7 @@ from sovereign_operator.dataplane import bootstrap
 from sovereign_operator.dataplane.envoy import Json
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER
 from sovereign_operator.dataplane.memory import Budget
+from sovereign_operator.sidecar.ipv4 import by_ipv4
 
 ENVOY: Final = "envoy"
 MEMORY_LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -57,12 +58,16 @@ def memory_limit() -> int | None:
     return None
 
 
-def write(name: str, probes: Sequence[Probe], budget: Budget, credentials: str) -> None:
+def write(name: str, probes: Sequence[Probe], budget: Budget, credentials: str, *, ipv6: bool = True) -> None:
     """Write the files that Envoy reads at its start.
 
-    ``name`` is the pod's; ``credentials`` is the folder with its key and certificate.
+    ``name`` is the pod's; ``credentials`` is the folder with its key and certificate. ``ipv6``: whether the kernel has
+    IPv6. If not, Envoy reads its listeners from IPV4_FOLDER.
     """
-    content = bootstrap.bootstrap(name, probe_ports(probes), budget, give_up_sooner=kernel_knows(GIVE_UP_SOONER))
+    transit = sidecar.TRANSIT_FOLDER if ipv6 else sidecar.IPV4_FOLDER
+    sooner = kernel_knows(GIVE_UP_SOONER)
+    content = bootstrap.bootstrap(name, probe_ports(probes), budget, give_up_sooner=sooner, transit=transit)
     files = {BOOTSTRAP: content, **bootstrap.secrets(credentials)}
     for path, part in files.items():
-        Path(path).write_text(json.dumps(part), encoding="utf-8")
+        text = json.dumps(part)
+        Path(path).write_text(text if ipv6 else by_ipv4(text), encoding="utf-8")

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from sovereign_operator.sidecar.delivery import undelivered
 from sovereign_operator.sidecar.outcome import Kind, Outcome
 from sovereign_operator.sidecar.renewal import Progress, next_step
 
@@ -28,8 +29,21 @@ DENIED_SECONDS: Final = 60.0
 """How long the process stays after its pod was denied a certificate. Then the container is restarted and asks again."""
 CREDENTIALS: Final = "credentials.pem"
 """As in the contract."""
+LOOK_SECONDS: Final = 60.0
+"""How often it looks at the clock. While a machine is suspended, or a virtual one paused, timers stand still, but
+certificates go on to age: https://github.com/istio/ztunnel/issues/1481."""
 LONGEST_OUTCOME: Final = 65536
 """As much as a pipe holds."""
+STOPPED: Final = 0
+"""The status after a signal of STOPPING, as Envoy has it. A podFailurePolicy of a Job looks at the status of each
+container, and must not find that this one failed."""
+DELIVERY_SECONDS: Final = 1.5
+"""How long Envoy goes on after such a signal, at most, to pass on what applications have sent before they ended. A
+kubelet kills no container sooner than two seconds after the signal, whatever the grace period of the pod."""
+DELIVERY_LOOK_SECONDS: Final = 0.05
+DELIVERY_LOOKS: Final = 2
+"""How often it looks whether anything is left, and how many times in a row there has to be nothing: data that Envoy has
+just taken from one socket may not be in the other yet."""
 BY_SIGNAL: Final = 128
 """A process that a signal ended has this status, plus the number of the signal, as shells have it."""
 
@@ -51,19 +65,40 @@ class Attempt(NamedTuple):
     """The end of the pipe from which its outcome is read."""
 
 
+class Due:
+    """A moment in the future: it has come once enough time has passed by either clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self._by_timer = time.monotonic() + seconds
+        self._by_clock = time.time() + seconds
+
+    def left(self) -> float:
+        """Return the seconds until then; 0 if it has come."""
+        return max(0.0, min(self._by_timer - time.monotonic(), self._by_clock - time.time()))
+
+
 class Supervisor:
     """The state of the process."""
 
-    def __init__(self, places: Places, envoy: list[str], denied_seconds: float = DENIED_SECONDS) -> None:
+    def __init__(
+        self,
+        places: Places,
+        envoy: list[str],
+        denied_seconds: float = DENIED_SECONDS,
+        look_seconds: float = LOOK_SECONDS,
+        delivery_seconds: float = DELIVERY_SECONDS,
+    ) -> None:
         self._places = places
         self._command = envoy
         self._denied_seconds = denied_seconds
+        self._look_seconds = look_seconds
+        self._delivery_seconds = delivery_seconds
         self._envoy = 0
         """Its process id; 0 until it is started."""
         self._attempt: Attempt | None = None
         self._progress = Progress()
         self._stopping = False
-        self._due = time.monotonic()
+        self._due = Due(0.0)
         """When the next attempt begins."""
 
     def run(self) -> int:
@@ -87,8 +122,10 @@ class Supervisor:
         """Wait for a signal, or until the next attempt is due. Return the signal's number, or 0."""
         if self._attempt or self._stopping:
             return signal.sigwait(AWAITED)
-        found = signal.sigtimedwait(AWAITED, max(0.0, self._due - time.monotonic()))
-        return found.si_signo if found else 0
+        while left := self._due.left():
+            if found := signal.sigtimedwait(AWAITED, min(left, self._look_seconds)):
+                return found.si_signo
+        return 0
 
     def _react(self, number: int) -> int | None:
         """Do what follows from a signal, or from none. Return the status with which to end, or None to go on."""
@@ -96,12 +133,16 @@ class Supervisor:
             self._begin("request")
         elif number in STOPPING:
             if not self._envoy:
-                return BY_SIGNAL + number
+                return STOPPED
             self._stopping = True
+            self._deliver()
             _send(self._envoy, number)
         for process, status in _reap():
             if process == self._envoy:
                 self._envoy = 0
+                if self._stopping and -status in STOPPING:
+                    # It had not got as far as to react itself.
+                    return STOPPED
                 return BY_SIGNAL - status if status < 0 else status
             if self._attempt and process == self._attempt.process:
                 outcome = _read_outcome(self._attempt.output, status)
@@ -110,6 +151,14 @@ class Supervisor:
                 if ends is not None:
                     return ends
         return None
+
+    def _deliver(self) -> None:
+        """Wait until nothing is left to pass on, or another signal arrives, but not for too long."""
+        end, looks = Due(self._delivery_seconds), 0
+        while looks < DELIVERY_LOOKS and end.left():
+            looks = 0 if undelivered() else looks + 1
+            if signal.sigtimedwait(AWAITED, DELIVERY_LOOK_SECONDS):
+                return
 
     def _begin(self, task: str) -> None:
         """Start a process that does a task of certificate.py."""
@@ -126,7 +175,7 @@ class Supervisor:
     def _follow(self, outcome: Outcome) -> int | None:
         """Do what follows from an outcome. Return the status with which to end, or None to go on."""
         self._progress, step = next_step(self._progress, outcome, int.from_bytes(os.urandom(4), "big") / 2**32)
-        self._due = time.monotonic() + step.pause
+        self._due = Due(step.pause)
         if step.report:
             _log("info" if outcome.kind is Kind.ISSUED else "warning", step.report)
         if step.gives_up:
@@ -138,8 +187,7 @@ class Supervisor:
     def _give_up(self, message: str) -> int:
         with suppress(OSError), open(self._places.termination_log, "w", encoding="utf-8") as file:  # noqa: PTH123
             file.write(message)
-        found = signal.sigtimedwait(STOPPING, self._denied_seconds)
-        return BY_SIGNAL + found.si_signo if found else 1
+        return STOPPED if signal.sigtimedwait(STOPPING, self._denied_seconds) else 1
 
 
 def _start(line: list[str], files: Sequence[tuple[int, int, int]] = ()) -> int:

@@ -54,6 +54,8 @@ class StoredAuthority:
     """Certificate and key, if it may sign and both can be read; otherwise ``problem`` states why not."""
     published: datetime | None = None
     """Since when it has been in its policy's bundle."""
+    told: datetime | None = None
+    """When an admin said, by creating this Secret, that all keys were lost; None if it says something else."""
     problem: str = ""
     """Why the Secret cannot be used, and what to change; empty if it can."""
 
@@ -87,6 +89,8 @@ def see_held(obj: Json) -> StoredAuthority:
     if held.state is None:
         known = ", ".join(sorted(State))
         return replace(held, problem=f"its label {names.AUTHORITY_LABEL} says {label!r}: use one of {known}")
+    if held.state is State.LOST:
+        return replace(held, told=datetime.fromisoformat(metadata["creationTimestamp"]))
     if obj.get("type") != SECRET_TYPE:
         return replace(held, problem=f"it is of type {obj.get('type')}: make it one of type {SECRET_TYPE}")
     try:

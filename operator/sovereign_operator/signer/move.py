@@ -93,6 +93,15 @@ def is_copy(copy: Json | None, secret: Json) -> bool:
     return all(_entry(copy, key) == _entry(secret, key) for key in kept)
 
 
+def is_authority(secret: Json) -> bool:
+    """Whether a Secret with the label of authorities is one.
+
+    An unknown value names no state. Nor may the signer carry into the store that its keys are lost: this says only who
+    may write there.
+    """
+    return secret["metadata"]["labels"][names.AUTHORITY_LABEL] in {*State} - {State.LOST}
+
+
 def reads_former_namespace(pod: Json) -> bool:
     """Whether a signer's pod is of a version that reads keys only in the operator's namespace."""
     if pod.get("status", {}).get("phase") in ENDED_PHASES:
@@ -110,9 +119,9 @@ def _entry(secret: Json, key: str) -> Any:
 
 
 async def _authorities(api: Api, namespace: str) -> list[Json]:
-    """Return the Secrets of CAs in a namespace. Those whose label has an unknown value are no CAs, and stay there."""
+    """Return the Secrets of CAs in a namespace. Others with the label stay there."""
     found = [secret async for page, _ in api.pages(SECRETS, namespace, names.AUTHORITY_LABEL) for secret in page]
-    known = [secret for secret in found if secret["metadata"]["labels"][names.AUTHORITY_LABEL] in {*State}]
+    known = [secret for secret in found if is_authority(secret)]
     for secret in found:
         if secret not in known:
             name = secret["metadata"]["name"]

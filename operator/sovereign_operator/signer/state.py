@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -232,6 +233,12 @@ class SignerState:
         """Return the trust bundles of all policies, in each form."""
         records = self.trust.records.values() if self.trust else ()
         return [*self.bundles.values(), *(record.bundle for record in records)]
+
+    @property
+    def trusted_since(self) -> datetime | None:
+        """When the newest authority of the operator began that pods trust, by a bundle in either form; None if none."""
+        anchors = (anchor for seen in self.all_bundles() for anchor in seen.anchors if anchor.datacentre)
+        return max((anchor.not_before for anchor in anchors), default=None)
 
     @property
     def serving_authority(self) -> Authority | None:

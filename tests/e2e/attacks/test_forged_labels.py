@@ -48,6 +48,7 @@ def unguarded(admin: Kubectl, mallory: Kubectl, namespace: str) -> Iterator[None
     eventually(lambda: GUARD in attempt(mallory, namespace, "held", {POLICY: None}), what="the guard")
 
 
+@pytest.mark.every_kubernetes(only=["it goes out of scope-itself", "it is not found any more-itself"])
 @pytest.mark.parametrize("way", [(), ("--subresource=status",)], ids=["itself", "its status"])
 @pytest.mark.parametrize(("name", "labels"), CHANGES.values(), ids=CHANGES.keys())
 def test_nobody_changes_what_holds_a_pod(
@@ -65,6 +66,7 @@ def test_nothing_but_this_guard_stops_them(admin: Kubectl, mallory: Kubectl, els
             assert not attempt(mallory, elsewhere, name, labels)
 
 
+@pytest.mark.every_kubernetes
 def test_a_policys_own_pods_keep_their_labels_too(admin: Kubectl, mallory: Kubectl, space: Space) -> None:
     namespace = space()
     admin.create(pod("placed", schedulerName="nobody"), namespace)

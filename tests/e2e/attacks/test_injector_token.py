@@ -18,6 +18,12 @@ PROCESS: Final = "sovereign-injector"
 ALLOWED: Final = {
     ("", "namespaces", "list"),
     ("", "namespaces", "watch"),
+    ("", "limitranges", "list"),
+    ("", "limitranges", "watch"),
+    ("", "resourcequotas", "list"),
+    ("", "resourcequotas", "watch"),
+    ("node.k8s.io", "runtimeclasses", "list"),
+    ("node.k8s.io", "runtimeclasses", "watch"),
     ("", "configmaps", "list"),
     ("", "configmaps", "watch"),
     ("sovereignty.dev", "sovereigntypolicies", "list"),

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.every_kubernetes
 
 NODE = "registering-1"
 UNREGISTERED = {"key": "karpenter.sh/unregistered", "effect": "NoExecute"}
-PROMISE = {NODE_LABEL: "accepted"}
+PROMISE = {NODE_LABEL: "accepted", names.node_host_label("secnumcloud"): "accepted"}
 TAINTED: Json = {"taints": [UNREGISTERED]}
 
 

@@ -22,7 +22,7 @@ OWNER = {"apiVersion": "sovereignty.dev/v1alpha1", "kind": "SovereignWorkload", 
 }
 TAINT = {"key": "example.org/x", "effect": "NoExecute"}
 OUR_TAINT = "sovereignty.dev/not-accepted"
-NOWHERE = {"example.org/x": "nowhere"}
+NO_NAMESPACE_FACTS = {"example.org/x": "nowhere"}
 NODE_LABEL = "policy.sovereignty.node-restriction.kubernetes.io/"
 HOST = may("host", "nodes", names=(INSIDE,))
 EXISTS = may("enforce", "sovereigntypolicies", names=("evil",))
@@ -91,10 +91,10 @@ THEFTS = {
     "change as whom others run": Theft(WORKLOADS, changed("CronJob", serviceAccountName="more")),
     "change where others run": Theft(WORKLOADS, changed("Deployment", nodeSelector={"example.org/x": "y"})),
     "have a DaemonSet of others run nowhere": Theft(
-        WORKLOADS, changed("DaemonSet", nodeSelector=NOWHERE | {f"{NODE_LABEL}hds": "none"}), "{free}"
+        WORKLOADS, changed("DaemonSet", nodeSelector=NO_NAMESPACE_FACTS | {f"{NODE_LABEL}hds": "none"}), "{free}"
     ),
     "have it run nowhere where a policy holds": Theft(
-        WORKLOADS, changed("DaemonSet", nodeSelector=NOWHERE | {f"{NODE_LABEL}hds": "accepted"})
+        WORKLOADS, changed("DaemonSet", nodeSelector=NO_NAMESPACE_FACTS | {f"{NODE_LABEL}hds": "accepted"})
     ),
     "hold what others run to a policy that is not theirs": Theft(WORKLOADS, labelled("Deployment", "hds", "hds")),
     "hold pods to it in secret": Theft(WORKLOADS, labelled("Deployment", None, "secnumcloud"), "{free}"),
@@ -153,7 +153,7 @@ def test_who_has_the_controllers_token_can_do_no_more_than_it_does(admin: Kubect
     for kind, where in (("Deployment", "enforced"), ("CronJob", "enforced"), ("Deployment", "free")):
         admin.create(workload(kind, "others", replicas=0), spaces[where])
     for namespace in spaces.values():
-        admin.create(workload("DaemonSet", "others", nodeSelector=NOWHERE), namespace)
+        admin.create(workload("DaemonSet", "others", nodeSelector=NO_NAMESPACE_FACTS), namespace)
     attempts = {
         name: (theft.words(theft.namespace.format(**spaces)), json.dumps(theft.body))
         for name, theft in THEFTS.items()

@@ -50,10 +50,12 @@ def test_an_agents_token_writes_nothing_but_what_this_agent_says(cluster: Cluste
         "be fixed": report(mine, immutable=True),
         "carry something else": report(mine, data={"ca.crt": "x"}),
         "be too large": report(mine, data={"pods": "x" * 300_000}),
+        "lack too much": report(mine, data={"lacks": "x" * 5_000}),
         "have its name made": made(mine, name=None, generateName=f"agent.{MINE}"),
     }
     done = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.CONFLICT}
     assert ask(report(mine)) in done
+    assert ask(report(mine, data={"pods": "x hds 1 10.0.0.1", "lacks": "frames NETFILTER_EGRESS"})) in done
     assert {name for name, theft in thefts.items() if ask(theft) != HTTPStatus.FORBIDDEN} == set()
     # A token that is not bound to a pod does not name a node, so it may not write any report.
     unbound = asking(cluster, admin.run("-n", NAMESPACE, "create", "token", "sovereign-agent").strip())

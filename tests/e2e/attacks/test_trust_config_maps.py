@@ -14,6 +14,7 @@ from sovereign_operator.core import names
 from sovereign_operator.core.sidecar.contract import trust_config_map
 from tests.e2e.support.guards import refused_change, without_bindings
 from tests.e2e.support.manifests import NOBODY, pod
+from tests.e2e.support.processes import without
 from tests.e2e.support.sidecars import refusal
 from tests.e2e.support.tokens import Request, asking
 
@@ -162,15 +163,9 @@ def test_no_pod_starts_beside_one_that_somebody_wrote_before_there_was_a_guard(
     with without_bindings(admin, GUARD):
         forged["data"] = admin.get("configmap", name, OPERATOR)["data"] | {"signer-ca.pem": "forged"}
         eventually(lambda: mallory.create(forged, namespace), seconds=20, what="a forged one without the guard")
-    signer = ("-n", OPERATOR, "scale", "deployment/sovereign-signer")
-    admin.run(*signer, "--replicas=0")
-    try:
-        ended = ("wait", "pods", "-l", "app.kubernetes.io/component=signer", "--for=delete", "--timeout=60s")
-        admin.run("-n", OPERATOR, *ended)
+    with without(admin, "signer"):
         admin.run("label", "namespace", namespace, f"{names.ENFORCE_LABEL}={transit}")
         eventually(lambda: "not trusted" in refusal(admin, pod("app"), namespace), what="a refusal")
-    finally:
-        admin.run(*signer, "--replicas=2")
     eventually(lambda: not refusal(admin, pod("app"), namespace), what="a pod that is let in")
     found = admin.get("configmap", name, namespace)
     assert found["data"] == admin.get("configmap", name, OPERATOR)["data"]

@@ -19,15 +19,19 @@ from tests.e2e.support.spaces import Held
 DOUBT = "in-doubt"
 PAIRS = 300
 """How many pods with two changes are generated in each namespace."""
+SOME = 60
+"""How many pods with one change are on an older Kubernetes, where time is short, and how many with two."""
 
 FIELDS: Json = {
     "args": ["--probe=http://evil/up"],
     "capabilities": {"add": ["NET_ADMIN"]},
+    "claims": [{"name": "card"}],
     "command": ["sh"],
     "env": [{"name": "A", "value": "b"}],
     "hostNetwork": True,
     "hostPID": True,
     "image": "evil",
+    "limits": {"memory": "512Mi", "cpu": "1", "example.org/card": "1"},
     "lifecycle": {"postStart": {"exec": {"command": ["sh"]}}},
     "medium": "",
     "name": "sovereignty-sidecar",
@@ -163,16 +167,18 @@ def attempt(
     return set(re.findall(r"^pod/(p-[0-9]+) created", done.stdout, re.MULTILINE)), warnings
 
 
+@pytest.mark.every_kubernetes
 def test_no_pod_passes_that_the_guard_in_full_would_refuse(
-    admin: Kubectl, spaces: dict[str, Json], in_full: list[str]
+    admin: Kubectl, spaces: dict[str, Json], in_full: list[str], kubernetes: str | None
 ) -> None:
     assert len(in_full) == 4
     seed = random.SystemRandom().randrange(10**6)
     chance = random.Random(seed)
     for namespace, pristine in spaces.items():
         changes = list(all_changes(pristine["spec"]))
-        made = [changed(pristine), *(changed(pristine, change) for change in changes)]
-        made += [changed(pristine, *chance.choices(changes, k=2)) for _ in range(PAIRS)]
+        singles = chance.sample(changes, SOME) if kubernetes else changes
+        made = [changed(pristine), *(changed(pristine, change) for change in singles)]
+        made += [changed(pristine, *chance.choices(changes, k=2)) for _ in range(SOME if kubernetes else PAIRS)]
         made.append(changed(pristine))
         for number, each in enumerate(made):
             each["metadata"] |= {"name": f"p-{number}"}
@@ -186,6 +192,6 @@ def test_no_pod_passes_that_the_guard_in_full_would_refuse(
             what="warnings of each copy",
         )
         assert "p-0" in passed
-        assert len(passed) > len(made) / 4, f"seed {seed}"
+        assert len(passed) > len(made) / (8 if kubernetes else 4), f"seed {seed}"
         for guard, names in warnings.items():
             assert not passed & names, f"seed {seed}: {guard}"

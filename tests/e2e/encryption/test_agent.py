@@ -23,6 +23,8 @@ NODES = estate.ACCEPTED
 PLAIN = "plain"
 FAR = "192.0.2.1"
 """An address of no machine: an answer from it proves the redirect."""
+SERVED = 8080
+"""The port on which the application listens."""
 
 AGENT = ("-n", NAMESPACE, "daemonset/sovereign-agent")
 CAPABILITIES = 1 << 21 | 1 << 12
@@ -51,6 +53,7 @@ signal.sigwait([signal.SIGTERM])
 
 HOLD = f"""
 import socket, time
+listener = socket.create_server(("", {SERVED}))
 connection = socket.create_connection(("{FAR}", 80))
 said = connection.makefile("rw")
 print(said.readline().strip(), flush=True)
@@ -60,7 +63,8 @@ for number in range(10**9):
     print(number, flush=True)
     time.sleep(0.05)
 """
-"""Keeps one connection open, and counts the messages through it."""
+"""Keeps one connection open, and counts the messages through it. Nothing accepts connections to the port on which it
+listens: the redirect answers them."""
 
 ASK = """
 import socket, sys
@@ -161,7 +165,7 @@ def see_redirected(admin: Kubectl, namespace: str) -> None:
     for pod in NODES:
         assert ask(admin, namespace, pod, FAR, 443) == f"{sidecar.OUTBOUND_PORT} {FAR}:443"
         address = address_of(admin, namespace, pod)
-        assert ask(admin, namespace, PLAIN, address, 8080) == f"{sidecar.INBOUND_PORT} {address}:8080"
+        assert ask(admin, namespace, PLAIN, address, SERVED) == f"{sidecar.INBOUND_PORT} {address}:{SERVED}"
 
 
 def counted(admin: Kubectl, namespace: str, pod: str) -> int:

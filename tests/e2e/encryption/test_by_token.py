@@ -1,7 +1,11 @@
-"""Certificates for sidecars that ask the signer themselves: whose token counts, and from where."""
+"""Certificates for sidecars that ask the signer themselves: whose token counts, and from where.
+
+That is the chart's default on every Kubernetes. On the newest one, the tests' installation has kubelets ask instead.
+"""
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import jwt
@@ -10,17 +14,41 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hack.cluster import Cluster
 from hack.images import public
-from hack.install import NAMESPACE
+from hack.install import NAMESPACE, certificates_by
 from hack.kubectl import Json, Kubectl, eventually
 from hack.signer_requests import Asker, Request, bound_token, pkcs10, token_of
-from sovereign_operator.core.names import SIGNER_AUDIENCE
+from sovereign_operator.core.names import POLICY_LABEL, SIGNER_AUDIENCE
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import audit, events
 from tests.e2e.support.peers import PYTHON
-from tests.e2e.support.spaces import Space
+from tests.e2e.support.sidecars import dry_run
+from tests.e2e.support.spaces import Held, Space
 from tests.e2e.support.strict_pods import python, ready
+from tests.e2e.support.ways import asking, listing, switch
 
-pytestmark = [pytest.mark.older_kubernetes, pytest.mark.usefixtures("image")]
+pytestmark = [pytest.mark.every_kubernetes, pytest.mark.usefixtures("image", "by_token")]
+
+
+@pytest.fixture(scope="module")
+def by_token(admin: Kubectl, cluster: Cluster, roaming: Held) -> Iterator[None]:
+    """Have new sidecars ask with a token, where their kubelets ask otherwise; these do again at the end."""
+    usual = certificates_by(cluster)
+    if usual == "Token":
+        yield
+        return
+    labelled = pod("tried", labels={POLICY_LABEL: roaming.policy})
+
+    def use(certificates: str, asks: str) -> None:
+        switch(admin, cluster, f"identity.certificates={certificates}")
+        eventually(
+            lambda: asking(dry_run(admin, labelled, roaming.namespace)) == asks, what=f"new pods whose {asks} asks"
+        )
+
+    use("Token", "sidecar")
+    yield
+    use(usual, "kubelet")
+    # Until the new controller leads, roles list the namespaces that there were.
+    eventually(lambda: not listing(admin), what="roles that list no namespaces but those that policies list")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +75,7 @@ def web(admin: Kubectl, encrypting: str) -> Json:
 
 
 def test_a_sidecar_has_a_certificate_and_its_pod_says_so(admin: Kubectl, web: Json, transit: str) -> None:
+    assert asking(web) == "sidecar"
     note = eventually(
         lambda: audit(admin.get("pod", "web", web["metadata"]["namespace"])).get("certificate"), what="word of it"
     )

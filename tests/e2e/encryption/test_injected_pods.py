@@ -180,12 +180,12 @@ CLASSES: dict[str, tuple[Json, str, Json]] = {
     "limits": (
         {"limits": LARGE},
         "Guaranteed",
-        {"requests": {"cpu": "220m", "memory": "640Mi"}, "limits": {"cpu": "220m", "memory": "640Mi"}},
+        {"requests": {"cpu": "300m", "memory": "640Mi"}, "limits": {"cpu": "300m", "memory": "640Mi"}},
     ),
     "both": (
         {"requests": SMALL, "limits": LARGE},
         "Burstable",
-        {"requests": {"cpu": "120m", "memory": "128Mi"}, "limits": {"cpu": "220m", "memory": "640Mi"}},
+        {"requests": {"cpu": "120m", "memory": "128Mi"}, "limits": {"cpu": "300m", "memory": "640Mi"}},
     ),
     "requests": ({"requests": SMALL}, "Burstable", {"requests": {"cpu": "120m", "memory": "128Mi"}}),
 }

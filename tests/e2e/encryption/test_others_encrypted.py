@@ -64,6 +64,16 @@ def until_all_answer(admin: Kubectl, spaces: dict[str, str]) -> None:
     where = ("-n", spaces[GUESTBOOK], "exec", "deployment/redis-replica", "-c", "replica", "--")
     followed = partial(admin.run, *where, "redis-cli", "info", "replication")
     eventually(lambda: "master_link_status:up" in followed(), what="a replica that follows")
+    # The master names its replicas by the addresses that they come from, and a Sentinel reads them there.
+    named = partial(admin.run, "-n", spaces[GUESTBOOK], "exec", "deployment/redis-master", "-c", "master", "--")
+    selector = "app=redis,role=replica"
+    eventually(
+        lambda: all(
+            f"ip={pod['status']['podIP']},port=6379,state=online" in named("redis-cli", "info", "replication")
+            for pod in living_pods(admin, spaces[GUESTBOOK], selector)
+        ),
+        what="a master that knows its replicas",
+    )
 
 
 def test_what_others_wrote_works_in_every_mode(admin: Kubectl, cluster: Cluster, spaces: dict[str, str]) -> None:

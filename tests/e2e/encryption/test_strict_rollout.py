@@ -58,6 +58,11 @@ def test_strict_waits_for_the_agent_of_each_node_and_names_the_one_that_is_silen
     change(admin, POLICY, mode="Preferred")
     try:
         eventually(lambda: preferred_for(admin), what="Preferred")
+        # The condition does not wait for agents that still have rules of Strict.
+        eventually(
+            lambda: "not permitted" not in run(admin, namespace, "client", SEND, host, "before", str(UNNAMED)),
+            what="datagrams in Preferred",
+        )
         with without_agent(admin, "lyon-1"):
             change(admin, POLICY, mode="Strict")
             said = eventually(lambda: agents_word(admin), seconds=60, what="word of the agent")

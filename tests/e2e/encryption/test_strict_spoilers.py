@@ -9,7 +9,7 @@ from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
 from sovereign_operator.core.kubernetes.mirror_pod import MIRROR_ANNOTATION
-from sovereign_operator.core.sidecar.contract import REDIRECTED_PORT
+from sovereign_operator.core.sidecar.contract import LISTENERS_KEY, REDIRECTED_PORT
 from tests.e2e.support.guards import force, without_bindings
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import events
@@ -28,7 +28,7 @@ def test_a_label_on_a_config_map_tells_nobody_anything(
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "mine", "labels": {"sovereignty.dev/transit-of": POLICY}},
-        "data": {"mode": "Off", "cuts": "99", "datagrams": "any", "listeners.json": "{}"},
+        "data": {"mode": "Off", "cuts": "99", "datagrams": "any", LISTENERS_KEY: "{}"},
     }
     namespace, host = ward
     with without_bindings(admin, "sovereignty-guard-transit"):
@@ -38,7 +38,7 @@ def test_a_label_on_a_config_map_tells_nobody_anything(
     change(admin, POLICY, longestConnectionSeconds=86400)
     try:
         told = f"sovereignty-transit.{POLICY}"
-        eventually(lambda: "86400s" in admin.get("configmap", told, namespace)["data"]["listeners.json"], what="it")
+        eventually(lambda: "86400s" in admin.get("configmap", told, namespace)["data"][LISTENERS_KEY], what="it")
         found = admin.get("configmap", told, namespace)["data"]
         assert (found["mode"], found["datagrams"]) == ("Strict", found["datagrams"])
         assert int(found["cuts"]) < 99
@@ -64,7 +64,7 @@ def test_a_namespace_that_takes_no_config_map_holds_up_nobody_else(
         for where in (namespace, NAMESPACE):
             eventually(
                 lambda where=where: (  # type: ignore[misc]
-                    "7200s" in admin.get("configmap", f"sovereignty-transit.{POLICY}", where)["data"]["listeners.json"]
+                    "7200s" in admin.get("configmap", f"sovereignty-transit.{POLICY}", where)["data"][LISTENERS_KEY]
                 ),
                 what=f"what is told in {where}",
             )
@@ -85,7 +85,9 @@ def test_what_an_admin_forces_onto_a_refused_node_is_alone_and_reported(admin: K
         seconds=60,
         what="word of the missing certificate",
     )
-    states = admin.get("pod", "forced", namespace)["status"]["initContainerStatuses"]
+    states = eventually(
+        lambda: admin.get("pod", "forced", namespace)["status"]["initContainerStatuses"], what="word of its kubelet"
+    )
     assert all("waiting" in state["state"] for state in states)
 
     bare = python("bare", "paris-1")

@@ -11,18 +11,14 @@ from contextlib import contextmanager
 import pytest
 
 from hack.cluster import Cluster
-from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
-from sovereign_operator.core.names import HOST_ROLE_LABEL
-from sovereign_operator.core.sidecar.token_volume import sidecar_asks
-from sovereign_operator.kube.objects.pod import signers_of
-from tests.e2e.support.installation import upgrade
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import living_pods, placed_for
 from tests.e2e.support.sidecars import dry_run, encrypted, sidecar_of
 from tests.e2e.support.spaces import Space
 from tests.e2e.support.strict_pods import PORT, encrypting_policy, python, ready, said
 from tests.e2e.support.strict_ward import SERVE
+from tests.e2e.support.ways import asking, listing, switch
 
 POLICY = "hospital-upgraded"
 OLDER = "placement.by=Webhook,identity.certificates=Token"
@@ -52,13 +48,6 @@ while True:
 """Connects again and again."""
 
 
-def switch(admin: Kubectl, cluster: Cluster, values: str) -> None:
-    """Upgrade the release, and wait until all its processes are as the chart has them."""
-    upgrade(cluster, "--set", values)
-    for process in ("controller", "signer", "injector"):
-        admin.run("-n", NAMESPACE, "rollout", "status", f"deployment/sovereign-{process}", "--timeout=120s")
-
-
 @contextmanager
 def pods_created_meanwhile(admin: Kubectl, namespace: str) -> Iterator[list[Json]]:
     """Try to create pods without end, as dry runs, and give those that would be created: refusals do not matter."""
@@ -83,6 +72,15 @@ def pods_created_meanwhile(admin: Kubectl, namespace: str) -> Iterator[list[Json
         trying.join()
 
 
+def says_that_kubelets_may_ask(admin: Kubectl) -> bool:
+    """Whether the policy tells the admin that the last of the values can be set: all kubelets are new enough."""
+    conditions = admin.get("spol", POLICY).get("status", {}).get("conditions", ())
+    return any(
+        (one["type"], one["status"], one["reason"]) == ("PodCertificates", "True", "KubeletsSupportThem")
+        for one in conditions
+    )
+
+
 @pytest.fixture
 def older_ways(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
     """Install what the chart installs on an older Kubernetes; restore what it installs here at the end."""
@@ -91,22 +89,6 @@ def older_ways(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
     switch(admin, cluster, "placement.by=,identity.certificates=Request")
     # Until the new controller leads, roles list the namespaces that there were.
     eventually(lambda: not listing(admin), what="roles that list no namespaces but those that policies list")
-
-
-def listing(admin: Kubectl) -> set[str]:
-    """Return the policies whose role lists namespaces, although they do not."""
-    listed = {
-        role["metadata"]["labels"][HOST_ROLE_LABEL]
-        for role in admin.list("clusterroles", selector=HOST_ROLE_LABEL)
-        if any("certify" in rule["verbs"] for rule in role["rules"])
-    }
-    policies = admin.list("sovereigntypolicies")
-    return listed - {found["metadata"]["name"] for found in policies if "certificateNamespaces" in found["spec"]}
-
-
-def asking(made: Json) -> str:
-    """Return who asks for the certificate of a pod's sidecar."""
-    return "sidecar" if sidecar_asks(made) else "kubelet" if signers_of(made) else "nobody"
 
 
 @pytest.mark.usefixtures("older_ways")
@@ -128,6 +110,10 @@ def test_nothing_restarts_fails_or_slips_through(admin: Kubectl, cluster: Cluste
                 eventually(
                     lambda asks=asks: asking(dry_run(admin, pod("tried"), namespace)) == asks,  # type: ignore[misc]
                     what=f"new pods whose {asks} asks",
+                )
+                eventually(
+                    lambda asks=asks: says_that_kubelets_may_ask(admin) == (asks == "sidecar"),  # type: ignore[misc]
+                    what="word that the next value can be set, until it is",
                 )
 
         assert created

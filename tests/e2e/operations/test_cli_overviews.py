@@ -1,6 +1,7 @@
 """``kubectl sovereign`` about all at once: ``version``, ``status``, ``check``, ``nodes`` and ``catalogue``."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from sovereign_operator.api.v1alpha1 import KINDS
 from tests.e2e.support.client import Client, running
 from tests.e2e.support.estate import restore_estate, set_status
 from tests.e2e.support.guards import without_bindings
+from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import condition, living_pods
+from tests.e2e.support.spaces import Space
 
 POLICY, GUARD = "secnumcloud", "sovereignty-guard-bindings"
 
@@ -49,6 +52,21 @@ def test_the_status_agrees_with_the_objects(admin: Kubectl, client: Client, hosp
     text = client.run("status", "-n", hospital).stdout
     assert "NAMESPACE" in text
     assert "kube-system" not in text
+
+
+def test_the_status_shows_what_is_only_tried_and_finds_nothing_in_it(
+    admin: Kubectl, client: Client, space: Space
+) -> None:
+    namespace = space(None)
+    admin.run("label", "namespace", namespace, f"sovereignty.dev/warn={POLICY}")
+    admin.create(pod("inside", nodeName="brest-1"), namespace)
+    admin.create(pod("outside", nodeName="paris-1"), namespace)
+    answer = json.loads(client.run("status", "-n", namespace, "-o", "json").stdout)
+    assert not [text for text in answer["findings"] if namespace in text]
+    (row,) = answer["namespaces"]
+    assert (row["policy"], row["mode"], row["pods"], row["inside"], row["outside"]) == (POLICY, "warn", 2, 1, 1)
+    (policy,) = (row for row in answer["policies"] if row["policy"] == POLICY)
+    assert (policy["usedBy"], policy["triedBy"]) == (0, 1)
 
 
 @pytest.mark.usefixtures("changed_estate")
@@ -99,11 +117,15 @@ def test_a_process_that_is_scaled_down_fails_the_check_with_the_command(admin: K
     assert item["next"] == f"kubectl -n {NAMESPACE} scale deployment sovereign-signer --replicas=2"
 
 
-def test_the_check_before_an_installation(client: Client) -> None:
+def test_the_check_before_an_installation(admin: Kubectl, client: Client) -> None:
     answer = client.ask("check", "--pre")
     results = {item["check"]: item["result"] for item in answer["items"]}
     assert (results["Kubernetes"], results["guards"], results["your rights"]) == ("ok", "ok", "ok")
-    assert results["NodeRestriction"] == "note"
+    assert (results["tokens"], results["NodeRestriction"]) == ("ok", "note")
+    (advice,) = (item["next"] for item in answer["items"] if item["check"] == "NodeRestriction")
+    found = re.search(r"kubectl (label node .*?)\. If it is on, .* answers '(.*)'", advice)
+    assert found
+    assert found[2] in admin.refusal(*found[1].replace("NODE", "brest-1").split())
 
 
 @pytest.fixture

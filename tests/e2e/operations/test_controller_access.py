@@ -74,7 +74,10 @@ def test_every_right_that_it_has_is_used(admin: Kubectl, cluster: Cluster, proce
     # signer's when the signer writes certificates and bundles.
     held = {("sovereignty.dev", "nodes", "host")}
     held |= {("sovereignty.dev", "namespaces", "certify")}
-    held |= {("sovereignty.dev", "sovereigntypolicies", verb) for verb in ("enforce", "host", "encrypt", "certify")}
+    held |= {
+        ("sovereignty.dev", "sovereigntypolicies", verb)
+        for verb in ("enforce", "host", "encrypt", "certify", "avoid", "serve")
+    }
     held |= {("certificates.k8s.io", "signers", verb) for verb in ("sign", "attest")}
     # A server-side apply that creates an object is logged as a patch, and needs both rights.
     applied = {(group, resource, "create") for group, resource, verb in used if verb == "patch"}

@@ -1,6 +1,8 @@
 """A developer with ``edit`` in one namespace, and nothing else, finds out why a pod does not run, and mends it."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +11,11 @@ from hack.cluster import Cluster
 from hack.kubectl import Kubectl, KubectlError, eventually
 from sovereign_operator.core import names
 from sovereign_operator.kube.client import resource
+from tests.documents import REFERENCE
 from tests.e2e.support.client import Client
-from tests.e2e.support.manifests import sovereign, workload
+from tests.e2e.support.manifests import pod, sovereign, workload
 from tests.e2e.support.observed import condition
+from tests.e2e.support.pages import commands, shell
 from tests.e2e.support.reports import SOON, served
 from tests.e2e.support.spaces import Space
 
@@ -91,6 +95,21 @@ def test_why_a_pod_is_pending_is_found_with_kubectl_alone_and_mended(dev: tuple[
     change = [{"op": "remove", "path": "/spec/template/spec/nodeSelector"}]
     user.run("-n", namespace, "patch", "deployment", PICKY, "--type=json", "-p", json.dumps(change))
     eventually(lambda: condition(user, "swl", PICKY, "Ready", namespace)["status"] == "True", what="a pod that runs")
+
+
+def test_whether_a_pod_that_is_older_than_the_label_is_outside_is_on_the_pod_itself(
+    admin: Kubectl, cluster: Cluster, space: Space, tmp_path: Path
+) -> None:
+    """Without reports, a SovereignWorkload or the plugin."""
+    namespace = space(None)
+    user = developer(admin, cluster, namespace)
+    user.create(pod("old", nodeName="paris-1"), namespace)
+    admin.run("label", "namespace", namespace, f"sovereignty.dev/enforce={POLICY}")
+    why = "refused: paris: Globex West Europe has no SecNumCloud qualification"
+    described(user, namespace, "pod", "old", f"{names.audit_annotation('verdict')}: {why}")
+    script = commands(REFERENCE / "sovereignworkload.md", "VERDICT:").replace("hospital", namespace)
+    shown = shell(script, user.kubeconfig, tmp_path)
+    assert re.search(rf"^old +paris-1 +{why}", shown, re.MULTILINE), shown
 
 
 def test_the_plugin_says_the_same_to_a_developer(dev: tuple[Kubectl, str]) -> None:

@@ -73,6 +73,17 @@ def qualifications(admin: Kubectl, **changed: object) -> list[Json]:
     return [{key: value for key, value in (first | changed).items() if value is not None}, *others]
 
 
+@pytest.mark.every_kubernetes
+def test_who_deletes_or_moves_a_datacentre_hears_of_its_nodes(admin: Kubectl) -> None:
+    """Whether pods rest on it or not."""
+    heard = heard_of_deleting(admin, "datacentre", "brest")
+    assert "datacentre brest is in use and is deleted: 1 node(s) stand there" in heard
+    heard = heard_of_patching(admin, "datacentre", "brest", country="DE")
+    assert "datacentre brest is in use and is moved from FR to DE: 1 node(s) stand there" in heard
+    heard = heard_of_deleting(admin, "cloudservice", "armor-snc")
+    assert "service armor-snc is in use and is deleted: 1 node(s) stand in its 1 datacentre(s)" in heard
+
+
 def test_who_deletes_a_fact_hears_what_rests_on_it(admin: Kubectl, in_use: InUse) -> None:
     datacentre = heard_of_deleting(admin, "datacentre", "brest")
     assert "datacentre brest is in use and is deleted: 1 node(s) stand there" in datacentre

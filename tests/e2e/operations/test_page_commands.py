@@ -11,11 +11,11 @@ from hack import estate
 from hack.cluster import Cluster
 from hack.install import NAMESPACE
 from hack.kubectl import Kubectl, eventually
-from tests.documents import README, REFERENCE, RUNBOOK, command_blocks
+from tests.documents import README, REFERENCE, RUNBOOK, command_blocks, inline_commands
 from tests.e2e.support.estate import set_status
 from tests.e2e.support.manifests import pod, sovereign, workload
 from tests.e2e.support.observed import condition, nodes_of
-from tests.e2e.support.pages import commands, filled, inline_commands, runbook, shell, words_like
+from tests.e2e.support.pages import commands, filled, runbook, shell, words_like
 from tests.e2e.support.spaces import Space
 
 POLICY = "secnumcloud"
@@ -64,7 +64,7 @@ def test_readme_shows_what_commands_print(admin: Kubectl, page: Page, space: Spa
     run_records(admin, namespace)
     (block,) = (found for found in command_blocks(README) if "$ kubectl get sovereignworkloads -A" in found)
     steps = [step.partition("\n") for step in re.split(r"^\$ ", block, flags=re.MULTILINE) if step]
-    (listing, _, listed), (creation, _, refused), (description, _, verdict) = steps
+    (listing, _, listed), (creation, _, refused) = steps
     header, row = (line.split() for line in listed.strip().splitlines())
     lines = [line.split() for line in page.run(listing).splitlines()]
     assert lines[0] == header
@@ -76,8 +76,6 @@ def test_readme_shows_what_commands_print(admin: Kubectl, page: Page, space: Spa
     (tmp_path / "pod-with-nodename.yaml").write_text(json.dumps(pod("x", nodeName="paris-1")), encoding="utf-8")
     said = page.run(creation.replace("hospital", namespace), fails=True)
     assert words_like(refused.replace("hospital", namespace)).search(said), said
-    said = page.run(description)
-    assert words_like(verdict).search(said), said
 
 
 @pytest.mark.usefixtures("changed_estate")
@@ -85,6 +83,8 @@ def test_the_runbook_finds_and_moves_the_pods_that_a_suspension_leaves_outside(
     admin: Kubectl, page: Page, space: Space
 ) -> None:
     namespace = space()
+    # An earlier test may have refused the node, and its taint would outweigh what the pods prefer.
+    eventually(lambda: "not-accepted" not in str(admin.get("node", "lyon-1")["spec"]), what="lyon-1 without a taint")
     run_records(admin, namespace, affinity=ON_LYON)
     names = [one["metadata"]["name"] for one in admin.list("pods", namespace)]
     assert nodes_of(admin.list("pods", namespace)) == {"lyon-1"}
@@ -155,9 +155,10 @@ def test_labels_of_namespaces_and_the_pods_in_scope(admin: Kubectl, page: Page, 
     admin.apply(pod("one"), namespace=namespace)
 
     def listed() -> bool:
-        lines = [line.split(maxsplit=2) for line in page.run(commands(where, "placed-for")).splitlines()]
-        assert lines[0] == ["NS", "POD", "VERDICT"]
-        return [namespace, "one", "accepted:"] in [[*line[:2], line[2].split()[0]] for line in lines]
+        shown = page.run(commands(where, "VERDICT:").replace("hospital", namespace))
+        header, *lines = [line.split(maxsplit=2) for line in shown.splitlines()]
+        assert header == ["POD", "NODE", "VERDICT"]
+        return ["one", "accepted:"] in [[line[0], line[2].split()[0]] for line in lines]
 
     eventually(listed, what="the pod with its verdict")
 

@@ -59,7 +59,6 @@ def test_pods_from_before_the_label_are_seen_whoever_made_them(admin: Kubectl, c
     namespace = space(None)
     judged = Judged(admin, cluster, namespace)
     nine_pods(admin, namespace)
-    before = admin.get("sovereigntypolicy", "secnumcloud").get("status", {}).get("pods") or {}
     label(admin, namespace, enforce="secnumcloud")
     for place, number in {"inside": 4, "outside": 4, "pending": 1, "unknown": 0}.items():
         eventually(
@@ -71,7 +70,8 @@ def test_pods_from_before_the_label_are_seen_whoever_made_them(admin: Kubectl, c
 
     def told() -> list[Json]:
         status = admin.get("sovereigntypolicy", "secnumcloud")["status"]
-        assert status["pods"]["outside"] >= before.get("outside", 0) + 4
+        # There may be others of tests before, whose namespaces are being deleted.
+        assert status["pods"]["outside"] >= 4
         return [example for example in status["podExamples"] if example["namespace"] == namespace]
 
     examples = {example["owner"]: example for example in eventually(told, seconds=SOON, what="the policy's word")}

@@ -7,7 +7,7 @@ import pytest
 from hack import audit_log
 from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
-from tests.e2e.support.manifests import KINDS, pod, workload
+from tests.e2e.support.manifests import KINDS, pod, sovereign, workload, workload_spec
 from tests.e2e.support.spaces import Space
 
 ENCRYPTS = "transit"
@@ -16,7 +16,7 @@ NET_ADMIN = [{"name": "app", "image": "x", "securityContext": {"capabilities": {
 FAULTS: dict[str, tuple[Json, str]] = {
     "refused node": ({"nodeName": "paris-1"}, "spec.nodeName names node paris-1, which it does not accept"),
     "host network": ({"hostNetwork": True}, "spec.hostNetwork is true"),
-    "past the sidecar": ({"containers": NET_ADMIN}, "container app adds a capability that goes past the sidecar"),
+    "past the sidecar": ({"containers": NET_ADMIN}, "container app adds NET_ADMIN, with which it could"),
     "none": ({}, ""),
     "accepted node": ({"nodeName": "brest-1"}, ""),
 }
@@ -50,6 +50,7 @@ def written(admin: Kubectl, space: Space, label: str, policy: str) -> str:
     return namespace
 
 
+@pytest.mark.every_kubernetes(only=["Deployment-enforce", "Deployment-policy"])
 @pytest.mark.parametrize("label", ["enforce", "warn", "policy"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_who_writes_a_template_hears_which_pods_are_refused(
@@ -68,6 +69,7 @@ def test_who_writes_a_template_hears_which_pods_are_refused(
     assert not wrong
 
 
+@pytest.mark.every_kubernetes
 def test_who_writes_a_pod_hears_what_a_policy_would_refuse(admin: Kubectl, space: Space, transit: str) -> None:
     namespace = written(admin, space, "warn", transit)
     heard = {fault: said(admin, namespace, pod("app", **spec)) for fault, (spec, _) in FAULTS.items()}
@@ -112,6 +114,53 @@ def test_a_change_that_says_nothing_new_draws_no_warning(admin: Kubectl, space: 
     patch = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 2}}}}
     again = admin.attempt("-n", namespace, "patch", "deployment", "app", "-p", json.dumps(patch), "--dry-run=server")
     assert "spec.hostNetwork is true" in again.stderr
+
+
+def test_a_sovereign_workload_draws_a_warning_again_if_its_pod_template_changes(
+    admin: Kubectl, space: Space, transit: str
+) -> None:
+    """The operator creates no workload in a namespace that only tries a policy, so nothing else is written."""
+    namespace = written(admin, space, "warn", transit)
+    spec = workload_spec("Deployment", "app", 1, hostNetwork=True)
+    admin.create(sovereign("app", template={"kind": "Deployment", "spec": spec}), namespace)
+
+    def heard(of_spec: Json) -> str:
+        patch = json.dumps({"spec": {"template": {"spec": of_spec}}})
+        command = ("patch", "sovereignworkload", "app", "--type=merge", "-p", patch, "--dry-run=server")
+        done = admin.attempt("-n", namespace, *command)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert "spec.hostNetwork is true" not in heard({"replicas": 2})
+    assert "spec.hostNetwork is true" in heard({"template": {"spec": {"terminationGracePeriodSeconds": 2}}})
+
+
+@pytest.mark.parametrize("label", ["enforce", "warn", "policy"])
+@pytest.mark.parametrize("kind", ["Deployment", "CronJob"])
+def test_who_writes_a_sovereign_workload_hears_which_pods_of_its_template_are_refused(
+    admin: Kubectl, space: Space, transit: str, label: str, kind: str
+) -> None:
+    """Nobody hears what the API server says of the workload that the operator creates from it."""
+    namespace, wrong = written(admin, space, label, transit), {}
+    named = transit if label == "policy" else None
+    would = "would refuse" if label == "warn" else "refuses"
+    about = f"policy {transit} {would} the pods of SovereignWorkload {namespace}/app, as"
+    for fault, (spec, words) in FAULTS.items():
+        template = {"kind": kind, "spec": workload_spec(kind, "app", **spec)}
+        heard = said(admin, namespace, sovereign("app", policy=named, template=template))
+        if words not in heard or bool(words) != (about in heard):
+            wrong[fault] = heard
+    assert not wrong
+
+
+def test_who_writes_a_sovereign_workload_of_another_policy_hears_what_the_tried_one_would_refuse(
+    admin: Kubectl, space: Space, transit: str
+) -> None:
+    template = {"kind": "Job", "spec": workload_spec("Job", "app")}
+    heard = said(
+        admin, written(admin, space, "warn", transit), sovereign("app", policy="secnumcloud", template=template)
+    )
+    assert "whose spec.policyRef names secnumcloud: leave it out or use another namespace" in heard
 
 
 def test_the_audit_log_says_what_a_policy_would_refuse(

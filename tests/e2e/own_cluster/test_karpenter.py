@@ -21,7 +21,7 @@ pytestmark = pytest.mark.field
 
 POLICY, POOL = "pooled", "general"
 LABEL = "pool.node-restriction.kubernetes.io/name"
-PROMISE = {names.node_policy_label(POLICY): names.ACCEPTED}
+PROMISE = {names.node_policy_label(POLICY): names.ACCEPTED, names.node_host_label(POLICY): names.ACCEPTED}
 
 
 def claims() -> list[Json]:

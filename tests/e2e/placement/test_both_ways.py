@@ -1,8 +1,6 @@
 """The API server's own admission policies and the injector write the same into the same objects."""
 
-import itertools
 import json
-import random
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -13,94 +11,14 @@ from hack.cluster import Cluster
 from hack.install import NAMESPACE, install
 from hack.kubectl import Json, Kubectl, eventually
 from sovereign_operator.core import names
-from tests.e2e.support.derogations import derogation
-from tests.e2e.support.installation import OPTIONS, upgrade
-from tests.e2e.support.manifests import pod, sovereign, workload
+from tests.e2e.support.installation import MALLORY, OPTIONS, upgrade
+from tests.e2e.support.manifests import pod
+from tests.e2e.support.refused_nodes import HOST, KEPT, occupy, suspend_kept
+from tests.e2e.support.sidecars import dry_run
 from tests.e2e.support.spaces import Space
+from tests.e2e.support.tried_objects import DAEMON_SETS, PODS, Tried
 
-PODS, DAEMON_SETS = 200, 60
-LABELS: tuple[dict[str, str], ...] = (
-    {},
-    {},
-    {names.POLICY_LABEL: "secnumcloud"},
-    {names.POLICY_LABEL: "hds"},
-    {names.POLICY_LABEL: ""},
-    {names.PLACED_LABEL: "secnumcloud"},
-    {names.PLACED_LABEL: "hds"},
-    {names.POLICY_LABEL: "secnumcloud", names.PLACED_LABEL: "hds"},
-)
-ANNOTATIONS: tuple[dict[str, str], ...] = (
-    {},
-    {},
-    {"note.example.org/a": "b"},
-    {names.audit_annotation("policy"): "hds"},
-    {names.audit_annotation("policy"): "secnumcloud", names.audit_annotation("node"): "lyon-1"},
-    {names.verdict_annotation("hds"): "accepted", "note.example.org/a": "b"},
-)
-SELECTORS: tuple[dict[str, str], ...] = (
-    {},
-    {},
-    {"kubernetes.io/os": "linux"},
-    {names.node_policy_label("secnumcloud"): "accepted"},
-    {names.node_policy_label("hds"): "accepted", "kubernetes.io/os": "linux"},
-    {names.node_policy_label("secnumcloud"): "no"},
-)
-WRITTEN_BY_NOBODY = ("uid", "creationTimestamp", "managedFields", "resourceVersion", "generation")
-
-
-class Tried:
-    """The same requests, to be sent again: dry runs alone."""
-
-    def __init__(self, admin: Kubectl, spaces: list[str]) -> None:
-        self._admin = admin
-        self._spaces = spaces
-        choose = random.Random(16)
-        self._pods = [self._varied(choose, pod(f"pod-{number}")) for number in range(PODS)]
-        self._daemon_sets = [self._varied(choose, workload("DaemonSet", f"set-{n}")) for n in range(DAEMON_SETS)]
-        self._changes = [
-            self._varied(choose, workload("DaemonSet", f"set-{number % 4}")) for number in range(DAEMON_SETS)
-        ]
-
-    def _varied(self, choose: random.Random, obj: Json) -> tuple[str, Json]:
-        """Return a namespace, and an object with labels, annotations and a nodeSelector that mean something to us."""
-        labels, annotations, selector = choose.choice(LABELS), choose.choice(ANNOTATIONS), choose.choice(SELECTORS)
-        metadata = obj["metadata"] | {"labels": labels, "annotations": annotations}
-        spec = obj["spec"]["template"]["spec"] if "template" in obj["spec"] else obj["spec"]
-        spec |= {"automountServiceAccountToken": False} | ({"nodeSelector": selector} if selector else {})
-        return choose.choice(self._spaces), obj | {"metadata": metadata}
-
-    def store(self) -> None:
-        """Store a DaemonSet of each kind in each namespace, to be changed by dry runs."""
-        for (number, labels), space in itertools.product(enumerate(LABELS[1:5]), self._spaces):
-            made = workload("DaemonSet", f"set-{number}")
-            self._admin.create(made | {"metadata": made["metadata"] | {"labels": labels}}, space)
-
-    def outcomes(self) -> list[Any]:
-        """Return what becomes of each: the object as it would be stored; None if it is refused."""
-        made = [self._send("create", space, obj) for space, obj in (*self._pods, *self._daemon_sets)]
-        return [*made, *(self._send("replace", space, obj) for space, obj in self._changes), *self._stamps()]
-
-    def _stamps(self) -> Iterator[Any]:
-        forged = {names.REQUESTED_BY_ANNOTATION: "somebody-else"}
-        for annotations in ({}, forged):
-            made = sovereign("asked", workloadRef={"kind": "Deployment", "name": "none"})
-            yield self._send(
-                "create", self._spaces[0], made | {"metadata": made["metadata"] | {"annotations": annotations}}
-            )
-            asked = derogation("asked", "secnumcloud")
-            yield self._send(
-                "create", self._spaces[0], asked | {"metadata": asked["metadata"] | {"annotations": annotations}}
-            )
-
-    def _send(self, verb: str, space: str, obj: Json) -> Json | None:
-        words = ("-n", space, verb, "-f", "-", "--dry-run=server", "-o", "json")
-        done = self._admin.attempt(*words, stdin=json.dumps(obj))
-        if done.returncode:
-            return None
-        found: Json = json.loads(done.stdout)
-        for field in WRITTEN_BY_NOBODY:
-            found["metadata"].pop(field, None)
-        return found
+pytestmark = pytest.mark.usefixtures("changed_estate")
 
 
 @pytest.fixture
@@ -115,23 +33,58 @@ def by_webhook(admin: Kubectl, cluster: Cluster) -> Iterator[Any]:
     install(cluster, *OPTIONS)
 
 
-def test_both_ways_write_the_same(admin: Kubectl, space: Space, by_webhook: Any) -> None:
-    enforcing, other, free = space("secnumcloud"), space("hds"), space(None)
-    tried = Tried(admin, [enforcing, other, free])
+@pytest.fixture
+def tried(admin: Kubectl, mallory: Kubectl, space: Space) -> Iterator[Tried]:
+    """Requests in scope of a policy with a refused node that pods have to avoid, in scope of another, and of none."""
+    enforcing = space("secnumcloud")
+    tried = Tried(admin, mallory, [enforcing, space("hds"), space(None)])
     tried.store()
+    occupy(admin, enforcing, KEPT)
+    suspend_kept(admin)
+    yield tried
+    tried.remove()
+
+
+def spread(found: Json) -> list[Json]:
+    """Return how a pod is spread over nodes, if admission has it avoid refused nodes."""
+    constraints: list[Json] = found["spec"].get("topologySpreadConstraints") or []
+    # Those for the same nodes that the requests bring along tolerate more.
+    written = [each for each in constraints if each["topologyKey"] == HOST and each["maxSkew"] == 1]
+    return constraints if written else []
+
+
+def stamp_of(found: Json) -> str | None:
+    """Return who asked for an object, as it would be stored."""
+    stamp: str | None = (found["metadata"].get("annotations") or {}).get(names.REQUESTED_BY_ANNOTATION)
+    return stamp
+
+
+def test_both_ways_write_the_same(admin: Kubectl, tried: Tried, by_webhook: Any) -> None:
     by_policy = tried.outcomes()
     by_webhook()
     assert not admin.list("mutatingadmissionpolicies", selector=names.GUARD_SELECTOR)
-    one = json.dumps(pod("asks"))
+    asks = pod("asks", labels={names.POLICY_LABEL: "secnumcloud"})
     eventually(
-        lambda: not admin.attempt("-n", enforcing, "create", "--dry-run=server", "-f", "-", stdin=one).returncode,
-        what="an injector that places",
+        lambda: spread(dry_run(admin, asks, "default")), what="an injector that places, and has pods avoid a node"
     )
     again = tried.outcomes()
     assert len(again) == len(by_policy)
     differing = [pair for pair in zip(by_policy, again, strict=True) if pair[0] != pair[1]]
-    assert not differing, differing[:3]
-    accepted = Counter(found["kind"] for found in again if found)
-    assert accepted["Pod"] > PODS / 4
-    assert accepted["DaemonSet"] > DAEMON_SETS
-    assert accepted["SovereignWorkload"]
+    assert not differing, json.dumps(differing[:3])
+
+    found = [each for each in again if each]
+    kinds = Counter(each["kind"] for each in found)
+    assert kinds["Pod"] > PODS / 4
+    assert kinds["DaemonSet"] > DAEMON_SETS
+    pods = [each for each in found if each["kind"] == "Pod"]
+    avoiding = Counter(len(spread(each)) for each in pods)
+    # The constraint alone, beside one that a pod brings along, and none.
+    assert avoiding[1] > PODS / 20
+    assert avoiding[2]
+    assert avoiding[0] > PODS / 20
+    for kind in ("SovereignWorkload", "Derogation"):
+        stamps = {stamp_of(each) for each in found if each["kind"] == kind}
+        # One that was touched alone keeps its stamp, which the cluster's admin has.
+        assert {MALLORY} < stamps - {"", None}
+        assert "somebody-else" not in stamps
+    assert "" in {stamp_of(each) for each in found if each["kind"] == "Derogation"}

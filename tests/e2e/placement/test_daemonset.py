@@ -1,13 +1,15 @@
 """A DaemonSet has a pod on each accepted node and on no other, whatever it tolerates."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from hack import estate
 from hack.kubectl import Json, Kubectl, eventually
+from tests.e2e.support.client import Client
 from tests.e2e.support.estate import host_names, labelled, set_status
-from tests.e2e.support.manifests import sovereign, workload
+from tests.e2e.support.manifests import pod, sovereign, workload
 from tests.e2e.support.observed import condition, living_pods, placed_for
 from tests.e2e.support.spaces import Space
 
@@ -116,6 +118,53 @@ def test_a_suspension_kills_none_of_its_pods_and_starts_none(admin: Kubectl, spa
 
     set_status(admin, "hexa-gouv", "Qualified")
     assert uids(after) < uids(until_on(admin, namespace, set(estate.ACCEPTED)))
+
+
+@pytest.mark.usefixtures("changed_estate")
+def test_rolled_out_beside_other_pods_on_a_refused_node_it_waits_for_a_pod_there_and_explain_says_how_to_go_on(
+    admin: Kubectl, space: Space
+) -> None:
+    """The node keeps the label for the other pod, and the DaemonSet controller wants a pod on each node with the label.
+
+    One that is missing or pending counts as unavailable. Source: ``rollingUpdate`` and ``updatedDesiredNodeCounts`` in
+    pkg/controller/daemon/update.go of Kubernetes 1.36.
+    """
+    namespace, beside = space(), space()
+    admin.apply(AGENT, namespace=namespace)
+    before = until_on(admin, namespace, set(estate.ACCEPTED))
+    admin.apply(pod("stays", nodeSelector={"kubernetes.io/hostname": "lyon-1"}), namespace=beside)
+    admin.run("-n", beside, "wait", "pod/stays", "--for=condition=Ready", "--timeout=90s")
+    stays = uids(living_pods(admin, beside))
+    set_status(admin, "hexa-gouv", "Suspended")
+    eventually(lambda: host_names(admin, POLICY) == ["brest-1"], what="the role without lyon-1")
+
+    admin.run("-n", namespace, "rollout", "restart", "daemonset/agent")
+
+    def waiting() -> str:
+        pods = admin.list("pods", namespace)
+        return next((str(each["metadata"]["name"]) for each in pods if not each["spec"].get("nodeName")), "")
+
+    name = eventually(waiting, seconds=90, what="a pod that waits for lyon-1")
+    said = Client(admin.kubeconfig).text("explain", f"pod/{name}", "-n", namespace, code=1)
+    assert "wants it on lyon-1" in said
+    assert "maxUnavailable of DaemonSet agent by the number of such nodes" in said
+
+    more = {"spec": {"updateStrategy": {"rollingUpdate": {"maxUnavailable": 2}}}}
+    admin.run("-n", namespace, "patch", "daemonset", "agent", "-p", json.dumps(more))
+
+    def on_brest() -> list[Json]:
+        found = living_pods(admin, namespace)
+        assert [each["spec"]["nodeName"] for each in found] == ["brest-1"]
+        assert not uids(found) & uids(before)
+        return found
+
+    after = eventually(on_brest, seconds=90, what="the new revision on brest-1")
+    # Nothing else was touched for it.
+    assert uids(living_pods(admin, beside)) == stays
+    assert "lyon-1" in labelled(admin)
+    admin.delete("pod", "stays", "--grace-period=1", namespace=beside)
+    assert uids(until_on(admin, namespace, {"brest-1"})) == uids(after)
+    eventually(lambda: labelled(admin) == {"brest-1"}, what="the label gone after the last pod")
 
 
 OTHER = "sovereign-strict"

@@ -2,8 +2,6 @@
 
 import abc
 import json
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from tests.e2e.support.drift import drift
 from tests.e2e.support.manifests import sovereign, workload
 from tests.e2e.support.observed import living_pods, nodes_of, placed_for
 from tests.e2e.support.spaces import Space
+from tests.e2e.support.tools import check_all
 
 pytestmark = pytest.mark.every_kubernetes
 
@@ -108,24 +107,15 @@ class Helm(Tool):
 
 
 @pytest.fixture
-def tools(admin: Kubectl, cluster: Cluster, tmp_path: Path) -> dict[str, Tool]:
-    return {
+def tools(admin: Kubectl, cluster: Cluster, tmp_path: Path, kubernetes: str | None) -> dict[str, Tool]:
+    """All tools; on an older Kubernetes, one for each way of applying."""
+    every = {
         "client-side": Apply(admin),
         "server-side": Apply(admin, "--server-side", "--field-manager=pipeline"),
         "helm": Helm(cluster, tmp_path / "helm"),
         "helm-client-side": Helm(cluster, tmp_path / "helm-client-side", "--server-side=false"),
     }
-
-
-def check_all(tools: Mapping[str, Tool], check: Callable[[str, Tool], None], make_namespace: Callable[[], str]) -> None:
-    """Check every tool in a namespace of its own, all at the same time: pods take most of it to start and to stop."""
-    with ThreadPoolExecutor() as pool:
-        for name, outcome in {name: pool.submit(check, make_namespace(), tool) for name, tool in tools.items()}.items():
-            try:
-                outcome.result()
-            except Exception as error:
-                error.add_note(f"The tool was {name}.")
-                raise
+    return {name: every[name] for name in ("client-side", "helm")} if kubernetes else every
 
 
 def until_rolled_out(admin: Kubectl, namespace: str) -> None:

@@ -71,8 +71,7 @@ def test_a_node_that_joins_a_pool_is_accepted_where_that_is_enough(admin: Kubect
         "spec.nodeEvidence to PoolDeclared"
     )
     assert joined not in labelled(admin)
-    ready = eventually(lambda: condition(admin, "datacentre", SITE, "Ready"), what="a condition")
-    assert ready["status"] == "True"
+    eventually(lambda: condition(admin, "datacentre", SITE, "Ready")["status"] == "True", what="a ready datacentre")
 
 
 def test_a_node_that_the_pool_replaces_is_accepted_again(admin: Kubectl, joined: str) -> None:

@@ -3,6 +3,9 @@
 import base64
 from typing import Any
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl
 from hack.signer_requests import pkcs10
@@ -33,6 +36,22 @@ def requests(admin: Kubectl, namespace: str, pod_name: str) -> list[Json]:
     """Return the certificate requests of a pod."""
     found = admin.list("podcertificaterequests", namespace)
     return [request for request in found if request["spec"]["podName"] == pod_name]
+
+
+def signed_by(admin: Kubectl, namespace: str) -> dict[str, int]:
+    """Return, for each pod of a namespace, the number of the authority that signed its newest certificate, or 0."""
+    found = {}
+    for request in sorted(
+        admin.list("podcertificaterequests", namespace), key=lambda seen: str(seen["metadata"]["creationTimestamp"])
+    ):
+        chain = request.get("status", {}).get("certificateChain")
+        found[request["spec"]["podName"]] = _signer(chain) if chain else 0
+    return found
+
+
+def _signer(chain: str) -> int:
+    (number,) = x509.load_pem_x509_certificate(chain.encode()).issuer.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+    return int(str(number.value))
 
 
 def bundle_text(admin: Kubectl, policy: str = POLICY) -> str:

@@ -45,6 +45,18 @@ def without_webhooks(admin: Kubectl) -> Iterator[None]:
         admin.create(bare(found))
 
 
+@contextmanager
+def restored(admin: Kubectl, *which: tuple[str, str]) -> Iterator[None]:
+    """Create objects again at the end that are gone then. ``which``: their kinds, each with a label selector."""
+    found = [(kind, obj) for kind, selector in which for obj in admin.list(kind, "", selector)]
+    try:
+        yield
+    finally:
+        for kind, obj in found:
+            if obj["metadata"]["name"] not in {left["metadata"]["name"] for left in admin.list(kind)}:
+                admin.create(bare(obj))
+
+
 def injector_places(admin: Kubectl) -> bool:
     """Return whether the injector writes what places objects, as on a Kubernetes without MutatingAdmissionPolicy."""
     webhooks = [webhook for found in admin.list(WEBHOOKS_KIND) for webhook in found["webhooks"]]

@@ -39,6 +39,12 @@ def encrypted_cases() -> list[Json]:
     def with_context(name: str, **context: Any) -> Json:
         return workload("Deployment", name, 1, containers=[_container(securityContext=context)])
 
+    def with_memory(name: str, limit: str) -> Json:
+        made = workload("Deployment", name, 1)
+        made["spec"]["template"]["metadata"]["annotations"] = {"sovereignty.dev/sidecar-memory-limit": limit}
+        return made
+
+    reserved = {"cpu": "100m", "memory": "64Mi"}
     strange = _container(livenessProbe={"grpc": {"port": 9000}}, ports=[{"containerPort": 9000}])
     return [
         workload("Deployment", "plain", 2),
@@ -54,6 +60,9 @@ def encrypted_cases() -> list[Json]:
         workload("Deployment", "selects", 1, nodeSelector={HOST: OUTSIDE[0]}),
         workload("Job", "job", 1),
         workload("Job", "job-host-network", 1, hostNetwork=True),
+        workload("Deployment", "guaranteed", 1, containers=[_container(resources={"limits": reserved})]),
+        with_memory("little-memory", "64Mi"),
+        with_memory("much-memory", "1Gi"),
     ]
 
 
@@ -108,12 +117,19 @@ def _volumes(batch: str) -> Iterator[Json]:
         return workload(kind, name, 1, volumes=[{"name": "data", **volume}])
 
     for place, node in (("outside", OUTSIDE[0]), ("inside", INSIDE[0])):
-        volume = f"journey-{place}-{batch}"
         terms = _node_affinity(HOST, "In", node)["nodeAffinity"][REQUIRED]
         local = {"local": {"path": "/mnt"}, "nodeAffinity": {"required": terms}}
-        yield _of_cluster("v1", "PersistentVolume", volume, spec=local | _storage("capacity", ""))
-        yield _claim(place, volumeName=volume, storageClassName="")
+        # The second claim has the name that a StatefulSet's controller gives to the first one of its template.
+        for claim in (place, f"data-database-{place}-0"):
+            volume = f"journey-{claim}-{batch}"
+            yield _of_cluster("v1", "PersistentVolume", volume, spec=local | _storage("capacity", ""))
+            yield _claim(claim, volumeName=volume, storageClassName="")
         yield mounting("Deployment", f"volume-{place}", persistentVolumeClaim={"claimName": place})
+        # A database that was there before its namespace was labelled, with its data on a disk of one node.
+        database = workload("StatefulSet", f"database-{place}", 1)
+        spec = _claim("data", storageClassName="")["spec"]
+        database["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": spec}]
+        yield database
     later = f"journey-{batch}"
     yield _of_cluster(
         "storage.k8s.io/v1",

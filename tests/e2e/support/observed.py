@@ -51,13 +51,16 @@ def told(admin: Kubectl, namespace: str, words: str) -> bool:
     return any(words in event.get("message", "") for event in admin.list("events", namespace))
 
 
+WARNINGS = ("get", "events", "--field-selector=type=Warning", "--sort-by=.lastTimestamp")
+
+
 def operator_state(admin: Kubectl) -> str:
-    """Return the operator's pods and the last lines of the controllers' logs. It explains a test that failed."""
+    """Return the operator's pods, their last Warnings and the controllers' last log lines, to explain a failed test."""
     # A kubectl that hangs would end the whole run, as this is asked after the test.
     soon = ("-n", NAMESPACE, "--request-timeout=10s")
     logs = ("logs", "-l", CONTROLLER_PODS, "--prefix", "--tail=8")
-    commands = (("get", "pods", "-o", "wide"), logs, (*logs, "--previous"))
-    shown = (admin.attempt(*soon, *command).stdout for command in commands)
+    commands = (("get", "pods", "-o", "wide"), WARNINGS, logs, (*logs, "--previous"))
+    shown = ("\n".join(admin.attempt(*soon, *command).stdout.splitlines()[-20:]) for command in commands)
     return "\n".join(line[:200] for text in shown for line in text.splitlines())
 
 

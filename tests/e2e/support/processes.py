@@ -1,4 +1,4 @@
-"""A cluster on which no process of the operator runs."""
+"""Clusters on which no process of the operator runs, or one of them does not."""
 
 import json
 from collections.abc import Iterator
@@ -30,6 +30,20 @@ def all_stopped(admin: Kubectl) -> Iterator[None]:
         for name in (*(f"deployment/{name}" for name in replicas), *(f"daemonset/{name}" for name in agents)):
             admin.run(*OURS, "rollout", "status", name, "--timeout=90s")
         eventually(lambda: leader(admin), what="a controller that leads")
+
+
+@contextmanager
+def without(admin: Kubectl, process: str) -> Iterator[None]:
+    """Stop all replicas of a process, such as ``signer``, and start them again at the end."""
+    deployment = f"deployment/sovereign-{process}"
+    admin.run(*OURS, "scale", deployment, "--replicas=0")
+    try:
+        selector = f"app.kubernetes.io/component={process}"
+        admin.run(*OURS, "wait", "pods", "-l", selector, "--for=delete", "--timeout=60s")
+        yield
+    finally:
+        admin.run(*OURS, "scale", deployment, "--replicas=2")
+        admin.run(*OURS, "rollout", "status", deployment, "--timeout=90s")
 
 
 def _unfinished(admin: Kubectl) -> list[str]:

@@ -9,12 +9,16 @@ from uuid import uuid4
 
 from hack.install import NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core import names
 from sovereign_operator.core.encryption.disconnects import Disconnects
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.objects.transit_config import see_transit_config
 from tests.e2e.support.guards import without_webhooks
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.spaces import Held
+
+WRITTEN = names.audit_annotation("policy")
+"""What admission writes into each pod that it places."""
 
 
 def encrypted(admin: Kubectl, policy: str) -> Json:
@@ -46,7 +50,10 @@ def dry_run(person: Kubectl, pod: Json, namespace: str) -> Json:
 
 @contextmanager
 def without_injector(admin: Kubectl, namespace: str, pod: Json) -> Iterator[None]:
-    """Delete the webhook, and restore it at the end. ``pod`` is used to probe when the change takes effect."""
+    """Delete the webhook, and restore it at the end. ``pod`` is used to probe when the change takes effect.
+
+    Where the injector also places pods, it has to be placed already: of all guards that refuse a pod, one is named.
+    """
     try:
         with without_webhooks(admin):
             eventually(
@@ -81,7 +88,7 @@ def exposed_to(admin: Kubectl, policy: str, roaming: Held) -> Iterator[Exposed]:
     labelled = copy.deepcopy(plain)
     labelled["metadata"]["labels"] = {"sovereignty.dev/policy": roaming.policy}
     found = [as_written(dry_run(admin, *each)) for each in ((plain, namespace), (labelled, roaming.namespace))]
-    with without_injector(admin, namespace, plain):
+    with without_injector(admin, namespace, placed_as(plain, found[0])):
         yield Exposed(namespace, found[0], found[1], roaming.namespace)
     admin.run("delete", "namespace", namespace, "--wait=false")
 
@@ -120,8 +127,19 @@ def refusal(person: Kubectl, pod: Json, namespace: str) -> str:
     return done.stderr.strip() if done.returncode else ""
 
 
+def placed_as(pod: Json, placed: Json) -> Json:
+    """Return a pod that is placed as another one was."""
+    metadata = {key: placed["metadata"][key] for key in ("labels", "annotations")}
+    spec = {"nodeSelector": placed["spec"]["nodeSelector"]}
+    return pod | {"metadata": pod["metadata"] | metadata, "spec": pod["spec"] | spec}
+
+
 def as_written(pod: Json) -> Json:
-    """Return a pod read from the API server as a client would send it to create it again."""
+    """Return a pod read from the API server as a client would send it to create it again.
+
+    It names its policy: where the injector places pods, nothing else may write that while there is no webhook.
+    """
     kept = {key: pod["metadata"][key] for key in ("name", "labels") if key in pod["metadata"]}
+    kept["annotations"] = {WRITTEN: pod["metadata"]["annotations"][WRITTEN]}
     spec = {key: value for key, value in pod["spec"].items() if key not in {"nodeName", "serviceAccountName"}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "spec": spec}

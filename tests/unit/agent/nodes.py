@@ -5,11 +5,13 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, Protocol
 
 from sovereign_operator.agent import report
-from sovereign_operator.agent.sandboxes import Sandbox
+from sovereign_operator.agent.sandboxes import Sandbox, Sandboxes
+from sovereign_operator.agent.settings import Settings
 from sovereign_operator.core import names
+from sovereign_operator.core.encryption.node_lacks import NodeLacks
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Json
@@ -50,6 +52,9 @@ class FakeApi:
             await self.answers.wait()
         yield [], "1"
 
+    async def reached(self, _kind: Resource, *_: Any) -> None:
+        """Return, as no store here was restored."""
+
     async def watch(self, kind: Resource, *selection: Any) -> AsyncIterator[tuple[str, Json]]:
         *_, field_selector = selection
         while True:
@@ -88,7 +93,10 @@ class FakeSandboxes:
 
     def __init__(self) -> None:
         self.known: dict[str, Sandbox] = {}
+        self.refusals: list[Exception] = []
+        """The errors of the next attempts to read the folder."""
         self.changed: Callable[[Sandbox], None] = lambda _: None
+        self.running = False
 
     def find(self, sandbox: str) -> Sandbox | None:
         return self.known.get(sandbox)
@@ -96,8 +104,13 @@ class FakeSandboxes:
     def of_pod(self, uid: str) -> Iterable[Sandbox]:
         return [found for found in self.known.values() if found.pod_uid == uid]
 
+    def named(self, namespace: str, pod: str) -> Iterable[Sandbox]:
+        return [found for found in self.known.values() if (found.namespace, found.name) == (namespace, pod)]
+
     async def run(self, changed: Callable[[Sandbox], None]) -> None:
-        self.changed = changed
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.changed, self.running = changed, True
         await asyncio.Event().wait()
 
     def make(self, sandbox: Sandbox) -> None:
@@ -128,13 +141,27 @@ class Node:
     fences_hold: bool = True
     """Whether the kernel can load rules for frames."""
 
+    lacks: asyncio.Queue[NodeLacks] = field(default_factory=asyncio.Queue)
+    """What the next checks find; the last one counts until there is another."""
+    found: NodeLacks = ()
+
+    async def check(self, _settings: Settings, _sandboxes: Sandboxes) -> NodeLacks:
+        """Return what the node lacks."""
+        if not self.lacks.empty():
+            self.found = self.lacks.get_nowait()
+        return self.found
+
     async def loaded(self) -> str:
         """Wait until rules are loaded somewhere."""
         return await asyncio.wait_for(self.loads.get(), 10)
 
 
-Play = Callable[[Callable[[Node], Coroutine[Any, Any, None]]], None]
-"""Runs a scenario on a node with a running agent."""
+class Play(Protocol):
+    """Runs a scenario on a node with a running agent. ``begin`` changes the node before the agent starts."""
+
+    def __call__(
+        self, scenario: Callable[[Node], Coroutine[Any, Any, None]], begin: Callable[[Node], None] = ...
+    ) -> None: ...
 
 
 async def until(holds: Callable[[], object]) -> None:

@@ -2,7 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,13 @@ NETWORKS: dict[str, tuple[dict[str, list[str]], str]] = {
 }
 
 
+def attach(folder: Path, sandbox: str, name: str, addresses: list[str]) -> None:
+    """Write the file of one of a sandbox's networks, as the runtime does."""
+    ips = [{"address": address} for address in addresses]
+    written = result(containerId=sandbox, ifName=name, result={"interfaces": [{"name": name}], "ips": ips})
+    (folder / f"network-{sandbox}-{name}").write_text(json.dumps(written))
+
+
 @pytest.mark.parametrize(("networks", "interface"), NETWORKS.values(), ids=NETWORKS.keys())
 def test_a_sandbox_is_known_by_the_interface_that_has_the_pods_address(
     tmp_path: Path, networks: dict[str, list[str]], interface: str
@@ -142,9 +149,7 @@ def test_a_sandbox_is_known_by_the_interface_that_has_the_pods_address(
         folder.mkdir()
         async with watching(folder) as (results, changes):
             for name in order:
-                addresses = [{"address": address} for address in networks[name]]
-                written = result(ifName=name, result={"interfaces": [{"name": name}], "ips": addresses})
-                (folder / f"network-sandbox-1-{name}").write_text(json.dumps(written))
+                attach(folder, "sandbox-1", name, networks[name])
                 while (await changes.next()).interface != name:
                     pass
             found = results.find("sandbox-1")
@@ -153,6 +158,26 @@ def test_a_sandbox_is_known_by_the_interface_that_has_the_pods_address(
 
     for order in permutations(networks):
         asyncio.run(scenario(order))
+
+
+@pytest.mark.parametrize(("networks", "interface"), NETWORKS.values(), ids=NETWORKS.keys())
+def test_so_it_is_for_sandboxes_that_were_there_before_the_agent(
+    tmp_path: Path, networks: dict[str, list[str]], interface: str
+) -> None:
+    """Their files are read in the order of a set. So there are many: in one order, any rule may find the right file."""
+
+    async def scenario() -> None:
+        sandboxes = {f"sandbox-{number}" for number in range(16)}
+        for sandbox, name in product(sandboxes, networks):
+            attach(tmp_path, sandbox, name, networks[name])
+        async with watching(tmp_path) as (results, changes):
+            # All are known before the first change is reported.
+            assert (await changes.next()).id in sandboxes
+            found = [results.find(sandbox) for sandbox in sandboxes]
+            assert {(one.interface, one.since) for one in found if one} == {(interface, None)}
+            assert None not in found
+
+    asyncio.run(scenario())
 
 
 def test_a_network_that_was_taken_away_leaves_the_others(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -51,6 +52,32 @@ def test_another_mode_means_other_rules() -> None:
     assert decide_sandbox(POD, SANDBOX, STRICT, named) == LoadRules(POD, SANDBOX, rules_of(PROBES, named))
 
 
+def test_peers_are_kept_for_pods_whose_sidecar_expects_it() -> None:
+    keeping = replace(POD, keeps_peers=True)
+    rules = rules_of(PROBES, None, (), {"10.0.0.1"})
+    assert rules != RULES
+    assert decide_sandbox(keeping, SANDBOX, RULES, None) == LoadRules(keeping, SANDBOX, rules)
+    assert decide_sandbox(keeping, SANDBOX, rules, None) == KeepRules(SANDBOX)
+
+
+@pytest.mark.parametrize(
+    ("known", "kept"),
+    [
+        ({"10.0.0.1", "fd00::1"}, ["10.0.0.1", "fd00::1"]),
+        ({"10.0.0.2", "10.0.0.1"}, ["10.0.0.1"]),
+        ({"fd00:0:0::1", "fd00::2"}, ["fd00::1"]),
+        ({"", "10.0.0.1/24", "10.0.0.1; add table inet evil"}, []),
+        (set(), []),
+    ],
+)
+def test_peers_are_kept_for_one_address_of_each_family(known: set[str], kept: list[str]) -> None:
+    """Text that is no address, in a file of the runtime, never becomes part of rules."""
+    rules = rules_of(PROBES, (), (), known)
+    assert re.findall(rf"daddr (\S+) redirect to :{sidecar.PEER_PORT}", rules) == kept
+    assert re.findall(r"dnat ip6? to (\S+)", rules) == kept
+    assert "evil" not in rules
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -78,10 +105,15 @@ def test_little_is_kept_of_a_sidecars_arguments() -> None:
 
 
 def pod(**spec: Any) -> dict[str, Any]:
-    config = {"configMap": {"name": sidecar.transit_config_map("hds")}}
-    volume = {"name": sidecar.TRANSIT_VOLUME, "projected": {"sources": [config]}}
     metadata = {"uid": "uid-1", "namespace": "app", "name": "web-0", "labels": {"a": "b"}}
-    return {"metadata": metadata, "spec": {"volumes": [volume], **spec}}
+    return {"metadata": metadata, "spec": {**volumes(), **spec}}
+
+
+def volumes(*keys: str) -> dict[str, Any]:
+    """Return the volumes of a pod whose sidecar mounts these keys of its transit config."""
+    items = {"items": [{"key": key, "path": sidecar.LISTENERS} for key in keys]} if keys else {}
+    config = {"configMap": {"name": sidecar.transit_config_map("hds"), **items}}
+    return {"volumes": [{"name": sidecar.TRANSIT_VOLUME, "projected": {"sources": [config]}}]}
 
 
 SIDECAR = {"name": sidecar.CONTAINER, "args": ARGUMENTS}
@@ -94,6 +126,12 @@ MOST = 10_000
     [
         ({"initContainers": [SIDECAR, {"name": "init"}]}, POD),
         ({"initContainers": [{"name": sidecar.CONTAINER}]}, replace(POD, probes=())),
+        ({"initContainers": [SIDECAR], **volumes(sidecar.LISTENERS_KEY)}, replace(POD, keeps_peers=True)),
+        ({"initContainers": [SIDECAR], **volumes("listeners-with-peers.json")}, replace(POD, keeps_peers=True)),
+        *(
+            ({"initContainers": [SIDECAR], **volumes(f"listeners{suffix}.json")}, POD)
+            for suffix in ("-with-limits", "-with-keepalive")
+        ),
         ({"initContainers": [{"name": "init"}, SIDECAR]}, None),
         ({"containers": [SIDECAR]}, None),
         ({"initContainers": [SIDECAR], "hostNetwork": True}, None),

@@ -53,6 +53,21 @@ def test_the_list_says_what_is_in_force_and_what_is_not_known() -> None:
     assert (bravo.qualified, bravo.technology, bravo.foreign_laws) == ("none", "not known", "not known")
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"until": None}, "from 2029-06-15, no end recorded: in force"),
+        ({"until": date(2030, 6, 1)}, "from 2029-06-15 until 2030-06-01: ended"),
+        ({"since": date(2030, 7, 1)}, "from 2030-07-01 until 2031-06-15: not begun"),
+        ({"status": QualificationStatus.IN_PROCESS}, "from 2029-06-15 until 2031-06-15: applied for, not granted"),
+    ],
+)
+def test_the_list_says_why_a_qualification_is_not_in_force(fields: dict[str, Any], said: str) -> None:
+    services = {"acme": builders.service(builders.qualification(called="snc", **fields))}
+    (acme,) = list_catalogue(replace(SHIPPED, services=services), NOW).services
+    assert acme.dates == (f"SecNumCloud 3.2 (decision 100), {said}",)
+
+
 def test_what_is_the_same_does_not_differ() -> None:
     answer = compare(SHIPPED, {"acme": ACME, "own": ACME})
     assert (answer.differences, answer.same, answer.missing, answer.own) == ((), ("acme",), ("bravo",), ("own",))

@@ -10,6 +10,7 @@ import yaml
 
 from hack.cluster.spec import KUBERNETES_VERSIONS
 from hack.install import CHART
+from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.cli.answers.check import (
     Check,
     LeaseSeen,
@@ -18,6 +19,7 @@ from sovereign_operator.cli.answers.check import (
     Result,
     check_operator,
 )
+from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.preflight import (
     CERTIFYING,
     GUARDING,
@@ -30,10 +32,11 @@ from sovereign_operator.cli.answers.preflight import (
 )
 from sovereign_operator.cli.answers.version import CrdVersion
 from sovereign_operator.core.admission.guards import GuardFinding
+from sovereign_operator.core.encryption.node_lacks import Lack, NodeLack, NodeLacks
 from sovereign_operator.core.workload.readiness import CURRENT, Readiness, ReadinessState
 from tests.builders import NOW
-from tests.documents import ROOT
-from tests.unit.cli.clusters import POLICY, blind, estate
+from tests.documents import REFERENCE, ROOT, command_blocks
+from tests.unit.cli.clusters import FACTS, POLICY, blind, estate
 
 CRD = CrdVersion("datacentres.sovereignty.dev", found=True, served=("v1alpha1",), version="0.1.0")
 GONE = replace(CRD, found=False, version="")
@@ -132,6 +135,26 @@ def test_what_may_not_be_read_is_unknown_and_the_check_not_answered(fields: dict
     assert answer.exit_code == 2
 
 
+STRICT = EncryptionInTransit.model_validate({"mode": "Strict", "clusterNetworks": ["10.244.0.0/16"]})
+
+
+def encrypting(spec: EncryptionInTransit) -> Estate:
+    """Return an estate whose policy encrypts."""
+    policies = {POLICY: FACTS.policies[POLICY].model_copy(update={"encryption_in_transit": spec})}
+    return estate(replace(FACTS, policies=policies))
+
+
+def test_calls_that_strict_refuses_are_bad_before_the_policy_is_in_strict() -> None:
+    called = {("ward", "web-0"): "port 8443, called for APIService x"}
+    result, text = results(check_operator(WELL, encrypting(STRICT), called))["webhooks reached"]
+    assert result is Result.BAD
+    assert "which calls 1 pod: ward/web-0 (port 8443, called for APIService x); name the ports in plainPorts" in text
+    assert results(check_operator(WELL, encrypting(STRICT), {}))["webhooks reached"][0] is Result.OK
+    assert results(check_operator(WELL, encrypting(STRICT), None))["webhooks reached"][0] is Result.UNKNOWN
+    preferred = STRICT.model_copy(update={"mode": EncryptionMode.PREFERRED})
+    assert "webhooks reached" not in results(check_operator(WELL, encrypting(preferred), called))
+
+
 def test_what_is_bad_counts_more_than_what_is_unknown() -> None:
     assert check(guards=None, leases=(replace(LEASE, holder=""),)).exit_code == 1
 
@@ -155,11 +178,23 @@ def test_what_a_person_should_only_know_is_a_note(fields: dict[str, Any]) -> Non
     assert answer.exit_code == 0
 
 
+def test_another_version_of_the_client_is_installed_as_the_page_says() -> None:
+    """From a checkout: no index of packages has the program."""
+    answer = check(client="0.2.0")
+    (advice,) = (item.next for item in answer.items if item.check == "up to date")
+    (install,) = (block for block in command_blocks(REFERENCE / "kubectl-sovereign.md") if "pipx" in block)
+    assert advice == "from a checkout of the operator's repository of version 0.1.0: " + install.replace(
+        "install", "install --force"
+    )
+
+
 SUITABLE = ClusterSeen(
     version="v1.37.2",
     admission=frozenset((*GUARDING, *PLACING)),
     certificates=frozenset(CERTIFYING),
+    token_keys=True,
     kubelets={"a": "v1.37.2"},
+    kernels={"a": "6.1.0-40-cloud-amd64"},
     may={"customresourcedefinitions": True, "clusterroles": True},
 )
 
@@ -184,8 +219,15 @@ def test_a_suitable_cluster_has_notes_alone_about_what_cannot_be_seen() -> None:
         ({"admission": None}, "guards", Result.UNKNOWN, 2),
         ({"certificates": frozenset()}, "certificates", Result.NOTE, 0),
         ({"certificates": None}, "certificates", Result.UNKNOWN, 2),
+        ({"token_keys": False}, "tokens", Result.NOTE, 0),
+        ({"token_keys": None}, "tokens", Result.UNKNOWN, 2),
         ({"kubelets": {"a": "v1.30.1"}}, "nodes", Result.NOTE, 0),
         ({"kubelets": None}, "nodes", Result.UNKNOWN, 2),
+        ({"kernels": {"a": "5.16.0"}}, "kernels", Result.OK, 0),
+        ({"kernels": {"a": "5.14.0-427.el9.x86_64"}}, "kernels", Result.NOTE, 0),
+        ({"kernels": {"a": "6.1.0", "b": "4.18.0-553.el8.x86_64"}}, "kernels", Result.NOTE, 0),
+        ({"kernels": {"a": ""}}, "kernels", Result.UNKNOWN, 2),
+        ({"kernels": {"a": "Darwin"}}, "kernels", Result.UNKNOWN, 2),
         ({"may": {"clusterroles": False}}, "your rights", Result.BAD, 1),
     ],
 )
@@ -193,6 +235,37 @@ def test_a_cluster_before_an_installation(fields: dict[str, Any], line: str, res
     answer = check_cluster(replace(SUITABLE, **fields))
     assert results(answer)[line][0] is result
     assert answer.exit_code == exit_code
+
+
+def test_what_an_old_kernel_means_is_said_of_the_nodes_that_have_one() -> None:
+    def said(**kernels: str) -> str:
+        return results(check_cluster(replace(SUITABLE, kernels=kernels)))["kernels"][1]
+
+    assert "no pod with a sidecar starts on nodes with a kernel before Linux 5.2: b" in said(a="6.1.0", b="4.18.0")
+    assert "frames that carry no IP may leave pods on nodes with a kernel before Linux 5.16: b" in said(b="5.10.0")
+
+
+AGENT = ProcessSeen("sovereign-agent", "DaemonSet", CURRENT, 2, 2, "0.1.0")
+ENCRYPTING = (CONTROLLER, AGENT)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "line", "result", "exit_code"),
+    [
+        ({}, "nodes can encrypt", Result.OK, 0),
+        (None, "nodes can encrypt", Result.UNKNOWN, 2),
+        ({"lyon-1": (NodeLack(Lack.RULES, ("nft_redir",)),)}, "node lyon-1", Result.BAD, 1),
+        ({"lyon-1": (NodeLack(Lack.FRAMES),)}, "node lyon-1", Result.NOTE, 0),
+    ],
+)
+def test_what_nodes_lack_is_said_where_agents_run(
+    lacks: dict[str, NodeLacks] | None, line: str, result: Result, exit_code: int
+) -> None:
+    answer = check(processes=ENCRYPTING, lacks=lacks)
+    assert results(answer)[line][0] is result
+    assert answer.exit_code == exit_code
+    for lack in (lack for found in (lacks or {}).values() for lack in found):
+        assert results(answer)[line][1] == str(lack)
 
 
 @pytest.mark.parametrize(

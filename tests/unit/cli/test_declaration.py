@@ -80,8 +80,8 @@ def test_a_service_of_which_no_form_is_known_is_not_suggested() -> None:
 
 
 def test_nodes_that_say_different_places_are_asked_about() -> None:
-    assert "are they at one site?" in declaration_text(declare(["brest-1", "paris-1"], estate(UNCLAIMED)))
-    assert "are they at one site?" not in declaration_text(declare(["brest-1"], estate(UNCLAIMED)))
+    assert "are these nodes at one site?" in declaration_text(declare(["brest-1", "paris-1"], estate(UNCLAIMED)))
+    assert "are these nodes at one site?" not in declaration_text(declare(["brest-1"], estate(UNCLAIMED)))
 
 
 def test_a_node_that_a_datacentre_claims_is_left_out() -> None:

@@ -25,14 +25,16 @@ from sovereign_operator.cli.show.report_text import show_report
 from sovereign_operator.core.admission.guards import GuardFinding
 from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.workload.readiness import CURRENT
+from sovereign_operator.core.workload.scope import Judge, Mode
 from tests.builders import NOW
-from tests.documents import REFERENCE
+from tests.documents import CHART, README, REFERENCE, command_blocks
 from tests.unit.cli.clusters import FACTS, POLICY, SCOPE, SPARE, estate, pod
 from tests.unit.cli.previews import hospital
 from tests.unit.cli.reports import hospital as hospital_report
 from tests.unit.cli.signing import write_key
 
 PAGE = REFERENCE / "kubectl-sovereign.md"
+NOTES = CHART / "templates" / "NOTES.txt"
 BLOCK = re.compile(r"^```\n\$ kubectl sovereign (?P<command>.*)\n(?P<output>(?:.*\n)*?)```$", re.MULTILINE)
 COMMAND = re.compile(r"kubectl sovereign ((?:[a-z-]|<)[^`\n]*)")
 
@@ -47,6 +49,8 @@ def answers() -> dict[str, list[Block] | str]:
     waiting = pod(name="records-7d9f8-x2x7k", waiting=SAID, spec=KEEPS_OFF)
     written = {name: {POLICY: Verdicts(FACTS).nodes[name, POLICY].sentence} for name in FACTS.nodes}
     pods = tuple(CountedPod("hospital", POLICY, node) for node in ("brest-1", "lyon-1", "paris-1", None))
+    pods += tuple(CountedPod("radiology", POLICY, node, Mode.WARN) for node in ("brest-1", "paris-1", "paris-1"))
+    counted = StatusSeen({"hospital": POLICY}, pods, (), {}, tried=(("radiology", Judge(POLICY, Mode.WARN)),))
     version = "0.1.0"
     seen = OperatorSeen(
         client=version,
@@ -69,7 +73,7 @@ def answers() -> dict[str, list[Block] | str]:
         f"preview --policy {POLICY} -n hospital": show_preview(report_preview(hospital()), wide=False),
         "nodes": show_nodes(list_nodes(estate()), wide=False),
         "nodes declare spare-1": declaration_text(declare(["spare-1"], estate())),
-        "status": show_status(report_status(StatusSeen({"hospital": POLICY}, pods, (), {}), estate(), NOW), wide=False),
+        "status": show_status(report_status(counted, estate(), NOW), wide=False),
         "report -n hospital": show_report(hospital_report()),
         "check": show_check(check_operator(seen, estate()), wide=False),
     }
@@ -88,11 +92,30 @@ def test_the_page_shows_nothing_else() -> None:
     assert SHOWN.keys() == answers().keys()
 
 
-@pytest.mark.parametrize("command", sorted({*COMMAND.findall(PAGE.read_text(encoding="utf-8"))}))
+def test_the_readme_shows_lines_of_what_the_program_prints() -> None:
+    (block,) = (text for text in command_blocks(README) if text.startswith("$ kubectl sovereign "))
+    command, *shown = block.splitlines()
+    printed = SHOWN[command.removeprefix("$ kubectl sovereign ")].splitlines()
+    assert shown
+    for line in shown:
+        begun, dots, _ = line.partition("...")
+        assert [text for text in printed if text == line or (dots and text.startswith(begun))], line
+
+
+def test_the_notes_of_the_chart_send_people_to_a_preview_before_the_label() -> None:
+    notes = NOTES.read_text(encoding="utf-8")
+    first = [notes.index(words) for words in ("kubectl sovereign preview", "sovereignty.dev/warn=")]
+    assert max(first) < notes.index("sovereignty.dev/enforce=")
+
+
+WRITTEN = "\n".join(page.read_text(encoding="utf-8") for page in (PAGE, README, NOTES))
+
+
+@pytest.mark.parametrize("command", sorted({*COMMAND.findall(WRITTEN)}))
 def test_each_command_of_the_page_exists(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """It is understood: without a cluster it can say nothing else."""
+    """Those of README and of the chart's notes, too. It is understood: without a cluster it can say nothing else."""
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.chdir(tmp_path)

@@ -1,14 +1,17 @@
 """Why a pod runs where it runs, or runs nowhere, and the one thing to do about it."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from sovereign_operator.cli.answers.estate import Estate
-from sovereign_operator.cli.answers.pod import Owner, PodExplanation, PodSeen, State, explain_pod
+from sovereign_operator.cli.answers.pod import Owner, PodExplanation, PodSeen, State, explain_pod, obstacles
 from sovereign_operator.cli.answers.scope import Scope
+from sovereign_operator.core.workload.waiting import REFUSED_BINDING
 from tests import builders
-from tests.unit.cli.clusters import BREST, FREE, LYON, POLICY, SCOPE, blind, estate, pod, unjudged, without
+from tests.unit.cli.clusters import BREST, FACTS, FREE, LYON, POLICY, SCOPE, blind, estate, pod, unjudged, without
 
 SAID = "0/4 nodes are available: 4 Insufficient cpu."
 TAINTED = {name: ({"key": "dedicated", "effect": "NoSchedule"},) for name in ("brest-1", "lyon-1")}
@@ -60,12 +63,33 @@ CASES: dict[str, tuple[PodSeen, dict[str, Any], State, str, str]] = {
         "older than the policy's hold",
         "rollout restart",
     ),
+    "whose sidecar starts": (
+        replace(pod("brest-1"), sidecar_awaited=FACTS.now - timedelta(seconds=59)),
+        {},
+        State.INSIDE,
+        "which policy secnumcloud accepts",
+        "nothing",
+    ),
+    "whose sidecar does not start": (
+        replace(pod("brest-1"), sidecar_awaited=FACTS.now - timedelta(minutes=7)),
+        {},
+        State.INSIDE,
+        "but its containers have waited 7 minutes for its sidecar",
+        "read kubectl -n hospital logs records-1 -c sovereignty-sidecar, which says whether it has a certificate",
+    ),
     "that waits for room": (
         pod(waiting=SAID),
         {},
         State.PENDING,
         f"2 accepted nodes would suit it; the scheduler says: {SAID}",
         "make room on brest-1",
+    ),
+    "that is older than the refusal of the node that the scheduler chooses": (
+        pod(waiting=f"binding rejected: denied request: {REFUSED_BINDING}: pod records-1 cannot be bound to lyon-1"),
+        {},
+        State.PENDING,
+        "the scheduler chose that node, and may go on choosing it; it says: binding rejected",
+        "delete this one",
     ),
     "that the scheduler has not seen": (pod(), {}, State.PENDING, "has not looked at it yet", "keep it off brest-1"),
     "that other pods keep off": (
@@ -172,3 +196,46 @@ def test_a_node_that_is_not_labelled_yet_is_nothing_to_change_in_the_pod() -> No
     assert answer.state is State.PENDING
     assert answer.why == "the operator has not labelled brest-1 yet, which would suit it"
     assert "kubectl sovereign check" in answer.next
+
+
+def for_node(name: str) -> dict[str, Any]:
+    """Return the spec of a pod as the DaemonSet controller creates it for a node."""
+    field = {"key": "metadata.name", "operator": "In", "values": [name]}
+    required = {"nodeSelectorTerms": [{"matchFields": [field]}]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}
+
+
+def test_a_pod_of_a_daemon_set_for_a_refused_node_that_keeps_the_label_is_explained() -> None:
+    made = pod(owner=Owner("DaemonSet", "agent"), spec=for_node("paris-1"), waiting="0/4 nodes are available")
+    answer = explain(made, found=estate(labelled=("brest-1", "lyon-1", "paris-1")))
+    assert answer.state is State.PENDING
+    assert "wants it on paris-1, which policy secnumcloud refuses, and which keeps the policy's label" in answer.why
+    assert "move the policy's pods off paris-1; if a roll-out waits" in answer.next
+    assert "maxUnavailable of DaemonSet agent by" in answer.next
+
+
+@pytest.mark.parametrize(
+    ("kind", "node", "labelled"),
+    [
+        ("ReplicaSet", "paris-1", ("brest-1", "lyon-1", "paris-1")),
+        # Without the label, the DaemonSet controller removes the pod by itself.
+        ("DaemonSet", "paris-1", ("brest-1", "lyon-1")),
+        ("DaemonSet", "lyon-1", ("brest-1", "lyon-1", "paris-1")),
+    ],
+)
+def test_no_other_pod_is_explained_so(kind: str, node: str, labelled: tuple[str, ...]) -> None:
+    answer = explain(pod(owner=Owner(kind, "agent"), spec=for_node(node)), found=estate(labelled=labelled))
+    assert "maxUnavailable" not in answer.next
+
+
+def test_what_stands_in_the_way_of_encryption_is_a_finding() -> None:
+    said = obstacles(["default-deny"], "port 8443, called for APIService x", cut_off_by=["no-egress"])
+    answer = explain_pod(pod("brest-1"), SCOPE, estate(), None, said)
+    assert (answer.next, answer.exit_code) == ("nothing", 1)
+    assert answer.findings == said
+    assert "no connection to TCP port 8443 of the signers: no-egress: add one that does" in said[0]
+    assert "TCP port 15022: default-deny: add one that does" in said[1]
+    assert "which calls it (port 8443, called for APIService x): name the ports in plainPorts" in said[2]
+    assert obstacles([], "") == ()
+    (full,) = obstacles([], "", refused="2030-06-15T12:00:00Z")
+    assert full.startswith("its sidecar refused connections (2030-06-15T12:00:00Z), because it carries as many as")

@@ -50,7 +50,7 @@ VOID = frozenset({"meta", "br"})
 ATTRIBUTES = frozenset(
     {"lang", "charset", "http-equiv", "content", "name", "class", "id", "href", "scope", "colspan", "aria-labelledby"}
 )
-WORDS = ("enforce", "Approved")
+WORDS = ("enforce", "Approved", "False")
 """Words that have the page say something else."""
 ATTACKS = (
     "<script>alert(1)</script>",

@@ -24,6 +24,7 @@ from sovereign_operator.cli.show.common import MOST_ROWS
 from sovereign_operator.cli.show.document import as_json, as_yaml, document
 from sovereign_operator.cli.show.explanations import show_node, show_pod
 from sovereign_operator.cli.show.overviews import show_check, show_nodes, show_status, show_version
+from sovereign_operator.core.workload.scope import Judge, Mode
 from tests import builders
 from tests.builders import NOW
 from tests.unit.cli.clusters import POLICY, SCOPE, estate, pod
@@ -105,6 +106,10 @@ def test_the_other_texts_name_what_matters() -> None:
     assert "PROVIDERID" in render(show_nodes(list_nodes(estate()), wide=True))
     status = render(show_status(report_status(StatusSeen({"a": POLICY}, (), (), {}), estate(), NOW), wide=False))
     assert "2031-06-15 (365 days)" in status
+    tried = tuple((name, Judge("nowhere", Mode.AUDIT)) for name in ("a", "b"))
+    trial = render(show_status(report_status(StatusSeen({}, (), (), {}, tried=tried), estate(), NOW), wide=False))
+    assert "a           nowhere (does not exist)   audit   0" in trial
+    assert "Nothing found." in trial
     assert "Chart: not found" in render(
         show_version(Version(client="1", server="", chart="", namespace="", processes=(), crds=()), wide=False)
     )

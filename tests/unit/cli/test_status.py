@@ -10,9 +10,12 @@ from hypothesis import given
 from sovereign_operator.cli.answers.estate import Kept
 from sovereign_operator.cli.answers.status import CountedPod, Status, StatusSeen, ends, report_status
 from sovereign_operator.cli.answers.status_rows import WorkloadRow
+from sovereign_operator.cli.gather.namespaces import judging_namespaces, tried_policies
+from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.status import report_policy
 from sovereign_operator.core.placement.verdicts import Verdicts
+from sovereign_operator.core.workload.scope import Judge, Mode
 from tests import builders
 from tests.builders import NOW, TODAY
 from tests.strategies import facts
@@ -51,6 +54,49 @@ def test_pods_are_counted_by_where_the_core_says_that_they_are() -> None:
     counts = {name: (row.pods, row.inside, row.outside, row.pending, row.unknown) for name, row in rows.items()}
     assert counts == {"hospital": (4, 1, 2, 1, 0), "elsewhere": (2, 1, 1, 0, 0)}
     assert "namespace hospital: 2 pods outside, 1 pending" in answer.findings
+
+
+def test_what_is_only_tried_is_a_row_and_no_finding() -> None:
+    pods = (
+        CountedPod("ward", POLICY, "brest-1", Mode.WARN),
+        CountedPod("ward", POLICY, "paris-1", Mode.WARN),
+        CountedPod("ward", "nowhere", "brest-1", Mode.AUDIT),
+        CountedPod("ward", POLICY, "lyon-1"),
+    )
+    tried = (
+        ("ward", Judge(POLICY, Mode.WARN)),
+        ("ward", Judge("nowhere", Mode.AUDIT)),
+        ("new", Judge(POLICY, Mode.WARN)),
+    )
+    quiet = estate(replace(FACTS, datacentres={"brest": FACTS.datacentres["brest"]}))
+    answer = report(StatusSeen({}, pods, (), {}, tried=tried), found=quiet)
+    assert [
+        (row.namespace, row.mode, row.policy, row.known, row.pods, row.inside, row.outside)
+        for row in answer.namespaces or ()
+    ] == [
+        ("new", "warn", POLICY, True, 0, 0, 0),
+        ("ward", "enforce", POLICY, True, 1, 1, 0),
+        ("ward", "warn", POLICY, True, 2, 1, 1),
+        ("ward", "audit", "nowhere", False, 1, 0, 1),
+    ]
+    (policy,) = answer.policies or ()
+    assert (policy.used_by, policy.tried_by) == (0, 2)
+    assert (answer.findings, answer.exit_code) == ((), 0)
+
+
+def test_the_labels_of_namespaces_say_what_is_tried_and_where_pods_are_judged() -> None:
+    labels = {
+        "held": {names.ENFORCE_LABEL: "a", names.WARN_LABEL: "a", names.AUDIT_LABEL: "b"},
+        "tries": {names.WARN_LABEL: "b"},
+        "empty": {names.AUDIT_LABEL: ""},
+        "free": {},
+        "kube-system": {names.WARN_LABEL: "a"},
+    }
+    assert tried_policies(labels, {"kube-system"}) == (
+        ("held", Judge("b", Mode.AUDIT)),
+        ("tries", Judge("b", Mode.WARN)),
+    )
+    assert judging_namespaces(labels, {"kube-system"}) == ("held", "tries", "empty")
 
 
 def test_who_may_not_judge_nodes_counts_what_the_operator_recorded() -> None:

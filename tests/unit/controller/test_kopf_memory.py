@@ -13,17 +13,15 @@ from aiohttp import web
 from kopf._cogs.clients import auth, errors, fetching, watching
 from kopf._cogs.structs.credentials import AiohttpSession, Vault
 from kopf._cogs.structs.references import Resource
-from kubernetes.aio import client
 
 from sovereign_operator.controller.keys import SovereignWorkloadKey
 from sovereign_operator.controller.observed.kopf_session import session_of
 from sovereign_operator.controller.observed.kopf_trim import trim
 from sovereign_operator.controller.observed.kopf_watch import settings
 from sovereign_operator.controller.reconcile.workload import _read_whole
-from sovereign_operator.kube.client.api import Api
-from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.kube.client.paging import PAGE
 from tests.unit import states
+from tests.unit.servers import api_of, serving
 
 MIB = 2**20
 WORKLOADS = Resource("sovereignty.dev", "v1alpha1", "sovereignworkloads", kind="SovereignWorkload", namespaced=True)
@@ -77,24 +75,9 @@ def small(number: int) -> str:
 
 
 @asynccontextmanager
-async def serving(path: str, answer: Answer) -> AsyncIterator[str]:
-    """Run a server, and yield its address."""
-    application = web.Application()
-    application.router.add_get(path, answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
 async def kopf_asking(answer: Answer) -> AsyncIterator[None]:
     """Point kopf at a server, with the controller's session."""
-    async with serving(PATH, answer) as server, session_of() as session:
+    async with serving(web.get(PATH, answer)) as server, session_of() as session:
         auth.vault_var.set(Vault({"test": AiohttpSession(server=server, aiohttp_session=session)}))
         yield
 
@@ -226,9 +209,9 @@ def test_a_template_is_read_where_it_is_needed(uid: str, *, there: bool) -> None
 
     async def run() -> Any:
         path = f"{PATH.removesuffix(WORKLOADS.plural)}namespaces/shop/{WORKLOADS.plural}/w-0"
-        async with serving(path, answer) as server, client.ApiClient(client.Configuration(host=server)) as connected:
+        async with api_of(web.get(path, answer)) as api:
             state = states.controller({})
-            state.api = Api(connected, ServerClock())
+            state.api = api
             held = {"metadata": live["metadata"] | {"uid": uid}}
             return await _read_whole(state, SovereignWorkloadKey("shop", "w-0"), held)
 

@@ -14,6 +14,7 @@ from kopf._cogs.clients import api, auth
 from kopf._cogs.structs.credentials import Vault
 
 from sovereign_operator.controller.observed.kopf_session import BoundedResponse
+from tests.unit.servers import serving
 
 LEVELS = 8_000
 DEEP = '{"name":"a","resourceVersion":"7","managedFields":' + '{"f:a":' * LEVELS + "1" + "}" * LEVELS + "}"
@@ -36,20 +37,12 @@ def asked(look: Callable[[str], Awaitable[Any]]) -> Any:
         return answer
 
     async def run() -> Any:
-        application = web.Application()
-        application.router.add_get("/list", listed)
-        application.router.add_get("/watch", watched)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        server = f"http://{host}:{port}"
-        try:
-            async with aiohttp.ClientSession(response_class=BoundedResponse) as session:
-                auth.vault_var.set(Vault({"test": kopf.AiohttpSession(server=server, aiohttp_session=session)}))
-                return await look(server)
-        finally:
-            await runner.cleanup()
+        async with (
+            serving(web.get("/list", listed), web.get("/watch", watched)) as server,
+            aiohttp.ClientSession(response_class=BoundedResponse) as session,
+        ):
+            auth.vault_var.set(Vault({"test": kopf.AiohttpSession(server=server, aiohttp_session=session)}))
+            return await look(server)
 
     return asyncio.run(run())
 

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.controller.reconcile.roles import GATHER_SECONDS, only_gains_nodes, role_writes
+from sovereign_operator.controller.reconcile.roles import (
+    GATHER_SECONDS,
+    only_gains_nodes,
+    role_and_binding,
+    role_writes,
+)
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.host_roles import host_role_rules
 from sovereign_operator.kube.objects.host_role import ObservedRole, see_role
@@ -91,3 +96,24 @@ def test_a_role_that_was_just_written_waits_to_gain_nodes(listed: tuple[str, ...
     assert len(made) == 1 + writes
     waits = (listed, ago) == (("a",), 0.0)
     assert state.view.pending.roles == ({"demo"} if waits else set())
+
+
+@pytest.mark.parametrize(
+    ("encryption", "verbs"),
+    [
+        (None, {"enforce", "host"}),
+        ({"mode": "Off"}, {"enforce", "host", "serve"}),
+        ({"mode": "Permissive"}, {"enforce", "host", "serve", "encrypt"}),
+    ],
+)
+def test_in_the_mode_off_too_the_role_says_that_sidecars_find_what_they_need(
+    encryption: Json | None, verbs: set[str]
+) -> None:
+    """Otherwise guard-copies.yaml would refuse copies and restores of pods that still have theirs."""
+    objects = {**estate(())}
+    objects["sovereigntypolicies"] = [spec("demo", {"encryptionInTransit": encryption} if encryption else {})]
+    state = states.controller(objects)
+    verdicts = states.decide(state)
+    state.published.granted = {"demo": ()}
+    made, _ = role_and_binding(state, verdicts, "demo", "sovereign-system")
+    assert {*made["rules"][0]["verbs"]} - {"certify"} == verbs

@@ -5,17 +5,20 @@ import contextlib
 import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from sovereign_operator.controller import metrics
 from sovereign_operator.controller.observed import sidecar_polling as polling
 from sovereign_operator.controller.observed.sidecar_polling import PLAIN, VERSION, SidecarStats, read_stats
 from sovereign_operator.kube.objects.pod import see_pod
 from tests.builders import NOW
 from tests.unit.controller.objects import pod
+from tests.unit.servers import serving
 
 
 def stats(**values: Any) -> bytes:
@@ -28,7 +31,73 @@ def test_a_sidecar_is_understood() -> None:
     assert read_stats(stats(version="v1")) == SidecarStats("v1")
 
 
+ANSWERS = {
+    "an earlier version": ({}, None),
+    "none": ({"listener.[__]_15001.downstream_cx_overflow": 0}, 0),
+    "for every reason": (
+        {
+            "listener.[__]_15006.downstream_cx_overflow": 1,
+            "listener.[__]_15001.downstream_global_cx_overflow": 20,
+            "listener.0.0.0.0_15006.downstream_cx_overload_reject": 300,
+            "overload.envoy.load_shed_points.tcp_proxy_on_data.shed_load_count": 4000,
+        },
+        4321,
+    ),
+    "more than a number holds": (dict.fromkeys((f"listener.{n}.downstream_cx_overflow" for n in "ab"), 2**53), 2**53),
+}
+
+
+@pytest.mark.parametrize(("counts", "refused"), ANSWERS.values(), ids=ANSWERS)
+def test_a_sidecar_says_how_many_connections_it_refused(counts: dict[str, int], refused: int | None) -> None:
+    listed = [{"name": VERSION, "value": "v1"}, *({"name": name, "value": value} for name, value in counts.items())]
+    assert read_stats(json.dumps({"stats": listed}).encode()) == SidecarStats("v1", refused=refused)
+
+
+GROWTH = [(None, 7, 0), (7, None, 0), (None, None, 0), (3, 3, 0), (3, 7, 4), (7, 3, 3), (7, 0, 0)]
+
+
+@pytest.mark.parametrize(("before", "now", "grown"), GROWTH)
+def test_what_a_sidecar_counted_before_its_first_answer_and_before_it_started_again(
+    before: int | None, now: int | None, grown: int
+) -> None:
+    assert polling.growth(before, now) == grown
+
+
+@pytest.mark.parametrize(
+    ("answers", "counted"),
+    [
+        ([40, 42, 42, 42], 2),
+        # A metric that had all of it would count no further refusal of any pod.
+        ([0, 2**53, 2**53, 2**53], 1_000_000),
+    ],
+)
+def test_refusals_are_noted_and_counted_once(monkeypatch: pytest.MonkeyPatch, answers: list[int], counted: int) -> None:
+    """Otherwise each poll would have the policy reconciled."""
+    seen, left = see_pod(pod("full") | {"status": {"podIPs": [{"ip": "127.0.0.1"}]}}), iter(answers)
+    changes: list[datetime | None] = []
+
+    async def handle(_: web.Request) -> web.StreamResponse:
+        count = {"name": "listener.[__]_15006.downstream_cx_overflow", "value": next(left)}
+        return web.Response(body=json.dumps({"stats": [{"name": VERSION, "value": "v1"}, count]}))
+
+    async def main() -> None:
+        poller = polling.SidecarPolling(
+            lambda: NOW, lambda: [seen], lambda _: changes.append(poller.stats(seen).refused_seen), lambda _: ""
+        )
+        async with answering(handle, monkeypatch), polling.polling_session() as session:
+            for _ in answers:
+                await poller._poll(session, asyncio.Semaphore(), seen)  # noqa: SLF001 - one poll at a time
+        assert poller.stats(seen) == SidecarStats("v1", refused=answers[-1], refused_seen=NOW)
+
+    count = metrics.CONNECTIONS_REFUSED.labels(seen.transit)
+    before = count._value.get()  # noqa: SLF001
+    asyncio.run(main())
+    assert changes == [None, NOW]
+    assert count._value.get() - before == counted  # noqa: SLF001
+
+
 LIES = {
+    "fewer than none refused": b'{"stats": [{"name": "listener.x.downstream_cx_overflow", "value": -1}]}',
     "more than any number": b'{"stats": [{"name": "cluster.inbound-plain.upstream_cx_active", "value": 1e999}]}',
     "a number of 4,000 digits": stats(open=10**4000),
     "less than none": stats(total=-1),
@@ -53,16 +122,9 @@ async def answering(
     handle: Callable[[web.Request], Awaitable[web.StreamResponse]], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[[], Awaitable[SidecarStats]]]:
     """Serve as a pod does, and yield a function that polls it."""
-    application = web.Application()
-    application.router.add_get("/{path:.*}", handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    monkeypatch.setattr(polling, "REDIRECTED_PORT", runner.addresses[0][1])
-    async with polling.polling_session() as session:
+    async with serving(web.get("/{path:.*}", handle)) as server, polling.polling_session() as session:
+        monkeypatch.setattr(polling, "REDIRECTED_PORT", int(server.rpartition(":")[2]))
         yield lambda: polling.poll(session, "127.0.0.1")
-    await runner.cleanup()
 
 
 async def redirect(request: web.Request) -> web.StreamResponse:

@@ -4,7 +4,7 @@ import pytest
 
 from sovereign_operator.core.sidecar.contract import IDENTITY_FOLDER, LEAST_MEMORY, OWN_FOLDER, Probe, ProbeKind
 from sovereign_operator.dataplane.bootstrap import bootstrap, secrets
-from sovereign_operator.dataplane.envoy import CHAINS, cluster
+from sovereign_operator.dataplane.envoy import CHAINS, INLINE, cluster
 from sovereign_operator.dataplane.keepalive import GIVE_UP_SOONER, KEEP_TRYING, LOST_SECONDS
 from sovereign_operator.dataplane.memory import (
     BASE,
@@ -37,14 +37,19 @@ def test_nothing_ends_a_hook_but_the_grace_period_of_its_pod(kind: ProbeKind) ->
 @pytest.mark.parametrize("give_up_sooner", [False, True])
 def test_every_connection_that_leaves_the_pod_detects_a_dead_peer(*, give_up_sooner: bool) -> None:
     clusters = bootstrap("pod", {}, give_up_sooner=give_up_sooner)["static_resources"]["clusters"]
-    leaving = {one["name"]: one for one in clusters if "upstream_connection_options" in one}
-    assert set(leaving) == {cluster("outbound", chain) for chain in CHAINS["outbound"]}
+    asking = {one["name"]: one for one in clusters if "upstream_connection_options" in one}
+    leaving = {cluster("outbound", chain): asking.pop(cluster("outbound", chain)) for chain in CHAINS["outbound"]}
+    # Within the pod, the question has conntrack remember the address of the client.
+    assert set(asking) == {cluster("inbound", chain) for chain in CHAINS["inbound"]}
+    for one in (*asking.values(), *leaving.values()):
+        assert one["upstream_connection_options"] == {
+            "tcp_keepalive": {"keepalive_time": 10, "keepalive_interval": 5, "keepalive_probes": 2}
+        }
     for one in leaving.values():
-        asking = one["upstream_connection_options"]["tcp_keepalive"]
-        assert asking == {"keepalive_time": 10, "keepalive_interval": 5, "keepalive_probes": 2}
         assert one["upstream_bind_config"]["socket_options"] == [
             *([GIVE_UP_SOONER, KEEP_TRYING] if give_up_sooner else []),
             *kernel_buffers(FAR),
+            INLINE,
         ]
     assert LOST_SECONDS == 20
 

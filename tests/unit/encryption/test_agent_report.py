@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.core import names
+from sovereign_operator.core.encryption import node_lacks
 from sovereign_operator.core.encryption.agent_report import (
     NO_SILENT_AGENTS,
     AgentReport,
@@ -16,6 +17,7 @@ from sovereign_operator.core.encryption.agent_report import (
     parse,
     text_of,
 )
+from sovereign_operator.core.encryption.node_lacks import Lack, NodeLack
 from sovereign_operator.kube.objects.agent_report import report_of, see_report
 
 SAID = LoadedRules("hds", 7, frozenset({"10.244.1.7", "fd00::7"}))
@@ -33,6 +35,12 @@ loaded = st.builds(
 def test_it_is_read_as_it_was_written(pods: dict[str, LoadedRules]) -> None:
     assert parse(text_of(pods)) == pods
     assert see_report(report_of("sovereign-system", "lyon-1", "uid", text_of(pods))) == AgentReport("lyon-1", pods)
+
+
+def test_what_the_node_lacks_is_read_with_it() -> None:
+    lacks = (NodeLack(Lack.RULES, ("nft_redir",)),)
+    report = report_of("sovereign-system", "lyon-1", "uid", "", node_lacks.text_of(lacks))
+    assert see_report(report) == AgentReport("lyon-1", {}, lacks)
 
 
 @given(st.text())

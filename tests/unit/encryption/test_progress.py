@@ -1,14 +1,14 @@
 """How far a policy's encryption has come, computed from what is observed of its pods."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.encryption.agent_report import NO_SILENT_AGENTS, SilentAgents
-from sovereign_operator.core.encryption.progress import is_awaited, progress
+from sovereign_operator.core.encryption.progress import concerns_workloads, is_awaited, progress
 from sovereign_operator.core.encryption.rollout import ObservedEncryption, PodTraffic, Step, StepFacts
 
 OFF, PERMISSIVE, PREFERRED, STRICT = EncryptionMode
@@ -34,7 +34,22 @@ CASES: dict[str, tuple[PodTraffic, dict[str, Any]]] = {
     "past its sidecar": (replace(OTHER, bypass="app"), {"bypassed": ("shop/api",)}),
     "not trusted": (replace(OTHER, untrusted=True), {"untrusted": ("shop/api",)}),
     "with open plaintext": (replace(OTHER, plain_open=2), {"talking": ("shop/api",)}),
+    "full": (replace(OTHER, refused_seen=NOW - timedelta(minutes=9)), {"refusing": ("shop/api",)}),
+    "full eleven minutes ago": (replace(OTHER, refused_seen=NOW - timedelta(minutes=11)), {}),
     "outside of the cluster's networks": (replace(OTHER, addresses=("192.0.2.7",)), {"beyond": ("shop/api",)}),
+    "closed by a NetworkPolicy": (
+        replace(OTHER, loaded="", closed_by="NetworkPolicy x"),
+        {"loaded": 1, "closed": ("shop/api (NetworkPolicy x)",)},
+    ),
+    "cut off by a NetworkPolicy": (
+        replace(OTHER, loaded="", cut_off_by="NetworkPolicy x"),
+        {"loaded": 1, "cut_off": ("shop/api (NetworkPolicy x)",)},
+    ),
+    "closed by a NetworkPolicy that came later": (replace(OTHER, closed_by="NetworkPolicy x"), {}),
+    "called by the API server": (
+        replace(OTHER, called="port 8443, called for APIService x"),
+        {"called": ("shop/api (port 8443, called for APIService x)",)},
+    ),
     "claimed by a Service": (replace(OTHER, claimant="lab/evil"), {"claimed": ("shop/api (Service lab/evil)",)}),
 }
 
@@ -58,6 +73,22 @@ def test_all_are_named_in_order() -> None:
     assert (static.static, static.silence, static.pods) == (("a on x", "b on x"), SILENT, 0)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "concerned"),
+    [
+        (None, seen_of(READY), True),
+        (seen_of(READY), seen_of(replace(READY, plain_open=1)), True),
+        (seen_of(READY), seen_of(replace(READY, refused_seen=NOW)), False),
+        (seen_of(replace(READY, refused_seen=NOW)), seen_of(READY), False),
+    ],
+)
+def test_workloads_are_looked_at_again_unless_only_sidecars_refuse_connections(
+    before: ObservedEncryption | None, after: ObservedEncryption, *, concerned: bool
+) -> None:
+    """Thousands may begin and cease to refuse, one after another, and each time all workloads would be looked at."""
+    assert concerns_workloads(before, after) is concerned
+
+
 AWAITED: dict[str, tuple[ObservedEncryption, bool]] = {
     "all is as it should be": (seen_of(READY), False),
     "no pods": (seen_of(), False),
@@ -65,6 +96,7 @@ AWAITED: dict[str, tuple[ObservedEncryption, bool]] = {
     "a pod has not loaded it": (seen_of(READY, replace(OTHER, loaded="v1")), True),
     "a pod has no sidecar": (seen_of(READY, replace(OTHER, sidecar=False, loaded="")), True),
     "open plaintext": (seen_of(replace(READY, plain_open=1)), True),
+    "a pod that refuses connections": (seen_of(replace(READY, refused_seen=NOW)), False),
     "a pod past its sidecar, of which that says nothing": (seen_of(replace(READY, bypass="app")), False),
     "silent agents, of whom that says nothing": (seen_of(READY, silence=SILENT), False),
 }

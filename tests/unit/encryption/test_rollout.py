@@ -58,6 +58,24 @@ WAITS = {
         "Services claim their addresses",
     ),
     "not loaded, on the way down": (STRICT, OFF, replace(READY, loaded="v0"), "have not loaded Strict"),
+    "closed by a NetworkPolicy": (
+        PERMISSIVE,
+        PREFERRED,
+        replace(READY, loaded="", closed_by="NetworkPolicy default-deny"),
+        "do not admit the controller to TCP port 15022: add one that does",
+    ),
+    "cut off from the signers": (
+        PERMISSIVE,
+        PREFERRED,
+        replace(READY, loaded="", cut_off_by="NetworkPolicy default-deny"),
+        "admit no connection to TCP port 8443 of the signers: add one that does",
+    ),
+    "called by the API server": (
+        PREFERRED,
+        STRICT,
+        replace(READY, called="port 8443, called for APIService v1.x"),
+        "are called by the API server, which has no certificate: name the ports in plainPorts, or the addresses of",
+    ),
     "no sidecar": (PERMISSIVE, PREFERRED, replace(READY, sidecar=False), "run without a sidecar"),
     "no sidecar, before Strict": (PREFERRED, STRICT, replace(READY, sidecar=False), "run without a sidecar"),
     "past the sidecar": (PERMISSIVE, PREFERRED, replace(READY, bypass="app"), "that bypasses the sidecar because"),
@@ -89,7 +107,26 @@ def test_it_waits_and_says_for_whom_and_what_to_do(
     (sentence,) = step.waits_for
     assert said in sentence
     assert sentence.startswith("1 pod(s)")
-    assert sentence.removesuffix(" (app)").removesuffix(" (Service tenant-b/ext)").endswith("shop/web-0")
+    why = pod.bypass or pod.closed_by or pod.cut_off_by or pod.called or f"Service {pod.claimant}"
+    named = sentence.removesuffix(f" ({why})")
+    assert named.endswith("shop/web-0")
+
+
+@pytest.mark.parametrize("current", [OFF, PERMISSIVE, STRICT])
+def test_calls_of_the_api_server_hold_up_strict_alone(current: EncryptionMode) -> None:
+    called = replace(READY, called="port 8443, called for APIService v1.x")
+    assert next_step(facts(current, STRICT, called)) == next_step(facts(current, STRICT, READY))
+
+
+def test_a_wall_in_both_directions_is_named_for_both() -> None:
+    walled = replace(READY, loaded="", closed_by="NetworkPolicy x", cut_off_by="NetworkPolicy x")
+    polled, asks = next_step(facts(PERMISSIVE, PREFERRED, walled)).waits_for
+    assert "TCP port 15022" in polled
+    assert "TCP port 8443" in asks
+
+
+def test_a_wall_around_a_sidecar_that_has_answered_is_no_news() -> None:
+    assert next_step(facts(PERMISSIVE, PREFERRED, replace(READY, closed_by="NetworkPolicy x"))).mode is PREFERRED
 
 
 @pytest.mark.parametrize("seconds", [0, 3599])

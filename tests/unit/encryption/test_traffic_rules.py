@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.encryption.traffic_rules import Destination, Reach, datagrams, inbound, outbound
 from sovereign_operator.core.encryption.wire import Wire
-from sovereign_operator.dataplane.listeners import discovery, former
+from sovereign_operator.core.sidecar.contract import PEER_PORT
+from sovereign_operator.dataplane.envoy import INLINE
+from sovereign_operator.dataplane.listeners import AFTER_HANDSHAKE, discovery, former
 
 # Few networks, close together, so that some contain others.
 NETWORKS = ("10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.2.0.0/16", "fd00::/8", "fd00:1::/32")
@@ -125,20 +127,31 @@ def test_settings_that_differ_have_other_versions() -> None:
     assert len(set(versions)) == 6
 
 
-def test_pods_of_before_are_told_the_same_but_for_options_of_sockets() -> None:
+def test_pods_of_before_are_told_the_same_but_for_what_they_do_not_know() -> None:
     """Envoy rejects a changed socket option of an existing listener, together with all other changes."""
     told = discovery(outbound(wanted(EncryptionMode.STRICT), [DNS]), inbound(wanted(EncryptionMode.STRICT)))
-    now, without_limits, without_keepalive = map(json.loads, (told, *former(told)))
+    now, at_once, without_peers, without_limits = map(json.loads, (told, *former(told)))
+    outgoing, incoming = now["resources"]
+    ours = [chain["filters"][0]["typed_config"] for chain in incoming["filter_chains"] if "transport_socket" in chain]
+    assert [{field: told.pop(field) for field in AFTER_HANDSHAKE} for told in ours] == [AFTER_HANDSHAKE]
+    assert now == at_once
+    keepalive = {"keepalive_time": 10, "keepalive_interval": 5, "keepalive_probes": 2}
+    assert outgoing.pop("tcp_keepalive") == keepalive
+    (also,) = incoming.pop("additional_addresses")
+    assert also["address"]["socket_address"]["port_value"] == PEER_PORT
+    names = [one["name"].rpartition(".")[2] for one in incoming["listener_filters"]]
+    assert names == ["set_filter_state", "original_dst", "set_filter_state", "tls_inspector"]
+    incoming["listener_filters"] = incoming["listener_filters"][1::2]
+    assert [one["name"].rpartition(".")[2] for one in outgoing["listener_filters"]] == ["original_dst"]
+    for one in now["resources"]:
+        assert one["socket_options"].pop() == INLINE
+    assert now == without_peers
     for one in now["resources"]:
         assert one.pop("per_connection_buffer_limit_bytes") == 32768
         size = 65536 if one["name"] == "outbound" else 131072
         assert {option["int_value"] for option in one.pop("socket_options")} == {size}
     assert now == without_limits
-    assert {one["name"]: one.pop("tcp_keepalive", None) for one in now["resources"]} == {
-        "outbound": None,
-        "inbound": {"keepalive_time": 10, "keepalive_interval": 5, "keepalive_probes": 2},
-    }
-    assert now == without_keepalive
+    assert incoming["tcp_keepalive"] == keepalive
 
 
 @pytest.mark.parametrize("network", ["10.1.2.3/8", "nonsense", "10.0.0.0/33", "fd00::1/8"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sovereign_operator.core import names
 from sovereign_operator.core.identity.authorities import NewAuthority, Plan
 from sovereign_operator.core.identity.retirement import (
     KeyChanges,
@@ -116,9 +117,27 @@ FROZEN: dict[str, tuple[Facts, dict[str, State | None], dict[str, Any], str]] = 
         "authorities that were moved and are not seen yet: b, c",
     ),
     "a CRD is gone": (ALL_THERE, ACTIVE, {"gone": ["x", "y"]}, "CRDs missing or being deleted: x, y"),
-    "no key, and pods trust some": (ALL_THERE, {}, {"trusting": True}, "namespace keys holds no key at all"),
+    "no key, and pods trust some": (ALL_THERE, {}, {"trusted_since": NOW}, "namespace keys holds no key at all"),
     "no key, and nobody trusts any": (ALL_THERE, {}, {}, ""),
-    "a withdrawn key is a key": (ALL_THERE, {"a": State.WITHDRAWN}, {"trusting": True}, ""),
+    "the signer's own authority alone": (
+        ALL_THERE,
+        {"authority-serving": State.SERVING},
+        {"trusted_since": NOW},
+        "namespace keys holds no key at all",
+    ),
+    "no key, and an admin says that they are lost": (
+        ALL_THERE,
+        {"told": State.LOST},
+        {"trusted_since": NOW, "told": {"told": NOW + timedelta(seconds=1)}},
+        "",
+    ),
+    "no key, and an admin said so of others, before": (
+        ALL_THERE,
+        {"told": State.LOST},
+        {"trusted_since": NOW, "told": {"told": NOW}},
+        "namespace keys holds no key at all",
+    ),
+    "a withdrawn key is a key": (ALL_THERE, {"a": State.WITHDRAWN}, {"trusted_since": NOW}, ""),
     "nothing is declared any more": (
         NONE_THERE,
         ACTIVE,
@@ -141,10 +160,23 @@ FROZEN: dict[str, tuple[Facts, dict[str, State | None], dict[str, Any], str]] = 
 def test_everything_stays_as_it_is(
     found: Facts, states: dict[str, State | None], changed: dict[str, Any], why: str
 ) -> None:
-    usual: dict[str, Any] = {"awaited": frozenset(), "gone": (), "trusting": False, "keys_namespace": "keys"}
+    usual: dict[str, Any] = {
+        "awaited": frozenset(),
+        "gone": (),
+        "trusted_since": None,
+        "told": {},
+        "keys_namespace": "keys",
+    }
     said = why_frozen(found, states, **usual | changed)
     assert said.startswith(why)
     assert bool(said) is bool(why)
+
+
+def test_whoever_lost_the_keys_is_told_what_to_do_wherever_pods_read_whom_they_trust() -> None:
+    """No ClusterTrustBundle is served before Kubernetes 1.37, and nobody but the signer deletes a trust ConfigMap."""
+    said = why_frozen(ALL_THERE, {}, awaited=frozenset(), gone=(), trusted_since=NOW, told={}, keys_namespace="keys")
+    assert f"create a Secret there with the label {names.AUTHORITY_LABEL}=lost" in said
+    assert "ClusterTrustBundle" not in said
 
 
 # Which Secrets to change

@@ -13,6 +13,7 @@ from aiohttp import web
 from pythonjsonlogger.json import JsonFormatter
 
 from sovereign_operator.core.sidecar.injection import SidecarSettings
+from sovereign_operator.core.sidecar.namespace_facts import NO_NAMESPACE_FACTS, NamespaceFacts
 from sovereign_operator.injector.server import Hook
 from sovereign_operator.injector.settings import Settings
 from sovereign_operator.runtime.listening import answering
@@ -33,8 +34,11 @@ class Observed:
     def enforced(self, _: str) -> str:
         return "hds"
 
-    async def until_ready(self, _policy: str, _namespace: str) -> None:
-        return
+    async def until_ready(self, _policy: str, _namespace: str, *, by_token: bool) -> None:
+        assert by_token
+
+    def namespace_facts(self, _: str) -> NamespaceFacts:
+        return NO_NAMESPACE_FACTS
 
     def needs_sidecar(self, policy: str) -> bool:
         return {"hds": True}.get(policy, False)

@@ -27,6 +27,9 @@ class Served:
         self._check()
         yield [ONE], "7"
 
+    async def reached(self, *_: Any) -> None:
+        self._check()
+
     async def watch(self, *_: Any) -> AsyncIterator[tuple[str, Json]]:
         await self.changed.wait()
         self.changed.clear()

@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
-from kubernetes.aio import client
 
 from sovereign_operator.kube.client.api import Api
-from sovereign_operator.kube.client.clock import ServerClock
 from sovereign_operator.kube.client.paging import PAGE_BYTES
 from sovereign_operator.kube.client.resource import CONFIG_MAPS
 from sovereign_operator.kube.mirror import Mirror
+from tests.unit.servers import api_of
 
 MIB = 2**20
 NUMBER = 40
@@ -44,17 +43,8 @@ async def listing(sizes: list[int], asked: list[tuple[int, int]]) -> AsyncIterat
         await response.write(f'],"metadata":{json.dumps(metadata)}}}'.encode())
         return response
 
-    application = web.Application()
-    application.router.add_get("/api/v1/configmaps", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    try:
-        async with client.ApiClient(client.Configuration(host=f"http://{host}:{port}")) as api_client:
-            yield Api(api_client, ServerClock())
-    finally:
-        await runner.cleanup()
+    async with api_of(web.get("/api/v1/configmaps", answer)) as api:
+        yield api
 
 
 async def names_listed(sizes: list[int], asked: list[tuple[int, int]]) -> list[str]:

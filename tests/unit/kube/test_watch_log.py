@@ -14,7 +14,7 @@ from sovereign_operator.kube.client.resource import CONFIG_MAPS
 from sovereign_operator.kube.mirror import Mirror
 from tests.unit import virtual_time
 
-BROKEN = UnavailableError(0, "the watch of configmaps broke off: SocketTimeoutError()")
+BROKEN = UnavailableError(0, "the watch of configmaps broke off: ServerDisconnectedError()")
 
 
 class Idle:
@@ -26,6 +26,9 @@ class Idle:
 
     async def pages(self, *_: Any) -> AsyncIterator[tuple[list[Json], str]]:
         yield [], "7"
+
+    async def reached(self, *_: Any) -> None:
+        pass
 
     async def watch(self, *_: Any) -> AsyncIterator[tuple[str, Json]]:
         found = next(self._watches, "")

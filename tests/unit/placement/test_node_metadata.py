@@ -1,7 +1,10 @@
 """What verdicts lead to: node labels, taints and roles."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.host_roles import host_role_objects, host_role_rules
-from sovereign_operator.core.placement.node_metadata import NodeMetadata, node_metadata
+from sovereign_operator.core.placement.node_metadata import NodeMetadata, node_metadata, retained_on
 from sovereign_operator.core.placement.verdicts import Verdicts
 from tests import fact_variants, strategies
 from tests.builders import datacentre, facts, node
@@ -64,6 +67,23 @@ def test_the_role_says_whether_pods_need_a_sidecar(*, needs_sidecar: bool) -> No
     ]
 
 
+@pytest.mark.parametrize("nodes", [(), ("a",)])
+@pytest.mark.parametrize(
+    ("more", "verb"),
+    [
+        (partial(host_role_rules, avoids=True), "avoid"),
+        (partial(host_role_rules, serves_sidecars=True), "serve"),
+    ],
+    ids=["avoid", "serve"],
+)
+def test_the_role_says_whether_new_pods_avoid_refused_nodes_and_whether_sidecars_find_what_they_need(
+    nodes: tuple[str, ...], more: Callable[..., list[dict[str, Any]]], verb: str
+) -> None:
+    before, after = host_role_rules("demo", nodes), more("demo", nodes)
+    assert after[0] == before[0] | {"verbs": [*before[0]["verbs"], verb]}
+    assert after[1:] == before[1:]
+
+
 @given(st.data())
 def test_the_same_facts_in_any_order_give_the_same_bytes(data: st.DataObject) -> None:
     told = data.draw(strategies.facts())
@@ -83,7 +103,11 @@ def rendered(told: Facts) -> bytes:
 WORKER = node("worker-1")
 ACCEPTED = facts(WORKER, datacentres={"gra": datacentre(WORKER)})
 REFUSED = replace(ACCEPTED, services={})
-LABELLED = {names.NODE_UID_LABEL: WORKER.uid, ACCEPTED_LABEL: names.ACCEPTED}
+LABELLED = {
+    names.NODE_UID_LABEL: WORKER.uid,
+    ACCEPTED_LABEL: names.ACCEPTED,
+    names.node_host_label("demo"): names.ACCEPTED,
+}
 KNOWN = replace(WORKER, labels=LABELLED, applied=frozenset(LABELLED))
 
 
@@ -115,9 +139,11 @@ def test_a_refused_node_keeps_its_label_for_its_pods_only(known: Node, occupied:
     told = replace(REFUSED, nodes={"worker-1": known})
     mark = metadata(told, *(["demo"] if occupied else []))
     assert (ACCEPTED_LABEL in mark.labels) is stays
+    assert names.node_host_label("demo") not in mark.labels
     assert mark.avoid is stays
     assert roles(told)["demo"] == ()
     assert mark.retained == ({"demo"} if stays else set())
+    assert retained_on("worker-1", Verdicts(told), ["demo"] if occupied else []) == mark.retained
 
 
 def test_a_policy_that_is_gone_leaves_no_label_but_under_its_pods() -> None:

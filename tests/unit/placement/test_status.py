@@ -161,7 +161,7 @@ def test_a_datacentre_lists_what_policies_say_of_it_refusals_first() -> None:
     assert "SecNumCloud 3.2 (decision 100), until 2031-06-15" in status["policies"][2]["message"]
 
 
-NOWHERE: dict[str, tuple[Facts, str]] = {
+NO_NAMESPACE_FACTS: dict[str, tuple[Facts, str]] = {
     "there is no datacentre": (facts(), "there is no Datacentre: create one"),
     "no datacentre is accepted": (
         facts(WORKER, datacentres=HERE, services={"acme-cloud": service()}),
@@ -175,7 +175,7 @@ NOWHERE: dict[str, tuple[Facts, str]] = {
 }
 
 
-@pytest.mark.parametrize(("told", "why"), NOWHERE.values(), ids=NOWHERE.keys())
+@pytest.mark.parametrize(("told", "why"), NO_NAMESPACE_FACTS.values(), ids=NO_NAMESPACE_FACTS.keys())
 def test_a_policy_that_accepts_no_node_says_why(told: Facts, why: str) -> None:
     report = report_policy("demo", told, Verdicts(told))
     assert condition(report) == ("False", "NoNodeAccepted")

@@ -70,6 +70,7 @@ def test_they_are_those_that_would_be_decided_afresh(data: st.DataObject) -> Non
         different = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
         gone = before.nodes.keys() - told.nodes.keys()
         assert changes.nodes == {name for name, _ in different} | gone
+        assert changes.judging == {policy for _, policy in different}
 
         old_sites, sites = site_verdicts(before), site_verdicts(told)
         assert verdicts.sites == sites
@@ -103,7 +104,7 @@ def test_no_other_datacentre_has_another_report(data: st.DataObject) -> None:
         outdated = changes.datacentres | {pair.datacentre for pair in changes.sites}
         for name in told.datacentres.keys() - outdated:
             assert report_datacentre(name, verdicts.facts, verdicts) == before[name]
-        shown = {pair.policy for pair in changes.sites} | {policy for _, policy in changes.verdicts} | changes.accepted
+        shown = {pair.policy for pair in changes.sites} | changes.judging | changes.accepted
         for name in told.policies.keys() - shown:
             assert report_policy(name, verdicts.facts, verdicts) == policies[name]
         assert changes.derogations >= told.derogations.keys() ^ former.derogations.keys()

@@ -139,7 +139,7 @@ class Attempt:
 
     lasts: int
     fails: bool
-    wish: int | None
+    annotated_one: int | None
 
 
 REQUESTS = st.lists(
@@ -170,16 +170,16 @@ def test_each_request_is_answered_none_too_soon_and_no_key_twice_at_once(
             wrong.append(f"nobody asked for {key} by {now}")
         busy.add(key)
         begun[key].append(now)
-        attempt = next(script, Attempt(0, fails=False, wish=None))
+        attempt = next(script, Attempt(0, fails=False, annotated_one=None))
         await asyncio.sleep(attempt.lasts)
         busy.remove(key)
         now = asyncio.get_running_loop().time()
         if attempt.fails:
             asked[key].append((now, now + FIRST_BACKOFF))
             raise UnavailableError(503, "not now")
-        if attempt.wish is not None:
-            asked[key].append((now, now + attempt.wish))
-        return attempt.wish
+        if attempt.annotated_one is not None:
+            asked[key].append((now, now + attempt.annotated_one))
+        return attempt.annotated_one
 
     async def use(queue: WorkQueue[str]) -> None:
         for request in sorted(requests, key=lambda request: request.at):

@@ -15,6 +15,8 @@ SETTINGS = SidecarSettings("localhost/sovereign-sidecar:1", "IfNotPresent", SHAR
 BY_REQUEST = replace(SETTINGS, by_token=False)
 """With these, the kubelet asks for the certificate of a sidecar."""
 EXCLUDES = "backup.velero.io/backup-volumes-excludes"
+EVICTS = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+DEFAULT = "kubectl.kubernetes.io/default-container"
 
 
 def pod(*containers: Json, **spec: Any) -> Json:
@@ -44,7 +46,11 @@ def told(made: Json) -> list[str]:
 def stripped(made: Json) -> Json:
     """Return a pod without the parts that injection adds."""
     rest = copy.deepcopy(made)
-    assert rest["metadata"].pop("annotations") == {EXCLUDES: "sovereignty-run"}
+    for key in (EXCLUDES, EVICTS):
+        assert rest["metadata"]["annotations"].pop(key) == "sovereignty-run"
+    rest["metadata"]["annotations"].pop(DEFAULT, None)
+    if not rest["metadata"]["annotations"]:
+        del rest["metadata"]["annotations"]
     for field, ours in (("initContainers", (sidecar.CONTAINER,)), ("volumes", VOLUMES)):
         rest["spec"][field] = [each for each in rest["spec"][field] if each["name"] not in ours]
         if not rest["spec"][field]:

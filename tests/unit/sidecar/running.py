@@ -27,7 +27,7 @@ def leave_orphan(number, _):
         os._exit(os.fork() and 0)
     os.wait()
     say("left an orphan")
-for number in (signal.SIGTERM, signal.SIGINT):
+for number in () if "EARLY" in os.environ else (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, end)
 signal.signal(signal.SIGHUP, leave_orphan)
 say(" ".join(["started", str(os.getpid()), *sys.argv[1:]]))
@@ -35,13 +35,26 @@ while True:
     signal.pause()
 """
 
-SUPERVISE: Final = ("-m", "sovereign_operator.sidecar.supervise")
+SUPERVISE: Final = """\
+import sys
+from sovereign_operator.sidecar.supervise import Places, Supervisor
+sys.exit(Supervisor(Places(*sys.argv[1:4]), sys.argv[4:], delivery_seconds=0).run())
+"""
+"""Does not wait for the data of other processes, which are in the same network here."""
 HURRIED: Final = """\
 import sys
 from sovereign_operator.sidecar.supervise import Places, Supervisor
-sys.exit(Supervisor(Places(*sys.argv[1:4]), sys.argv[4:], denied_seconds=0).run())
+sys.exit(Supervisor(Places(*sys.argv[1:4]), sys.argv[4:], denied_seconds=0, delivery_seconds=0).run())
 """
 """Does not stay for a minute when its pod was denied a certificate."""
+WAKING: Final = """\
+import os, sys, time
+from sovereign_operator.sidecar.supervise import Places, Supervisor
+now = time.time
+time.time = lambda: now() + 86400 * os.path.exists(os.environ["WOKEN"])
+sys.exit(Supervisor(Places(*sys.argv[1:4]), sys.argv[4:], look_seconds=0.1, delivery_seconds=0).run())
+"""
+"""Runs on a machine that was suspended for a day as soon as the file WOKEN is there: only the clock has gone on."""
 FAILING: Final = """\
 import sys
 from sovereign_operator.sidecar.supervise import Places, Supervisor
@@ -124,7 +137,7 @@ class Running:
 @contextmanager
 def supervise(
     files: Files,
-    program: Sequence[str] = SUPERVISE,
+    program: Sequence[str] = ("-c", SUPERVISE),
     within: Sequence[str] = (),
     **environment: str,
 ) -> Iterator[Running]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.contract import probes_of
 from sovereign_operator.core.sidecar.json_patch import patch
+from tests.pods_of_others import without_targets
 from tests.unit.sidecar.injected_pods import Json, app, injected, sidecar_of, stripped
 
 PORT_NAMES = st.sampled_from(["web", "admin"])
@@ -67,13 +68,6 @@ def test_the_patch_is_what_changes(before: Json) -> None:
 def test_no_field_but_ports_and_schemes_of_probes_changes(before: Json) -> None:
     made = stripped(injected(before))
     assert without_targets(made) == without_targets(before)
-
-
-def without_targets(value: Any) -> Any:
-    if isinstance(value, dict):
-        kept = {key: without_targets(each) for key, each in value.items()}
-        return {key: each for key, each in kept.items() if key not in {"port", "scheme"}}
-    return [without_targets(each) for each in value] if isinstance(value, list) else value
 
 
 @given(pods())

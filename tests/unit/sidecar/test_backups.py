@@ -1,4 +1,7 @@
-"""Backups leave out the files of the sidecar, and no container of a restored pod gets them."""
+"""No tool holds on to the files of the sidecar: backups leave them out, and no container of a restored pod gets them.
+
+Cluster Autoscaler: https://github.com/linkerd/linkerd2/issues/4067, https://github.com/istio/istio/issues/19395
+"""
 
 import copy
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 import pytest
 
 from sovereign_operator.core.sidecar.probes import CannotInjectError
-from tests.unit.sidecar.injected_pods import EXCLUDES, Json, app, injected, pod
+from tests.unit.sidecar.injected_pods import DEFAULT, EVICTS, EXCLUDES, Json, app, injected, pod
 
 
 @pytest.mark.parametrize(
@@ -19,12 +22,14 @@ from tests.unit.sidecar.injected_pods import EXCLUDES, Json, app, injected, pod
         ("not-sovereignty-run", "not-sovereignty-run,sovereignty-run"),
     ],
 )
-def test_no_backup_offers_the_sidecars_files(before: str | None, after: str) -> None:
+@pytest.mark.parametrize(("key", "other"), [(EXCLUDES, EVICTS), (EVICTS, EXCLUDES)])
+def test_tools_are_told_to_ignore_the_sidecars_files(before: str | None, after: str, key: str, other: str) -> None:
     made = pod()
-    made["metadata"]["annotations"] = {"a": "b"} | ({} if before is None else {EXCLUDES: before})
-    assert injected(made)["metadata"]["annotations"] == {"a": "b", EXCLUDES: after}
+    made["metadata"]["annotations"] = {"a": "b"} | ({} if before is None else {key: before})
+    alone = {other: "sovereignty-run", DEFAULT: "app"}
+    assert injected(made)["metadata"]["annotations"] == {"a": "b", key: after} | alone
     made["metadata"]["annotations"] = None
-    assert injected(made)["metadata"]["annotations"] == {EXCLUDES: "sovereignty-run"}
+    assert injected(made)["metadata"]["annotations"] == {key: "sovereignty-run"} | alone
 
 
 def restored(name: str, *volumes: str, **fields: Any) -> tuple[Json, Json]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.core.sidecar.bypass import CAPABILITIES, SYSCTL, goes_past_sidecar
+from sovereign_operator.core.sidecar.bypass import CAPABILITIES, DEBUGGED, SYSCTL, goes_past_sidecar
 from tests.documents import ROOT
 
 
@@ -22,7 +22,10 @@ def spec(security: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any
         (spec({"runAsUser": 65533}), "container app runs as the user of the sidecar"),
         (spec({"privileged": True}), "container app is privileged"),
         (spec({"procMount": "Unmasked"}), "procMount"),
-        (spec({"capabilities": {"add": ["cap_net_admin"]}}), "capability"),
+        (spec({"capabilities": {"add": ["cap_net_admin"]}}), "container app adds cap_net_admin, with which it could"),
+        (spec({"capabilities": {"add": ["NET_ADM\u0131N"]}}), "container app adds NET_ADM\u0131N, with which it could"),
+        (spec({"capabilities": {"add": ["\u017fys_admin"]}}), "container app adds \u017fys_admin, with which it could"),
+        (spec({"capabilities": {"add": ["\u212aILL"]}}), "container app adds \u212aILL, with which it could"),
         (spec(hostPID=True), "spec.hostPID is true"),
         (spec(shareProcessNamespace=True), "spec.shareProcessNamespace is true"),
         (spec(securityContext={"runAsUser": 65533}), "spec.securityContext.runAsUser"),
@@ -48,3 +51,4 @@ def test_the_guard_has_the_same_capabilities_and_setting() -> None:
         encoding="utf-8"
     )
     assert f"== '{SYSCTL}'" in guard
+    assert f"'spec.shareProcessNamespace is true{DEBUGGED}'" in guard

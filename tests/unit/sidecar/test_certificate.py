@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -241,7 +241,8 @@ def test_a_file_that_is_of_no_use_is_a_failure(tmp_path: Path, name: str, conten
 def credentials(begin: timedelta, end: timedelta) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return pem + certify(key.public_key(), NOW + begin, NOW + end).encode()
+    now = datetime.now(UTC).replace(microsecond=0)
+    return pem + certify(key.public_key(), now + begin, now + end).encode()
 
 
 def valid() -> bytes:

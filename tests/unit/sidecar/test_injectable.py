@@ -1,12 +1,15 @@
 """Pods that cannot have a sidecar are refused, with a sentence that says what to change."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
 from sovereign_operator.core.sidecar.contract import PROBE_PORTS
+from sovereign_operator.core.sidecar.injection import inject
+from sovereign_operator.core.sidecar.namespace_facts import NamespaceFacts
 from sovereign_operator.core.sidecar.probes import CannotInjectError
-from tests.unit.sidecar.injected_pods import Json, app, injected, pod
+from tests.unit.sidecar.injected_pods import SETTINGS, Json, app, injected, pod
 
 MANY = [app(f"app-{port}", livenessProbe={"tcpSocket": {"port": port}}) for port in range(1, len(PROBE_PORTS) + 2)]
 
@@ -115,6 +118,33 @@ def test_what_cannot_be_says_what_to_change(before: Json, reason: str) -> None:
     with pytest.raises(CannotInjectError, match=reason.replace(".", r"\.")):
         injected(before)
     assert before == kept
+
+
+SANDBOXED: dict[str, tuple[str, dict[str, str], str]] = {
+    "gVisor": ("gvisor", {"gvisor": "runsc"}, "whose handler runsc is a sandbox"),
+    "Kata": ("isolated", {"isolated": "kata-qemu-tdx"}, "whose handler kata-qemu-tdx is a sandbox"),
+    "a shim by its type": ("a", {"a": "io.containerd.runsc.v1"}, "whose handler io.containerd.runsc.v1 is a sandbox"),
+    "not seen yet": ("kata-cc-isolation", {}, "whose handler kata-cc-isolation is a sandbox"),
+    "listed": ("boxed", {"boxed": "vm"}, "which is a sandbox (encryption.sandboxes in the chart's values)"),
+    "a GPU": ("nvidia", {"nvidia": "nvidia"}, ""),
+    "another runtime": ("crun", {"crun": "crun"}, ""),
+    "called like one": ("katana", {"katana": "runc"}, ""),
+    "named like one": ("gvisor", {"gvisor": "runc"}, ""),
+    "none": ("", {}, ""),
+}
+
+
+@pytest.mark.parametrize(("name", "handlers", "says"), SANDBOXED.values(), ids=SANDBOXED.keys())
+def test_a_pod_in_a_sandbox_is_refused(name: str, handlers: dict[str, str], says: str) -> None:
+    before = pod(**({"runtimeClassName": name} if name else {}))
+    settings, around = replace(SETTINGS, sandboxes=frozenset({"boxed"})), NamespaceFacts(handlers=handlers)
+    if not says:
+        assert inject(before, "hds", settings, around)["spec"].get("runtimeClassName", "") == name
+        return
+    with pytest.raises(CannotInjectError) as refused:
+        inject(before, "hds", settings, around)
+    assert str(refused.value).startswith(f"spec.runtimeClassName is {name}, {says}")
+    assert "leave spec.runtimeClassName out, or run the pod where no policy" in str(refused.value)
 
 
 def test_a_reserved_port_by_udp_is_nobodys_concern() -> None:

@@ -85,7 +85,7 @@ def test_the_sidecar_and_its_volumes() -> None:
                     {
                         "configMap": {
                             "name": "sovereignty-transit.hds",
-                            "items": [{"key": "listeners-with-limits.json", "path": "listeners.json"}],
+                            "items": [{"key": "listeners-after-handshake.json", "path": "listeners.json"}],
                         }
                     }
                 ],

@@ -16,7 +16,7 @@ GROWN: dict[str, tuple[Json, Json, Json]] = {
     "requests and limits": (
         {"requests": SMALL, "limits": {"cpu": "200m", "memory": "128Mi"}},
         {"requests": SMALL},
-        {"requests": {"cpu": "120m", "memory": "131072Ki"}, "limits": {"cpu": "220m", "memory": "393216Ki"}},
+        {"requests": {"cpu": "120m", "memory": "131072Ki"}, "limits": {"cpu": "300m", "memory": "393216Ki"}},
     ),
     "requests": ({"requests": SMALL}, {}, {"requests": {"cpu": "120m", "memory": "131072Ki"}}),
     "one of them": ({"requests": {"cpu": "1"}}, {}, {"requests": {"cpu": "1020m"}}),
@@ -24,28 +24,28 @@ GROWN: dict[str, tuple[Json, Json, Json]] = {
         {"limits": {"cpu": "1", "memory": "1G"}},
         {},
         {
-            "requests": {"cpu": "1020m", "memory": "1268435456"},
-            "limits": {"cpu": "1020m", "memory": "1268435456"},
+            "requests": {"cpu": "1250m", "memory": "1268435456"},
+            "limits": {"cpu": "1250m", "memory": "1268435456"},
         },
     ),
     # The API server sums the containers' requests, including the sidecar's.
     "limits alone, and containers request": (
         {"limits": {"cpu": "1", "memory": "1Gi"}},
         {"requests": SMALL},
-        {"limits": {"cpu": "1020m", "memory": "1310720Ki"}},
+        {"limits": {"cpu": "1250m", "memory": "1310720Ki"}},
     ),
     "limits alone, and containers request one thing": (
         {"limits": {"cpu": "1", "memory": "1Gi"}},
         {"requests": {"cpu": "1m"}},
-        {"requests": {"memory": "1310720Ki"}, "limits": {"cpu": "1020m", "memory": "1310720Ki"}},
+        {"requests": {"memory": "1310720Ki"}, "limits": {"cpu": "1250m", "memory": "1310720Ki"}},
     ),
     # Quality of service class Guaranteed.
     "requests that are the limits": (
         {"requests": {"cpu": "1000m", "memory": "1Gi"}, "limits": {"cpu": 1, "memory": "1024Mi"}},
         {},
         {
-            "requests": {"cpu": "1020m", "memory": "1310720Ki"},
-            "limits": {"cpu": "1020m", "memory": "1310720Ki"},
+            "requests": {"cpu": "1250m", "memory": "1310720Ki"},
+            "limits": {"cpu": "1250m", "memory": "1310720Ki"},
         },
     ),
     "what the sidecar has none of": (

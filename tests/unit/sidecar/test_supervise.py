@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hack.kubectl import eventually
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.sidecar import supervise as module
-from tests.stand_in_signer import NOW, PATIENCE, Asked, Files, Reply, StandInSigner, certify, issues, refuses
-from tests.unit.sidecar.running import FAILING, HURRIED, supervise
+from tests.stand_in_signer import PATIENCE, Asked, Files, Reply, StandInSigner, certify, issues, refuses
+from tests.unit.sidecar.running import FAILING, HURRIED, WAKING, supervise
 
 
 def test_envoy_starts_once_there_is_a_certificate(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_it_waits_before_it_ends_so_that_it_does_not_ask_too_often(tmp_path: Pat
     signer = StandInSigner(refuses(403, "NotOnNode"))
     with signer.serve() as address, supervise(Files.make(tmp_path, address)) as running:
         assert "NotOnNode" in running.logged()
-        assert running.end(number) == 128 + number
+        assert running.end(number) == 0
     assert module.DENIED_SECONDS == 60
 
 
@@ -105,6 +105,19 @@ def test_it_renews_the_certificate_with_a_new_key_and_envoy_stays(tmp_path: Path
         assert running.envoy.rest() == ["got SIGTERM"], f"{envoy} is the only one"
 
 
+def test_it_renews_the_certificate_after_its_machine_was_suspended(tmp_path: Path) -> None:
+    signer, woken = StandInSigner(issues(refresh_seconds=43200), issues()), tmp_path / "woken"
+    with (
+        signer.serve() as address,
+        supervise(Files.make(tmp_path, address), ("-c", WAKING), WOKEN=str(woken)) as running,
+    ):
+        running.envoy_started()
+        signer.next_request()
+        woken.touch()
+        signer.next_request()
+        assert running.end() == 0
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -128,7 +141,8 @@ def test_without_another_certificate_it_keeps_the_one_it_has(tmp_path: Path, ans
 def leave_credentials(files: Files, ends_in: timedelta) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    chain = certify(key.public_key(), NOW - timedelta(hours=20), NOW + ends_in)
+    now = datetime.now(UTC).replace(microsecond=0)
+    chain = certify(key.public_key(), now - timedelta(hours=20), now + ends_in)
     files.credentials.write_bytes(pem + chain.encode())
 
 
@@ -165,6 +179,16 @@ def test_it_forwards_signals_and_ends_as_envoy_ends(tmp_path: Path, number: sign
         assert running.envoy.rest() == [f"got {number.name}"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_ends_it_before_envoy_reacts_finds_no_failure(tmp_path: Path, number: int) -> None:
+    with (
+        StandInSigner(issues()).serve() as address,
+        supervise(Files.make(tmp_path, address), EARLY="yes") as running,
+    ):
+        running.envoy_started()
+        assert running.end(number) == 0
+
+
 def test_it_ends_if_a_signal_ends_envoy(tmp_path: Path) -> None:
     with StandInSigner(issues()).serve() as address, supervise(Files.make(tmp_path, address)) as running:
         os.kill(running.envoy_started(), signal.SIGKILL)
@@ -186,7 +210,7 @@ def test_a_request_under_way_does_not_delay_its_end(tmp_path: Path) -> None:
     signer = hanging(release)
     with signer.serve() as address, supervise(Files.make(tmp_path, address)) as running:
         eventually(lambda: signer.count, seconds=PATIENCE, what="request")
-        assert running.end() == 128 + signal.SIGTERM
+        assert running.end() == 0
         release.set()
         signer.next_request()
 

@@ -77,6 +77,9 @@ class Server:
             await self.last_page.wait()
         yield page, "7"
 
+    async def reached(self, *_: object) -> None:
+        """Return, as no store here was restored."""
+
     async def watch(self, *which: Any) -> AsyncIterator[tuple[str, Json]]:
         """Yield each change that a test has queued."""
         self.selectors.append(which[-1])

@@ -1,6 +1,7 @@
 """How the signer reads the Secrets of certificate authorities."""
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -44,6 +45,14 @@ def test_one_that_may_not_sign_has_its_certificate_alone(label: str) -> None:
     assert held.authority is None
     assert held.certificate == OURS.certificate
     assert not held.problem
+
+
+def test_one_that_says_that_the_keys_are_lost_needs_no_more_than_its_label() -> None:
+    metadata = {"name": "told", "labels": {names.AUTHORITY_LABEL: "lost"}, "creationTimestamp": "2030-06-15T12:00:00Z"}
+    told = {"type": "Opaque", "metadata": metadata}
+    held = see_held(told)
+    assert (held.state, held.problem, held.authority, held.certificate) == (State.LOST, "", None, None)
+    assert held.told == datetime(2030, 6, 15, 12, tzinfo=UTC)
 
 
 FAULTS = {

@@ -9,7 +9,7 @@ import pytest
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.retirement import State
 from sovereign_operator.signer.key_store import see_held
-from sovereign_operator.signer.move import copy_of, is_copy, reads_former_namespace
+from sovereign_operator.signer.move import copy_of, is_authority, is_copy, reads_former_namespace
 from tests.certificates import make
 
 AUTHORITY = make()
@@ -46,6 +46,15 @@ def test_a_copy_is_the_same_authority_and_nothing_else(state: State) -> None:
     assert set(copy["data"]) == set(DATA)
     assert set(copy["metadata"]["annotations"]) == set(NOTED)
     assert set(copy["metadata"]["labels"]) == {names.AUTHORITY_LABEL}
+
+
+@pytest.mark.parametrize("state", State)
+def test_authorities_move_but_not_the_word_that_they_are_lost(state: State) -> None:
+    """Who may write Secrets beside the operator has no right to the store of keys."""
+    assert is_authority(secret(state)) is (state is not State.LOST)
+    other = secret(state)
+    other["metadata"]["labels"][names.AUTHORITY_LABEL] = "Active"
+    assert not is_authority(other)
 
 
 def test_a_copy_that_was_retired_since_is_one() -> None:

@@ -36,7 +36,7 @@ from tests.unit.workload.judged import (
 
 SUSPENDED = "runs on bad: gra: Acme Cloud: SecNumCloud 3.2 is suspended"
 RESTART = "To move its pods: kubectl -n hospital rollout restart deployment/records"
-NOWHERE = (
+NO_NAMESPACE_FACTS = (
     "no node is accepted by policy secnumcloud: ask a cluster admin to read `kubectl describe sovereigntypolicy "
     "secnumcloud`"
 )
@@ -60,7 +60,7 @@ TOLD: dict[str, tuple[JudgedOwner, PolicyAnswers, str, str]] = {
         owned(OUTSIDE),
         NONE_ACCEPTED,
         "fail",
-        f"1 of 1 pod(s) are outside: records-0 {SUSPENDED}. Nothing can move them now: {NOWHERE}",
+        f"1 of 1 pod(s) are outside: records-0 {SUSPENDED}. Nothing can move them now: {NO_NAMESPACE_FACTS}",
     ),
     "on a node that is gone": (
         owned(Judgement(Place.OUTSIDE, "gone")),
@@ -74,7 +74,7 @@ TOLD: dict[str, tuple[JudgedOwner, PolicyAnswers, str, str]] = {
         "fail",
         (
             "1 of 1 pod(s) are outside: records-0 runs on bad, and policy secnumcloud, which cannot be read, accepts "
-            f"no node. Nothing can move them now: {NOWHERE}"
+            f"no node. Nothing can move them now: {NO_NAMESPACE_FACTS}"
         ),
     ),
     "would be outside": (
@@ -99,7 +99,7 @@ TOLD: dict[str, tuple[JudgedOwner, PolicyAnswers, str, str]] = {
         owned(PENDING),
         NONE_ACCEPTED,
         "skip",
-        f"1 of 1 pod(s) wait for a node: records-0: {NOWHERE}",
+        f"1 of 1 pod(s) wait for a node: records-0: {NO_NAMESPACE_FACTS}",
     ),
     "waits, and the policy is only tried": (
         owned(PENDING, mode=Mode.AUDIT),

@@ -36,6 +36,11 @@ OWNERS: dict[str, tuple[Owner, dict[str, str], str]] = {
     "a Job of a day": (Owner("batch/v1", "Job", "import-20261130"), {}, "batch/v1 Job/import-20261130"),
     "a Job with a number in another script": (Owner("batch/v1", "Job", "a-٢٩٩٣٣٢٨"), {}, "batch/v1 Job/a-٢٩٩٣٣٢٨"),
     "a StatefulSet": (Owner("apps/v1", "StatefulSet", "db"), HASH, "apps/v1 StatefulSet/db"),
+    "a kind of others that another one owns": (
+        Owner("core.strimzi.io/v1beta2", "StrimziPodSet", "queue-brokers"),
+        {"strimzi.io/cluster": "queue", "strimzi.io/kind": "Kafka"},
+        "core.strimzi.io/v1beta2 StrimziPodSet/queue-brokers",
+    ),
     "a kind of others": (
         Owner("postgresql.cnpg.io/v1", "Cluster", "db-29933280"),
         HASH,

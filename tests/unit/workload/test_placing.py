@@ -48,6 +48,30 @@ def test_a_pod_is_placed_and_loses_what_is_forged(before: Json, after: Json) -> 
     assert place_pod(before, "hds") == after
 
 
+AVOID = {
+    "maxSkew": 1,
+    "topologyKey": names.node_host_label("hds"),
+    "whenUnsatisfiable": "DoNotSchedule",
+    "labelSelector": {},
+}
+BY_ZONE = {"maxSkew": 2, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(None, [AVOID]), ([], [AVOID]), ([BY_ZONE], [BY_ZONE, AVOID]), ([AVOID], [AVOID]), ([AVOID, BY_ZONE],) * 2],
+)
+def test_a_new_pod_avoids_nodes_that_keep_their_label_for_running_pods(before: list[Json] | None, after: Json) -> None:
+    """A pod may bring it along, as a copy or from a backup. The API server refuses two of the same kind."""
+    pod = obj()
+    if before is not None:
+        pod["spec"]["topologySpreadConstraints"] = before
+    placed_pod = place_pod(pod, "hds", avoids=True)
+    assert placed_pod["spec"]["topologySpreadConstraints"] == after
+    assert place_pod(placed_pod, "hds", avoids=True) == placed_pod
+    assert place_pod(pod, None, avoids=True) is pod
+
+
 @pytest.mark.parametrize("labels", [None, {}, {"a": "b"}])
 def test_a_pod_that_is_not_in_scope_stays_as_it_is(labels: Json | None) -> None:
     pod = obj(labels, {AUDIT: "forged"}, ZONE)

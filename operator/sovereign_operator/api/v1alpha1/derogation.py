@@ -70,8 +70,8 @@ DEROGATION = Kind(
     plural="derogations",
     short_names=("derog",),
     scope=Scope.CLUSTER,
-    description="A service that a policy accepts without one qualification, until a day. It is asked for in spec, and "
-    "in force once another person has approved it in status.",
+    description="A service that a policy accepts without one qualification, up to a last day. It is asked for in spec, "
+    "and in force once another person has approved it in status.",
     spec=DerogationSpec,
     status=DerogationStatus,
     columns=(

@@ -8,12 +8,22 @@ from typing import Any, Final
 from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.cli.answers.answer import Answer
 from sovereign_operator.core.placement.facts import Facts
-from sovereign_operator.core.placement.qualification import in_force, label
+from sovereign_operator.core.placement.qualification import label, why_not_in_force
 from sovereign_operator.core.placement.status import report_service
 from sovereign_operator.core.placement.verdicts import Verdicts
+from sovereign_operator.core.report.reasons import NodeReason
 
 IDENTITY: Final = {"qualifications": "id"}
 """Lists whose items are told apart by a field."""
+STATES: Final = {
+    None: "in force",
+    NodeReason.QUALIFICATION_IN_PROCESS: "applied for, not granted",
+    NodeReason.QUALIFICATION_SUSPENDED: "suspended",
+    NodeReason.QUALIFICATION_WITHDRAWN: "withdrawn",
+    NodeReason.QUALIFICATION_NOT_YET_VALID: "not begun",
+    NodeReason.QUALIFICATION_EXPIRED: "ended",
+}
+"""What is said of a qualification that is not in force for a reason."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +133,10 @@ def _shipped(name: str, verdicts: Verdicts) -> Shipped:
 
 def _dates(spec: CloudServiceSpec, now: datetime) -> Iterator[str]:
     for entry in spec.qualifications:
-        begins = f"from {entry.valid_from} " if entry.valid_from else ""
+        begins = f"from {entry.valid_from}" if entry.valid_from else ""
         ends = f"until {entry.valid_until}" if entry.valid_until else "no end recorded"
-        state = "in force" if in_force(entry, now) else f"not in force ({entry.status.value})"
-        yield f"{label(entry)}, {begins}{ends}: {state}"
+        between = " " if entry.valid_until else ", "
+        yield f"{label(entry)}, {between.join(filter(None, (begins, ends)))}: {STATES[why_not_in_force(entry, now)]}"
 
 
 def compare(

@@ -1,18 +1,23 @@
 """Whether the operator is healthy, led, guarding and up to date: one line each, with what to do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.cli.answers.answer import FOUND, NOT_ANSWERED, NOTHING_FOUND, Answer, plural
 from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.version import CrdVersion
 from sovereign_operator.core.admission.guards import GuardFinding
+from sovereign_operator.core.encryption.api_server import REMEDY
+from sovereign_operator.core.encryption.node_lacks import NodeLacks
 from sovereign_operator.core.report.conditions import examples
 from sovereign_operator.core.workload.readiness import CURRENT, Readiness
 
+AGENT: Final = "sovereign-agent"
+"""The DaemonSet of agents, which the chart installs with encryption."""
 INSTALL: Final = "install the chart with the presets that you want: helm upgrade --install (README, Use it)"
 
 
@@ -93,19 +98,31 @@ class OperatorSeen:
     hosts: Mapping[str, frozenset[str]] | None
     """By policy, the nodes that its host role lists."""
     now: datetime
+    lacks: Mapping[str, NodeLacks] | None = field(default_factory=dict)
+    """By node, what it lacks to redirect the traffic of pods, as its agent reports."""
 
 
-def check_operator(seen: OperatorSeen, estate: Estate | None) -> Check:
-    """Check an installation. ``estate``: None if a CRD is missing, so that nothing follows from what is there."""
+Called = Mapping[tuple[str, str], str]
+"""By namespace and name of a pod: on which ports the API server calls it, which Strict refuses, and for what."""
+NONE_CALLED: Final[Called] = {}
+
+
+def check_operator(seen: OperatorSeen, estate: Estate | None, called: Called | None = NONE_CALLED) -> Check:
+    """Check an installation. ``estate``: None if a CRD is missing, so that nothing follows from what is there.
+
+    ``called``: the pods of policies that ask for Strict; None: the caller may not read it.
+    """
     if seen.crds is not None and not any(crd.found for crd in seen.crds) and not seen.processes:
         return Check(items=(Item("installed", Result.BAD, "the operator is not installed on this cluster", INSTALL),))
     items = (
         *_check_crds(seen),
         *_check_processes(seen),
+        *_check_nodes(seen),
         *_check_leases(seen),
         *_check_guards(seen),
         *_check_versions(seen),
         *_check_written(seen, estate),
+        *_check_called(estate, called),
     )
     return Check(items=items)
 
@@ -147,6 +164,21 @@ def _check_process(namespace: str, process: ProcessSeen) -> Item:
     return Item(process.name, Result.BAD, f"{counted}: {process.readiness.message}", advice)
 
 
+def _check_nodes(seen: OperatorSeen) -> list[Item]:
+    """Check what the agents say of their nodes."""
+    if not any(process.name == AGENT for process in seen.processes or ()):
+        return []
+    if seen.lacks is None:
+        return [unknown("nodes can encrypt", f"ConfigMaps in namespace {seen.namespace}")]
+    if not seen.lacks:
+        return [Item("nodes can encrypt", Result.OK, "no agent reports that its node lacks anything")]
+    return [
+        Item(f"node {node}", Result.BAD if lack.starts_none else Result.NOTE, lack.what, lack.advice)
+        for node, lacks in sorted(seen.lacks.items())
+        for lack in lacks
+    ]
+
+
 def _check_leases(seen: OperatorSeen) -> list[Item]:
     if seen.leases is None:
         return [unknown("led", f"Leases in namespace {seen.namespace}")]
@@ -186,7 +218,8 @@ def _check_versions(seen: OperatorSeen) -> list[Item]:
     (version,) = versions
     if version != seen.client:
         found = f"version {version} is installed, this client is of version {seen.client}"
-        return [Item("up to date", Result.NOTE, found, f"pipx install 'sovereign-operator[cli]=={version}'")]
+        advice = f"from a checkout of the operator's repository of version {version}: pipx install --force '.[cli]'"
+        return [Item("up to date", Result.NOTE, found, advice)]
     return [Item("up to date", Result.OK, f"version {version}, as this client")]
 
 
@@ -209,3 +242,19 @@ def _check_written(seen: OperatorSeen, estate: Estate | None) -> list[Item]:
         return [Item("decided", Result.BAD, found, advice)]
     count = plural(len(estate.facts.policies), "policy", "policies")
     return [Item("decided", Result.OK, f"the nodes that may host {count} are those that follow from the facts")]
+
+
+def _check_called(estate: Estate | None, called: Called | None) -> list[Item]:
+    """Check that Strict cuts the API server off from nothing, where a policy asks for Strict."""
+    check = "webhooks reached"
+    specs = estate.facts.policies.values() if estate else ()
+    asked = (spec.encryption_in_transit for spec in specs if spec.encryption_in_transit)
+    if not any(spec.mode is EncryptionMode.STRICT for spec in asked):
+        return []
+    if called is None:
+        return [unknown(check, "webhooks, APIServices, CustomResourceDefinitions, or pods")]
+    if called:
+        pods = [f"{namespace}/{name} ({phrase})" for (namespace, name), phrase in sorted(called.items())]
+        found = f"Strict refuses the API server, which calls {plural(len(pods), 'pod')}: {examples(pods)}"
+        return [Item(check, Result.BAD, found, REMEDY)]
+    return [Item(check, Result.OK, "the API server calls no pod that refuses it in Strict")]

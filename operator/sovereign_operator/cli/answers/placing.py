@@ -77,6 +77,16 @@ class NodeRows:
         rows = [_row(self._estate, name, self._policy, self._rules) for name in self._estate.nodes]
         return tuple(sorted(rows, key=lambda row: (row.verdict is Judged.REFUSED, bool(row.lacks), row.node)))
 
+    @cached_property
+    def retained(self) -> tuple[str, ...]:
+        """The nodes that the policy refuses, but which keep its label for pods there, and meet the pod's own rules."""
+        if self._policy is None:
+            return ()
+        label, seen = names.node_policy_label(self._policy), self._estate.nodes
+        kept = [row.node for row in self.all if row.verdict is Judged.REFUSED]
+        kept = [node for node in kept if seen[node].traits.labels.get(label) == names.ACCEPTED]
+        return tuple(node for node in kept if not shortcomings(self._rules, seen[node].traits))
+
 
 def _row(estate: Estate, name: str, policy: str | None, rules: PodDemands) -> NodeRow:
     seen = estate.nodes[name]

@@ -1,7 +1,8 @@
 """Why a pod runs where it runs, or runs nowhere, and the one thing to do about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -10,14 +11,22 @@ from sovereign_operator.cli.answers.answer import Answer, plural
 from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.placing import Judged, NodeRow, NodeRows, remedy
 from sovereign_operator.cli.answers.scope import Claim, Scope
+from sovereign_operator.core.encryption.api_server import REMEDY
+from sovereign_operator.core.encryption.refusals import CARRIES_ALL
+from sovereign_operator.core.encryption.refusals import REMEDY as REFUSALS_REMEDY
+from sovereign_operator.core.encryption.rollout import ADMIT, CLOSED, CUT_OFF
 from sovereign_operator.core.kubernetes.node_fit import PodDemands
 from sovereign_operator.core.placement.verdict import Place, place_of
+from sovereign_operator.core.sidecar.contract import CONTAINER
 from sovereign_operator.core.workload.facts import WorkloadPod
 from sovereign_operator.core.workload.status import how_to_move
+from sovereign_operator.core.workload.waiting import CREATE_AGAIN, chose_refused
 
 NOTHING_TO_DO: Final = "nothing"
 INSUFFICIENT: Final = "Insufficient "
 """What the scheduler says if nodes lack room, as in ``Insufficient cpu``."""
+PATIENCE: Final = timedelta(minutes=1)
+"""How long a sidecar may take to start before somebody is told: usually it takes seconds."""
 ASK_ANOTHER: Final = "ask somebody who may list nodes and Datacentres to run the same command, which then says more"
 
 
@@ -61,6 +70,8 @@ class PodSeen:
     ended: bool = False
     gates: tuple[str, ...] = ()
     """The scheduling gates that hold it back."""
+    sidecar_awaited: datetime | None = None
+    """Since when its containers have waited for its sidecar to start; None if they do not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +93,40 @@ class PodExplanation(Answer):
     """What the scheduler says, if the pod waits for a node."""
     claim: Claim | None
     """The SovereignWorkload that refers to its workload."""
+    encryption: tuple[str, ...] = ()
+    """What stands in the way of its policy's encryption, as sentences."""
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """The reason, unless there is nothing to do."""
-        return () if self.next == NOTHING_TO_DO else (self.why,)
+        """The reason, unless there is nothing to do, and what stands in the way of encryption."""
+        return (*(() if self.next == NOTHING_TO_DO else (self.why,)), *self.encryption)
 
 
-def explain_pod(seen: PodSeen, scope: Scope, estate: Estate, claim: Claim | None) -> PodExplanation:
-    """Explain where a pod is, and what to do."""
+def obstacles(
+    closed_by: Sequence[str], called: str, *, cut_off_by: Sequence[str] = (), refused: str = ""
+) -> tuple[str, ...]:
+    """Say what stands in the way of encryption: NetworkPolicies, and calls of the API server that Strict refuses.
+
+    ``closed_by``: those that keep the controller from the sidecar. ``cut_off_by``: those that keep the sidecar from the
+    signers. ``refused``: when its sidecar was reported to refuse connections, which stands in the way of the
+    application.
+    """
+    said = []
+    if cut_off_by:
+        said.append(f"it waits for its certificate, because {CUT_OFF}: {', '.join(cut_off_by)}: {ADMIT}")
+    if closed_by:
+        said.append(f"{CLOSED}: {', '.join(closed_by)}: {ADMIT}")
+    if called:
+        said.append(f"Strict refuses the API server, which calls it ({called}): {REMEDY}")
+    if refused:
+        said.append(f"its sidecar refused connections ({refused}), because it {CARRIES_ALL}: {REFUSALS_REMEDY}")
+    return tuple(said)
+
+
+def explain_pod(
+    seen: PodSeen, scope: Scope, estate: Estate, claim: Claim | None, encryption: tuple[str, ...] = ()
+) -> PodExplanation:
+    """Explain where a pod is, and what to do. ``encryption``: what stands in its way."""
     rows = NodeRows(estate, scope.policy, seen.rules)
     state, why, advice = judge_pod(seen, scope, estate, rows)
     return PodExplanation(
@@ -105,6 +141,7 @@ def explain_pod(seen: PodSeen, scope: Scope, estate: Estate, claim: Claim | None
         nodes=rows.all,
         scheduler=seen.pod.waiting,
         claim=claim,
+        encryption=encryption,
     )
 
 
@@ -118,7 +155,7 @@ def judge_pod(seen: PodSeen, scope: Scope, estate: Estate, rows: NodeRows) -> tu
         return State.FREE, "no policy is in effect: it may run on any node", NOTHING_TO_DO
     if seen.pod.node:
         return _judge_bound(seen, scope.policy, estate, rows)
-    why, advice = _why_pending(seen, scope.policy, rows.all)
+    why, advice = _why_on_retained(seen, scope.policy, rows) or _why_pending(seen, scope.policy, rows.all)
     return State.PENDING, why, advice
 
 
@@ -137,13 +174,18 @@ def _judge_bound(seen: PodSeen, policy: str, estate: Estate, rows: NodeRows) -> 
         nowhere = not estate.verdicts.accepted_nodes(policy)
         return State.OUTSIDE, why, f"make a node acceptable first: {remedy(rows.all)}" if nowhere else _move(seen)
     why = f"it runs on {node} in {here.datacentre}, which policy {policy} accepts: {here.why}"
+    return State.INSIDE, *_judge_inside(seen, policy, estate, why)
+
+
+def _judge_inside(seen: PodSeen, policy: str, estate: Estate, why: str) -> tuple[str, str]:
+    """Return what to say of a pod that runs where its policy accepts it for this reason, and what to do."""
+    waited = estate.facts.now - seen.sidecar_awaited if seen.sidecar_awaited else timedelta()
+    if waited > PATIENCE:
+        minutes = plural(waited // timedelta(minutes=1), "minute")
+        return f"{why}; but its containers have waited {minutes} for its sidecar", _start_sidecar(seen)
     if policy in seen.pod.placed_for or seen.static:
-        return State.INSIDE, why, NOTHING_TO_DO
-    return (
-        State.INSIDE,
-        f"{why}; but it is older than the policy's hold on it, and does not select its nodes",
-        _move(seen),
-    )
+        return why, NOTHING_TO_DO
+    return f"{why}; but it is older than the policy's hold on it, and does not select its nodes", _move(seen)
 
 
 def _as_recorded(seen: PodSeen, policy: str, here: NodeRow | None) -> tuple[State, str, str]:
@@ -159,6 +201,24 @@ def _as_recorded(seen: PodSeen, policy: str, here: NodeRow | None) -> tuple[Stat
         return State.OUTSIDE, f"it runs on {node}, which policy {policy} does not accept: {recorded}", _move(seen)
     why = f"it runs on {node}; you may not read what its verdict rests on, and the operator has recorded none"
     return State.UNKNOWN, why, ASK_ANOTHER
+
+
+def _why_on_retained(seen: PodSeen, policy: str, rows: NodeRows) -> tuple[str, str] | None:
+    """Return what to say of a pod of a DaemonSet for a refused node that keeps the policy's label; None of others.
+
+    Its controller chooses nodes by the label, and names the node in the affinity of the pod. As long as the pod waits,
+    a roll-out counts it among those that are unavailable.
+    """
+    daemon_set = seen.owner.name if seen.owner and seen.owner.workload is WorkloadKind.DAEMON_SET else ""
+    if not daemon_set or not rows.retained or any(row.fits for row in rows.all):
+        return None
+    node = rows.retained[0]
+    why = (
+        f"its DaemonSet wants it on {node}, which policy {policy} refuses, and which keeps the policy's label for the "
+        "pods that run there: it cannot start, and goes once they have left"
+    )
+    raised = f"updateStrategy.rollingUpdate.maxUnavailable of DaemonSet {daemon_set} by the number of such nodes"
+    return why, f"move the policy's pods off {node}; if a roll-out waits meanwhile, raise {raised}"
 
 
 def _why_pending(seen: PodSeen, policy: str, rows: tuple[NodeRow, ...]) -> tuple[str, str]:
@@ -191,6 +251,9 @@ def _why_room(fitting: list[NodeRow], said: str) -> tuple[str, str]:
         why = f"the operator has not labelled {fitting[0].node} yet, which would suit it"
         return why, "wait a moment; then kubectl sovereign check says what is wrong with the operator"
     why = f"{plural(len(fitting), 'accepted node')} would suit it; the scheduler says: {said}"
+    if chose_refused(said):
+        chosen = "it is older than the refusal of a node that keeps the policy's label for the pods that run there"
+        return f"{chosen}: the scheduler chose that node, and may go on choosing it; it says: {said}", CREATE_AGAIN
     if INSUFFICIENT in said:
         return why, f"make room on {fitting[0].node} or another accepted node, or have the pod ask for less"
     return (
@@ -204,6 +267,13 @@ def own_rule_advice(possible: list[NodeRow], owner: Owner | None) -> str:
     first = min(possible, key=lambda row: (len(row.lacks), row.node))
     where = f"the pod template of {owner.kind} {owner.name}" if owner else "the pod"
     return f"change {where}, or {first.node}, which {' and '.join(first.lacks)}"
+
+
+def _start_sidecar(seen: PodSeen) -> str:
+    """Say what to look at where a sidecar does not start."""
+    log = f"kubectl -n {seen.namespace} logs {seen.pod.name} -c {CONTAINER}"
+    elsewhere = f"kubectl sovereign check says what node {seen.pod.node} lacks; a pod in a sandbox can have no sidecar"
+    return f"read {log}, which says whether it has a certificate; if it has, {elsewhere}"
 
 
 def _move(seen: PodSeen) -> str:

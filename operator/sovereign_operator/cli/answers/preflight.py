@@ -13,6 +13,14 @@ OLDEST: Final = (1, 33)
 NEWEST: Final = (1, 37)
 """The last one on which the operator is tested."""
 
+OLD_KERNELS: Final = (
+    ((5, 2), "no pod with a sidecar starts on"),
+    ((5, 16), "frames that carry no IP may leave pods on"),
+)
+"""What follows on nodes whose kernel is older than a version of Linux. 5.2 translates addresses of both families in one
+table, as the redirect does; 5.16 filters frames that leave an interface. Which modules there are, only agents can tell:
+see core/encryption/node_lacks.py."""
+
 GUARDING: Final = ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
 PLACING: Final = ("mutatingadmissionpolicies", "mutatingadmissionpolicybindings")
 CERTIFYING: Final = ("podcertificaterequests", "clustertrustbundles")
@@ -28,8 +36,12 @@ class ClusterSeen:
     """The resources that it serves in admissionregistration.k8s.io/v1."""
     certificates: frozenset[str] | None
     """The same for certificates.k8s.io/v1; empty if it does not serve that version."""
+    token_keys: bool | None
+    """Whether it serves the keys of service accounts' tokens."""
     kubelets: Mapping[str, str] | None
     """By node, the version of its kubelet."""
+    kernels: Mapping[str, str] | None
+    """By node, the version of its kernel: ``6.1.0-40-cloud-amd64``; empty if it is not known."""
     may: Mapping[str, bool]
     """What an installation creates, and whether the caller may create it."""
 
@@ -37,14 +49,17 @@ class ClusterSeen:
 def check_cluster(seen: ClusterSeen) -> Check:
     """Check whether the operator may be installed."""
     items = [_check_version(seen), _check_guards(seen), _check_placement(seen), _check_certificates(seen)]
-    return Check(items=(*items, *_check_kubelets(seen), NODE_RESTRICTION, _check_rights(seen)))
+    items.append(_check_token_keys(seen))
+    return Check(items=(*items, *_check_kubelets(seen), *_check_kernels(seen), NODE_RESTRICTION, _check_rights(seen)))
 
 
 NODE_RESTRICTION: Final = Item(
     "NodeRestriction",
     Result.NOTE,
     "whether this admission plugin is on cannot be seen from here, and placement rests on it",
-    "look for it in --enable-admission-plugins of the API server, or ask who runs the control plane",
+    "look for it in --enable-admission-plugins of the API server, ask who runs the control plane, or try: "
+    "kubectl label node NODE node-restriction.kubernetes.io/test=x --dry-run=server --as=system:node:NODE "
+    "--as-group=system:nodes. If it is on, the API server answers 'is not allowed to modify labels'",
 )
 
 
@@ -94,8 +109,18 @@ def _check_certificates(seen: ClusterSeen) -> Item:
         return unknown("certificates", "which certificate APIs are served")
     if all(name in seen.certificates for name in CERTIFYING):
         return Item("certificates", Result.OK, "pods can mount certificates, and sidecars get them either way")
-    found = "only sidecars get certificates, by token, as pod certificates are not served"
+    found = "only sidecars get certificates, by token, because the API server does not serve pod certificates"
     return Item("certificates", Result.NOTE, found, "upgrade to Kubernetes 1.37 if your pods are to mount certificates")
+
+
+def _check_token_keys(seen: ClusterSeen) -> Item:
+    if seen.token_keys is None:
+        return unknown("tokens", "the keys of service accounts' tokens, /openid/v1/jwks")
+    if seen.token_keys:
+        return Item("tokens", Result.OK, "sidecars can get certificates by token: the keys of tokens are served")
+    found = "with encryption, no sidecar gets a certificate by token, as the API server does not serve /openid/v1/jwks"
+    advice = "have --service-account-issuer of the API server be an https URL before you set encryption.enabled"
+    return Item("tokens", Result.NOTE, found, advice)
 
 
 def _check_kubelets(seen: ClusterSeen) -> list[Item]:
@@ -106,6 +131,28 @@ def _check_kubelets(seen: ClusterSeen) -> list[Item]:
         found = f"kubelets older than {_words(OLDEST)}, with which the operator is not tested: {examples(old)}"
         return [Item("nodes", Result.NOTE, found, "upgrade these nodes")]
     return [Item("nodes", Result.OK, f"{len(seen.kubelets)}, with kubelets of {_words(OLDEST)} or newer")]
+
+
+def _check_kernels(seen: ClusterSeen) -> list[Item]:
+    if seen.kernels is None:
+        return []
+    versions = {node: parse(kernel) for node, kernel in seen.kernels.items()}
+    unknown_to = sorted(node for node, version in versions.items() if version is None)
+    found: list[Item] = []
+    named: set[str] = set()
+    for oldest, follows in OLD_KERNELS:
+        old = sorted(node for node, version in versions.items() if version and version < oldest and node not in named)
+        if old:
+            said = f"with encryption, {follows} nodes with a kernel before Linux {_words(oldest)}: {examples(old)}"
+            found.append(Item("kernels", Result.NOTE, said, "upgrade these nodes before you set encryption.enabled"))
+            named.update(old)
+    if unknown_to:
+        said = f"these nodes have not reported the version of their kernel: {examples(unknown_to)}"
+        found.append(Item("kernels", Result.UNKNOWN, said, "see whether they are Ready: kubectl get nodes -o wide"))
+    if found:
+        return found
+    newest = OLD_KERNELS[-1][0]
+    return [Item("kernels", Result.OK, f"all are Linux {_words(newest)} or newer, as encryption needs")]
 
 
 def _check_rights(seen: ClusterSeen) -> Item:

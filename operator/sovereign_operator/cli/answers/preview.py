@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sovereign_operator.cli.answers.answer import Answer, plural
+from sovereign_operator.core.encryption.api_server import REMEDY
 from sovereign_operator.core.workload.preview import preview
 from sovereign_operator.core.workload.previewed import Outcome, Previewed, PreviewRow, Stage
 
@@ -35,6 +36,8 @@ class PreviewSeen:
     """Workloads that cannot be read."""
     ignored: tuple[str, ...] = ()
     """The kinds of objects in files from which nothing follows here."""
+    called: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """By namespace and name of a pod: where the API server calls it, which Strict would refuse, and for what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +52,15 @@ class Preview(Answer):
     """What a preview cannot know."""
     ignored: tuple[str, ...]
     """The kinds of objects in files from which nothing follows here."""
+    called: tuple[str, ...] = ()
+    """A sentence for each pod that the API server calls, and that would refuse it in Strict."""
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """A sentence for each workload that does not simply run."""
+        """A sentence for each workload that does not simply run, and those of ``called``."""
         rows = (row for row in self.rows if row.outcome is not Outcome.RUNS)
-        return tuple(f"{row.namespace} {row.workload} {_verb(row.outcome)}: {row.reason}" for row in rows)
+        said = (f"{row.namespace} {row.workload} {_verb(row.outcome)}: {row.reason}" for row in rows)
+        return (*said, *self.called)
 
     @property
     def summary(self) -> str:
@@ -81,4 +87,8 @@ def report_preview(seen: PreviewSeen) -> Preview:
         totals={outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
         not_known=NOT_KNOWN,
         ignored=seen.ignored,
+        called=tuple(
+            f"pod {namespace}/{name} would refuse the API server in Strict, which calls it ({phrase}): {REMEDY}"
+            for (namespace, name), phrase in sorted(seen.called.items())
+        ),
     )

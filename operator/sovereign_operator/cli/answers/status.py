@@ -24,6 +24,7 @@ from sovereign_operator.core.placement.status import report_datacentre, report_p
 from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.report.conditions import condition_of
 from sovereign_operator.core.report.report import Report
+from sovereign_operator.core.workload.scope import Judge, Mode
 
 SOON: Final = 30
 """In how many days an end is a finding, as the first of the chart's alerts has it."""
@@ -35,15 +36,15 @@ RECORDED: Final[Mapping[str, Place]] = {Judged.ACCEPTED: Place.INSIDE, Judged.RE
 
 @dataclass(frozen=True)
 class CountedPod:
-    """What the counts need of a pod that has not ended."""
+    """What the counts need of a pod that has not ended, as one policy judges it."""
 
     namespace: str
     policy: str
-    """The one that holds it."""
     node: str | None
+    mode: Mode = Mode.ENFORCE
     unreadable: bool = False
     recorded: str = ""
-    """The verdict that the operator wrote on it."""
+    """The verdict that the operator wrote on it, which is that of the policy that holds it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class StatusSeen:
     """By plural and name, the statuses that the operator wrote."""
     scope: str = ""
     """The one namespace that was asked about; empty: all."""
+    tried: tuple[tuple[str, Judge], ...] = ()
+    """The namespaces that only try a policy, each with the policies that it tries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,8 @@ class Status(Answer):
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What needs somebody's attention."""
+        """What needs somebody's attention: nothing of what is only tried, where pods outside break no rule."""
+        held = [row for row in self.namespaces or () if row.mode == Mode.ENFORCE]
         policies, datacentres = self.policies or (), self.datacentres or ()
         used = [row for row in policies if row.used_by]
         found = [f"policy {row.policy}: {row.message}" for row in used if row.ready == "False"]
@@ -87,10 +91,10 @@ class Status(Answer):
         found += [f"datacentre {row.datacentre}: {ends(row.days)}" for row in datacentres if is_soon(row.days)]
         found += [
             f"namespace {row.namespace}: {plural(row.outside, 'pod')} outside, {row.pending} pending"
-            for row in self.namespaces or ()
+            for row in held
             if row.outside or row.pending
         ]
-        found += [f"namespace {row.namespace}: {_unknown(row)}" for row in self.namespaces or () if not row.known]
+        found += [f"namespace {row.namespace}: {_unknown(row)}" for row in held if not row.known]
         found += [f"{row.namespace}/{row.name}: {row.message}" for row in self.workloads or () if row.ready == "False"]
         found += [
             f"derogation {row.name} of policy {row.policy} for {row.service}: {ends(row.days)}"
@@ -124,9 +128,10 @@ def report_status(seen: StatusSeen, estate: Estate, now: datetime) -> Status:
     today = now.astimezone(PARIS).date()
     policies = estate.policies
     used = Counter((seen.namespaces or {}).values())
+    tried = Counter(judge.policy for _, judge in seen.tried)
     return Status(
         scope=seen.scope,
-        policies=tuple(_policy(name, seen, estate, today, used[name]) for name in sorted(policies))
+        policies=tuple(_policy(name, seen, estate, today, (used[name], tried[name])) for name in sorted(policies))
         if policies is not None
         else None,
         datacentres=_datacentres(seen, estate, today),
@@ -136,7 +141,7 @@ def report_status(seen: StatusSeen, estate: Estate, now: datetime) -> Status:
     )
 
 
-def _policy(name: str, seen: StatusSeen, estate: Estate, today: date, used_by: int) -> PolicyRow:
+def _policy(name: str, seen: StatusSeen, estate: Estate, today: date, namespaces: tuple[int, int]) -> PolicyRow:
     judged = estate.judged and name in estate.facts.policies
     status = (
         _plain(report_policy(name, estate.facts, estate.verdicts))
@@ -153,7 +158,8 @@ def _policy(name: str, seen: StatusSeen, estate: Estate, today: date, used_by: i
         nodes=status.get("nodes", 0),
         next_end=end,
         days=(end - today).days if end else None,
-        used_by=used_by,
+        used_by=namespaces[0],
+        tried_by=namespaces[1],
     )
 
 
@@ -190,22 +196,28 @@ def _datacentre(name: str, seen: StatusSeen, estate: Estate, today: date) -> Dat
 def _namespaces(seen: StatusSeen, estate: Estate) -> tuple[NamespaceRow, ...] | None:
     if seen.namespaces is None or seen.pods is None:
         return None
-    counts = Counter((pod.namespace, pod.policy, _where(pod, estate)) for pod in seen.pods)
-    keys = {*seen.namespaces.items(), *((pod.namespace, pod.policy) for pod in seen.pods)}
-    policies = estate.policies
+    judged = [((pod.namespace, Judge(pod.policy, pod.mode)), _where(pod, estate)) for pod in seen.pods]
+    held = {(namespace, Judge(policy, Mode.ENFORCE)) for namespace, policy in seen.namespaces.items()}
+    counts, policies = Counter(judged), estate.policies
     return tuple(
         NamespaceRow(
             namespace=namespace,
-            policy=policy,
-            known=policies is None or policy in policies,
-            pods=sum(counts[namespace, policy, word] for word in (*Place, Judged.UNKNOWN)),
-            inside=counts[namespace, policy, Place.INSIDE],
-            outside=counts[namespace, policy, Place.OUTSIDE],
-            pending=counts[namespace, policy, Place.PENDING],
-            unknown=counts[namespace, policy, Judged.UNKNOWN],
+            policy=judge.policy,
+            mode=judge.mode.value,
+            known=policies is None or judge.policy in policies,
+            pods=sum(counts[(namespace, judge), word] for word in (*Place, Judged.UNKNOWN)),
+            inside=counts[(namespace, judge), Place.INSIDE],
+            outside=counts[(namespace, judge), Place.OUTSIDE],
+            pending=counts[(namespace, judge), Place.PENDING],
+            unknown=counts[(namespace, judge), Judged.UNKNOWN],
         )
-        for namespace, policy in sorted(keys)
+        for namespace, judge in sorted({*held, *seen.tried, *(key for key, _ in judged)}, key=_strictest_first)
     )
+
+
+def _strictest_first(key: tuple[str, Judge]) -> tuple[str, int, str]:
+    namespace, judge = key
+    return namespace, list(Mode).index(judge.mode), judge.policy
 
 
 def _where(pod: CountedPod, estate: Estate) -> Place | Judged:

@@ -23,6 +23,8 @@ class PolicyRow:
     """How many days are left until the last day of what ends next; negative: it has passed."""
     used_by: int
     """How many namespaces enforce it."""
+    tried_by: int
+    """How many namespaces only try it: their labels warn or audit name it."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,12 @@ class DerogationRow:
 
 @dataclass(frozen=True)
 class NamespaceRow:
-    """One namespace in scope, with its pods that have not ended."""
+    """The pods of one namespace that have not ended, as one policy judges them."""
 
     namespace: str
     policy: str
+    mode: str
+    """enforce: they are held to the policy. warn, audit: it is only tried on them."""
     known: bool
     """Whether there is such a policy, as far as the caller may know."""
     pods: int

@@ -35,7 +35,7 @@ def about() -> None:
 def list_services(*, output: OutputOption = Output.TEXT) -> None:
     """List the services, with what is in force today.
 
-    Asks no cluster.
+    It needs no cluster.
     """
     shipped, _ = read_shipped()
     answer = list_catalogue(shipped, datetime.now(UTC))
@@ -46,7 +46,7 @@ def list_services(*, output: OutputOption = Output.TEXT) -> None:
 def show_service(name: NameArgument, *, output: OutputOption = Output.TEXT) -> None:
     """Print a service as a manifest, with its sources.
 
-    Asks no cluster.
+    It needs no cluster.
     """
     shipped, manifests = read_shipped()
     _must_exist([name], manifests)
@@ -62,7 +62,7 @@ def diff(
     output: OutputOption = Output.TEXT,
     access: Access,
 ) -> None:
-    """Compare the cluster's services with the shipped ones."""
+    """Compare the cluster's CloudServices with the shipped ones: all, or those that you name."""
     shipped, manifests = read_shipped()
     _must_exist(names, manifests)
 

@@ -9,7 +9,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import SOVEREIGN_WORKLOA
 from sovereign_operator.cli.answers.answer import Answer
 from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.node import NodeExplanation, explain_node
-from sovereign_operator.cli.answers.pod import PodExplanation, explain_pod
+from sovereign_operator.cli.answers.pod import PodExplanation, explain_pod, obstacles
 from sovereign_operator.cli.answers.scope import Claim, Scope, scope_of
 from sovereign_operator.cli.answers.workload import WorkloadExplanation, explain_workload
 from sovereign_operator.cli.completing import complete_target
@@ -17,7 +17,8 @@ from sovereign_operator.cli.connection import Access
 from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.gather.estate import read_estate
 from sovereign_operator.cli.gather.installation import find_installation
-from sovereign_operator.cli.gather.reader import Reader
+from sovereign_operator.cli.gather.obstacles import read_called, read_closing, read_cut_off, read_refusal, wanted_by
+from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
 from sovereign_operator.cli.gather.workloads import find_claim, must_get, read_pod, read_workload, target_of
 from sovereign_operator.cli.options import (
     NamespaceOption,
@@ -28,7 +29,10 @@ from sovereign_operator.cli.options import (
 from sovereign_operator.cli.running import ask, finish, with_access
 from sovereign_operator.cli.show.blocks import Block
 from sovereign_operator.cli.show.explanations import show_node, show_pod, show_workload
+from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.resource import NAMESPACES, NODES, OURS, PODS, WORKLOADS
+from sovereign_operator.kube.objects.pod import see_pod
+from sovereign_operator.kube.objects.worst import worst_pod
 
 KINDS: Final = {
     "pod": ("pods", "po"),
@@ -47,7 +51,11 @@ _WORKLOADS: Final = {kind.value.lower(): kind for kind in WorkloadKind}
 
 TargetArgument = Annotated[
     list[str],
-    typer.Argument(metavar="KIND/NAME", help=f"one of: {', '.join(KINDS)}", autocompletion=complete_target),
+    typer.Argument(
+        metavar="KIND/NAME",
+        help=f"one object, as KIND/NAME or KIND NAME; the kinds are {', '.join(KINDS)}",
+        autocompletion=complete_target,
+    ),
 ]
 
 
@@ -60,10 +68,10 @@ def explain(
     access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
-    """Say why a pod, workload or node is judged as it is.
+    """Explain why a pod waits or is outside, or a node is refused.
 
-    Of a pod or workload: which policy holds it and why, which nodes it accepts, which of the pod's own rules these do
-    not meet, and the one thing to do. Of a node: where it stands, and which policies accept it.
+    For a pod or workload: which policy it is held to and why, which nodes that policy accepts, which of the pod's own
+    rules these do not meet, and the one thing to do. For a node: its datacentre, and which policies accept it.
     """
     kind, name = parse(target)
 
@@ -124,7 +132,25 @@ class _Asker:
         claim = await find_claim(self._reader, namespace, owner.kind, owner.name) if owner else None
         estate = await read_estate(self._reader)
         scope = await self._scope(namespace, seen.labels, estate, claim)
-        return explain_pod(seen, scope, estate, claim)
+        waits = seen.sidecar_awaited is not None
+        found = await self._obstacles(obj, scope.policy, estate, waits=waits)
+        return explain_pod(seen, scope, estate, claim, found)
+
+    async def _obstacles(self, obj: Json, policy: str | None, estate: Estate, *, waits: bool) -> tuple[str, ...]:
+        """Say what stands in the way of a pod's encryption. ``waits``: whether its sidecar has not started yet."""
+        pod, wanted = seen_or_worst(see_pod, worst_pod)(obj), wanted_by(estate)
+        if policy is None or policy not in wanted or pod.transit != policy or pod.ended:
+            return ()
+        installation = await find_installation(self._reader, self._operator_namespace)
+        closed_by = await read_closing(self._reader, obj, policy, installation.namespace)
+        called = await read_called(self._reader, [(policy, pod)], wanted)
+        asks = waits and pod.trust
+        return obstacles(
+            closed_by,
+            (called or {}).get((pod.namespace, pod.pod.name), ""),
+            cut_off_by=await read_cut_off(self._reader, obj, installation.namespace) if asks else [],
+            refused=await read_refusal(self._reader, obj),
+        )
 
     async def workload(self, kind: WorkloadKind, name: str, namespace: str) -> WorkloadExplanation:
         obj = await must_get(self._reader, WORKLOADS[kind], name, namespace)

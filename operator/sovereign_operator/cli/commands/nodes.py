@@ -20,7 +20,7 @@ from sovereign_operator.core.report.conditions import examples
 
 NamesArgument = Annotated[
     list[str],
-    typer.Argument(metavar="NAME...", help="nodes that stand at one site", autocompletion=complete_node),
+    typer.Argument(metavar="NAME...", help="nodes at one site", autocompletion=complete_node),
 ]
 
 nodes = typer.Typer(invoke_without_command=True, no_args_is_help=False, rich_markup_mode=None)
@@ -34,7 +34,7 @@ def list_all(
     output: OutputOption = Output.TEXT,
     access: Access,
 ) -> None:
-    """Say which nodes stand in which datacentre, or in none."""
+    """List nodes, with their datacentres and who accepts them."""
     if command.invoked_subcommand:
         return
 
@@ -52,9 +52,9 @@ def declare_nodes(
     output: OutputOption = Output.TEXT,
     access: Access,
 ) -> None:
-    """Print a Datacentre for nodes, for you to complete.
+    """Print a Datacentre for some nodes, for you to complete.
 
-    It has their names and uids. What kubelets say of them stands in comments, for you to confirm.
+    It contains their names and uids. What their kubelets report is in comments, for you to check.
     """
 
     async def question(reader: Reader, _: str) -> Declaration:

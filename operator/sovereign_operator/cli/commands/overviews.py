@@ -13,11 +13,12 @@ from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.gather.check import client_version, read_cluster, read_operator, read_version
 from sovereign_operator.cli.gather.estate import read_estate
 from sovereign_operator.cli.gather.installation import ALL_KINDS, find_installation
+from sovereign_operator.cli.gather.obstacles import read_called_anywhere
 from sovereign_operator.cli.gather.reader import Reader
 from sovereign_operator.cli.gather.status import read_status
 from sovereign_operator.cli.options import (
     AllNamespacesOption,
-    NamespaceOption,
+    NamespaceOrAllOption,
     OperatorNamespaceOption,
     Output,
     OutputOption,
@@ -30,12 +31,12 @@ from sovereign_operator.cli.show.overviews import show_check, show_status, show_
 @with_access
 def version(
     *,
-    client: Annotated[bool, typer.Option("--client", help="ask no cluster")] = False,
+    client: Annotated[bool, typer.Option("--client", help="of this program alone, without a cluster")] = False,
     output: OutputOption = Output.TEXT,
     access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
-    """Say which versions of all parts there are."""
+    """Show the version of each part: client, chart, images and kinds."""
 
     async def question(reader: Reader, _: str) -> Version:
         return await read_version(reader, await find_installation(reader, operator_namespace, ALL_KINDS))
@@ -50,16 +51,17 @@ def version(
 @with_access
 def status(
     *,
-    namespace: NamespaceOption = "",
+    namespace: NamespaceOrAllOption = "",
     all_namespaces: AllNamespacesOption = False,
     output: OutputOption = Output.TEXT,
     access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
-    """Say how policies, places and workloads stand.
+    """Show the state of policies, datacentres and workloads.
 
-    That is: policies, datacentres with their next end, namespaces and workloads by state, and derogations. It looks at
-    all namespaces if you may list them, otherwise at the namespace of your context.
+    It lists policies, datacentres and what ends next, the pods of namespaces that enforce a policy or only try one
+    (labels warn and audit), SovereignWorkloads by state, and derogations. It looks at all namespaces if you may list
+    them, otherwise at the namespace of your context.
     """
 
     async def question(reader: Reader, own: str) -> Status:
@@ -87,14 +89,15 @@ def status(
 @with_access
 def check(
     *,
-    pre: Annotated[bool, typer.Option("--pre", help="before an installation: may it be installed here?")] = False,
+    pre: Annotated[bool, typer.Option("--pre", help="before an installation: check the cluster instead")] = False,
     output: OutputOption = Output.TEXT,
     access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
-    """Check that the operator works, or may be installed.
+    """Check that the operator works, or that it can be installed.
 
-    It has to be healthy, led by a replica, guarding, and up to date. With --pre: may it be installed on this cluster?
+    Are its processes ready, does one replica lead, are the guards in place, and is everything of one version? With
+    --pre: does this cluster have what the operator needs?
     """
 
     async def question(reader: Reader, _: str) -> Check:
@@ -103,7 +106,10 @@ def check(
         installation = await find_installation(reader, operator_namespace, ALL_KINDS)
         seen = await read_operator(reader, installation)
         complete = seen.crds is not None and all(crd.found for crd in seen.crds)
-        return check_operator(seen, await read_estate(reader) if complete else None)
+        if not complete:
+            return check_operator(seen, None)
+        estate = await read_estate(reader)
+        return check_operator(seen, estate, await read_called_anywhere(reader, estate))
 
     finish(
         ask(access, question),

@@ -17,11 +17,11 @@ from sovereign_operator.cli.gather.preview import Asked, read_preview
 from sovereign_operator.cli.gather.reader import Reader
 from sovereign_operator.cli.options import (
     AllNamespacesOption,
-    NamespaceOption,
     OperatorNamespaceOption,
     Output,
     OutputOption,
     check_namespaces,
+    namespace_option,
 )
 from sovereign_operator.cli.running import ask, finish, with_access
 from sovereign_operator.cli.show.preview import show_preview
@@ -34,7 +34,7 @@ PolicyOption = Annotated[
     typer.Option(
         "--policy",
         metavar="NAME",
-        help="as if the namespaces enforced this policy: with -n or -A",
+        help="as if the namespace (-n), or each one (-A), enforced this policy",
         autocompletion=complete_policy,
     ),
 ]
@@ -44,7 +44,7 @@ FileOption = Annotated[
         "--filename",
         "-f",
         metavar="FILE",
-        help="as if this file or folder were applied; - is standard input; repeat it",
+        help="as if this file or folder were applied; - is standard input; may be repeated",
     ),
 ]
 WithoutOption = Annotated[
@@ -52,12 +52,15 @@ WithoutOption = Annotated[
     typer.Option(
         "--without",
         metavar="KIND/NAME",
-        help="as if this node, datacentre, or so, were gone; repeat it",
+        help="as if this node, datacentre, service, policy or derogation were gone; may be repeated",
         autocompletion=complete_without,
     ),
 ]
 AtOption = Annotated[str, typer.Option("--at", metavar="DATE", help="as if it were this day, such as 2031-06-15")]
-OfflineOption = Annotated[bool, typer.Option("--offline", help="ask no cluster: all that there is stands in files")]
+NamespaceOption = Annotated[str, namespace_option("that of the context with --policy, all namespaces without it")]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="as if there were nothing but the files: ask no cluster")
+]
 
 
 @with_access
@@ -74,10 +77,11 @@ def preview(
     access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
-    """Say what would become of workloads, and change nothing.
+    """Show what a change would do to workloads, without making it.
 
-    Each runs, moves, hangs, is refused or cut off, or it cannot be told, if namespaces enforced a policy, files were
-    applied, a datacentre or node were gone, or it were another day. The options combine.
+    The change: namespaces enforce a policy, files are applied, a node or datacentre is gone, or it is another day. The
+    options combine. The outcome of a workload: it runs on accepted nodes, moves there once its pods are created again,
+    hangs because no accepted node can take it, is refused, is cut off from its peers, or cannot be told.
     """
     check_namespaces(namespace, all_namespaces=all_namespaces)
     if not (policy or filename or without or at):

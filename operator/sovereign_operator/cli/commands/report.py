@@ -18,7 +18,7 @@ from sovereign_operator.cli.gather.reader import Reader
 from sovereign_operator.cli.gather.report import read_report
 from sovereign_operator.cli.options import (
     AllNamespacesOption,
-    NamespaceOption,
+    NamespaceOrAllOption,
     OperatorNamespaceOption,
     check_namespaces,
 )
@@ -53,19 +53,19 @@ FormOption = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="html for people, csv for spreadsheets, json for programs; default: as the file is called, else text, in "
-        "short",
+        help="html for people, csv for spreadsheets, json for programs; default: by the ending of the file's name, or "
+        "a short text",
     ),
 ]
 FileOption = Annotated[
-    str, typer.Option("--output-file", metavar="FILE", help="write it there; default: standard output")
+    str, typer.Option("--output-file", metavar="FILE", help="the file to write; default: standard output")
 ]
 SignOption = Annotated[
     str,
     typer.Option(
         "--sign",
         metavar="KEY",
-        help=f"sign the file with this private key (PEM); the signature is beside it, in FILE{SUFFIX}",
+        help=f"sign the file with this private key (PEM), and write the signature to FILE{SUFFIX}",
     ),
 ]
 
@@ -76,15 +76,15 @@ def report(
     output: FormOption = None,
     output_file: FileOption = "",
     sign_with: SignOption = "",
-    namespace: NamespaceOption = "",
+    namespace: NamespaceOrAllOption = "",
     all_namespaces: AllNamespacesOption = False,
     access: Access,
     operator_namespace: OperatorNamespaceOption = "",
 ) -> None:
-    """Report where all sovereign workloads run, and on what basis.
+    """Report to auditors where workloads run, and on what basis.
 
-    For an auditor who files it: places, legal basis, evidence, derogations, encryption, guards, what is not covered,
-    and what you may not read. It looks at all namespaces if you may list them, otherwise at that of your context.
+    It has places, legal basis, evidence, derogations, encryption, guards, what is not covered, and what you may not
+    read. It looks at all namespaces if you may list them, otherwise at that of your context.
     """
 
     async def question(reader: Reader, own: str) -> AuditReport:

@@ -16,6 +16,8 @@ from sovereign_operator.cli.gather.installation import CHART_LABEL, VERSION_LABE
 from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
 from sovereign_operator.core import names
 from sovereign_operator.core.admission.guards import Guard, GuardFinding, GuardKey, inspect
+from sovereign_operator.core.encryption.node_lacks import NodeLacks
+from sovereign_operator.core.report.reasons import MAX_LINE
 from sovereign_operator.core.workload.readiness import readiness_of
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.errors import NotFoundError, RefusedError
@@ -30,6 +32,8 @@ from sovereign_operator.kube.client.resource import (
     NOT_EVERYWHERE,
     Resource,
 )
+from sovereign_operator.kube.client.token_keys import read_token_keys
+from sovereign_operator.kube.objects.agent_report import see_report
 from sovereign_operator.kube.objects.guard import read_versions, see_guard
 from sovereign_operator.kube.objects.node import see_node
 from sovereign_operator.kube.objects.worst import worst_guard, worst_node
@@ -56,14 +60,23 @@ def client_version() -> str:
 
 async def read_cluster(reader: Reader) -> ClusterSeen:
     """Read what a cluster serves, and what the caller may do there. Raises ApiError."""
-    nodes = await reader.list(NODES, seen_or_worst(see_node, worst_node))
+    see = seen_or_worst(see_node, worst_node)
+    nodes = await reader.list(NODES, lambda obj: (see(obj), _kernel(obj)))
     return ClusterSeen(
         version=await server_version(reader),
         admission=await _served(reader, "admissionregistration.k8s.io/v1"),
         certificates=await _served(reader, "certificates.k8s.io/v1"),
-        kubelets=None if nodes is None else {seen.node.name: seen.kubelet for seen in nodes},
+        kubelets=None if nodes is None else {seen.node.name: seen.kubelet for seen, _ in nodes},
+        kernels=None if nodes is None else {seen.node.name: kernel for seen, kernel in nodes},
+        token_keys=await _serves_token_keys(reader),
         may={resource.plural: await _may_create(reader, resource) for resource in CREATED},
     )
+
+
+def _kernel(node: Json) -> str:
+    """Return the version of a node's kernel, which the kubelet writes; empty if there is none."""
+    info = (node.get("status") or {}).get("nodeInfo") or {}
+    return str(info.get("kernelVersion", ""))[:MAX_LINE]
 
 
 async def server_version(reader: Reader) -> str | None:
@@ -83,6 +96,17 @@ async def _served(reader: Reader, group_version: str) -> frozenset[str] | None:
     except RefusedError:
         return None
     return frozenset(str(found["name"]) for found in listed["resources"])
+
+
+async def _serves_token_keys(reader: Reader) -> bool | None:
+    """Return whether the API server serves the keys of tokens; None if the caller may not read them."""
+    try:
+        await read_token_keys(reader.api)
+    except NotFoundError:
+        return False
+    except RefusedError:
+        return None
+    return True
 
 
 async def _may_create(reader: Reader, resource: Resource) -> bool:
@@ -131,8 +155,12 @@ def _images(obj: Json) -> Iterable[str]:
 
 async def read_operator(reader: Reader, installation: Installation) -> OperatorSeen:
     """Read what is to be checked of an installation. Raises ApiError."""
-    crds, leases, guards, hosts = await asyncio.gather(
-        read_crds(reader), _leases(reader, installation), read_guards(reader, installation), read_hosts(reader)
+    crds, leases, guards, hosts, lacks = await asyncio.gather(
+        read_crds(reader),
+        _leases(reader, installation),
+        read_guards(reader, installation),
+        read_hosts(reader),
+        _lacks(reader, installation.namespace),
     )
     processes = installation.processes
     return OperatorSeen(
@@ -144,6 +172,7 @@ async def read_operator(reader: Reader, installation: Installation) -> OperatorS
         guards=guards,
         hosts=hosts,
         now=reader.now(),
+        lacks=lacks,
     )
 
 
@@ -155,6 +184,15 @@ def _process(kind: WorkloadKind, obj: Json) -> ProcessSeen:
         ready, wanted = status.get("readyReplicas", 0), spec.get("replicas", 1)
     name = obj["metadata"]["name"]
     return ProcessSeen(name, kind.value, readiness_of(kind, obj), ready, wanted, label_of(obj, VERSION_LABEL))
+
+
+async def _lacks(reader: Reader, namespace: str) -> dict[str, NodeLacks] | None:
+    """Return what nodes lack, by node; None if the caller may not read the reports of agents."""
+    see = seen_or_worst(see_report, lambda _: None)
+    reports = await reader.list(CONFIG_MAPS, see, namespace, label_selector=names.AGENT_REPORT_LABEL)
+    if reports is None:
+        return None
+    return {report.node: report.lacks for report in reports if report and report.lacks}
 
 
 async def _leases(reader: Reader, installation: Installation) -> tuple[LeaseSeen, ...] | None:

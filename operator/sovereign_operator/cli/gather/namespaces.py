@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Mapping
 from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
 from sovereign_operator.cli.gather.workloads import get_existing
 from sovereign_operator.core import names
-from sovereign_operator.core.workload.scope import enforced_policy
+from sovereign_operator.core.workload.scope import Judge, Mode, enforced_policy, judges_of_pod, judges_pods
 from sovereign_operator.kube.client.resource import NAMESPACES, PODS
 from sovereign_operator.kube.objects.pod import ObservedPod, see_pod
 from sovereign_operator.kube.objects.worst import worst_pod
@@ -34,6 +34,21 @@ def enforced_policies(labels: Labels, never_in_scope: Container[str]) -> dict[st
         for name, found in labels.items()
         if name not in never_in_scope and (policy := enforced_policy(found)) is not None
     }
+
+
+def tried_policies(labels: Labels, never_in_scope: Container[str]) -> tuple[tuple[str, Judge], ...]:
+    """Return the namespaces that only try a policy, each with the policies that it tries."""
+    return tuple(
+        (name, judge)
+        for name, found in labels.items()
+        for judge in judges_of_pod(name, found, {}, never_in_scope)
+        if judge.mode is not Mode.ENFORCE
+    )
+
+
+def judging_namespaces(labels: Labels, never_in_scope: Container[str]) -> tuple[str, ...]:
+    """Return the namespaces that hold their pods to a policy, or try one on them."""
+    return tuple(name for name, found in labels.items() if name not in never_in_scope and judges_pods(found))
 
 
 async def living_pods(

@@ -13,7 +13,9 @@ from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.preview import PreviewSeen
 from sovereign_operator.cli.gather.estate import read_estate
 from sovereign_operator.cli.gather.installation import Installation
+from sovereign_operator.cli.gather.obstacles import read_called, wanted_by
 from sovereign_operator.cli.gather.overlay import NEW, Key, is_new
+from sovereign_operator.cli.gather.preview_namespaces import FactsByNamespace, any_encrypts, read_namespace_facts
 from sovereign_operator.cli.gather.preview_scope import Holder, enforcing
 from sovereign_operator.cli.gather.preview_volumes import Volumes
 from sovereign_operator.cli.gather.preview_workloads import LivePod, Subject, as_previewed, labels_of
@@ -29,16 +31,18 @@ from sovereign_operator.core.workload.previewed import Outcome, Previewed, Previ
 from sovereign_operator.core.workload.readiness import job_outcome
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.resource import (
+    LIMIT_RANGES,
     NAMESPACES,
     NODES,
     OURS,
     PODS,
+    QUOTAS,
     VOLUME_CLAIMS,
     VOLUMES,
     WORKLOADS,
     Resource,
 )
-from sovereign_operator.kube.objects.pod import see_pod
+from sovereign_operator.kube.objects.pod import ObservedPod, see_pod
 from sovereign_operator.kube.objects.workload import see_sovereign_workload
 from sovereign_operator.kube.objects.worst import worst_pod
 
@@ -92,9 +96,11 @@ class _Gatherer:
         """Return all that the preview rests on."""
         where = self._asked.namespace
         labels_before, labels_after = await self._read_namespaces()
-        holder = Holder(self._installation, self._new, labels_before, labels_after)
         modes = await _read_modes(self._before)
         all_pods, subjects = await self._read_subjects(where)
+        encrypts = any_encrypts(self._new.facts)
+        around = await read_namespace_facts(self._after, where, subjects) if encrypts else FactsByNamespace()
+        holder = Holder(self._installation, self._new, labels_before, labels_after, around)
         claims, volumes, classes = await asyncio.gather(
             self._after.list(VOLUME_CLAIMS, whole, where),
             self._after.list(VOLUMES, whole),
@@ -105,10 +111,12 @@ class _Gatherer:
             classes = None
         found: list[Previewed] = []
         broken: list[PreviewRow] = []
+        held: list[tuple[str, ObservedPod]] = []
         for subject in subjects:
             policy, before = holder.policies(subject)
             if policy is None and before is None and not self._is_laid(subject):
                 continue
+            held += [(policy, pod.seen) for pod in subject.pods if policy]
             lists = Volumes(_by_name(claims, subject.namespace), _by_name(volumes, ""), _by_name(classes, ""))
             mode = modes.get(policy or "")
             try:
@@ -117,7 +125,8 @@ class _Gatherer:
                 broken.append(_broken(subject, policy, error))
         stage = await self._stage(all_pods, found)
         judged = self._new.judged and self._old.judged
-        return PreviewSeen(self._asked.change, tuple(found), stage, judged, tuple(broken), self._ignored())
+        called = await read_called(self._after, held, wanted_by(self._new)) or {}
+        return PreviewSeen(self._asked.change, tuple(found), stage, judged, tuple(broken), self._ignored(), called)
 
     async def _read_namespaces(self) -> tuple[dict[str, Mapping[str, str]], dict[str, Mapping[str, str]]]:
         """Return the labels of namespaces, as they are and as they would be."""
@@ -202,7 +211,7 @@ class _Gatherer:
         return replace(stage, free=left_on_nodes(dict(nodes), taken, wanted))
 
     def _ignored(self) -> tuple[str, ...]:
-        others = (PODS, NODES, NAMESPACES, VOLUMES, VOLUME_CLAIMS, STORAGE_CLASSES)
+        others = (PODS, NODES, NAMESPACES, VOLUMES, VOLUME_CLAIMS, STORAGE_CLASSES, LIMIT_RANGES, QUOTAS)
         looked_at = {resource.kind for resource in (*TEMPLATED, *others)}
         looked_at |= {resource.kind for resource in OURS.values()}
         return tuple(sorted({key[1] for key in self._asked.files} - looked_at))

@@ -8,18 +8,19 @@ from typing import Final
 from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.gather.installation import Installation, option
 from sovereign_operator.cli.gather.namespaces import Labels
+from sovereign_operator.cli.gather.preview_namespaces import FactsByNamespace
 from sovereign_operator.cli.gather.preview_workloads import Subject
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.rollout import needs_sidecar
 from sovereign_operator.core.identity.grant import is_granted
 from sovereign_operator.core.sidecar.injection import SidecarSettings
+from sovereign_operator.core.sidecar.resources import USUAL
 from sovereign_operator.core.workload.refusal import SETTINGS, Hold
 from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
 from sovereign_operator.kube.client.api import Json
 
 RESOURCES_OPTION: Final = "--sidecar-resources="
-SIDECAR_RESOURCES: Final = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
-"""The chart's defaults."""
+SANDBOXES_OPTION: Final = "--sandboxes="
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Holder:
     """As it would be."""
     before: Labels
     after: Labels
+    around: FactsByNamespace
 
     def policies(self, subject: Subject) -> tuple[str | None, str | None]:
         """Return the policies that would hold, and that hold, new pods of a workload."""
@@ -52,6 +54,7 @@ class Holder:
             granted=spec is None or is_granted(policy, spec, subject.namespace, labels),
             accepts=lambda node: self.estate.verdicts.accepts(policy, node),
             settings=self._settings,
+            around=self.around.of(subject.namespace),
         )
 
     def _policy(self, labels: Labels, subject: Subject, own: Mapping[str, str]) -> str | None:
@@ -70,8 +73,9 @@ class Holder:
 
     @property
     def _settings(self) -> SidecarSettings:
-        told = option(self._injector, RESOURCES_OPTION)
-        return replace(SETTINGS, resources=json.loads(told) if told else SIDECAR_RESOURCES)
+        told, sandboxes = (option(self._injector, prefix) for prefix in (RESOURCES_OPTION, SANDBOXES_OPTION))
+        resources = json.loads(told) if told else USUAL
+        return replace(SETTINGS, resources=resources, sandboxes=frozenset(sandboxes.split(",")) - {""})
 
 
 def enforcing(labels: Labels, policy: str, never_in_scope: frozenset[str]) -> dict[str, Mapping[str, str]]:

@@ -118,8 +118,17 @@ def _new_spec(subject: Subject, hold: Hold | None) -> tuple[Json, str]:
         spec = unbound_spec(subject.pods[0].obj) if subject.pods else (subject.obj or {})["spec"]
     if hold is None or any(pod.seen.static for pod in subject.pods):
         return spec, ""
-    admitted = admit({"metadata": {"labels": subject.new_labels}, "spec": spec}, hold)
+    metadata = {"labels": subject.new_labels, "annotations": _annotations(subject)}
+    admitted = admit({"metadata": metadata, "spec": spec}, hold)
     return admitted.spec, admitted.refused
+
+
+def _annotations(subject: Subject) -> Mapping[str, str]:
+    """Return those of new pods, as far as they are known."""
+    if subject.obj is None:
+        return (subject.pods[0].obj["metadata"].get("annotations") or {}) if subject.pods else {}
+    metadata = (subject.obj if subject.kind == "Pod" else template_of(subject.kind, subject.obj)).get("metadata") or {}
+    return metadata.get("annotations") or {}
 
 
 def _replicas(subject: Subject, spec: Json, hold: Hold | None, volumes: Volumes) -> list[Replica]:

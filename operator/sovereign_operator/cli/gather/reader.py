@@ -1,6 +1,6 @@
 """Reads objects with the caller's rights. What RBAC forbids is noted, and is not an error."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -83,6 +83,13 @@ class Reader:
             return await self.api.get(resource, name, namespace)
         except (NotFoundError, RefusedError):
             return None
+
+    async def glance(self, resource: Resource, namespace: str, *, label_selector: str = "") -> Sequence[Json]:
+        """Return objects that no answer rests on; none if they may not be listed, which is not noted."""
+        try:
+            return [obj async for page, _ in self.api.pages(resource, namespace, label_selector) for obj in page]
+        except (NotFoundError, RefusedError):
+            return []
 
     def note(self, error: RefusedError, resource: Resource, namespace: str, name: str = "") -> None:
         """Remember that RBAC keeps the caller from reading objects. Raises any other refusal."""

@@ -11,11 +11,17 @@ from sovereign_operator.cli.answers.report_pods import PodSeen
 from sovereign_operator.cli.answers.report_rows import AskedBy
 from sovereign_operator.cli.gather.check import read_guards, read_version
 from sovereign_operator.cli.gather.installation import Installation
-from sovereign_operator.cli.gather.namespaces import Labels, enforced_policies, living_pods, namespace_labels
+from sovereign_operator.cli.gather.namespaces import (
+    Labels,
+    enforced_policies,
+    judging_namespaces,
+    living_pods,
+    namespace_labels,
+)
 from sovereign_operator.cli.gather.reader import Reader
 from sovereign_operator.cli.gather.status import read_recorded, read_sovereign_workloads
 from sovereign_operator.core import names
-from sovereign_operator.core.workload.scope import enforced_policy, judges_of_pod, judges_pods
+from sovereign_operator.core.workload.scope import enforced_policy, judges_of_pod
 from sovereign_operator.kube.client.errors import RefusedError
 from sovereign_operator.kube.client.resource import NAMESPACES, SELF_REVIEWS
 from sovereign_operator.kube.objects.pod import AUDIT_PREFIX, ObservedPod
@@ -70,8 +76,7 @@ async def _pods(
     reader: Reader, labels: Labels, never_in_scope: Container[str], namespace: str
 ) -> tuple[PodSeen, ...] | None:
     """Return the pods that policies judge: those of namespaces whose labels name one, or whose own label does."""
-    judging = [name for name, found in labels.items() if name not in never_in_scope and judges_pods(found)]
-    pods = await living_pods(reader, judging, namespace)
+    pods = await living_pods(reader, judging_namespaces(labels, never_in_scope), namespace)
     if pods is None:
         return None
     seen = (_seen(pods[key], labels, never_in_scope) for key in sorted(pods))

@@ -1,7 +1,7 @@
-"""Reads what ``status`` counts: namespaces in scope, their pods, SovereignWorkloads, and statuses."""
+"""Reads what ``status`` counts: namespaces that hold or try a policy, their pods, SovereignWorkloads, and statuses."""
 
 import asyncio
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,18 @@ from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.status import CountedPod, StatusSeen
 from sovereign_operator.cli.answers.status_rows import WorkloadRow
 from sovereign_operator.cli.gather.installation import Installation
-from sovereign_operator.cli.gather.namespaces import Labels, enforced_policies, living_pods, namespace_labels
+from sovereign_operator.cli.gather.namespaces import (
+    Labels,
+    enforced_policies,
+    judging_namespaces,
+    living_pods,
+    namespace_labels,
+    tried_policies,
+)
 from sovereign_operator.cli.gather.reader import Reader
 from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import condition_of
-from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
+from sovereign_operator.core.workload.scope import Mode, judges_of_pod
 from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.resource import OURS
 from sovereign_operator.kube.objects.pod import ObservedPod
@@ -29,11 +36,10 @@ async def read_status(reader: Reader, estate: Estate, installation: Installation
         read_sovereign_workloads(reader, namespace),
     )
     never = installation.system_namespaces
-    in_scope = None if labels is None else enforced_policies(labels, never)
-    pods = None if labels is None or in_scope is None else await _pods(reader, labels, in_scope, never, namespace)
     seen = StatusSeen(
-        namespaces=in_scope,
-        pods=pods,
+        namespaces=None if labels is None else enforced_policies(labels, never),
+        tried=() if labels is None else tried_policies(labels, never),
+        pods=None if labels is None else await _pods(reader, labels, never, namespace),
         workloads=workloads,
         recorded={},
         scope=namespace,
@@ -41,23 +47,26 @@ async def read_status(reader: Reader, estate: Estate, installation: Installation
     return seen if estate.judged else replace(seen, recorded=await read_recorded(reader))
 
 
-async def _pods(
-    reader: Reader, labels: Labels, in_scope: Mapping[str, str], never: Container[str], namespace: str
-) -> tuple[CountedPod, ...] | None:
-    """Return the pods that a policy holds: all of namespaces in scope, elsewhere those whose label names a policy."""
-    pods = await living_pods(reader, in_scope, namespace)
+async def _pods(reader: Reader, labels: Labels, never: Container[str], namespace: str) -> tuple[CountedPod, ...] | None:
+    """Return the pods that policies judge: those of namespaces whose labels name one, or whose own label does."""
+    pods = await living_pods(reader, judging_namespaces(labels, never), namespace)
     if pods is None:
         return None
-    held = (
-        (pod, policy_of_pod(pod.namespace, enforced_policy(labels.get(pod.namespace, {})), pod.labels, never))
-        for pod in pods.values()
-    )
-    return tuple(_count(pod, policy) for pod, policy in held if policy)
+    return tuple(counted for pod in pods.values() for counted in _count(pod, labels, never))
 
 
-def _count(pod: ObservedPod, policy: str) -> CountedPod:
+def _count(pod: ObservedPod, labels: Labels, never: Container[str]) -> Iterator[CountedPod]:
+    """Yield what counts of a pod, for each policy that judges it."""
     verdict = pod.annotations.get(names.audit_annotation("verdict"), "")
-    return CountedPod(pod.namespace, policy, pod.pod.node, unreadable=pod.pod.unreadable, recorded=verdict)
+    for judge in judges_of_pod(pod.namespace, labels.get(pod.namespace, {}), pod.labels, never):
+        yield CountedPod(
+            pod.namespace,
+            judge.policy,
+            pod.pod.node,
+            judge.mode,
+            unreadable=pod.pod.unreadable,
+            recorded=verdict if judge.mode is Mode.ENFORCE else "",
+        )
 
 
 async def read_sovereign_workloads(reader: Reader, namespace: str) -> tuple[WorkloadRow, ...] | None:

@@ -1,6 +1,7 @@
 """Reads pods and workloads, who owns them, what their volumes demand, and which SovereignWorkload refers to them."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import SOVEREIGN_WORKLOAD, WorkloadKind
@@ -13,6 +14,7 @@ from sovereign_operator.cli.gather.reader import Reader, seen_or_worst, whole
 from sovereign_operator.core.kubernetes.node_fit import DAEMON_TOLERATIONS, Demand, volume_demands
 from sovereign_operator.core.report.conditions import MAX_MESSAGE, condition_of
 from sovereign_operator.core.report.reasons import line
+from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.workload.facts import selector_of_pods, workload_of
 from sovereign_operator.kube.adoption.roll_out import claims_of
 from sovereign_operator.kube.client.api import Json
@@ -87,7 +89,22 @@ def _see_pod(obj: Json, volumes: Iterable[Demand], owner: Owner | None) -> PodSe
         static=observed.static,
         ended=observed.ended,
         gates=tuple(str(gate.get("name")) for gate in spec.get("schedulingGates") or ()),
+        sidecar_awaited=_sidecar_awaited(obj),
     )
+
+
+def _sidecar_awaited(pod: Json) -> datetime | None:
+    """Return since when the containers of a pod have waited for its sidecar: since its kubelet knows it."""
+    if sidecar.container_of(pod) is None:
+        return None
+    status = pod.get("status") or {}
+    known = status.get("initContainerStatuses") or ()
+    if any(each["name"] == sidecar.CONTAINER and each.get("started") for each in known):
+        return None
+    try:
+        return datetime.fromisoformat(status["startTime"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 async def read_workload(reader: Reader, kind: WorkloadKind, obj: Json) -> WorkloadSeen:

@@ -40,11 +40,9 @@ def _manifest(answer: Declaration) -> str:
     mixed = len({(row.region, row.zone) for row in answer.nodes}) > 1
     return "\n".join(
         [
-            _comment(
-                "Fill in what has no value, and nothing that you have not checked with whoever runs the machines:"
-            ),
-            _comment("what kubelets say of their nodes proves nothing."),
-            *([_comment("These nodes say different regions or zones: are they at one site?")] if mixed else []),
+            _comment("Fill in what has no value, after you have checked it with those who run the machines:"),
+            _comment("what kubelets report of their nodes proves nothing."),
+            *([_comment("Kubelets report different regions or zones: are these nodes at one site?")] if mixed else []),
             "apiVersion: sovereignty.dev/v1alpha1",
             "kind: Datacentre",
             "metadata:",
@@ -67,8 +65,8 @@ def _pool(pool: PoolSuggestion) -> list[str]:
     return [
         _comment(text, 2)
         for text in (
-            "Or, if these are a pool's nodes, whatever their uids will be, instead of nodes. Then whoever may write",
-            "these labels decides what stands here, and policies accept that only with nodeEvidence: PoolDeclared.",
+            "Or, if these nodes are those of a pool, claim it instead, whatever uids its nodes get. Then all who",
+            "may write these labels decide which nodes are here. Policies need nodeEvidence: PoolDeclared for that.",
             "nodePools:",
             "  - name: general",
             "    nodeSelector:",
@@ -95,9 +93,7 @@ def _scalar(text: str) -> str:
 
 def entry_text(answer: CatalogueEntry) -> str:
     """Return the manifest of a CloudService as it is shipped."""
-    header = (
-        f"# As of {answer.as_of}. A person must check it at the authority before relying on it:\n# {answer.authority}\n"
-    )
+    header = f"# As of {answer.as_of}. Before you rely on it, check it with the authority:\n# {answer.authority}\n"
     return header + yaml.safe_dump(_plain(answer.manifest), sort_keys=False, allow_unicode=True, width=110)
 
 
@@ -115,9 +111,7 @@ def show_catalogue(answer: CatalogueList, *, wide: bool) -> list[Block]:
         )
         for row in answer.services
     ]
-    checked = (
-        f"As of {answer.as_of}. A person must check a row at the authority before relying on it: {answer.authority}"
-    )
+    checked = f"As of {answer.as_of}. Before you rely on a row, check it with the authority: {answer.authority}"
     return [table(headings, rows, narrow=5, wide=wide), lines(checked)]
 
 

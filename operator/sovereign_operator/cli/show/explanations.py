@@ -15,6 +15,7 @@ def show_pod(answer: PodExplanation, *, wide: bool) -> list[Block]:
             f"Pod {answer.namespace}/{answer.pod}: {answer.state}",
             f"Policy: {answer.policy or 'none'}: {answer.policy_source}",
             f"Why: {answer.why}",
+            *(f"Encryption: {sentence}" for sentence in answer.encryption),
         ),
         *node_table(answer.nodes, wide=wide),
         _claim_lines(answer.claim),

@@ -4,6 +4,7 @@ from sovereign_operator.cli.answers.answer import plural
 from sovereign_operator.cli.answers.check import Check
 from sovereign_operator.cli.answers.nodes import NodeList
 from sovereign_operator.cli.answers.status import Status, ends
+from sovereign_operator.cli.answers.status_rows import PolicyRow
 from sovereign_operator.cli.answers.version import Version
 from sovereign_operator.cli.show.blocks import Block, Table, lines, table
 from sovereign_operator.cli.show.common import day_words, unread_lines
@@ -35,13 +36,19 @@ def _policies(answer: Status, *, wide: bool) -> Table:
                 row.ready,
                 row.datacentres,
                 str(row.nodes),
-                str(row.used_by),
+                _namespace_count(row),
                 day_words(row.next_end, row.days),
                 row.message if wide else row.reason,
             )
             for row in answer.policies or ()
         ),
     )
+
+
+def _namespace_count(row: PolicyRow) -> str:
+    """Say how many namespaces enforce a policy, and how many only try it."""
+    tries = f", {row.tried_by} {'tries' if row.tried_by == 1 else 'try'} it" if row.tried_by else ""
+    return f"{row.used_by}{tries}"
 
 
 def _datacentres(answer: Status, *, wide: bool) -> Table:
@@ -75,12 +82,15 @@ def _datacentres(answer: Status, *, wide: bool) -> Table:
 def _namespaces(answer: Status) -> Table:
     rows = answer.namespaces or ()
     return table(
-        ("NAMESPACE", "POLICY", "PODS", "INSIDE", "OUTSIDE", "PENDING", "UNKNOWN"),
+        ("NAMESPACE", "POLICY", "MODE", "PODS", "INSIDE", "OUTSIDE", "PENDING", "UNKNOWN"),
         [
-            (row.namespace, row.policy, *map(str, (row.pods, row.inside, row.outside, row.pending, row.unknown)))
+            (
+                *(row.namespace, row.policy if row.known else f"{row.policy or 'none'} (does not exist)", row.mode),
+                *map(str, (row.pods, row.inside, row.outside, row.pending, row.unknown)),
+            )
             for row in rows
         ],
-        narrow=6,
+        narrow=7,
         wide=any(row.unknown for row in rows),
     )
 

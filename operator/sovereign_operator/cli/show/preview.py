@@ -20,6 +20,7 @@ def show_preview(answer: Preview, *, wide: bool) -> list[Block]:
     return [
         lines(*(f"If {change}:" for change in answer.change[:1]), *(f"and {change}:" for change in answer.change[1:])),
         Table(headings, rows),
+        lines(*answer.called),
         lines(f"{answer.summary}. Nothing was changed.", ignored if answer.ignored else ""),
         lines("What no preview knows:", *(f"  {entry}" for entry in answer.not_known)),
         unread_lines(answer),

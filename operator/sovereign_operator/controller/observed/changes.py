@@ -32,6 +32,9 @@ class AllChanges(Changes, Protocol):
     def transit_config_changed(self, namespace: str, policy: str) -> None:
         """Handle a change of a policy's transit config in a namespace."""
 
+    def node_lacks_changed(self, node: str) -> None:
+        """Handle a change of what an agent reports that its node lacks."""
+
     def report_changed(self, namespace: str) -> None:
         """Handle a change of a namespace's report."""
 

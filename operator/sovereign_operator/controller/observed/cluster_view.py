@@ -91,6 +91,7 @@ class ClusterView:
                 policy_changed=changes.sidecars_changed,
                 services_changed=changes.services_changed,
                 config_changed=changes.transit_config_changed,
+                lacks_changed=changes.node_lacks_changed,
             )
             if settings.dns
             else None

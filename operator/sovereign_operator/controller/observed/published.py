@@ -43,3 +43,7 @@ class Published:
         """By namespace and policy, the datacentres and services of which a metric says how many pods run outside."""
         self.pods: dict[tuple[str, str], ShownPods] = {}
         """By plural and name, what the status of an object says of pods."""
+
+    def retaining(self) -> frozenset[str]:
+        """Return the policies whose label some refused node keeps."""
+        return frozenset[str]().union(*self.retained.values())

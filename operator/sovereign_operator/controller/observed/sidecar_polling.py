@@ -8,6 +8,7 @@ answer from that address counts.
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from sovereign_operator.controller import metrics
 from sovereign_operator.core.bounded_json import read_json
 from sovereign_operator.core.sidecar.contract import REDIRECTED_PORT, STATE_PATH
 from sovereign_operator.kube.objects.pod import ObservedPod
@@ -34,11 +36,16 @@ LONGEST_VERSION: Final = 64
 """Characters of a version that are kept."""
 HIGHEST_COUNT: Final = 2**53
 """The highest number of connections that is believed, and that a metric can hold."""
+MOST_REFUSED: Final = 1_000_000
+"""How many refused connections of one poll are counted. A pod that lies must not fill the metric of its policy: to a
+very high number nothing is added any more."""
 AT_A_TIME: Final = 32
 """How many sidecars to poll at the same time."""
 
 VERSION: Final = "listener_manager.lds.version_text"
 PLAIN: Final = "cluster.inbound-plain.upstream_cx_"
+REFUSED: Final = re.compile(r"listener\..*\.downstream_\w+|overload\..*\.shed_load_count")
+"""The counts of connections that were refused, or ended for want of memory. See ``dataplane/admin.py``."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,12 @@ class SidecarStats:
     """Inbound plaintext connections since the sidecar started."""
     plain_seen: datetime | None = None
     """When the controller last saw ``plain_total`` grow."""
+    refused: int | None = None
+    """Connections that it has refused since it started, because it carried as many as its memory takes. None: it has
+    not answered, or is of an earlier version, which does not say."""
+    refused_seen: datetime | None = None
+    """When the controller last saw ``refused`` grow. What a sidecar has refused before its first answer does not count:
+    each new controller would report it again."""
 
 
 class SidecarPolling:
@@ -85,7 +98,7 @@ class SidecarPolling:
     def stats(self, pod: ObservedPod) -> SidecarStats:
         """Return the last answer of a pod's sidecar, without its state if another pod may have given the answer."""
         stats = self._stats.get(pod.pod.uid, SidecarStats())
-        return replace(stats, loaded="", plain_open=0) if self._claimant(pod) else stats
+        return replace(stats, loaded="", plain_open=0, refused_seen=None) if self._claimant(pod) else stats
 
     def never_polled(self, policy: str) -> frozenset[str]:
         """Return the uids of a policy's pods that are yet to be polled for the first time."""
@@ -129,10 +142,15 @@ class SidecarPolling:
                 # The pod starts, ends, or has no sidecar. The policy's condition names the pods that it waits for.
                 logger.debug("sidecar of %s/%s: %r", pod.namespace, pod.pod.name, error)
                 stats = replace(before, loaded="")
-        if stats.plain_total > before.plain_total or (0 < stats.plain_total < before.plain_total):
-            stats = replace(stats, plain_seen=self._now())
-        else:
-            stats = replace(stats, plain_seen=before.plain_seen)
+        taken = growth(before.plain_total, stats.plain_total)
+        refused = growth(before.refused, stats.refused)
+        if refused:
+            metrics.CONNECTIONS_REFUSED.labels(pod.transit).inc(min(refused, MOST_REFUSED))
+        stats = replace(
+            stats,
+            plain_seen=self._now() if taken else before.plain_seen,
+            refused_seen=self._now() if refused else before.refused_seen,
+        )
         self._stats[pod.pod.uid] = stats
         if stats != before:
             self._changed(pod.transit)
@@ -180,11 +198,20 @@ async def poll(session: aiohttp.ClientSession, address: str) -> SidecarStats:
 def read_stats(text: bytes) -> SidecarStats:
     """Read Envoy's statistics. Raises an exception if they are malformed: any program may have written them."""
     found: dict[str, Any] = {stat["name"]: stat["value"] for stat in read_json(text)["stats"]}
+    refused = [_count(value) for name, value in found.items() if REFUSED.fullmatch(name)]
     return SidecarStats(
         loaded=str(found.get(VERSION, ""))[:LONGEST_VERSION],
         plain_open=_count(found.get(f"{PLAIN}active", 0)),
         plain_total=_count(found.get(f"{PLAIN}total", 0)),
+        refused=min(sum(refused), HIGHEST_COUNT) if refused else None,
     )
+
+
+def growth(before: int | None, now: int | None) -> int:
+    """Return by how much a count has grown. If it is lower, the sidecar has started again. None: it is not known."""
+    if before is None or now is None:
+        return 0
+    return now - before if now >= before else now
 
 
 def _count(value: Any) -> int:

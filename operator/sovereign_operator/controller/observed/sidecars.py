@@ -7,6 +7,7 @@ from typing import TypeVar
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller.observed.agents import Agents
+from sovereign_operator.controller.observed.obstacles import Obstacles
 from sovereign_operator.controller.observed.services import Services
 from sovereign_operator.controller.observed.sidecar_polling import SidecarPolling
 from sovereign_operator.core import names
@@ -37,12 +38,14 @@ class Sidecars:
         policy_changed: Callable[[str], None],
         services_changed: Callable[[], None],
         config_changed: Callable[[str, str], None],
+        lacks_changed: Callable[[str], None],
     ) -> None:
         self.namespace = namespace
         """The operator's own, whose transit configs record how far policies have come."""
         self.services = Services(api, dns, services_changed)
+        self.obstacles = Obstacles(api, services_changed)
         self.polling = SidecarPolling(api.clock.now, pods, policy_changed, self.claimant)
-        self.agents = Agents(api, namespace, policy_changed)
+        self.agents = Agents(api, namespace, policy_changed, lacks_changed)
         self.seen: dict[str, ObservedEncryption] = {}
         """How far each policy has come, as last reconciled."""
         self._unasked: dict[str, frozenset[str]] = {}

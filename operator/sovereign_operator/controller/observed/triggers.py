@@ -15,6 +15,7 @@ from sovereign_operator.controller.keys import (
     GuardsKey,
     LabelledWorkloadKey,
     NamespaceLeftKey,
+    NodeLacksKey,
     PodAnnotationsKey,
     SovereignWorkloadKey,
 )
@@ -222,6 +223,15 @@ class Triggers(AddsKeys):
         if policy and self.view.sidecars:
             self._queue.add(EncryptionKey(policy), ENCRYPTION_SECONDS)
 
+    def node_lacks_changed(self, node: str) -> None:
+        """Tell what the node lacks: on the node, on its pods, and on their policies."""
+        self._queue.add(NodeLacksKey(node))
+        with_sidecar = [pod for pod in self.view.pods_on(node) if pod.transit]
+        for pod in with_sidecar:
+            self._queue.add(PodAnnotationsKey(pod.namespace, pod.pod.name))
+        for policy in {pod.transit for pod in with_sidecar}:
+            self.sidecars_changed(policy)
+
     def services_changed(self) -> None:
         """Update the transit configs of all policies."""
         for _, policy in self.view.keys(SOVEREIGNTY_POLICY.plural):
@@ -262,13 +272,19 @@ class Triggers(AddsKeys):
         for policy in changes.accepted:
             self.add_reports({group.namespace for group in self.view.tally.judged.troubled(policy)})
 
-    def encryption_changed(self, policy: str) -> None:
-        """Reconcile everything that shows how far a policy's encryption has come."""
+    def encryption_changed(self, policy: str, *, workloads: bool) -> None:
+        """Reconcile everything that shows how far a policy's encryption has come, SovereignWorkloads only if asked."""
         self.view.pending.statuses.add((SOVEREIGNTY_POLICY.plural, policy))
         self._queue.add(ClusterKey())
+        if not workloads:
+            return
         pods = (*self.view.pods_using(Use.SIDECAR, policy), *self.view.pods_in_scope(policy))
         for namespace in {pod.namespace for pod in pods}:
             self._add_sovereign_workloads(namespace)
+
+    def connections_refused(self, namespace: str, pod: str) -> None:
+        """Tell the pod that its sidecar refuses connections."""
+        self._queue.add(PodAnnotationsKey(namespace, pod))
 
     def encryption_known(self, policy: str) -> None:
         """Reconcile everything that waited until it was known how far the policy's encryption has come."""

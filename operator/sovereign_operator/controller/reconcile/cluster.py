@@ -96,14 +96,14 @@ async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespa
     with lines_together():
         for key in outdated.changes.verdicts:
             _log(verdicts.nodes[key])
+    # Which nodes stay attractive for running pods alone stands in the roles, so that new pods avoid these.
+    roles = outdated.roles | nodes.note_retained(outdated.nodes)
     # If a write fails, ``pending`` has them written again.
-    pending.roles |= outdated.roles
+    pending.roles |= roles
     # Roles before all else: a refused node may then start no more pods, and an accepted node may host pods before its
     # label sends the scheduler there.
     try:
-        failures = await write_all(
-            role_writes(state, verdicts, sorted(outdated.roles), operator_namespace), at_once=ROLES
-        )
+        failures = await write_all(role_writes(state, verdicts, sorted(roles), operator_namespace), at_once=ROLES)
     finally:
         # What changed is known only now: no later look would find it.
         state.triggers.verdicts_changed(outdated.changes, first=look.first)
@@ -185,8 +185,7 @@ def _outdated_statuses(
     if whole:
         kinds = (CLOUD_SERVICE, DATACENTRE, SOVEREIGNTY_POLICY, DEROGATION)
         return frozenset((kind.plural, name) for kind in kinds for _, name in state.view.keys(kind.plural))
-    policies = changes.accepted | regranted | {pair.policy for pair in changes.sites}
-    policies |= {policy for _, policy in changes.verdicts}
+    policies = changes.accepted | changes.judging | regranted | {pair.policy for pair in changes.sites}
     datacentres = changes.datacentres | {pair.datacentre for pair in changes.sites}
     # A service shows how many datacentres it has.
     services = [name for _, name in state.view.keys(CLOUD_SERVICE.plural)] if changes.datacentres else []

@@ -2,21 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from sovereign_operator.api.v1alpha1 import SOVEREIGNTY_POLICY
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.api.v1alpha1.sovereignty_policy import SovereigntyPolicySpec
 from sovereign_operator.controller import metrics
 from sovereign_operator.controller.keys import EncryptionKey
+from sovereign_operator.controller.observed.obstacles import Obstacle, own_pods
 from sovereign_operator.controller.observed.pod_index import Use
-from sovereign_operator.controller.observed.sidecar_polling import FAST_SECONDS
+from sovereign_operator.controller.observed.sidecar_polling import FAST_SECONDS, SLOW_SECONDS
 from sovereign_operator.controller.observed.sidecars import Sidecars
+from sovereign_operator.controller.reconcile.refusals import note_refusals
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
 from sovereign_operator.core.encryption.agent_report import SilentAgents, next_number
 from sovereign_operator.core.encryption.disconnects import Disconnects, lost, next_disconnects, settled, trusted_now
-from sovereign_operator.core.encryption.progress import is_awaited, progress
+from sovereign_operator.core.encryption.progress import concerns_workloads, is_awaited, progress
 from sovereign_operator.core.encryption.rollout import ObservedEncryption, PodTraffic, Step, StepFacts, next_step
 from sovereign_operator.core.encryption.traffic_rules import datagrams, inbound, outbound
 from sovereign_operator.core.sidecar.contract import transit_config_map
@@ -24,7 +27,7 @@ from sovereign_operator.core.workload.next_look import RESYNC_SECONDS
 from sovereign_operator.dataplane.listeners import discovery, former
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import Api, Json
-from sovereign_operator.kube.client.errors import ConflictError, NotFoundError
+from sovereign_operator.kube.client.errors import ApiError, ConflictError, NotFoundError
 from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.spec import see_spec
 from sovereign_operator.kube.objects.transit_config import TransitConfig, data_of
@@ -53,10 +56,15 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
         state.refusals.keep(resource.CONFIG_MAPS, (), transit_config_map(key.policy))
         return None
     if not sidecars.services.known:
-        # Only encryption needs Services, so ``until_complete`` does not wait for them.
+        # Only encryption needs them, so ``until_complete`` does not wait for them.
         return FAST_SECONDS
+    asked = spec.encryption_in_transit or EncryptionInTransit()
+    obstacles = await _obstacles(state, sidecars, key.policy, asked)
+    changed = state.view.object(SOVEREIGNTY_POLICY.plural, key.policy)
+    if changed is None or see_spec(changed, SovereigntyPolicySpec) != spec or sidecars.record(key.policy) != record:
+        return 0.0
     pods, static = _pods_in_scope(state, key.policy)
-    facts = _gather(state, sidecars, key.policy, spec.encryption_in_transit or EncryptionInTransit(), record, pods=pods)
+    facts = _gather(state, sidecars, key.policy, asked, record, pods=pods, obstacles=obstacles)
     step = next_step(facts)
     if step.mode is not facts.current:
         logger.info("policy %s: encryption goes from %s to %s", key.policy, facts.current, step.mode)
@@ -71,11 +79,14 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
         version=wanted.version,
         silence=facts.silence if known else _silence(sidecars, key.policy, pods, wanted.rules),
         static=(f"{pod.namespace}/{pod.pod.name} on {pod.pod.node}" for pod in static),
+        lacks=sidecars.agents.lacks_of(pod for pod in pods if pod.transit == key.policy),
     )
     _measure(key.policy, seen, facts)
+    note_refusals(state, (pod for pod in pods if pod.transit == key.policy))
     was_known = sidecars.is_known(key.policy, spec)
+    before = sidecars.seen.get(key.policy)
     if sidecars.publish(key.policy, seen):
-        state.triggers.encryption_changed(key.policy)
+        state.triggers.encryption_changed(key.policy, workloads=concerns_workloads(before, seen))
     known = sidecars.is_known(key.policy, spec)
     if known and not was_known:
         state.triggers.encryption_known(key.policy)
@@ -85,7 +96,9 @@ async def keep_encryption(state: ControllerState, key: EncryptionKey) -> float |
         return FAST_SECONDS
     sidecars.polling.polled_fast.discard(key.policy)
     # A namespace whose deletion was refused may have lost its config meanwhile: the next reconciliation restores it.
-    return AGAIN_SECONDS if state.refusals else RESYNC_SECONDS
+    again = AGAIN_SECONDS if state.refusals else RESYNC_SECONDS
+    # What is reported of sidecars that refuse connections ends some time after their last refusal.
+    return min(again, SLOW_SECONDS) if seen.refusing else again
 
 
 def _wanted(
@@ -127,10 +140,20 @@ def _measure(policy: str, seen: ObservedEncryption, facts: StepFacts) -> None:
         metrics.ENCRYPTION_PODS.labels(policy, label).set(number)
     metrics.SILENT_AGENTS.labels(policy).set(len(seen.silence.nodes))
     metrics.PLAINTEXT_OPEN.labels(policy).set(sum(pod.plain_open for pod in facts.pods))
+    metrics.SIDECARS_REFUSING.labels(policy).set(len(seen.refusing))
+    # So that it shows 0 until it grows.
+    metrics.CONNECTIONS_REFUSED.labels(policy)
 
 
 def _forget(policy: str) -> None:
-    for metric in (metrics.ENCRYPTION_MODE, metrics.ENCRYPTION_PODS, metrics.SILENT_AGENTS, metrics.PLAINTEXT_OPEN):
+    for metric in (
+        metrics.ENCRYPTION_MODE,
+        metrics.ENCRYPTION_PODS,
+        metrics.SILENT_AGENTS,
+        metrics.PLAINTEXT_OPEN,
+        metrics.SIDECARS_REFUSING,
+        metrics.CONNECTIONS_REFUSED,
+    ):
         metric.remove_by_labels({"policy": policy})
 
 
@@ -165,6 +188,7 @@ def _gather(
     record: TransitConfig | None,
     *,
     pods: list[ObservedPod],
+    obstacles: Mapping[str, Obstacle] | None,
 ) -> StepFacts:
     current = record.encryption_mode if record else EncryptionMode.OFF
     now = state.api.clock.now()
@@ -175,13 +199,42 @@ def _gather(
         current=current,
         version=record.version if record else "",
         watched_since=sidecars.watched_since(policy, current, now),
-        pods=tuple(_pod_traffic(sidecars, pod, policy, since, untrusted=pod.pod.uid in distrusted) for pod in pods),
+        pods=tuple(
+            replace(
+                _pod_traffic(sidecars, pod, policy, since, untrusted=pod.pod.uid in distrusted),
+                **vars((obstacles or {}).get(pod.pod.uid, Obstacle())),
+            )
+            for pod in pods
+        ),
         now=now,
         services=tuple(found.network for found in sidecars.services.always_plain()),
         silence=_silence(sidecars, policy, pods, record.rules if record else 0),
         ahead=record is not None and current is EncryptionMode.PREFERRED and record.datagrams is not None,
         missing_dns=sidecars.services.missing_dns(),
+        calls_known=obstacles is not None,
     )
+
+
+async def _obstacles(
+    state: ControllerState, sidecars: Sidecars, policy: str, wanted: EncryptionInTransit
+) -> dict[str, Obstacle] | None:
+    """Return what else stands in the way of pods, by their uids; None if that could not be read.
+
+    Only the step to Strict depends on it, so nothing else waits for an answer.
+    """
+    if not sidecars.obstacles.known:
+        return None
+    pods, _ = _pods_in_scope(state, policy)
+    unanswered = [pod for pod in pods if pod.transit == policy and not sidecars.polling.stats(pod).loaded]
+    namespace = state.view.object("namespaces", sidecars.namespace) or {"metadata": {}}
+    # Each node has an agent among the operator's pods: they are gone through only if they matter.
+    pods_of_operator = state.mirrors.own_pods.values() if unanswered else ()
+    own = own_pods(pods_of_operator, namespace["metadata"].get("labels", {}))
+    try:
+        return await sidecars.obstacles.of(pods, unanswered, wanted, own)
+    except ApiError as error:
+        logger.warning("policy %s: NetworkPolicies or Services could not be read: %s", policy, error)
+        return None
 
 
 def _disconnects(
@@ -211,6 +264,7 @@ def _pod_traffic(sidecars: Sidecars, pod: ObservedPod, policy: str, since: float
         loaded=stats.loaded,
         plain_open=stats.plain_open,
         plain_seen=stats.plain_seen,
+        refused_seen=stats.refused_seen if sidecar else None,
         answered=sidecars.polling.answered_since(pod.pod.uid, since),
         claimant=sidecars.claimant(pod) if sidecar else "",
     )

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sovereign_operator.controller.keys import NodeKey
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
-from sovereign_operator.core.placement.node_metadata import NodeMetadata, node_metadata
+from sovereign_operator.core.placement.node_metadata import NodeMetadata, node_metadata, retained_on
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import MERGE, Api
 from sovereign_operator.kube.client.errors import RefusedError
@@ -43,13 +43,27 @@ class NodeWriter:
         }
         for name in names:
             key, found = NodeKey(name), self._compare(name)
-            retained = found[0].retained if found else frozenset()
-            if retained:
-                self._state.published.retained[name] = retained
-            else:
-                self._state.published.retained.pop(name, None)
             if found and not _is_current(*found) and self._refused.get(key) != (found[0], found[1].version):
                 self._queue.add(key)
+
+    def note_retained(self, names: Iterable[str]) -> frozenset[str]:
+        """Note which of these nodes keep labels for running pods.
+
+        Return the policies for which there is such a node now and was none before, or the other way round.
+        """
+        before, published = self._state.published.retaining(), self._state.published
+        for name in names:
+            verdicts, observed = published.verdicts, self._state.mirrors.nodes.get(("", name))
+            node = verdicts.facts.nodes.get(name) if verdicts else None
+            if verdicts and node and observed and observed.node.uid == node.uid:
+                retained = retained_on(name, verdicts, self._state.view.occupied(name))
+            else:
+                retained = frozenset()
+            if retained:
+                published.retained[name] = retained
+            else:
+                published.retained.pop(name, None)
+        return before ^ published.retaining()
 
     def _compare(self, name: str) -> tuple[NodeMetadata, ObservedNode] | None:
         """Return what a node should have, and what it has; None if it changed since the cluster was reconciled."""

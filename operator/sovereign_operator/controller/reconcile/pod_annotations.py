@@ -1,6 +1,8 @@
-"""The audit annotations of one pod, and the Event of one that waits for a node."""
+"""The audit annotations of one pod, and the Events about it."""
 
 from sovereign_operator.controller.keys import PodAnnotationsKey
+from sovereign_operator.controller.reconcile.node_lacks import tell_pod
+from sovereign_operator.controller.reconcile.refusals import tell_refusals
 from sovereign_operator.controller.reconcile.waiting_pods import tell_why_it_waits
 from sovereign_operator.controller.state import ControllerState
 from sovereign_operator.core import names
@@ -17,7 +19,8 @@ from sovereign_operator.kube.refused_writes import AGAIN_SECONDS
 async def annotate_pod(state: ControllerState, key: PodAnnotationsKey) -> float | None:
     """Annotate a bound pod in scope with where it runs and why that is accepted; remove the annotations from others.
 
-    A pod that waits for a node is told of its policy.
+    A pod that waits for a node is told of its policy, one that waits on a node is told what the node lacks, and one
+    whose sidecar refuses connections is told of that.
 
     Return in how many seconds to try again if the write is refused.
     """
@@ -25,6 +28,8 @@ async def annotate_pod(state: ControllerState, key: PodAnnotationsKey) -> float 
     if pod is None:
         state.refusals.forget(resource.PODS, (key.namespace, key.name))
         state.waiting_events.forget((key.namespace, key.name))
+        state.lack_events.forget((key.namespace, key.name))
+        state.refusal_events.forget((key.namespace, key.name))
         return None
     if pod.pod.node or pod.ended:
         state.waiting_events.forget((key.namespace, key.name))
@@ -33,6 +38,8 @@ async def annotate_pod(state: ControllerState, key: PodAnnotationsKey) -> float 
     if not pod.pod.node:
         await tell_why_it_waits(state, state.published.verdicts, pod)
         return None
+    await tell_pod(state, pod)
+    await tell_refusals(state, pod)
     annotations = _annotations(state, state.published.verdicts, pod)
     if annotations is None or annotations == pod.annotations:
         return None

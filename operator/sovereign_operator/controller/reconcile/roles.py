@@ -58,6 +58,8 @@ def role_and_binding(
         operator_namespace,
         needs_sidecar=needs_sidecar,
         namespaces=listed_namespaces(spec, state.published.granted[policy], ready),
+        avoids=policy in state.published.retaining(),
+        serves_sidecars=spec.encryption_in_transit is not None,
     )
 
 

@@ -23,9 +23,9 @@ async def tell_why_it_waits(state: ControllerState, verdicts: Verdicts, pod: Obs
     enforced = state.view.enforced(pod.namespace) is not None
     of_namespace, own = f"label {names.ENFORCE_LABEL} of namespace {pod.namespace}", f"its label {names.POLICY_LABEL}"
     source = of_namespace if enforced else own
-    situation = situation_of(policy, source, accepted)
+    situation = situation_of(policy, source, accepted, said=pod.pod.waiting)
     # Another pod may have its name by now.
     if state.waiting_events.is_due(key, (pod.namespace, pod.owner), (pod.pod.uid, situation)):
         metadata = {"namespace": pod.namespace, "name": pod.pod.name, "uid": pod.pod.uid}
-        notice = waiting_notice(pod.namespace, pod.pod.name, policy, source, accepted)
+        notice = waiting_notice(pod.namespace, pod.pod.name, policy, source, accepted, said=pod.pod.waiting)
         await post_once(state.api, resource.PODS.header | {"metadata": metadata}, notice, situation)

@@ -30,7 +30,7 @@ async def write_status(
         "observedGeneration": metadata["generation"],
         "conditions": merge(report.observations, previous, metadata["generation"], now),
     }
-    if status == before:
+    if _filled(status) == _filled(before):
         return True
     body: Json = OURS[kind.plural].header | {
         "metadata": {"name": name, "uid": metadata["uid"]} | ({"namespace": namespace} if namespace else {}),
@@ -45,6 +45,11 @@ async def write_status(
     for notice in (*notices(report.observations, previous), *news):
         await post(state.api, seen, notice)
     return True
+
+
+def _filled(status: Json) -> Json:
+    """Return a status without empty lists: API servers drop a list of which the last entry went."""
+    return {field: value for field, value in status.items() if value not in ([], ())}
 
 
 def _without(status: Json, fields: Collection[str]) -> Json:

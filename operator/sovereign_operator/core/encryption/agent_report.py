@@ -1,5 +1,7 @@
 """The report of a node's agent: which rules it has loaded for which pods. And which pods have no report.
 
+What the node lacks is in node_lacks.py.
+
 Without reports nothing would show whether the rules of Strict are in force: a sidecar observes TCP only, and a node may
 have no agent.
 
@@ -13,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from sovereign_operator.core.encryption.node_lacks import NodeLacks
 from sovereign_operator.core.report.conditions import examples
 
 MOST_DIGITS: Final = 18
@@ -43,6 +46,7 @@ class AgentReport:
     node: str
     pods: Mapping[str, LoadedRules]
     """By uid."""
+    lacks: NodeLacks = ()
 
     def says(self, uid: str, wanted: LoadedRules) -> bool:
         """Whether these rules were loaded for a pod with one of these addresses. Rules without a number never were."""

@@ -1,19 +1,42 @@
 """How far a policy's encryption has come after a step was decided."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionMode
 from sovereign_operator.core.encryption.agent_report import SilentAgents
-from sovereign_operator.core.encryption.rollout import ObservedEncryption, PodTraffic, Step, StepFacts, beyond, claim
+from sovereign_operator.core.encryption.node_lacks import NodeLacks
+from sovereign_operator.core.encryption.refusals import refuses
+from sovereign_operator.core.encryption.rollout import (
+    ObservedEncryption,
+    PodTraffic,
+    Step,
+    StepFacts,
+    beyond,
+    called,
+    claim,
+    closed,
+    cut_off,
+)
+
+NOTHING: Final[Mapping[str, NodeLacks]] = MappingProxyType({})
 
 
 def progress(
-    facts: StepFacts, step: Step, *, version: str, silence: SilentAgents, static: Iterable[str]
+    facts: StepFacts,
+    step: Step,
+    *,
+    version: str,
+    silence: SilentAgents,
+    static: Iterable[str],
+    lacks: Mapping[str, NodeLacks] = NOTHING,
 ) -> ObservedEncryption:
     """Return how far it has come with a step.
 
     ``version`` is that of the present transit config. ``silence``: the pods whose agents have not reported its rules as
-    loaded. ``static``: the static pods, each with its node.
+    loaded. ``static``: the static pods, each with its node. ``lacks``: what nodes of pods with a sidecar lack, by node.
     """
     pods, strict = facts.pods, step.mode is EncryptionMode.STRICT
     return ObservedEncryption(
@@ -29,7 +52,20 @@ def progress(
         silence=silence,
         claimed=tuple(sorted(claim(pod.name, pod.claimant) for pod in pods if pod.claimant)),
         static=tuple(sorted(static)),
+        lacks=lacks,
+        closed=tuple(sorted(closed(pod for pod in pods if pod.loaded != version))),
+        cut_off=tuple(sorted(cut_off(pod for pod in pods if pod.loaded != version))),
+        called=tuple(sorted(called(pods))) if strict else (),
+        refusing=_names(pod for pod in pods if refuses(pod.refused_seen, facts.now)),
     )
+
+
+def concerns_workloads(before: ObservedEncryption | None, after: ObservedEncryption) -> bool:
+    """Whether SovereignWorkloads may show something else than before.
+
+    They do not show which sidecars refuse connections, which may change with each poll of any of them.
+    """
+    return before is None or replace(before, refusing=()) != replace(after, refusing=())
 
 
 def is_awaited(seen: ObservedEncryption) -> bool:

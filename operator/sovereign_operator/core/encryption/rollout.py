@@ -4,8 +4,8 @@ A policy may set Strict at once. Its sidecars go there through every mode in bet
 can talk to each other, and only pods that have loaded one mode are ready for the next.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_network
@@ -13,9 +13,11 @@ from typing import Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
 from sovereign_operator.core.encryption.agent_report import NO_SILENT_AGENTS, SilentAgents
+from sovereign_operator.core.encryption.api_server import REMEDY
+from sovereign_operator.core.encryption.node_lacks import NodeLacks
 from sovereign_operator.core.encryption.traffic_rules import Network, cluster_networks, is_within_any
 from sovereign_operator.core.report.conditions import examples
-from sovereign_operator.core.sidecar.contract import UID
+from sovereign_operator.core.sidecar.contract import REDIRECTED_PORT, SIGNER_PORT, UID
 
 LADDER: Final = tuple(EncryptionMode)
 
@@ -29,6 +31,13 @@ CLAIMED: Final = (
     "Services claim their addresses (spec.externalIPs, status.loadBalancer): remove the addresses from these Services, "
     "and have the API server refuse such Services (DenyServiceExternalIPs)"
 )
+
+CLOSED: Final = f"NetworkPolicies do not admit the controller to TCP port {REDIRECTED_PORT}"
+ADMIT: Final = "add one that does: encryption.md shows it"
+CLOSED_TO_CONTROLLER: Final = f"{CLOSED}: {ADMIT}"
+
+CUT_OFF: Final = f"NetworkPolicies admit no connection to TCP port {SIGNER_PORT} of the signers"
+CUT_OFF_FROM_SIGNERS: Final = f"{CUT_OFF}: {ADMIT}"
 
 OTHER_USER: Final = f"it runs as the sidecar's user {UID}: build the image with another user"
 
@@ -51,10 +60,18 @@ class PodTraffic:
     """Open plaintext connections that it has accepted, except those that the policy allows."""
     plain_seen: datetime | None = None
     """When it was last seen to accept one."""
+    refused_seen: datetime | None = None
+    """When it was last seen to refuse a connection, because it carries as many as its memory takes."""
     claimant: str = ""
     """A Service that claims its address, so that answers of its sidecar do not count; empty if none does."""
     answered: bool = False
     """Whether it has answered since the policy has its present mode: earlier answers may be outdated."""
+    closed_by: str = ""
+    """The NetworkPolicies that keep the controller from its sidecar; empty if none does."""
+    cut_off_by: str = ""
+    """Those that keep its sidecar from the signers; empty if none does, or if the sidecar does not ask them."""
+    called: str = ""
+    """On which ports the API server calls it, which Strict would refuse, and for what; empty if on none."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,8 @@ class StepFacts:
     """Whether these are already the rules of Strict, in the mode before it."""
     missing_dns: str = ""
     """The Service that does not answer for DNS by TCP, as namespace and name with a slash between them."""
+    calls_known: bool = True
+    """Whether it is known which pods the API server calls."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +141,17 @@ class ObservedEncryption:
     """Those whose address a Service claims, each with the Service, in order."""
     static: tuple[str, ...] = ()
     """Beside them all, the static pods in scope, each with its node, in order."""
+    lacks: Mapping[str, NodeLacks] = field(default_factory=dict)
+    """What nodes of pods with a sidecar lack, by node."""
+    closed: tuple[str, ...] = ()
+    """Those whose sidecars the controller cannot poll, each with the NetworkPolicies that close it, in order."""
+    cut_off: tuple[str, ...] = ()
+    """Those whose sidecars cannot ask the signers, each with the NetworkPolicies that keep it from them, in order."""
+    called: tuple[str, ...] = ()
+    """Those that the API server calls, each with the ports that Strict refuses it, and for what, in order."""
+
+    refusing: tuple[str, ...] = ()
+    """Those whose sidecars refused connections lately, in order."""
 
     @property
     def needs_sidecar(self) -> bool:
@@ -182,8 +212,14 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         claimed = [claim(pod.name, pod.claimant) for pod in facts.pods if pod.claimant]
         yield from _named(claimed, f"cannot be polled reliably, because {CLAIMED}")
         credible = (pod for pod in facts.pods if pod.sidecar and not pod.claimant)
-        late = [pod.name for pod in credible if pod.loaded != facts.version]
-        yield from _named(late, f"have not loaded {facts.current} yet, which takes them seconds")
+        late = [pod for pod in credible if pod.loaded != facts.version]
+        yield from _named(closed(late), f"cannot be asked what they have loaded, because {CLOSED_TO_CONTROLLER}")
+        yield from _named(cut_off(late), f"wait for their certificates, because {CUT_OFF_FROM_SIGNERS}")
+        yield from _named(
+            (pod.name for pod in late if not (pod.closed_by or pod.cut_off_by)),
+            f"have not loaded {facts.current} yet, which takes them seconds; if it takes longer, find out what keeps "
+            f"the controller from their TCP port {REDIRECTED_PORT}, which it polls",
+        )
     if not up:
         return
     if following in (EncryptionMode.PREFERRED, EncryptionMode.STRICT):
@@ -198,6 +234,9 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
         if facts.missing_dns:
             yield f"no Service {facts.missing_dns} answers for DNS by TCP: {OTHER_DNS}"
     if following is EncryptionMode.STRICT:
+        if not facts.calls_known:
+            yield "it is not known yet which pods the API server calls: if this lasts, see the controller's log"
+        yield from _named(called(facts.pods), f"are called by the API server, which has no certificate: {REMEDY}")
         talking = [pod.name for pod in facts.pods if pod.plain_open]
         unanswered = [pod.name for pod in facts.pods if pod.loaded == facts.version and not pod.answered]
         yield from _named(unanswered, "have not reported yet whether they take plaintext, which takes seconds")
@@ -207,6 +246,21 @@ def _waits(facts: StepFacts, following: EncryptionMode, *, up: bool) -> Iterator
             "again) or name them in plainPorts or plainPeers",
         )
         yield from _plaintext_seen(facts)
+
+
+def closed(pods: Iterable[PodTraffic]) -> list[str]:
+    """Return the pods that the controller cannot poll, each with the NetworkPolicies that keep it from them."""
+    return [f"{pod.name} ({pod.closed_by})" for pod in pods if pod.closed_by]
+
+
+def cut_off(pods: Iterable[PodTraffic]) -> list[str]:
+    """Return the pods whose sidecars cannot ask the signers, each with the NetworkPolicies that keep it from them."""
+    return [f"{pod.name} ({pod.cut_off_by})" for pod in pods if pod.cut_off_by]
+
+
+def called(pods: Iterable[PodTraffic]) -> list[str]:
+    """Return the pods that the API server calls, each with the ports that Strict refuses it, and for what."""
+    return [f"{pod.name} ({pod.called})" for pod in pods if pod.called]
 
 
 def beyond(facts: StepFacts) -> list[str]:

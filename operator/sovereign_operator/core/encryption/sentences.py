@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from sovereign_operator.core.encryption.agent_report import SilentAgents
-from sovereign_operator.core.encryption.rollout import CLAIMED, OTHER_USER
+from sovereign_operator.core.encryption.api_server import REMEDY
+from sovereign_operator.core.encryption.rollout import CLAIMED, CLOSED_TO_CONTROLLER, CUT_OFF_FROM_SIGNERS, OTHER_USER
 from sovereign_operator.core.report.conditions import examples
 
 CONDITION = "Encrypted"
@@ -33,6 +34,21 @@ def static_pods(pods: Iterable[str]) -> str:
 def claimed(pods: Iterable[str]) -> str:
     """Return a sentence about pods whose addresses Services claim."""
     return f"other pods may answer for the sidecars of {examples(sorted(pods))}, because {CLAIMED}"
+
+
+def closed(pods: Iterable[str]) -> str:
+    """Return a sentence about pods whose sidecars the controller cannot poll."""
+    return f"it is not known what {examples(sorted(pods))} have loaded, because {CLOSED_TO_CONTROLLER}"
+
+
+def cut_off(pods: Iterable[str]) -> str:
+    """Return a sentence about pods whose sidecars cannot ask the signers for certificates."""
+    return f"{examples(sorted(pods))} wait for their certificates, because {CUT_OFF_FROM_SIGNERS}"
+
+
+def called(pods: Iterable[str]) -> str:
+    """Return a sentence about pods that the API server calls in vain."""
+    return f"the API server has no certificate, and cannot call {examples(sorted(pods))}: {REMEDY}"
 
 
 def bypassed(pods: Iterable[str]) -> str:

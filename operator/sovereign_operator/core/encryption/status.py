@@ -3,11 +3,15 @@
 from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.encryption import EncryptionInTransit, EncryptionMode
+from sovereign_operator.core.encryption import node_lacks, refusals
 from sovereign_operator.core.encryption.rollout import OUTSIDE, ObservedEncryption
 from sovereign_operator.core.encryption.sentences import (
     CONDITION,
     bypassed,
+    called,
     claimed,
+    closed,
+    cut_off,
     plaintext_open,
     static_pods,
     unsaid,
@@ -43,9 +47,14 @@ def report_encryption(wanted: EncryptionInTransit | None, seen: ObservedEncrypti
         f"{seen.pods} pod(s) run, {seen.sidecars} with a sidecar, {seen.loaded} of them have loaded {seen.step.mode}"
     )
     apart = f"; {static_pods(seen.static)}" if seen.static and seen.needs_sidecar else ""
+    apart += f"; {node_lacks.sentence(seen.lacks)}" if seen.lacks and seen.needs_sidecar else ""
+    apart += f"; {called(seen.called)}" if seen.called else ""
+    apart += f"; {refusals.sentence(seen.refusing)}" if seen.refusing else ""
     if seen.step.waits_for:
         message = f"{seen.step.mode} on the way to {seen.wanted}: {'; '.join(seen.step.waits_for)}{apart}"
         return _report(status, "False", EncryptionReason.STEP_PENDING, message)
+    if seen.cut_off and seen.step.mode is not EncryptionMode.STRICT:
+        apart += f"; {cut_off(seen.cut_off)}"
     true, reason, what = _judge(seen)
     return _report(status, true, reason, f"{what}{counted}{apart}")
 
@@ -82,6 +91,10 @@ def _judge_connections(seen: ObservedEncryption) -> tuple[Any, EncryptionReason,
         return "False", EncryptionReason.ADDRESS_CLAIMED, f"{claimed(seen.claimed)}: "
     if seen.talking:
         return "False", EncryptionReason.PLAINTEXT_OPEN, f"{plaintext_open(seen.talking)}: "
+    walls = [cut_off(seen.cut_off)] if seen.cut_off else []
+    walls += [closed(seen.closed)] if seen.closed else []
+    if walls:
+        return "False", EncryptionReason.STEP_PENDING, f"{'; '.join(walls)}: "
     if seen.loaded < seen.pods:
         return "False", EncryptionReason.STEP_PENDING, "some have not loaded the newest settings, which takes seconds: "
     if seen.static:

@@ -33,6 +33,8 @@ class State(StrEnum):
     """No CA: the certificate in a bundle that trusts none, whose key does not exist."""
     SERVING = "serving"
     """The authority of the signer's own serving certificates, for sidecars that ask with a token. No pod trusts it."""
+    LOST = "lost"
+    """No authority: with this Secret an admin says that the keys which were here before it are lost for good."""
 
 
 _CANDIDATES: Final = frozenset({State.ACTIVE, State.BROUGHT, None})
@@ -119,23 +121,31 @@ def why_frozen(
     *,
     awaited: frozenset[str],
     gone: Collection[str],
-    trusting: bool,
+    trusted_since: datetime | None,
+    told: Mapping[str, datetime],
     keys_namespace: str,
 ) -> str:
     """Say why nothing may follow from what is seen, or nothing. What is withdrawn loses its key for good.
 
     ``states`` are those of all that the store holds, ``awaited`` the authorities that were moved there, ``gone`` the
-    CRDs that are missing or being deleted. ``trusting``: whether pods trust any authority.
+    CRDs that are missing or being deleted. ``trusted_since``: when the newest authority of the operator began that pods
+    trust; None if they trust none. ``told``: by Secret, when an admin said that the keys are lost.
+
+    An empty store ends this once an admin says in the store itself that the keys are lost. Whoever may write that may
+    also import authorities, so it gives nobody more than they have. It says nothing of authorities that are newer: the
+    Secret may have been forgotten there.
     """
     if missing := awaited - states.keys():
         return f"authorities that were moved and are not seen yet: {', '.join(sorted(missing))}"
     if gone:
         return f"CRDs missing or being deleted: {', '.join(gone)}"
-    if trusting and not {*states.values()} - {State.SERVING}:
+    lost = trusted_since is not None and any(when > trusted_since for when in told.values())
+    if trusted_since and not lost and not {*states.values()} - {State.SERVING, State.LOST}:
+        former = f" (delete {', '.join(sorted(told))} first, which says so of keys before these)" if told else ""
         return (
             f"namespace {keys_namespace} holds no key at all, but pods trust some: restore the Secrets, "
-            "or have those of a former version moved (identity.moveKeys); if they are lost for good, delete the "
-            f"ClusterTrustBundles with label {names.TRUST_BUNDLE_LABEL}"
+            "or have those of a former version moved (identity.moveKeys); if they are lost for good, create a Secret "
+            f"there with the label {names.AUTHORITY_LABEL}={State.LOST}{former}, and the signer makes new ones"
         )
     kinds = {
         "CloudService": {*facts.services, *facts.unread.services},

@@ -1,8 +1,9 @@
 """Rules by which the scheduler chooses nodes that ``node_fit`` does not judge: a preview has to say so."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from sovereign_operator.core import names
 from sovereign_operator.core.kubernetes.node_room import ports_of
 
 Json = Mapping[str, Any]
@@ -30,8 +31,15 @@ def _rules(spec: Json) -> Iterator[str]:
     for field in ("podAffinity", "podAntiAffinity"):
         if (affinity.get(field) or {}).get(REQUIRED):
             yield f"its pods choose nodes by other pods there (required {field})"
-    for constraint in spec.get("topologySpreadConstraints") or ():
-        if constraint.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule":
-            yield f"its pods have to be spread evenly by {constraint.get('topologyKey')}"
+    yield from _spreads(spec.get("topologySpreadConstraints") or ())
     if any(port.get("hostIP", "") not in ANY_ADDRESS for port in ports_of(spec)):
         yield "its pods use a port of one address of their node"
+
+
+def _spreads(constraints: Iterable[Json]) -> Iterator[str]:
+    for constraint in constraints:
+        key = str(constraint.get("topologyKey"))
+        # One of admission's own asks for a label that accepted nodes have, all with the same value.
+        own = key.startswith(names.node_host_label(""))
+        if constraint.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule" and not own:
+            yield f"its pods have to be spread evenly by {key}"

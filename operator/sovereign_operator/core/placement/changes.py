@@ -11,6 +11,8 @@ class Changes:
 
     verdicts: tuple[tuple[str, str], ...]
     """Node and policy of the verdicts that are new or differ from before. The verdicts themselves may be 100,000."""
+    judging: frozenset[str]
+    """The policies of which a node's verdict is new, differs or is gone: their statuses name nodes."""
     nodes: frozenset[str]
     """The nodes that are new, gone or elsewhere, or on which a verdict is new, differs or is gone."""
     accepted: frozenset[str]

@@ -4,6 +4,10 @@ The label decides where pods may keep running, the role where they may start. Re
 from a node kills pods: the DaemonSet controller deletes its pods there at once, and a restarted kubelet
 fails every pod that no longer matches. So a refused node loses the role at once, keeps the label while
 pods in scope run there, and gets a taint that makes the scheduler prefer other nodes.
+
+A preference can lose. So a node also has a second label only while it may start pods, and as long as a refused node
+keeps the first one, each new pod is spread over nodes with the second one. Only schedulers look at how pods are spread:
+neither a kubelet nor the DaemonSet controller does.
 """
 
 from collections.abc import Collection, Mapping
@@ -44,12 +48,21 @@ def node_metadata(name: str, verdicts: Verdicts, occupied: Collection[str]) -> N
     accepting = {policy for policy, verdict in on_node.items() if verdict.accepted}
     retained = frozenset(_labelled(node) & {*occupied} - accepting)
     labels = {names.node_policy_label(policy): names.ACCEPTED for policy in sorted(accepting | retained)}
+    labels |= {names.node_host_label(policy): names.ACCEPTED for policy in sorted(accepting)}
     if member.datacentre and not member.findings:
         labels[names.NODE_DATACENTRE_LABEL] = member.datacentre
     if labels:
         labels[names.NODE_UID_LABEL] = node.uid
     annotations = {names.verdict_annotation(policy): verdict.sentence for policy, verdict in on_node.items()}
     return NodeMetadata(node.name, node.uid, labels, annotations, retained)
+
+
+def retained_on(name: str, verdicts: Verdicts, occupied: Collection[str]) -> frozenset[str]:
+    """Return the policies whose label a refused node keeps, as ``node_metadata`` does, without all that follows."""
+    kept = _labelled(verdicts.facts.nodes[name]) & {*occupied}
+    return frozenset(
+        policy for policy in kept if policy not in verdicts.policies or not verdicts.nodes[name, policy].accepted
+    )
 
 
 def _labelled(node: Node) -> set[str]:

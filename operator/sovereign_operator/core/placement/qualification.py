@@ -53,7 +53,12 @@ def label(qualification: Qualification) -> str:
 
 def in_force(qualification: Qualification, now: datetime) -> bool:
     """Whether a qualification is in force at this instant, whatever a policy demands."""
-    return not _standing_findings("", qualification, now)
+    return why_not_in_force(qualification, now) is None
+
+
+def why_not_in_force(qualification: Qualification, now: datetime) -> NodeReason | None:
+    """Return the first reason why a qualification is not in force at this instant; None if it is."""
+    return next((finding.reason for finding in _standing_findings("", qualification, now)), None)
 
 
 def examine(

@@ -179,6 +179,7 @@ class Verdicts:
                 changed[key] = verdict.accepted if verdict else None
         return Changes(
             verdicts=tuple(key for key, accepted in changed.items() if accepted is not None),
+            judging=frozenset(policy for _, policy in changed),
             nodes=frozenset({node for node, _ in changed} | moved.keys()),
             accepted=self._accept(changed, policies),
             policies=policies,

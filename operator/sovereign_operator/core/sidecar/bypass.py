@@ -4,6 +4,7 @@ The guard has the same rule as CEL: ``podFaults`` in the chart's ``guard-sidecar
 ``_admission.tpl``. A preview needs it before there is a pod.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,15 +12,18 @@ from sovereign_operator.core.sidecar import contract as sidecar
 
 Json = Mapping[str, Any]
 
+_NAME: Final = re.compile("[A-Za-z_]+")
 CAPABILITIES: Final = frozenset({"ALL", "BPF", "DAC_READ_SEARCH", "NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_MODULE"})
 SYSCTL: Final = "net.ipv4.tcp_syncookies"
+DEBUGGED: Final = " (kubectl debug: add --share-processes=false)"
+"""A copy that kubectl makes shares processes, unless it is told not to."""
 
 
 def goes_past_sidecar(spec: Json) -> str:
     """Return the first thing in the spec of a pod that goes past its sidecar, in words; empty if there is none."""
-    for field in ("hostNetwork", "hostPID", "shareProcessNamespace"):
+    for field, how in (("hostNetwork", ""), ("hostPID", ""), ("shareProcessNamespace", DEBUGGED)):
         if spec.get(field):
-            return f"spec.{field} is true"
+            return f"spec.{field} is true{how}"
     context = spec.get("securityContext") or {}
     if context.get("runAsUser") == sidecar.UID:
         return f"spec.securityContext.runAsUser is that of the sidecar, {sidecar.UID}, so choose another"
@@ -39,8 +43,16 @@ def _of_container(container: Json) -> str:
     if (context.get("procMount") or "Default") != "Default":
         return f"container {name} has a procMount of its own"
     added = (context.get("capabilities") or {}).get("add") or ()
-    if any(each.upper().replace("CAP_", "") in CAPABILITIES for each in added):
-        return f"container {name} adds a capability that goes past the sidecar"
+    if powers := [each for each in added if _is_power(each)]:
+        return f"container {name} adds {', '.join(powers)}, with which it could bypass the sidecar"
     if any(mount["name"] in sidecar.VOLUMES for mount in container.get("volumeMounts") or ()):
         return f"container {name} mounts a volume of the sidecar"
     return ""
+
+
+def _is_power(capability: str) -> bool:
+    """Whether a container could bypass the sidecar with a capability, as far as its name says.
+
+    Runtimes make the name upper case by Unicode, where several letters become one of ASCII. No capability has others.
+    """
+    return not _NAME.fullmatch(capability) or capability.upper().replace("CAP_", "") in CAPABILITIES

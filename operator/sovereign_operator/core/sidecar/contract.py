@@ -8,7 +8,7 @@ to the probed port and path alone. The n-th ``--probe`` argument of the sidecar 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -27,6 +27,8 @@ OUTBOUND_PORT: Final = 15001
 """The redirect forwards the pod's outbound TCP connections to this port."""
 INBOUND_PORT: Final = 15006
 """The redirect forwards the pod's inbound TCP connections to this port."""
+PEER_PORT: Final = 15007
+"""It forwards those here that reach the application from the address of the client: see dataplane/peers.py."""
 HEALTH_PORT: Final = 15021
 """The port for the kubelet's startup probe and for the controller's polls."""
 REDIRECTED_PORT: Final = 15022
@@ -63,18 +65,27 @@ SIGNER_CA: Final = "signer-ca.pem"
 SIGNER_ADDRESSES: Final = "signer.json"
 """There, and a key of the trust ConfigMap: where the signer is, as ``{"host": NAME, "addresses": ["10.96.0.17:443"]}``.
 The certificate of the signer is for this host. With addresses, sidecars need no DNS."""
+SIGNER_PORT: Final = 8443
+"""Where the signer's pods listen for sidecars. The port of its Service, 443, leads there."""
+SIGNER_PORT_NAME: Final = "certificates"
+"""What its pods call this port."""
 CERTIFICATE_PATH: Final = "/certificate"
 """Where the signer answers requests for certificates: see signer/tokens/endpoint.py."""
 OWN_FOLDER: Final = f"{RUN_FOLDER}/identity"
 """Where such a sidecar keeps CREDENTIALS."""
 LISTENERS: Final = "listeners.json"
 """In TRANSIT_FOLDER: the listeners for the policy's mode, which Envoy watches."""
-LISTENERS_KEY: Final = "listeners-with-limits.json"
+IPV4_FOLDER: Final = f"{RUN_FOLDER}/transit"
+"""Where a sidecar keeps a copy of LISTENERS for Envoy if the kernel of its node has no IPv6: see sidecar/ipv4.py."""
+LISTENERS_KEY: Final = "listeners-after-handshake.json"
 """In the ConfigMap: this file. A pod mounts the same key for all of its life."""
-FORMER_LISTENERS_KEYS: Final = ("listeners-with-keepalive.json", "listeners.json")
-"""In the ConfigMap: the same for pods that were made before buffers had limits, and before there was keepalive. Envoy
-refuses what would change the options of a socket that is open already, and all that comes with it, so such a change
-needs a key of its own."""
+_WITH_PEERS: Final = "listeners-with-peers.json"
+FORMER_LISTENERS_KEYS: Final = (_WITH_PEERS, "listeners-with-limits.json", "listeners-with-keepalive.json")
+"""In the ConfigMap: the same for pods that were made before Envoy waited for the handshake; before there was PEER_PORT,
+keepalive within the pod, and urgent data were kept; and before buffers had limits. Envoy refuses what would change the
+options of a socket that is open already, and all that comes with it; a change of a chain ends its connections, and a
+change of anything else all of them. So such a change needs a key of its own. A ConfigMap has room for these four: with
+a further one, the last goes, and the pods that mount it keep what they have loaded until they are rolled out."""
 
 PROBE_OPTION: Final = "--probe="
 
@@ -97,15 +108,19 @@ def trust_config_map(policy: str) -> str:
 
 def transit_policy(pod: Mapping[str, Any]) -> str:
     """Return the policy whose transit config a pod's sidecar loads; empty without a sidecar or a valid name."""
-    if container_of(pod) is None:
-        return ""
-    sources = (
-        source
-        for volume in pod["spec"].get("volumes") or ()
-        if volume["name"] == TRANSIT_VOLUME
-        for source in (volume.get("projected") or {}).get("sources") or ()
-    )
-    return policy_named(sources, TRANSIT_PREFIX)
+    return "" if container_of(pod) is None else policy_named(_transit_sources(pod), TRANSIT_PREFIX)
+
+
+def listens_for_peers(pod: Mapping[str, Any]) -> bool:
+    """Return whether the sidecar of a pod listens on PEER_PORT: it depends on the listeners that it mounts."""
+    items = (source["configMap"].get("items") or () for source in _transit_sources(pod) if "configMap" in source)
+    return any(item["key"] in {LISTENERS_KEY, _WITH_PEERS} for each in items for item in each)
+
+
+def _transit_sources(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for volume in pod["spec"].get("volumes") or ():
+        if volume["name"] == TRANSIT_VOLUME:
+            yield from (volume.get("projected") or {}).get("sources") or ()
 
 
 def policy_named(sources: Iterable[Mapping[str, Any]], prefix: str) -> str:

@@ -15,8 +15,11 @@ OS_LABELS: Final = ("kubernetes.io/os", "beta.kubernetes.io/os")
 PLAIN: Final = "run the pod where no policy with encryption is in effect"
 
 
-def check(spec: Json, *, injected: bool) -> None:
-    """Raise CannotInjectError if a sidecar would not work in a pod. ``injected``: it had one before."""
+def check(spec: Json, *, injected: bool, sandbox: str = "") -> None:
+    """Raise CannotInjectError if a sidecar would not work in a pod.
+
+    ``injected``: it had one before. ``sandbox``: why it runs in a sandbox, empty if it does not.
+    """
     if spec.get("hostNetwork"):
         raise CannotInjectError(
             "spec.hostNetwork is true, and the node's traffic cannot be sent through a sidecar: leave it out, or "
@@ -24,6 +27,11 @@ def check(spec: Json, *, injected: bool) -> None:
         )
     if elsewhere := _demands_another_system(spec):
         raise CannotInjectError(f"{elsewhere}: sidecars run on linux only, so {PLAIN}")
+    if sandbox:
+        raise CannotInjectError(
+            f"{sandbox} with a network of its own, where nothing redirects traffic to a sidecar: leave "
+            f"spec.runtimeClassName out, or {PLAIN}"
+        )
     for container in _users(spec):
         _check_container(container)
     for volume in spec.get("volumes") or ():

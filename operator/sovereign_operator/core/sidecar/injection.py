@@ -12,8 +12,12 @@ from typing import Any, Final
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar import contract as sidecar
 from sovereign_operator.core.sidecar.injectable import check
+from sovereign_operator.core.sidecar.local_ports import reserve
+from sovereign_operator.core.sidecar.namespace_facts import NO_NAMESPACE_FACTS, NamespaceFacts
 from sovereign_operator.core.sidecar.pod_resources import make_room
-from sovereign_operator.core.sidecar.probes import rewrite
+from sovereign_operator.core.sidecar.probes import CannotInjectError, rewrite
+from sovereign_operator.core.sidecar.resources import choose, keep, share
+from sovereign_operator.core.sidecar.sandboxes import sandbox_of
 
 Json = dict[str, Any]
 
@@ -31,6 +35,11 @@ RESTORING: Final = ("restore-wait", "restic-wait")
 RESTORED: Final = "/restores/"
 """Where they mount these volumes."""
 
+_COPIED: Final = (
+    "; this is a copy of a pod without its sidecar, which alone knows what the probes asked: leave the probes out, or "
+    "copy the init containers, too (kubectl debug --keep-init-containers=true)"
+)
+
 
 @dataclass(frozen=True)
 class SidecarSettings:
@@ -43,9 +52,11 @@ class SidecarSettings:
     """As in a container."""
     by_token: bool
     """Whether it asks the signer for its certificate itself, with a token of its pod. Otherwise its kubelet asks."""
+    sandboxes: frozenset[str] = frozenset()
+    """RuntimeClasses whose pods run in sandboxes, besides those whose handlers say so."""
 
 
-def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
+def inject(pod: Json, policy: str, settings: SidecarSettings, around: NamespaceFacts = NO_NAMESPACE_FACTS) -> Json:
     """Return a copy of the pod with the sidecar of a policy.
 
     A pod that has one already gets what is new, such as the probes of containers that another webhook added. Raises
@@ -56,19 +67,32 @@ def inject(pod: Json, policy: str, settings: SidecarSettings) -> Json:
     initial = spec["initContainers"] = [*_without_backups(spec.get("initContainers") or ())]
     # Another webhook may have put a container of its own before it.
     found = next((each for each in initial if each["name"] == sidecar.CONTAINER), None)
-    check(spec, injected=found is not None)
-    if found is None:
-        make_room(spec, settings.resources)
-    _keep_from_backups(made)
     others = [each for each in initial if each["name"] != sidecar.CONTAINER]
-    probes = rewrite([*others, *spec["containers"]], _told(found))
-    spec["initContainers"] = [
-        _container(sidecar.arguments(probes), settings, found or {}, restarts=spec.get("restartPolicy") != "Never"),
-        *others,
-    ]
+    lost = found is None and _has_volumes_of_sidecar(spec)
+    check(spec, injected=found is not None or lost, sandbox=sandbox_of(spec, around.handlers, settings.sandboxes))
+    resources = (
+        choose(made, settings.resources, around)
+        if found is None
+        else keep(found.get("resources") or {}, settings.resources)
+    )
+    if found is None and not lost:
+        make_room(spec, share(spec, resources))
+    _disclaim(made)
+    if not others:
+        _name_default_container(made)
+    try:
+        probes = rewrite([*others, *spec["containers"]], _told(found))
+    except CannotInjectError as error:
+        raise CannotInjectError(f"{error}{_COPIED if lost else ''}") from error
+    container = _container(
+        sidecar.arguments(probes), settings, found or {}, resources, restarts=spec.get("restartPolicy") != "Never"
+    )
+    spec["initContainers"] = [container, *others]
     wanted = {volume["name"]: volume for volume in _volumes(policy, by_token=settings.by_token)}
     kept = [wanted.pop(volume["name"], volume) for volume in spec.get("volumes") or ()]
     spec["volumes"] = [*kept, *wanted.values()]
+    _keep_profile_out(spec)
+    reserve(spec)
     return made
 
 
@@ -79,6 +103,22 @@ def _copy(value: Any) -> Any:
     return [_copy(each) for each in value] if isinstance(value, list) else value
 
 
+def _has_volumes_of_sidecar(spec: Json) -> bool:
+    """Whether a pod without a sidecar has its volumes just as this version or an earlier one wrote them.
+
+    It is a copy of a pod without its init containers, as ``kubectl debug --keep-init-containers=false`` makes it.
+    """
+    kept = {volume["name"]: volume for volume in spec.get("volumes") or () if volume["name"] in sidecar.VOLUMES}
+    sources = (kept.get(sidecar.TRANSIT_VOLUME, {}).get("projected") or {}).get("sources") or ()
+    policy = sidecar.policy_named(sources, sidecar.TRANSIT_PREFIX)
+    written = (
+        _volumes(policy, by_token=way, key=key)
+        for way in (True, False)
+        for key in (sidecar.LISTENERS_KEY, *sidecar.FORMER_LISTENERS_KEYS)
+    )
+    return any(kept == {each["name"]: each for each in volumes} for volumes in written)
+
+
 def _told(found: Mapping[str, Any] | None) -> list[sidecar.Probe]:
     """Return the probes in the arguments of an existing sidecar; none if they are malformed."""
     try:
@@ -87,13 +127,40 @@ def _told(found: Mapping[str, Any] | None) -> list[sidecar.Probe]:
         return []
 
 
-def _keep_from_backups(pod: Json) -> None:
-    """Exclude the sidecar's volumes from Velero's backups, which may save the files of all volumes."""
+def _disclaim(pod: Json) -> None:
+    """Tell tools that nobody needs the files of the sidecar once the pod is gone.
+
+    Velero may save the files of all volumes, and older versions of Cluster Autoscaler keep a node whose pods have an
+    emptyDir, even one in memory.
+    """
     metadata = pod["metadata"]
     annotations = metadata["annotations"] = dict(metadata.get("annotations") or {})
-    excluded = annotations.get(names.BACKUP_EXCLUDES_ANNOTATION, "")
-    if sidecar.RUN_VOLUME not in excluded.split(","):
-        annotations[names.BACKUP_EXCLUDES_ANNOTATION] = f"{excluded},{sidecar.RUN_VOLUME}".lstrip(",")
+    for key in (names.BACKUP_EXCLUDES_ANNOTATION, names.SAFE_TO_EVICT_ANNOTATION):
+        listed = annotations.get(key, "")
+        if sidecar.RUN_VOLUME not in listed.split(","):
+            annotations[key] = f"{listed},{sidecar.RUN_VOLUME}".lstrip(",")
+
+
+def _name_default_container(pod: Json) -> None:
+    """Name the only container of a pod as the one that kubectl means.
+
+    Otherwise ``kubectl exec``, ``logs``, ``cp`` and ``attach`` print a line that they have chosen it, because there is
+    the sidecar as well. Scripts that read their whole output would notice.
+    """
+    if len(pod["spec"]["containers"]) == 1:
+        name = pod["spec"]["containers"][0]["name"]
+        pod["metadata"]["annotations"].setdefault(names.DEFAULT_CONTAINER_ANNOTATION, name)
+
+
+def _keep_profile_out(spec: Json) -> None:
+    """Give the sidecar the default AppArmor profile where the pod as a whole has one of a node.
+
+    That is made for the application, and may forbid what the sidecar does. Such a pod needs a node with AppArmor
+    anyway; elsewhere the field stays empty, as nodes without AppArmor refuse a pod that names the default.
+    """
+    profile = (spec.get("securityContext") or {}).get("appArmorProfile") or {}
+    if profile.get("type") == "Localhost":
+        spec["initContainers"][0]["securityContext"]["appArmorProfile"] = {"type": "RuntimeDefault"}
 
 
 def _without_backups(initial: Iterable[Json]) -> Iterator[Json]:
@@ -112,7 +179,7 @@ def _without_backups(initial: Iterable[Json]) -> Iterator[Json]:
 
 
 def _container(
-    arguments: Iterable[str], settings: SidecarSettings, found: Mapping[str, Any], *, restarts: bool
+    arguments: Iterable[str], settings: SidecarSettings, found: Mapping[str, Any], resources: Json, *, restarts: bool
 ) -> Json:
     """Return the sidecar, defaults of the API server included, so that it stays as it is when those are filled in.
 
@@ -126,8 +193,7 @@ def _container(
         # With this, it runs before and beside everything else, and does not keep a Job from ending.
         "restartPolicy": "Always",
         "args": list(arguments),
-        # A LimitRange changes them, and refuses a pod that changes them back.
-        "resources": _copy(found.get("resources", settings.resources)),
+        "resources": resources,
         # It reads its memory limit when it starts, and takes no more connections than fit. Where it may not restart,
         # the guard keeps its limit from becoming lower.
         "resizePolicy": [
@@ -165,8 +231,8 @@ def _container(
     }
 
 
-def _volumes(policy: str, *, by_token: bool) -> tuple[Json, ...]:
-    items = [{"key": sidecar.LISTENERS_KEY, "path": sidecar.LISTENERS}]
+def _volumes(policy: str, *, by_token: bool, key: str = sidecar.LISTENERS_KEY) -> tuple[Json, ...]:
+    items = [{"key": key, "path": sidecar.LISTENERS}]
     config = {"name": sidecar.transit_config_map(policy), "items": items}
     return (
         _projected(sidecar.IDENTITY_VOLUME, *(_token_sources(policy) if by_token else _certificate_sources(policy))),

@@ -13,19 +13,21 @@ from sovereign_operator.core import names
 Json = dict[str, Any]
 
 
-def place_pod(pod: Json, policy: str | None) -> Json:
+def place_pod(pod: Json, policy: str | None, *, avoids: bool = False) -> Json:
     """Return a pod as it is to be created. ``policy`` is the one in effect for it; None if it is not in scope.
 
-    What it brings along under our prefixes is forged, or copied from another pod.
+    ``avoids``: whether refused nodes keep the policy's label for running pods, so that the pod has to avoid these. What
+    it brings along under our prefixes is forged, or copied from another pod.
     """
     if policy is None:
         return _labelled(pod, None)
     annotations = {key: value for key, value in _metadata(pod, "annotations").items() if not names.is_record(key)}
     annotations[names.audit_annotation("policy")] = policy
     made = _labelled(pod, policy)
+    spec = _selecting(pod["spec"], policy, former=None)
     return made | {
         "metadata": made["metadata"] | {"annotations": annotations},
-        "spec": _selecting(pod["spec"], policy, former=None),
+        "spec": _avoiding(spec, policy) if avoids else spec,
     }
 
 
@@ -67,6 +69,19 @@ def _labelled(obj: Json, policy: str | None) -> Json:
     if policy:
         labels[names.PLACED_LABEL] = policy
     return obj if labels == _metadata(obj, "labels") else obj | {"metadata": obj["metadata"] | {"labels": labels}}
+
+
+def _avoiding(spec: Json, policy: str) -> Json:
+    """Return a pod spec that is spread over nodes which may start pods of a policy.
+
+    All of these nodes have the label with one value, so they are one place, in which any number of pods may be: the
+    constraint demands no more than that the node has the label. API servers warn of one without a labelSelector.
+    """
+    constraints, key = spec.get("topologySpreadConstraints") or [], names.node_host_label(policy)
+    if any(constraint.get("topologyKey") == key for constraint in constraints):
+        return spec
+    avoid = {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
+    return spec | {"topologySpreadConstraints": [*constraints, avoid]}
 
 
 def _selecting(spec: Json, policy: str | None, *, former: str | None) -> Json:

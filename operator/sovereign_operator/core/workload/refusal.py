@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from sovereign_operator.core import names
 from sovereign_operator.core.sidecar.bypass import goes_past_sidecar
+from sovereign_operator.core.sidecar.injectable import PLAIN
 from sovereign_operator.core.sidecar.injection import SidecarSettings, inject
+from sovereign_operator.core.sidecar.namespace_facts import NO_NAMESPACE_FACTS, NamespaceFacts
 from sovereign_operator.core.sidecar.probes import CannotInjectError
 
 Json = dict[str, Any]
@@ -34,6 +36,7 @@ class Hold:
     accepts: Callable[[str], bool] = field(default=lambda _: False, compare=False)
     """Whether it accepts a node, by name."""
     settings: SidecarSettings = SETTINGS
+    around: NamespaceFacts = field(default=NO_NAMESPACE_FACTS, compare=False)
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,12 @@ def admit(pod: Json, hold: Hold) -> Admitted:
         named = f"policy {hold.policy} encrypts, and gives no certificates to this namespace"
         return Admitted(f"{named}: name it in spec.certificateNamespaces of the policy", spec)
     try:
-        made = inject(pod, hold.policy, hold.settings)
+        made = inject(pod, hold.policy, hold.settings, hold.around)
     except CannotInjectError as error:
         return Admitted(f"policy {hold.policy} encrypts, and the sidecar cannot be added: {error}", spec)
     past = goes_past_sidecar(spec)
-    return Admitted(f"policy {hold.policy} encrypts, but {past}: leave that out" if past else "", made["spec"])
+    advice = f"leave that out, or {PLAIN}"
+    return Admitted(f"policy {hold.policy} encrypts, but {past}: {advice}" if past else "", made["spec"])
 
 
 def _fault(pod: Json, hold: Hold) -> str:
@@ -72,5 +76,5 @@ def _fault(pod: Json, hold: Hold) -> str:
         return f"there is no SovereigntyPolicy {hold.policy}: create it, or correct the label"
     node = pod["spec"].get("nodeName")
     if node and not hold.accepts(node):
-        return f"spec.nodeName names {node}, which policy {hold.policy} does not accept: leave spec.nodeName out"
+        return f"spec.nodeName names node {node}, which policy {hold.policy} does not accept: leave spec.nodeName out"
     return ""

@@ -3,22 +3,33 @@
 The scheduler says how many nodes do not match, and not that a policy is the reason.
 """
 
-from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from sovereign_operator.core.report.conditions import MAX_EXAMPLES, Notice, examples
+from sovereign_operator.core.report.conditions import Notice, examples
 from sovereign_operator.core.workload.sentences import nowhere_to_run
 
 WAITS: Final = "WaitsUnderPolicy"
 """The reason of the Event."""
 
+REFUSED_BINDING: Final = "node not accepted"
+"""How ``guard-bindings.yaml`` begins to say that a pod cannot be bound to a node. The scheduler repeats it."""
 
-def waiting_notice(namespace: str, pod: str, policy: str, source: str, accepted: Sequence[str] | None) -> Notice:
+CREATE_AGAIN: Final = "a pod that is created now avoids such nodes, so delete this one and have it created again"
+
+
+def chose_refused(said: str) -> bool:
+    """Whether the scheduler chose a node that the policy refuses, as far as its last message says."""
+    return REFUSED_BINDING in said
+
+
+def waiting_notice(
+    namespace: str, pod: str, policy: str, source: str, accepted: Sequence[str] | None, *, said: str = ""
+) -> Notice:
     """Return the Event about a pod that the scheduler has found no node for.
 
     ``source``: which label holds the pod to the policy. ``accepted``: the nodes that the policy accepts; None: there is
-    no such policy, or it cannot be read.
+    no such policy, or it cannot be read. ``said``: the scheduler's last message.
     """
     held = f"{source} holds this pod to policy {policy}"
     if accepted is None:
@@ -30,6 +41,15 @@ def waiting_notice(namespace: str, pod: str, policy: str, source: str, accepted:
     if not accepted:
         return Notice("Warning", WAITS, f"{held}: {nowhere_to_run(policy)}")
     nodes = "node" if len(accepted) == 1 else "nodes"
+    if chose_refused(said):
+        return Notice(
+            "Warning",
+            WAITS,
+            f"{held}, which accepts {len(accepted)} {nodes}: {examples(accepted)}. The scheduler chose another one, "
+            "which was refused after this pod was created and keeps its label for the pods that run there; it may go "
+            f"on choosing it, above all if the accepted nodes have no room: {CREATE_AGAIN}: "
+            f"kubectl -n {namespace} delete pod {pod}",
+        )
     return Notice(
         "Warning",
         WAITS,
@@ -40,33 +60,9 @@ def waiting_notice(namespace: str, pod: str, policy: str, source: str, accepted:
     )
 
 
-def situation_of(policy: str, source: str, accepted: Sequence[str] | None) -> str:
+def situation_of(policy: str, source: str, accepted: Sequence[str] | None, *, said: str = "") -> str:
     """Return what stands for all that one Event says to a pod. Which nodes a policy accepts may change all the time."""
     known = "unknown" if accepted is None else "some" if accepted else "none"
+    if known == "some" and chose_refused(said):
+        known = "refused"
     return f"{policy}|{source}|{known}"
-
-
-class PostedEvents:
-    """Which pods have an Event about what, so that each gets it once, and at most ten pods of one owner at a time."""
-
-    def __init__(self) -> None:
-        self._posted: dict[Hashable, tuple[Hashable, Hashable]] = {}
-        self._numbers: Counter[Hashable] = Counter()
-
-    def is_due(self, pod: Hashable, owner: Hashable, what: Hashable) -> bool:
-        """Whether an Event about this is to be posted for a pod of an owner; if so, it counts as posted."""
-        before = self._posted.get(pod)
-        if before == (owner, what) or (before is None and self._numbers[owner] >= MAX_EXAMPLES):
-            return False
-        self.forget(pod)
-        self._posted[pod] = owner, what
-        self._numbers[owner] += 1
-        return True
-
-    def forget(self, pod: Hashable) -> None:
-        """Forget a pod that waits no more. Another one of its owner may get an Event then."""
-        owner, _ = self._posted.pop(pod, (None, None))
-        if owner is not None:
-            self._numbers[owner] -= 1
-            if not self._numbers[owner]:
-                del self._numbers[owner]

@@ -28,6 +28,16 @@ async def may_enforce(api: Api, operator_namespace: str, policy: str) -> bool:
     return await _may(api, operator_namespace, policy, verb="enforce", plural="sovereigntypolicies", name=policy)
 
 
+async def may_avoid(api: Api, operator_namespace: str, policy: str) -> bool:
+    """Whether the policy's role says that new pods have to avoid refused nodes which keep its label."""
+    return await _may(api, operator_namespace, policy, verb="avoid", plural="sovereigntypolicies", name=policy)
+
+
+async def may_encrypt(api: Api, operator_namespace: str, policy: str) -> bool:
+    """Whether the policy's role says that its pods need a sidecar."""
+    return await _may(api, operator_namespace, policy, verb="encrypt", plural="sovereigntypolicies", name=policy)
+
+
 async def may_certify(api: Api, operator_namespace: str, policy: str, namespace: str) -> bool:
     """Whether the policy's role lists a namespace as one whose pods get certificates."""
     return await _may(api, operator_namespace, policy, verb="certify", plural="namespaces", name=namespace)

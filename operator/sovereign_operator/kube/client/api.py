@@ -33,7 +33,9 @@ REQUEST_SECONDS: Final = 30
 WATCH_SECONDS: Final = 280
 """The API server ends a watch after this time. The mirror then starts another at the last resourceVersion."""
 SILENCE_SECONDS: Final = 120
-"""A watch receives a bookmark about every minute. A watch that receives nothing for this long has stalled."""
+"""A watch that receives nothing for this long is ended, as its connection may be dead. Most API servers send a bookmark
+about every minute. One of Kubernetes 1.33 sends none before the first change of a collection, unless its etcd reports
+progress (--experimental-watch-progress-notify-interval)."""
 
 
 async def connect(kubeconfig: Path | None = None) -> client.ApiClient:
@@ -151,7 +153,8 @@ class Api:
     ) -> AsyncIterator[tuple[str, Json]]:
         """Yield (type, object) for each event after a resourceVersion, bookmarks included.
 
-        Returns when the server ends the watch. Raises GoneError if the server no longer has the resourceVersion.
+        Returns when the server ends the watch, or has sent nothing for SILENCE_SECONDS. Raises GoneError if the server
+        no longer has the resourceVersion.
         """
         query = {
             "watch": "true",
@@ -172,10 +175,36 @@ class Api:
                 # The next event may take long; until then, keep no memory for this one.
                 del line
                 yield event["type"], event.pop("object")
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except TimeoutError:
+            # Nothing happened, or the connection is dead: the next request tells.
+            return
+        except (aiohttp.ClientError, ValueError) as error:
             raise UnavailableError(0, f"the watch of {resource.plural} broke off: {error!r}") from error
         finally:
             response.close()
+
+    async def reached(
+        self,
+        resource: Resource,
+        version: str,
+        namespace: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> None:
+        """Return if the API server's store has reached a resourceVersion.
+
+        Raises AheadError if it has not within about three seconds, as when it was restored from an older backup. An API
+        server takes a watch from such a version for no error: it sends nothing until it has come that far.
+        """
+        query = {
+            "resourceVersion": version,
+            "resourceVersionMatch": "NotOlderThan",
+            "labelSelector": label_selector,
+            # No object can have this name: some API servers would return all others, whatever limit they are given.
+            "fieldSelector": ",".join(filter(None, (field_selector, "metadata.name=-"))),
+            "limit": 1,
+        }
+        await self.request("GET", resource.path(namespace=namespace), query=query)
 
     async def request(
         self,

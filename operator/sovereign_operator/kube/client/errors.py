@@ -36,11 +36,25 @@ class GoneError(ApiError):
     """The API server no longer has the resourceVersion from which to watch: list again."""
 
 
+class AheadError(GoneError):
+    """The API server's store has not reached the resourceVersion, as it was restored from a backup: list again."""
+
+
 class UnavailableError(ApiError):
     """The API server does not respond, or is overloaded: try again later."""
 
+    @property
+    def no_answer(self) -> bool:
+        """Whether no API server answered, as far as this client and what stands between the two can tell."""
+        return self.status in _NO_SERVER
+
 
 INTERNAL_ERROR = 500
+TIMEOUT = 504
+_AHEAD = "Too large resource version"
+"""What API servers say of a resourceVersion that they have not reached, with a status that can mean other things."""
+_NO_SERVER = frozenset({0, 502, 503})
+"""No response, and what load balancers answer that find no server."""
 _REFUSED_ALL_THE_SAME = (
     # The applied object has a field that its kind does not have.
     "failed to create typed patch object",
@@ -68,4 +82,6 @@ def from_status(status: int, message: str) -> ApiError:
     """Return the error for the HTTP status and message of a response."""
     if status == INTERNAL_ERROR and any(fragment in message for fragment in _REFUSED_ALL_THE_SAME):
         return RefusedError(status, message)
+    if status == TIMEOUT and _AHEAD in message:
+        return AheadError(status, message)
     return _BY_STATUS.get(status, UnavailableError)(status, message)

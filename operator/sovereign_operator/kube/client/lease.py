@@ -22,7 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 class LeaseLostError(Exception):
-    """Another replica may hold the Lease now. The process must not go on, as its requests may still be under way."""
+    """The process must not go on, as its requests may still be under way, or what it has read is outdated.
+
+    Another replica may hold the Lease now, or the API server's store was restored from a backup.
+    """
 
 
 class _Lock(BaseLock):
@@ -37,6 +40,8 @@ class _Lock(BaseLock):
         self._api = api
         self._patience = patience
         self._version = ""
+        self._newest = 0
+        """The newest version of the Lease that this replica has read or written."""
 
     async def get(self, name: str, namespace: str) -> Any:
         """Return (True, record) or (False, error)."""
@@ -46,7 +51,12 @@ class _Lock(BaseLock):
             failure = ApiException(status=error.status, reason=str(error))
             failure.body = f'{{"code": {error.status}}}'
             return False, failure
-        self._version = lease["metadata"]["resourceVersion"]
+        self._note_version(lease)
+        if int(self._version) < self._newest:
+            raise LeaseLostError(
+                f"the Lease {name} has gone back to an older version, as the API server's store was restored from a "
+                "backup, so that everything has to be read again"
+            )
         spec = lease.get("spec") or {}
         duration = spec.get("leaseDurationSeconds")
         return True, LeaderElectionRecord(
@@ -71,8 +81,12 @@ class _Lock(BaseLock):
         except ApiError as error:
             logger.warning("the Lease could not be written: %s", error)
             return False
-        self._version = lease["metadata"]["resourceVersion"]
+        self._note_version(lease)
         return True
+
+    def _note_version(self, lease: Json) -> None:
+        self._version = lease["metadata"]["resourceVersion"]
+        self._newest = max(self._newest, int(self._version))
 
     async def _timely(self, request: Coroutine[Any, Any, Json]) -> Json:
         """Await a response, but not beyond the time at which another replica may take the Lease."""

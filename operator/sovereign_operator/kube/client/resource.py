@@ -48,8 +48,13 @@ CONFIG_MAPS: Final = Resource("v1", "configmaps", "ConfigMap", namespaced=True)
 SERVICES: Final = Resource("v1", "services", "Service", namespaced=True)
 VOLUME_CLAIMS: Final = Resource("v1", "persistentvolumeclaims", "PersistentVolumeClaim", namespaced=True)
 VOLUMES: Final = Resource("v1", "persistentvolumes", "PersistentVolume")
+LIMIT_RANGES: Final = Resource("v1", "limitranges", "LimitRange", namespaced=True)
+QUOTAS: Final = Resource("v1", "resourcequotas", "ResourceQuota", namespaced=True)
+RUNTIME_CLASSES: Final = Resource("node.k8s.io/v1", "runtimeclasses", "RuntimeClass")
 SECRETS: Final = Resource("v1", "secrets", "Secret", namespaced=True)
 EVENTS: Final = Resource("v1", "events", "Event", namespaced=True)
+ENDPOINT_SLICES: Final = Resource("discovery.k8s.io/v1", "endpointslices", "EndpointSlice", namespaced=True)
+NETWORK_POLICIES: Final = Resource("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy", namespaced=True)
 CLUSTER_ROLES: Final = Resource("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole")
 CLUSTER_ROLE_BINDINGS: Final = Resource("rbac.authorization.k8s.io/v1", "clusterrolebindings", "ClusterRoleBinding")
 CRDS: Final = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition")
@@ -80,6 +85,14 @@ NOT_EVERYWHERE: Final = frozenset({"MutatingAdmissionPolicy", "MutatingAdmission
 """Those of them that only newer API servers serve."""
 
 MUTATING_WEBHOOKS: Final = ADMISSION[WEBHOOKS]
+
+CALLERS: Final = (
+    MUTATING_WEBHOOKS,
+    Resource("admissionregistration.k8s.io/v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
+    Resource("apiregistration.k8s.io/v1", "apiservices", "APIService"),
+    CRDS,
+)
+"""What has the API server call Services: see core/encryption/api_server.py."""
 
 OURS: Final = {
     kind.plural: Resource(

@@ -87,7 +87,8 @@ async def _why_frozen(state: SignerState, facts: Facts, held: Mapping[str, Store
         {name: entry.state for name, entry in held.items()},
         awaited=awaited,
         gone=() if awaited else await kinds_going(state.api),
-        trusting=any(anchor.datacentre for seen in state.all_bundles() for anchor in seen.anchors),
+        trusted_since=state.trusted_since,
+        told={name: entry.told for name, entry in held.items() if entry.told},
         keys_namespace=state.settings.keys_namespace,
     )
 

@@ -155,8 +155,13 @@ def _wait(status: HTTPStatus, reason: str, message: str, seconds: float) -> web.
     return answer
 
 
-def serving(port: int, endpoint: Endpoint, tls: ssl.SSLContext) -> AbstractAsyncContextManager[None]:
-    """Return the context within which requests of sidecars are answered."""
+def application_of(endpoint: Endpoint) -> web.Application:
+    """Return the HTTP application of a handler."""
     application = web.Application(client_max_size=LARGEST_BODY)
     application.router.add_post(CERTIFICATE_PATH, endpoint.certify)
-    return listening(application, port, tls)
+    return application
+
+
+def serving(port: int, endpoint: Endpoint, tls: ssl.SSLContext) -> AbstractAsyncContextManager[None]:
+    """Return the context within which requests of sidecars are answered."""
+    return listening(application_of(endpoint), port, tls)

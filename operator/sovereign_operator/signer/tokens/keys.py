@@ -9,9 +9,8 @@ import jwt
 from sovereign_operator.core import names
 from sovereign_operator.kube.client.api import Api
 from sovereign_operator.kube.client.errors import ApiError, UnavailableError
+from sovereign_operator.kube.client.token_keys import KEYS_PATH, read_token_keys
 
-KEYS_PATH: Final = "/openid/v1/jwks"
-KEYS_TYPE: Final = "application/jwk-set+json"
 READ_SECONDS: Final = 10.0
 """How often the keys are read at most, as tokens with keys that do not exist cost nothing to make."""
 LEEWAY_SECONDS: Final = 60
@@ -62,7 +61,8 @@ class TokenKeys:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp"], "verify_aud": False},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, UnicodeError) as error:
+            # HTTP headers may hold bytes that are no text.
             raise InvalidTokenError(f"no token of this cluster: {error}") from error
         if claims.get("aud") != [names.SIGNER_AUDIENCE]:
             raise InvalidTokenError(f"the token is not for the audience {names.SIGNER_AUDIENCE} alone")
@@ -75,7 +75,7 @@ class TokenKeys:
             if name not in self._keys and now - self._read_at >= READ_SECONDS:
                 self._read_at = now
                 try:
-                    found = jwt.PyJWKSet.from_dict(await self._api.request("GET", KEYS_PATH, accept=KEYS_TYPE))
+                    found = jwt.PyJWKSet.from_dict(await read_token_keys(self._api))
                 except (ApiError, jwt.PyJWTError) as error:
                     self._failure = UnavailableError(0, f"the keys of tokens ({KEYS_PATH}) cannot be read: {error}")
                 else:
