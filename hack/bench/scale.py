@@ -25,6 +25,7 @@ from hack.install import install
 from hack.kubectl import Json, Kubectl
 from hack.kwok import FAKE, kubelets
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
+from sovereign_operator.controller.reconcile.pace import PACE
 from sovereign_operator.core import names
 from sovereign_operator.kube.client import resource
 from sovereign_operator.kube.client.api import JSON_PATCH, MERGE, Api, connect
@@ -120,6 +121,9 @@ class Bench:
 
     async def restart(self) -> None:
         """Print what a new controller costs, which finds everything as it should be."""
+        # What a status says of pods may be this old: the former controller still has to write it.
+        await asyncio.sleep(PACE.total_seconds())
+        await self._controller.calm()
         self._show("the controller started again", await self._controller.restart())
         print(f"  memory {self._controller.memory()}", flush=True)
 

@@ -18,8 +18,7 @@ guard-placement: {{ $byWebhook }}
 guard-pods: true
 guard-bindings: true
 # What the operator writes on pods and nodes, and the labels by which it finds them.
-guard-labels: true
-guard-annotations: true
+guard-every-pod: true
 guard-nodes: true
 # Who may put a namespace or a workload in scope.
 guard-namespaces: true
@@ -34,7 +33,6 @@ guard-requests: {{ $identity }}
 injector-webhooks: {{ eq (include "sovereign-operator.runsInjector" .) "true" }}
 # Encryption.
 guard-sidecars: {{ $encryption }}
-guard-copies: {{ $encryption }}
 guard-exec: {{ $encryption }}
 guard-transit: {{ $encryption }}
 guard-trust: {{ $encryption }}

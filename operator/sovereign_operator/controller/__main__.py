@@ -85,6 +85,8 @@ class Controller(Process):
     async def _handle(self, key: ControllerKey) -> float | None:
         # Before every mirror is listed, an object that was not read yet looks as if it were deleted.
         await self._state.mirrors.until_complete()
+        if key != ClusterKey():
+            await self._state.published.roles_done.wait()
         delay = None
         match key:
             case ClusterKey():

@@ -15,7 +15,7 @@ from tests.e2e.support.manifests import pod
 from tests.e2e.support.observed import audit, run_one
 from tests.e2e.support.spaces import Chief, Space
 
-GUARD = "sovereignty-guard-annotations"
+GUARD = "sovereignty-guard-every-pod"
 VERDICT, AUDITOR, POLICY = (f"audit.sovereignty.dev/{word}" for word in ("verdict", "auditor", "policy"))
 FORGED = {VERDICT: "accepted, by me"}
 DRY = ("--dry-run=server", "-o", "json")

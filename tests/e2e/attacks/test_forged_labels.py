@@ -10,7 +10,7 @@ from tests.e2e.support.guards import refused_change, without_bindings
 from tests.e2e.support.manifests import pod
 from tests.e2e.support.spaces import Space
 
-GUARD = "sovereignty-guard-labels"
+GUARD = "sovereignty-guard-every-pod"
 POLICY, PLACED = "sovereignty.dev/policy", "sovereignty.dev/placed-for"
 
 CHANGES: dict[str, tuple[str, dict[str, str | None]]] = {

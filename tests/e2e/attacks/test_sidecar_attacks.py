@@ -26,7 +26,7 @@ from tests.e2e.support.spaces import Space
 
 GUARD = "sovereignty-guard-sidecars-by-namespace"
 GUARD_BY_LABEL = "sovereignty-guard-sidecars-by-label"
-COPIES = "sovereignty-guard-copies"
+EVERY_POD = "sovereignty-guard-every-pod"
 HELPFUL = "the injector writes the sidecar into pods: if it is down or restarts, try again later"
 HTTP = {"httpGet": {"port": 8080, "path": "/up"}}
 
@@ -253,7 +253,7 @@ def test_nor_does_a_pod_that_was_there_before_its_policy_encrypts(
     early = json.loads(json.dumps(early).replace(f'"sovereignty-trust.{transit}"', '"sovereignty-trust.secnumcloud"'))
     early["spec"].pop("nodeSelector")
     # That guard fails open, and refuses only what would wait: it is no protection.
-    with without_bindings(admin, COPIES):
+    with without_bindings(admin, EVERY_POD):
         eventually(lambda: not refusal(mallory, early, namespace), what="no guard of copies")
         for name in EARLY:
             change, says = ATTACKS[name]
@@ -261,7 +261,7 @@ def test_nor_does_a_pod_that_was_there_before_its_policy_encrypts(
             assert f"ValidatingAdmissionPolicy '{GUARD}'" in said, name
             assert "not a sidecar: " in said
             assert says in said
-    eventually(lambda: COPIES in refusal(mallory, early, namespace), what="the guard of copies")
+    eventually(lambda: EVERY_POD in refusal(mallory, early, namespace), what="the guard of copies")
 
 
 def test_other_namespaces_are_no_concern(mallory: Kubectl, exposed: Exposed) -> None:

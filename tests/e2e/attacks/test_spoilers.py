@@ -11,6 +11,7 @@ from hack.cluster import Cluster
 from hack.demo.attacks import NODE_LABEL, binding
 from hack.install import CONTROLLER_PODS, NAMESPACE
 from hack.kubectl import Json, Kubectl, eventually
+from sovereign_operator.core.sidecar.contract import CONTAINER, IDENTITY_VOLUME
 from tests.e2e.support.estate import host_names, labelled
 from tests.e2e.support.guards import injector_places, without_bindings
 from tests.e2e.support.manifests import pod, sovereign, workload
@@ -192,7 +193,14 @@ def test_no_crowd_of_annotations_hides_one_from_the_guard(admin: Kubectl, space:
         assert "may not write audit.sovereignty.dev/verdict of pod" in attempt(body, few | forged, *words)[1]
         assert "too many annotations" in attempt(body, crowd | forged, *words)[1]
         assert attempt(body, few, *words) == (0, "")
-    with without_bindings(admin, "sovereignty-guard-annotations"):
+    # The rules of the guard share one budget: here is the most of all that they go through.
+    volumes = [{"name": name, "emptyDir": {}} for name in (*(f"v{number}" for number in range(999)), IDENTITY_VOLUME)]
+    full = pod("two", initContainers=[{"name": CONTAINER, "image": "x", "restartPolicy": "Always"}], volumes=volumes)
+    full["metadata"]["labels"] = {f"example.org/{number}": "" for number in range(2000)}
+    long = {f"{key}{'x' * 50}": "y" * 64 for key in few}
+    assert "may not write audit.sovereignty.dev/verdict of pod" in attempt(full, long | forged, *create)[1]
+    assert "not in scope: pod" in attempt(full, long, *create)[1]
+    with without_bindings(admin, "sovereignty-guard-every-pod"):
         eventually(
             lambda: all(attempt(body, crowd | forged, *words) == (0, "") for body, words in ways),
             what="success without the guard",

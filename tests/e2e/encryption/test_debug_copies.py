@@ -107,7 +107,7 @@ def test_a_copy_that_no_policy_holds_is_refused_with_what_to_do(admin: Kubectl, 
     """Its sidecar would wait for a certificate without end."""
     options = ("debug", "labelled", "--share-processes=false", *DEBUGGER)
     said = admin.refusal("-n", by_label.namespace, *options, "--copy-to=lost", *SLEEP)
-    assert "ValidatingAdmissionPolicy 'sovereignty-guard-copies'" in said
+    assert "ValidatingAdmissionPolicy 'sovereignty-guard-every-pod'" in said
     assert "no policy holds this one" in said
     assert "kubectl debug --keep-labels" in said
     admin.run("-n", by_label.namespace, *options, "--copy-to=kept", "--keep-labels=true", *SLEEP)
@@ -130,7 +130,7 @@ def test_a_pod_that_is_restored_where_its_policy_does_not_encrypt_is_refused_wit
     """No ConfigMap that its sidecar mounts comes there, so its kubelet would wait for them without end."""
     backed_up = as_written(admin.get("pod", "app", app))
     said = refusal(admin, other_policy(backed_up, transit, PLAIN), space(PLAIN))
-    assert "ValidatingAdmissionPolicy 'sovereignty-guard-copies'" in said
+    assert "ValidatingAdmissionPolicy 'sovereignty-guard-every-pod'" in said
     assert f"but policy {PLAIN}, which holds it here, does not" in said
     assert "restore its workload and not the pod" in said
     # Where the policy encrypts, it may come back under another name.

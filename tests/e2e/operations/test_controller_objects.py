@@ -55,7 +55,7 @@ def test_it_takes_away_what_others_forged_under_its_prefix(admin: Kubectl, space
     admin.create(pod("one"), namespace)
     eventually(lambda: "decision-id" in audit(admin.get("pod", "one", namespace)), what="annotations of the operator's")
     forged = [f"audit.sovereignty.dev/{word}=by me" for word in ("auditor", "verdict")]
-    with without_bindings(admin, "sovereignty-guard-annotations"):
+    with without_bindings(admin, "sovereignty-guard-every-pod"):
         forge = ("-n", namespace, "annotate", "pod", "one", "--overwrite", *forged)
         eventually(lambda: admin.run(*forge), seconds=20, what="forgery without the guard")
     said = eventually(

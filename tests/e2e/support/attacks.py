@@ -34,7 +34,7 @@ class Attack:
 
 
 BINDINGS = "sovereignty-guard-bindings"
-LABELS = "sovereignty-guard-labels"
+EVERY_POD = "sovereignty-guard-every-pod"
 POD_BINDING = "/api/v1/namespaces/{space}/pods/waiting/binding"
 OLD_BINDING = "/api/v1/namespaces/{space}/bindings"
 
@@ -71,13 +71,13 @@ ATTACKS = {
         BINDINGS, "cannot be bound to node paris-1", binding("waiting", TARGET), OLD_BINDING, waiting=True
     ),
     "a Binding that changes the policy": Attack(
-        LABELS, "leave them out of its Binding", CLAIM, OLD_BINDING, waiting=True
+        EVERY_POD, "leave them out of its Binding", CLAIM, OLD_BINDING, waiting=True
     ),
     "a Binding that brings a pod into scope": Attack(
-        LABELS, "leave them out of its Binding", CLAIM, POD_BINDING, policy=None, waiting=True
+        EVERY_POD, "leave them out of its Binding", CLAIM, POD_BINDING, policy=None, waiting=True
     ),
     "a Binding that says where a pod was placed": Attack(
-        LABELS,
+        EVERY_POD,
         "leave them out of its Binding",
         marked(labels={"sovereignty.dev/placed-for": "secnumcloud"}),
         OLD_BINDING,

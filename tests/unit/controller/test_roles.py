@@ -109,7 +109,7 @@ def test_a_role_that_was_just_written_waits_to_gain_nodes(listed: tuple[str, ...
 def test_in_the_mode_off_too_the_role_says_that_sidecars_find_what_they_need(
     encryption: Json | None, verbs: set[str]
 ) -> None:
-    """Otherwise guard-copies.yaml would refuse copies and restores of pods that still have theirs."""
+    """Otherwise guard-every-pod.yaml would refuse copies and restores of pods that still have theirs."""
     objects = {**estate(())}
     objects["sovereigntypolicies"] = [spec("demo", {"encryptionInTransit": encryption} if encryption else {})]
     state = states.controller(objects)

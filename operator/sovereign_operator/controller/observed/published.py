@@ -1,5 +1,6 @@
 """The results of the last reconciliation of the cluster, which the other reconcilers use until the next one."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -31,6 +32,9 @@ class Published:
         """The existing namespaces to which each policy gives certificates, by policy."""
         self.retained: dict[str, frozenset[str]] = {}
         """By node, the policies whose label it keeps only for pods that still run there."""
+        self.roles_done = asyncio.Event()
+        """Set unless roles are being written that follow from ``verdicts``: nothing else is decided meanwhile."""
+        self.roles_done.set()
         self.role_written: dict[str, float] = {}
         """By policy, when its role was last written, as time.monotonic() has it."""
         self.status_written: dict[tuple[str, ObjectKey], tuple[str, int]] = {}

@@ -102,9 +102,11 @@ async def _reconcile(state: ControllerState, nodes: NodeWriter, operator_namespa
     pending.roles |= roles
     # Roles before all else: a refused node may then start no more pods, and an accepted node may host pods before its
     # label sends the scheduler there.
+    state.published.roles_done.clear()
     try:
         failures = await write_all(role_writes(state, verdicts, sorted(roles), operator_namespace), at_once=ROLES)
     finally:
+        state.published.roles_done.set()
         # What changed is known only now: no later look would find it.
         state.triggers.verdicts_changed(outdated.changes, first=look.first)
         state.published.frozen = False
