@@ -14,6 +14,15 @@ def basis_of(pair: Pair, facts: Facts) -> tuple[object, ...]:
     return facts.policies.get(pair.policy), approved, *_site(pair.datacentre, facts)
 
 
+def same_bases(before: Facts, after: Facts) -> bool:
+    """Whether the verdicts on sites follow from the same as before, apart from the time. Most changes are of nodes."""
+    return _bases(before) == _bases(after)
+
+
+def _bases(facts: Facts) -> tuple[object, ...]:
+    return facts.policies, facts.datacentres, facts.services, facts.derogations, facts.unread.services
+
+
 def _site(datacentre: str, facts: Facts) -> tuple[object, ...]:
     service = service_of(datacentre, facts)
     return facts.datacentres.get(datacentre), facts.services.get(service), service in facts.unread.services

@@ -15,6 +15,7 @@ from sovereign_operator.core.placement.differences import (
     evidence_of,
     relocated,
     revised_datacentres,
+    same_bases,
     service_of,
 )
 from sovereign_operator.core.placement.facts import Facts, Node, Pair
@@ -214,7 +215,7 @@ class Verdicts:
 
     def _outdated(self, after: Facts) -> Iterator[Pair]:
         """Yield the pairs whose site has to be judged, and those that are gone."""
-        before = self.facts
+        before, same = self.facts, same_bases(self.facts, after)
         pairs = {Pair(policy, datacentre) for policy, datacentre in product(after.policies, after.datacentres)}
         yield from self.sites.keys() - pairs
         for pair in pairs:
@@ -223,7 +224,7 @@ class Verdicts:
                 pair not in self.sites
                 or (since and after.now < since)
                 or (due and due <= after.now)
-                or basis_of(pair, before) != basis_of(pair, after)
+                or not (same or basis_of(pair, before) == basis_of(pair, after))
             ):
                 yield pair
 
