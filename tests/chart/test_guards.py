@@ -190,6 +190,7 @@ _NOT_ABOUT_PODS = {
     "sovereignty-guard-controller-roles",
     "sovereignty-guard-controller-workloads",
     "sovereignty-guard-nodes",
+    "sovereignty-guard-own-pods",
     "sovereignty-guard-reports",
     "sovereignty-guard-requests",
     "sovereignty-guard-seed",

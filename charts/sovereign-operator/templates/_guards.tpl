@@ -39,7 +39,8 @@ guard-trust: {{ $encryption }}
 guard-tokens: {{ $encryption }}
 # Reports.
 guard-reports: {{ eq (include "sovereign-operator.writesReports" .) "true" }}
-# What a stolen token of the operator's own processes cannot do.
+# Who may stand in for the operator's own processes, and what a stolen token of theirs cannot do.
+guard-own-pods: true
 guard-controller-marks: true
 guard-controller-roles: true
 guard-controller-workloads: true
