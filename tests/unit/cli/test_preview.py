@@ -163,6 +163,26 @@ def test_a_workload_that_cannot_be_read_hides_no_other(ask: Asker) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "field"), [("Deployment", "replicas"), ("StatefulSet", "replicas"), ("Job", "parallelism")]
+)
+def test_a_workload_of_more_pods_than_any_cluster_holds_hides_no_other(ask: Asker, kind: str, field: str) -> None:
+    """The API server stores any number, and nobody waits for an answer about each of them."""
+    endless = deployment("endless") | {"kind": kind, "apiVersion": "batch/v1" if kind == "Job" else "apps/v1"}
+    endless["spec"] = {field: 2**31 - 1, "template": {"spec": spec()}}
+    found = {row["workload"]: row for row in ask(endless, deployment("fine"), options=ENFORCES)["rows"]}
+    assert found.keys() == {"Deployment/fine", f"{kind}/endless"}
+    assert found[f"{kind}/endless"]["outcome"] == "cannot tell"
+    assert found[f"{kind}/endless"]["reason"] == "it asks for 2147483647 pods, and a preview looks at 5000 at most"
+
+
+def test_files_of_other_namespaces_are_named(ask: Asker) -> None:
+    other = deployment("portal")
+    other["metadata"]["namespace"] = "clinic"
+    assert ask(other, deployment("portal"), options=ENFORCES)["elsewhere"] == ["clinic"]
+    assert ask(other, deployment("portal"), options=("--policy", "secnumcloud", "-A"))["elsewhere"] == []
+
+
 def test_nodes_without_a_size_leave_room_unknown(ask: Asker) -> None:
     sizeless = node("brest-1") | {"status": {}}
     (row,) = ask(sizeless, deployment("portal"), options=ENFORCES)["rows"]

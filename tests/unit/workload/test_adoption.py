@@ -8,7 +8,15 @@ import pytest
 from sovereign_operator.api.v1alpha1.sovereign_workload import Adoption, WorkloadKind
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits, PodDemands, demands_of
 from sovereign_operator.core.report.condition_reasons import ConditionReason
-from sovereign_operator.core.workload.adoption import RollOut, ordinals, refuse_to_stop, rolls_out, stops_first, stuck
+from sovereign_operator.core.workload.adoption import (
+    RollOut,
+    ordinals,
+    refuse_to_stop,
+    replaced,
+    rolls_out,
+    stops_first,
+    stuck,
+)
 from sovereign_operator.core.workload.decision import decide_workload
 from sovereign_operator.core.workload.facts import AdoptWorkload
 from tests.unit.workload.builders import facts, pod, ref, workload
@@ -63,6 +71,19 @@ def test_what_a_new_label_rolls_out(kind: str, spec: dict[str, Any], rolls: bool
 )
 def test_a_stateful_set_is_rolled_out_from_its_last_pod(spec: dict[str, Any], expected: list[int]) -> None:
     assert list(ordinals(spec)) == expected
+
+
+@pytest.mark.parametrize(
+    ("pods", "expected"),
+    [
+        ((), []),
+        (("app-0", "app-3", "app-11"), [11, 3, 0]),
+        (("app-x", "app-", "app", "other-4", "app-1-2", "app-2147483647"), []),
+    ],
+)
+def test_only_pods_that_exist_are_replaced(pods: tuple[str, ...], expected: list[int]) -> None:
+    """Whatever number of them somebody asks for."""
+    assert replaced("app", {"replicas": 2**31 - 1}, pods) == expected
 
 
 def test_the_pod_that_finds_no_node_is_named() -> None:

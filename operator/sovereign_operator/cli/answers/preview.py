@@ -38,6 +38,8 @@ class PreviewSeen:
     """The kinds of objects in files from which nothing follows here."""
     called: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """By namespace and name of a pod: where the API server calls it, which Strict would refuse, and for what."""
+    elsewhere: tuple[str, ...] = ()
+    """The namespaces of objects in files that were not looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ class Preview(Answer):
     """The kinds of objects in files from which nothing follows here."""
     called: tuple[str, ...] = ()
     """A sentence for each pod that the API server calls, and that would refuse it in Strict."""
+    elsewhere: tuple[str, ...] = ()
+    """The namespaces of objects in files that were not looked at."""
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -87,6 +91,7 @@ def report_preview(seen: PreviewSeen) -> Preview:
         totals={outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
         not_known=NOT_KNOWN,
         ignored=seen.ignored,
+        elsewhere=seen.elsewhere,
         called=tuple(
             f"pod {namespace}/{name} would refuse the API server in Strict, which calls it ({phrase}): {REMEDY}"
             for (namespace, name), phrase in sorted(seen.called.items())

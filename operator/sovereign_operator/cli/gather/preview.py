@@ -126,7 +126,9 @@ class _Gatherer:
         stage = await self._stage(all_pods, found)
         judged = self._new.judged and self._old.judged
         called = await read_called(self._after, held, wanted_by(self._new)) or {}
-        return PreviewSeen(self._asked.change, tuple(found), stage, judged, tuple(broken), self._ignored(), called)
+        return PreviewSeen(
+            self._asked.change, tuple(found), stage, judged, tuple(broken), self._ignored(), called, self._elsewhere()
+        )
 
     async def _read_namespaces(self) -> tuple[dict[str, Mapping[str, str]], dict[str, Mapping[str, str]]]:
         """Return the labels of namespaces, as they are and as they would be."""
@@ -209,6 +211,11 @@ class _Gatherer:
         wanted = {name for one in workloads for each in one.replicas for name in each.requests}
         wanted |= {name for one in workloads for name in one.template_requests}
         return replace(stage, free=left_on_nodes(dict(nodes), taken, wanted))
+
+    def _elsewhere(self) -> tuple[str, ...]:
+        """Return the namespaces of objects in files at which nobody asked to look."""
+        where = self._asked.namespace
+        return tuple(sorted({key[2] for key in self._asked.files} - {where, ""})) if where else ()
 
     def _ignored(self) -> tuple[str, ...]:
         others = (PODS, NODES, NAMESPACES, VOLUMES, VOLUME_CLAIMS, STORAGE_CLASSES, LIMIT_RANGES, QUOTAS)

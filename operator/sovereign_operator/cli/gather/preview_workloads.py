@@ -28,6 +28,8 @@ TRUSTING: Final = frozenset({EncryptionMode.PREFERRED, EncryptionMode.STRICT})
 """The modes in which no pod connects to one whose certificate is not trusted."""
 NEVER_FEWER: Final = "25%"
 """What maxUnavailable of a Deployment is by default."""
+MOST_PODS: Final = 5000
+"""How many pods of a workload a preview looks at. The API server stores any number up to 2**31 - 1."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def as_previewed(
         "refused": refused,
         "exists": bool(subject.pods) or (subject.obj is not None and not is_new(subject.obj)),
         "needs_certificate": mode in TRUSTING and any(pod.seen.transit == policy for pod in subject.pods),
-        "unjudged": unjudged_rule(spec) or _failing(subject),
+        "unjudged": unjudged_rule(spec) or _failing(subject) or _endless(subject),
         "starts_first": policy != before and _starts_first(subject),
         "bare": subject.kind == "Pod",
         "static": any(pod.seen.static for pod in subject.pods),
@@ -141,7 +143,7 @@ def _replicas(subject: Subject, spec: Json, hold: Hold | None, volumes: Volumes)
         return [Replica(PodDemands("", ()), {}, pod.seen.pod.node, pod.held) for pod in pods if pod.seen.pod.node]
     if subject.kind == WorkloadKind.STATEFUL_SET:
         return _ordinal_replicas(subject, spec, volumes, pods)
-    claims, wanted = claims_of(spec), _wanted(subject.kind, subject.obj)
+    claims, wanted = claims_of(spec), min(_wanted(subject.kind, subject.obj), MOST_PODS)
     if subject.kind == WorkloadKind.CRON_JOB:
         # Several of its Jobs may run at once, and none of them takes the place of another one.
         wanted = max(wanted, len(pods))
@@ -163,7 +165,7 @@ def _ordinal_replicas(subject: Subject, spec: Json, volumes: Volumes, pods: Sequ
     own = obj["spec"].get("volumeClaimTemplates") or ()
     first, by_name = (obj["spec"].get("ordinals") or {}).get("start", 0), {pod.seen.pod.name: pod for pod in pods}
     made = []
-    for ordinal in range(first, first + _wanted(subject.kind, obj)):
+    for ordinal in range(first, first + min(_wanted(subject.kind, obj), MOST_PODS)):
         name = f"{subject.name}-{ordinal}"
         claims = [PodClaim(f"{claim['metadata']['name']}-{name}", claim) for claim in own]
         made.append(_replica(spec, [*claims_of(spec), *claims], volumes, by_name.get(name)))
@@ -194,6 +196,14 @@ def _wanted(kind: str, obj: Json) -> int:
         return max(0, min(most, int(job.get("completions", most)) - done))
     replicas = spec.get("replicas")
     return 1 if replicas is None else int(replicas)
+
+
+def _endless(subject: Subject) -> str:
+    """Say that a workload asks for more pods than a preview looks at, if it does."""
+    if subject.obj is None or subject.kind in {"Pod", WorkloadKind.DAEMON_SET}:
+        return ""
+    wanted = _wanted(subject.kind, subject.obj)
+    return f"it asks for {wanted} pods, and a preview looks at {MOST_PODS} at most" if wanted > MOST_PODS else ""
 
 
 def _failing(subject: Subject) -> str:

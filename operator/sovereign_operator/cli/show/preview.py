@@ -17,11 +17,17 @@ def show_preview(answer: Preview, *, wide: bool) -> list[Block]:
         for row in answer.rows
     )
     ignored = f"Nothing follows here from objects of other kinds: {', '.join(answer.ignored)}."
+    others = ", ".join(answer.elsewhere)
+    elsewhere = f"The files also hold objects of other namespaces: {others}. Name one with -n, or look at all with -A."
     return [
         lines(*(f"If {change}:" for change in answer.change[:1]), *(f"and {change}:" for change in answer.change[1:])),
         Table(headings, rows),
         lines(*answer.called),
-        lines(f"{answer.summary}. Nothing was changed.", ignored if answer.ignored else ""),
+        lines(
+            f"{answer.summary}. Nothing was changed.",
+            ignored if answer.ignored else "",
+            elsewhere if answer.elsewhere else "",
+        ),
         lines("What no preview knows:", *(f"  {entry}" for entry in answer.not_known)),
         unread_lines(answer),
     ]

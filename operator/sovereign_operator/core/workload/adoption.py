@@ -5,7 +5,7 @@ Ready, and no accepted node can run that successor, the pod is lost: a database,
 that the policy refuses.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,16 @@ def stops_first(kind: WorkloadKind, spec: Json) -> bool:
     strategy = spec.get("strategy") or {}
     surge = (strategy.get("rollingUpdate") or {}).get("maxSurge", "25%")
     return strategy.get("type") == "Recreate" or str(surge).rstrip("%") == "0"
+
+
+def replaced(name: str, spec: Json, pods: Collection[str]) -> list[int]:
+    """Return the ordinals of those of these pods that a roll-out of a StatefulSet replaces, in its order.
+
+    ``pods``: the names of its pods. A StatefulSet may ask for two thousand million, and no roll-out stops the others.
+    """
+    there = (pod.removeprefix(f"{name}-") for pod in pods)
+    found = {int(ordinal) for ordinal in there if ordinal.isdecimal()}
+    return sorted((ordinal for ordinal in found if ordinal in ordinals(spec)), reverse=True)
 
 
 def ordinals(spec: Json) -> range:
