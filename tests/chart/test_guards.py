@@ -135,8 +135,9 @@ def test_only_what_sees_more_than_is_in_scope_fails_open(render: Render) -> None
 
 
 def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(render: Render) -> None:
-    policies = of_kind(render("--set", "systemNamespaces={kube-system,rook-ceph}"), *_POLICIES)
-    for name, policy in policies.items():
+    objects = render("--set", "systemNamespaces={kube-system,rook-ceph}", *ENCRYPTION)
+    bindings = of_kind(objects, *_BINDINGS)
+    for name, policy in of_kind(objects, *_POLICIES).items():
         if name in _NOT_ABOUT_PODS:
             continue
         if name == _ABOUT_EVERY_POD:
@@ -146,11 +147,13 @@ def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(rende
             )
             assert not {"namespaceSelector", "objectSelector"} & policy["spec"]["matchConstraints"].keys()
             continue
-        expressions = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
-        left_out = next(entry for entry in expressions if entry["key"] == "kubernetes.io/metadata.name")
-        assert left_out["operator"] == "NotIn"
+        (left_out,) = bindings[name]["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+        assert (left_out["key"], left_out["operator"]) == ("kubernetes.io/metadata.name", "NotIn")
         assert set(left_out["values"]) == {"kube-system", "rook-ceph", "sovereign-system", "sovereign-keys"}
-        enforce = next(entry for entry in expressions if entry["key"] == names.ENFORCE_LABEL)
+        if name == _INTO_SIDECARS:
+            continue
+        (enforce,) = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
+        assert enforce["key"] == names.ENFORCE_LABEL
         _, _, way = name.rpartition("-")
         if way in {"label", "formerly"}:
             selector = policy["spec"]["matchConstraints"]["objectSelector"]["matchExpressions"]
@@ -159,6 +162,19 @@ def test_what_concerns_pods_has_selectors_that_leave_system_namespaces_out(rende
             assert enforce["operator"] == "DoesNotExist"
         else:
             assert enforce["operator"] == "Exists"
+
+
+def test_no_policy_selects_by_a_list_of_names(render: Render) -> None:
+    """The API server parses these for each write in the cluster, of whatever kind; those of bindings only where the
+    policy matches.
+    """
+    lists = {
+        name
+        for name, policy in of_kind(render(*ALL_GUARDS), *_POLICIES).items()
+        if "NotIn" in json.dumps(policy["spec"]["matchConstraints"])
+    }
+    # Where its parameters cannot be read, the API server refuses a request before it looks at the binding.
+    assert lists == {"sovereignty-guard-grants"}
 
 
 _ACTIONS = {
@@ -180,6 +196,7 @@ _ONLY_WARN = {
 _POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 _BINDINGS = tuple(f"{kind}Binding" for kind in _POLICIES)
 _ABOUT_EVERY_POD = "sovereignty-guard-every-pod"
+_INTO_SIDECARS = "sovereignty-guard-exec"
 _NOT_ABOUT_PODS = {
     "sovereignty-guard-agent",
     "sovereignty-guard-derogations",

@@ -18,7 +18,7 @@ Once Kubernetes 1.35 is no longer supported, delete this file, admission/guard-p
 {{- define "sovereign-operator.placementWebhooks" -}}
 {{- range $way := tuple "by-namespace" "by-label" "formerly" }}
 - name: {{ $way }}.placement.sovereignty.dev
-  {{- include "sovereign-operator.scope" (list $ $way) | nindent 2 }}
+  {{- include "sovereign-operator.wholeScope" (list $ $way) | nindent 2 }}
   rules:
     - {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods], scope: Namespaced}
     - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [daemonsets], scope: Namespaced}
