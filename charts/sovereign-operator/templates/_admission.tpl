@@ -47,12 +47,18 @@ objectSelector:
 {key: kubernetes.io/metadata.name, operator: NotIn, values: {{ include "sovereign-operator.systemNamespaces" . }}}
 {{- end }}
 
-{{/* The part of a binding that leaves out the namespaces of the system. */}}
+{{/*
+The part of a binding that narrows it. To server-side apply it is one value, so it has all defaults: otherwise Helm would find a
+conflict in a binding that somebody deleted and created again. Takes the selectors, as a dict.
+*/}}
+{{- define "sovereign-operator.matchResources" -}}
+matchResources: {{- merge . (dict "matchPolicy" "Equivalent" "namespaceSelector" dict "objectSelector" dict) | toYaml | nindent 2 }}
+{{- end }}
+
+{{/* The same, to leave out the namespaces of the system. */}}
 {{- define "sovereign-operator.leaveOutSystem" -}}
-matchResources:
-  namespaceSelector:
-    matchExpressions:
-      - {{ include "sovereign-operator.noSystemNamespace" . }}
+{{- $selector := dict "matchExpressions" (list (include "sovereign-operator.noSystemNamespace" . | fromYaml)) -}}
+{{ include "sovereign-operator.matchResources" (dict "namespaceSelector" $selector) }}
 {{- end }}
 
 {{/* CEL for whether a request is for a namespace that is none of the system's. */}}
