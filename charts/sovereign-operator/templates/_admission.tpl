@@ -11,7 +11,8 @@ is for objects that were in scope before.
 
 For each write in the cluster, of whatever kind, the API server parses the selectors of every policy anew before it looks at the
 kind: 2 microseconds for a key, 10 with a list of names. So a policy selects by these labels alone, and its binding leaves out the
-namespaces of the system. API servers look at bindings only where the policy matches. A policy that sees every pod leaves these
+namespaces of the system. API servers look at bindings only where the policy matches. The price: while a policy is broken so that no
+binding is looked at (a paramKind that does not exist), objects in these namespaces are refused if they carry our labels. A policy that sees every pod leaves these
 namespaces out by a condition instead: sovereign-operator.outsideSystem.
 */}}
 {{- define "sovereign-operator.scope" -}}

@@ -73,7 +73,8 @@ def test_a_broken_policy_refuses_what_is_in_scope_and_nothing_else(
         for namespace in (outside, "default", *SYSTEM):
             for manifest in ours:
                 assert not answer(admin, namespace, manifest)
-        for namespace in SYSTEM:
+        # The API server looks for the kind of the parameters before the bindings, which leave these namespaces out.
+        for namespace in SYSTEM if "paramKind" not in breakage else ():
             assert not answer(admin, namespace, labelled)
         for manifest in (workload("Deployment", "app"), workload("Job", "app")):
             assert not answer(admin, inside, manifest)
