@@ -48,7 +48,7 @@ def as_installed(admin: Kubectl, cluster: Cluster) -> Iterator[None]:
 
 
 def is_changed(admin: Kubectl) -> bool:
-    return "elsewhere" in str(admin.get(VALIDATING, GUARD)["spec"])
+    return "elsewhere" in str(admin.get(BINDING, GUARD)["spec"])
 
 
 def enforced(admin: Kubectl, namespace: str) -> Json:
