@@ -39,7 +39,7 @@ guard-trust: {{ $encryption }}
 guard-tokens: {{ $encryption }}
 # Reports.
 guard-reports: {{ eq (include "sovereign-operator.writesReports" .) "true" }}
-# Who may stand in for the operator's own processes, and what a stolen token of theirs cannot do.
+# That nobody stands in for the operator's own processes, and what a stolen token of theirs cannot do.
 guard-own-pods: true
 guard-controller-marks: true
 guard-controller-roles: true

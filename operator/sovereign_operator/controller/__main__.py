@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import assert_never
 
@@ -45,6 +46,8 @@ from sovereign_operator.runtime.queue import WorkQueue
 
 LEASE = "sovereign-controller"
 WORKERS = 8
+ROLES_SECONDS = 10.0
+"""How long all else waits at most until roles are written: the API server may be slow."""
 SHARE = 3
 """The most workers that one namespace occupies: objects that its users filled take the API server long to write."""
 
@@ -86,7 +89,9 @@ class Controller(Process):
         # Before every mirror is listed, an object that was not read yet looks as if it were deleted.
         await self._state.mirrors.until_complete()
         if key != ClusterKey():
-            await self._state.published.roles_done.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ROLES_SECONDS):
+                    await self._state.published.roles_done.wait()
         delay = None
         match key:
             case ClusterKey():

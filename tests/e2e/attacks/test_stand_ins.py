@@ -23,9 +23,9 @@ def mirror(admin: Kubectl, component: str) -> Json:
     """Return a mirror pod with the labels of one of the operator's processes."""
     owner = {"apiVersion": "v1", "kind": "Node", "name": NODE, "controller": True}
     made = pod(f"sovereign-{component}-{NODE}", nodeName=NODE)
+    labels = {"name": "sovereign-operator", "instance": RELEASE, "component": component}
     made["metadata"] |= {
-        "labels": {"app.kubernetes.io/name": RELEASE, "app.kubernetes.io/instance": RELEASE}
-        | {"app.kubernetes.io/component": component},
+        "labels": {f"app.kubernetes.io/{key}": value for key, value in labels.items()},
         "annotations": {"kubernetes.io/config.mirror": "x", "kubernetes.io/config.source": "file"},
         "ownerReferences": [owner | {"uid": admin.get("node", NODE)["metadata"]["uid"]}],
     }
@@ -50,13 +50,14 @@ def test_no_mirror_pod_becomes_an_endpoint_of_the_operator(admin: Kubectl, clust
         ),
         what="a refusal",
     )
-    assert (
-        f"system:node:{NODE} shows static pod {NAMESPACE}/{name} with the labels of the operator's pods" in said.stderr
-    )
-    # One with labels of its own is nobody's business.
-    plain = shown | {"metadata": shown["metadata"] | {"labels": {"app.kubernetes.io/component": component}}}
-    kubelet.run(*CREATE, "--dry-run=server", stdin=json.dumps(plain))
-
+    assert f"system:node:{NODE} shows static pod {NAMESPACE}/{name} with a label by which the operator's" in said.stderr
+    # Prometheus, signers and the controller look at one of the labels alone.
+    for label, value in shown["metadata"]["labels"].items():
+        alone = shown | {"metadata": shown["metadata"] | {"labels": {label: value}}}
+        assert GUARD in kubelet.refusal(*CREATE, "--dry-run=server", stdin=json.dumps(alone))
+    for labels in ({}, {"app.kubernetes.io/name": "node-exporter", "app.kubernetes.io/component": "metrics"}):
+        plain = shown | {"metadata": shown["metadata"] | {"labels": labels}}
+        kubelet.run(*CREATE, "--dry-run=server", stdin=json.dumps(plain))
     ready = [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady", "PodScheduled", "Initialized")]
     status = {"phase": "Running", "conditions": ready, "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}
 

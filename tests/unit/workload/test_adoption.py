@@ -74,16 +74,20 @@ def test_a_stateful_set_is_rolled_out_from_its_last_pod(spec: dict[str, Any], ex
 
 
 @pytest.mark.parametrize(
-    ("pods", "expected"),
+    ("asked", "existing", "highest", "count"),
     [
-        ((), []),
-        (("app-0", "app-3", "app-11"), [11, 3, 0]),
-        (("app-x", "app-", "app", "other-4", "app-1-2", "app-2147483647"), []),
+        (3, 3, 2, 3),
+        # One of them is just being made again, or the status lags.
+        (3, 2, 2, 3),
+        (3, 0, 2, 3),
+        (2**31 - 1, 1, 100, 101),
+        (2**31 - 1, 2**31 - 1, 4999, 5000),
     ],
 )
-def test_only_pods_that_exist_are_replaced(pods: tuple[str, ...], expected: list[int]) -> None:
-    """Whatever number of them somebody asks for."""
-    assert replaced("app", {"replicas": 2**31 - 1}, pods) == expected
+def test_pods_that_were_never_made_are_not_replaced(asked: int, existing: int, highest: int, count: int) -> None:
+    """The API server stores any number, and the controller names each of those that it looks at."""
+    found = replaced({"replicas": asked}, existing)
+    assert (found[0], found[-1], len(found)) == (highest, 0, count)
 
 
 def test_the_pod_that_finds_no_node_is_named() -> None:

@@ -33,7 +33,7 @@ class Published:
         self.retained: dict[str, frozenset[str]] = {}
         """By node, the policies whose label it keeps only for pods that still run there."""
         self.roles_done = asyncio.Event()
-        """Set unless roles are being written that follow from ``verdicts``: nothing else is decided meanwhile."""
+        """Set unless roles are being written that follow from ``verdicts``: no other key is begun meanwhile."""
         self.roles_done.set()
         self.role_written: dict[str, float] = {}
         """By policy, when its role was last written, as time.monotonic() has it."""

@@ -35,9 +35,7 @@ async def preview(
         for name in (verdicts.accepted_nodes(facts.policy) if verdicts and facts.policy else ())
         if (seen := state.mirrors.nodes.get(("", name)))
     ]
-    roll_out = await read_roll_out(state.api, kind, changed, {pod.name for pod in facts.pods})
-    if not roll_out.pods:
-        return action, ""
+    roll_out = await read_roll_out(state.api, kind, changed)
     if refusal := refuse_to_stop(facts, roll_out, accepted):
         return refusal, ""
     warning = stuck(roll_out, accepted)

@@ -5,9 +5,9 @@ Ready, and no accepted node can run that successor, the pod is lost: a database,
 that the policy refuses.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import Adoption, WorkloadKind
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits, PodDemands, obstacle
@@ -15,6 +15,11 @@ from sovereign_operator.core.report.condition_reasons import ConditionReason
 from sovereign_operator.core.workload.facts import RefuseWorkload, WorkloadFacts
 
 Json = Mapping[str, Any]
+
+SPARE_PODS: Final = 100
+"""How many more pods of a StatefulSet are looked at than it has by its status, which may lag."""
+MOST_PODS: Final = 5000
+"""How many of its pods are looked at in any case."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,14 @@ def stops_first(kind: WorkloadKind, spec: Json) -> bool:
     return strategy.get("type") == "Recreate" or str(surge).rstrip("%") == "0"
 
 
-def replaced(name: str, spec: Json, pods: Collection[str]) -> list[int]:
-    """Return the ordinals of those of these pods that a roll-out of a StatefulSet replaces, in its order.
+def replaced(spec: Json, existing: int) -> range:
+    """Return the ordinals of the pods that a roll-out of a StatefulSet replaces, in its order: the highest first.
 
-    ``pods``: the names of its pods. A StatefulSet may ask for two thousand million, and no roll-out stops the others.
+    ``existing``: how many pods it has, by its status. It may ask for two thousand million, and no roll-out stops those
+    that were never made. They are made from the lowest on, so the highest are left out.
     """
-    there = (pod.removeprefix(f"{name}-") for pod in pods)
-    found = {int(ordinal) for ordinal in there if ordinal.isdecimal()}
-    return sorted((ordinal for ordinal in found if ordinal in ordinals(spec)), reverse=True)
+    wanted = ordinals(spec)
+    return wanted[max(0, len(wanted) - min(existing + SPARE_PODS, MOST_PODS)) :]
 
 
 def ordinals(spec: Json) -> range:

@@ -1,6 +1,6 @@
 """What a roll-out of a workload would demand of nodes, by its pod template and the volumes that its pods use."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.core.kubernetes.node_fit import (
@@ -17,11 +17,10 @@ from sovereign_operator.kube.client.resource import VOLUME_CLAIMS, VOLUMES
 from sovereign_operator.kube.objects.workload import pod_template
 
 
-async def read_roll_out(api: Api, kind: WorkloadKind, workload: Json, existing: Collection[str]) -> RollOut:
+async def read_roll_out(api: Api, kind: WorkloadKind, workload: Json) -> RollOut:
     """Return the demands of the pods that a roll-out would create, and whether it stops their predecessors first.
 
-    ``workload`` is the whole object, ``existing`` the names of its pods. Reads its PersistentVolumeClaims and their
-    volumes. Raises ApiError.
+    ``workload`` is the whole object. Reads its PersistentVolumeClaims and their volumes. Raises ApiError.
     """
     namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
     spec, template = workload["spec"], pod_template(kind, workload)["spec"]
@@ -34,7 +33,7 @@ async def read_roll_out(api: Api, kind: WorkloadKind, workload: Json, existing: 
         own = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates") or ()]
         pods = {
             f"{name}-{ordinal}": [*shared, *(f"{claim}-{name}-{ordinal}" for claim in own)]
-            for ordinal in replaced(name, spec, existing)
+            for ordinal in replaced(spec, (workload.get("status") or {}).get("replicas", 0))
         }
     pod_demands = [
         PodDemands(pod, (*demands, *await _volumes(api, namespace, claims)), tolerations)
