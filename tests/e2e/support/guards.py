@@ -20,6 +20,11 @@ def bare(obj: Json) -> Json:
     return {key: value for key, value in obj.items() if key != "status"} | {"metadata": kept}
 
 
+def put_back(admin: Kubectl, obj: Json) -> None:
+    """Create an object of the chart again as Helm does, which would find a conflict in the fields of another manager."""
+    admin.apply(bare(obj), options=("--server-side", "--field-manager=helm"))
+
+
 @contextmanager
 def without_bindings(admin: Kubectl, *names: str) -> Iterator[None]:
     """Delete bindings of admission policies by name, and create them again at the end."""
@@ -31,7 +36,7 @@ def without_bindings(admin: Kubectl, *names: str) -> Iterator[None]:
         yield
     finally:
         for binding in found:
-            admin.create(bare(binding))
+            put_back(admin, binding)
 
 
 @contextmanager
@@ -42,7 +47,7 @@ def without_webhooks(admin: Kubectl) -> Iterator[None]:
     try:
         yield
     finally:
-        admin.create(bare(found))
+        put_back(admin, found)
 
 
 @contextmanager
@@ -54,7 +59,7 @@ def restored(admin: Kubectl, *which: tuple[str, str]) -> Iterator[None]:
     finally:
         for kind, obj in found:
             if obj["metadata"]["name"] not in {left["metadata"]["name"] for left in admin.list(kind)}:
-                admin.create(bare(obj))
+                put_back(admin, obj)
 
 
 def injector_places(admin: Kubectl) -> bool:
