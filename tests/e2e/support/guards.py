@@ -21,7 +21,7 @@ def bare(obj: Json) -> Json:
 
 
 def put_back(admin: Kubectl, obj: Json) -> None:
-    """Create an object of the chart again as Helm does, which would find a conflict in the fields of another manager."""
+    """Create an object of the chart again, as Helm does: it would find a conflict in the fields of another manager."""
     admin.apply(bare(obj), options=("--server-side", "--field-manager=helm"))
 
 
