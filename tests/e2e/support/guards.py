@@ -21,8 +21,11 @@ def bare(obj: Json) -> Json:
 
 
 def put_back(admin: Kubectl, obj: Json) -> None:
-    """Create an object of the chart again, as Helm does: it would find a conflict in the fields of another manager."""
-    admin.apply(bare(obj), options=("--server-side", "--field-manager=helm"))
+    """Create an object again. A binding, as Helm does: it would find a conflict in the fields of another manager."""
+    if obj["kind"].endswith("Binding"):
+        admin.apply(bare(obj), options=("--server-side", "--field-manager=helm"))
+    else:
+        admin.create(bare(obj))
 
 
 @contextmanager
@@ -47,7 +50,7 @@ def without_webhooks(admin: Kubectl) -> Iterator[None]:
     try:
         yield
     finally:
-        put_back(admin, found)
+        admin.create(bare(found))
 
 
 @contextmanager
