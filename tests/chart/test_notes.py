@@ -1,4 +1,4 @@
-"""What the chart tells whoever installs it, for each version of Kubernetes."""
+"""What the chart tells an admin who installs it, for each version of Kubernetes."""
 
 import re
 import shutil

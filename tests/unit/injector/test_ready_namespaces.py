@@ -64,7 +64,7 @@ def test_all_pods_of_a_namespace_share_the_questions() -> None:
 
 @pytest.mark.parametrize("namespace", ["ward", None])
 def test_a_pod_of_a_policy_that_has_only_just_begun_to_encrypt_waits_for_its_role(namespace: str | None) -> None:
-    """Until then guard-every-pod.yaml takes the injected pod for a copy, whoever asks for the certificate."""
+    """Until then guard-every-pod.yaml takes the injected pod for a copy, by whichever way it gets its certificate."""
     assert 0.45 <= waited(Answers(0, encrypts_at=0.45), namespace=namespace) < 0.7
 
 

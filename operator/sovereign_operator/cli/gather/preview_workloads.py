@@ -17,7 +17,7 @@ from sovereign_operator.core.kubernetes.node_room import claims_on_node
 from sovereign_operator.core.kubernetes.unjudged import unjudged_rule
 from sovereign_operator.core.report.conditions import MAX_MESSAGE, condition_of
 from sovereign_operator.core.report.reasons import line
-from sovereign_operator.core.workload.adoption import stops_first
+from sovereign_operator.core.workload.adoption import MOST_PODS, stops_first
 from sovereign_operator.core.workload.previewed import Previewed, Replica
 from sovereign_operator.core.workload.refusal import Hold, admit
 from sovereign_operator.kube.client.api import Json
@@ -28,8 +28,6 @@ TRUSTING: Final = frozenset({EncryptionMode.PREFERRED, EncryptionMode.STRICT})
 """The modes in which no pod connects to one whose certificate is not trusted."""
 NEVER_FEWER: Final = "25%"
 """What maxUnavailable of a Deployment is by default."""
-MOST_PODS: Final = 5000
-"""How many pods of a workload a preview looks at. The API server stores any number up to 2**31 - 1."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,21 @@ def revised_datacentres(before: Facts, after: Facts) -> set[str]:
     return {name for name in datacentres if _site(name, before) != _site(name, after)}
 
 
+def missing_others(
+    before: Mapping[str, Node], seen: Mapping[str, Node | None], declared: Mapping[str, Mapping[str, str]]
+) -> Iterator[str]:
+    """Yield the datacentres of whose declared nodes others may be lost or replaced, now that these have changed.
+
+    ``seen``: those that have changed; None: gone. ``declared``: by node, the datacentres that declare it, with the uid.
+    """
+    for name, node in seen.items():
+        former = before.get(name)
+        for datacentre, uid in declared.get(name, {}).items():
+            # One that stays there under its uid is neither, whatever else of it changes.
+            if not (former and node and former.uid == node.uid == uid):
+                yield datacentre
+
+
 def relocated(before: DatacentreSpec | None, after: DatacentreSpec | None, nodes: Mapping[str, Node]) -> Iterator[str]:
     """Yield the nodes that a change of a datacentre may have moved; those that it names need not exist."""
     if before and after and _claims(before) == _claims(after):

@@ -13,6 +13,7 @@ from sovereign_operator.core.placement.derogation_status import restated
 from sovereign_operator.core.placement.differences import (
     basis_of,
     evidence_of,
+    missing_others,
     relocated,
     revised_datacentres,
     same_bases,
@@ -151,7 +152,7 @@ class Verdicts:
                 moved[name] = member
         keys = set(self._touched(after, sites, moved, revised))
         former = self._former(moved, judged)
-        renumbered = {*self._missing_others(seen, declared)} | {
+        renumbered = {*missing_others(self._nodes, seen, declared)} | {
             member.datacentre
             for name, now in moved.items()
             for member in (self.members.get(name), now)
@@ -201,17 +202,6 @@ class Verdicts:
             return verdict_on(member, policy, facts, sites)
 
         return verdict
-
-    def _missing_others(
-        self, seen: Mapping[str, Node | None], declared: Mapping[str, Mapping[str, str]]
-    ) -> Iterator[str]:
-        """Yield the datacentres of whose declared nodes others may be lost or replaced, now that these have changed."""
-        for name, node in seen.items():
-            before = self._nodes.get(name)
-            for datacentre, uid in declared.get(name, {}).items():
-                # One that stays there under its uid is neither, whatever else of it changes.
-                if not (before and node and before.uid == node.uid == uid):
-                    yield datacentre
 
     def _outdated(self, after: Facts) -> Iterator[Pair]:
         """Yield the pairs whose site has to be judged, and those that are gone."""

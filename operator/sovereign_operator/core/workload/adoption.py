@@ -19,7 +19,7 @@ Json = Mapping[str, Any]
 SPARE_PODS: Final = 100
 """How many more pods of a StatefulSet are looked at than it has by its status, which may lag."""
 MOST_PODS: Final = 5000
-"""How many of its pods are looked at in any case."""
+"""How many pods of a workload are looked at in any case. The API server stores any number up to 2**31 - 1."""
 
 
 @dataclass(frozen=True)
