@@ -184,6 +184,10 @@ class LocalCluster(Cluster):
             units.extend(unit.name for unit in node_components.render_units(self._state, node).values())
         return [unit for unit in units if not self._machine.find(unit)]
 
+    def explain_deaths(self) -> str:
+        """Return what the logs of the units that have ended say last; an empty string if all run."""
+        return "\n".join(filter(None, map(self._machine.explain_death, self.list_dead())))
+
     def find_process(self, unit: str) -> Process | None:
         """Return the process of a unit (``etcd``, ``kube-apiserver``, ``NODE.kubelet`` ...), None if it is dead."""
         return self._machine.find(unit)
@@ -237,14 +241,10 @@ class LocalCluster(Cluster):
                 and api.get("/api/v1/namespaces/default/serviceaccounts/default") is not None
             )
 
-        waiting.wait_until(are_usable, "the nodes do not get ready", seconds=NODE_PATIENCE, explain=self._explain_nodes)
+        waiting.wait_until(are_usable, "the nodes do not get ready", seconds=NODE_PATIENCE, explain=self.explain_deaths)
 
     def _wait_for_names(self, node: str) -> None:
         dns.wait_for_answer(self._state.addresses.dns_service, self._machine.find_holder(node))
-
-    def _explain_nodes(self) -> str:
-        dead = self.list_dead()
-        return self._machine.explain_death(dead[0]) if dead else ""
 
     def _pull(self, node: str, names: Iterable[str]) -> None:
         for name in names:

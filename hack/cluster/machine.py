@@ -20,6 +20,8 @@ from hack.cluster.state import State
 
 HOLDER = "holder"
 LOG_LINES = 8
+CRASHES = ("fatal error:", "panic:", "runtime:", "SIG")
+"""With one of these begins the line in which a Go program says why it crashed."""
 STOP_PATIENCE = 10.0
 KILL_PATIENCE = 30.0
 
@@ -123,12 +125,15 @@ class Machine:
         self.state.process(unit).unlink(missing_ok=True)
 
     def explain_death(self, unit: str) -> str:
-        """Return the last lines of a unit's log if the unit has ended, else an empty string."""
+        """Return the last lines of the log of a unit that has ended, from the crash on if it crashed; "" if it runs."""
         if self.find(unit):
             return ""
         log = self.state.log(unit)
-        lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []
-        return "\n".join([f"{unit} has ended; the last lines of {log}:", *lines])
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        # After that come the stacks of all goroutines, thousands of lines.
+        crash = next((number for number, line in enumerate(lines) if line.startswith(CRASHES)), None)
+        shown = lines[-LOG_LINES:] if crash is None else lines[crash : crash + LOG_LINES]
+        return "\n".join([f"{unit} has ended; from {log}:", *shown])
 
     def end(self) -> None:
         """End all processes and remove everything made outside the cluster's folder, even of an incomplete cluster."""

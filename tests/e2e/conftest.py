@@ -12,6 +12,7 @@ import pytest
 
 from hack import estate
 from hack.cluster import Cluster, ClusterSpec, up
+from hack.cluster.local import LocalCluster
 from hack.cluster.spec import NEWEST_KUBERNETES
 from hack.images import public
 from hack.install import NAMESPACE
@@ -65,9 +66,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the state of the operator to the report of a failure, as the cluster is gone when somebody reads it."""
     report = yield
-    admin = getattr(item, "funcargs", {}).get("admin")
-    if report.failed and isinstance(admin, Kubectl):
+    given = getattr(item, "funcargs", {})
+    if report.failed and isinstance(admin := given.get("admin"), Kubectl):
         report.sections.append(("The operator after the failure", operator_state(admin)))
+    if report.failed and isinstance(cluster := given.get("bare_cluster"), LocalCluster):
+        report.sections.append(("Parts of the cluster that ended", cluster.explain_deaths() or "none"))
     return report
 
 

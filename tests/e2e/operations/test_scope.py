@@ -26,8 +26,10 @@ BREAKAGES: dict[str, Json] = {
 }
 
 BROKEN_RULE: Json = {"validations": [{"expression": "object.spec.no.such.field == 1"}]}
-ONE_ACCOUNT = tuple(f"sovereignty-guard-{account}" for account in ("agent", "controller-", "seed", "signer"))
-"""These guards restrict one account in all namespaces and fail closed; match conditions exclude other accounts."""
+SOME_ACCOUNTS = tuple(f"sovereignty-guard-{one}" for one in ("agent", "controller-", "own-pods", "seed", "signer"))
+"""These guards restrict one account, or the kubelets, in system namespaces too, and fail closed; match conditions
+exclude other accounts.
+"""
 
 
 def admission(admin: Kubectl) -> Iterator[tuple[str, str]]:
@@ -64,7 +66,7 @@ def test_a_broken_policy_refuses_what_is_in_scope_and_nothing_else(
     assert {name for _, name in broken} == {entry["metadata"]["name"] for entry in policies}
     with ExitStack() as stack:
         for kind, name in broken:
-            broken_so = BROKEN_RULE if name.startswith(ONE_ACCOUNT) else breakage
+            broken_so = BROKEN_RULE if name.startswith(SOME_ACCOUNTS) else breakage
             stack.enter_context(changed_policy(admin, kind, name, **broken_so))
         # First check that the broken policies do fail in scope: otherwise the checks below would prove nothing.
         eventually(lambda: refuse(admin, inside, *ours), seconds=20, what="refusals in scope")
