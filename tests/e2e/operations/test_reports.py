@@ -78,7 +78,8 @@ def test_pods_from_before_the_label_are_seen_whoever_made_them(admin: Kubectl, c
     said = examples["Deployment/records"]["message"]
     assert "3 of 3 pod(s) are outside: records-" in said
     assert "Globex West Europe has no SecNumCloud qualification" in said
-    assert said.endswith(f"To move its pods: kubectl -n {namespace} rollout restart deployment/records")
+    preview = f"once `kubectl sovereign preview -n {namespace}` says that new ones would start"
+    assert said.endswith(f"To move its pods, {preview}: kubectl -n {namespace} rollout restart deployment/records")
     assert "Nothing creates it again" in examples["Pod/alone"]["message"]
     assert {"OUTSIDE", "PODS"} <= set(admin.run("get", "sovereigntypolicies").split("\n", 1)[0].split())
 

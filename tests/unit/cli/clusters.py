@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sovereign_operator.cli.answers.estate import Estate, Kept, NodeSeen
 from sovereign_operator.cli.answers.placing import own_rules
-from sovereign_operator.cli.answers.pod import Owner, PodSeen
+from sovereign_operator.cli.answers.pod_seen import Owner, PodSeen
 from sovereign_operator.cli.answers.scope import Scope
 from sovereign_operator.core import names
 from sovereign_operator.core.kubernetes.node_fit import Json, NodeTraits

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from sovereign_operator.cli.answers.estate import Estate
-from sovereign_operator.cli.answers.pod import Owner, PodExplanation, PodSeen, State, explain_pod, obstacles
+from sovereign_operator.cli.answers.pod import PodExplanation, explain_pod, obstacles
+from sovereign_operator.cli.answers.pod_seen import Owner, PodSeen, State
 from sovereign_operator.cli.answers.scope import Scope
+from sovereign_operator.core.workload.previewed import Outcome, PreviewRow, Trigger
 from sovereign_operator.core.workload.waiting import REFUSED_BINDING
 from tests import builders
 from tests.unit.cli.clusters import BREST, FACTS, FREE, LYON, POLICY, SCOPE, blind, estate, pod, unjudged, without
@@ -16,6 +18,10 @@ from tests.unit.cli.clusters import BREST, FACTS, FREE, LYON, POLICY, SCOPE, bli
 SAID = "0/4 nodes are available: 4 Insufficient cpu."
 TAINTED = {name: ({"key": "dedicated", "effect": "NoSchedule"},) for name in ("brest-1", "lyon-1")}
 NO_NODE_LEFT = builders.facts(builders.node("other"), policies={POLICY: builders.policy(builders.demand())})
+
+
+def again(outcome: Outcome, reason: str) -> PreviewRow:
+    return PreviewRow("hospital", "Deployment/records", POLICY, Trigger.ROLL_OUT, outcome, 1, reason)
 
 
 def explain(seen: PodSeen, scope: Scope = SCOPE, found: Estate | None = None) -> PodExplanation:
@@ -37,6 +43,34 @@ CASES: dict[str, tuple[PodSeen, dict[str, Any], State, str, str]] = {
         State.OUTSIDE,
         "other is in no datacentre",
         "make a node acceptable first: 1 node is refused with NotInDatacentre: name it in spec.nodes",
+    ),
+    "on a refused node, and would hang": (
+        pod("paris-1", again=again(Outcome.HANGS, "none of them meets PersistentVolume pv-3 of claim data")),
+        {},
+        State.OUTSIDE,
+        "paris",
+        "mend this first, as new pods would wait: none of them meets PersistentVolume pv-3 of claim data; then to",
+    ),
+    "on a refused node, and would be refused": (
+        pod("paris-1", again=again(Outcome.REFUSED, "spec.nodeName names node paris-1")),
+        {},
+        State.OUTSIDE,
+        "paris",
+        "mend this first, as new pods would be refused: spec.nodeName names node paris-1; then",
+    ),
+    "on a refused node, for which it cannot be told": (
+        pod("paris-1", again=again(Outcome.CANNOT_TELL, "you may not list all pods")),
+        {},
+        State.OUTSIDE,
+        "paris",
+        "find out first whether new pods would start, which cannot be told: you may not list all pods; then",
+    ),
+    "on a refused node, and would move": (
+        pod("paris-1", again=again(Outcome.MOVES, "accepted nodes have room")),
+        {},
+        State.OUTSIDE,
+        "paris",
+        "to move its pods: kubectl -n hospital rollout restart deployment/records",
     ),
     "on a node that is gone": (
         pod("brest-1"),
@@ -124,6 +158,34 @@ CASES: dict[str, tuple[PodSeen, dict[str, Any], State, str, str]] = {
     "that waits, older than the label": (pod(placed=()), {}, State.PENDING, "older than", "rollout restart"),
     "that has ended": (pod("paris-1", ended=True), {}, State.ENDED, "has ended", "nothing"),
     "out of scope": (pod("paris-1"), {"scope": FREE}, State.FREE, "no policy is in effect", "nothing"),
+    "out of scope, and waits as it did in scope": (
+        pod(waiting=SAID),
+        {"scope": FREE},
+        State.FREE,
+        "created under policy secnumcloud and still selects its nodes",
+        "have it created again, without that selector: kubectl -n hospital delete pod records-1",
+    ),
+    "of a DaemonSet that has left the scope": (
+        pod(owner=Owner("DaemonSet", "logs")),
+        {"scope": FREE},
+        State.FREE,
+        "still selects its nodes",
+        "kubectl -n hospital rollout restart daemonset/logs",
+    ),
+    "out of scope, and waits for another reason": (
+        pod(waiting=SAID, placed=()),
+        {"scope": FREE},
+        State.FREE,
+        "no policy is in effect",
+        "nothing",
+    ),
+    "that wants a node by name": (
+        pod(spec={"nodeSelector": {"kubernetes.io/hostname": "paris-1"}}),
+        {},
+        State.PENDING,
+        "its own rules keep it off",
+        "change the pod template of Deployment records, which asks for other nodes than the policy: brest-1 does not",
+    ),
     "of a policy that does not exist": (
         pod(),
         {"scope": Scope("secnumclod", "", "there is no SovereigntyPolicy secnumclod: create it")},

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovereign_operator.cli.answers.scope import Claim, Scope, scope_of
+from sovereign_operator.cli.answers.claim import Claim
+from sovereign_operator.cli.answers.scope import Scope, scope_of
 from sovereign_operator.core import names
 from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from sovereign_operator.cli.answers.answer import Answer, Unread
 from sovereign_operator.cli.answers.catalogue import compare, list_catalogue
 from sovereign_operator.cli.answers.check import Check, Item, Result
+from sovereign_operator.cli.answers.claim import Claim, Condition
 from sovereign_operator.cli.answers.declaration import declare
 from sovereign_operator.cli.answers.node import explain_node
 from sovereign_operator.cli.answers.nodes import list_nodes
 from sovereign_operator.cli.answers.pod import explain_pod
-from sovereign_operator.cli.answers.scope import Claim, Condition
 from sovereign_operator.cli.answers.status import StatusSeen, report_status
 from sovereign_operator.cli.answers.version import Version
 from sovereign_operator.cli.gather.catalogue import read_shipped

@@ -56,6 +56,21 @@ def test_pods_are_counted_by_where_the_core_says_that_they_are() -> None:
     assert "namespace hospital: 2 pods outside, 1 pending" in answer.findings
 
 
+def test_a_refusal_that_no_controller_has_carried_out_is_found() -> None:
+    host = names.node_host_label(POLICY)
+    found = estate()
+    for name, labelled in (("brest-1", True), ("paris-1", True), ("lyon-1", False)):
+        seen = found.nodes[name]
+        labels = {**seen.traits.labels, **({host: names.ACCEPTED} if labelled else {})}
+        nodes = {**found.nodes, name: replace(seen, traits=replace(seen.traits, labels=labels))}
+        found = replace(found, nodes=nodes)
+    (finding,) = report(found=found).not_carried_out
+    assert finding.startswith("policy secnumcloud refuses paris-1, and its pods may start there until the controller")
+    assert finding in report(found=found).findings
+    assert not report(found=estate()).not_carried_out
+    assert not report(found=blind()).not_carried_out
+
+
 def test_what_is_only_tried_is_a_row_and_no_finding() -> None:
     pods = (
         CountedPod("ward", POLICY, "brest-1", Mode.WARN),

@@ -35,7 +35,10 @@ from tests.unit.workload.judged import (
 )
 
 SUSPENDED = "runs on bad: gra: Acme Cloud: SecNumCloud 3.2 is suspended"
-RESTART = "To move its pods: kubectl -n hospital rollout restart deployment/records"
+RESTART = (
+    "To move its pods, once `kubectl sovereign preview -n hospital` says that new ones would start: "
+    "kubectl -n hospital rollout restart deployment/records"
+)
 NO_NAMESPACE_FACTS = (
     "no node is accepted by policy secnumcloud: ask a cluster admin to read `kubectl describe sovereigntypolicy "
     "secnumcloud`"

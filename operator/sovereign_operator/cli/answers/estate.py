@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 
+from sovereign_operator.core import names
 from sovereign_operator.core.kubernetes.node_fit import NodeTraits
 from sovereign_operator.core.placement.facts import Facts
 from sovereign_operator.core.placement.verdict import NodeVerdict
 from sovereign_operator.core.placement.verdicts import Verdicts
+from sovereign_operator.core.report.conditions import examples
 
 NO_FACTS = Facts({}, {}, {}, {}, datetime.min.replace(tzinfo=UTC))
 
@@ -64,3 +66,23 @@ class Estate:
         if not self.judged or policy not in self.facts.policies or node not in self.facts.nodes:
             return None
         return self.verdicts.nodes[node, policy]
+
+    @property
+    def not_carried_out(self) -> tuple[str, ...]:
+        """A sentence for each policy whose pods may still start on nodes that it refuses.
+
+        The controller writes a refusal within seconds, so this lasts where none runs.
+        """
+        if not self.judged:
+            return ()
+        return tuple(
+            f"policy {policy} refuses {examples(nodes)}, and its pods may start there until the controller has carried "
+            "that out: if this lasts for a minute, kubectl sovereign check says why"
+            for policy in sorted(self.facts.policies)
+            if (nodes := self._hosts_refused_by(policy))
+        )
+
+    def _hosts_refused_by(self, policy: str) -> list[str]:
+        label = names.node_host_label(policy)
+        hosts = (name for name, seen in self.nodes.items() if seen.traits.labels.get(label) == names.ACCEPTED)
+        return sorted(name for name in hosts if not self.verdicts.accepts(policy, name))

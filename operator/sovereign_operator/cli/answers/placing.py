@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -10,7 +10,14 @@ from typing import Final
 from sovereign_operator.cli.answers.answer import plural
 from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.core import names
-from sovereign_operator.core.kubernetes.node_fit import Demand, Json, PodDemands, demands_of, shortcomings
+from sovereign_operator.core.kubernetes.node_fit import (
+    Demand,
+    Json,
+    PodDemands,
+    demands_of,
+    shortcomings,
+    unmet_demands,
+)
 from sovereign_operator.core.report.reasons import NodeReason, sentences, words
 
 POLICY_SELECTOR: Final = names.node_policy_label("")
@@ -41,6 +48,8 @@ class NodeRow:
     """What the verdict rests on, as sentences."""
     lacks: tuple[str, ...]
     """Which of the pod's own rules the node does not meet. Only for nodes that are not refused."""
+    fixed: bool = False
+    """Whether it lacks something that no change of the node should give it, such as its name or a volume."""
     labelled: bool = True
     """Whether an accepted node carries the policy's label, which pods select on and the operator writes."""
 
@@ -61,11 +70,27 @@ def own_rules(pod_spec: Json, *, volumes: Iterable[Demand] = (), tolerations: It
     return PodDemands("", (*demands, *volumes), (*(pod_spec.get("tolerations") or ()), *tolerations))
 
 
-class NodeRows:
-    """All nodes, for one pod. Without a policy, nothing is refused."""
+def _left_by(policies: Iterable[str]) -> tuple[Demand, ...]:
+    """Return what policies demand that hold a pod no more: it keeps what admission wrote into it."""
+    return tuple(
+        demand
+        for policy in sorted(policies)
+        for demand in demands_of({"nodeSelector": {names.node_policy_label(policy): names.ACCEPTED}})
+    )
 
-    def __init__(self, estate: Estate, policy: str | None, rules: PodDemands) -> None:
-        self._estate, self._policy, self._rules = estate, policy, rules
+
+class NodeRows:
+    """All nodes, for one pod. Without a policy, nothing is refused.
+
+    ``placed_for``: the policies whose label it selects. That is a rule like others once none of them holds it.
+    """
+
+    def __init__(
+        self, estate: Estate, policy: str | None, rules: PodDemands, *, placed_for: Iterable[str] = ()
+    ) -> None:
+        self._estate, self._policy = estate, policy
+        left = () if policy else _left_by(placed_for)
+        self._rules = replace(rules, demands=(*rules.demands, *left))
 
     def of(self, node: str) -> NodeRow | None:
         """Return the row of a node; None if it does not exist, or may not be read."""
@@ -91,17 +116,18 @@ class NodeRows:
 def _row(estate: Estate, name: str, policy: str | None, rules: PodDemands) -> NodeRow:
     seen = estate.nodes[name]
     lacks = shortcomings(rules, seen.traits)
+    fixed = any(demand.of_place for demand in unmet_demands(rules, seen.traits))
     if policy is None:
-        return NodeRow(name, Judged.ACCEPTED, None, (), "no policy is in effect", lacks)
+        return NodeRow(name, Judged.ACCEPTED, None, (), "no policy is in effect", lacks, fixed)
     verdict = estate.verdict(name, policy)
     if verdict is None:
-        return _recorded(name, seen.recorded.get(policy, ""), lacks)
+        return replace(_recorded(name, seen.recorded.get(policy, ""), lacks), fixed=fixed)
     if not verdict.accepted:
         why, reasons = sentences(verdict.findings), words(verdict.findings)
         return NodeRow(name, Judged.REFUSED, verdict.datacentre, reasons, why, ())
     labelled = seen.traits.labels.get(names.node_policy_label(policy)) == names.ACCEPTED
     rests_on = "; ".join(basis.text for basis in verdict.basis) or "the policy demands nothing that ends"
-    return NodeRow(name, Judged.ACCEPTED, verdict.datacentre, (), rests_on, lacks, labelled)
+    return NodeRow(name, Judged.ACCEPTED, verdict.datacentre, (), rests_on, lacks, fixed, labelled)
 
 
 def _recorded(name: str, sentence: str, lacks: tuple[str, ...]) -> NodeRow:

@@ -1,77 +1,32 @@
 """Why a pod runs where it runs, or runs nowhere, and the one thing to do about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.cli.answers.answer import Answer, plural
+from sovereign_operator.cli.answers.claim import NOTHING_TO_DO, Claim
 from sovereign_operator.cli.answers.estate import Estate
+from sovereign_operator.cli.answers.moving import move, own_rule_advice
 from sovereign_operator.cli.answers.placing import Judged, NodeRow, NodeRows, remedy
-from sovereign_operator.cli.answers.scope import Claim, Scope
+from sovereign_operator.cli.answers.pod_seen import PodSeen, State
+from sovereign_operator.cli.answers.scope import Scope
 from sovereign_operator.core.encryption.api_server import REMEDY
 from sovereign_operator.core.encryption.refusals import CARRIES_ALL
 from sovereign_operator.core.encryption.refusals import REMEDY as REFUSALS_REMEDY
 from sovereign_operator.core.encryption.rollout import ADMIT, CLOSED, CUT_OFF
-from sovereign_operator.core.kubernetes.node_fit import PodDemands
 from sovereign_operator.core.placement.verdict import Place, place_of
 from sovereign_operator.core.sidecar.contract import CONTAINER
-from sovereign_operator.core.workload.facts import WorkloadPod
-from sovereign_operator.core.workload.status import how_to_move
 from sovereign_operator.core.workload.waiting import CREATE_AGAIN, chose_refused
 
-NOTHING_TO_DO: Final = "nothing"
 INSUFFICIENT: Final = "Insufficient "
 """What the scheduler says if nodes lack room, as in ``Insufficient cpu``."""
 PATIENCE: Final = timedelta(minutes=1)
 """How long a sidecar may take to start before somebody is told: usually it takes seconds."""
+CREATE_WITHOUT: Final = "have it created again, without that selector"
 ASK_ANOTHER: Final = "ask somebody who may list nodes and Datacentres to run the same command, which then says more"
-
-
-class State(StrEnum):
-    """Where a pod is, for its policy."""
-
-    FREE = "not in scope"
-    INSIDE = "inside"
-    OUTSIDE = "outside"
-    PENDING = "pending"
-    ENDED = "ended"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Owner:
-    """The object that creates a pod again: the top one, such as the Deployment of a ReplicaSet."""
-
-    kind: str
-    name: str
-
-    @property
-    def workload(self) -> WorkloadKind | None:
-        """Its kind, if it is one that a SovereignWorkload can refer to."""
-        return WorkloadKind(self.kind) if self.kind in {*WorkloadKind} else None
-
-
-@dataclass(frozen=True)
-class PodSeen:
-    """What an explanation needs of a pod."""
-
-    namespace: str
-    pod: WorkloadPod
-    labels: Mapping[str, str]
-    rules: PodDemands
-    """Its own."""
-    recorded: Mapping[str, str]
-    """Its audit annotations, by what they are about: ``verdict``, ``datacentre``."""
-    owner: Owner | None = None
-    static: bool = False
-    ended: bool = False
-    gates: tuple[str, ...] = ()
-    """The scheduling gates that hold it back."""
-    sidecar_awaited: datetime | None = None
-    """Since when its containers have waited for its sidecar to start; None if they do not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +82,7 @@ def explain_pod(
     seen: PodSeen, scope: Scope, estate: Estate, claim: Claim | None, encryption: tuple[str, ...] = ()
 ) -> PodExplanation:
     """Explain where a pod is, and what to do. ``encryption``: what stands in its way."""
-    rows = NodeRows(estate, scope.policy, seen.rules)
+    rows = rows_of(seen, scope, estate)
     state, why, advice = judge_pod(seen, scope, estate, rows)
     return PodExplanation(
         namespace=seen.namespace,
@@ -145,6 +100,11 @@ def explain_pod(
     )
 
 
+def rows_of(seen: PodSeen, scope: Scope, estate: Estate) -> NodeRows:
+    """Return all nodes for a pod."""
+    return NodeRows(estate, scope.policy, seen.rules, placed_for=seen.pod.placed_for)
+
+
 def judge_pod(seen: PodSeen, scope: Scope, estate: Estate, rows: NodeRows) -> tuple[State, str, str]:
     """Return where a pod is, why, and what to do."""
     if scope.fault:
@@ -152,11 +112,22 @@ def judge_pod(seen: PodSeen, scope: Scope, estate: Estate, rows: NodeRows) -> tu
     if seen.ended:
         return State.ENDED, "it has ended, and is judged no longer", NOTHING_TO_DO
     if scope.policy is None:
-        return State.FREE, "no policy is in effect: it may run on any node", NOTHING_TO_DO
+        return State.FREE, *_judge_free(seen)
     if seen.pod.node:
         return _judge_bound(seen, scope.policy, estate, rows)
     why, advice = _why_on_retained(seen, scope.policy, rows) or _why_pending(seen, scope.policy, rows.all)
     return State.PENDING, why, advice
+
+
+def _judge_free(seen: PodSeen) -> tuple[str, str]:
+    """Return what to say of a pod that no policy holds, and what to do: it may be older than that."""
+    if seen.pod.node or not seen.pod.placed_for:
+        return "no policy is in effect: it may run on any node", NOTHING_TO_DO
+    former = min(seen.pod.placed_for)
+    why = f"no policy is in effect any more, but it was created under policy {former} and still selects its nodes"
+    if seen.owner and seen.owner.workload is WorkloadKind.DAEMON_SET:
+        return why, move(seen)
+    return why, f"{CREATE_WITHOUT}: kubectl -n {seen.namespace} delete pod {seen.pod.name}"
 
 
 def _judge_bound(seen: PodSeen, policy: str, estate: Estate, rows: NodeRows) -> tuple[State, str, str]:
@@ -165,14 +136,14 @@ def _judge_bound(seen: PodSeen, policy: str, estate: Estate, rows: NodeRows) -> 
     if not estate.judged:
         return _as_recorded(seen, policy, here)
     if seen.pod.unreadable:
-        return State.OUTSIDE, "it cannot be read, and counts as outside", _move(seen)
+        return State.OUTSIDE, "it cannot be read, and counts as outside", move(seen)
     place = place_of(node, estate.verdict(node, policy))
     if here is None:
-        return State.OUTSIDE, f"it runs on {node}, a node that is gone", _move(seen)
+        return State.OUTSIDE, f"it runs on {node}, a node that is gone", move(seen)
     if place is Place.OUTSIDE:
         why = f"it runs on {node}, which policy {policy} does not accept: {here.why}"
         nowhere = not estate.verdicts.accepted_nodes(policy)
-        return State.OUTSIDE, why, f"make a node acceptable first: {remedy(rows.all)}" if nowhere else _move(seen)
+        return State.OUTSIDE, why, f"make a node acceptable first: {remedy(rows.all)}" if nowhere else move(seen)
     why = f"it runs on {node} in {here.datacentre}, which policy {policy} accepts: {here.why}"
     return State.INSIDE, *_judge_inside(seen, policy, estate, why)
 
@@ -185,7 +156,7 @@ def _judge_inside(seen: PodSeen, policy: str, estate: Estate, why: str) -> tuple
         return f"{why}; but its containers have waited {minutes} for its sidecar", _start_sidecar(seen)
     if policy in seen.pod.placed_for or seen.static:
         return why, NOTHING_TO_DO
-    return f"{why}; but it is older than the policy's hold on it, and does not select its nodes", _move(seen)
+    return f"{why}; but it is older than the policy's hold on it, and does not select its nodes", move(seen)
 
 
 def _as_recorded(seen: PodSeen, policy: str, here: NodeRow | None) -> tuple[State, str, str]:
@@ -198,7 +169,7 @@ def _as_recorded(seen: PodSeen, policy: str, here: NodeRow | None) -> tuple[Stat
     if word == Judged.ACCEPTED:
         return State.INSIDE, f"it runs on {node}, which policy {policy} accepts: {recorded}", NOTHING_TO_DO
     if word == Judged.REFUSED:
-        return State.OUTSIDE, f"it runs on {node}, which policy {policy} does not accept: {recorded}", _move(seen)
+        return State.OUTSIDE, f"it runs on {node}, which policy {policy} does not accept: {recorded}", move(seen)
     why = f"it runs on {node}; you may not read what its verdict rests on, and the operator has recorded none"
     return State.UNKNOWN, why, ASK_ANOTHER
 
@@ -229,7 +200,7 @@ def _why_pending(seen: PodSeen, policy: str, rows: tuple[NodeRow, ...]) -> tuple
         return f"it waits for its scheduling gates: {gates}", f"find out who removes the gates: {gates}"
     if policy not in seen.pod.placed_for:
         why = "it is older than the policy's hold on it, and does not select its nodes, so that guards refuse its nodes"
-        return why, _move(seen)
+        return why, move(seen)
     if not rows:
         why = f"it waits for a node that policy {policy} accepts; the scheduler says: {said}"
         return why, ASK_ANOTHER
@@ -262,25 +233,8 @@ def _why_room(fitting: list[NodeRow], said: str) -> tuple[str, str]:
     )
 
 
-def own_rule_advice(possible: list[NodeRow], owner: Owner | None) -> str:
-    """Say what to change, where the nodes that a policy accepts do not meet a pod's own rules."""
-    first = min(possible, key=lambda row: (len(row.lacks), row.node))
-    where = f"the pod template of {owner.kind} {owner.name}" if owner else "the pod"
-    return f"change {where}, or {first.node}, which {' and '.join(first.lacks)}"
-
-
 def _start_sidecar(seen: PodSeen) -> str:
     """Say what to look at where a sidecar does not start."""
     log = f"kubectl -n {seen.namespace} logs {seen.pod.name} -c {CONTAINER}"
     elsewhere = f"kubectl sovereign check says what node {seen.pod.node} lacks; a pod in a sandbox can have no sidecar"
     return f"read {log}, which says whether it has a certificate; if it has, {elsewhere}"
-
-
-def _move(seen: PodSeen) -> str:
-    """Say how to have a pod run elsewhere."""
-    if seen.static:
-        return "take its file off the node: it is a static pod, which only its node can move"
-    if seen.owner is None:
-        return f"create it again: kubectl -n {seen.namespace} delete pod {seen.pod.name}, and nobody else creates it"
-    advice = how_to_move(seen.namespace, seen.pod.name, seen.owner.workload, seen.owner.name)
-    return advice[0].lower() + advice[1:]

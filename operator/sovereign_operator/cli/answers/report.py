@@ -82,6 +82,8 @@ class AuditReport(Answer):
     services: tuple[ServiceRow, ...] | None
     derogations: tuple[ReportedDerogation, ...] | None
     nodes: tuple[ReportedNode, ...] | None
+    not_carried_out: tuple[str, ...]
+    """A sentence for each policy whose pods may still start on nodes that it refuses."""
     unreadable: tuple[str, ...]
     """Objects that are invalid, so that the operator cannot read them either."""
     not_covered: tuple[str, ...]
@@ -94,7 +96,13 @@ class AuditReport(Answer):
     @property
     def findings(self) -> tuple[str, ...]:
         """What an auditor has to ask about."""
-        return (*self._of_guards(), *self._of_workloads(), *self._of_policies(), *self._of_reading())
+        return (
+            *self._of_guards(),
+            *self.not_carried_out,
+            *self._of_workloads(),
+            *self._of_policies(),
+            *self._of_reading(),
+        )
 
     def _of_guards(self) -> list[str]:
         if self.guards is None:
@@ -164,6 +172,7 @@ def make_report(seen: ReportSeen, estate: Estate) -> AuditReport:
         services=report_services(estate, seen.at),
         derogations=report_derogations(status.derogations, estate),
         nodes=report_nodes(estate, workloads or ()),
+        not_carried_out=status.not_carried_out,
         unreadable=_unreadable(estate),
         not_covered=seen.not_covered,
     )

@@ -3,27 +3,10 @@
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
+from sovereign_operator.cli.answers.claim import Claim
 from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import examples
 from sovereign_operator.core.workload.scope import enforced_policy, policy_of_pod
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A condition of a SovereignWorkload."""
-
-    type: str
-    status: str
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A SovereignWorkload that refers to a workload, with what the operator reports of it."""
-
-    name: str
-    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True)

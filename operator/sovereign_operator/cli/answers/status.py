@@ -73,6 +73,8 @@ class Status(Answer):
     namespaces: tuple[NamespaceRow, ...] | None
     workloads: tuple[WorkloadRow, ...] | None
     derogations: tuple[DerogationRow, ...] | None
+    not_carried_out: tuple[str, ...] = ()
+    """A sentence for each policy whose pods may still start on nodes that it refuses."""
 
     @property
     def is_empty(self) -> bool:
@@ -86,6 +88,7 @@ class Status(Answer):
         policies, datacentres = self.policies or (), self.datacentres or ()
         used = [row for row in policies if row.used_by]
         found = [f"policy {row.policy}: {row.message}" for row in used if row.ready == "False"]
+        found += self.not_carried_out
         found += [f"policy {row.policy}: {ends(row.days)}" for row in used if is_soon(row.days)]
         found += [f"datacentre {row.datacentre}: {row.message}" for row in datacentres if row.ready == "False"]
         found += [f"datacentre {row.datacentre}: {ends(row.days)}" for row in datacentres if is_soon(row.days)]
@@ -138,6 +141,7 @@ def report_status(seen: StatusSeen, estate: Estate, now: datetime) -> Status:
         namespaces=_namespaces(seen, estate),
         workloads=seen.workloads,
         derogations=_derogations(estate, today) if estate.known >= STANDS_ON else None,
+        not_carried_out=estate.not_carried_out,
     )
 
 

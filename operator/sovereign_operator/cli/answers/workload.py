@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.cli.answers.answer import Answer, plural
+from sovereign_operator.cli.answers.claim import NOTHING_TO_DO, Claim
 from sovereign_operator.cli.answers.estate import Estate
+from sovereign_operator.cli.answers.moving import own_rule_advice
 from sovereign_operator.cli.answers.placing import Judged, NodeRow, NodeRows, remedy
-from sovereign_operator.cli.answers.pod import NOTHING_TO_DO, Owner, PodSeen, State, judge_pod, own_rule_advice
-from sovereign_operator.cli.answers.scope import Claim, Scope
+from sovereign_operator.cli.answers.pod import judge_pod, rows_of
+from sovereign_operator.cli.answers.pod_seen import Owner, PodSeen, State
+from sovereign_operator.cli.answers.scope import Scope
 from sovereign_operator.core.kubernetes.node_fit import PodDemands
+from sovereign_operator.core.workload.status import how_to_move
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class WorkloadSeen:
     """Those of its pod template."""
     pods: tuple[PodSeen, ...]
     """Those that have not ended."""
+    placed_for: frozenset[str] = frozenset()
+    """The policies whose label its pod template selects: admission wrote that into it."""
     refused: tuple[str, ...] = ()
     """What the API server answered when its controller last tried to create pods, if it refused them."""
 
@@ -66,9 +72,12 @@ class WorkloadExplanation(Answer):
 
 def explain_workload(seen: WorkloadSeen, scope: Scope, estate: Estate, claim: Claim | None) -> WorkloadExplanation:
     """Explain where the pods of a workload are, and what to do."""
-    rows = NodeRows(estate, scope.policy, seen.rules).all
+    rows = NodeRows(estate, scope.policy, seen.rules, placed_for=seen.placed_for).all
     pods = tuple(_pod_row(pod, scope, estate) for pod in seen.pods)
     why, advice = _judge(seen, scope, rows, pods)
+    if advice == NOTHING_TO_DO and claim and (unready := claim.unready):
+        why = f"{why}; but SovereignWorkload {claim.name} is not ready: {unready.message}"
+        advice = unready.remedy or f"do what the message of SovereignWorkload {claim.name} says"
     return WorkloadExplanation(
         namespace=seen.namespace,
         workload=f"{seen.kind}/{seen.name}",
@@ -85,7 +94,7 @@ def explain_workload(seen: WorkloadSeen, scope: Scope, estate: Estate, claim: Cl
 
 
 def _pod_row(pod: PodSeen, scope: Scope, estate: Estate) -> PodRow:
-    state, why, advice = judge_pod(pod, scope, estate, NodeRows(estate, scope.policy, pod.rules))
+    state, why, advice = judge_pod(pod, scope, estate, rows_of(pod, scope, estate))
     return PodRow(pod.pod.name, state, pod.pod.node, why, advice)
 
 
@@ -97,10 +106,11 @@ def _judge(seen: WorkloadSeen, scope: Scope, rows: tuple[NodeRow, ...], pods: tu
     summary = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "it has no pods"
     summary = f"of {plural(len(pods), 'pod')}: {summary}" if pods else summary
     if scope.policy is None:
-        return f"no policy is in effect: its pods may run on any node; {summary}", NOTHING_TO_DO
+        return _judge_free(seen, pods, summary)
     if seen.refused:
         return f"{summary}; the API server refuses new pods", f"do what its answer says: {seen.refused[0]}"
-    for state in (State.OUTSIDE, State.PENDING, State.UNKNOWN):
+    # A pod that waits may be the first one of a roll-out: none of the others is replaced before it runs.
+    for state in (State.PENDING, State.OUTSIDE, State.UNKNOWN):
         first = next((pod for pod in pods if pod.state is state and pod.next != NOTHING_TO_DO), None)
         if first:
             return f"{summary}; {first.pod}: {first.why}", first.next
@@ -108,6 +118,18 @@ def _judge(seen: WorkloadSeen, scope: Scope, rows: tuple[NodeRow, ...], pods: tu
     if older:
         return f"{summary}; {older.pod}: {older.why}", older.next
     return _judge_template(seen, scope.policy, rows, summary)
+
+
+def _judge_free(seen: WorkloadSeen, pods: tuple[PodRow, ...], summary: str) -> tuple[str, str]:
+    """Say whether anything is left of a policy that held the workload."""
+    if seen.placed_for:
+        former = min(seen.placed_for)
+        why = f"no policy is in effect any more, but its pod template still selects the nodes of policy {former}"
+        return f"{why}; {summary}", how_to_move(seen.namespace, "", seen.kind, seen.name, looked=True)
+    left = next((pod for pod in pods if pod.next != NOTHING_TO_DO), None)
+    if left:
+        return f"{summary}; {left.pod}: {left.why}", left.next
+    return f"no policy is in effect: its pods may run on any node; {summary}", NOTHING_TO_DO
 
 
 def _judge_template(seen: WorkloadSeen, policy: str, rows: tuple[NodeRow, ...], summary: str) -> tuple[str, str]:

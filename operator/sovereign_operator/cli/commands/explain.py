@@ -1,16 +1,19 @@
 """``explain``: why a pod, a workload or a node is judged as it is."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Final
 
 import typer
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import SOVEREIGN_WORKLOAD, WorkloadKind
 from sovereign_operator.cli.answers.answer import Answer
+from sovereign_operator.cli.answers.claim import NOTHING_TO_DO, Claim, ClaimExplanation, NoTarget, explain_claim
 from sovereign_operator.cli.answers.estate import Estate
 from sovereign_operator.cli.answers.node import NodeExplanation, explain_node
 from sovereign_operator.cli.answers.pod import PodExplanation, explain_pod, obstacles
-from sovereign_operator.cli.answers.scope import Claim, Scope, scope_of
+from sovereign_operator.cli.answers.preview import report_preview
+from sovereign_operator.cli.answers.scope import Scope, scope_of
 from sovereign_operator.cli.answers.workload import WorkloadExplanation, explain_workload
 from sovereign_operator.cli.completing import complete_target
 from sovereign_operator.cli.connection import Access
@@ -18,8 +21,9 @@ from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.gather.estate import read_estate
 from sovereign_operator.cli.gather.installation import find_installation
 from sovereign_operator.cli.gather.obstacles import read_called, read_closing, read_cut_off, read_refusal, wanted_by
+from sovereign_operator.cli.gather.preview import Asked, read_preview
 from sovereign_operator.cli.gather.reader import Reader, seen_or_worst
-from sovereign_operator.cli.gather.workloads import find_claim, must_get, read_pod, read_workload, target_of
+from sovereign_operator.cli.gather.workloads import claim_of, find_claim, must_get, read_pod, read_workload, target_of
 from sovereign_operator.cli.options import (
     NamespaceOption,
     OperatorNamespaceOption,
@@ -28,8 +32,10 @@ from sovereign_operator.cli.options import (
 )
 from sovereign_operator.cli.running import ask, finish, with_access
 from sovereign_operator.cli.show.blocks import Block
-from sovereign_operator.cli.show.explanations import show_node, show_pod, show_workload
+from sovereign_operator.cli.show.explanations import show_claim, show_node, show_pod, show_workload
+from sovereign_operator.core.workload.previewed import PreviewRow
 from sovereign_operator.kube.client.api import Json
+from sovereign_operator.kube.client.errors import NotFoundError
 from sovereign_operator.kube.client.resource import NAMESPACES, NODES, OURS, PODS, WORKLOADS
 from sovereign_operator.kube.objects.pod import see_pod
 from sovereign_operator.kube.objects.worst import worst_pod
@@ -83,8 +89,7 @@ def explain(
         if kind == "pod":
             return await asker.pod(where, name)
         if kind == "sovereignworkload":
-            claim = await must_get(reader, OURS[SOVEREIGN_WORKLOAD.plural], name, where)
-            return await asker.workload(*target_of(claim), where)
+            return await asker.claim(where, name)
         return await asker.workload(_WORKLOADS[kind], name, where)
 
     finish(ask(access, question), output, lambda found: _show(found, wide=output is Output.WIDE))
@@ -105,6 +110,8 @@ def _show(answer: Answer, *, wide: bool) -> list[Block]:
             return show_pod(answer, wide=wide)
         case WorkloadExplanation():
             return show_workload(answer, wide=wide)
+        case ClaimExplanation():
+            return show_claim(answer)
         case NodeExplanation():
             return show_node(answer, wide=wide)
         case _:
@@ -134,7 +141,11 @@ class _Asker:
         scope = await self._scope(namespace, seen.labels, estate, claim)
         waits = seen.sidecar_awaited is not None
         found = await self._obstacles(obj, scope.policy, estate, waits=waits)
-        return explain_pod(seen, scope, estate, claim, found)
+        explained = explain_pod(seen, scope, estate, claim, found)
+        if explained.next == NOTHING_TO_DO or scope.policy is None or owner is None:
+            return explained
+        again = await self._again(namespace, f"{owner.kind}/{owner.name}")
+        return explain_pod(replace(seen, again=again), scope, estate, claim, found)
 
     async def _obstacles(self, obj: Json, policy: str | None, estate: Estate, *, waits: bool) -> tuple[str, ...]:
         """Say what stands in the way of a pod's encryption. ``waits``: whether its sidecar has not started yet."""
@@ -152,13 +163,44 @@ class _Asker:
             refused=await read_refusal(self._reader, obj),
         )
 
+    async def claim(self, namespace: str, name: str) -> Answer:
+        obj = await must_get(self._reader, OURS[SOVEREIGN_WORKLOAD.plural], name, namespace)
+        claim, target = claim_of(obj), target_of(obj)
+        if isinstance(target, NoTarget):
+            return explain_claim(namespace, claim, target)
+        kind, called = target
+        try:
+            workload = await self._reader.get(WORKLOADS[kind], called, namespace)
+        except NotFoundError:
+            missing = NoTarget(f"there is no {kind} {called}", "create it, or correct spec.workloadRef", wrong=True)
+            return explain_claim(namespace, claim, missing)
+        if claim.refused or workload is None:
+            return explain_claim(namespace, claim, None)
+        return await self._workload(kind, workload, claim)
+
     async def workload(self, kind: WorkloadKind, name: str, namespace: str) -> WorkloadExplanation:
         obj = await must_get(self._reader, WORKLOADS[kind], name, namespace)
-        seen = await read_workload(self._reader, kind, obj)
-        claim = await find_claim(self._reader, namespace, kind, name)
-        estate = await read_estate(self._reader)
+        return await self._workload(kind, obj, await find_claim(self._reader, namespace, kind, name))
+
+    async def _workload(self, kind: WorkloadKind, obj: Json, claim: Claim | None) -> WorkloadExplanation:
+        namespace = obj["metadata"]["namespace"]
+        seen, estate = await read_workload(self._reader, kind, obj), await read_estate(self._reader)
         scope = await self._scope(namespace, seen.template_labels, estate, claim)
-        return explain_workload(seen, scope, estate, claim)
+        found = explain_workload(seen, scope, estate, claim)
+        if found.healthy or scope.policy is None:
+            return found
+        again = await self._again(namespace, f"{kind}/{seen.name}")
+        pods = tuple(replace(pod, again=again) for pod in seen.pods)
+        return explain_workload(replace(seen, pods=pods), scope, estate, claim)
+
+    async def _again(self, namespace: str, workload: str) -> PreviewRow | None:
+        """Return what would become of the pods of a workload if they were created again now."""
+        # What this cannot read is no part of the answer: the row says so.
+        reader = Reader(self._reader.api)
+        installation = await find_installation(reader, self._operator_namespace)
+        seen = await read_preview(reader, reader, installation, Asked("", namespace, (), {}))
+        rows = report_preview(seen).rows
+        return next((row for row in rows if (row.namespace, row.workload) == (namespace, workload)), None)
 
     async def _scope(self, namespace: str, labels: Mapping[str, str], estate: Estate, claim: Claim | None) -> Scope:
         installation = await find_installation(self._reader, self._operator_namespace)

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from sovereign_operator.api.v1alpha1.sovereign_workload import SOVEREIGN_WORKLOAD, WorkloadKind
+from sovereign_operator.cli.answers.claim import Claim, Condition, NoTarget
 from sovereign_operator.cli.answers.placing import own_rules
-from sovereign_operator.cli.answers.pod import Owner, PodSeen
-from sovereign_operator.cli.answers.scope import Claim, Condition
+from sovereign_operator.cli.answers.pod_seen import Owner, PodSeen
 from sovereign_operator.cli.answers.workload import WorkloadSeen
 from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.gather.reader import Reader, seen_or_worst, whole
@@ -28,7 +28,7 @@ from sovereign_operator.kube.client.resource import (
     WORKLOADS,
     Resource,
 )
-from sovereign_operator.kube.objects.pod import AUDIT_PREFIX, see_pod
+from sovereign_operator.kube.objects.pod import AUDIT_PREFIX, placed_for, see_pod
 from sovereign_operator.kube.objects.workload import pod_template, see_claim, see_sovereign_workload, selector_of
 from sovereign_operator.kube.objects.worst import worst_pod
 from sovereign_operator.kube.unreadable import Unreadable
@@ -38,6 +38,10 @@ BETWEEN: Final = {"ReplicaSet": REPLICA_SETS, "Job": WORKLOADS[WorkloadKind.JOB]
 """Owners of pods that others may own: Deployments and CronJobs."""
 FAILED_CREATE: Final = "FailedCreate"
 """The reason of Events of controllers whose pods the API server refuses."""
+DENIED: Final = " denied request: "
+"""What the API server writes between the name of an admission policy and its message."""
+COMBINED: Final = "(combined from similar events): "
+"""What clients put before the message of an Event that stands for several."""
 
 
 async def get_existing(reader: Reader, resource: Resource, name: str, namespace: str = "") -> Json | None:
@@ -123,6 +127,7 @@ async def read_workload(reader: Reader, kind: WorkloadKind, obj: Json) -> Worklo
             tolerations=DAEMON_TOLERATIONS if kind is WorkloadKind.DAEMON_SET else (),
         ),
         tuple(pods),
+        placed_for(spec),
         await _refusals(reader, namespace, {metadata["uid"], *owners}, obj),
     )
 
@@ -131,9 +136,11 @@ async def find_claim(reader: Reader, namespace: str, kind: str, name: str) -> Cl
     """Return the SovereignWorkload that refers to a workload: the oldest if several do, as that one counts."""
     found = await reader.list(OURS[SOVEREIGN_WORKLOAD.plural], whole, namespace)
     claims = [(see_claim(obj), obj) for obj in found or () if _refers(obj, kind, name)]
-    if not claims:
-        return None
-    _, obj = min(claims, key=lambda claim: claim[0])
+    return claim_of(min(claims, key=lambda claim: claim[0])[1]) if claims else None
+
+
+def claim_of(obj: Json) -> Claim:
+    """Return a SovereignWorkload with what the operator reports of it."""
     conditions = (obj.get("status") or {}).get("conditions") or ()
     return Claim(
         obj["metadata"]["name"],
@@ -141,21 +148,18 @@ async def find_claim(reader: Reader, namespace: str, kind: str, name: str) -> Cl
     )
 
 
-def target_of(obj: Json) -> tuple[WorkloadKind, str]:
-    """Return kind and name of the workload that a SovereignWorkload refers to. Raises CliError if it is unreadable."""
-    name, seen = obj["metadata"]["name"], see_sovereign_workload(obj)
+def target_of(obj: Json) -> tuple[WorkloadKind, str] | NoTarget:
+    """Return kind and name of the workload that a SovereignWorkload refers to, or why there is none."""
+    seen = see_sovereign_workload(obj)
     if seen is None:
-        raise CliError(f"SovereignWorkload {name} is being deleted: nothing follows from it any more")
+        return NoTarget("it is being deleted: nothing follows from it any more")
     if isinstance(seen, Unreadable):
-        raise CliError(f"SovereignWorkload {name} cannot be read: {seen.error}; correct it")
-    workload = workload_of(name, seen[0])
-    if workload is None:
-        selector = selector_of_pods(seen[0])
-        raise CliError(
-            f"SovereignWorkload {name} is about all pods with {selector}: explain one of them, "
-            f"which kubectl -n {obj['metadata']['namespace']} get pods -l '{selector}' lists"
-        )
-    return workload
+        return NoTarget(f"it cannot be read: {seen.error}", "correct it", wrong=True)
+    if workload := workload_of(obj["metadata"]["name"], seen[0]):
+        return workload
+    selector = selector_of_pods(seen[0])
+    listed = f"kubectl -n {obj['metadata']['namespace']} get pods -l '{selector}'"
+    return NoTarget(f"it is about all pods with {selector}", f"explain one of those that {listed} lists")
 
 
 def _refers(obj: Json, kind: str, name: str) -> bool:
@@ -189,7 +193,7 @@ async def _volumes_if_pending(reader: Reader, pod: Json) -> list[Demand]:
 
 
 async def _refusals(reader: Reader, namespace: str, uids: Iterable[str], obj: Json) -> tuple[str, ...]:
-    """Return what the API server answered when controllers last tried to create pods of a workload, newest first.
+    """Return what the API server answered when a controller last tried to create a pod of a workload.
 
     Only while pods are missing: an Event stays for an hour after it has been overcome.
     """
@@ -199,7 +203,14 @@ async def _refusals(reader: Reader, namespace: str, uids: Iterable[str], obj: Js
     events = await reader.list(EVENTS, whole, namespace, field_selector=f"reason={FAILED_CREATE}") or []
     about = [event for event in events if (event.get("involvedObject") or {}).get("uid") in wanted]
     about.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""), reverse=True)
-    return tuple(dict.fromkeys(line(str(event.get("message", "")), MAX_MESSAGE) for event in about))[:3]
+    # Those before it say the same of pods with other names.
+    return tuple(_refusal(str(event.get("message", ""))) for event in about[:1])
+
+
+def _refusal(message: str) -> str:
+    """Return what a controller's Event quotes of the API server: of an admission policy, what the policy says."""
+    _, _, quoted = message.rpartition(DENIED)
+    return line(quoted.removeprefix(COMBINED).removeprefix("Error creating: "), MAX_MESSAGE)
 
 
 def _lacks_pods(obj: Json) -> bool:

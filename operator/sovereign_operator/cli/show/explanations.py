@@ -1,8 +1,8 @@
 """The texts of ``explain``."""
 
+from sovereign_operator.cli.answers.claim import Claim, ClaimExplanation
 from sovereign_operator.cli.answers.node import NodeExplanation
 from sovereign_operator.cli.answers.pod import PodExplanation
-from sovereign_operator.cli.answers.scope import Claim
 from sovereign_operator.cli.answers.workload import WorkloadExplanation
 from sovereign_operator.cli.show.blocks import Block, Lines, Table, lines, table
 from sovereign_operator.cli.show.common import next_line, node_table, unread_lines
@@ -35,6 +35,16 @@ def show_workload(answer: WorkloadExplanation, *, wide: bool) -> list[Block]:
         ),
         Table(("POD", "STATE", "NODE", "WHY"), pods),
         *node_table(answer.nodes, wide=wide),
+        _claim_lines(answer.claim),
+        next_line(answer.next),
+        unread_lines(answer),
+    ]
+
+
+def show_claim(answer: ClaimExplanation) -> list[Block]:
+    """Return the text of ``explain sovereignworkload`` where the object puts no workload in scope."""
+    return [
+        lines(f"SovereignWorkload {answer.namespace}/{answer.claim.name}: {answer.why}"),
         _claim_lines(answer.claim),
         next_line(answer.next),
         unread_lines(answer),

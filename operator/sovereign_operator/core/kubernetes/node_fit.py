@@ -15,6 +15,12 @@ Json = Mapping[str, Any]
 
 NODE_NAME: Final = "metadata.name"
 """The one field that a node selector term can match."""
+PLACES: Final = frozenset(
+    {NODE_NAME, "kubernetes.io/hostname", "topology.kubernetes.io/region", "topology.kubernetes.io/zone"}
+)
+"""What says which node it is and where it stands: nobody changes that to suit a pod."""
+VOLUME: Final = "PersistentVolume "
+"""How the source of a volume's demand begins."""
 
 REPELLING: Final = frozenset({"NoSchedule", "NoExecute"})
 """The effects of taints that keep a pod away; PreferNoSchedule does not."""
@@ -52,6 +58,22 @@ class Demand:
     def admits(self, node: NodeTraits) -> bool:
         """Whether a node meets it."""
         return any(_matches(term, node) for term in self.terms)
+
+    @property
+    def of_volume(self) -> bool:
+        """Whether a volume demands it, which only some nodes reach."""
+        return self.source.startswith(VOLUME)
+
+    @property
+    def of_place(self) -> bool:
+        """Whether no label that somebody adds to a node should meet it."""
+        keys = {
+            entry.get("key")
+            for term in self.terms
+            for field in ("matchExpressions", "matchFields")
+            for entry in term.get(field) or ()
+        }
+        return self.of_volume or not keys.isdisjoint(PLACES)
 
     def __str__(self) -> str:
         """Name the source and what it demands."""
@@ -93,7 +115,7 @@ def volume_demands(claim: str, volume: Json) -> tuple[Demand, ...]:
 
     Labels with a zone or region count as well: the scheduler reads them on volumes that have no nodeAffinity.
     """
-    source = f"PersistentVolume {volume['metadata']['name']} of claim {claim}"
+    source = f"{VOLUME}{volume['metadata']['name']} of claim {claim}"
     required = ((volume.get("spec") or {}).get("nodeAffinity") or {}).get("required")
     if required:
         return (Demand(source, tuple(required.get("nodeSelectorTerms") or ())),)
@@ -127,9 +149,14 @@ def obstacle(pod: PodDemands, nodes: Sequence[NodeTraits]) -> str:
     return f"none of them meets all of {', '.join(every + taints)} at once"
 
 
+def unmet_demands(pod: PodDemands, node: NodeTraits) -> list[Demand]:
+    """Return each demand of a pod that one node does not meet."""
+    return [demand for demand in pod.demands if not demand.admits(node)]
+
+
 def shortcomings(pod: PodDemands, node: NodeTraits) -> tuple[str, ...]:
     """Return each demand of a pod that one node does not meet, and each taint of it that the pod does not tolerate."""
-    unmet = [f"does not meet {demand}" for demand in pod.demands if not demand.admits(node)]
+    unmet = [f"does not meet {demand}" for demand in unmet_demands(pod, node)]
     repelling = [f"has the taint {_taint_words(taint)}" for taint in _repelled(pod.tolerations, node)]
     return (*unmet, *repelling)
 

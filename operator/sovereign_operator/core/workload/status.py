@@ -255,11 +255,15 @@ def _restart_advice(facts: WorkloadFacts, pod: WorkloadPod) -> str:
     return how_to_move(facts.namespace, pod.name, *(workload_of(facts.name, facts.spec) or (None, "")))
 
 
-def how_to_move(namespace: str, pod: str, kind: WorkloadKind | None, workload: str) -> str:
-    """Say how to have a pod run elsewhere. ``kind`` and ``workload`` are its owner's; None: of another kind."""
+def how_to_move(namespace: str, pod: str, kind: WorkloadKind | None, workload: str, *, looked: bool = False) -> str:
+    """Say how to have a pod run elsewhere. ``kind`` and ``workload`` are its owner's; None: of another kind.
+
+    ``looked``: whether it is known already what would become of a new pod, which waits if no accepted node suits it.
+    """
+    first = "" if looked else f", once `kubectl sovereign preview -n {namespace}` says that new ones would start"
     if kind is None or kind in (WorkloadKind.JOB, WorkloadKind.CRON_JOB):
-        return f"Delete the pod to have it run elsewhere: kubectl -n {namespace} delete pod {pod}"
-    return f"To move its pods: kubectl -n {namespace} rollout restart {kind.value.lower()}/{workload}"
+        return f"Delete the pod to have it run elsewhere{first}: kubectl -n {namespace} delete pod {pod}"
+    return f"To move its pods{first}: kubectl -n {namespace} rollout restart {kind.value.lower()}/{workload}"
 
 
 def _why_pending(facts: WorkloadFacts, pod: WorkloadPod) -> str:

@@ -65,7 +65,7 @@ class ObservedPod:
 def see_pod(obj: Json) -> ObservedPod:
     """Read a Pod. Raises TypeError if its node name, an address or its owner is not text."""
     metadata, status = obj["metadata"], obj.get("status", {})
-    node, selector = text(obj["spec"], "nodeName"), obj["spec"].get("nodeSelector", {})
+    node = text(obj["spec"], "nodeName")
     trust = policy_named(_projected(obj), TRUST_PREFIX)
     annotations = with_prefix(metadata.get("annotations", {}), AUDIT_PREFIX)
     return ObservedPod(
@@ -75,7 +75,7 @@ def see_pod(obj: Json) -> ObservedPod:
             metadata["uid"],
             node or None,
             "" if node else _scheduler_message(status),
-            frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX)),
+            placed_for(obj["spec"]),
             certificate_volumes=signers_of(obj).count(names.SIGNER) + sidecar_asks(obj),
             certificate=CertificateNote.parse(annotations.get(names.CERTIFICATE_ANNOTATION, "")),
             ready=condition_of(status, "Ready").get("status") == "True",
@@ -103,6 +103,12 @@ def _controlled_by(metadata: Json) -> Owner | None:
             direct = Owner(text(reference, "apiVersion"), text(reference, "kind"), text(reference, "name"))
             return Owner(*map(sys.intern, top_owner(direct, metadata.get("labels", {}))))
     return None
+
+
+def placed_for(pod_spec: Json) -> frozenset[str]:
+    """Return the policies whose nodes a pod selects: admission writes that into the pods that a policy holds."""
+    selector = pod_spec.get("nodeSelector") or {}
+    return frozenset(key.removeprefix(PLACEMENT_PREFIX) for key in selector if key.startswith(PLACEMENT_PREFIX))
 
 
 def signers_of(pod: Json) -> list[str]:
