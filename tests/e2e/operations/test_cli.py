@@ -9,7 +9,7 @@ from hack import estate
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.support.client import Client, running
 from tests.e2e.support.manifests import pod, sovereign, workload
-from tests.e2e.support.observed import condition
+from tests.e2e.support.observed import condition, living_pods, nodes_of
 from tests.e2e.support.spaces import Space
 
 POLICY = "secnumcloud"
@@ -80,8 +80,12 @@ def test_a_pod_outside_says_how_to_move_it_and_that_helps(admin: Kubectl, client
     assert answer["state"] == "outside"
     assert "on paris-1, which policy secnumcloud does not accept: paris: Globex West Europe" in answer["why"]
     command = f"kubectl -n {hospital} rollout restart deployment/app"
-    assert answer["next"] == f"to move its pods: {command}"
+    # A new pod would be refused for the same field, so that has to go first.
+    assert answer["next"].startswith("mend this first, as new pods would be refused: spec.nodeName names node paris-1")
+    assert answer["next"].endswith(f"leave spec.nodeName out; then to move its pods: {command}")
     admin.run("-n", hospital, "patch", "deployment", "app", "--type=json", "-p", REMOVE_NODE)
+    (row,) = client.ask("preview", "-n", hospital, code=1)["rows"]
+    assert (row["workload"], row["trigger"], row["outcome"]) == ("Deployment/app", "next roll-out", "moves")
     admin.run(*shlex.split(command)[1:])
 
     def inside() -> bool:
@@ -133,6 +137,47 @@ def test_a_workload_can_be_explained_by_its_sovereign_workload(client: Client, h
     by_claim = client.ask("explain", "swl/app", "-n", hospital)
     assert by_claim == client.ask("explain", "deployment/app", "-n", hospital)
     assert {entry["type"] for entry in by_claim["claim"]["conditions"]} >= {"Accepted", "Placed", "Enforced", "Ready"}
+
+
+def test_a_sovereign_workload_that_puts_nothing_in_scope_says_why(
+    admin: Kubectl, client: Client, hospital: str
+) -> None:
+    admin.apply(
+        sovereign("second", workloadRef={"kind": "Deployment", "name": "app"}),
+        sovereign("empty", workloadRef={"kind": "Deployment", "name": "nosuch"}),
+        namespace=hospital,
+    )
+    try:
+        for name in ("second", "empty"):
+            eventually(
+                lambda name=name: condition(admin, "swl", name, "Accepted", hospital)["status"] == "False",  # type: ignore[misc]
+                what="a refusal",
+            )
+        second = client.ask("explain", "swl/second", "-n", hospital, code=1)
+        empty = client.ask("explain", "swl/empty", "-n", hospital, code=1)
+    finally:
+        admin.delete("swl", "second", "empty", namespace=hospital)
+    assert (second["claim"]["name"], second["next"]) == ("second", "delete one of the two")
+    assert second["why"].startswith("AlreadyTaken: ")
+    assert empty["why"] == "there is no Deployment nosuch"
+
+
+def test_what_is_left_of_a_policy_is_named_with_the_way_out(admin: Kubectl, client: Client, space: Space) -> None:
+    hospital = space()
+    admin.apply(workload("DaemonSet", "app"), namespace=hospital)
+    eventually(lambda: len(living_pods(admin, hospital)) == len(estate.ACCEPTED), what="a pod on each accepted node")
+    admin.create(pod("waits", nodeSelector={"disk": "ssd"}), hospital)
+    admin.run("label", "namespace", hospital, "sovereignty.dev/enforce-")
+    waiting = client.ask("explain", "pod/waits", "-n", hospital, code=1)
+    assert "created under policy secnumcloud and still selects its nodes" in waiting["why"]
+    assert waiting["next"].endswith(f"kubectl -n {hospital} delete pod waits")
+    left = client.ask("explain", "ds/app", "-n", hospital, code=1)
+    assert "its pod template still selects the nodes of policy secnumcloud" in left["why"]
+    assert {row["node"] for row in left["nodes"] if not row["lacks"]} == {*estate.ACCEPTED}
+    admin.run(*shlex.split(left["next"].partition(": ")[2])[1:])
+    everywhere = {*estate.ACCEPTED, *estate.REFUSED}
+    eventually(lambda: nodes_of(living_pods(admin, hospital)) == everywhere, what="a pod on each node")
+    assert client.ask("explain", "ds/app", "-n", hospital)["next"] == "nothing"
 
 
 def test_a_policy_that_a_sovereign_workload_names_is_traced_to_it(

@@ -193,7 +193,6 @@ def test_nodes_without_a_size_leave_room_unknown(ask: Asker) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "nothing would change"),
         (("--policy", "x", "-n", "a", "-A"), "contradict"),
         (("--offline", "--at", DAY), "name files with -f"),
         (("--at", "tomorrow"), "is no day"),

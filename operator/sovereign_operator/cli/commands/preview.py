@@ -80,12 +80,11 @@ def preview(
     """Show what a change would do to workloads, without making it.
 
     The change: namespaces enforce a policy, files are applied, a node or datacentre is gone, or it is another day. The
-    options combine. The outcome of a workload: it runs on accepted nodes, moves there once its pods are created again,
-    hangs because no accepted node can take it, is refused, is cut off from its peers, or cannot be told.
+    options combine; without any, pods are created again as things are. The outcome of a workload: it runs on accepted
+    nodes, moves there once its pods are created again, hangs because no accepted node can take it, is refused, is cut
+    off from its peers, or cannot be told.
     """
     check_namespaces(namespace, all_namespaces=all_namespaces)
-    if not (policy or filename or without or at):
-        raise CliError("nothing would change: give --policy, -f, --without or --at")
     if offline and not filename:
         raise CliError("without a cluster there is nothing to look at: name files with -f")
     wish = _Wish(policy, filename or [], parse_without(without or []), _day(at), offline=offline)
@@ -142,7 +141,7 @@ class _Wish:
         said += [f"{word} were gone" for word in self._without.values()]
         if self._at:
             said.append(f"it were {self._at.date().isoformat()}")
-        return said
+        return said or ["all pods were created again"]
 
 
 def _day(text: str) -> datetime | None:

@@ -16,13 +16,11 @@ async def announce_leave(state: ControllerState, key: NamespaceLeftKey) -> None:
     policy = state.view.object(SOVEREIGNTY_POLICY.plural, key.policy)
     if policy is None:
         return
-    daemons = (
-        f"those of DaemonSets once they are rolled out again: kubectl -n {key.namespace} rollout restart daemonset"
-    )
+    roll_out = f"kubectl -n {key.namespace} rollout restart daemonset"
     message = (
-        f"namespace {key.namespace} has left the policy: its pods go on running, new ones start on any node ({daemons}), "
-        "and it gets no certificates, unless spec.certificateNamespaces has it; the API server's audit log says who did "
-        "it"
+        f"namespace {key.namespace} has left the policy: its pods go on running, new ones start on any node (those of "
+        f"DaemonSets once they are rolled out again: {roll_out}), and it gets no certificates, unless "
+        "spec.certificateNamespaces has it; the API server's audit log says who did it"
     )
     logger.warning("policy %s: %s", key.policy, message, extra={"policy": key.policy, "namespace": key.namespace})
     await post(state.api, policy, Notice("Warning", "NamespaceLeft", message))
