@@ -79,6 +79,9 @@ def test_a_developer_may_not_ask_what_needs_other_rights(developer: Client, hosp
         ("explain", "deployment/x"),
         ("explain", "swl/x"),
         ("catalogue", "diff"),
+        ("preview", "--policy", POLICY),
+        ("preview", "--policy", POLICY, "-A"),
+        ("preview", "--without", "node/brest-1"),
     ],
 )
 def test_a_stranger_gets_one_sentence(stranger: Client, command: tuple[str, ...]) -> None:
