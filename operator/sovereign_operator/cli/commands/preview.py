@@ -120,7 +120,7 @@ class _Wish:
         await self._check(LaidReader(before, Overlay(files)))
         if not where and await before.list(NAMESPACES, str) is None:
             where = own
-        if where:
+        if where and where not in installation.system_namespaces:
             await self._check_namespace(LaidReader(before, Overlay(files)), where, files)
         asked = Asked(self._policy, where, tuple(self._change(where)), files, offline=self._offline)
         return report_preview(await read_preview(before, after, installation, asked))
