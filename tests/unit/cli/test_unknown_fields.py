@@ -72,14 +72,15 @@ def test_the_page_that_an_error_names_exists() -> None:
     assert not [kind.name for kind in KINDS if not (REFERENCE / f"{kind.singular}.md").exists()]
 
 
+@pytest.mark.parametrize("named", ["policy.yaml", "."])
 def test_an_unknown_field_is_an_error_that_names_file_object_and_field(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "policy.yaml"
     policy = ours("SovereigntyPolicy", "hospital", country="FR")
     path.write_text(yaml.safe_dump_all([*ESTATE, policy]), encoding="utf-8")
     with pytest.raises(SystemExit) as end:
-        program.run(["preview", "--offline", "-f", str(path)])
+        program.run(["preview", "--offline", "-f", str(tmp_path / named)])
     assert end.value.code == 2
     assert capsys.readouterr().err == (
         f"error: unknown field spec.country of SovereigntyPolicy hospital in {path}: correct it; "

@@ -77,7 +77,7 @@ class Overlay:
 def read_files(paths: Sequence[str], namespace: str) -> dict[Key, Json]:
     """Return the objects in files. ``namespace``: of those that name none. Raises CliError."""
     found = {}
-    for path in paths:
+    for path in (inner for named in paths for inner in _files(named)):
         for obj in _objects(path):
             if fault := _fault(obj):
                 raise CliError(f"{_called(path)} has {fault}: correct it")
@@ -177,12 +177,17 @@ class LaidReader(Reader):
         yield from (_complete(obj, key) for key, obj in rest.items() if key not in self._overlay.without)
 
 
-def _objects(path: str) -> Iterator[Any]:
-    if path != STANDARD_INPUT and Path(path).is_dir():
-        for inner in sorted(Path(path).iterdir()):
-            if inner.suffix in ENDINGS:
-                yield from _objects(str(inner))
+def _files(path: str) -> Iterator[str]:
+    """Yield the files of a folder, or the file itself."""
+    if path == STANDARD_INPUT or not Path(path).is_dir():
+        yield path
         return
+    for inner in sorted(Path(path).iterdir()):
+        if inner.suffix in ENDINGS:
+            yield from _files(str(inner))
+
+
+def _objects(path: str) -> Iterator[Any]:
     try:
         text = sys.stdin.read() if path == STANDARD_INPUT else Path(path).read_text(encoding="utf-8")
         documents = [*yaml.load_all(text, _Loader)]
