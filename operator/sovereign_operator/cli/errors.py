@@ -12,6 +12,13 @@ class CliError(Exception):
     """The question cannot be answered. The text says why, and what to do."""
 
 
+def may_not_read(what: str, namespace: str) -> CliError:
+    """Return the error of somebody who may not read what a question is about. ``namespace``: empty for the cluster."""
+    where = f" in namespace {namespace}" if namespace else ""
+    who = f"an admin of namespace {namespace} for `view`" if namespace else "a cluster admin for this right"
+    return CliError(f"you may not read {what}{where}: ask {who}")
+
+
 def why_failed(error: ApiError, server: str) -> str:
     """Say why a request failed and what to do. ``server`` is the address of the API server."""
     if error.status == UNAUTHORIZED:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hack import estate
+from hack.cluster import Cluster
 from hack.kubectl import Json, Kubectl, eventually
 from tests.e2e.support.client import Client, running, unread
 from tests.e2e.support.manifests import pod, workload
@@ -157,3 +158,60 @@ def test_a_developer_is_told_what_cannot_be_told(developer: Client, hospital: st
     answer = developer.ask("preview", "--policy", POLICY, "-n", hospital, code=1)
     assert {outcome for _, outcome in rows(answer).values()} == {"cannot tell"}
     assert unread(answer) >= {"nodes", "datacentres.sovereignty.dev"}
+
+
+def test_who_may_read_some_workloads_alone_is_told_so(
+    admin: Kubectl, cluster: Cluster, stranger: Client, hospital: str
+) -> None:
+    command = ("preview", "--policy", POLICY, "-n", hospital)
+    sentence = stranger.error(*command)
+    assert sentence.startswith("error: you may not read deployments.apps, statefulsets.apps, ")
+    assert sentence.endswith(f" in namespace {hospital}: ask an admin of namespace {hospital} for `view`")
+    admin.run("-n", hospital, "create", "role", "some", "--verb=list", "--resource=deployments.apps")
+    admin.run("-n", hospital, "create", "rolebinding", "some", "--role=some", "--user=some")
+    some = Client(cluster.user_kubeconfig("some"))
+    answer = eventually(lambda: some.ask(*command, code=1), what="rights")
+    assert (answer["complete"], list(rows(answer))) == (False, ["Deployment/app"])
+    assert f"1 workload that you may read in namespace {hospital}: cannot tell 1." in some.text(*command, code=1)
+
+
+def test_a_namespace_that_nobody_has(client: Client, tmp_path: Path) -> None:
+    command, said = (
+        ("preview", "--policy", POLICY, "-n", "wardd"),
+        "error: there is no Namespace wardd: correct the name, ",
+    )
+    assert client.error(*command).startswith(said)
+    path = tmp_path / "app.json"
+    made = workload("Deployment", "new", 1)
+    path.write_text(json.dumps(made), encoding="utf-8")
+    assert client.error(*command, "-f", str(path)).startswith(said)
+    made["metadata"]["namespace"] = "wardd"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    assert rows(client.ask(*command, "-f", str(path))) == {"Deployment/new": ("creation", "runs")}
+    path.write_text(
+        json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "wardd"}}), encoding="utf-8"
+    )
+    assert client.ask(*command, "-f", str(path))["rows"] == []
+
+
+def test_a_preview_says_which_namespace_it_looked_at(client: Client, hospital: str) -> None:
+    assert f"1 workload in namespace {hospital}: runs 1." in client.text("preview", "--policy", POLICY, "-n", hospital)
+    # Without -n, it is the namespace of the context.
+    assert " in namespace default" in client.run("preview", "--policy", POLICY).stdout
+    system = client.text("preview", "--policy", POLICY, "-n", "kube-system")
+    assert "namespace kube-system belongs to the cluster or to the operator, and is never in scope." in system
+
+
+def test_a_preview_refuses_what_the_api_server_refuses(admin: Kubectl, client: Client, tmp_path: Path) -> None:
+    policy = {
+        "apiVersion": "sovereignty.dev/v1alpha1",
+        "kind": "SovereigntyPolicy",
+        "metadata": {"name": "hospital"},
+        "spec": {"qualifications": [{"scheme": "SecNumCloud"}], "country": "FR"},
+    }
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(policy), encoding="utf-8")
+    refused = admin.refusal("create", "--dry-run=server", "--validate=strict", "-f", str(path))
+    assert 'unknown field "spec.country"' in refused
+    sentence = client.error("preview", "-f", str(path))
+    assert sentence.startswith(f"error: unknown field spec.country of SovereigntyPolicy hospital in {path}: ")

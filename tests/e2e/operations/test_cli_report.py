@@ -122,6 +122,26 @@ def test_who_may_read_one_namespace_alone_is_told_which_calls_were_refused(
     (row,) = csv.DictReader(io.StringIO(developer.text("report", "-n", hospital, "-o", "csv", code=1), newline=""))
     assert "list nodes" in row["unread"]
     assert row["guards"] == "unknown"
+    assert {row[column] for column in ("provider", "country", "foreignLaws", "decisions")} == {"may not be read"}
+
+
+def test_pods_that_may_not_be_read_are_not_none(admin: Kubectl, cluster: Cluster, hospital: str) -> None:
+    """The ClusterRole shows facts, nodes and namespaces of the whole cluster, and no pods."""
+    role = RIGHTS[1]
+    bind(admin, "overseer", role)
+    try:
+        overseer = Client(cluster.user_kubeconfig("overseer"))
+        text = eventually(lambda: overseer.text("report", "-n", hospital, code=1), what="rights")
+    finally:
+        unbind(admin, "overseer", role)
+    assert f" Pods held to policies: unknown: you may not read pods in namespace {hospital}." in text
+
+
+def test_a_report_is_not_written_under_the_name_of_another_form(auditor: Client, tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    sentence = auditor.error("report", "-o", "html", "--output-file", str(path))
+    assert sentence == f"error: the name {path} stands for csv, and -o asks for html: correct one of them"
+    assert not path.exists()
 
 
 def test_a_stranger_gets_one_sentence(stranger: Client) -> None:

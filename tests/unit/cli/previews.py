@@ -42,4 +42,4 @@ def hospital() -> PreviewSeen:
             "viewer", replica("paris-1"), unjudged="its pods have to be spread evenly by topology.kubernetes.io/zone"
         ),
     )
-    return PreviewSeen(CHANGE, workloads, stage(), judged=True)
+    return PreviewSeen(CHANGE, workloads, stage(), judged=True, scope="hospital")

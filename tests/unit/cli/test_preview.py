@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sovereign_operator.cli import __main__ as program
-from sovereign_operator.cli.answers.preview import report_preview
-from sovereign_operator.core.workload.previewed import Outcome
-from tests.unit.cli.preview_files import DAY, ENFORCES, Asker, deployment, node, ours, pod, spec
-from tests.unit.cli.previews import hospital
+from tests.unit.cli.preview_files import DAY, ENFORCES, ESTATE, NAMESPACE, Asker, deployment, node, ours, pod, spec
 
 
 def test_a_label_for_what_runs(ask: Asker) -> None:
@@ -227,7 +225,40 @@ def test_files_that_hold_something_else(content: str, tmp_path: Path, capsys: py
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_findings_are_all_that_do_not_simply_run() -> None:
-    answer = report_preview(hospital())
-    assert len(answer.findings) == sum(count for outcome, count in answer.totals.items() if outcome != Outcome.RUNS)
-    assert answer.exit_code == 1
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--policy", "secnumclod", "-n", "hospital"),
+            "there is no SovereigntyPolicy secnumclod: correct secnumclod; no file of -f has it",
+        ),
+        (("--without", "node/brest-2"), "there is no Node brest-2: correct node/brest-2; no file of -f has it"),
+        (
+            ("--policy", "secnumcloud", "-n", "hospitl"),
+            "there is no Namespace hospitl: no file of -f has it, or an object in it; correct -n",
+        ),
+    ],
+)
+def test_what_no_file_has(
+    words: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "all.yaml"
+    path.write_text(yaml.safe_dump_all([*ESTATE, deployment("portal")]), encoding="utf-8")
+    with pytest.raises(SystemExit) as end:
+        program.run(["preview", "--offline", "-f", str(path), *words])
+    assert (end.value.code, capsys.readouterr().err) == (2, f"error: {said}\n")
+
+
+def test_a_namespace_of_which_files_say_nothing_else(ask: Asker) -> None:
+    answer = ask(NAMESPACE, options=ENFORCES)
+    assert (answer["scope"], answer["rows"]) == ("hospital", [])
+    portal = deployment("portal")
+    del portal["metadata"]["namespace"]
+    assert ask.outcomes(portal, options=ENFORCES) == {"Deployment/portal": ("creation", "runs")}
+
+
+@pytest.mark.parametrize("namespace", ["kube-system", "sovereign-system"])
+def test_a_namespace_that_is_never_in_scope(ask: Asker, namespace: str) -> None:
+    answer = ask(options=("--policy", "secnumcloud", "-n", namespace))
+    assert (answer["neverInScope"], answer["rows"]) == (True, [])
+    assert not ask(NAMESPACE, options=ENFORCES)["neverInScope"]

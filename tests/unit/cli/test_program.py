@@ -145,6 +145,7 @@ def test_the_environment_may_name_several_files(run: Run, monkeypatch: pytest.Mo
         (("report", "-n", "a", "-A"), "-n and -A contradict each other"),
         (("report", "--sign", "x"), "a signature is of a file: name the report's with --output-file"),
         (("report", "--output-file", "x", "--sign", "/nonexistent/x"), "the key /nonexistent/x cannot be read"),
+        (("report", "-o", "html", "--output-file", "r.csv"), "r.csv stands for csv, and -o asks for html"),
         (("catalogue", "show", "nowhere"), "the catalogue has no service nowhere"),
         (("catalogue", "diff", "nowhere"), "the catalogue has no service nowhere"),
     ],

@@ -15,8 +15,6 @@ from sovereign_operator.cli.answers.answer import Unread
 from sovereign_operator.cli.answers.estate import Kept
 from sovereign_operator.cli.answers.report import AuditReport, make_report
 from sovereign_operator.cli.answers.report_pods import AS_RECORDED
-from sovereign_operator.cli.commands.report import form_of
-from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.gather.report import read_limits
 from sovereign_operator.cli.show.document import as_json
 from sovereign_operator.core.admission.guards import GuardFinding
@@ -273,30 +271,6 @@ def test_every_pod_is_in_one_place_of_each_policy_that_judges_it(pods: list[Any]
     )
     assert shown == sorted((one.namespace, one.pod.name, judge.policy) for one in pods for judge in one.judges)
     assert all(entry.place == place.place for row in rows for place in row.places for entry in place.pods)
-
-
-@pytest.mark.parametrize(
-    ("path", "form"),
-    [
-        ("report.html", "html"),
-        ("out/report.csv", "csv"),
-        ("a.b.json", "json"),
-        ("report.txt", "text"),
-        ("html", "text"),
-        ("", "text"),
-        (".json", "text"),
-        ("report.HTML", "html"),
-        ("report.htm", "html"),
-    ],
-)
-def test_the_ending_of_a_file_chooses_its_form(path: str, form: str) -> None:
-    assert form_of(path) == form
-
-
-@pytest.mark.parametrize("path", ["report.pdf", "report.xlsx", "report.html.bak"])
-def test_an_ending_that_stands_for_no_form_is_an_error(path: str) -> None:
-    with pytest.raises(CliError, match="does not say which form the report should have: give it with -o"):
-        form_of(path)
 
 
 def test_the_limits_are_those_of_the_reference() -> None:

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovereign_operator.cli.answers.answer import Unread
+from sovereign_operator.cli.answers.estate import Kept
 from sovereign_operator.cli.answers.report import AuditReport
-from sovereign_operator.cli.show.report_csv import COLUMNS, FORMULA, LONGEST, as_csv
+from sovereign_operator.cli.show.report_csv import COLUMNS, FORMULA, LONGEST, UNREAD, as_csv
 from sovereign_operator.core.workload.owner import Owner
-from tests.unit.cli.clusters import POLICY, blind
+from tests.unit.cli.clusters import ALL, ARMOR, FACTS, POLICY, blind, estate
 from tests.unit.cli.reports import hospital, pod, report
 
 ATTACKS = (
@@ -87,6 +88,34 @@ def test_the_pods_without_a_sidecar_are_not_0_where_it_is_not_known_who_needs_on
     (known,) = rows_of(report(pod()))
     (unknown,) = rows_of(report(pod(), found=blind()))
     assert (known["plaintextPods"], unknown["plaintextPods"]) == ("0", "")
+
+
+RECORDED = {
+    "policy": POLICY,
+    "verdict": "accepted: brest, SecNumCloud",
+    "datacentre": "brest",
+    "service": "armor-snc",
+    "qualification": "SecNumCloud 3.2 (decision EX-101), until 2031-06-15",
+}
+FACTS_OF = ("provider", "country", "foreignLaws")
+BASIS_OF = ("decisions", "validUntil", "derogations")
+
+
+def test_what_may_not_be_read_of_a_place_says_so() -> None:
+    (row,) = rows_of(report(pod(recorded=RECORDED), found=blind()))
+    assert {row[column] for column in (*FACTS_OF, *BASIS_OF)} == {UNREAD}
+    assert (row["datacentre"], row["legalBasis"]) == ("brest", RECORDED["qualification"])
+    (facts_alone,) = rows_of(report(pod(recorded=RECORDED), found=estate(known=ALL - {Kept.NODES})))
+    assert [facts_alone[column] for column in FACTS_OF] == ["Armor Cloud SNC Platform", "FR", "none"]
+    assert {facts_alone[column] for column in BASIS_OF} == {UNREAD}
+    (pending,) = rows_of(report(pod(node=None), found=blind()))
+    assert {pending[column] for column in (*FACTS_OF, *BASIS_OF)} == {""}
+
+
+def test_laws_that_nobody_recorded_are_not_known() -> None:
+    services = {**FACTS.services, "armor-snc": ARMOR.model_copy(update={"foreign_laws": None})}
+    (row,) = rows_of(report(pod(), found=estate(replace(FACTS, services=services))))
+    assert row["foreignLaws"] == "not known"
 
 
 def attacked(text: str) -> AuditReport:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from sovereign_operator.cli.answers.answer import Unread
 from sovereign_operator.cli.answers.report import AuditReport
+from sovereign_operator.cli.show.report_csv import UNREAD
 from sovereign_operator.cli.show.report_html import as_html
 from sovereign_operator.core.admission.guards import GuardFinding
 from sovereign_operator.core.report.reasons import line
@@ -215,6 +216,13 @@ def test_a_page_of_somebody_who_may_read_little_says_so() -> None:
     assert text.count("This could not be read: see what could not be read.") == 7
     assert "list nodesnodes is forbidden" in text
     assert "not known: they could not be read" in text
+
+
+def test_a_page_says_what_may_not_be_read_of_a_place() -> None:
+    recorded = {"policy": POLICY, "verdict": "accepted: brest", "datacentre": "brest", "service": "armor-snc"}
+    text = "".join(Page(as_html(report(pod(recorded=recorded), found=blind()))).texts)
+    # Its country, and the laws that reach it.
+    assert text.count(UNREAD) == 2
 
 
 def test_the_colours_of_words_have_enough_contrast() -> None:

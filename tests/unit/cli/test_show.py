@@ -1,6 +1,7 @@
 """Answers are shown as text that harms no terminal, and as JSON and YAML with a version."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,8 +111,11 @@ def test_the_other_texts_name_what_matters() -> None:
     trial = render(show_status(report_status(StatusSeen({}, (), (), {}, tried=tried), estate(), NOW), wide=False))
     assert "a           nowhere (does not exist)   audit   0" in trial
     assert "Nothing found." in trial
-    assert "Chart: not found" in render(
-        show_version(Version(client="1", server="", chart="", namespace="", processes=(), crds=()), wide=False)
+    missing = Version(client="1", server="", chart="", namespace="", processes=(), crds=())
+    assert "Chart: not found" in render(show_version(missing, wide=False))
+    refused = replace(missing, unread=(Unread("deployments.apps", "sovereign-system", "", "forbidden"), *UNREAD))
+    assert "Chart: unknown: you may not read deployments.apps in namespace sovereign-system\n" in render(
+        show_version(refused, wide=False)
     )
 
 

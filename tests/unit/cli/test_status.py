@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from sovereign_operator.cli.answers.answer import Unread
 from sovereign_operator.cli.answers.estate import Kept
 from sovereign_operator.cli.answers.status import CountedPod, Status, StatusSeen, ends, report_status
 from sovereign_operator.cli.answers.status_rows import WorkloadRow
 from sovereign_operator.cli.gather.namespaces import judging_namespaces, tried_policies
+from sovereign_operator.cli.show.blocks import render
+from sovereign_operator.cli.show.overviews import show_status
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.facts import Facts, Pair
 from sovereign_operator.core.placement.status import report_policy
@@ -183,6 +186,42 @@ def test_who_may_read_policies_but_not_nodes_sees_what_the_operator_reports() ->
     (row,) = answer.policies or ()
     assert (row.ready, row.datacentres, row.days) == ("False", "0 of 2", None)
     assert f"policy {POLICY}: no datacentre is accepted" in answer.findings
+
+
+def test_what_could_not_be_read_is_unknown_and_not_zero() -> None:
+    unread = Unread("nodes", "", "", "forbidden")
+    answer = replace(report(StatusSeen(None, None, (), {}), known=ALL - {Kept.NODES}), unread=(unread,))
+    (policy,) = answer.policies or ()
+    assert (policy.datacentres, policy.nodes, policy.used_by, policy.tried_by) == ("", None, None, None)
+    place = (answer.datacentres or ())[0]
+    assert (place.nodes, place.accepted_by) == (None, "")
+    assert not policy.end_known | place.end_known
+    text = render(show_status(answer, wide=False))
+    cells = [line.split("   ") for line in text.splitlines()]
+    rows = {row[0].strip(): [cell.strip() for cell in row if cell.strip()] for row in cells if row[0]}
+    assert rows[POLICY] == [POLICY, "Unknown", *["unknown"] * 4]
+    assert rows["brest"] == ["brest", "Unknown", "armor-snc", "FR", *["unknown"] * 3]
+    assert "Nothing found in what you may read.\n" in text
+    assert answer.exit_code == 0
+    assert "\nNothing found.\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "narrowed", "used"),
+    [
+        (None, False, None),
+        (None, True, None),
+        ({}, False, 0),
+        ({}, True, None),
+        ({"hospital": POLICY}, False, 1),
+        ({"hospital": POLICY}, True, 1),
+    ],
+)
+def test_namespaces_that_may_not_be_listed_may_use_a_policy(
+    namespaces: dict[str, str] | None, *, narrowed: bool, used: int | None
+) -> None:
+    answer = report(replace(SEEN, namespaces=namespaces, narrowed=narrowed))
+    assert [row.used_by for row in answer.policies or ()] == [used]
 
 
 @pytest.mark.parametrize(

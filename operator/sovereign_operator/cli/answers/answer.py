@@ -37,6 +37,10 @@ class Answer:
     unread: tuple[Unread, ...] = field(default=())
     """What the answer leaves out, because the caller may not read it."""
 
+    def unread_of(self, *resources: str) -> str:
+        """Name the first objects of these resources that the caller may not read; empty if there are none."""
+        return next((str(one) for one in self.unread if one.resource in resources), "")
+
     @property
     def exit_code(self) -> int:
         """As ``kubectl diff``: 0 if nothing is wrong, 1 if something is, more if there is no answer."""

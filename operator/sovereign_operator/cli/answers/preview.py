@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sovereign_operator.cli.answers.answer import Answer, plural
+from sovereign_operator.cli.answers.scope import why_never
 from sovereign_operator.core.encryption.api_server import REMEDY
 from sovereign_operator.core.workload.preview import preview
 from sovereign_operator.core.workload.previewed import Outcome, Previewed, PreviewRow, Stage
@@ -40,12 +41,24 @@ class PreviewSeen:
     """By namespace and name of a pod: where the API server calls it, which Strict would refuse, and for what."""
     elsewhere: tuple[str, ...] = ()
     """The namespaces of objects in files that were not looked at."""
+    scope: str = ""
+    """The one namespace that was looked at; empty: all."""
+    never_in_scope: bool = False
+    """Whether that namespace is the cluster's or the operator's own, so that no policy holds its pods."""
+    complete: bool = True
+    """Whether all workloads and pods there could be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preview(Answer):
     """The answer to ``preview``."""
 
+    scope: str
+    """The one namespace that was looked at; empty: all."""
+    never_in_scope: bool
+    """Whether that namespace is the cluster's or the operator's own, so that no policy holds its pods."""
+    complete: bool
+    """Whether all workloads and pods there could be read."""
     change: tuple[str, ...]
     rows: tuple[PreviewRow, ...]
     totals: Mapping[str, int]
@@ -68,9 +81,13 @@ class Preview(Answer):
 
     @property
     def summary(self) -> str:
-        """The totals in words."""
+        """The totals in words, with what they are of."""
+        if self.never_in_scope:
+            return f"No policy holds pods there: {why_never(self.scope)}"
         counted = ", ".join(f"{outcome} {count}" for outcome, count in self.totals.items())
-        return f"{plural(len(self.rows), 'workload')}{': ' if counted else ''}{counted}"
+        found = f"{plural(len(self.rows), 'workload')}{'' if self.complete else ' that you may read'}"
+        where = f"namespace {self.scope}" if self.scope else "all namespaces"
+        return f"{found} in {where}{': ' if counted else ''}{counted}"
 
 
 def _verb(outcome: Outcome) -> str:
@@ -86,6 +103,9 @@ def report_preview(seen: PreviewSeen) -> Preview:
     rows = tuple(sorted((*rows, *seen.unreadable), key=lambda row: (row.namespace, row.workload)))
     counts = Counter(row.outcome for row in rows)
     return Preview(
+        scope=seen.scope,
+        never_in_scope=seen.never_in_scope,
+        complete=seen.complete,
         change=seen.change,
         rows=rows,
         totals={outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},

@@ -145,7 +145,7 @@ def call_of(unread: Unread) -> str:
 def make_report(seen: ReportSeen, estate: Estate) -> AuditReport:
     """Put a report together."""
     status = report_status(
-        StatusSeen(seen.namespaces or {}, (), seen.sovereign_workloads, seen.recorded, seen.scope), estate, seen.at
+        StatusSeen(seen.namespaces, (), seen.sovereign_workloads, seen.recorded, seen.scope), estate, seen.at
     )
     policies = report_policies(status.policies, estate, seen.recorded)
     claims = {(row.namespace, row.workload): row.name for row in seen.sovereign_workloads or ()}

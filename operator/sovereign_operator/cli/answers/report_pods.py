@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sovereign_operator.cli.answers.estate import Estate
+from sovereign_operator.cli.answers.estate import Estate, Kept
 from sovereign_operator.cli.answers.placing import Judged
 from sovereign_operator.cli.answers.report_rows import PlaceRow, ReportedPod, ReportedWorkload
 from sovereign_operator.core.placement.qualification import Basis
@@ -198,6 +198,8 @@ class _Judging:
             derogations=_derogations(basis),
             foreign_laws=service.foreign_laws if service else None,
             why="" if inside else _refused(verdict) or first.why,
+            facts_read=self._estate.known >= {Kept.SERVICES, Kept.DATACENTRES},
+            basis_read=self._estate.judged,
             pods=tuple(row for _, row in pods),
         )
 

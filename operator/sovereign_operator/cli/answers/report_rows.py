@@ -88,6 +88,10 @@ class PlaceRow:
     """Laws outside the EU that reach the service, as recorded. None: not known."""
     why: str
     """Of pods outside: why the policy refuses the node of the first one."""
+    facts_read: bool
+    """Whether Datacentres and CloudServices could be read, which say country, provider and laws."""
+    basis_read: bool
+    """Whether all could be read that says decisions, dates and derogations."""
     pods: tuple[ReportedPod, ...]
 
 

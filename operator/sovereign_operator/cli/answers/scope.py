@@ -70,7 +70,7 @@ def _source(
 ) -> str:
     named = pod_labels.get(names.POLICY_LABEL)
     if namespace in never_in_scope:
-        return f"namespace {namespace} belongs to the cluster or to the operator, and is never in scope"
+        return why_never(namespace)
     if enforced == "":
         return f"namespace {namespace} has the label {names.ENFORCE_LABEL} without a value: admission refuses new pods"
     if enforced is not None:
@@ -82,6 +82,11 @@ def _source(
         writer = f", which SovereignWorkload {claim.name} has the operator write" if claim else ""
         return f"the pod has the label {names.POLICY_LABEL}{writer}; the namespace enforces none"
     return f"neither the label {names.ENFORCE_LABEL} of namespace {namespace} nor a label of the pod names a policy"
+
+
+def why_never(namespace: str) -> str:
+    """Say why no policy holds the pods of a namespace."""
+    return f"namespace {namespace} belongs to the cluster or to the operator, and is never in scope"
 
 
 def _tried(namespace_labels: Mapping[str, str]) -> str:

@@ -61,6 +61,13 @@ class StatusSeen:
     """The one namespace that was asked about; empty: all."""
     tried: tuple[tuple[str, Judge], ...] = ()
     """The namespaces that only try a policy, each with the policies that it tries."""
+    narrowed: bool = False
+    """Whether ``scope`` is one namespace only because the caller may not list them."""
+
+    def count(self, found: Mapping[str, int], policy: str) -> int | None:
+        """Return how many of the namespaces found name a policy; None if it is not known, as others may do so."""
+        known = self.namespaces is not None and not self.narrowed
+        return found.get(policy, 0 if known else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +141,7 @@ def report_status(seen: StatusSeen, estate: Estate, now: datetime) -> Status:
     tried = Counter(judge.policy for _, judge in seen.tried)
     return Status(
         scope=seen.scope,
-        policies=tuple(_policy(name, seen, estate, today, (used[name], tried[name])) for name in sorted(policies))
+        policies=tuple(_policy(name, seen, estate, today, (used, tried)) for name in sorted(policies))
         if policies is not None
         else None,
         datacentres=_datacentres(seen, estate, today),
@@ -145,7 +152,9 @@ def report_status(seen: StatusSeen, estate: Estate, now: datetime) -> Status:
     )
 
 
-def _policy(name: str, seen: StatusSeen, estate: Estate, today: date, namespaces: tuple[int, int]) -> PolicyRow:
+def _policy(
+    name: str, seen: StatusSeen, estate: Estate, today: date, namespaces: tuple[Mapping[str, int], Mapping[str, int]]
+) -> PolicyRow:
     judged = estate.judged and name in estate.facts.policies
     status = (
         _plain(report_policy(name, estate.facts, estate.verdicts))
@@ -159,11 +168,12 @@ def _policy(name: str, seen: StatusSeen, estate: Estate, today: date, namespaces
         reason=ready.get("reason", ""),
         message=ready.get("message", "the operator has not reported it yet"),
         datacentres=status.get("datacentres", ""),
-        nodes=status.get("nodes", 0),
+        nodes=status.get("nodes"),
         next_end=end,
+        end_known="nextEnd" in status,
         days=(end - today).days if end else None,
-        used_by=namespaces[0],
-        tried_by=namespaces[1],
+        used_by=seen.count(namespaces[0], name),
+        tried_by=seen.count(namespaces[1], name),
     )
 
 
@@ -176,7 +186,8 @@ def _datacentres(seen: StatusSeen, estate: Estate, today: date) -> tuple[Datacen
 
 def _datacentre(name: str, seen: StatusSeen, estate: Estate, today: date) -> DatacentreRow:
     spec = estate.facts.datacentres.get(name)
-    if estate.judged and spec:
+    judged = estate.judged and spec is not None
+    if judged:
         status = _plain(report_datacentre(name, estate.facts, estate.verdicts))
         sites = [estate.verdicts.sites[Pair(policy, name)] for policy in estate.facts.policies]
         ended = [basis.until for site in sites if site.accepted for basis in site.basis if basis.until]
@@ -190,9 +201,10 @@ def _datacentre(name: str, seen: StatusSeen, estate: Estate, today: date) -> Dat
         ready=ready.get("status", "Unknown"),
         reason=ready.get("reason", ""),
         message=ready.get("message", "the operator has not reported it yet"),
-        nodes=status.get("nodes", 0),
+        nodes=status.get("nodes"),
         accepted_by=status.get("acceptedBy", ""),
         next_end=end,
+        end_known=judged,
         days=(end - today).days if end else None,
     )
 

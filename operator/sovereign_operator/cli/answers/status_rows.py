@@ -16,14 +16,17 @@ class PolicyRow:
     reason: str
     message: str
     datacentres: str
-    """Accepted with a node, out of all: ``2 of 4``."""
-    nodes: int
+    """Accepted with a node, out of all: ``2 of 4``. Empty: not known."""
+    nodes: int | None
+    """None, as for the other numbers: not known."""
     next_end: date | None
+    end_known: bool
+    """Whether it is known what ends next, if anything does."""
     days: int | None
-    """How many days are left until the last day of what ends next; negative: it has passed."""
-    used_by: int
+    """How many days are left until the last day of what ends next; negative: it has passed. None: it has no end."""
+    used_by: int | None
     """How many namespaces enforce it."""
-    tried_by: int
+    tried_by: int | None
     """How many namespaces only try it: their labels warn or audit name it."""
 
 
@@ -37,9 +40,13 @@ class DatacentreRow:
     ready: str
     reason: str
     message: str
-    nodes: int
+    nodes: int | None
+    """None: not known."""
     accepted_by: str
+    """Empty: not known."""
     next_end: date | None
+    end_known: bool
+    """Whether it is known what ends next, if anything does."""
     days: int | None
 
 

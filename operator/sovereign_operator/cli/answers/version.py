@@ -1,8 +1,12 @@
 """Which versions of the client, the chart, the images and the CRDs there are."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from sovereign_operator.cli.answers.answer import Answer
+
+PROCESSES: Final = ("deployments.apps", "daemonsets.apps")
+"""What the processes of the operator are, and what says of which chart they are."""
 
 
 @dataclass(frozen=True)

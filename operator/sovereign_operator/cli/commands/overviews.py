@@ -1,5 +1,6 @@
 """``version``, ``status`` and ``check``."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -69,7 +70,7 @@ def status(
         installation = await find_installation(reader, operator_namespace)
         seen = await read_status(reader, estate, installation, namespace)
         if not namespace and not all_namespaces and seen.namespaces is None:
-            seen = await read_status(reader, estate, installation, own)
+            seen = replace(await read_status(reader, estate, installation, own), narrowed=True)
         answer = report_status(seen, estate, reader.now())
         if answer.is_empty:
             raise CliError(

@@ -15,6 +15,7 @@ from sovereign_operator.cli.gather.installation import find_installation
 from sovereign_operator.cli.gather.overlay import Key, LaidReader, Overlay, parse_without, read_files
 from sovereign_operator.cli.gather.preview import Asked, read_preview
 from sovereign_operator.cli.gather.reader import Reader
+from sovereign_operator.cli.gather.workloads import get_existing
 from sovereign_operator.cli.options import (
     AllNamespacesOption,
     OperatorNamespaceOption,
@@ -26,6 +27,7 @@ from sovereign_operator.cli.options import (
 from sovereign_operator.cli.running import ask, finish, with_access
 from sovereign_operator.cli.show.preview import show_preview
 from sovereign_operator.core.placement.calendar import first_instant
+from sovereign_operator.kube.client.api import Json
 from sovereign_operator.kube.client.resource import NAMESPACES, NODES, OURS, Resource
 
 DEFAULT: Final = "default"
@@ -117,6 +119,8 @@ class _Wish:
         await self._check(LaidReader(before, Overlay(files)))
         if not where and await before.list(NAMESPACES, str) is None:
             where = own
+        if where and where not in installation.system_namespaces:
+            await self._check_namespace(LaidReader(before, Overlay(files)), where, files)
         asked = Asked(self._policy, where, tuple(self._change(where)), files, offline=self._offline)
         return report_preview(await read_preview(before, after, installation, asked))
 
@@ -130,7 +134,20 @@ class _Wish:
             resource = next(one for one in resources if one.kind == kind)
             found = await reader.list(resource, lambda obj: obj["metadata"]["name"])
             if found is not None and name not in found:
-                raise CliError(f"there is no {kind} {name}: correct {word}; kubectl get {resource.plural} lists them")
+                where = "no file of -f has it" if self._offline else f"kubectl get {resource.plural} lists them"
+                raise CliError(f"there is no {kind} {name}: correct {word}; {where}")
+
+    async def _check_namespace(self, reader: Reader, where: str, files: Mapping[Key, Json]) -> None:
+        """Raise CliError if there is no such namespace, and no file has it or puts an object into it.
+
+        Without a cluster, objects that name no namespace are in it, too.
+        """
+        named = {key[2] if self._offline else obj["metadata"].get("namespace") for key, obj in files.items()}
+        if where in named:
+            return
+        if self._offline and await reader.find(NAMESPACES, where) is None:
+            raise CliError(f"there is no Namespace {where}: no file of -f has it, or an object in it; correct -n")
+        await get_existing(reader, NAMESPACES, where)
 
     def _change(self, where: str) -> list[str]:
         """Return what would be otherwise, as sentences."""

@@ -105,7 +105,7 @@ def report(
     if sign_with and not output_file:
         raise CliError("a signature is of a file: name the report's with --output-file")
     key = read_key(sign_with) if sign_with else None
-    form = output or form_of(output_file)
+    form = form_of(output_file, output)
     answer = ask(access, question)
     if output_file:
         signature = _file(_form(answer, form).encode(), output_file, key)
@@ -117,12 +117,20 @@ def report(
     raise typer.Exit(answer.exit_code)
 
 
-def form_of(path: str) -> ReportOutput:
-    """Return the form that the name of a file stands for; TEXT if it has no ending. Raises CliError."""
+def form_of(path: str, asked: ReportOutput | None = None) -> ReportOutput:
+    """Return the form that is asked for, or that the name of a file stands for; TEXT if it has no ending.
+
+    Raises CliError if nothing says the form, or if the name stands for another one than is asked for.
+    """
     ending = Path(path).suffix.casefold()
-    if ending not in ENDINGS:
-        raise CliError(f"the name {path} does not say which form the report should have: give it with -o")
-    return ENDINGS[ending]
+    named = ENDINGS.get(ending)
+    if asked is None:
+        if named is None:
+            raise CliError(f"the name {path} does not say which form the report should have: give it with -o")
+        return named
+    if ending and named not in {None, asked}:
+        raise CliError(f"the name {path} stands for {named}, and -o asks for {asked}: correct one of them")
+    return asked
 
 
 def _form(answer: AuditReport, output: ReportOutput) -> str:

@@ -15,6 +15,7 @@ from sovereign_operator.api.v1alpha1.kind import Scope
 from sovereign_operator.cli.answers.answer import Unread
 from sovereign_operator.cli.errors import CliError
 from sovereign_operator.cli.gather.reader import Reader, called, whole
+from sovereign_operator.cli.gather.unknown_fields import unknown_fields
 from sovereign_operator.core import names
 from sovereign_operator.core.report.conditions import MAX_MESSAGE
 from sovereign_operator.core.report.reasons import line
@@ -76,10 +77,12 @@ class Overlay:
 def read_files(paths: Sequence[str], namespace: str) -> dict[Key, Json]:
     """Return the objects in files. ``namespace``: of those that name none. Raises CliError."""
     found = {}
-    for path in paths:
+    for path in (inner for named in paths for inner in _files(named)):
         for obj in _objects(path):
             if fault := _fault(obj):
                 raise CliError(f"{_called(path)} has {fault}: correct it")
+            if unknown := unknown_fields(obj):
+                raise _unknown(unknown, obj, path)
             found[_key(obj, namespace)] = obj
     return found
 
@@ -174,12 +177,17 @@ class LaidReader(Reader):
         yield from (_complete(obj, key) for key, obj in rest.items() if key not in self._overlay.without)
 
 
-def _objects(path: str) -> Iterator[Any]:
-    if path != STANDARD_INPUT and Path(path).is_dir():
-        for inner in sorted(Path(path).iterdir()):
-            if inner.suffix in ENDINGS:
-                yield from _objects(str(inner))
+def _files(path: str) -> Iterator[str]:
+    """Yield the files of a folder, or the file itself."""
+    if path == STANDARD_INPUT or not Path(path).is_dir():
+        yield path
         return
+    for inner in sorted(Path(path).iterdir()):
+        if inner.suffix in ENDINGS:
+            yield from _files(str(inner))
+
+
+def _objects(path: str) -> Iterator[Any]:
     try:
         text = sys.stdin.read() if path == STANDARD_INPUT else Path(path).read_text(encoding="utf-8")
         documents = [*yaml.load_all(text, _Loader)]
@@ -203,6 +211,14 @@ def _fault(obj: Any) -> str:
     maps |= {f"metadata.{name}": metadata.get(name) for name in ("labels", "annotations")}
     wrong = next((name for name, value in maps.items() if not isinstance(value, dict | None)), "")
     return f"{obj['kind']} {metadata['name']}, whose {wrong} is no map" if wrong else ""
+
+
+def _unknown(fields: Sequence[str], obj: Json, path: str) -> CliError:
+    """Return the error about fields that an object of one of our kinds does not have."""
+    named, kind = ", ".join(fields), obj["kind"]
+    what = f"unknown {'field' if len(fields) == 1 else 'fields'} {named} of {kind} {obj['metadata']['name']}"
+    said = f"{what} in {_called(path)}: correct it; the fields are in crds/{kind.lower()}.md"
+    return CliError(line(said, MAX_MESSAGE))
 
 
 def _called(path: str) -> str:

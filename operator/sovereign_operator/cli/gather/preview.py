@@ -16,11 +16,12 @@ from sovereign_operator.cli.gather.installation import Installation
 from sovereign_operator.cli.gather.obstacles import read_called, wanted_by
 from sovereign_operator.cli.gather.overlay import NEW, Key, is_new
 from sovereign_operator.cli.gather.preview_namespaces import FactsByNamespace, any_encrypts, read_namespace_facts
+from sovereign_operator.cli.gather.preview_rights import is_complete
 from sovereign_operator.cli.gather.preview_scope import Holder, enforcing
 from sovereign_operator.cli.gather.preview_volumes import Volumes
-from sovereign_operator.cli.gather.preview_workloads import LivePod, Subject, as_previewed, labels_of
+from sovereign_operator.cli.gather.preview_workloads import TEMPLATED, LivePod, Subject, as_previewed, labels_of
 from sovereign_operator.cli.gather.reader import Reader, seen_or_worst, whole
-from sovereign_operator.cli.gather.workloads import BETWEEN, REPLICA_SETS, controller_of
+from sovereign_operator.cli.gather.workloads import BETWEEN, controller_of
 from sovereign_operator.core import names
 from sovereign_operator.core.identity.trust_window import trust_windows
 from sovereign_operator.core.kubernetes.node_room import left_on_nodes
@@ -39,15 +40,12 @@ from sovereign_operator.kube.client.resource import (
     QUOTAS,
     VOLUME_CLAIMS,
     VOLUMES,
-    WORKLOADS,
     Resource,
 )
 from sovereign_operator.kube.objects.pod import ObservedPod, see_pod
 from sovereign_operator.kube.objects.workload import see_sovereign_workload
 from sovereign_operator.kube.objects.worst import worst_pod
 
-REPLICATION_CONTROLLERS: Final = Resource("v1", "replicationcontrollers", "ReplicationController", namespaced=True)
-TEMPLATED: Final = (*WORKLOADS.values(), REPLICA_SETS, REPLICATION_CONTROLLERS)
 STORAGE_CLASSES: Final = Resource("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
 UNSIZED: Final = "it is not known how much room the nodes have: a Node in a file has no status.allocatable"
 
@@ -98,6 +96,7 @@ class _Gatherer:
         labels_before, labels_after = await self._read_namespaces()
         modes = await _read_modes(self._before)
         all_pods, subjects = await self._read_subjects(where)
+        complete = is_complete(self._after.unread, where)
         encrypts = any_encrypts(self._new.facts)
         around = await read_namespace_facts(self._after, where, subjects) if encrypts else FactsByNamespace()
         holder = Holder(self._installation, self._new, labels_before, labels_after, around)
@@ -127,7 +126,17 @@ class _Gatherer:
         judged = self._new.judged and self._old.judged
         called = await read_called(self._after, held, wanted_by(self._new)) or {}
         return PreviewSeen(
-            self._asked.change, tuple(found), stage, judged, tuple(broken), self._ignored(), called, self._elsewhere()
+            self._asked.change,
+            tuple(found),
+            stage,
+            judged,
+            tuple(broken),
+            self._ignored(),
+            called,
+            self._elsewhere(),
+            scope=where,
+            never_in_scope=where in self._installation.system_namespaces,
+            complete=complete,
         )
 
     async def _read_namespaces(self) -> tuple[dict[str, Mapping[str, str]], dict[str, Mapping[str, str]]]:

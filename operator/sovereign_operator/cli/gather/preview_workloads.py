@@ -10,7 +10,7 @@ from sovereign_operator.api.v1alpha1.sovereign_workload import WorkloadKind
 from sovereign_operator.cli.answers.placing import own_rules
 from sovereign_operator.cli.gather.overlay import is_new
 from sovereign_operator.cli.gather.preview_volumes import PodClaim, Volumes, claims_of
-from sovereign_operator.cli.gather.workloads import unbound_spec
+from sovereign_operator.cli.gather.workloads import REPLICA_SETS, unbound_spec
 from sovereign_operator.core import names
 from sovereign_operator.core.kubernetes.node_fit import DAEMON_TOLERATIONS, PodDemands
 from sovereign_operator.core.kubernetes.node_room import claims_on_node
@@ -21,9 +21,13 @@ from sovereign_operator.core.workload.adoption import MOST_PODS, stops_first
 from sovereign_operator.core.workload.previewed import Previewed, Replica
 from sovereign_operator.core.workload.refusal import Hold, admit
 from sovereign_operator.kube.client.api import Json
+from sovereign_operator.kube.client.resource import WORKLOADS, Resource
 from sovereign_operator.kube.objects.pod import ObservedPod
 from sovereign_operator.kube.objects.workload import pod_template
 
+REPLICATION_CONTROLLERS: Final = Resource("v1", "replicationcontrollers", "ReplicationController", namespaced=True)
+TEMPLATED: Final = (*WORKLOADS.values(), REPLICA_SETS, REPLICATION_CONTROLLERS)
+"""What has a pod template."""
 TRUSTING: Final = frozenset({EncryptionMode.PREFERRED, EncryptionMode.STRICT})
 """The modes in which no pod connects to one whose certificate is not trusted."""
 NEVER_FEWER: Final = "25%"

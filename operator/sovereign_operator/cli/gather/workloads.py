@@ -9,7 +9,7 @@ from sovereign_operator.cli.answers.claim import Claim, Condition, NoTarget
 from sovereign_operator.cli.answers.placing import own_rules
 from sovereign_operator.cli.answers.pod_seen import Owner, PodSeen
 from sovereign_operator.cli.answers.workload import WorkloadSeen
-from sovereign_operator.cli.errors import CliError
+from sovereign_operator.cli.errors import CliError, may_not_read
 from sovereign_operator.cli.gather.reader import Reader, seen_or_worst, whole
 from sovereign_operator.core.kubernetes.node_fit import DAEMON_TOLERATIONS, Demand, volume_demands
 from sovereign_operator.core.report.conditions import MAX_MESSAGE, condition_of
@@ -58,9 +58,7 @@ async def must_get(reader: Reader, resource: Resource, name: str, namespace: str
     """Return an object that the question is about. Raises CliError if it does not exist or may not be read."""
     found = await get_existing(reader, resource, name, namespace)
     if found is None:
-        where = f" in namespace {namespace}" if namespace else ""
-        who = f"an admin of namespace {namespace} for `view`" if namespace else "a cluster admin for this right"
-        raise CliError(f"you may not read {resource.plural}{where}: ask {who}")
+        raise may_not_read(resource.plural, namespace)
     return found
 
 

@@ -42,6 +42,11 @@ def _reason(row: NodeRow) -> str:
     return row.why if row.labelled else f"{row.why}; the operator has not labelled it yet"
 
 
+def or_unknown(value: object) -> str:
+    """Return a value as text, and say so if it is not known."""
+    return "unknown" if value in {None, ""} else str(value)
+
+
 def day_words(day: object, days: int | None) -> str:
     """Return a day with how far it is away."""
     if days is None:

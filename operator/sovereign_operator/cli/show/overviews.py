@@ -4,18 +4,17 @@ from sovereign_operator.cli.answers.answer import plural
 from sovereign_operator.cli.answers.check import Check
 from sovereign_operator.cli.answers.nodes import NodeList
 from sovereign_operator.cli.answers.status import Status, ends
-from sovereign_operator.cli.answers.status_rows import PolicyRow
-from sovereign_operator.cli.answers.version import Version
+from sovereign_operator.cli.answers.status_rows import DatacentreRow, PolicyRow
+from sovereign_operator.cli.answers.version import PROCESSES, Version
 from sovereign_operator.cli.show.blocks import Block, Table, lines, table
-from sovereign_operator.cli.show.common import day_words, unread_lines
+from sovereign_operator.cli.show.common import day_words, or_unknown, unread_lines
 
 
 def show_status(answer: Status, *, wide: bool) -> list[Block]:
     """Return the text of ``status``."""
     found = answer.findings
-    attention = (
-        (f"{plural(len(found), 'finding')}:", *(f"  {text}" for text in found)) if found else ("Nothing found.",)
-    )
+    nothing = "Nothing found in what you may read." if answer.unread else "Nothing found."
+    attention = (f"{plural(len(found), 'finding')}:", *(f"  {text}" for text in found)) if found else (nothing,)
     return [
         _policies(answer, wide=wide),
         _datacentres(answer, wide=wide),
@@ -34,10 +33,10 @@ def _policies(answer: Status, *, wide: bool) -> Table:
             (
                 row.policy,
                 row.ready,
-                row.datacentres,
-                str(row.nodes),
+                or_unknown(row.datacentres),
+                or_unknown(row.nodes),
                 _namespace_count(row),
-                day_words(row.next_end, row.days),
+                _end(row),
                 row.message if wide else row.reason,
             )
             for row in answer.policies or ()
@@ -48,7 +47,12 @@ def _policies(answer: Status, *, wide: bool) -> Table:
 def _namespace_count(row: PolicyRow) -> str:
     """Say how many namespaces enforce a policy, and how many only try it."""
     tries = f", {row.tried_by} {'tries' if row.tried_by == 1 else 'try'} it" if row.tried_by else ""
-    return f"{row.used_by}{tries}"
+    return f"{or_unknown(row.used_by)}{tries}"
+
+
+def _end(row: PolicyRow | DatacentreRow) -> str:
+    """Say what ends next; nothing if nothing does."""
+    return day_words(row.next_end, row.days) if row.end_known else "unknown"
 
 
 def _datacentres(answer: Status, *, wide: bool) -> Table:
@@ -69,9 +73,9 @@ def _datacentres(answer: Status, *, wide: bool) -> Table:
                 row.ready,
                 row.service,
                 row.country,
-                str(row.nodes),
-                day_words(row.next_end, row.days),
-                row.accepted_by,
+                or_unknown(row.nodes),
+                _end(row),
+                or_unknown(row.accepted_by),
                 *((row.message,) if wide else ()),
             )
             for row in answer.datacentres or ()
@@ -156,7 +160,9 @@ def show_check(answer: Check, *, wide: bool) -> list[Block]:
 def show_version(answer: Version, *, wide: bool) -> list[Block]:
     """Return the text of ``version``. It is the same if it is ``wide``."""
     del wide
-    chart = f"{answer.chart} in namespace {answer.namespace}" if answer.chart else "not found"
+    refused = answer.unread_of(*PROCESSES)
+    missing = f"unknown: you may not read {refused}" if refused else "not found"
+    chart = f"{answer.chart} in namespace {answer.namespace}" if answer.chart else missing
     crds = tuple((crd.name, ",".join(crd.served) if crd.found else "missing", crd.version) for crd in answer.crds)
     return [
         lines(f"Client: {answer.client}", f"Kubernetes: {answer.server or 'not found'}", f"Chart: {chart}"),

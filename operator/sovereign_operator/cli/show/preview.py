@@ -28,6 +28,8 @@ def show_preview(answer: Preview, *, wide: bool) -> list[Block]:
             ignored if answer.ignored else "",
             elsewhere if answer.elsewhere else "",
         ),
-        lines("What no preview knows:", *(f"  {entry}" for entry in answer.not_known)),
+        lines("What no preview knows:", *(f"  {entry}" for entry in answer.not_known))
+        if wide
+        else lines("What no preview can know: -o wide."),
         unread_lines(answer),
     ]

@@ -26,6 +26,7 @@ SPLIT: Final = re.compile(rf"([;,|][\s\"']*)(?=[{re.escape(''.join(FORMULA))}])"
 """Where a cell begins for a program that takes another separator: in French, for example, Excel takes semicolons."""
 MARK: Final = "'"
 """What a spreadsheet takes at the beginning of a cell as: this is text."""
+UNREAD: Final = "may not be read"
 LONGEST: Final = 32_000
 """Characters of a cell. A cell of Excel has at most 32,767.
 
@@ -34,7 +35,7 @@ Source: https://support.microsoft.com/en-us/office/excel-specifications-and-limi
 
 
 def as_csv(answer: AuditReport) -> str:
-    """Return a report as CSV. What could not be read is empty, and the column ``unread`` names it.
+    """Return a report as CSV. What could not be read of a place says so, and the column ``unread`` names the calls.
 
     Without any workload, one row says so, and why.
     """
@@ -59,9 +60,12 @@ def _cells(row: ReportedWorkload, place: PlaceRow) -> Iterable[str]:
     return (
         *(row.namespace, row.workload, row.sovereign_workload, row.policy, row.mode, row.result, place.place),
         *(str(len(place.pods)), _plaintext(place)),
-        *(place.datacentre, place.service, place.provider, place.country, place.evidence),
-        *("; ".join(place.basis), "; ".join(place.decisions), place.until.isoformat() if place.until else ""),
-        *("; ".join(place.derogations), laws_words(place.foreign_laws) if place.service else ""),
+        *(place.datacentre, place.service, provider_of(place), country_of(place), place.evidence),
+        "; ".join(place.basis),
+        _of_basis(place, "; ".join(place.decisions)),
+        _of_basis(place, place.until.isoformat() if place.until else ""),
+        _of_basis(place, "; ".join(place.derogations)),
+        laws_of(place),
         "; ".join(sorted({pod.node for pod in place.pods if pod.node})),
         place.why or row.message,
     )
@@ -86,6 +90,28 @@ def guards_word(answer: AuditReport) -> str:
     if answer.guards is None:
         return "unknown"
     return "changed" if any(not row.drifted for row in answer.guards) else "intact"
+
+
+def _of_basis(place: PlaceRow, text: str) -> str:
+    """Return what a place's acceptance rests on."""
+    return text if place.basis_read or not place.basis else UNREAD
+
+
+def provider_of(place: PlaceRow) -> str:
+    """Return provider and name of the service of a place; empty if it has none."""
+    return place.provider or (UNREAD if place.service and not place.facts_read else "")
+
+
+def country_of(place: PlaceRow) -> str:
+    """Return the country of a place; empty if its pods are in no datacentre."""
+    return place.country or (UNREAD if place.datacentre and not place.facts_read else "")
+
+
+def laws_of(place: PlaceRow) -> str:
+    """Say which laws outside the EU reach the service of a place; empty if it has none."""
+    if not place.service:
+        return ""
+    return UNREAD if place.foreign_laws is None and not place.facts_read else laws_words(place.foreign_laws)
 
 
 def laws_words(laws: tuple[str, ...] | None) -> str:

@@ -12,7 +12,8 @@ from markupsafe import Markup
 from sovereign_operator.cli.answers.answer import plural
 from sovereign_operator.cli.answers.report import AuditReport, call_of
 from sovereign_operator.cli.answers.report_rows import count_places
-from sovereign_operator.cli.show.report_csv import guards_word, laws_words
+from sovereign_operator.cli.show.common import or_unknown
+from sovereign_operator.cli.show.report_csv import country_of, guards_word, laws_of, laws_words
 from sovereign_operator.core.report.conditions import MAX_MESSAGE, timestamp
 from sovereign_operator.core.report.reasons import line
 
@@ -46,6 +47,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters |= {"laws": laws_words, "plural": _plural, "time": timestamp}
+    environment.filters |= {"country": country_of, "place_laws": laws_of, "known": or_unknown}
     return environment.from_string(_read(TEMPLATE))
 
 

@@ -15,20 +15,26 @@ def show_report(answer: AuditReport) -> list[Block]:
         for row in answer.workloads or ()
         for place in row.places
     )
-    counts = count_places(answer.workloads or ())
-    counted = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
     found = answer.findings
     return [
         lines(
             f"Cluster {answer.cluster or '(unknown)'}, {f'namespace {answer.scope}, ' if answer.scope else ''}"
             f"{timestamp(answer.at)}, asked by {answer.asked_by.user or '(unknown)'}",
-            f"Guards: {guards_word(answer)}. Pods held to policies: {counted or 'none'}.",
+            f"Guards: {guards_word(answer)}. Pods held to policies: {_held(answer)}.",
         ),
         Table(("NAMESPACE", "WORKLOAD", "POLICY", "PODS", "PLACE", "DATACENTRE", "BASIS"), rows),
         lines(f"{plural(len(found), 'finding')}:", *(f"  {text}" for text in found))
         if found
         else lines("Nothing found."),
     ]
+
+
+def _held(answer: AuditReport) -> str:
+    """Say how many pods that are held to policies are where."""
+    if answer.workloads is None:
+        return f"unknown: you may not read {answer.unread_of('pods') or 'the labels of namespaces'}"
+    counts = count_places(answer.workloads)
+    return ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "none"
 
 
 def _basis(place: PlaceRow) -> str:
