@@ -20,6 +20,7 @@ Source: https://pkg.go.dev/github.com/spf13/cobra#ShellCompDirective
 OF_FILES = ("--filename", "-f", "--kubeconfig", "--output-file", "--sign")
 """The options that a file name follows."""
 PROGRAM = "kubectl sovereign"
+HELP = ("--help", "-h")
 COMPLETE = "_KUBECTL_SOVEREIGN_COMPLETE"
 OF_TYPER = ("--install-completion", "--show-completion")
 """Options by which Typer would complete another program."""
@@ -36,16 +37,23 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> None:
     """Run a command, print what it answers, and exit."""
     try:
+        _run(arguments)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    try:
         from sovereign_operator.cli.app import make  # noqa: PLC0415 - it needs what the extra installs
         from sovereign_operator.cli.errors import CliError  # noqa: PLC0415
     except ModuleNotFoundError as error:
         _fail(f"{error.name} is missing: install this program with its extra, sovereign-operator[cli]")
+    if arguments and arguments[0].startswith("-") and arguments[0] not in HELP:
+        _fail(f"options such as {arguments[0]} come after the command, as in {PROGRAM} status -n hospital")
     try:
         make()(args=[*arguments], prog_name=PROGRAM)
     except CliError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - a person reads it, who has no use for a traceback
         _fail(
             f"this program has an error: {error!r} at {_place(error)}. Please report this sentence and what you asked"

@@ -83,9 +83,9 @@ def test_a_pod_outside_says_how_to_move_it_and_that_helps(admin: Kubectl, client
     # A new pod would be refused for the same field, so that has to go first.
     assert answer["next"].startswith("mend this first, as new pods would be refused: spec.nodeName names node paris-1")
     assert answer["next"].endswith(f"leave spec.nodeName out; then to move its pods: {command}")
-    admin.run("-n", hospital, "patch", "deployment", "app", "--type=json", "-p", REMOVE_NODE)
     (row,) = client.ask("preview", "-n", hospital, code=1)["rows"]
-    assert (row["workload"], row["trigger"], row["outcome"]) == ("Deployment/app", "next roll-out", "moves")
+    assert (row["workload"], row["trigger"], row["outcome"]) == ("Deployment/app", "next roll-out", "refused")
+    admin.run("-n", hospital, "patch", "deployment", "app", "--type=json", "-p", REMOVE_NODE)
     admin.run(*shlex.split(command)[1:])
 
     def inside() -> bool:

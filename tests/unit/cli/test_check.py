@@ -34,6 +34,7 @@ from sovereign_operator.cli.answers.version import CrdVersion
 from sovereign_operator.core.admission.guards import GuardFinding
 from sovereign_operator.core.encryption.node_lacks import Lack, NodeLack, NodeLacks
 from sovereign_operator.core.workload.readiness import CURRENT, Readiness, ReadinessState
+from tests import builders
 from tests.builders import NOW
 from tests.documents import REFERENCE, ROOT, command_blocks
 from tests.unit.cli.clusters import FACTS, POLICY, blind, estate
@@ -288,3 +289,17 @@ def test_the_client_is_an_extra_that_no_image_has() -> None:
     assert extra == {"jinja2", "pyyaml", "rich", "typer"}
     assert not extra & {name.partition(">=")[0] for name in project["dependencies"]}
     assert {"kubectl-sovereign", "kubectl_complete-sovereign"} <= project["scripts"].keys()
+
+
+def test_processes_on_nodes_that_no_policy_accepts_are_noted() -> None:
+    places = {"signer": frozenset({"paris-1", "brest-1"}), "agent": frozenset({"paris-1"}), "injector": frozenset()}
+    answer = check(places=places)
+    result, said = results(answer)["where it runs"]
+    assert result is Result.NOTE
+    assert said.startswith("the signer runs on paris-1, which no policy accepts: it holds the keys of certificates")
+    assert said.endswith("set signer.nodeSelector in the chart's values")
+    assert answer.exit_code == 0
+    assert results(check(places=None))["where it runs"][0] is Result.UNKNOWN
+    # While nothing is accepted, there is no better place.
+    nowhere = estate(builders.facts(*FACTS.nodes.values(), policies={POLICY: builders.policy(builders.demand())}))
+    assert "where it runs" not in results(check_operator(replace(WELL, places=places), nowhere))

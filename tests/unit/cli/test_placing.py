@@ -36,7 +36,7 @@ def test_accepted_nodes_come_first_and_say_what_they_rest_on() -> None:
     [
         (PLACED, ()),
         ({"nodeSelector": {LABEL: "accepted", "disk": "ssd"}}, ("does not meet spec.nodeSelector (disk In ssd)",)),
-        ({"nodeName": "lyon-1"}, ("does not meet spec.nodeName (metadata.name In lyon-1)",)),
+        ({"nodeName": "lyon-1"}, ("does not meet spec.nodeName (name In lyon-1)",)),
     ],
 )
 def test_the_label_of_the_policy_is_none_of_the_pods_own_rules(spec: dict[str, Any], lacks: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -238,3 +239,23 @@ def test_a_shell_is_offered_what_can_follow(run: Run, words: tuple[str, ...], of
     found = {candidate.partition("\t")[0] for candidate in candidates}
     assert offered <= found
     assert offered or not {name for name in found if "completion" in name}
+
+
+class Interrupting(MetaPathFinder):
+    """Has the user press Ctrl-C while a module is imported."""
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        """Interrupt the import of the commands."""
+        if fullname == "sovereign_operator.cli.app":
+            raise KeyboardInterrupt
+
+
+def test_who_interrupts_it_before_it_has_begun_sees_no_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "sovereign_operator.cli.app", raising=False)
+    monkeypatch.setattr("sys.meta_path", [Interrupting(), *sys.meta_path])
+    assert run("status") == (130, "", "")
+
+
+@pytest.mark.parametrize("option", ["-n", "--context=a", "-A"])
+def test_options_before_the_command_are_told_where_they_belong(run: Run, option: str) -> None:
+    assert f"options such as {option} come after the command" in error_of(run(option, "status"))

@@ -87,7 +87,7 @@ def test_a_taint_that_only_asks_to_be_avoided_keeps_nobody_away() -> None:
     ("pod", "words"),
     [
         (PodDemands("p", demands_of({"nodeSelector": {"disk": "hdd"}})), "spec.nodeSelector (disk In hdd)"),
-        (PodDemands("p", demands_of({"nodeName": "z"})), "spec.nodeName (metadata.name In z)"),
+        (PodDemands("p", demands_of({"nodeName": "z"})), "spec.nodeName (name In z)"),
         (PodDemands("p", demands_of(required({}))), "none of them meets required node affinity"),
         (PodDemands("p", demands_of({"nodeSelector": {ZONE: "south"}})), "at once"),
     ],

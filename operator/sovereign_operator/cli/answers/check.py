@@ -18,6 +18,12 @@ from sovereign_operator.core.workload.readiness import CURRENT, Readiness
 
 AGENT: Final = "sovereign-agent"
 """The DaemonSet of agents, which the chart installs with encryption."""
+POWERS: Final = {
+    "controller": "it can have pods start on any node",
+    "signer": "it holds the keys of certificates",
+    "injector": "it writes pods",
+}
+"""What somebody gets who controls the node of a process."""
 INSTALL: Final = "install the chart with the presets that you want: helm upgrade --install (README, Use it)"
 
 
@@ -100,6 +106,8 @@ class OperatorSeen:
     now: datetime
     lacks: Mapping[str, NodeLacks] | None = field(default_factory=dict)
     """By node, what it lacks to redirect the traffic of pods, as its agent reports."""
+    places: Mapping[str, frozenset[str]] | None = field(default_factory=dict)
+    """By component, the nodes that its pods run on."""
 
 
 Called = Mapping[tuple[str, str], str]
@@ -122,6 +130,7 @@ def check_operator(seen: OperatorSeen, estate: Estate | None, called: Called | N
         *_check_guards(seen),
         *_check_versions(seen),
         *_check_written(seen, estate),
+        *_check_places(seen, estate),
         *_check_called(estate, called),
     )
     return Check(items=items)
@@ -242,6 +251,25 @@ def _check_written(seen: OperatorSeen, estate: Estate | None) -> list[Item]:
         return [Item("decided", Result.BAD, found, advice)]
     count = plural(len(estate.facts.policies), "policy", "policies")
     return [Item("decided", Result.OK, f"the nodes that may host {count} are those that follow from the facts")]
+
+
+def _check_places(seen: OperatorSeen, estate: Estate | None) -> list[Item]:
+    """Name the nodes that no policy accepts, and with which a process of the operator can be had."""
+    if estate is None or not estate.judged or not any(map(estate.verdicts.accepted_at_all, estate.facts.nodes)):
+        return []
+    check = "where it runs"
+    if seen.places is None:
+        return [unknown(check, f"pods in namespace {seen.namespace}")]
+    return [
+        Item(
+            check,
+            Result.NOTE,
+            f"the {component} runs on {examples(refused)}, which no policy accepts: {power}",
+            f"set {component}.nodeSelector in the chart's values",
+        )
+        for component, power in POWERS.items()
+        if (refused := sorted(n for n in seen.places.get(component, ()) if not estate.verdicts.accepted_at_all(n)))
+    ]
 
 
 def _check_called(estate: Estate | None, called: Called | None) -> list[Item]:

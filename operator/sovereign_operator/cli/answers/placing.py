@@ -120,6 +120,8 @@ def _row(estate: Estate, name: str, policy: str | None, rules: PodDemands) -> No
     if policy is None:
         return NodeRow(name, Judged.ACCEPTED, None, (), "no policy is in effect", lacks, fixed)
     verdict = estate.verdict(name, policy)
+    if estate.judged and policy not in estate.facts.policies:
+        return NodeRow(name, Judged.UNKNOWN, None, (), f"policy {policy} does not exist or cannot be read", lacks)
     if verdict is None:
         return replace(_recorded(name, seen.recorded.get(policy, ""), lacks), fixed=fixed)
     if not verdict.accepted:

@@ -171,6 +171,8 @@ class _Judging:
             return recorded.get("verdict", "")
         if seen.pod.node and seen.pod.node not in self._estate.facts.nodes:
             return f"node {seen.pod.node} is gone"
+        if not seen.pod.node:
+            return f"it waits for a node: {seen.pod.waiting or 'the scheduler has not looked at it yet'}"
         return ""
 
     def _place(self, policy: str, pods: list[tuple[PodSeen, ReportedPod]]) -> PlaceRow:

@@ -123,6 +123,10 @@ class ReportedWorkload:
         """Return how many pods are inside, outside, pending or unknown."""
         return sum(len(row.pods) for row in self.places if row.place == place)
 
+    def why_at(self, place: PlaceRow) -> str:
+        """Say what there is to say of the pods at one place: what is wrong at another one has a row of its own."""
+        return place.why or (self.message if len(self.places) == 1 else "")
+
 
 @dataclass(frozen=True)
 class BasisRow:

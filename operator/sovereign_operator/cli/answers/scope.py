@@ -40,7 +40,7 @@ def scope_of(
         return _as_placed(namespace, pod_labels)
     enforced = enforced_policy(namespace_labels or {})
     policy = policy_of_pod(namespace, enforced, pod_labels, never_in_scope)
-    source = _source(namespace, enforced, pod_labels, never_in_scope, claim) + _tried(namespace_labels or {})
+    source = _source(namespace, enforced, pod_labels, never_in_scope, claim) + _tried(namespace, namespace_labels or {})
     if policy is None:
         return Scope(None, source, _empty_label(namespace) if enforced == "" else "")
     fault = ""
@@ -89,12 +89,14 @@ def why_never(namespace: str) -> str:
     return f"namespace {namespace} belongs to the cluster or to the operator, and is never in scope"
 
 
-def _tried(namespace_labels: Mapping[str, str]) -> str:
+def _tried(namespace: str, namespace_labels: Mapping[str, str]) -> str:
     """Return what else a namespace says of policies, which holds no pod."""
     tried = {
         label: namespace_labels[label] for label in (names.WARN_LABEL, names.AUDIT_LABEL) if label in namespace_labels
     }
-    return "".join(f"; its label {label} only tries {policy}" for label, policy in tried.items())
+    preview = f"kubectl sovereign preview --policy POLICY -n {namespace}"
+    said = "".join(f"; its label {label} only tries {policy}" for label, policy in tried.items())
+    return f"{said} (what that would change: {preview})" if said else ""
 
 
 def _empty_label(namespace: str) -> str:

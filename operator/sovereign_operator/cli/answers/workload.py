@@ -82,7 +82,9 @@ def explain_workload(seen: WorkloadSeen, scope: Scope, estate: Estate, claim: Cl
         namespace=seen.namespace,
         workload=f"{seen.kind}/{seen.name}",
         policy=scope.policy,
-        policy_source=scope.source.replace("the pod has", "the pod template has").replace("a label of the pod", "one"),
+        policy_source=scope.source.replace("the pod has", "the pod template has").replace(
+            "a label of the pod", "a label of the pod template"
+        ),
         why=why,
         next=advice,
         pods=pods,

@@ -30,6 +30,7 @@ from sovereign_operator.kube.client.resource import (
     NAMESPACES,
     NODES,
     NOT_EVERYWHERE,
+    PODS,
     Resource,
 )
 from sovereign_operator.kube.client.token_keys import read_token_keys
@@ -155,12 +156,13 @@ def _images(obj: Json) -> Iterable[str]:
 
 async def read_operator(reader: Reader, installation: Installation) -> OperatorSeen:
     """Read what is to be checked of an installation. Raises ApiError."""
-    crds, leases, guards, hosts, lacks = await asyncio.gather(
+    crds, leases, guards, hosts, lacks, places = await asyncio.gather(
         read_crds(reader),
         _leases(reader, installation),
         read_guards(reader, installation),
         read_hosts(reader),
         _lacks(reader, installation.namespace),
+        _places(reader, installation.namespace),
     )
     processes = installation.processes
     return OperatorSeen(
@@ -173,6 +175,7 @@ async def read_operator(reader: Reader, installation: Installation) -> OperatorS
         hosts=hosts,
         now=reader.now(),
         lacks=lacks,
+        places=places,
     )
 
 
@@ -193,6 +196,18 @@ async def _lacks(reader: Reader, namespace: str) -> dict[str, NodeLacks] | None:
     if reports is None:
         return None
     return {report.node: report.lacks for report in reports if report and report.lacks}
+
+
+async def _places(reader: Reader, namespace: str) -> dict[str, frozenset[str]] | None:
+    """Return the nodes that pods of each component run on; None if the caller may not list them."""
+
+    def see(pod: Json) -> tuple[str, str]:
+        return label_of(pod, names.COMPONENT_LABEL), str(pod["spec"].get("nodeName", ""))
+
+    found = await reader.list(PODS, see, namespace, label_selector=names.GUARD_SELECTOR)
+    if found is None:
+        return None
+    return {component: frozenset(node for one, node in found if one == component and node) for component, _ in found}
 
 
 async def _leases(reader: Reader, installation: Installation) -> tuple[LeaseSeen, ...] | None:

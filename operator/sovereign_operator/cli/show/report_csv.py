@@ -14,7 +14,7 @@ from sovereign_operator.core.report.reasons import line
 COLUMNS: Final = (
     *("namespace", "workload", "sovereignWorkload", "policy", "mode", "result", "place", "pods", "plaintextPods"),
     *("datacentre", "service", "provider", "country", "evidence", "legalBasis", "decisions", "validUntil"),
-    *("derogations", "foreignLaws", "nodes", "message", "cluster", "at", "askedBy", "guards", "unread"),
+    *("derogations", "foreignLaws", "nodes", "podNames", "message", "cluster", "at", "askedBy", "guards", "unread"),
 )
 FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a cell begins that a spreadsheet takes for a formula, also in the wide forms of East Asian fonts.
@@ -67,7 +67,8 @@ def _cells(row: ReportedWorkload, place: PlaceRow) -> Iterable[str]:
         _of_basis(place, "; ".join(place.derogations)),
         laws_of(place),
         "; ".join(sorted({pod.node for pod in place.pods if pod.node})),
-        place.why or row.message,
+        "; ".join(pod.pod for pod in place.pods),
+        row.why_at(place),
     )
 
 

@@ -11,7 +11,16 @@ from sovereign_operator.core.report.conditions import timestamp
 def show_report(answer: AuditReport) -> list[Block]:
     """Return the text of ``report``."""
     rows = tuple(
-        (row.namespace, row.workload, row.policy, str(len(place.pods)), place.place, place.datacentre, _basis(place))
+        (
+            row.namespace,
+            row.workload,
+            row.policy,
+            row.mode,
+            str(len(place.pods)),
+            place.place,
+            place.datacentre,
+            _basis(place),
+        )
         for row in answer.workloads or ()
         for place in row.places
     )
@@ -22,7 +31,7 @@ def show_report(answer: AuditReport) -> list[Block]:
             f"{timestamp(answer.at)}, asked by {answer.asked_by.user or '(unknown)'}",
             f"Guards: {guards_word(answer)}. Pods held to policies: {_held(answer)}.",
         ),
-        Table(("NAMESPACE", "WORKLOAD", "POLICY", "PODS", "PLACE", "DATACENTRE", "BASIS"), rows),
+        Table(("NAMESPACE", "WORKLOAD", "POLICY", "MODE", "PODS", "PLACE", "DATACENTRE", "BASIS"), rows),
         lines(f"{plural(len(found), 'finding')}:", *(f"  {text}" for text in found))
         if found
         else lines("Nothing found."),

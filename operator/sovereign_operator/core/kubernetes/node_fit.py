@@ -204,8 +204,9 @@ def _name_term(name: str) -> Json:
 
 def _term_words(term: Json) -> str:
     return " and ".join(
-        " ".join(filter(None, (entry["key"], entry["operator"], "/".join(entry.get("values") or ()))))
+        " ".join(filter(None, (key, entry["operator"], "/".join(entry.get("values") or ()))))
         for entry in (*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ()))
+        for key in ("name" if entry["key"] == NODE_NAME else entry["key"],)
     )
 
 

@@ -46,9 +46,12 @@ def title(service: CloudServiceSpec) -> str:
 
 def label(qualification: Qualification) -> str:
     """Return a qualification as people cite it: scheme, version, decision."""
-    version = f" {qualification.version}" if qualification.version else ""
-    decision = f" (decision {qualification.decision})" if qualification.decision else f" ({qualification.id})"
-    return f"{qualification.scheme}{version}{decision}"
+    decision = f"decision {qualification.decision}" if qualification.decision else qualification.id
+    return f"{_named(qualification)} ({decision})"
+
+
+def _named(qualification: Qualification) -> str:
+    return f"{qualification.scheme} {qualification.version}" if qualification.version else qualification.scheme
 
 
 def in_force(qualification: Qualification, now: datetime) -> bool:
@@ -91,8 +94,11 @@ def examine(
 
 def _cite(qualification: Qualification) -> Basis:
     until = f", until {qualification.valid_until}" if qualification.valid_until else ", no end recorded"
-    text = label(qualification) + until
-    return Basis(qualification.scheme, text, qualification.decision, qualification.valid_until, entry=qualification.id)
+    # The id of the entry is no decision, and must not be filed as one.
+    cited = label(qualification) if qualification.decision else f"{_named(qualification)} (no decision recorded)"
+    return Basis(
+        qualification.scheme, cited + until, qualification.decision, qualification.valid_until, entry=qualification.id
+    )
 
 
 def _waived(derogation: Derogation) -> Basis:
