@@ -121,6 +121,14 @@ READY: dict[str, tuple[Facts, tuple[str, str]]] = {
     ),
     "the node is not in the cluster": (facts(datacentres=HERE), ("False", "NoNodes")),
     "the node registered again": (facts(node("worker-1", "anew"), datacentres=HERE), ("False", "NoNodes")),
+    "another one claims its node, too": (
+        facts(WORKER, datacentres={**HERE, "rbx": datacentre(WORKER)}),
+        ("False", "ClaimedTwice"),
+    ),
+    "another one claims one of its nodes, too": (
+        facts(WORKER, node("worker-2"), datacentres={"gra": datacentre(WORKER, node("worker-2")), "rbx": HERE["gra"]}),
+        ("True", "NodesPresent"),
+    ),
     "its service is not there": (facts(WORKER, datacentres=HERE, services={}), ("False", "ServiceNotFound")),
     "a node has another region": (
         facts(WORKER, datacentres=HERE, services={"acme-cloud": service(regions=("rbx",))}),
@@ -148,6 +156,26 @@ def test_a_datacentre_names_the_entries_that_are_no_node_of_the_cluster() -> Non
     assert "no node is called wroker-3" in ready.message
 
 
+def test_datacentres_that_claim_the_same_node_both_say_so() -> None:
+    """One that has other nodes as well stays Ready."""
+    second = node("worker-2")
+    told = facts(WORKER, second, datacentres={"gra": datacentre(WORKER, second), "rbx": datacentre(second)})
+    verdicts = Verdicts(told)
+    why = "worker-2 is claimed by the datacentres gra and rbx, and stands in none of them until only one claims it"
+    for name, begun in (("gra", "1 node(s) of Acme Cloud: worker-1"), ("rbx", "no node of this cluster stands here")):
+        report = report_datacentre(name, told, verdicts)
+        assert report.observations[0].message == f"{begun}; 1 claimed by others, too: {why}"
+        assert report.status["nodesClaimedTwice"] == 1
+        assert report.status["claimedTwice"] == [{"node": "worker-2", "message": why}]
+
+
+def test_a_datacentre_without_its_service_names_the_nodes_that_do_not_stand_there_as_well() -> None:
+    told = facts(datacentres=HERE, services={})
+    message = report_datacentre("gra", told, Verdicts(told)).observations[0].message
+    assert message.startswith("there is no CloudService acme-cloud")
+    assert message.endswith("; 1 of spec.nodes not found: no node is called worker-1")
+
+
 def test_a_datacentre_lists_what_policies_say_of_it_refusals_first() -> None:
     policies = {"a-lenient": policy(), "b-hds": policy(demand("HDS")), "c-secnumcloud": policy(demand())}
     told = facts(WORKER, datacentres=HERE, policies=policies)
@@ -168,6 +196,10 @@ NO_NAMESPACE_FACTS: dict[str, tuple[Facts, str]] = {
         "no datacentre is accepted: gra: Acme Cloud has no SecNumCloud qualification",
     ),
     "no node stands in the accepted one": (facts(datacentres=HERE), "the policy accepts gra, but no node stands there"),
+    "its node is claimed by another one, too": (
+        facts(WORKER, datacentres={**HERE, "rbx": HERE["gra"]}),
+        "the policy accepts gra, rbx, but worker-1 is claimed by the datacentres gra and rbx, and stands in none",
+    ),
     "its node is contradicted": (
         facts(WORKER, datacentres=HERE, services={"acme-cloud": service(qualification(), regions=("rbx",))}),
         "the policy accepts gra, but worker-1 has region gra",

@@ -1,13 +1,16 @@
 """The texts of ``status``, ``nodes``, ``check`` and ``version``."""
 
+from collections.abc import Sequence
+
 from sovereign_operator.cli.answers.answer import plural
 from sovereign_operator.cli.answers.check import Check
-from sovereign_operator.cli.answers.nodes import NodeList
+from sovereign_operator.cli.answers.nodes import NodeList, Standing
+from sovereign_operator.cli.answers.standing import LostNode
 from sovereign_operator.cli.answers.status import Status, ends
 from sovereign_operator.cli.answers.status_rows import PolicyRow
 from sovereign_operator.cli.answers.version import Version
-from sovereign_operator.cli.show.blocks import Block, Table, lines, table
-from sovereign_operator.cli.show.common import day_words, unread_lines
+from sovereign_operator.cli.show.blocks import Block, Lines, Table, lines, table
+from sovereign_operator.cli.show.common import MOST_ROWS, day_words, unread_lines
 
 
 def show_status(answer: Status, *, wide: bool) -> list[Block]:
@@ -141,7 +144,23 @@ def show_nodes(answer: NodeList, *, wide: bool) -> list[Block]:
         f" If you know where they stand: kubectl sovereign nodes declare {' '.join(without[:3])}" if without else ""
     )
     shown = table(headings, rows, narrow=5, wide=wide)
-    return [shown, lines(f"{answer.summary.capitalize()}.{declare}"), unread_lines(answer)]
+    wrong = [row for row in answer.nodes if row.why and "NotInDatacentre" not in row.reasons]
+    return [
+        shown,
+        lines(f"{answer.summary.capitalize()}.{declare}"),
+        _wrong_nodes((*wrong, *answer.lost), wide=wide),
+        unread_lines(answer),
+    ]
+
+
+def _wrong_nodes(rows: Sequence[Standing | LostNode], *, wide: bool) -> Lines:
+    """Say of nodes what is wrong with their place, and what to do about each."""
+    shown = rows if wide else rows[:MOST_ROWS]
+    left = len(rows) - len(shown)
+    return lines(
+        *(text for row in shown for text in (f"{row.why}.", f"  What to do: {row.next}")),
+        f"{left} more are left out: -o wide shows all." if left else "",
+    )
 
 
 def show_check(answer: Check, *, wide: bool) -> list[Block]:
