@@ -40,10 +40,3 @@ def _reason(row: NodeRow) -> str:
     if row.lacks:
         return f"the pod's own rules: it {'; it '.join(row.lacks)}"
     return row.why if row.labelled else f"{row.why}; the operator has not labelled it yet"
-
-
-def day_words(day: object, days: int | None) -> str:
-    """Return a day with how far it is away."""
-    if days is None:
-        return ""
-    return f"{day} ({days} days)"

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from sovereign_operator.cli.answers.answer import plural
 from sovereign_operator.cli.answers.check import Check
-from sovereign_operator.cli.answers.nodes import NodeList, Standing
+from sovereign_operator.cli.answers.endings import when
+from sovereign_operator.cli.answers.nodes import NodeList, Standing, nowhere
 from sovereign_operator.cli.answers.standing import LostNode
-from sovereign_operator.cli.answers.status import Status, ends
+from sovereign_operator.cli.answers.status import Status
 from sovereign_operator.cli.answers.status_rows import PolicyRow
 from sovereign_operator.cli.answers.version import Version
 from sovereign_operator.cli.show.blocks import Block, Lines, Table, lines, table
-from sovereign_operator.cli.show.common import MOST_ROWS, day_words, unread_lines
+from sovereign_operator.cli.show.common import MOST_ROWS, unread_lines
 
 
 def show_status(answer: Status, *, wide: bool) -> list[Block]:
@@ -25,9 +26,16 @@ def show_status(answer: Status, *, wide: bool) -> list[Block]:
         _namespaces(answer),
         _workloads(answer, wide=wide),
         _derogations(answer),
+        lines(_nowhere(answer)),
         lines(*attention),
         unread_lines(answer),
     ]
+
+
+def _nowhere(answer: Status) -> str:
+    if not answer.nodes or not answer.nodes_nowhere:
+        return ""
+    return f"{nowhere(answer.nodes_nowhere, answer.nodes)}: kubectl sovereign nodes"
 
 
 def _policies(answer: Status, *, wide: bool) -> Table:
@@ -40,7 +48,7 @@ def _policies(answer: Status, *, wide: bool) -> Table:
                 row.datacentres,
                 str(row.nodes),
                 _namespace_count(row),
-                day_words(row.next_end, row.days),
+                when(row.next_end, row.days),
                 row.message if wide else row.reason,
             )
             for row in answer.policies or ()
@@ -73,7 +81,7 @@ def _datacentres(answer: Status, *, wide: bool) -> Table:
                 row.service,
                 row.country,
                 str(row.nodes),
-                day_words(row.next_end, row.days),
+                when(row.next_end, row.days),
                 row.accepted_by,
                 *((row.message,) if wide else ()),
             )
@@ -122,7 +130,7 @@ def _derogations(answer: Status) -> Table:
         tuple(
             (
                 *(row.name, row.policy, row.service, row.scheme, row.standing),
-                *(row.asked_by or "nobody known", row.approved_by or "nobody", ends(row.days), row.reason),
+                *(row.asked_by or "nobody known", row.approved_by or "nobody", when(row.until, row.days), row.reason),
             )
             for row in answer.derogations or ()
         ),

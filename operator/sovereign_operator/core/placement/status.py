@@ -115,9 +115,9 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
     accepted = [answer for answer in answers if answer.accepted]
     refused = [answer for answer in answers if not answer.accepted]
     nodes = verdicts.accepted_nodes(name)
-    where = {verdicts.members[node].datacentre for node in nodes}
-    in_use = [answer for answer in accepted if answer.datacentre in where]
-    empty = [answer for answer in accepted if answer.datacentre not in where]
+    in_use = sites_in_use(name, verdicts)
+    used = {answer.datacentre for answer in in_use}
+    empty = [answer for answer in accepted if answer.datacentre not in used]
     status = {
         "datacentresAccepted": len(in_use),
         "datacentresWithoutNode": len(empty),
@@ -163,6 +163,12 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
     else:
         message = "there is no Datacentre: create one that says which of your nodes stand where"
     return Report(status, (Observation("Ready", "False", ConditionReason.NO_NODE_ACCEPTED, message),))
+
+
+def sites_in_use(policy: str, verdicts: Verdicts) -> list[SiteVerdict]:
+    """Return the verdicts on the datacentres in which there are nodes that a policy accepts, by name."""
+    where = {verdicts.members[node].datacentre for node in verdicts.accepted_nodes(policy)}
+    return [verdicts.sites[Pair(policy, datacentre)] for datacentre in sorted(filter(None, where))]
 
 
 def _why_empty(policy: str, sites: list[SiteVerdict], verdicts: Verdicts) -> str:
