@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_a_node_that_two_claim_is_told_of_both_and_stands_in_one_again(admin: Ku
     declare(admin, OTHER, admin.get("node", NODE)["metadata"]["uid"])
     for site in (SITE, OTHER):
         uid = admin.get("datacentre", site)["metadata"]["uid"]
-        (twice,) = eventually(lambda of=uid: told(admin, "NodeClaimedTwice", of), what="an Event")
+        (twice,) = eventually(partial(told, admin, "NodeClaimedTwice", uid), what="an Event")
         assert why in twice
         ready = condition(admin, "datacentre", site, "Ready")
         assert (ready["status"], ready["reason"]) == ("False", "ClaimedTwice")
