@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from sovereign_operator.cli.answers.estate import Kept
 from sovereign_operator.cli.answers.status import StatusSeen, report_status
 from sovereign_operator.core.placement.facts import Facts
 from tests import builders
 from tests.builders import NOW
-from tests.unit.cli.clusters import BREST, FACTS, LYON, PARIS, estate, without
+from tests.unit.cli.clusters import ALL, BREST, FACTS, LYON, PARIS, estate, without
 
 SEEN = StatusSeen({}, (), (), {})
 
@@ -58,3 +59,10 @@ def test_of_many_missing_nodes_a_finding_has_the_first() -> None:
     texts = found(builders.facts(there, *gone, datacentres=sites))
     assert len(texts) == 10 + 1 + 1
     assert texts[10] == "datacentre brest: 4 more nodes that others claim, too: kubectl sovereign nodes"
+
+
+def test_who_may_not_read_policies_is_told_what_the_operator_wrote() -> None:
+    status = {"nodesLost": 1, "lost": ["lyon-1"], "claimedTwice": [{"node": "x", "message": "x is claimed by two"}]}
+    seen = replace(SEEN, recorded={("datacentres", "brest"): status | {"nodesClaimedTwice": 1}})
+    texts = report_status(seen, estate(known=ALL - {Kept.POLICIES}), NOW).findings
+    assert texts == (f"{BEGUN} is not in the cluster: kubectl sovereign nodes", "datacentre brest: x is claimed by two")

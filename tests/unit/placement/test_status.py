@@ -164,7 +164,7 @@ def test_datacentres_that_claim_the_same_node_both_say_so() -> None:
     why = "worker-2 is claimed by the datacentres gra and rbx, and stands in none of them until only one claims it"
     for name, begun in (("gra", "1 node(s) of Acme Cloud: worker-1"), ("rbx", "no node of this cluster stands here")):
         report = report_datacentre(name, told, verdicts)
-        assert report.observations[0].message == f"{begun}; 1 claimed by others, too: {why}"
+        assert report.observations[0].message == f"{begun}; 1 node(s) claimed by others, too: {why}"
         assert report.status["nodesClaimedTwice"] == 1
         assert report.status["claimedTwice"] == [{"node": "worker-2", "message": why}]
 

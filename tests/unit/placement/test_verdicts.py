@@ -143,9 +143,13 @@ def test_the_datacentres_that_claim_a_node_with_others_are_looked_at_again(
     assert verdicts.update(facts(FIRST, SECOND, datacentres=after), {}).datacentres == concerned
 
 
-def test_a_node_that_two_claim_concerns_both_when_it_goes_and_comes_back() -> None:
-    verdicts = Verdicts(facts(FIRST, SECOND, datacentres=TWICE))
-    assert verdicts.update(facts(FIRST, datacentres=TWICE), {SECOND.name: None}).datacentres == {"brest", "rennes"}
+SELECTED = datacentre(FIRST, selector=SECOND.labels)
+
+
+@pytest.mark.parametrize("claims", [TWICE, {"brest": SELECTED, "rennes": SELECTED}], ids=["declared", "selected"])
+def test_a_node_that_two_claim_concerns_both_when_it_goes_and_comes_back(claims: Mapping[str, DatacentreSpec]) -> None:
+    verdicts = Verdicts(facts(SECOND, datacentres=claims))
+    assert verdicts.update(facts(datacentres=claims), {SECOND.name: None}).datacentres == {"brest", "rennes"}
     assert verdicts.claimed_twice_in("brest") == []
-    assert verdicts.update(facts(datacentres=TWICE), {SECOND.name: SECOND}).datacentres == {"brest", "rennes"}
+    assert verdicts.update(facts(datacentres=claims), {SECOND.name: SECOND}).datacentres == {"brest", "rennes"}
     assert verdicts.claimed_twice_in("brest") == verdicts.claimed_twice_in("rennes") == [SECOND.name]

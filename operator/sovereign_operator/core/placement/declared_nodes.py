@@ -56,7 +56,7 @@ def say_missing(found: Missing) -> str:
     ]
     twice = found.claimed_twice
     return (f"; {len(wrong)} of spec.nodes not found: {examples(wrong)}" if wrong else "") + (
-        f"; {len(twice)} claimed by others, too: {examples(twice.values())}" if twice else ""
+        f"; {len(twice)} node(s) claimed by others, too: {examples(twice.values())}" if twice else ""
     )
 
 
