@@ -78,6 +78,8 @@ def test_a_suspension_shows_in_the_status_at_once(admin: Kubectl, client: Client
     (row,) = answer["namespaces"]
     assert (row["inside"], row["outside"]) == (0, 1)
     name = running(admin, hospital)["metadata"]["name"]
+    report = f"kubectl sovereign report -n {hospital}"
+    assert f"namespace {hospital}: 1 pod outside ({name}), 0 pending: {report}" in answer["findings"]
     explained = client.ask("explain", f"pod/{name}", "-n", hospital, code=1)
     assert "is suspended" in explained["why"]
     assert "QualificationSuspended" in {
@@ -141,6 +143,8 @@ def test_a_declaration_is_refused_until_a_person_completes_it(admin: Kubectl, cl
     listed = client.ask("nodes", code=1)
     (row,) = (row for row in listed["nodes"] if row["node"] == undeclared)
     assert (row["datacentre"], row["reasons"]) == (None, ["NotInDatacentre"])
+    nowhere = sum(row["datacentre"] is None for row in listed["nodes"])
+    assert f"{nowhere} of {len(listed['nodes'])} node" in client.run("status").stdout
     text = client.text("nodes", "declare", undeclared)
     assert "# name: armor-public   (Armor Cloud Public Cloud" in text
     assert admin.refusal("create", "--dry-run=server", "-f", "-", stdin=text)

@@ -101,7 +101,9 @@ def test_a_node_that_registered_again_is_to_be_corrected_where_it_is_declared() 
     again = replace(BREST, uid="99999999-0000-4000-8000-000000000009")
     facts = builders.facts(again, services=FACTS.services, datacentres=FACTS.datacentres)
     (left,) = declare(["brest-1"], estate(facts)).left_out
-    command, _, patch = left.next.removeprefix("once you have checked the machine: ").partition(" -p ")
+    checked, _, rest = left.next.partition(": ")
+    assert checked == "once you have checked that brest-1 is the same machine"
+    command, _, patch = rest.partition(" -p ")
     assert command == "kubectl patch datacentre brest --type=json"
     operations = json.loads(patch.strip("'"))
     assert operations == [

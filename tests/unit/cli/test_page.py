@@ -48,7 +48,10 @@ def answers() -> dict[str, list[Block] | str]:
     """Return what the program prints for the commands of the page, of the small cluster that it shows."""
     waiting = pod(name="records-7d9f8-x2x7k", waiting=SAID, spec=KEEPS_OFF)
     written = {name: {POLICY: Verdicts(FACTS).nodes[name, POLICY].sentence} for name in FACTS.nodes}
-    pods = tuple(CountedPod("hospital", POLICY, node) for node in ("brest-1", "lyon-1", "paris-1", None))
+    pods = tuple(
+        CountedPod("hospital", POLICY, node, name=name)
+        for name, node in (("a", "brest-1"), ("b", "lyon-1"), ("archive-2", "paris-1"), ("c", None))
+    )
     pods += tuple(CountedPod("radiology", POLICY, node, Mode.WARN) for node in ("brest-1", "paris-1", "paris-1"))
     counted = StatusSeen({"hospital": POLICY}, pods, (), {}, tried=(("radiology", Judge(POLICY, Mode.WARN)),))
     version = "0.1.0"

@@ -101,9 +101,7 @@ def test_the_other_texts_name_what_matters() -> None:
         show_node(explain_node("brest-1", "u", estate()), wide=True)
     )
     nodes = render(show_nodes(list_nodes(estate()), wide=False))
-    assert (
-        "1 of 4 nodes in no datacentre. If you know where they stand: kubectl sovereign nodes declare spare-1" in nodes
-    )
+    assert "1 of 4 nodes stands in no datacentre. If you know where they stand: kubectl sovereign nodes " in nodes
     assert "PROVIDERID" in render(show_nodes(list_nodes(estate()), wide=True))
     status = render(show_status(report_status(StatusSeen({"a": POLICY}, (), (), {}), estate(), NOW), wide=False))
     assert "2031-06-15 (365 days)" in status

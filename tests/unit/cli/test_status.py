@@ -1,7 +1,7 @@
 """How it stands: rows follow from what the core reports, and findings are what somebody has to look at."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given
 
 from sovereign_operator.cli.answers.answer import Unread
 from sovereign_operator.cli.answers.estate import Kept
-from sovereign_operator.cli.answers.status import CountedPod, Status, StatusSeen, ends, report_status
+from sovereign_operator.cli.answers.status import CountedPod, Status, StatusSeen, report_status
 from sovereign_operator.cli.answers.status_rows import WorkloadRow
 from sovereign_operator.cli.gather.namespaces import judging_namespaces, tried_policies
 from sovereign_operator.cli.show.blocks import render
@@ -20,15 +20,15 @@ from sovereign_operator.core.placement.status import report_policy
 from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.workload.scope import Judge, Mode
 from tests import builders
-from tests.builders import NOW, TODAY
+from tests.builders import NOW
 from tests.strategies import facts
-from tests.unit.cli.clusters import ALL, ARMOR, FACTS, POLICY, blind, estate
+from tests.unit.cli.clusters import ALL, FACTS, POLICY, blind, estate
 
 PODS = (
-    CountedPod("hospital", POLICY, "brest-1"),
-    CountedPod("hospital", POLICY, "paris-1"),
-    CountedPod("hospital", POLICY, None),
-    CountedPod("hospital", POLICY, "gone"),
+    CountedPod("hospital", POLICY, "brest-1", name="records-1"),
+    CountedPod("hospital", POLICY, "paris-1", name="records-3"),
+    CountedPod("hospital", POLICY, None, name="records-0"),
+    CountedPod("hospital", POLICY, "gone", name="records-2"),
     CountedPod("elsewhere", POLICY, "lyon-1"),
     CountedPod("elsewhere", POLICY, "lyon-1", unreadable=True),
 )
@@ -56,7 +56,10 @@ def test_pods_are_counted_by_where_the_core_says_that_they_are() -> None:
     rows = {row.namespace: row for row in answer.namespaces or ()}
     counts = {name: (row.pods, row.inside, row.outside, row.pending, row.unknown) for name, row in rows.items()}
     assert counts == {"hospital": (4, 1, 2, 1, 0), "elsewhere": (2, 1, 1, 0, 0)}
-    assert "namespace hospital: 2 pods outside, 1 pending" in answer.findings
+    assert [text for text in answer.findings if text.startswith("namespace")] == [
+        "namespace elsewhere: 1 pod outside, 0 pending: kubectl sovereign report -n elsewhere",
+        "namespace hospital: 2 pods outside (records-2 and 1 more), 1 pending: kubectl sovereign report -n hospital",
+    ]
 
 
 def test_a_refusal_that_no_controller_has_carried_out_is_found() -> None:
@@ -128,17 +131,6 @@ def test_who_may_not_judge_nodes_counts_what_the_operator_recorded() -> None:
     assert (row.pods, row.inside, row.outside, row.pending, row.unknown) == (4, 1, 1, 1, 1)
 
 
-@pytest.mark.parametrize(("days", "found"), [(31, False), (30, True), (1, True), (0, True)])
-def test_an_end_within_thirty_days_is_a_finding(days: int, *, found: bool) -> None:
-    ending = ARMOR.model_copy(
-        update={"qualifications": (builders.qualification(until=TODAY + timedelta(days=days), called="snc"),)}
-    )
-    answer = report(found=estate(replace(FACTS, services={**FACTS.services, "armor-snc": ending})))
-    wanted = f"policy {POLICY}: {ends(days)}"
-    assert (wanted in answer.findings) is found
-    assert ((answer.policies or ())[0].days) == days
-
-
 def test_a_policy_that_nobody_uses_may_be_without_a_node() -> None:
     policies = {"strict": builders.policy(builders.demand("C5"))}
     unused = report(replace(SEEN, namespaces={}), found=estate(replace(FACTS, policies=policies)))
@@ -158,16 +150,6 @@ def test_a_namespace_whose_label_names_no_policy_is_a_finding(policy: str, words
 def test_a_workload_that_is_not_ready_is_a_finding() -> None:
     broken = replace(ROW, ready="False", message="1 of 2 pod(s) outside")
     assert "hospital/records: 1 of 2 pod(s) outside" in report(replace(SEEN, workloads=(broken,))).findings
-
-
-def test_derogations_have_their_end() -> None:
-    asked = builders.derogation(policy=POLICY, service=next(iter(FACTS.services)), until=TODAY)
-    waiting = replace(asked, name="waits", approval=replace(builders.APPROVED, approved_by=""))
-    answer = report(found=estate(replace(FACTS, derogations=builders.granted(asked, waiting))))
-    found = [(row.name, row.standing, row.asked_by, row.approved_by, row.days) for row in answer.derogations or ()]
-    assert found == [("pilot", "Approved", "ann", "bob", 0), ("waits", "AwaitingApproval", "ann", "", 0)]
-    ending = [text for text in answer.findings if text.startswith("derogation")]
-    assert ending == [f"derogation pilot of policy {POLICY} for {asked.spec.service_ref.name}: ends today"]
 
 
 def test_sections_that_may_not_be_read_are_none() -> None:
@@ -224,11 +206,15 @@ def test_namespaces_that_may_not_be_listed_may_use_a_policy(
     assert [row.used_by for row in answer.policies or ()] == [used]
 
 
-@pytest.mark.parametrize(
-    ("days", "words"), [(None, "no end recorded"), (-2, "ended 2 days ago"), (0, "ends today"), (9, "ends in 9 days")]
-)
-def test_an_end_in_words(days: int | None, words: str) -> None:
-    assert ends(days) == words
+def test_nodes_in_no_datacentre_are_told_and_no_finding() -> None:
+    quiet = replace(FACTS, datacentres={})
+    answer = report(replace(SEEN, namespaces={}), found=estate(quiet))
+    assert (answer.nodes, answer.nodes_nowhere, answer.findings) == (4, 4, ())
+    text = render(show_status(answer, wide=False))
+    assert "4 of 4 nodes stand in no datacentre: kubectl sovereign nodes\n" in text
+    unknown = report(found=estate(quiet, known=ALL - {Kept.DATACENTRES}))
+    assert (unknown.nodes, unknown.nodes_nowhere) == (None, None)
+    assert "in no datacentre" not in render(show_status(unknown, wide=False))
 
 
 @given(facts())

@@ -1,4 +1,4 @@
-"""What is said of declared nodes that are gone or registered again, and how often."""
+"""What is said of claimed nodes that are gone, registered again or claimed by others, too, and how often."""
 
 import json
 import shlex
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sovereign_operator.core.placement.declared_nodes import changed_nodes, correct_uid, report_unfound
+from sovereign_operator.core.placement.declared_nodes import changed_nodes, correct_uid, missing_nodes, report_missing
 from sovereign_operator.core.placement.facts import Facts, Node
-from sovereign_operator.core.placement.membership import unfound
+from sovereign_operator.core.placement.verdicts import Verdicts
 from sovereign_operator.core.report.conditions import MAX_EXAMPLES
 from tests.builders import datacentre, facts, node
 
@@ -22,20 +22,25 @@ def told(*nodes: Node, declared: tuple[Node, ...] = MANY[:3]) -> Facts:
     return facts(*nodes, datacentres={"gra": datacentre(*declared)})
 
 
+def contested(*nodes: Node, by: tuple[str, ...] = ("rbx",)) -> Facts:
+    """Return facts of a datacentre that declares three nodes that are there, of which others claim these."""
+    here = told(*MANY[:3])
+    return replace(here, datacentres={**here.datacentres, **dict.fromkeys(by, datacentre(*nodes))})
+
+
 def again(*nodes: Node) -> tuple[Node, ...]:
     """Return nodes that registered again."""
     return tuple(replace(one, uid=f"{one.uid}-again") for one in nodes)
 
 
 def status(found: Facts) -> dict[str, Any]:
-    """Return what a status says of declared nodes."""
-    missing = unfound(found.datacentres["gra"], found.nodes)
-    return report_unfound(missing, found.nodes).status
+    """Return what a status says of claimed nodes."""
+    return report_missing(missing_nodes("gra", Verdicts(found))).status
 
 
 def reasons(found: Facts, before: Mapping[str, Any]) -> list[str]:
     """Return the reasons of the Events that follow."""
-    return [notice.reason for notice in changed_nodes("gra", found, before, status(found))]
+    return [notice.reason for notice in changed_nodes("gra", Verdicts(found), before, status(found))]
 
 
 def test_a_status_counts_and_names_them() -> None:
@@ -46,7 +51,11 @@ def test_a_status_counts_and_names_them() -> None:
         "lost": [third.name],
         "nodesReplaced": 1,
         "replaced": [{"node": second.name, "uid": f"{second.uid}-again"}],
+        "nodesClaimedTwice": 0,
+        "claimedTwice": [],
     }
+    twice = status(contested(first))
+    assert (twice["nodesClaimedTwice"], [entry["node"] for entry in twice["claimedTwice"]]) == (1, [first.name])
 
 
 @pytest.mark.parametrize(
@@ -60,6 +69,11 @@ def test_a_status_counts_and_names_them() -> None:
         (told(*MANY[:2]), told(*MANY[:3]), []),
         (told(*MANY[:2], *again(MANY[2])), told(*MANY[:2], *again(*again(MANY[2]))), ["NodeReplaced"]),
         (told(*again(*MANY[:2])), told(*again(*MANY[:2])), []),
+        (told(*MANY[:3]), contested(MANY[0]), ["NodeClaimedTwice"]),
+        (contested(MANY[0]), contested(MANY[0]), []),
+        (contested(MANY[0]), contested(*MANY[:2]), ["NodeClaimedTwice"]),
+        (contested(MANY[0]), contested(MANY[0], by=("rbx", "sbg")), ["NodeClaimedTwice"]),
+        (contested(MANY[0]), told(*MANY[:3]), []),
     ],
     ids=[
         "lost",
@@ -70,6 +84,11 @@ def test_a_status_counts_and_names_them() -> None:
         "back",
         "replaced again",
         "two still",
+        "claimed twice",
+        "claimed twice still",
+        "another claimed twice",
+        "claimed by a third one",
+        "claimed once",
     ],
 )
 def test_each_is_told_once(before: Facts, now: Facts, expected: list[str]) -> None:
@@ -102,7 +121,9 @@ def test_nodes_that_come_back_are_nothing_to_tell() -> None:
 
 def test_the_command_corrects_the_uid_of_the_node_it_is_about() -> None:
     (changed,) = again(MANY[1])
-    words = shlex.split(correct_uid("gra", told().datacentres["gra"], changed))
+    condition, _, command = correct_uid("gra", told().datacentres["gra"], changed).partition(": ")
+    assert condition == f"once you have checked that {changed.name} is the same machine"
+    words = shlex.split(command)
     assert words[:4] == ["kubectl", "patch", "datacentre", "gra"]
     test, put = json.loads(words[-1])
     assert (test["op"], test["path"], test["value"]) == ("test", "/spec/nodes/1/name", changed.name)

@@ -31,7 +31,7 @@ def test_a_node_that_registered_anew_stands_nowhere() -> None:
     assert words(member.findings) == (NodeReason.NODE_REPLACED,)
     assert sentences(member.findings) == (
         "worker-1 registered again, or its uid was mistyped: it is new-uid, not the one that gra-1 declares; "
-        "check the machine, then correct spec.nodes there"
+        "check that it is the same machine, then correct spec.nodes there"
     )
 
 
@@ -99,9 +99,9 @@ def test_a_node_claimed_by_two_datacentres_stands_in_neither(first: object, seco
     claims = {"gra-1": first, "sbg-1": second}
     labelled = node(labels=GRA, provider_id="openstack:///1")
     member = locate_all(facts(labelled, datacentres=claims))["worker-1"]  # type: ignore[arg-type]
-    assert member.datacentre is None
+    assert (member.datacentre, member.contenders) == (None, ("gra-1", "sbg-1"))
     assert sentences(member.findings) == (
-        "worker-1 is claimed by the datacentres gra-1 and sbg-1, so it is in none of them: correct all but one"
+        "worker-1 is claimed by the datacentres gra-1 and sbg-1, and stands in none of them until only one claims it"
     )
     assert words(member.findings) == (NodeReason.CLAIMED_TWICE,)
 

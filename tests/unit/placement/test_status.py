@@ -113,54 +113,6 @@ def test_a_service_counts_its_datacentres_and_their_nodes() -> None:
     assert (status["datacentres"], status["nodes"]) == (2, 1)
 
 
-READY: dict[str, tuple[Facts, tuple[str, str]]] = {
-    "nodes stand there": (facts(WORKER, datacentres=HERE), ("True", "NodesPresent")),
-    "nodes stand there, which no policy accepts": (
-        facts(WORKER, datacentres=HERE, services={"acme-cloud": service()}),
-        ("True", "NodesPresent"),
-    ),
-    "the node is not in the cluster": (facts(datacentres=HERE), ("False", "NoNodes")),
-    "the node registered again": (facts(node("worker-1", "anew"), datacentres=HERE), ("False", "NoNodes")),
-    "its service is not there": (facts(WORKER, datacentres=HERE, services={}), ("False", "ServiceNotFound")),
-    "a node has another region": (
-        facts(WORKER, datacentres=HERE, services={"acme-cloud": service(regions=("rbx",))}),
-        ("False", "NodeContradicted"),
-    ),
-}
-
-
-@pytest.mark.parametrize(("told", "expected"), READY.values(), ids=READY.keys())
-def test_a_datacentre_is_ready_if_nodes_stand_there_and_nothing_contradicts_them(
-    told: Facts, expected: tuple[str, str]
-) -> None:
-    assert condition(report_datacentre("gra", told, Verdicts(told))) == expected
-
-
-def test_a_datacentre_names_the_entries_that_are_no_node_of_the_cluster() -> None:
-    """The nodes that exist must not hide the entries that match no node."""
-    told = facts(
-        WORKER, node("worker-2", "anew"), datacentres={"gra": datacentre(WORKER, node("worker-2"), node("wroker-3"))}
-    )
-    (ready,) = report_datacentre("gra", told, Verdicts(told)).observations
-    assert (ready.status, ready.reason) == ("True", "NodesPresent")
-    assert "1 node(s) of Acme Cloud: worker-1; 2 of spec.nodes not found: " in ready.message
-    assert "worker-2 has the uid anew, not " in ready.message
-    assert "no node is called wroker-3" in ready.message
-
-
-def test_a_datacentre_lists_what_policies_say_of_it_refusals_first() -> None:
-    policies = {"a-lenient": policy(), "b-hds": policy(demand("HDS")), "c-secnumcloud": policy(demand())}
-    told = facts(WORKER, datacentres=HERE, policies=policies)
-    status = report_datacentre("gra", told, Verdicts(told)).status
-    assert [(entry["policy"], entry["accepted"], entry["reasons"]) for entry in status["policies"]] == [
-        ("b-hds", False, ["QualificationMissing"]),
-        ("a-lenient", True, []),
-        ("c-secnumcloud", True, []),
-    ]
-    assert status["acceptedBy"] == "a-lenient, c-secnumcloud"
-    assert "SecNumCloud 3.2 (decision 100), until 2031-06-15" in status["policies"][2]["message"]
-
-
 NO_NAMESPACE_FACTS: dict[str, tuple[Facts, str]] = {
     "there is no datacentre": (facts(), "there is no Datacentre: create one"),
     "no datacentre is accepted": (
@@ -168,6 +120,10 @@ NO_NAMESPACE_FACTS: dict[str, tuple[Facts, str]] = {
         "no datacentre is accepted: gra: Acme Cloud has no SecNumCloud qualification",
     ),
     "no node stands in the accepted one": (facts(datacentres=HERE), "the policy accepts gra, but no node stands there"),
+    "its node is claimed by another one, too": (
+        facts(WORKER, datacentres={**HERE, "rbx": HERE["gra"]}),
+        "the policy accepts gra, rbx, but worker-1 is claimed by the datacentres gra and rbx, and stands in none",
+    ),
     "its node is contradicted": (
         facts(WORKER, datacentres=HERE, services={"acme-cloud": service(qualification(), regions=("rbx",))}),
         "the policy accepts gra, but worker-1 has region gra",

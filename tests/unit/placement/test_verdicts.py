@@ -1,10 +1,13 @@
 """Verdicts that are kept up to date are those that would be decided afresh, whatever changes in whatever order."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sovereign_operator.api.v1alpha1.datacentre import DatacentreSpec
 from sovereign_operator.core.placement.derogation import Derogations
 from sovereign_operator.core.placement.derogation_status import report_derogation
 from sovereign_operator.core.placement.facts import Claims, Facts, Unread
@@ -12,6 +15,7 @@ from sovereign_operator.core.placement.next_change import next_change
 from sovereign_operator.core.placement.status import report_datacentre, report_policy, report_service
 from sovereign_operator.core.placement.verdicts import Verdicts
 from tests import strategies
+from tests.builders import SITE_LABEL, datacentre, facts, node
 from tests.unit.placement.brute_force import accepted_nodes, node_verdicts, site_verdicts
 
 PARTS = ("services", "datacentres", "policies", "derogations", "nodes", "now", "unread", "hosts")
@@ -114,3 +118,38 @@ def test_no_other_datacentre_has_another_report(data: st.DataObject) -> None:
         for name in told.services.keys() & former.services.keys() if told.now == former.now else ():
             if told.services[name] == former.services[name] and not changes.datacentres:
                 assert report_service(name, verdicts.facts, verdicts) == services[name]
+
+
+FIRST, SECOND = node("node-1"), node("node-2", labels={SITE_LABEL: "brest"})
+ALONE = {"rennes": datacentre(FIRST, SECOND), "lyon": datacentre(node("node-3"))}
+TWICE = ALONE | {"brest": datacentre(SECOND)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "concerned"),
+    [
+        pytest.param(ALONE, TWICE, {"brest", "rennes"}, id="another-one-declares-it"),
+        pytest.param(ALONE, ALONE | {"brest": datacentre(selector=SECOND.labels)}, {"brest", "rennes"}, id="selects"),
+        pytest.param(TWICE, ALONE, {"brest", "rennes"}, id="one-of-two-is-deleted"),
+        pytest.param(TWICE, TWICE | {"rennes": datacentre(FIRST)}, {"brest", "rennes"}, id="one-gives-it-up"),
+        pytest.param(TWICE, TWICE | {"lyon": datacentre(SECOND)}, {"brest", "lyon", "rennes"}, id="a-third-one"),
+        pytest.param(TWICE, TWICE | {"lyon": datacentre(FIRST)}, {"lyon", "rennes"}, id="another-node"),
+    ],
+)
+def test_the_datacentres_that_claim_a_node_with_others_are_looked_at_again(
+    before: Mapping[str, DatacentreSpec], after: Mapping[str, DatacentreSpec], concerned: set[str]
+) -> None:
+    verdicts = Verdicts(facts(FIRST, SECOND, datacentres=before))
+    assert verdicts.update(facts(FIRST, SECOND, datacentres=after), {}).datacentres == concerned
+
+
+SELECTED = datacentre(FIRST, selector=SECOND.labels)
+
+
+@pytest.mark.parametrize("claims", [TWICE, {"brest": SELECTED, "rennes": SELECTED}], ids=["declared", "selected"])
+def test_a_node_that_two_claim_concerns_both_when_it_goes_and_comes_back(claims: Mapping[str, DatacentreSpec]) -> None:
+    verdicts = Verdicts(facts(SECOND, datacentres=claims))
+    assert verdicts.update(facts(datacentres=claims), {SECOND.name: None}).datacentres == {"brest", "rennes"}
+    assert verdicts.claimed_twice_in("brest") == []
+    assert verdicts.update(facts(datacentres=claims), {SECOND.name: SECOND}).datacentres == {"brest", "rennes"}
+    assert verdicts.claimed_twice_in("brest") == verdicts.claimed_twice_in("rennes") == [SECOND.name]

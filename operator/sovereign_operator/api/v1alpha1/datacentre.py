@@ -179,6 +179,13 @@ class ReplacedNode(Model):
     uid: str = Field(description="metadata.uid of the Node now.")
 
 
+class NodeClaimedTwice(Model):
+    """A node that other Datacentres claim, too."""
+
+    node: str = Field(description="Its name.")
+    message: str = Field(description="Which Datacentres claim it, as a sentence.", max_length=1024)
+
+
 class DatacentreStatus(Status):
     """What follows from the claim today."""
 
@@ -201,6 +208,16 @@ class DatacentreStatus(Status):
         default=None, description="How many of spec.nodes registered again, with another uid, and do not count.", ge=0
     )
     replaced: tuple[ReplacedNode, ...] = Field(
+        default=(),
+        description="At most ten of these.",
+        json_schema_extra=list_map("node"),
+    )
+    nodes_claimed_twice: int | None = Field(
+        default=None,
+        description="How many nodes other Datacentres claim, too, so that they stand in none of them.",
+        ge=0,
+    )
+    claimed_twice: tuple[NodeClaimedTwice, ...] = Field(
         default=(),
         description="At most ten of these.",
         json_schema_extra=list_map("node"),
@@ -236,6 +253,11 @@ DATACENTRE = Kind(
         Column("Pods", ".status.pods", "How many pods run here that a policy holds here.", type="integer"),
         Column("Lost", ".status.nodesLost", "How many of spec.nodes are gone.", type="integer", priority=1),
         Column("Replaced", ".status.nodesReplaced", "How many registered again.", type="integer", priority=1),
+        Column(
+            *("Claimed twice", ".status.nodesClaimedTwice", "How many nodes others claim, too."),
+            type="integer",
+            priority=1,
+        ),
         Column("Accepted by", ".status.acceptedBy", "Policies that accept it."),
         Column("Derogated", ".status.derogated", "Policies that accept it only because of a Derogation."),
         condition_column("Ready", "Ready", "Whether its claim is complete and has nodes."),

@@ -12,9 +12,8 @@ from sovereign_operator.api.v1alpha1.cloud_service import CloudServiceSpec
 from sovereign_operator.api.v1alpha1.datacentre import CloudServiceRef, DatacentreSpec, DeclaredNode
 from sovereign_operator.cli.answers.answer import FOUND, NOTHING_FOUND, Answer
 from sovereign_operator.cli.answers.estate import Estate, Kept
-from sovereign_operator.cli.answers.placing import REMEDIES
+from sovereign_operator.cli.answers.standing import advise
 from sovereign_operator.core import names as keys
-from sovereign_operator.core.placement.declared_nodes import correct_uid
 from sovereign_operator.core.placement.facts import Facts, Node
 from sovereign_operator.core.placement.membership import (
     REGION_LABEL,
@@ -133,18 +132,7 @@ def _left_out(node: Node, member: Membership | None, facts: Facts) -> LeftOut | 
     (finding, *_) = member.findings
     if finding.reason is NodeReason.NOT_IN_DATACENTRE:
         return None
-    naming = [(name, spec) for name, spec in sorted(facts.datacentres.items()) if _names(spec, node.name)]
-    patches = [correct_uid(name, spec, node) for name, spec in naming]
-    advice = f"once you have checked the machine: {patches[0]}" if patches else "correct that Datacentre"
-    if finding.reason is NodeReason.NOT_IN_POOL:
-        advice = REMEDIES[finding.reason]
-    elif finding.reason is not NodeReason.NODE_REPLACED:
-        advice = "correct these Datacentres"
-    return LeftOut(node.name, sentences(member.findings), advice)
-
-
-def _names(spec: DatacentreSpec, node: str) -> bool:
-    return any(entry.name == node for entry in spec.nodes)
+    return LeftOut(node.name, sentences(member.findings), advise(member, facts))
 
 
 def _suggest(nodes: list[Node], facts: Facts) -> Iterable[Suggestion]:

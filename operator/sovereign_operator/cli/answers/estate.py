@@ -49,6 +49,11 @@ class Estate:
         """Whether all was read that verdicts rest on."""
         return self.known >= {*Kept}
 
+    @property
+    def placed(self) -> bool:
+        """Whether all was read that says where nodes stand."""
+        return self.known >= {Kept.NODES, Kept.DATACENTRES, Kept.SERVICES}
+
     @cached_property
     def verdicts(self) -> Verdicts:
         """What the core decides. It counts only if the estate is ``judged``."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from sovereign_operator.cli.answers.answer import Answer
 from sovereign_operator.cli.answers.estate import Estate, Kept
 from sovereign_operator.cli.answers.placing import REMEDIES, Judged
+from sovereign_operator.cli.answers.standing import advise
 from sovereign_operator.core import names
 from sovereign_operator.core.placement.membership import Membership
 from sovereign_operator.core.placement.verdict import NodeVerdict
-from sovereign_operator.core.report.reasons import NodeReason, sentences, words
+from sovereign_operator.core.report.reasons import sentences, words
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def explain_node(name: str, uid: str, estate: Estate) -> NodeExplanation:
         evidence=member.evidence.value if member.evidence else None,
         place=_place(member),
         policies=rows,
-        next=_advise(member, rows),
+        # What is wrong with its place comes first: all policies refuse it for that.
+        next=advise(member, estate.facts) or _advise(rows),
     )
 
 
@@ -98,12 +100,8 @@ def _place(member: Membership) -> str:
     return f"{member.node} stands in {member.datacentre} ({member.evidence.value}{pool})"
 
 
-def _advise(member: Membership, rows: tuple[PolicyRow, ...]) -> str:
-    """Say what to do. What is wrong with the node's place comes first: all policies refuse it for that."""
-    for finding in member.findings:
-        if finding.reason is NodeReason.NOT_IN_DATACENTRE:
-            return f"if you know where it stands: kubectl sovereign nodes declare {member.node}"
-        return REMEDIES[finding.reason]
+def _advise(rows: tuple[PolicyRow, ...]) -> str:
+    """Say what to do about a node of which the place is known."""
     if any(row.written is False for row in rows):
         return (
             "the operator has not written these verdicts on the node yet, in annotations "

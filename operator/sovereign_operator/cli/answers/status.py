@@ -7,8 +7,10 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from sovereign_operator.cli.answers.answer import Answer, plural
+from sovereign_operator.cli.answers.endings import endings, ends, is_soon, recorded_ending
 from sovereign_operator.cli.answers.estate import Estate, Kept
 from sovereign_operator.cli.answers.placing import Judged
+from sovereign_operator.cli.answers.standing import missing_in
 from sovereign_operator.cli.answers.status_rows import (
     DatacentreRow,
     DerogationRow,
@@ -26,9 +28,6 @@ from sovereign_operator.core.report.conditions import condition_of
 from sovereign_operator.core.report.report import Report
 from sovereign_operator.core.workload.scope import Judge, Mode
 
-SOON: Final = 30
-"""In how many days an end is a finding, as the first of the chart's alerts has it."""
-
 STANDS_ON: Final = {Kept.DEROGATIONS, Kept.POLICIES, Kept.SERVICES}
 """What must have been read to say whether a derogation is in force."""
 RECORDED: Final[Mapping[str, Place]] = {Judged.ACCEPTED: Place.INSIDE, Judged.REFUSED: Place.OUTSIDE}
@@ -45,6 +44,7 @@ class CountedPod:
     unreadable: bool = False
     recorded: str = ""
     """The verdict that the operator wrote on it, which is that of the policy that holds it."""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,10 @@ class Status(Answer):
     namespaces: tuple[NamespaceRow, ...] | None
     workloads: tuple[WorkloadRow, ...] | None
     derogations: tuple[DerogationRow, ...] | None
+    nodes: int | None
+    """How many nodes there are; None if it could not be read where they stand."""
+    nodes_nowhere: int | None
+    """How many of them stand in no datacentre, which is no finding: a cluster may have such nodes."""
     not_carried_out: tuple[str, ...] = ()
     """A sentence for each policy whose pods may still start on nodes that it refuses."""
 
@@ -96,41 +100,36 @@ class Status(Answer):
         used = [row for row in policies if row.used_by]
         found = [f"policy {row.policy}: {row.message}" for row in used if row.ready == "False"]
         found += self.not_carried_out
-        found += [f"policy {row.policy}: {ends(row.days)}" for row in used if is_soon(row.days)]
-        found += [f"datacentre {row.datacentre}: {row.message}" for row in datacentres if row.ready == "False"]
-        found += [f"datacentre {row.datacentre}: {ends(row.days)}" for row in datacentres if is_soon(row.days)]
-        found += [
-            f"namespace {row.namespace}: {plural(row.outside, 'pod')} outside, {row.pending} pending"
-            for row in held
-            if row.outside or row.pending
-        ]
+        found += [f"policy {row.policy}: {ending.sentence}" for row in used for ending in row.endings]
+        found += [f"datacentre {row.datacentre}: {text}" for row in datacentres for text in _wrong(row)]
+        found += [f"namespace {row.namespace}: {_not_inside(row)}" for row in held if row.outside or row.pending]
         found += [f"namespace {row.namespace}: {_unknown(row)}" for row in held if not row.known]
         found += [f"{row.namespace}/{row.name}: {row.message}" for row in self.workloads or () if row.ready == "False"]
         found += [
-            f"derogation {row.name} of policy {row.policy} for {row.service}: {ends(row.days)}"
+            f"derogation {row.name} of policy {row.policy} for {row.service} {ends(row.until, row.days)}: ask for "
+            "another one if it is still needed"
             for row in self.derogations or ()
             if row.in_force and is_soon(row.days)
         ]
         return tuple(found)
 
 
+def _wrong(row: DatacentreRow) -> tuple[str, ...]:
+    """Say what is wrong with a datacentre. The message of one that is not Ready names missing nodes as well."""
+    return (row.message,) if row.ready == "False" else row.missing
+
+
+def _not_inside(row: NamespaceRow) -> str:
+    """Say how many pods are not where their policy accepts them, and how to find out which."""
+    more = f" and {row.outside - 1} more" if row.outside > 1 else ""
+    named = f" ({row.first_outside}{more})" if row.first_outside else ""
+    counts = f"{plural(row.outside, 'pod')} outside{named}, {row.pending} pending"
+    return f"{counts}: kubectl sovereign report -n {row.namespace}"
+
+
 def _unknown(row: NamespaceRow) -> str:
     """Say what is wrong with the policy that a namespace enforces."""
     return f"there is no policy {row.policy}" if row.policy else f"its label {names.ENFORCE_LABEL} is empty"
-
-
-def is_soon(days: int | None) -> bool:
-    """Whether an end is near, or has passed."""
-    return days is not None and days <= SOON
-
-
-def ends(days: int | None) -> str:
-    """Say when something ends."""
-    if days is None:
-        return "no end recorded"
-    if days < 0:
-        return f"ended {-days} days ago"
-    return f"ends in {days} days" if days else "ends today"
 
 
 def report_status(seen: StatusSeen, estate: Estate, now: datetime) -> Status:
@@ -148,6 +147,10 @@ def report_status(seen: StatusSeen, estate: Estate, now: datetime) -> Status:
         namespaces=_namespaces(seen, estate),
         workloads=seen.workloads,
         derogations=_derogations(estate, today) if estate.known >= STANDS_ON else None,
+        nodes=len(estate.facts.nodes) if estate.placed else None,
+        nodes_nowhere=sum(member.datacentre is None for member in estate.verdicts.members.values())
+        if estate.placed
+        else None,
         not_carried_out=estate.not_carried_out,
     )
 
@@ -174,6 +177,7 @@ def _policy(
         days=(end - today).days if end else None,
         used_by=seen.count(namespaces[0], name),
         tried_by=seen.count(namespaces[1], name),
+        endings=tuple(endings(name, estate, today) if judged else recorded_ending(end, today)),
     )
 
 
@@ -206,6 +210,7 @@ def _datacentre(name: str, seen: StatusSeen, estate: Estate, today: date) -> Dat
         next_end=end,
         end_known=judged,
         days=(end - today).days if end else None,
+        missing=tuple(missing_in(status)),
     )
 
 
@@ -215,6 +220,9 @@ def _namespaces(seen: StatusSeen, estate: Estate) -> tuple[NamespaceRow, ...] | 
     judged = [((pod.namespace, Judge(pod.policy, pod.mode)), _where(pod, estate)) for pod in seen.pods]
     held = {(namespace, Judge(policy, Mode.ENFORCE)) for namespace, policy in seen.namespaces.items()}
     counts, policies = Counter(judged), estate.policies
+    first: dict[tuple[tuple[str, Judge], Place | Judged], str] = {}
+    for pod, found in zip(seen.pods, judged, strict=True):
+        first[found] = min(pod.name, first.get(found, pod.name))
     return tuple(
         NamespaceRow(
             namespace=namespace,
@@ -226,6 +234,7 @@ def _namespaces(seen: StatusSeen, estate: Estate) -> tuple[NamespaceRow, ...] | 
             outside=counts[(namespace, judge), Place.OUTSIDE],
             pending=counts[(namespace, judge), Place.PENDING],
             unknown=counts[(namespace, judge), Judged.UNKNOWN],
+            first_outside=first.get(((namespace, judge), Place.OUTSIDE), ""),
         )
         for namespace, judge in sorted({*held, *seen.tried, *(key for key, _ in judged)}, key=_strictest_first)
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from sovereign_operator.cli.answers.endings import Ending
 from sovereign_operator.core.report.derogation_reasons import DerogationReason
 
 
@@ -28,6 +29,8 @@ class PolicyRow:
     """How many namespaces enforce it."""
     tried_by: int | None
     """How many namespaces only try it: their labels warn or audit name it."""
+    endings: tuple[Ending, ...]
+    """The qualifications that it rests on and that end within 30 days."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class DatacentreRow:
     end_known: bool
     """Whether it is known what ends next, if anything does."""
     days: int | None
+    missing: tuple[str, ...]
+    """What is wrong with nodes that it claims and that do not stand there, as sentences."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class NamespaceRow:
     pending: int
     unknown: int
     """Pods on nodes that the caller may not judge, and of which the operator has recorded nothing."""
+    first_outside: str
+    """The name of the first pod outside; empty if there is none."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ def _count(pod: ObservedPod, labels: Labels, never: Container[str]) -> Iterator[
             judge.mode,
             unreadable=pod.pod.unreadable,
             recorded=verdict if judge.mode is Mode.ENFORCE else "",
+            name=pod.pod.name,
         )
 
 

@@ -45,10 +45,3 @@ def _reason(row: NodeRow) -> str:
 def or_unknown(value: object) -> str:
     """Return a value as text, and say so if it is not known."""
     return "unknown" if value in {None, ""} else str(value)
-
-
-def day_words(day: object, days: int | None) -> str:
-    """Return a day with how far it is away."""
-    if days is None:
-        return ""
-    return f"{day} ({days} days)"

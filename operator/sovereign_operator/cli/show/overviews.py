@@ -1,13 +1,17 @@
 """The texts of ``status``, ``nodes``, ``check`` and ``version``."""
 
+from collections.abc import Sequence
+
 from sovereign_operator.cli.answers.answer import plural
 from sovereign_operator.cli.answers.check import Check
-from sovereign_operator.cli.answers.nodes import NodeList
-from sovereign_operator.cli.answers.status import Status, ends
+from sovereign_operator.cli.answers.endings import when
+from sovereign_operator.cli.answers.nodes import NodeList, Standing, nowhere
+from sovereign_operator.cli.answers.standing import LostNode
+from sovereign_operator.cli.answers.status import Status
 from sovereign_operator.cli.answers.status_rows import DatacentreRow, PolicyRow
 from sovereign_operator.cli.answers.version import PROCESSES, Version
-from sovereign_operator.cli.show.blocks import Block, Table, lines, table
-from sovereign_operator.cli.show.common import day_words, or_unknown, unread_lines
+from sovereign_operator.cli.show.blocks import Block, Lines, Table, lines, table
+from sovereign_operator.cli.show.common import MOST_ROWS, or_unknown, unread_lines
 
 
 def show_status(answer: Status, *, wide: bool) -> list[Block]:
@@ -21,9 +25,16 @@ def show_status(answer: Status, *, wide: bool) -> list[Block]:
         _namespaces(answer),
         _workloads(answer, wide=wide),
         _derogations(answer),
+        lines(_nowhere(answer)),
         lines(*attention),
         unread_lines(answer),
     ]
+
+
+def _nowhere(answer: Status) -> str:
+    if not answer.nodes or not answer.nodes_nowhere:
+        return ""
+    return f"{nowhere(answer.nodes_nowhere, answer.nodes)}: kubectl sovereign nodes"
 
 
 def _policies(answer: Status, *, wide: bool) -> Table:
@@ -52,7 +63,7 @@ def _namespace_count(row: PolicyRow) -> str:
 
 def _end(row: PolicyRow | DatacentreRow) -> str:
     """Say what ends next; nothing if nothing does."""
-    return day_words(row.next_end, row.days) if row.end_known else "unknown"
+    return when(row.next_end, row.days) if row.end_known else "unknown"
 
 
 def _datacentres(answer: Status, *, wide: bool) -> Table:
@@ -123,7 +134,7 @@ def _derogations(answer: Status) -> Table:
         tuple(
             (
                 *(row.name, row.policy, row.service, row.scheme, row.standing),
-                *(row.asked_by or "nobody known", row.approved_by or "nobody", ends(row.days), row.reason),
+                *(row.asked_by or "nobody known", row.approved_by or "nobody", when(row.until, row.days), row.reason),
             )
             for row in answer.derogations or ()
         ),
@@ -145,7 +156,23 @@ def show_nodes(answer: NodeList, *, wide: bool) -> list[Block]:
         f" If you know where they stand: kubectl sovereign nodes declare {' '.join(without[:3])}" if without else ""
     )
     shown = table(headings, rows, narrow=5, wide=wide)
-    return [shown, lines(f"{answer.summary.capitalize()}.{declare}"), unread_lines(answer)]
+    wrong = [row for row in answer.nodes if row.why and "NotInDatacentre" not in row.reasons]
+    return [
+        shown,
+        lines(f"{answer.summary.capitalize()}.{declare}"),
+        _wrong_nodes((*wrong, *answer.lost), wide=wide),
+        unread_lines(answer),
+    ]
+
+
+def _wrong_nodes(rows: Sequence[Standing | LostNode], *, wide: bool) -> Lines:
+    """Say of nodes what is wrong with their place, and what to do about each."""
+    shown = rows if wide else rows[:MOST_ROWS]
+    left = len(rows) - len(shown)
+    return lines(
+        *(text for row in shown for text in (f"{row.why}.", f"  What to do: {row.next}")),
+        f"{left} more are left out: -o wide shows all." if left else "",
+    )
 
 
 def show_check(answer: Check, *, wide: bool) -> list[Block]:

@@ -86,7 +86,7 @@ def reports(
         elif plural == DATACENTRE.plural and name in facts.datacentres:
             report = report_datacentre(name, facts, verdicts) + pods
             before = _former_status(state, DATACENTRE, name)
-            yield NewStatus(DATACENTRE, name, report, changed_nodes(name, facts, before, report.status))
+            yield NewStatus(DATACENTRE, name, report, changed_nodes(name, verdicts, before, report.status))
         elif plural == DEROGATION.plural and name in facts.derogations:
             yield NewStatus(DEROGATION, name, report_derogation(name, facts, verdicts.sites))
         elif plural == SOVEREIGNTY_POLICY.plural and (spec := facts.policies.get(name)):

@@ -47,6 +47,13 @@ class Membership:
     maybe_claimed_by: tuple[str, ...] = ()
     pool: str = ""
     """The pool of the datacentre as which it is there; empty if its place rests on something else."""
+    contenders: tuple[str, ...] = ()
+    """The datacentres that claim it, if others do as well, so that it is in none; but for those that cannot be read."""
+
+    @property
+    def concerned(self) -> tuple[str, ...]:
+        """The datacentres that this is told of: the one in which it is, or those that contend for it."""
+        return (self.datacentre,) if self.datacentre else self.contenders
 
 
 def locate_all(facts: Facts) -> dict[str, Membership]:
@@ -93,8 +100,10 @@ def locate(node: Node, declared: Mapping[str, str], claiming: Mapping[str, Datac
         return _nowhere(node, NodeFinding(NodeReason.UNREADABLE, message))
     if claims or unread:
         several = " and ".join(sorted([*claims, *unread]))
-        message = f"{node.name} is claimed by the datacentres {several}, so it is in none of them: correct all but one"
-        return _nowhere(node, NodeFinding(NodeReason.CLAIMED_TWICE, message))
+        message = (
+            f"{node.name} is claimed by the datacentres {several}, and stands in none of them until only one claims it"
+        )
+        return _nowhere(node, NodeFinding(NodeReason.CLAIMED_TWICE, message), tuple(sorted(claims)))
     strangers = list(_strangers(node, claiming))
     if strangers:
         seen = f"the providerID {line(node.provider_id, 100)}" if node.provider_id else "no providerID"
@@ -107,7 +116,7 @@ def locate(node: Node, declared: Mapping[str, str], claiming: Mapping[str, Datac
         former = ", ".join(declared)
         message = (
             f"{node.name} registered again, or its uid was mistyped: it is {node.uid}, not the one that {former} "
-            "declares; check the machine, then correct spec.nodes there"
+            "declares; check that it is the same machine, then correct spec.nodes there"
         )
         return _nowhere(node, NodeFinding(NodeReason.NODE_REPLACED, message))
     message = f"{node.name} is in no datacentre: name it in a Datacentre's spec.nodes if it stands in one"
@@ -208,8 +217,8 @@ def is_restricted(key: str) -> bool:
     return prefix == "node-restriction.kubernetes.io" or prefix.endswith(".node-restriction.kubernetes.io")
 
 
-def _nowhere(node: Node, finding: NodeFinding) -> Membership:
-    return Membership(node.name, node.uid, None, None, (finding,))
+def _nowhere(node: Node, finding: NodeFinding, contenders: tuple[str, ...] = ()) -> Membership:
+    return Membership(node.name, node.uid, None, None, (finding,), contenders=contenders)
 
 
 def _contradictions(

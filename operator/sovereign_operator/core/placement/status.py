@@ -9,9 +9,8 @@ from sovereign_operator.api.v1alpha1.cloud_service import CLOUD_SERVICE
 from sovereign_operator.api.v1alpha1.derogation import DEROGATION
 from sovereign_operator.api.v1alpha1.kind import Kind
 from sovereign_operator.api.v1alpha1.sovereignty_policy import NodeEvidence
-from sovereign_operator.core.placement.declared_nodes import report_unfound, say_unfound
+from sovereign_operator.core.placement.declared_nodes import Missing, missing_nodes, report_missing, say_missing
 from sovereign_operator.core.placement.facts import Facts, Pair, datacentres_of
-from sovereign_operator.core.placement.membership import unfound
 from sovereign_operator.core.placement.qualification import in_force, title
 from sovereign_operator.core.placement.site import SiteVerdict, no_service
 from sovereign_operator.core.placement.verdicts import Verdicts
@@ -66,28 +65,28 @@ def report_datacentre(name: str, facts: Facts, verdicts: Verdicts) -> Report:
             for answer in refusals_first[:MAX_EXAMPLES]
         ],
     }
-    missing = unfound(facts.datacentres[name], facts.nodes)
-    ready = _datacentre_ready(name, facts, verdicts, members, say_unfound(missing, facts.nodes))
-    return Report(status, (ready,)) + report_unfound(missing, facts.nodes)
+    found = missing_nodes(name, verdicts)
+    return Report(status, (_datacentre_ready(name, facts, verdicts, members, found),)) + report_missing(found)
 
 
-def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list[str], missing: str) -> Observation:
-    spec = facts.datacentres[name]
-    if spec.service_ref.name not in facts.services:
-        finding = no_service(spec.service_ref.name, facts)
-        return Observation("Ready", "False", finding.reason, finding.message)
+def _datacentre_ready(name: str, facts: Facts, verdicts: Verdicts, members: list[str], found: Missing) -> Observation:
+    """Say whether nodes stand there. Each message names the nodes that it claims and that do not stand there."""
+    service, missing = facts.datacentres[name].service_ref.name, say_missing(found)
+    if service not in facts.services:
+        finding = no_service(service, facts)
+        return Observation("Ready", "False", finding.reason, finding.message + missing)
     wrong = {node: findings for node in members if (findings := verdicts.members[node].findings)}
     if wrong:
         message = f"{len(wrong)} node(s) contradict the claim: {examples(map(sentences, wrong.values()))}"
-        return Observation("Ready", "False", NodeReason.NODE_CONTRADICTED, message)
-    if not members:
-        message = (
-            "no node of this cluster stands here: correct spec.nodes (name and uid), spec.nodePools or "
-            "spec.nodeSelector"
-        )
-        return Observation("Ready", "False", ConditionReason.NO_NODES, message + missing)
-    message = f"{len(members)} node(s) of {title(facts.services[spec.service_ref.name])}: {examples(members)}{missing}"
-    return Observation("Ready", "True", ConditionReason.NODES_PRESENT, message)
+        return Observation("Ready", "False", NodeReason.NODE_CONTRADICTED, message + missing)
+    if members:
+        message = f"{len(members)} node(s) of {title(facts.services[service])}: {examples(members)}"
+        return Observation("Ready", "True", ConditionReason.NODES_PRESENT, message + missing)
+    message = "no node of this cluster stands here"
+    if found.claimed_twice:
+        return Observation("Ready", "False", NodeReason.CLAIMED_TWICE, message + missing)
+    message += ": correct spec.nodes (name and uid), spec.nodePools or spec.nodeSelector"
+    return Observation("Ready", "False", ConditionReason.NO_NODES, message + missing)
 
 
 def report_unreadable(kind: Kind, why: str) -> Report:
@@ -116,9 +115,9 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
     accepted = [answer for answer in answers if answer.accepted]
     refused = [answer for answer in answers if not answer.accepted]
     nodes = verdicts.accepted_nodes(name)
-    where = {verdicts.members[node].datacentre for node in nodes}
-    in_use = [answer for answer in accepted if answer.datacentre in where]
-    empty = [answer for answer in accepted if answer.datacentre not in where]
+    in_use = sites_in_use(name, verdicts)
+    used = {answer.datacentre for answer in in_use}
+    empty = [answer for answer in accepted if answer.datacentre not in used]
     status = {
         "datacentresAccepted": len(in_use),
         "datacentresWithoutNode": len(empty),
@@ -166,10 +165,16 @@ def report_policy(name: str, facts: Facts, verdicts: Verdicts, trusted: tuple[Tr
     return Report(status, (Observation("Ready", "False", ConditionReason.NO_NODE_ACCEPTED, message),))
 
 
+def sites_in_use(policy: str, verdicts: Verdicts) -> list[SiteVerdict]:
+    """Return the verdicts on the datacentres in which there are nodes that a policy accepts, by name."""
+    where = {verdicts.members[node].datacentre for node in verdicts.accepted_nodes(policy)}
+    return [verdicts.sites[Pair(policy, datacentre)] for datacentre in sorted(filter(None, where))]
+
+
 def _why_empty(policy: str, sites: list[SiteVerdict], verdicts: Verdicts) -> str:
     """Return why no node may host a policy's pods, for the datacentres that the policy accepts."""
     named = {site.datacentre for site in sites}
-    nodes = sorted(node for datacentre in named for node in verdicts.nodes_in(datacentre))
+    nodes = sorted({node for name in named for node in (*verdicts.nodes_in(name), *verdicts.claimed_twice_in(name))})
     findings = [finding for node in nodes for finding in verdicts.nodes[node, policy].findings]
     why = examples(finding.message for finding in findings) or "no node stands there"
     return f"the policy accepts {examples(sorted(named))}, but {why}"

@@ -1,6 +1,6 @@
 """The verdicts on all nodes by all policies, kept up to date: a change costs what it affects."""
 
-from collections import ChainMap, defaultdict
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Iterator, KeysView, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -20,8 +20,9 @@ from sovereign_operator.core.placement.differences import (
     service_of,
 )
 from sovereign_operator.core.placement.facts import Facts, Node, Pair
-from sovereign_operator.core.placement.membership import Membership, by_labels, declarations, locate
+from sovereign_operator.core.placement.membership import by_labels, declarations, locate
 from sovereign_operator.core.placement.next_change import last_change_of, next_change_of
+from sovereign_operator.core.placement.places import Places
 from sovereign_operator.core.placement.site import SiteVerdict, judge_site
 from sovereign_operator.core.placement.verdict import NodeVerdict, verdict_on
 
@@ -73,7 +74,8 @@ class Verdicts:
         self.facts = Facts({}, {}, {}, self._nodes, facts.now)
         """What the verdicts follow from."""
         self.sites: dict[Pair, SiteVerdict] = {}
-        self.members: dict[str, Membership] = {}
+        self._places = Places()
+        self.members = self._places.members
         """Where each node is, by its name."""
         self.nodes = NodeVerdicts(self)
         self._since: dict[Pair, datetime] = {}
@@ -84,10 +86,6 @@ class Verdicts:
         """By node, the datacentres that declare it, each with the uid."""
         self._selecting: Mapping[str, DatacentreSpec] = {}
         """The datacentres that select nodes by labels."""
-        self._standing: dict[str, set[str]] = defaultdict(set)
-        """The nodes in each datacentre."""
-        self._in_doubt: set[str] = set()
-        """The nodes that a datacentre which cannot be read may claim as well."""
         self._accepted: dict[str, set[str]] = {}
         """By policy, the nodes that may host its pods."""
         self._sorted: dict[str, tuple[str, ...]] = {}
@@ -124,11 +122,15 @@ class Verdicts:
 
     def nodes_in(self, datacentre: str) -> list[str]:
         """Return the names of the nodes in a datacentre, sorted."""
-        return sorted(self._standing.get(datacentre, ()))
+        return sorted(self._places.standing_in(datacentre))
+
+    def claimed_twice_in(self, datacentre: str) -> list[str]:
+        """Return the names of the nodes that a datacentre claims, and others as well, sorted."""
+        return sorted(self._places.claimed_twice_in(datacentre))
 
     def node_count(self, datacentre: str) -> int:
         """Return how many nodes are in a datacentre."""
-        return len(self._standing.get(datacentre, ()))
+        return len(self._places.standing_in(datacentre))
 
     def update(self, facts: Facts, nodes: Mapping[str, Node | None]) -> Changes:
         """Take new facts, and return what they change.
@@ -153,10 +155,10 @@ class Verdicts:
         keys = set(self._touched(after, sites, moved, revised))
         former = self._former(moved, judged)
         renumbered = {*missing_others(self._nodes, seen, declared)} | {
-            member.datacentre
+            datacentre
             for name, now in moved.items()
-            for member in (self.members.get(name), now)
-            if member and member.datacentre
+            for member in filter(None, (self.members.get(name), now))
+            for datacentre in member.concerned
         }
 
         resting = {name for site in (*map(self.sites.get, sites), *sites.values()) if site for name in site.derogations}
@@ -166,7 +168,7 @@ class Verdicts:
         for name, node in seen.items():
             _put(self._nodes, name, node)
         for name, member in moved.items():
-            self._move(name, member)
+            self._places.move(name, member)
         for pair, site in judged.items():
             _put(self.sites, pair, site)
             _put(self._since, pair, last_change_of(pair, after) if site else None)
@@ -223,7 +225,7 @@ class Verdicts:
         before = self.facts
         if before.unread.datacentres != after.unread.datacentres:
             return {*self._nodes}
-        names = {name for datacentre in revised for name in self._standing.get(datacentre, ())}
+        names = {name for datacentre in revised for name in self._places.standing_in(datacentre)}
         for datacentre in revised:
             names.update(relocated(before.datacentres.get(datacentre), after.datacentres.get(datacentre), self._nodes))
         return names & self._nodes.keys()
@@ -243,27 +245,16 @@ class Verdicts:
             name
             for datacentre in revised
             if service_of(datacentre, before) != service_of(datacentre, after)
-            for name in self._standing.get(datacentre, ())
+            for name in self._places.standing_in(datacentre)
         )
         yield from product({*moved, *restated}, policies)
         for policy, datacentre in sites:
-            yield from ((name, policy) for name in self._standing.get(datacentre, ()))
+            yield from ((name, policy) for name in self._places.standing_in(datacentre))
         for policy in policies:
             if evidence_of(policy, before) != evidence_of(policy, after):
                 yield from ((name, policy) for name in self.members)
-            if self._in_doubt and before.hosts.get(policy) != after.hosts.get(policy):
-                yield from ((name, policy) for name in self._in_doubt)
-
-    def _move(self, name: str, member: Membership | None) -> None:
-        before = self.members.get(name)
-        if before and before.datacentre:
-            self._standing[before.datacentre].discard(name)
-        self._in_doubt.discard(name)
-        _put(self.members, name, member)
-        if member and member.datacentre:
-            self._standing[member.datacentre].add(name)
-        if member and member.maybe_claimed_by:
-            self._in_doubt.add(name)
+            if self._places.in_doubt and before.hosts.get(policy) != after.hosts.get(policy):
+                yield from ((name, policy) for name in self._places.in_doubt)
 
     def _accept(self, changed: Mapping[tuple[str, str], bool | None], policies: frozenset[str]) -> frozenset[str]:
         """Bring the accepted nodes up to date. Return the policies whose nodes are others, and those new or gone."""

@@ -154,12 +154,20 @@ class NodeReason(Reason):
         "NodeReplaced",
         NODE(
             "a Datacentre names the node, but with the uid of an earlier registration",
-            "check the machine, then correct the uid",
+            "check that it is the same machine, then correct the uid: `kubectl sovereign nodes` prints the command",
         ),
     )
     CLAIMED_TWICE = (
         "ClaimedTwice",
-        NODE("two Datacentres, readable or not, claim the node, so it is in neither", "correct one of the Datacentres"),
+        DATACENTRE(
+            "Ready False",
+            "no node of this cluster is in the datacentre, and other Datacentres claim nodes that this one claims",
+            "have only one of them claim each node; the message names node and Datacentres",
+        ),
+        NODE(
+            "two Datacentres, readable or not, claim the node, so it is in neither",
+            "have only one of these Datacentres claim it",
+        ),
     )
     NODE_CONTRADICTED = (
         "NodeContradicted",
