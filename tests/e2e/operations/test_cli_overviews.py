@@ -91,7 +91,9 @@ def test_a_suspension_shows_in_the_status_at_once(admin: Kubectl, client: Client
 def test_a_working_operator_passes_the_check(client: Client) -> None:
     answer = eventually(lambda: client.ask("check"), what="an operator that passes")
     results = {item["check"]: item["result"] for item in answer["items"]}
-    assert set(results.values()) == {"ok"}
+    # Here the operator may run on nodes that no policy accepts.
+    where = results.pop("where it runs", "note")
+    assert ({*results.values()}, where) == ({"ok"}, "note")
     assert {"sovereign-controller leads", "sovereign-signer leads", "guarded", "decided", "kinds"} <= results.keys()
 
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from sovereign_operator.cli.answers.answer import Answer
 
-PROCESSES: Final = ("deployments.apps", "daemonsets.apps")
-"""What the processes of the operator are, and what says of which chart they are."""
+CHART_FROM: Final = "deployments.apps"
+"""One of these says of which chart it is."""
 
 
 @dataclass(frozen=True)

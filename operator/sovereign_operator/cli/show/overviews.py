@@ -9,7 +9,7 @@ from sovereign_operator.cli.answers.nodes import NodeList, Standing, nowhere
 from sovereign_operator.cli.answers.standing import LostNode
 from sovereign_operator.cli.answers.status import Status
 from sovereign_operator.cli.answers.status_rows import DatacentreRow, PolicyRow
-from sovereign_operator.cli.answers.version import PROCESSES, Version
+from sovereign_operator.cli.answers.version import CHART_FROM, Version
 from sovereign_operator.cli.show.blocks import Block, Lines, Table, lines, table
 from sovereign_operator.cli.show.common import MOST_ROWS, or_unknown, unread_lines
 
@@ -187,7 +187,7 @@ def show_check(answer: Check, *, wide: bool) -> list[Block]:
 def show_version(answer: Version, *, wide: bool) -> list[Block]:
     """Return the text of ``version``. It is the same if it is ``wide``."""
     del wide
-    refused = answer.unread_of(*PROCESSES)
+    refused = answer.unread_of(CHART_FROM)
     missing = f"unknown: you may not read {refused}" if refused else "not found"
     chart = f"{answer.chart} in namespace {answer.namespace}" if answer.chart else missing
     crds = tuple((crd.name, ",".join(crd.served) if crd.found else "missing", crd.version) for crd in answer.crds)
